@@ -56,7 +56,7 @@ from levity_trio.web.api.lists import page, wanted
 from levity_trio.web.api.problems import Json, Problem, busy, conflict, invalid, not_found, not_storable
 from levity_trio.web.api.shown import extended, show
 from levity_trio.web.drivers_address import is_local
-from levity_trio.web.files.urls import SecretUrl
+from levity_trio.web.files.shelf import SecretUrl
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected, NotRegistered
 from levity_trio.wire.proxy_header import peer_of
 from levity_trio.wire.texts import digest

@@ -18,8 +18,16 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, invalid, needing_key, not_found
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
-from levity_trio.web.webhooks.destination import LONGEST_URL, BadUrl, Refused, destination
-from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, send
+from levity_trio.web.webhooks.request import (
+    LONGEST_URL,
+    BadUrl,
+    Message,
+    Refused,
+    Undelivered,
+    destination,
+    new_secret,
+    send,
+)
 
 ENDPOINTS: Final = Endpoints("webhooks")
 

@@ -91,7 +91,9 @@ def _assets() -> Mapping[str, Asset]:
 @cache
 def _joined(kind: str) -> tuple[str, Asset]:
     """Join all files of a kind: base first, the others by name."""
-    content = b"\n".join(one.read_bytes() for one in sorted(_files(kind), key=_order))
+    content = b"\n".join(
+        one.read_bytes() for one in sorted(_files(kind), key=lambda one: (not one.name.startswith("base."), one.name))
+    )
     return _named(kind, Asset(KINDS[kind], content, gzip.compress(content, mtime=0)))
 
 
@@ -108,7 +110,3 @@ def _named(kind: str, asset: Asset) -> tuple[str, Asset]:
 def _files(kind: str) -> list[Traversable]:
     folder = files("levity_trio.web.dashboard") / "assets"
     return [one for one in folder.iterdir() if one.name.endswith(f".{kind}")]
-
-
-def _order(one: Traversable) -> tuple[bool, str]:
-    return not one.name.startswith("base."), one.name

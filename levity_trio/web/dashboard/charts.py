@@ -152,7 +152,13 @@ def bars(given: Sequence[Bar], unit: str, words: str, digits: int = 1) -> Markup
         height=TOP + PLOT + BOTTOM,
         scale=_joined(_scale(scale, unit)),
         bars=_joined(
-            _bar(one, (place + 0.1) / len(given), 0.8 / len(given), one.value / scale[-1].at, _value(one, unit, digits))
+            _bar(
+                one,
+                (place + 0.1) / len(given),
+                0.8 / len(given),
+                one.value / scale[-1].at,
+                f"{one.label}: {written(one.value, digits)} {unit}",
+            )
             for place, one in enumerate(given)
             if one.value is not None
         ),
@@ -169,10 +175,6 @@ _BAR: Final = Markup(
     '<rect class="bar" x="{at}%" y="{y}" width="{width}%" height="{height}"><title>{words}</title></rect>'
 )
 _LINKED: Final = Markup('<a href="{}">{}</a>')
-
-
-def _value(one: Bar, unit: str, digits: int) -> str:
-    return f"{one.label}: {written(one.value or 0.0, digits)} {unit}"
 
 
 def _bar(one: Bar, at: float, width: float, share: float, words: str) -> Markup:

@@ -357,12 +357,13 @@ def _receive(upload: UploadFile | str | None) -> Receive:
 
 async def download(desk: Desk, view: View, path: str, request: Request) -> Response:
     """Return a file that the API answers a GET with; the page of a problem where it refuses."""
-    question = Question(method="GET", path=path, query=dict(request.query_params), headers=_accepted(request))
+    question = Question(
+        method="GET",
+        path=path,
+        query=dict(request.query_params),
+        headers={"accept": request.headers.get("accept", "*/*")},
+    )
     return _HandedOn(desk, view, question)
-
-
-def _accepted(request: Request) -> dict[str, str]:
-    return {"accept": request.headers.get("accept", "*/*")}
 
 
 class _HandedOn(Response):
@@ -469,15 +470,13 @@ async def _handed_out(view: View, endpoint: Endpoint, answer: Any, config: Serve
     user = await view.get(f"{USERS}/{made['user']}")
     if user["role"] != DRIVER:
         return None
-    is_link = made["kind"] == LINK and not made["is_local"]
-    url = f"{address}{WELCOME}#{made['code']}" if is_link else None
-    return {
-        "user": user,
-        "invitation": made,
-        "url": url,
-        "rows": url and _code_of(url),
-        "welcome": f"{address}{WELCOME}",
-    }
+    page = {"user": user, "invitation": made, "url": None, "rows": None, "welcome": f"{address}{WELCOME}"}
+    if made["kind"] != LINK or made["is_local"]:
+        return page
+    from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
+
+    url = f"{address}{WELCOME}#{made['code']}"
+    return {**page, "url": url, "rows": text_code(url)}
 
 
 def _invitation(endpoint: Endpoint, answer: Any) -> Mapping[str, Any] | None:
@@ -485,9 +484,3 @@ def _invitation(endpoint: Endpoint, answer: Any) -> Mapping[str, Any] | None:
         return None
     found: Any = {USERS: lambda: answer["invitation"], f"{USER}/invitations": lambda: answer}.get(endpoint.path)
     return None if found is None else found()
-
-
-def _code_of(url: str) -> tuple[str, ...]:
-    from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
-
-    return text_code(url)

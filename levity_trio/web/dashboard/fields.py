@@ -355,7 +355,10 @@ def body_of(fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo, 
         place: dict[Any, Any] = made
         for step in outer:
             place = place.setdefault(step, {})
-        place[last] = _minor(one.name, text, currency) if one.kind == MONEY else _json_of(one, text, zone)
+        try:
+            place[last] = minor_of(text, currency) if one.kind == MONEY else _json_of(one, text, zone)
+        except ValueError as error:
+            raise Unreadable(one.name, str(error)) from None
     return {name: _listed(value) for name, value in made.items()}
 
 
@@ -395,7 +398,7 @@ def _shown_of(one: Field, value: Any, zone: tzinfo) -> str:
 
 
 def _json_of(one: Field, text: str, zone: tzinfo) -> Any:
-    """Return the JSON value of what was filled in. Raises Unreadable."""
+    """Return the JSON value of what was filled in. Raises ValueError with what to give."""
     match one.kind:
         case "switch" | "yes or no":
             return text == "true"
@@ -404,40 +407,26 @@ def _json_of(one: Field, text: str, zone: tzinfo) -> Any:
         case "area":
             return "\n".join(text.splitlines())
         case "energy":
-            return _wh(one.name, text)
+            return wh_of(text)
         case "time":
-            return _moment(one.name, text, zone)
+            return _moment(text, zone)
         case "number" | "json":
             return _read(one, text)
         case _:
             return text
 
 
-def _minor(name: str, text: str, currency: str) -> int:
-    try:
-        return minor_of(text, currency)
-    except ValueError as error:
-        raise Unreadable(name, str(error)) from None
-
-
-def _wh(name: str, text: str) -> int:
-    try:
-        return wh_of(text)
-    except ValueError as error:
-        raise Unreadable(name, str(error)) from None
-
-
-def _moment(name: str, text: str, zone: tzinfo) -> str:
+def _moment(text: str, zone: tzinfo) -> str:
     try:
         given = datetime.fromisoformat(text)
         local = given if given.tzinfo else given.replace(tzinfo=zone)
         return stamp(local.replace(tzinfo=UTC) - (local.utcoffset() or timedelta()))
     except (ValueError, OverflowError):
-        raise Unreadable(name, _("give a date and a time")) from None
+        raise ValueError(_("give a date and a time")) from None
 
 
 def _read(one: Field, text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise Unreadable(one.name, _("give a number") if one.kind == NUMBER else _("this is not JSON")) from None
+        raise ValueError(_("give a number") if one.kind == NUMBER else _("this is not JSON")) from None

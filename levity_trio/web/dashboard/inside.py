@@ -110,16 +110,12 @@ class Reply:
 async def ask(app: ASGIApp, caller: Caller, question: Question) -> Reply:
     """Return what the API answers. An exception of the API is one of the page's."""
     reply = Reply()
-    await _pass(app, caller, question, reply.take)
+    await hand_on(app, caller, question, reply.take)
     return reply
 
 
 async def hand_on(app: ASGIApp, caller: Caller, question: Question, send: Send) -> None:
     """Send what the API answers, part by part: a file."""
-    await _pass(app, caller, question, send)
-
-
-async def _pass(app: ASGIApp, caller: Caller, question: Question, send: Send) -> None:
     await app(_scope(caller, question), question.receive or _body(question.body), send)
 
 

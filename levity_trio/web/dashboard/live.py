@@ -199,15 +199,12 @@ class Channels:
         """Join the feed, and stay until there are no channels or it cuts us off."""
         joined = await self._api.feed.join()
         try:
-            self._doubt_all()  # of facts before this one, none was heard
+            for channel in self._channels.values():  # of facts before this one, none was heard
+                channel.is_stale = True
+                channel.news.set()
             await self._pass_on(joined)
         finally:
             self._api.feed.leave(joined)
-
-    def _doubt_all(self) -> None:
-        for channel in self._channels.values():
-            channel.is_stale = True
-            channel.news.set()
 
     async def _pass_on(self, joined: Joined) -> None:
         while self._channels:

@@ -85,13 +85,10 @@ class Offers:
             return Circumstances()
         try:
             charger = await self.view.get(self._api)
-            return Circumstances(charger, await open_sessions(self.view, charger["id"]) if self._ends_sessions else ())
+            ends_sessions = "needs_force" in self.endpoint.problems or self.endpoint.path.endswith(ENDING)
+            return Circumstances(charger, await open_sessions(self.view, charger["id"]) if ends_sessions else ())
         except Refused:
             return Circumstances()
-
-    @property
-    def _ends_sessions(self) -> bool:
-        return "needs_force" in self.endpoint.problems or self.endpoint.path.endswith(ENDING)
 
     async def fill(
         self, fields: tuple[Field, ...], given: Mapping[str, str], around: Circumstances
@@ -101,7 +98,10 @@ class Offers:
         values = {**await self._defaults(given, around), **await self._of_money(fields)}
         wanted = (one for one in fields if one.name not in OF_SOME or offered[one.name])
         shown = tuple(self._filled(one, offered, values) for one in wanted if self._is_shown(one, around))
-        return shown if CURRENCY in offered else tuple(_in_currency(one, values.get(CURRENCY, "")) for one in shown)
+        if CURRENCY in offered:
+            return shown
+        typed_in = _("In %(currency)s.", currency=values.get(CURRENCY, ""))
+        return tuple(replace(one, help=typed_in) if one.kind == MONEY else one for one in shown)
 
     def _is_shown(self, one: Field, around: Circumstances) -> bool:
         """`force` is an admin's, and of operations only where it changes anything."""
@@ -204,22 +204,8 @@ class Offers:
         of_ours = [one for one in rows if one["kind"] == "firmware" and one["deleted_at"] is None]
         return [Offer(one["title"], shapes.size(one["size_bytes"])) for one in of_ours]
 
-    async def _chargers(self, _around: Circumstances) -> list[Offer]:
-        return [Offer(one["id"], one["name"] or "") for one in await self._rows("/api/admin/chargers")]
-
-    async def _named(self, path: str) -> list[Offer]:
+    async def _named(self, path: str, _around: Circumstances) -> list[Offer]:
         return [Offer(str(one["id"]), one["name"] or "") for one in await self._rows(path)]
-
-    async def _accounts(self, _around: Circumstances) -> list[Offer]:
-        return await self._named("/api/admin/accounts")
-
-    async def _stations(self, _around: Circumstances) -> list[Offer]:
-        return await self._named("/api/admin/stations")
-
-
-def _in_currency(one: Field, currency: str) -> Field:
-    """Return a field that says in which currency its money is typed, where none can be chosen."""
-    return replace(one, help=_("In %(currency)s.", currency=currency)) if one.kind == MONEY else one
 
 
 _READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequence[Offer]]]]] = {
@@ -229,9 +215,9 @@ _READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequenc
     "key": Offers._keys,
     "reservationId": Offers._reservations,
     "location": Offers._firmware,
-    "charger": Offers._chargers,
-    "account": Offers._accounts,
-    "station": Offers._stations,
+    "charger": lambda offers, around: offers._named("/api/admin/chargers", around),
+    "account": lambda offers, around: offers._named("/api/admin/accounts", around),
+    "station": lambda offers, around: offers._named("/api/admin/stations", around),
 }
 """By the last part of a field's name."""
 

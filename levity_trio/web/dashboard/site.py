@@ -5,7 +5,7 @@ Host → cookie → reader → route → page; responses get the headers that ke
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -66,7 +66,6 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 NOT_KEPT: Final = "no-store"
 STREAM: Final = "text/event-stream"
-Serve = Callable[[Request], Awaitable[Response]]
 
 
 @asynccontextmanager
@@ -89,92 +88,69 @@ async def open_dashboard(
 def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[Route]:
     shows = desk.front.shows
     yield Route(f"{ASSETS}{{name}}", assets.serve)
-    yield Route(MANIFEST, _manifest(desk))
+    yield Route(MANIFEST, partial(_manifest, desk))
     if not shows("/"):
-        yield Route("/", _to_drivers(desk))
+        yield Route("/", partial(_to_drivers, desk))
     for page in PAGES:
         if shows(page.path):
-            yield from _of_page(desk, inner, channels, page)
+            yield Route(page.path, partial(_page, desk, inner, page))
+            if page.live is not None:
+                yield Route(f"/live{page.path}", partial(_stream, desk, inner, channels, page))
     for endpoint in inner.endpoints.values():
         if shows(endpoint.path):
             yield from _of_endpoint(desk, inner, endpoint)
 
 
-def _of_page(desk: Desk, inner: InnerApi, channels: Channels, page: Page) -> Iterator[Route]:
-    yield Route(page.path, _page(desk, inner, page))
-    if page.live is not None:
-        yield Route(f"/live{page.path}", _stream(desk, inner, channels, page))
-
-
 def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[Route]:
     below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
     if endpoint.changes and endpoint.role > Role.OUTSIDE:
-        yield Route(f"{DO}{endpoint.method.lower()}{below}", _form(desk, inner, endpoint), methods=["GET", "POST"])
-    elif _is_file(endpoint):
-        yield Route(f"/get{below}", _file(desk, inner))
+        yield Route(
+            f"{DO}{endpoint.method.lower()}{below}", partial(_form, desk, inner, endpoint), methods=["GET", "POST"]
+        )
+    elif (
+        endpoint.media_type not in (JSON, STREAM) or endpoint.other_media_types
+    ):  # a file; pages have their own streams
+        yield Route(f"/get{below}", partial(_file, desk, inner))
 
 
-def _manifest(desk: Desk) -> Serve:
-    async def serve(_request: Request) -> Response:
-        return assets.manifest(desk.base, desk.api.config.server_name)
-
-    return serve
+async def _manifest(desk: Desk, _request: Request) -> Response:
+    return assets.manifest(desk.base, desk.api.config.server_name)
 
 
-def _to_drivers(desk: Desk) -> Serve:
-    async def serve(_request: Request) -> Response:
-        return RedirectResponse(desk.base + DRIVERS, HTTPStatus.SEE_OTHER)
-
-    return serve
+async def _to_drivers(desk: Desk, _request: Request) -> Response:
+    return RedirectResponse(desk.base + DRIVERS, HTTPStatus.SEE_OTHER)
 
 
-def _is_file(endpoint: Endpoint) -> bool:
-    """Whether an endpoint answers with a file. Its stream of events is none: pages have their own."""
-    return endpoint.media_type not in (JSON, STREAM) or bool(endpoint.other_media_types)
+async def _page(desk: Desk, inner: InnerApi, page: Page, request: Request) -> Response:
+    view = _view(inner, request)
+    if view.caller.role < page.role:
+        is_start = page.path == "/" and view.home != page.path
+        return await (_to_drivers(desk, request) if is_start else desk.forbidden(view, page.role))
+    places = desk.api.places
+    async with places.work() if page.is_work else places.read():
+        try:
+            values = await page.read(view)
+        except Refused as refused:
+            return await desk.refused(view, refused)
+        return await desk.page(page.template, view, values, page=page, reader=request.scope[READER])
 
 
-def _page(desk: Desk, inner: InnerApi, page: Page) -> Serve:
-    async def serve(request: Request) -> Response:
-        view = _view(inner, request)
-        if view.caller.role < page.role:
-            is_start = page.path == "/" and view.home != page.path
-            return await (_to_drivers(desk)(request) if is_start else desk.forbidden(view, page.role))
-        places = desk.api.places
-        async with places.work() if page.is_work else places.read():
-            try:
-                values = await page.read(view)
-            except Refused as refused:
-                return await desk.refused(view, refused)
-            return await desk.page(page.template, view, values, page=page, reader=request.scope[READER])
-
-    return serve
+async def _stream(desk: Desk, inner: InnerApi, channels: Channels, page: Page, request: Request) -> Response:
+    view = _view(inner, request)
+    reader: Reader = request.scope[READER]
+    if view.caller.role < page.role or not desk.front.is_own_origin(request):  # its places are few
+        return Response(status_code=HTTPStatus.FORBIDDEN)
+    full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
+    return EventStream(partial(channels.stream, page, view, reader.form_value), channels.places, full)
 
 
-def _stream(desk: Desk, inner: InnerApi, channels: Channels, page: Page) -> Serve:
-    async def serve(request: Request) -> Response:
-        view = _view(inner, request)
-        reader: Reader = request.scope[READER]
-        if view.caller.role < page.role or not desk.front.is_own_origin(request):  # its places are few
-            return Response(status_code=HTTPStatus.FORBIDDEN)
-        full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
-        return EventStream(partial(channels.stream, page, view, reader.form_value), channels.places, full)
-
-    return serve
+async def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint, request: Request) -> Response:
+    path = API + request.scope["path"].removeprefix(f"{DO}{endpoint.method.lower()}")
+    return await perform(Form(endpoint, path, _view(inner, request), desk), request)
 
 
-def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Serve:
-    async def serve(request: Request) -> Response:
-        path = API + request.scope["path"].removeprefix(f"{DO}{endpoint.method.lower()}")
-        return await perform(Form(endpoint, path, _view(inner, request), desk), request)
-
-    return serve
-
-
-def _file(desk: Desk, inner: InnerApi) -> Serve:
-    async def serve(request: Request) -> Response:
-        return await download(desk, _view(inner, request), API + request.scope["path"].removeprefix("/get"), request)
-
-    return serve
+async def _file(desk: Desk, inner: InnerApi, request: Request) -> Response:
+    return await download(desk, _view(inner, request), API + request.scope["path"].removeprefix("/get"), request)
 
 
 def _view(inner: InnerApi, request: Request) -> View:
@@ -193,12 +169,14 @@ def _view_of_anybody(inner: InnerApi, request: Request) -> View:
 
 def _failures(desk: Desk, inner: InnerApi) -> dict[type[Exception], HTTPExceptionHandler]:
     """Return what is shown where a page fails."""
-    store = partial(_store_fails, desk, inner)
+    store = N_("the database cannot be used at present, and nothing was done; see the server's log")
+    bug = N_("this page failed, and nothing was done; the server's log has its traceback")
+    store_fails = partial(_failure, desk, inner, HTTPStatus.SERVICE_UNAVAILABLE, store)
     return {
         HTTPException: partial(_nothing_here, desk, inner),
-        StoreUnavailable: store,
-        Unreadable: store,
-        Exception: partial(_bug, desk, inner),
+        StoreUnavailable: store_fails,
+        Unreadable: store_fails,
+        Exception: partial(_failure, desk, inner, HTTPStatus.INTERNAL_SERVER_ERROR, bug),
     }
 
 
@@ -210,14 +188,10 @@ async def _nothing_here(desk: Desk, inner: InnerApi, request: Request, error: Ex
     return await desk.problem(_view_of_anybody(inner, request), error.status_code, words)
 
 
-async def _store_fails(desk: Desk, inner: InnerApi, request: Request, _error: Exception) -> Response:
-    words = _("the database cannot be used at present, and nothing was done; see the server's log")
-    return await desk.problem(_view_of_anybody(inner, request), HTTPStatus.SERVICE_UNAVAILABLE, words)
-
-
-async def _bug(desk: Desk, inner: InnerApi, request: Request, _error: Exception) -> Response:
-    words = _("this page failed, and nothing was done; the server's log has its traceback")
-    return await desk.problem(_view_of_anybody(inner, request), HTTPStatus.INTERNAL_SERVER_ERROR, words)
+async def _failure(
+    desk: Desk, inner: InnerApi, status: int, words: str, request: Request, _error: Exception
+) -> Response:
+    return await desk.problem(_view_of_anybody(inner, request), status, _(words))
 
 
 # The entrance
@@ -240,17 +214,15 @@ class _Entrance:
         except Problem as problem:
             await problem.response()(scope, receive, partial(_send, send, ""))
             return
-        with speaking(self._language(headers), self.desk.front.catalogues):
+        catalogues = self.desk.front.catalogues
+        with speaking(preferred_language(headers.get("accept-language", ""), languages(catalogues)), catalogues):
             await self._serve(scope, receive, send, headers)
-
-    def _language(self, headers: Headers) -> str:
-        """Return the language of a reader: the one that the browser likes best."""
-        return preferred_language(headers.get("accept-language", ""), languages(self.desk.front.catalogues))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         reader = scope[READER] = find_reader(self.desk.api, self.desk.front.door, scope, headers)
-        is_kept = _is_asset(scope["path"])
-        cookie = self._cookie(scope, reader) if reader.is_new and not is_kept else ""
+        cookie, is_secure = "", self.desk.front.is_secure(scope)
+        if reader.is_new and not _is_asset(scope["path"]):
+            cookie = cookie_header(scope, reader.cookie, path=self.desk.base, is_secure=is_secure)
         inner = self._inner(scope, reader)
         async with self.places if self._is_work(scope, reader) else nullcontext():
             await inner(scope, receive, partial(_send, send, cookie))
@@ -278,9 +250,6 @@ class _Entrance:
         is_page = scope["method"] == "GET" or path.startswith(DO)
         wanted = quote(path) if is_page else "/"  # as in a URL, and then as a value in one
         return RedirectResponse(f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER)
-
-    def _cookie(self, scope: Scope, reader: Reader) -> str:
-        return cookie_header(scope, reader.cookie, path=self.desk.base, is_secure=self.desk.front.is_secure(scope))
 
 
 def _is_asset(path: str) -> bool:

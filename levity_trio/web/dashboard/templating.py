@@ -50,36 +50,23 @@ def _dash(value: object) -> object:
     return shapes.UNKNOWN if value is None or value == "" else value
 
 
-def _element(made: Markup, context: Context, stamp: str | None, words: Callable[[datetime], str]) -> str | Markup:
-    """Return a time as an element, with the full one beneath."""
-    if stamp is None:
-        return shapes.UNKNOWN
-    at = shapes.moment(stamp)
-    return made.format(f"{at:%Y-%m-%dT%H:%M:%SZ}", shapes.whole_time(at, context["zone"]), words(at))
+def _element(words: Callable[[datetime, datetime, tzinfo], str], mark: str = "") -> Callable[..., str | Markup]:
+    """Return a filter that shows a time in these words, as an element with the full one beneath."""
+    made = Markup('<time datetime="{}" title="{}"%s>{}</time>' % mark)  # noqa: S704, UP031 - a mark of ours
+
+    @pass_context
+    def shown(context: Context, stamp: str | None) -> str | Markup:
+        if stamp is None:
+            return shapes.UNKNOWN
+        at, zone = shapes.moment(stamp), context["zone"]
+        return made.format(f"{at:%Y-%m-%dT%H:%M:%SZ}", shapes.whole_time(at, zone), words(at, context["now"], zone))
+
+    return shown
 
 
-@pass_context
-def _time(context: Context, stamp: str | None) -> str | Markup:
-    """Return a short time."""
-    return _element(_TIME, context, stamp, lambda at: shapes.when(at, context["now"], context["zone"]))
-
-
-@pass_context
-def _dated(context: Context, stamp: str | None) -> str | Markup:
-    """Return a short time with its time of day, for lists of what happened."""
-    return _element(_TIME, context, stamp, lambda at: shapes.dated(at, context["now"], context["zone"]))
-
-
-@pass_context
-def _age(context: Context, stamp: str | None) -> str | Markup:
+def _age(at: datetime, now: datetime, _zone: tzinfo) -> str:
     """Return how long ago something was. The page counts on by itself."""
-    return _element(_AGE, context, stamp, lambda at: shapes.span((context["now"] - at).total_seconds()))
-
-
-@pass_context
-def _clock(context: Context, stamp: str | None) -> str | Markup:
-    """Return a time to the second, with its day where that is another one."""
-    return _element(_TIME, context, stamp, lambda at: shapes.clock(at, context["now"], context["zone"]))
+    return shapes.span((now - at).total_seconds())
 
 
 @pass_context
@@ -122,8 +109,6 @@ def _told(context: Context, words: str) -> str:
     return saying.told(words, context["now"], context["zone"])
 
 
-_TIME: Final = Markup('<time datetime="{}" title="{}">{}</time>')
-_AGE: Final = Markup('<time datetime="{}" title="{}" data-age>{}</time>')
 _PART: Final = Markup('<div class="part" id="{}">{}</div>')
 
 
@@ -155,10 +140,10 @@ def _environment() -> Environment:
         "kwh": shapes.kwh,
         "typed_kwh": shapes.typed_kwh,
         "kw": shapes.kilowatts,
-        "time": _time,
-        "dated": _dated,
-        "age": _age,
-        "clock": _clock,
+        "time": _element(shapes.when),
+        "dated": _element(shapes.dated),
+        "age": _element(_age, " data-age"),
+        "clock": _element(shapes.clock),
         "json": shapes.json_text,
         "size": shapes.size,
         "state_of": state_of,

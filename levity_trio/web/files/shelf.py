@@ -1,15 +1,19 @@
-"""What the listeners and the operator API share: the folder, the names of files, and whether chargers can reach us."""
+"""What the listeners and the operator API share: the folder, the names of files, and whether chargers can reach us
+The secret URLs, too: who knows one may use it until the outcome of its command (rules.md, Messages).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection
+from base64 import b32encode
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import field
 from datetime import datetime
 from functools import partial
-from secrets import token_hex
-from typing import Final
+from hashlib import sha256
+from secrets import token_bytes, token_hex
+from typing import Final, NamedTuple
 
 import trio
 from starlette.requests import ClientDisconnect
@@ -28,7 +32,6 @@ from levity_trio.store.reads.files import Url
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
 from levity_trio.web.files.multipart import NotMultipart
-from levity_trio.web.files.urls import BaseUrl, SecretUrl, digest_of, make, make_ftp
 from levity_trio.web.problems import BodyRefused
 from levity_trio.wire.times import stamp
 
@@ -150,3 +153,50 @@ async def file_response(shelf: Shelf, name: str, *, called: str | None = None) -
 def file_name(now: datetime, kind: str, of: str) -> str:
     """Return the name of a new file: when, what, of whom. It has nothing of what a client calls it."""
     return f"{now:%Y%m%dT%H%M%SZ}-{kind}-{_UNSAFE.sub('_', of)[:NAME_CHARACTERS]}-{token_hex(4)}"
+
+
+PATH: Final = "/f"
+SECRET_BYTES: Final = 20
+"""160 bits: 32 characters in lower case, which no charger misspells."""
+USER_CHARACTERS: Final = 8
+"""Of a secret that comes as user and password; the rest, 120 bits, is the password."""
+_SECRET: Final = re.compile(r"[a-z2-7]{32}")
+BaseUrl = Callable[[], str]
+
+
+class SecretUrl(NamedTuple):
+    """A URL for a charger, the digest of its secret, which is all that is stored of it, and what may be shown of it."""
+
+    text: str
+    digest: str
+    base: str
+
+    def of(self, name: str) -> str:
+        """Return the URL of a file of this name; some chargers look at the name or its extension."""
+        return f"{self.text.removesuffix('/')}/{name}"
+
+
+def make(base: str) -> SecretUrl:
+    """Return a new URL."""
+    secret = _new_secret()
+    return SecretUrl(f"{base}{PATH}/{secret}", _digest(secret), base)
+
+
+def make_ftp(place: str) -> SecretUrl:
+    """Return a new URL of FTP, at this address and port."""
+    secret = _new_secret()
+    text = f"ftp://{secret[:USER_CHARACTERS]}:{secret[USER_CHARACTERS:]}@{place}/"
+    return SecretUrl(text, _digest(secret), f"ftp://{place}")
+
+
+def digest_of(secret: str) -> str | None:
+    """Return the digest of the secret in a path, None if it cannot be one."""
+    return _digest(secret) if _SECRET.fullmatch(secret) else None
+
+
+def _new_secret() -> str:
+    return b32encode(token_bytes(SECRET_BYTES)).decode().lower()
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -12,7 +12,7 @@ from levity_trio.operations import OPERATIONS
 from levity_trio.web.api.endpoints import Asked, Caller, Role
 from levity_trio.web.api.operations import located
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.files.urls import make
+from levity_trio.web.files.shelf import make
 from tests.store.books import Station
 from tests.web.api.conftest import Site
 

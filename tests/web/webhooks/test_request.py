@@ -9,8 +9,16 @@ import trio
 
 from levity_trio.web.post import Destination
 from levity_trio.web.webhooks import request
-from levity_trio.web.webhooks.destination import BadUrl, Refused, check_address, destination
-from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, send
+from levity_trio.web.webhooks.request import (
+    BadUrl,
+    Message,
+    Refused,
+    Undelivered,
+    check_address,
+    destination,
+    new_secret,
+    send,
+)
 from tests.web.clients import HOST
 from tests.web.webhooks.receivers import receiving
 

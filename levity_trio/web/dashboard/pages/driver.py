@@ -231,13 +231,9 @@ async def place_of(view: View, path: str) -> Place | None:
     connectors = [one for one in charger["connectors"] if wanted in (None, one["id"])]
     if wanted is not None and not connectors:
         return None
-    return Place(
-        charger["name"] or charger["id"], [_shown_connector(one, len(charger["connectors"])) for one in connectors]
-    )
-
-
-def _shown_connector(connector: Mapping[str, Any], count: int) -> Connector:
-    return Connector(_name(connector, count), *_shape(connector["state"]))
+    count = len(charger["connectors"])
+    shown = [Connector(_name(one, count), *_shape(one["state"])) for one in connectors]
+    return Place(charger["name"] or charger["id"], shown)
 
 
 def _shape(state: str) -> tuple[str, str]:

@@ -48,7 +48,8 @@ async def _live(view: View, changed: Changed) -> Sequence[Part]:
 
 async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
     path = f"{ONE}/{known['id']}"
-    count = _count(await view.get(f"{path}/meter-values", limit=1))
+    values = await view.get(f"{path}/meter-values", limit=1)
+    count = int(values.get("total") or values.get("total_at_least") or 0)
     is_weighed = count <= MOST_WEIGHED or view.query.get("weighed") == "true"
     told = await view.get(f"{path}/explain", weighed=is_weighed)
     curve = await view.get(f"{path}/curve")
@@ -85,10 +86,6 @@ def _imported_doubt(known: Mapping[str, Any], events: Sequence[Mapping[str, Any]
     if known["imported_id"] is None or known["confidence"] != DOUBTFUL:
         return None
     return next((str(one["reason"]) for one in reversed(events) if one["kind"] == Kind.IMPORT and one["reason"]), None)
-
-
-def _count(page: Mapping[str, Any]) -> int:
-    return int(page.get("total") or page.get("total_at_least") or 0)
 
 
 def _lines(told: Mapping[str, Any], bill: Mapping[str, Any] | None) -> Sequence[str]:

@@ -88,13 +88,10 @@ async def _filters(view: View) -> Iterator[Filter]:
     of_charger = [Choice(one["id"], one["name"] or one["id"]) for one in chargers]
     accounts, sees_bills = [], view.may("GET", ACCOUNTS)
     if sees_bills:
-        accounts = [Choice(str(one["id"]), one["name"]) for one in (await _accounts(view))]
+        accounts = [
+            Choice(str(one["id"]), one["name"]) for one in (await view.get(ACCOUNTS, limit=MOST_CHOICES))["data"]
+        ]
     return _fields(of_charger, accounts, sees_bills=sees_bills)
-
-
-async def _accounts(view: View) -> Sequence[Mapping[str, Any]]:
-    found: Sequence[Mapping[str, Any]] = (await view.get(ACCOUNTS, limit=MOST_CHOICES))["data"]
-    return found
 
 
 def _told(choices: Sequence[Choice]) -> Sequence[Choice]:
