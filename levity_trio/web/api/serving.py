@@ -120,8 +120,8 @@ def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], A
         if request.method == "OPTIONS":
             return Response(status_code=NO_CONTENT, headers={"allow": ", ".join(allowed)})
         endpoint = of_path["GET" if request.method == "HEAD" else request.method]
-        place = api.places.work() if endpoint.changes else api.places.read()
-        async with nullcontext() if request.scope.get(HAS_PLACE) else place:
+        has_place = request.scope.get(HAS_PLACE)
+        async with nullcontext() if has_place else api.places.work() if endpoint.changes else api.places.read():
             return await _serve(api, endpoint, request)
 
     return handle
