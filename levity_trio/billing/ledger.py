@@ -43,15 +43,14 @@ class Terms(StrEnum):
 
 
 _TYPED: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,6})?")
-_PLUS, _NONE, _MINUS = 1, 0, -1
-_SIGNS: Final[Mapping[Kind, frozenset[int]]] = {
-    Kind.STATEMENT: frozenset({_PLUS, _NONE, _MINUS}),
-    Kind.PAYMENT: frozenset({_PLUS}),
-    Kind.TOP_UP: frozenset({_PLUS}),
-    Kind.CHARGE: frozenset({_MINUS}),
-    Kind.REFUND: frozenset({_MINUS}),
-    Kind.CHARGEBACK: frozenset({_MINUS}),
-    Kind.CORRECTION: frozenset({_PLUS, _MINUS}),
+_SIGNS: Final[Mapping[Kind, tuple[int, ...]]] = {
+    Kind.STATEMENT: (-1, 0, 1),
+    Kind.PAYMENT: (1,),
+    Kind.TOP_UP: (1,),
+    Kind.CHARGE: (-1,),
+    Kind.REFUND: (-1,),
+    Kind.CHARGEBACK: (-1,),
+    Kind.CORRECTION: (-1, 1),
 }
 PAID_OUT: Final = (Kind.REFUND, Kind.CHARGEBACK)
 """Kinds that people give as positive amounts and that take from the balance."""
@@ -64,9 +63,9 @@ def objection(kind: Kind, amount: int, currency: Currency) -> str | None:
     sign = (amount > 0) - (amount < 0)
     if sign in _SIGNS[kind]:
         return None
-    if sign == _NONE:
+    if not sign:
         return "it is 0, which changes nothing"
-    return f"a {kind} is never {'positive' if sign == _PLUS else 'negative'}"
+    return f"a {kind} is never {'positive' if sign > 0 else 'negative'}"
 
 
 def refund_objection(amount: int, in_favour: int, currency: Currency) -> str | None:

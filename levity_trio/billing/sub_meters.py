@@ -66,17 +66,17 @@ class Comparison:
 
     meter: int
     name: str
-    since: str | None
-    until: str | None
-    meter_wh: int | None
-    chargers_wh: int | None
-    least_wh: int | None
-    most_wh: int | None
-    difference_wh: int | None
-    allowed_wh: int | None
-    differs: bool
-    differs_since: str | None
-    differs_until: str | None
+    since: str | None = None
+    until: str | None = None
+    meter_wh: int | None = None
+    chargers_wh: int | None = None
+    least_wh: int | None = None
+    most_wh: int | None = None
+    difference_wh: int | None = None
+    allowed_wh: int | None = None
+    differs: bool = False
+    differs_since: str | None = None
+    differs_until: str | None = None
     remarks: tuple[ReadingRemark, ...]
 
 
@@ -111,7 +111,8 @@ def compare(
     times = [reading.at for reading, _ in kept]
     within = _around(times, month)
     if within is None:
-        return _unknown(meter, tuple(remark for remark in remarks if month.covers(remark.at)))
+        of_month = tuple(remark for remark in remarks if month.covers(remark.at))
+        return Comparison(meter=meter[0], name=meter[1], remarks=of_month)
     first, last = within
     told = tuple(remark for remark in remarks if times[first] < remark.at <= times[last])
     energies = series.between(first, last)
@@ -132,13 +133,6 @@ def compare(
         differs_until=None if leaves is None else times[leaves],
         remarks=told,
     )
-
-
-def _unknown(meter: tuple[int, str], remarks: tuple[ReadingRemark, ...]) -> Comparison:
-    """Return the comparison of a meter without two readings around the month."""
-    blank = dict.fromkeys(("meter_wh", "chargers_wh", "least_wh", "most_wh", "difference_wh", "allowed_wh"))
-    times = dict.fromkeys(("since", "until", "differs_since", "differs_until"))
-    return Comparison(meter=meter[0], name=meter[1], differs=False, remarks=remarks, **blank, **times)
 
 
 def _around(times: Sequence[str], month: Span) -> tuple[int, int] | None:

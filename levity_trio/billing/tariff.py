@@ -137,10 +137,12 @@ def misfits(windows: Iterable[Window]) -> Iterator[tuple[Moment, list[Window]]]:
     windows = list(windows)
     recurring = [(window, window.when) for window in windows if window.when is not None]
     has_default = len(recurring) < len(windows)
-    for moment in _moments([when for _, when in recurring]):
-        holding = [window for window, when in recurring if when.covers(moment.minute, moment.weekday, moment.day)]
+    days, minutes = _edges([when for _, when in recurring])
+    # One moment of each stretch in which nothing begins or ends. Each day of the year has every weekday once.
+    for day, weekday, minute in product(sorted(days), sorted(ALL_WEEKDAYS), sorted(minutes)):
+        holding = [window for window, when in recurring if when.covers(minute, weekday, day)]
         if len(holding) > 1 or not (holding or has_default):
-            yield moment, holding
+            yield Moment(minute=minute, weekday=weekday, day=day), holding
 
 
 def comparisons(windows: Iterable[Window]) -> int:
@@ -148,13 +150,6 @@ def comparisons(windows: Iterable[Window]) -> int:
     recurrences = [window.when for window in windows if window.when is not None]
     days, minutes = _edges(recurrences)
     return len(days) * len(ALL_WEEKDAYS) * len(minutes) * sum(len(when.times) for when in recurrences)
-
-
-def _moments(recurrences: list[Recurrence]) -> Iterator[Moment]:
-    """Yield one moment of each stretch in which nothing begins or ends. Each day of the year has every weekday once."""
-    days, minutes = _edges(recurrences)
-    for day, weekday, minute in product(sorted(days), sorted(ALL_WEEKDAYS), sorted(minutes)):
-        yield Moment(minute=minute, weekday=weekday, day=day)
 
 
 def _edges(recurrences: list[Recurrence]) -> tuple[set[tuple[int, int]], set[int]]:

@@ -89,8 +89,11 @@ class _Table:
         self._known: list[str] = []
 
     def fault(self, text: str, key: str = "") -> None:
-        place = ".".join(filter(None, (self.place, key)))
+        place = self._at(key)
         self._faults.append(f"{place}: {text}" if place else text)
+
+    def _at(self, key: str) -> str:
+        return ".".join(filter(None, (self.place, key)))
 
     def has(self, key: str) -> bool:
         return key in self._content
@@ -114,7 +117,7 @@ class _Table:
 
     def table(self, key: str) -> _Table | None:
         content = self.take(key, values.table)
-        return None if content is None else _Table(content, ".".join(filter(None, (self.place, key))), self._faults)
+        return None if content is None else _Table(content, self._at(key), self._faults)
 
     def tables(self, key: str) -> list[_Table]:
         contents = self.take(key, values.tables) or []

@@ -45,21 +45,20 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
         for group, names in GROUPS.items():
             with formatter.section(group):
-                formatter.write_dl([(name, self._summary(ctx, name)) for name in names])
-
-    def _summary(self, ctx: click.Context, name: str) -> str:
-        command = self.get_command(ctx, name)
-        return "" if command is None else command.get_short_help_str(200)
+                formatter.write_dl([(name, _command(name).get_short_help_str(200)) for name in names])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_") + "_" * iskeyword(cmd_name)
-        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
-        return command
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+
+def _command(name: str) -> click.Command:
+    name = name.replace("-", "_") + "_" * iskeyword(name)
+    command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
+    return command
 
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import an_example, changes, limit, together
+from levity_trio.cli.declaring import OF_CHARGER, an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import confirm, counted, local_words, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, PATIENCE_SECONDS, download, send_file, show_file, show_results
@@ -251,7 +251,7 @@ def show_transactions(operator: Operator, named: str, limit: int) -> None:
 
 
 @command("unowned", group=account)
-@click.option("--charger", metavar="ID", help="Only of this charger.")
+@OF_CHARGER
 @click.option("--from", metavar="TIME", help="Begun at or after this time or day.")
 @click.option("--to", metavar="TIME", help="Begun before this time or day.")
 @limit("How many, the newest.")

@@ -36,6 +36,7 @@ TRIES: Final = 5
 FORMS: Final = click.Choice(["html", "pdf", "csv", "json"])
 DRAFT_COLUMNS: Final = ("account", "name", "sessions", "energy_kwh", "amount", "carried_in", "total", "remarks")
 COLUMNS: Final = ("number", "month", "account", "name", "kwh", "total", "remarks")
+HEAD: Final = ("statement", "month", "account", "name", "carried_in", "total", "is_carried", "closed_on", "digest")
 LINES: Final = ("line", "date", "where", "from", "to", "kwh", "amount", "remarks")
 OWNER_FIELDS: Final = ("name", "address", "contact", "bank_account", "bank_name", "tax_number", "payment_days")
 EXAMPLES: Final = """\
@@ -313,18 +314,10 @@ def show(operator: Operator, number: int, form: str | None, output: Path | None)
 
 def _show(statement: Mapping[str, Any]) -> None:
     currency, zone = CURRENCIES[statement["currency"]["code"]], ZoneInfo(statement["zone"])
-    head = {
-        "statement": statement["number"],
-        "month": statement["month"][:7],
-        "account": statement["account"],
-        "name": statement["to"] and statement["to"]["name"],
-        "carried_in": written(statement["carried_in"], currency),
-        "total": written(statement["total"], currency),
-        "is_carried": statement["is_carried"],
-        "closed_on": statement["closed_on"],
-        "digest": statement["digest"],
-    }
-    show_record(head)
+    amounts = {name: written(statement[name], currency) for name in ("carried_in", "total")}
+    name = statement["to"] and statement["to"]["name"]
+    head = {"statement": statement["number"], "month": statement["month"][:7], "name": name}
+    show_record({**statement, **amounts, **head}, *HEAD)
     say("")
     rows = [_line(position, zone, currency) for position in statement["positions"]]
     rows += [_line(position, zone, currency, is_held_back=True) for position in statement["held_back"]]

@@ -16,7 +16,7 @@ import click
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, ROOT
 from levity_trio.cli.call import USUAL_SECONDS
-from levity_trio.cli.declaring import JSON_PARAMETER, examples_of, on_database
+from levity_trio.cli.declaring import ID, JSON_PARAMETER, examples_of, on_database
 from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, command
 from levity_trio.cli.terminal import cell, say, show_record
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder, pages_folder
@@ -191,7 +191,7 @@ def allow(operator: Operator, number: int, reason: str) -> None:
 
 
 @command("revoke", group=certificate)
-@click.argument("number", type=int, metavar="ID")
+@ID
 @click.option("--reason", required=True, metavar="WORDS", help="Why; it is kept with the certificate.")
 def revoke(operator: Operator, number: int, reason: str) -> None:
     """Revoke a client certificate, and end the connection that it opened."""

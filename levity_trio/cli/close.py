@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from levity_trio.cli.declaring import TRANSACTION
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.review import EVENT, REASON, decide
 
@@ -19,7 +20,7 @@ Examples:
 
 
 @command("close", epilog=EXAMPLES)
-@click.argument("transaction", type=int)
+@TRANSACTION
 @click.option("--stop-time", metavar="TIME", help="When it ended, as 2026-03-01T13:00 at the site.  [default: now]")
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register at its end; the figure is then corrected.")
 @REASON

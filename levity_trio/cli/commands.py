@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import limit
+from levity_trio.cli.declaring import OF_CHARGER, limit
 from levity_trio.cli.operator import OF_STATE, Operator, command
 
 COLUMNS: Final = ("id", "charger", "action", "state", "asked_by", "requested_at", "outcome", "outcome_words")
@@ -22,7 +22,7 @@ Examples:
 
 @command("commands", epilog=EXAMPLES)
 @click.argument("number", type=int, required=False, metavar="[COMMAND]")
-@click.option("--charger", metavar="ID", help="Only of this charger.")
+@OF_CHARGER
 @limit("How many, the newest.", default=20)
 @click.option("--cancel", is_flag=True, help="Cancel a command that is still queued.")
 def commands(operator: Operator, number: int | None, charger: str | None, limit: int, cancel: bool) -> int:

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from levity_trio.cli.declaring import TRANSACTION
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.review import EVENT, REASON, decide
 
@@ -19,7 +20,7 @@ Examples:
 
 
 @command("correct", epilog=EXAMPLES)
-@click.argument("transaction", type=int)
+@TRANSACTION
 @click.option("--figure-wh", type=int, metavar="WH", help="The energy, if it is not the difference of the registers.")
 @click.option("--meter-start-wh", type=int, metavar="WH", help="The register at its start.")
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register at its end.")

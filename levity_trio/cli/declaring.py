@@ -24,6 +24,9 @@ JSON: Final = click.option("--json", "is_json", is_flag=True, help="Output JSON,
 JSON_PARAMETER: Final = click.Option(["is_json", "--json"], is_flag=True, help="Output JSON, for programs.")
 JSON_LINES: Final = click.option("is_json", "--json", is_flag=True, help="Output JSON lines, for programs.")
 JSON_RESULT: Final = click.option("is_json", "--json", is_flag=True, help="Output the result as JSON.")
+OF_CHARGER: Final = click.option("--charger", metavar="ID", help="Only of this charger.")
+ID: Final = click.argument("number", type=int, metavar="ID")
+TRANSACTION: Final = click.argument("transaction", type=int)
 
 
 def together(*options: Decorator) -> Decorator:

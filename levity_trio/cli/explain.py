@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import click
-
+from levity_trio.cli.declaring import TRANSACTION
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, say
 
@@ -17,7 +16,7 @@ Examples:
 
 
 @command("explain", epilog=EXAMPLES)
-@click.argument("transaction", type=int)
+@TRANSACTION
 def explain(operator: Operator, transaction: int) -> None:
     """Show how the energy of a transaction was found, and how its bill came about.
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import an_example, limit
+from levity_trio.cli.declaring import ID, an_example, limit
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.transfers import download
 from levity_trio.config import EnvironmentProblem
@@ -58,7 +58,7 @@ def add(operator: Operator, path: Path, title: str | None) -> None:
 
 
 @command("get", group=files)
-@click.argument("number", type=int, metavar="ID")
+@ID
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path), required=False)
 def get(operator: Operator, number: int, path: Path | None) -> None:
     """Download a file to PATH, by default under its own name; an existing file is not replaced."""
@@ -70,7 +70,7 @@ def get(operator: Operator, number: int, path: Path | None) -> None:
 
 
 @command("remove", group=files, epilog=an_example("files remove 7"))
-@click.argument("number", type=int, metavar="ID")
+@ID
 def remove(operator: Operator, number: int) -> None:
     """Delete a file (admin); the list still shows that there was one."""
     operator.delete("files", str(number))

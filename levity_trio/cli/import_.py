@@ -137,9 +137,8 @@ class Report:
         """Count parts of one kind; with --json, output what was odd about them."""
         counts = self._counts[parts[0].kind]
         counts["read"] += sum(part.read for part in parts)
-        counts["added"] += imported.added
-        counts["changed"] += imported.changed
-        counts["known"] += imported.known
+        for name in ("added", "changed", "known"):
+            counts[name] += getattr(imported, name)
         counts["left_out"] += sum(part.read - len(part.rows) for part in parts if part.read)
         if parts[0].kind == "transactions":
             self._wh += sum(row.energy_wh for part in parts for row in part.rows)

@@ -66,7 +66,7 @@ def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
     if is_json:
         for difference in (difference for page in pages for difference in page):
             say_json(_record(difference))
-        say_json(totals.as_dict())
+        say_json({"kind": "totals"} | vars(totals))
     else:
         differences = [difference for page in pages for difference in page]
         for line in (*_table(differences), totals.in_words()):
@@ -108,31 +108,14 @@ class Totals:
         by_cause = ", ".join(f"{count:,} by {cause}" for cause, count in self.causes.items() if count)
         return f"{judged}: {self.differences:,} differ ({by_cause}), {self.change_wh / 1000:+,.3f} kWh."
 
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "kind": "totals",
-            "transactions": self.transactions,
-            "stored_wh": self.stored_wh,
-            "differences": self.differences,
-            "change_wh": self.change_wh,
-            "causes": dict(self.causes),
-        }
-
 
 def _record(difference: Difference) -> dict[str, Any]:
+    names = ("charger", "connector", "start_time", "causes", "rules", "judged_at", "settled_by")
     return {
         "kind": "difference",
         "id": difference.transaction,
-        "charger": difference.charger,
-        "connector": difference.connector,
-        "start_time": difference.start_time,
-        "causes": difference.causes,
-        "rules": difference.rules,
-        "judged_at": difference.judged_at,
-        "settled_by": difference.settled_by,
-        "stored": difference.stored._asdict(),
-        "then": difference.then._asdict(),
-        "now": difference.now._asdict(),
+        **{name: getattr(difference, name) for name in names},
+        **{name: getattr(difference, name)._asdict() for name in ("stored", "then", "now")},
     }
 
 

@@ -110,14 +110,11 @@ def _lines(sums: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _charger(charger: Mapping[str, Any]) -> dict[str, Any]:
     sums = charger["sums"]
+    names = {"registers": "register", "accounted_for": "accounted", "between": "between", "difference": "difference"}
     return {
-        "charger": charger["charger"],
-        "registers": _kwh(sums["register_wh"]),
-        "accounted_for": _kwh(sums["accounted_wh"]),
-        "between": _kwh(sums["between_wh"]),
-        "difference": _kwh(sums["difference_wh"]),
+        **{column: _kwh(sums[f"{name}_wh"]) for column, name in names.items()},
+        **charger,
         "adds_up": sums["adds_up"],
-        "last_register_at": charger["last_register_at"],
     }
 
 
@@ -144,18 +141,9 @@ def _say_meter(meter: Mapping[str, Any]) -> None:
 
 
 def _meter(meter: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "meter": meter["name"],
-        "kWh": _kwh(meter["meter_wh"]),
-        "chargers_kWh": _kwh(meter["chargers_wh"]),
-        "at_least": _kwh(meter["least_wh"]),
-        "at_most": _kwh(meter["most_wh"]),
-        "difference": _kwh(meter["difference_wh"]),
-        "allowed": _kwh(meter["allowed_wh"]),
-        "differs": meter["differs"],
-        "since": meter["since"],
-        "until": meter["until"],
-    }
+    names = {"kWh": "meter", "chargers_kWh": "chargers", "at_least": "least", "at_most": "most", "allowed": "allowed"}
+    energies = {column: _kwh(meter[f"{name}_wh"]) for column, name in names.items()}
+    return {**meter, **energies, "meter": meter["name"], "difference": _kwh(meter["difference_wh"])}
 
 
 def _kwh(wh: int) -> str:

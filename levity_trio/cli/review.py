@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import an_example, limit, present
+from levity_trio.cli.declaring import OF_CHARGER, TRANSACTION, an_example, limit, present
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, say
 
@@ -71,7 +71,7 @@ def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
 
 
 @command("list", group=review, epilog=an_example("review list", "review list --charger CP-1"))
-@click.option("--charger", metavar="ID", help="Only of this charger.")
+@OF_CHARGER
 @click.option("--kind", type=click.Choice(["transaction", "message"]), help="Only these.")
 @limit("How many, the newest.")
 def list_queue(operator: Operator, charger: str | None, **query: object) -> None:
@@ -84,7 +84,7 @@ def list_queue(operator: Operator, charger: str | None, **query: object) -> None
 
 
 @command("confirm", group=review)
-@click.argument("transaction", type=int)
+@TRANSACTION
 @REASON
 @EVENT
 def confirm(operator: Operator, transaction: int, **fields: object) -> int:
@@ -94,7 +94,7 @@ def confirm(operator: Operator, transaction: int, **fields: object) -> int:
 
 @command("attach", group=review)
 @click.argument("message", type=int)
-@click.argument("transaction", type=int)
+@TRANSACTION
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register, if the stop has none that can be read.")
 @click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
 @REASON

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import an_example, present
+from levity_trio.cli.declaring import OF_CHARGER, an_example, present
 from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
 from levity_trio.cli.terminal import say, show_record, show_table, warn
 
@@ -81,7 +81,7 @@ def remove(operator: Operator, name: str) -> None:
 
 @command("report", group=template)
 @click.argument("name")
-@click.option("--charger", metavar="ID", help="Only of this charger.")
+@OF_CHARGER
 def report(operator: Operator, name: str, charger: str | None) -> None:
     """Show which chargers differ from a template, and in what."""
     compared = operator.get(TEMPLATES, name, "report", charger=charger)

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from levity_trio.cli.declaring import ID
 from levity_trio.cli.operator import Operator, over_socket
 
 COLUMNS: Final = ("id", "name", "role", "created_at", "created_by", "last_used_at", "revoked_at")
@@ -41,7 +42,7 @@ def show_all(operator: Operator) -> None:
 
 
 @over_socket("revoke", token)
-@click.argument("number", type=int, metavar="ID")
+@ID
 def revoke(operator: Operator, number: int) -> None:
     """Revoke a token; what uses it is refused from then on."""
     operator.delete("tokens", str(number))

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.states import BillState
-from levity_trio.cli.declaring import limit
+from levity_trio.cli.declaring import OF_CHARGER, limit
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import local_second, say, show_table
 from levity_trio.documents.cells import inert
@@ -39,7 +39,7 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 
 
 @command("transactions", epilog=EXAMPLES)
-@click.option("--charger", metavar="ID", help="Only of this charger.")
+@OF_CHARGER
 @click.option("--connector", type=int, metavar="NUMBER", help="Only of this connector.")
 @click.option("--tag", metavar="TAG", help="Only of this tag.")
 @click.option("--status", type=click.Choice(["Active", "Completed"]), help="Only those that are open, or have ended.")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.declaring import ID
 from levity_trio.cli.operator import Operator, over_socket
 from levity_trio.cli.terminal import local_minute
 from levity_trio.config import ConfigError
@@ -126,7 +127,7 @@ def logins(operator: Operator, *, is_ended: bool) -> None:
 
 
 @over_socket("end", user)
-@click.argument("number", type=int, metavar="ID")
+@ID
 @_API
 def end(operator: Operator, number: int) -> None:
     """End a log-in."""

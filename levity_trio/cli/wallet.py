@@ -11,7 +11,7 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import an_example, limit, present, together
+from levity_trio.cli.declaring import Decorator, an_example, limit, present, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.config import ConfigError
@@ -88,11 +88,12 @@ def show(operator: Operator, named: str, limit: int) -> None:
     show_below(RESERVATIONS, [_in_units({**reserved, **currency}) for reserved in record["reservations"]])
 
 
-def _entering(name: str, path: str, words: str) -> None:
+def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str = "") -> None:
     """Add the command that enters something by hand."""
 
-    @command(name, group=wallet, epilog=ENTRY_EXAMPLES.format(name=name))
+    @command(name, group=wallet, epilog=epilog or ENTRY_EXAMPLES.format(name=name))
     @_ENTRY
+    @together(*options)
     @_KEY
     def enter(operator: Operator, **fields: Any) -> None:
         _enter(operator, path, **fields)
@@ -103,28 +104,19 @@ def _entering(name: str, path: str, words: str) -> None:
 _entering("pay", "payment", "Enter a payment of what an account owes.")
 _entering("top-up", "top-up", "Enter money that an account pays in advance.")
 _entering("chargeback", "chargeback", "Enter money that a bank took back.")
-
-
-@command("refund", group=wallet, epilog=ENTRY_EXAMPLES.format(name="refund"))
-@_ENTRY
-@click.option("--statement", type=click.IntRange(1), metavar="NUMBER",
-              help="Of the credit that the statement with this number carried on.")  # fmt: skip
-@_KEY
-def refund(operator: Operator, **fields: Any) -> None:
-    """Enter money that was paid out to an account."""
-    _enter(operator, "refund", **fields)
-
-
-@command(
+_STATEMENT: Final = click.option(
+    "--statement",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="Of the credit that the statement with this number carried on.",
+)
+_entering("refund", "refund", "Enter money that was paid out to an account.", _STATEMENT)
+_entering(
     "correct",
-    group=wallet,
+    "correction",
+    "Correct the balance of an account; a negative amount stands after --.",
     epilog='\b\nExample:\n  levity-trio wallet correct --reason "typed twice" 7 -- -12.50\n',
 )
-@_ENTRY
-@_KEY
-def correct(operator: Operator, **fields: Any) -> None:
-    """Correct the balance of an account; a negative amount stands after --."""
-    _enter(operator, "correction", **fields)
 
 
 @command("prepaid", group=wallet)

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import present
+from levity_trio.cli.declaring import ID, present
 from levity_trio.cli.operator import FAILED, Operator, command
 
 COLUMNS: Final = (
@@ -36,7 +36,6 @@ A webhook is named by the number that `webhook add` and `webhook list` show.
 """
 
 webhook = click.Group("webhook", help="Send the facts to receivers outside, signed.", epilog=EXAMPLES)
-_ID: Final = click.argument("number", type=int, metavar="ID")
 
 
 @command("add", group=webhook, epilog=ADD_EXAMPLES)
@@ -59,7 +58,7 @@ def show_all(operator: Operator) -> None:
 
 
 @command("test", group=webhook)
-@_ID
+@ID
 def test(operator: Operator, number: int) -> int:
     """Send a test message, once. The exit status is 1 if it was not delivered."""
     done = operator.post("webhooks", str(number), "test")
@@ -69,14 +68,14 @@ def test(operator: Operator, number: int) -> int:
 
 
 @command("given-up", group=webhook)
-@_ID
+@ID
 def show_given_up(operator: Operator, number: int) -> None:
     """List the facts that were never delivered, the newest first."""
     operator.table(GIVEN_UP_COLUMNS, operator.get("webhooks", str(number), "given-up"))
 
 
 @command("remove", group=webhook)
-@_ID
+@ID
 def remove(operator: Operator, number: int) -> None:
     """Remove a webhook; what waits for it is not delivered."""
     operator.delete("webhooks", str(number))

@@ -59,21 +59,27 @@ class Step(Protocol):
 
 
 @record(kw_only=False)
-class File:
+class _AtPath:
+    """What all steps about one path have."""
+
+    path: Path
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+
+@record(kw_only=False)
+class File(_AtPath):
     """A file. With `holder`, it is left as it is once it has that word, because its owner edits it; and what was there
     before is kept beside it.
     """
 
     what: ClassVar[str] = "file"
-    path: Path
     content: bytes
     mode: int = PUBLIC
     group: str | None = None
     holder: bytes | None = None
-
-    @property
-    def where(self) -> str:
-        return str(self.path)
 
     def is_done(self, machine: Machine) -> bool:
         path = machine.at(self.path)
@@ -99,16 +105,11 @@ class File:
 
 
 @record(kw_only=False)
-class Link:
+class Link(_AtPath):
     """A link, which is changed in one step."""
 
     what: ClassVar[str] = "link"
-    path: Path
     target: str
-
-    @property
-    def where(self) -> str:
-        return str(self.path)
 
     def is_done(self, machine: Machine) -> bool:
         path = machine.at(self.path)
@@ -125,15 +126,10 @@ class Link:
 
 
 @record(kw_only=False)
-class Removal:
+class Removal(_AtPath):
     """Something that goes, a folder with all that is in it."""
 
     what: ClassVar[str] = "remove"
-    path: Path
-
-    @property
-    def where(self) -> str:
-        return str(self.path)
 
     def is_done(self, machine: Machine) -> bool:
         return not machine.has(self.path)

@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from levity_trio import writing
 from levity_trio.config import EnvironmentProblem
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.deploy import plan, service
 from levity_trio.deploy.files import UNIT
 from levity_trio.deploy.installation import BACKUPS, read_elsewhere
@@ -65,19 +66,22 @@ class UnderWay:
 
 @record
 class Upgrade:
-    """What an upgrade is going to do. `database` is None on PostgreSQL, which is neither copied nor put back."""
+    """What an upgrade is going to do."""
 
     before: str
     wheel: Wheel
     pinned: Pinned | None
-    database: Path | None
-    address: str
-    extras: str
+    address: DatabaseAddress
     seconds: float
 
     @property
+    def database(self) -> Path | None:
+        """The file of the database; None on PostgreSQL, which is neither copied nor put back."""
+        return self.address if isinstance(self.address, Path) else None
+
+    @property
     def program(self) -> Program:
-        return Program(self.wheel, self.extras, self.pinned, plan.USER)
+        return Program(self.wheel, "pdf" if self.database else "pdf,postgresql", self.pinned, plan.USER)
 
     @property
     def backup(self) -> Path:
@@ -103,14 +107,8 @@ def present() -> str:
 
 def plan_upgrade(wheel: Wheel, pinned: Pinned | None, seconds: float) -> Upgrade:
     """Return what is to be done. Raises EnvironmentProblem."""
-    before = present()
     server = read_elsewhere(plan.SETTINGS, plan.read(HERE, plan.SETTINGS) or b"").server
-    database = server.database if isinstance(server.database, Path) else None
-    extras = "pdf" if database is not None else "pdf,postgresql"
-    address = str(server.database)
-    return Upgrade(
-        before=before, wheel=wheel, pinned=pinned, database=database, address=address, extras=extras, seconds=seconds
-    )
+    return Upgrade(before=present(), wheel=wheel, pinned=pinned, address=server.database, seconds=seconds)
 
 
 def carry_out(upgrade: Upgrade, told: Told) -> float:
@@ -126,7 +124,7 @@ def carry_out(upgrade: Upgrade, told: Told) -> float:
     under_way = UnderWay(
         before=upgrade.before,
         after=upgrade.wheel.version,
-        database=upgrade.address,
+        database=str(upgrade.address),
         copy=str(upgrade.backup) if needs_copy else None,
         files={str(step.path): (plan.read(HERE, step.path) or b"").decode() for step in texts},
     )
@@ -199,7 +197,7 @@ def _try(upgrade: Upgrade, told: Told) -> bool:
     Raises EnvironmentProblem: the new version cannot serve on it, or one could not go back.
     """
     old = run([_python(upgrade.before), "-c", _NEWEST])
-    seen = _ask(upgrade.wheel.version, "look", upgrade.address, old.strip())
+    seen = _ask(upgrade.wheel.version, "look", str(upgrade.address), old.strip())
     if upgrade.database is None:
         if not seen["serves_old"]:
             raise EnvironmentProblem(

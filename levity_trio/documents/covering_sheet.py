@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from levity_trio.billing.statement import Statement, TaxSum, in_groups
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
-from levity_trio.documents.statement_sheet import Positions, closed_at, is_asked, tax_columns, tax_table
+from levity_trio.documents.statement_sheet import TAX_NAMES, Positions, closed_at, is_asked, tax_columns, tax_table
 from levity_trio.documents.template import Template
 
 
@@ -99,13 +99,8 @@ def _row(statement: Statement, template: Template) -> Row:
 
 def _figures(statements: Sequence[Statement], template: Template) -> tuple[str, ...]:
     taxes = [tax for statement in statements for tax in statement.taxes]
-    sums = (
-        sum(tax.net for tax in taxes),
-        sum(tax.tax for tax in taxes),
-        sum(tax.gross for tax in taxes),
-        sum(statement.carried_in for statement in statements),
-        sum(statement.total for statement in statements),
-    )
+    sums = [sum(getattr(tax, name) for tax in taxes) for name in TAX_NAMES]
+    sums += [sum(getattr(statement, name) for statement in statements) for name in ("carried_in", "total")]
     energy = template.kilowatt_hours(sum(statement.energy_wh for statement in statements))
     return (energy, *(template.amount(minor, statements[0].currency) for minor in sums))
 
@@ -114,7 +109,7 @@ def _taxes(statements: Sequence[Statement]) -> tuple[TaxSum, ...]:
     by_rate: dict[Decimal, TaxSum] = {}
     for tax in (tax for statement in statements for tax in statement.taxes):
         so_far = by_rate.get(tax.rate, TaxSum(rate=tax.rate, net=0, tax=0, gross=0))
-        sums = {name: getattr(so_far, name) + getattr(tax, name) for name in ("net", "tax", "gross")}
+        sums = {name: getattr(so_far, name) + getattr(tax, name) for name in TAX_NAMES}
         by_rate[tax.rate] = replace(so_far, **sums)
     return tuple(by_rate[rate] for rate in sorted(by_rate))
 

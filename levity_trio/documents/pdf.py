@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.fonts import Fonts
-from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, media_type
+from levity_trio.documents.sheet import Facts, Row, Sheet, Table, media_type
 
 _FAMILY: Final = "sheet"
 _MARGIN: Final = 16.0  # all lengths are in mm
@@ -288,90 +288,75 @@ def _facts(paper: _Paper, facts: Facts) -> None:
     _heading(paper, facts.title, height + 12)
     top, page = paper.get_y(), paper.page
     width = paper.epw - (side + 6 if side else 0)
-    widths = [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)]
-    for label, value in facts.pairs:
-        _cells(paper, Row(cells=(label, value)), widths, [False, facts.is_number], bold_last=True)
+    grid = _Grid(paper, [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)], [False, facts.is_number])
+    for pair in facts.pairs:
+        grid.write(Row(cells=pair), bold_last=True)
     if facts.code and paper.page == page:
-        _code(paper, facts, paper.w - paper.r_margin - side, top, side)
-        paper.set_y(max(paper.get_y(), top + side + 5))
-
-
-def _code(paper: _Paper, facts: Facts, left: float, top: float, side: float) -> None:
-    paper.code(facts.code, facts.code_label, left, top, _MODULE)
-    end = paper.get_y()
-    paper.set_xy(left, top + side - 1)
-    paper.paragraph(facts.code_label, _SMALL, width=side, align=Align.C)
-    paper.set_xy(paper.l_margin, end)
+        left, end = paper.w - paper.r_margin - side, paper.get_y()
+        paper.code(facts.code, facts.code_label, left, top, _MODULE)
+        paper.set_xy(left, top + side - 1)
+        paper.paragraph(facts.code_label, _SMALL, width=side, align=Align.C)
+        paper.set_xy(paper.l_margin, max(end, top + side + 5))
 
 
 def _table(paper: _Paper, table: Table) -> None:
     shares = sum(column.share for column in table.columns)
     widths = [paper.epw * column.share / shares for column in table.columns]
-    numbers = [column.is_number for column in table.columns]
-    _heading(paper, table.title, _HEADS + (_height(paper, table.rows[0], widths) if table.rows else 0))
-    _heads(paper, table.columns, widths, numbers)
+    grid = _Grid(paper, widths, [column.is_number for column in table.columns])
+    heads = Row(cells=tuple(column.head for column in table.columns))
+    _heading(paper, table.title, _HEADS + (grid.height(table.rows[0]) if table.rows else 0))
+    grid.write(heads, size=_SMALL, colour=_SOFT)
     for row in table.rows:
-        if paper.make_room(_height(paper, row, widths)):
-            _heads(paper, table.columns, widths, numbers)
+        if paper.make_room(grid.height(row)):
+            grid.write(heads, size=_SMALL, colour=_SOFT)
         paper.rule(0.1, 170)
-        _row(paper, row, widths, numbers)
+        if any(row.cells):
+            grid.write(row)
+        for note in row.notes:
+            paper.set_x(paper.l_margin + 4)
+            paper.paragraph(note, _SMALL, colour=_SOFT)
+        if row.notes:
+            paper.set_xy(paper.l_margin, paper.get_y() + 1)
     if table.total:
-        paper.make_room(_height(paper, table.total, widths))
+        paper.make_room(grid.height(table.total))
         paper.rule(0.4)
-        _cells(paper, table.total, widths, numbers, bold=True)
+        grid.write(table.total, bold=True)
 
 
-def _heads(paper: _Paper, columns: Sequence[Column], widths: list[float], numbers: list[bool]) -> None:
-    cells = Row(cells=tuple(column.head for column in columns))
-    _cells(paper, cells, widths, numbers, size=_SMALL, colour=_SOFT)
+class _Grid:
+    """Columns of these widths on a paper; those of numbers are aligned to the right."""
 
+    def __init__(self, paper: _Paper, widths: list[float], numbers: list[bool]) -> None:
+        self._paper, self._widths = paper, widths
+        self._aligns = [Align.R if is_number else Align.L for is_number in numbers]
 
-def _row(paper: _Paper, row: Row, widths: list[float], numbers: list[bool]) -> None:
-    if any(row.cells):
-        _cells(paper, row, widths, numbers)
-    for note in row.notes:
-        paper.set_x(paper.l_margin + 4)
-        paper.paragraph(note, _SMALL, colour=_SOFT)
-    if row.notes:
-        paper.set_xy(paper.l_margin, paper.get_y() + 1)
+    def height(self, row: Row) -> float:
+        """Return the height of a row with its notes."""
+        paper, cells = self._paper, zip(row.cells, self._widths, strict=True)
+        lines = max(len(paper.lines(text, width - _GAP, _BODY)) for text, width in cells)
+        notes = sum(len(paper.lines(note, paper.epw - 4, _SMALL)) for note in row.notes)
+        return lines * _BODY * _LINE + notes * _SMALL * _LINE + 3
 
-
-def _height(paper: _Paper, row: Row, widths: list[float]) -> float:
-    cells = max(len(paper.lines(text, width - _GAP, _BODY)) for text, width in zip(row.cells, widths, strict=True))
-    notes = sum(len(paper.lines(note, paper.epw - 4, _SMALL)) for note in row.notes)
-    return cells * _BODY * _LINE + notes * _SMALL * _LINE + 3
-
-
-def _cells(
-    paper: _Paper,
-    row: Row,
-    widths: list[float],
-    numbers: list[bool],
-    *,
-    size: float = _BODY,
-    bold: bool = False,
-    bold_last: bool = False,
-    colour: int = _INK,
-) -> None:
-    """Write a row of cells, line by line: a row higher than a page goes on over the next one."""
-    last = len(row.cells) - 1
-    cut = [
-        paper.lines(text, width - (column < last) * _GAP, size, bold or (bold_last and column == last))
-        for column, (text, width) in enumerate(zip(row.cells, widths, strict=True))
-    ]
-    height = size * _LINE
-    paper.set_y(paper.get_y() + 0.7)
-    elements: list[StructElem | None] = [None] * len(cut)
-    for index in range(max(map(len, cut))):
-        paper.make_room(height)
-        top, left = paper.get_y(), paper.l_margin
-        for column, (lines, width) in enumerate(zip(cut, widths, strict=True)):
-            if index < len(lines) and lines[index]:
-                paper.style(size, bold or (bold_last and column == last), colour)
-                paper.set_xy(left, top)
-                align = Align.R if numbers[column] else Align.L
-                with paper.tagged("P", begun=elements[column]) as elements[column]:
-                    paper.cell(width - (column < last) * _GAP, height, lines[index], align=align)
-            left += width
-        paper.set_xy(paper.l_margin, top + height)
-    paper.set_y(paper.get_y() + 0.7)
+    def write(
+        self, row: Row, *, size: float = _BODY, bold: bool = False, bold_last: bool = False, colour: int = _INK
+    ) -> None:
+        """Write the cells of a row, line by line: a row higher than a page goes on over the next one."""
+        paper, last, height = self._paper, len(row.cells) - 1, size * _LINE
+        widths = [width - (column < last) * _GAP for column, width in enumerate(self._widths)]
+        bolds = [bold or (bold_last and column == last) for column in range(last + 1)]
+        cells = zip(row.cells, widths, bolds, strict=True)
+        cut = [paper.lines(text, width, size, is_bold) for text, width, is_bold in cells]
+        paper.set_y(paper.get_y() + 0.7)
+        elements: list[StructElem | None] = [None] * len(cut)
+        for index in range(max(map(len, cut))):
+            paper.make_room(height)
+            top, left = paper.get_y(), paper.l_margin
+            for column, lines in enumerate(cut):
+                if index < len(lines) and lines[index]:
+                    paper.style(size, bolds[column], colour)
+                    paper.set_xy(left, top)
+                    with paper.tagged("P", begun=elements[column]) as elements[column]:
+                        paper.cell(widths[column], height, lines[index], align=self._aligns[column])
+                left += self._widths[column]
+            paper.set_xy(paper.l_margin, top + height)
+        paper.set_y(paper.get_y() + 0.7)

@@ -22,6 +22,7 @@ _KINDS: Final = {
     LineKind.MINIMUM: "minimum",
     LineKind.MAXIMUM: "maximum",
 }
+TAX_NAMES: Final = ("net", "tax", "gross")
 _SOLE: Final = (LineKind.SESSION, LineKind.MINIMUM, LineKind.MAXIMUM)
 """Kinds without a quantity."""
 _SPLITS: Final = {
@@ -67,22 +68,22 @@ def is_asked(statement: Statement) -> bool:
 def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: Template) -> Table:
     """Return net, tax and gross by rate; summed where there are several rates."""
 
-    def row(head: str, net: int, tax: int, gross: int) -> Row:
-        return Row(cells=(head, *(template.amount(minor, currency) for minor in (net, tax, gross))))
+    def row(head: str, *taxes: TaxSum) -> Row:
+        sums = (sum(getattr(tax, name) for tax in taxes) for name in TAX_NAMES)
+        return Row(cells=(head, *(template.amount(minor, currency) for minor in sums)))
 
-    rows = tuple(row(template.percent(tax.rate), tax.net, tax.tax, tax.gross) for tax in taxes)
-    whole = sum(tax.net for tax in taxes), sum(tax.tax for tax in taxes), sum(tax.gross for tax in taxes)
+    rows = tuple(row(template.percent(tax.rate), tax) for tax in taxes)
     return Table(
         title=template.say("tax"),
         columns=(Column(head=template.column("rate"), share=28), *tax_columns(template, currency, 24)),
         rows=rows,
-        total=row(template.say("sum"), *whole) if len(rows) > 1 else None,
+        total=row(template.say("sum"), *taxes) if len(rows) > 1 else None,
     )
 
 
 def tax_columns(template: Template, currency: Currency, share: int) -> tuple[Column, ...]:
     """Return the columns of net, tax and gross."""
-    heads = (template.column(name, currency=template.symbol(currency)) for name in ("net", "tax", "gross"))
+    heads = (template.column(name, currency=template.symbol(currency)) for name in TAX_NAMES)
     return tuple(Column(head=head, share=share, is_number=True) for head in heads)
 
 

@@ -224,10 +224,9 @@ def _wrong_values(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _clashes(values: Mapping[str, Any]) -> Iterator[str]:
-    if _at(values, "numbers.decimal") == _at(values, "numbers.thousands"):
-        yield "numbers.decimal and numbers.thousands must differ"
-    if _at(values, "csv.decimal") == _at(values, "csv.separator"):
-        yield "csv.decimal and csv.separator must differ"
+    for first, second in (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "csv.separator")):
+        if _at(values, first) == _at(values, second):
+            yield f"{first} and {second} must differ"
     if _at(values, "numbers.minus") == "":
         yield "numbers.minus must not be empty"
     order = _at(values, "address.order")
