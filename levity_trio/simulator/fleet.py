@@ -20,6 +20,9 @@ SPARE_FILES: Final = 64
 """For the libraries, the park's file, and clients of its API."""
 MOST_FILES: Final = 2**17
 """The limit used if the machine sets none."""
+NOTHING_GIVEN = Trust()
+ARRIVING = 200
+"""Maximum number of concurrent connection attempts. A quirk simulates a fleet that reconnects all at once."""
 
 
 def raise_file_limit(chargers: int) -> None:
@@ -38,11 +41,6 @@ def raise_file_limit(chargers: int) -> None:
         )
     if limit > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-
-
-NOTHING_GIVEN = Trust()
-ARRIVING = 200
-"""Maximum number of concurrent connection attempts. A quirk simulates a fleet that reconnects all at once."""
 
 
 class Fleet:

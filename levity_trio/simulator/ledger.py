@@ -25,8 +25,15 @@ START, STOP, METER_VALUES = "StartTransaction", "StopTransaction", "MeterValues"
 REGISTER: Final = "Energy.Active.Import.Register"
 _ID: Final = "transactionId"
 _POWER: Final = "Power.Active.Import"
-_READINGS: Final = {METER_VALUES: "meterValue", STOP: "transactionData"}
+READINGS: Final = {METER_VALUES: "meterValue", STOP: "transactionData"}
+"""The field with the readings, by action."""
 _OWN_REGISTER: Final = {START: "meterStart", STOP: "meterStop"}
+SHARED_METER: Final = "its register counted another car, too"
+KEPT_BACK: Final = "its last reading was not sent yet"
+"""Lies of an entry: see provable.py and verification.py."""
+FORMAT: Final = "levity-trio ledger"
+VERSION: Final = 1
+_WHOLE_RUN: Final = ("slack_seconds", "transaction", "set_aside_at", "chargers")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +82,7 @@ class Sent:
         self.transaction_id = payload.get(_ID)
         self.connector = payload.get("connectorId")
         self.id_tag = payload.get("idTag")
-        values = payload.get(_READINGS.get(self.action, ""), [])
+        values = payload.get(READINGS.get(self.action, ""), [])
         own = [{"timestamp": payload["timestamp"]}] if self.action in _OWN_REGISTER else []
         for moment, value in zip(self.moments, [*values, *own], strict=True):
             moment.time = value["timestamp"]
@@ -91,11 +98,6 @@ class Sent:
     def is_evidence(self) -> bool:
         """Whether the central system can have received it: it was sent and not thrown away."""
         return self.left is not None and not self.is_thrown_away
-
-
-SHARED_METER: Final = "its register counted another car, too"
-KEPT_BACK: Final = "its last reading was not sent yet"
-"""Lies of an entry: see provable.py and verification.py."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,7 +132,6 @@ class Entry:
 
     @property
     def thrown_away(self) -> list[str]:
-        """The actions of the messages thrown away, in order."""
         return [one.action for one in self.sent if one.is_thrown_away]
 
 
@@ -155,11 +156,6 @@ class Ledger:
 def is_register(sample: dict[str, Any]) -> bool:
     """A sample without a measurand is the energy register (§7.43)."""
     return bool(sample.get("measurand", REGISTER) == REGISTER)
-
-
-FORMAT: Final = "levity-trio ledger"
-VERSION: Final = 1
-_WHOLE_RUN: Final = ("slack_seconds", "transaction", "set_aside_at", "chargers")
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:

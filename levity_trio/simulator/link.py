@@ -38,6 +38,15 @@ from levity_trio.simulator.websocket import (
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, Malformed, Response, call_text, decoded, error_text, parse_frame, result_text
 
+ANSWER_SECONDS: Final = 30.0
+FIRST_PAUSE_SECONDS: Final = 6.0
+LONGEST_PAUSE_SECONDS: Final = 60.0
+"""Simulated time between connection attempts; in real time it is at least SHORTEST_PAUSE_SECONDS."""
+SHORTEST_PAUSE_SECONDS: Final = 0.1
+Dial = Callable[[], Awaitable[trio.abc.Stream]]
+Carry = Callable[[Download | Upload], Awaitable[bytes | None]]
+Beside = Callable[[], Awaitable[object]]
+
 
 class Pace:
     """Simulated seconds since this object was created, `speed` for each real second."""
@@ -64,17 +73,6 @@ class Pace:
 
     def _simulated(self, moment: float) -> float:
         return (moment - self._began) * self.speed
-
-
-ANSWER_SECONDS: Final = 30.0
-FIRST_PAUSE_SECONDS: Final = 6.0
-LONGEST_PAUSE_SECONDS: Final = 60.0
-"""Simulated time between connection attempts; in real time it is at least SHORTEST_PAUSE_SECONDS."""
-SHORTEST_PAUSE_SECONDS: Final = 0.1
-
-Dial = Callable[[], Awaitable[trio.abc.Stream]]
-Carry = Callable[[Download | Upload], Awaitable[bytes | None]]
-Beside = Callable[[], Awaitable[object]]
 
 
 @dataclass(slots=True, eq=False)

@@ -1,26 +1,61 @@
-"""All chargers, visits and incidents of a run, drawn from a scenario and a seed before the first connection.
+"""What happens in a run: its chargers, visits and incidents, drawn from a scenario and a seed, and put on agendas.
 
-A property of a share of the fleet (DC, a quirk) is assigned by the charger's index. Everything else comes from the
-charger's own generators, seeded with the seed and the charger's identifier. So adding a charger changes nothing for the
-others, and a run can be repeated exactly. The exception is `quirks = "each"`, which depends on the size of a fleet that
-has fewer chargers than there are quirks.
+All is drawn before the first connection. A property of a share of the fleet (DC, a quirk) is assigned by the charger's
+index. Everything else comes from the charger's own generators, seeded with the seed and the charger's identifier. So
+adding a charger changes nothing for the others, and a run can be repeated exactly. The exception is `quirks = "each"`,
+which depends on the size of a fleet that has fewer chargers than there are quirks.
+
+The agenda of a charger runs its visits and incidents in the order of their simulated times, whatever else it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from math import ceil, exp, floor
 from random import Random
 from typing import Any, Final
 
 from levity_trio.records import record
+from levity_trio.simulator.charger import notifications
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
+from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario import Kind, Mishaps, Scenario
 
 HOUR: Final = 3600
+_OLDEST_REGISTER_WH: Final = 9_000_000
+GRIZZLE: Final = "grizzl-e"
+SHARED: Final = "shared-meter"
+"""Needs a charger with two connectors."""
+_MODELS: Final = {
+    AC: (
+        {"model": "Home 7", "phases": 1, "max_current_a": 32.0},
+        {"model": "Home 11", "phases": 3, "max_current_a": 16.0},
+        {"model": "Duo 22", "phases": 3, "max_current_a": 32.0, "connectors": 2},
+    ),
+    DC: (
+        {"model": "Fast 50", "phases": 3, "max_power_w": 50_000.0},
+        {"model": "Fast 150", "phases": 3, "max_power_w": 150_000.0, "connectors": 2},
+    ),
+}
+LAST_QUIET_SECONDS: Final = 600
+"""Nothing happens at the very end, so that messages queued during an outage still reach the central system."""
+_HOURS_PER_DAY: Final = 24
+_TAG_FIRST_SHARE: Final = 0.3
+_ENDS_BY_TAG_SHARE: Final = 0.6
+_BETWEEN_SECONDS: Final = (3, 40)
+"""Between plug and tag; shorter than a charger's ConnectionTimeOut."""
+_FAREWELL_SECONDS: Final = 30
+_CHANGING_SECONDS: Final = (60, 600)
+_NOTICED_SHARE: Final = 0.5
+_OLDEST_SWAPPED_WH: Final = 9_000_000
+NOTICED_SECONDS: Final = 60.0
 
 
 def dice_of(seed: int, *what: str) -> Random:
@@ -52,28 +87,16 @@ def _count(mean: float, dice: Random) -> int:
     return count
 
 
-_OLDEST_REGISTER_WH: Final = 9_000_000
-GRIZZLE: Final = "grizzl-e"
-SHARED: Final = "shared-meter"
-"""Needs a charger with two connectors."""
-_MODELS: Final = {
-    AC: (
-        {"model": "Home 7", "phases": 1, "max_current_a": 32.0},
-        {"model": "Home 11", "phases": 3, "max_current_a": 16.0},
-        {"model": "Duo 22", "phases": 3, "max_current_a": 32.0, "connectors": 2},
-    ),
-    DC: (
-        {"model": "Fast 50", "phases": 3, "max_power_w": 50_000.0},
-        {"model": "Fast 150", "phases": 3, "max_power_w": 150_000.0, "connectors": 2},
-    ),
-}
-
-
 def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSpec:
     """Return the specification of the charger at this index (from 0) of a fleet of `chargers`."""
     identity = f"SIM-{index + 1:03}"
     dice = dice_of(seed, identity, "spec")
-    quirks = _quirks_of(scenario, index, chargers, seed)
+    if scenario.deals_each_quirk:
+        names = list(QUIRKS)
+        quirks = tuple(names[index % len(names) :: chargers])
+    else:
+        shares = scenario.quirks.items()
+        quirks = tuple(name for name, share in shares if is_dealt(index, share, dice_of(seed, "quirks", name).random()))
     power_type = DC if is_dealt(index, scenario.dc_share, dice_of(seed, DC).random()) else AC
     kind = {"vendor": "Levity", "power_type": power_type, **dice.choice(_MODELS[power_type])}
     if SHARED in quirks:
@@ -87,28 +110,6 @@ def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSp
         quirks=quirks,
         **kind,  # type: ignore[arg-type]  # each has the type of its field, which a dict cannot express
     )
-
-
-def _quirks_of(scenario: Scenario, index: int, chargers: int, seed: int) -> tuple[str, ...]:
-    if scenario.deals_each_quirk:
-        names = list(QUIRKS)
-        return tuple(names[index % len(names) :: chargers])
-    shares = scenario.quirks.items()
-    return tuple(name for name, share in shares if is_dealt(index, share, dice_of(seed, "quirks", name).random()))
-
-
-LAST_QUIET_SECONDS: Final = 600
-"""Nothing happens at the very end, so that messages queued during an outage still reach the central system."""
-
-_HOURS_PER_DAY: Final = 24
-_TAG_FIRST_SHARE: Final = 0.3
-_ENDS_BY_TAG_SHARE: Final = 0.6
-_BETWEEN_SECONDS: Final = (3, 40)
-"""Between plug and tag; shorter than a charger's ConnectionTimeOut."""
-_FAREWELL_SECONDS: Final = 30
-_CHANGING_SECONDS: Final = (60, 600)
-_NOTICED_SHARE: Final = 0.5
-_OLDEST_SWAPPED_WH: Final = 9_000_000
 
 
 class Order(StrEnum):
@@ -202,7 +203,6 @@ def fleet(scenario: Scenario, chargers: int, seed: int) -> tuple[ChargerSpec, ..
 
 
 def plan(scenario: Scenario, specs: Sequence[ChargerSpec], seed: int) -> Plan:
-    """Draw the plan of these chargers."""
     plans = []
     for spec in specs:
         visits = _visits(scenario, spec, dice_of(seed, spec.id, "visits"))
@@ -279,3 +279,78 @@ def _details(mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> dict[str, Any
 
 def _end(scenario: Scenario) -> float:
     return scenario.seconds - LAST_QUIET_SECONDS
+
+
+Deed = Callable[[Charger, Incident, float], None]
+
+
+def schedule(charger: Charger, plan: ChargerPlan) -> None:
+    """Put all visits and incidents of a plan on the charger's agenda."""
+    for visit in plan.visits:
+        _schedule_visit(charger, visit)
+    for incident in plan.incidents:
+        begin, end = _INCIDENTS[incident.kind]
+        charger.agenda.plan(incident.at, partial(begin, charger, incident), is_own=False)
+        charger.agenda.plan(incident.at + incident.seconds, partial(end, charger, incident), is_own=False)
+
+
+def _attempt(deed: Callable[..., None], *details: object) -> None:
+    """Do what a visitor does. One who finds the charger faulted, without power or in use drives on."""
+    with suppress(Impossible):
+        deed(*details)
+
+
+def _schedule_visit(charger: Charger, visit: Visit) -> None:
+    plan, number = partial(charger.agenda.plan, is_own=False), visit.connector
+    show_tag = partial(_attempt, charger.present_tag, number, visit.id_tag)
+
+    def show_again(at: float) -> None:
+        if charger.connectors[number].transaction is not None:  # else a power cut ended it already
+            show_tag(at)
+
+    plan(visit.plug_at, partial(_attempt, charger.plug, number, visit.vehicle))
+    plan(visit.tag_at, show_tag)
+    if visit.stop_tag_at is not None:
+        plan(visit.stop_tag_at, show_again)
+    plan(visit.unplug_at, partial(_attempt, charger.unplug, number))
+
+
+def _die(charger: Charger, incident: Incident, at: float) -> None:
+    """Cut the power and lose the transactions. Visitors who notice present their tags again after it returns."""
+    charging = [
+        (connector, transaction.id_tag)
+        for connector in charger.connectors
+        if (transaction := connector.transaction) is not None
+    ]
+    charger.fail(at, keeps_sessions=False)
+    if incident.is_noticed:
+        noticed_at = incident.at + incident.seconds + NOTICED_SECONDS
+        for connector, tag in charging:
+            charger.agenda.plan(noticed_at, partial(_show_once_more, charger, connector, tag), is_own=False)
+
+
+def _show_once_more(charger: Charger, connector: Connector, tag: str, at: float) -> None:
+    if connector.transaction is None and connector.meter.is_plugged:
+        _attempt(charger.present_tag, connector.number, tag, at)
+
+
+def _close_cabinet(charger: Charger, incident: Incident, at: float) -> None:
+    notifications.swap(charger, incident.register_wh, at)
+    charger.power_on(at)
+
+
+_INCIDENTS: Final[Mapping[Kind, tuple[Deed, Deed]]] = {
+    Kind.FAULT: (
+        lambda charger, fault, at: charger.fault(fault.connector, fault.error_code, at),
+        lambda charger, fault, at: charger.clear_fault(fault.connector, at),
+    ),
+    Kind.OUTAGE: (lambda charger, _, at: charger.go_offline(at), lambda charger, _, at: charger.go_online(at)),
+    Kind.POWER_CUT: (lambda charger, _, at: charger.power_off(at), lambda charger, _, at: charger.power_on(at)),
+    Kind.BROWNOUT: (
+        lambda charger, _, at: charger.fail(at, keeps_sessions=True),
+        lambda charger, _, at: charger.power_on(at),
+    ),
+    Kind.DEATH: (_die, lambda charger, _, at: charger.power_on(at)),
+    Kind.METER_SWAP: (lambda charger, _, at: charger.power_off(at), _close_cabinet),
+}
+"""By kind of incident: how it begins and how it ends."""

@@ -127,7 +127,10 @@ def _table(summary: Report) -> Table:
     table.add_column("charger", f"{len(summary.accounts)} in all", no_wrap=True)
     for head, cell in zip(_HEADS, _cells(total), strict=True):
         table.add_column(head, cell, justify="right", no_wrap=True)
-    for identity in _worst(summary.accounts):
+    identities = list(summary.accounts)  # those with the most problems are shown, in their original order
+    key = [(account.troubles, account.sent) for account in summary.accounts.values()].__getitem__
+    for place in sorted(heapq.nlargest(MOST_LINES, range(len(identities)), key=key)):
+        identity = identities[place]
         table.add_row(identity, *_cells(summary.accounts[identity]))
     return table
 
@@ -141,13 +144,6 @@ def _cells(account: Account) -> list[Text]:
         Text(str(account.sessions)),
         Text(kwh(account.energy_wh)),
     ]
-
-
-def _worst(accounts: dict[str, Account]) -> Iterator[str]:
-    """The MOST_LINES chargers with the most problems, in their original order."""
-    identities = list(accounts)
-    key = [(account.troubles, account.sent) for account in accounts.values()].__getitem__
-    return (identities[place] for place in sorted(heapq.nlargest(MOST_LINES, range(len(identities)), key=key)))
 
 
 def _judgement(verdict: Verdict) -> Sequence[Text]:

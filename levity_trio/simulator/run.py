@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
@@ -33,16 +33,12 @@ from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.plan import Plan
+from levity_trio.simulator.plan import Plan, schedule
 from levity_trio.simulator.quirks import made
 from levity_trio.simulator.report import Report, report, show
-from levity_trio.simulator.schedule import schedule
 from levity_trio.simulator.screen import Console, Scene, open_screen, row_of
 from levity_trio.simulator.server_address import ServerAddress, Trust
 from levity_trio.simulator.verification import Mark, baseline, verify
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.park.park import Park
 
 SETTLING_SECONDS: Final = 120.0
 """Real time for sending queued messages after the plan's end."""
@@ -189,14 +185,11 @@ async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
     from levity_trio.web.http import open_http  # noqa: PLC0415
 
     control = order.control
-    async with AsyncExitStack() as stack:
-        park: Park = await stack.enter_async_context(
-            open_park(control.state, fleet, lambda: fleet.pace.now, partial(make, order))
-        )
+    async with open_park(control.state, fleet, lambda: fleet.pace.now, partial(make, order)) as park:
         listeners = await listen(control.host, control.port, CONTROL_FLAGS)
-        port = await stack.enter_async_context(open_http(park_application(park, control.host), listeners))
-        log.info("control API listening", host=control.host, port=port, state=str(control.state))
-        yield
+        async with open_http(park_application(park, control.host), listeners) as port:
+            log.info("control API listening", host=control.host, port=port, state=str(control.state))
+            yield
 
 
 async def _wait_for_end(order: Order, fleet: Fleet) -> None:

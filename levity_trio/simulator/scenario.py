@@ -29,6 +29,18 @@ Range = tuple[float, float]
 T = TypeVar("T")
 _SHOWN_CHARACTERS: Final = 60
 _MOST_WEIGHT: Final = 1_000_000
+SHORTEST_STAY_HOURS: Final = 0.1
+SHORTEST_STAY_MINUTES: Final = 2
+"""Enough time to plug in, present the tag twice and leave."""
+LONGEST_STAY_HOURS: Final = 72
+LEAST_DC_KW: Final = 0.1
+EACH: Final = "each"
+_SECONDS_PER_HOUR: Final = 3600
+_MOST_BYTES: Final = 1024 * 1024
+_DAY_MINUTES: Final = 24 * 60
+ANY_TIME: Final = (1.0,) * 24
+DEFAULT_STAY_HOURS: Final[Range] = (1.0, 4.0)
+TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
 
 
 class Keys:
@@ -84,20 +96,12 @@ class Keys:
 
     def texts(self, key: str, longest: int, default: Sequence[str]) -> tuple[str, ...]:
         give = f"give a list of texts, each of 1 to {longest} characters on one line"
-        values: Sequence[Any] = self._read(key, default, give, _is_list, default)
-        for value in values:
-            if not _is_text(value, longest):
-                self.refuse(key, value, give)
-        return tuple(values)
+        return self._listed(key, default, give, lambda value: _is_text(value, longest), give)
 
     def words(self, key: str, known: Sequence[str]) -> tuple[str, ...]:
         """Read a list of known words; all of them if the key is missing."""
-        give = f"give a list, some of {', '.join(known)}"
-        values: Sequence[Any] = self._read(key, known, give, _is_list, known)
-        for value in values:
-            if value not in known:
-                self.refuse(key, value, f"give some of {', '.join(known)}")
-        return tuple(values)
+        some = f"some of {', '.join(known)}"
+        return self._listed(key, known, f"give a list, {some}", known.__contains__, f"give {some}")
 
     def table(self, key: str) -> Keys | None:
         """Read a subtable; None if there is none."""
@@ -150,6 +154,15 @@ class Keys:
         fit: T = value
         return fit
 
+    def _listed(
+        self, key: str, default: Sequence[str], give: str, is_fit: Callable[[Any], bool], give_each: str
+    ) -> tuple[str, ...]:
+        values: Sequence[Any] = self._read(key, default, give, _is_list, default)
+        for value in values:
+            if not is_fit(value):
+                self.refuse(key, value, give_each)
+        return tuple(values)
+
     def _below(self, key: str, table: dict[str, object]) -> Keys:
         return Keys(table, self._file, f"{self._path}{key}.", self.faults)
 
@@ -171,17 +184,6 @@ def _are_numbers(values: Any) -> bool:
 
 def _is_text(value: object, longest: int) -> bool:
     return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= longest and value.isprintable()
-
-
-SHORTEST_STAY_HOURS: Final = 0.1
-SHORTEST_STAY_MINUTES: Final = 2
-"""Enough time to plug in, present the tag twice and leave."""
-LONGEST_STAY_HOURS: Final = 72
-LEAST_DC_KW: Final = 0.1
-EACH: Final = "each"
-_SECONDS_PER_HOUR: Final = 3600
-_MOST_BYTES: Final = 1024 * 1024
-_DAY_MINUTES: Final = 24 * 60
 
 
 class Kind(StrEnum):
@@ -235,9 +237,6 @@ class Mishaps:
     error_codes: tuple[str, ...] = ()
 
 
-ANY_TIME: Final = (1.0,) * 24
-DEFAULT_STAY_HOURS: Final[Range] = (1.0, 4.0)
-TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
 VEHICLES: Final = (VehicleKind(name="Compact", dc_kw=80.0), VehicleKind(name="Sedan", battery_kwh=77.0, dc_kw=150.0))
 
 

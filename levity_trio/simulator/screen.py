@@ -31,6 +31,29 @@ from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import Status
 
 _DAY_SECONDS: Final = 86_400
+REFRESH_SECONDS: Final = 0.25
+STEPS: Final = 10
+"""Number of progress lines of a whole run without a terminal."""
+_WIDE_COLUMNS: Final = 120
+_LINES_AROUND: Final = 4
+"""The table's head, the totals, the time, and the cursor's line."""
+_MESSAGES_WIDTH: Final = 5
+_ERRORS_WIDTH: Final = 4
+_ECHO_WIDTH: Final = 4
+"""Columns left free after the cursor: a ^C that the terminal echoes must not wrap to a line that is never erased."""
+_STATUSES: Final = {
+    Status.AVAILABLE: ("free", "dim"),
+    Status.PREPARING: ("prep", "cyan"),
+    Status.CHARGING: ("chrg", "green"),
+    Status.SUSPENDED_EV: ("s-ev", "yellow"),
+    Status.SUSPENDED_EVSE: ("s-se", "yellow"),
+    Status.FINISHING: ("fini", "cyan"),
+    Status.RESERVED: ("rsvd", "blue"),
+    Status.UNAVAILABLE: ("unav", "red"),
+    Status.FAULTED: ("FLT!", "bold red"),
+}
+"""The abbreviation of a status in a narrow terminal, and its colour."""
+_LINKS: Final = {"up": "green", "boot": "cyan", "off": "dim"}
 
 
 @record
@@ -156,20 +179,6 @@ def _soc(charger: State) -> float | None:
     return max((soc for soc in known if soc is not None), default=None)
 
 
-__all__ = ["Console", "open_screen", "picture", "totals"]
-
-REFRESH_SECONDS: Final = 0.25
-STEPS: Final = 10
-"""Number of progress lines of a whole run without a terminal."""
-_WIDE_COLUMNS: Final = 120
-_LINES_AROUND: Final = 4
-"""The table's head, the totals, the time, and the cursor's line."""
-_MESSAGES_WIDTH: Final = 5
-_ERRORS_WIDTH: Final = 4
-_ECHO_WIDTH: Final = 4
-"""Columns left free after the cursor: a ^C that the terminal echoes must not wrap to a line that is never erased."""
-
-
 class Column(NamedTuple):
     """One column of the table: its head, and its width in a terminal of 80 columns and in a wide one."""
 
@@ -192,19 +201,6 @@ COLUMNS: Final = (
     Column("err", _ERRORS_WIDTH, _ERRORS_WIDTH, is_number=True),
     Column("quirks"),  # what is left
 )
-_STATUSES: Final = {
-    Status.AVAILABLE: ("free", "dim"),
-    Status.PREPARING: ("prep", "cyan"),
-    Status.CHARGING: ("chrg", "green"),
-    Status.SUSPENDED_EV: ("s-ev", "yellow"),
-    Status.SUSPENDED_EVSE: ("s-se", "yellow"),
-    Status.FINISHING: ("fini", "cyan"),
-    Status.RESERVED: ("rsvd", "blue"),
-    Status.UNAVAILABLE: ("unav", "red"),
-    Status.FAULTED: ("FLT!", "bold red"),
-}
-"""The abbreviation of a status in a narrow terminal, and its colour."""
-_LINKS: Final = {"up": "green", "boot": "cyan", "off": "dim"}
 
 
 class Console(rich_console.Console):

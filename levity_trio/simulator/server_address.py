@@ -22,6 +22,7 @@ from levity_trio.simulator.charger.charger import Charger
 CENTRAL_SYSTEM = "CentralSystemRootCertificate"
 TLS_PROFILE = 2
 CERTIFICATE_PROFILE = 3
+DIAL_SECONDS: Final = 30.0
 
 
 @record(kw_only=False)
@@ -56,7 +57,6 @@ def _context(authority: Path | None, roots: Sequence[str] = ()) -> ssl.SSLContex
 
 _shared = cache(_context)
 """Loads a trust store once for all connections; nobody adds a certificate to what it returns."""
-DIAL_SECONDS: Final = 30.0
 
 
 @record(kw_only=False)

@@ -50,6 +50,9 @@ UNSEEN = " (none of its own messages refutes another)"
 """Added to a fault of energy that only neighbouring transactions, or nothing at all, can show."""
 _LATE: Final = timedelta(seconds=60)
 """A message that arrives so long after its own time may have been queued; one that is earlier was sent at once."""
+__all__ = ["LifecycleRow", "Mark", "Verdict", "baseline", "verify"]
+_SHOW_A_HABIT: Final = 5
+"""Number of transactions after which the central system knows a charger's habit, as its documentation says."""
 
 
 class Kind(StrEnum):
@@ -249,12 +252,6 @@ def _why_reviewed(entry: Entry, proof: Proof) -> str:
     if proof.lost:
         return f"only {proof.proved_wh} of {entry.energy_wh} Wh can be proved ({proof.lost[0].why})"
     return "its registers contradict each other" if proof.is_contradicted else ""
-
-
-__all__ = ["LifecycleRow", "Mark", "Verdict", "baseline", "verify"]
-
-_SHOW_A_HABIT: Final = 5
-"""Number of transactions after which the central system knows a charger's habit, as its documentation says."""
 
 
 class Unprovable(NamedTuple):

@@ -20,6 +20,20 @@ from wsproto.utilities import ProtocolError
 PONG: Final = bytes([0x8A])
 """The first byte of an unfragmented pong (RFC 6455 §5.2). The library sends one frame per call."""
 SEND_SECONDS: Final = 5.0
+__all__ = ["GONE", "Opened", "WebSocketConnection", "open_websocket", "why"]
+SUBPROTOCOL: Final = "ocpp1.6"
+HANDSHAKE_SECONDS: Final = 30.0
+GOODBYE_SECONDS: Final = 2.0
+MAX_MESSAGE_CHARACTERS: Final = 1024 * 1024
+REFUSAL_CHARACTERS: Final = 120
+GONE: Final = (
+    *(ConnectionClosed, HandshakeError, ProtocolError, OSError),
+    *(trio.BrokenResourceError, trio.ClosedResourceError),
+)
+"""Exceptions that mean that there is no connection, or no longer."""
+Reader = Callable[[], Awaitable[None]]
+Opened = tuple[WebSocketConnection, trio.CancelScope]
+"""A WebSocket, and the scope whose cancellation ends it without a close frame."""
 
 
 class LineStream(trio.abc.HalfCloseableStream):
@@ -99,24 +113,6 @@ class LineStream(trio.abc.HalfCloseableStream):
         if self._closed is not None:
             self._closed.set()
         await self._transport.aclose()
-
-
-__all__ = ["GONE", "Opened", "WebSocketConnection", "open_websocket", "why"]
-
-SUBPROTOCOL: Final = "ocpp1.6"
-HANDSHAKE_SECONDS: Final = 30.0
-GOODBYE_SECONDS: Final = 2.0
-MAX_MESSAGE_CHARACTERS: Final = 1024 * 1024
-REFUSAL_CHARACTERS: Final = 120
-GONE: Final = (
-    *(ConnectionClosed, HandshakeError, ProtocolError, OSError),
-    *(trio.BrokenResourceError, trio.ClosedResourceError),
-)
-"""Exceptions that mean that there is no connection, or no longer."""
-
-Reader = Callable[[], Awaitable[None]]
-Opened = tuple[WebSocketConnection, trio.CancelScope]
-"""A WebSocket, and the scope whose cancellation ends it without a close frame."""
 
 
 class _Library:

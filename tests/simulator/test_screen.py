@@ -14,8 +14,8 @@ from trio.testing import MockClock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import begin
+from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.spec import DC, ChargerSpec
-from levity_trio.simulator.charger.state import ACCEPTED
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.model.vehicle import Vehicle

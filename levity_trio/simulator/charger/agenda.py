@@ -16,6 +16,8 @@ from typing import Final
 
 UNSET: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of a clock without a battery after power-on."""
+Action = Callable[[float], None]
+_order = count()
 
 
 class ChargerClock:
@@ -70,10 +72,6 @@ class ChargerClock:
         if self._first is None or self._last is None or self._last[0] - self._first[0] < over_seconds:
             return None
         return (self._last[1] - self._first[1]).total_seconds() / (self._last[0] - self._first[0])
-
-
-Action = Callable[[float], None]
-_order = count()
 
 
 class Timer(Enum):

@@ -8,10 +8,11 @@ from typing import Any
 
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
+from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.notifications import registers
 from levity_trio.simulator.charger.power import drop_tag, settle, settle_reservations
-from levity_trio.simulator.charger.state import ACCEPTED, Impossible, State
+from levity_trio.simulator.charger.state import Impossible, State
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.states import Status

@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from levity_trio.simulator.model.samples import SUPPORTED
+from levity_trio.simulator.model.meter import SUPPORTED
 
 ACCEPTED, REJECTED = "Accepted", "Rejected"
 REBOOT_REQUIRED, NOT_SUPPORTED = "RebootRequired", "NotSupported"
@@ -31,6 +31,9 @@ _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")  # 16 to 20 bytes (securi
 _ROTATION: Final = re.compile(r"\d{1,2}\.(NotApplicable|Unknown|RST|RTS|SRT|STR|TRS|TSR)", re.ASCII)
 _MAX_ORGANIZATION: Final = 64  # characters of an O in a certificate (RFC 5280, ub-organization-name)
 _SPELLINGS: Final = {measurand.casefold(): measurand for measurand in SUPPORTED}
+_COUNT: Final = str(len(SUPPORTED))
+_READINGS: Final = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC"
+_PROFILES: Final = "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
 
 
 class Key(NamedTuple):
@@ -72,10 +75,6 @@ def _list(items: Iterable[str | None]) -> str | None:
     known = [item for item in kept if item is not None]
     return ",".join(known) if len(kept) == len(set(known)) else None
 
-
-_COUNT: Final = str(len(SUPPORTED))
-_READINGS: Final = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC"
-_PROFILES: Final = "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
 
 KEYS: Final[Mapping[str, Key]] = {
     key.name: key

@@ -14,6 +14,10 @@ from levity_trio.simulator.ledger import Entry, Moment, Sent
 from levity_trio.simulator.model.meter import Meter
 from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, Status, check_move
 
+NO_ERROR: Final = "NoError"
+STOPOVERS: Final = (Status.PREPARING, Status.AVAILABLE)
+"""Intermediate statuses where §4.9 has no direct transition, such as a new transaction after Finishing."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
@@ -43,11 +47,6 @@ class Transaction:
     def moment(self, at: float, true_wh: int) -> Moment:
         """Return the true energy at a moment, for the record of a message."""
         return Moment(at=at, delivered_wh=true_wh - self.true_start_wh)
-
-
-NO_ERROR: Final = "NoError"
-STOPOVERS: Final = (Status.PREPARING, Status.AVAILABLE)
-"""Intermediate statuses where §4.9 has no direct transition, such as a new transaction after Finishing."""
 
 
 class Connector:
@@ -91,11 +90,6 @@ class Connector:
     @property
     def is_faulted(self) -> bool:
         return self.error_code != NO_ERROR
-
-    def begin_anew(self, *, is_operative: bool) -> None:
-        """Reset after power-on. The status counts as not reported, and Unavailable persists (§4.9)."""
-        self.reported = None
-        self.beneath = self.status = Status.AVAILABLE if is_operative else Status.UNAVAILABLE
 
     def natural_status(self, *, is_operative: bool) -> Status:
         """Return the status that follows from the circumstances, without regard to faults."""

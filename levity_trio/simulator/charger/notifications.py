@@ -13,9 +13,14 @@ from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.spec import Message
 from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.ledger import Moment, Sent
-from levity_trio.simulator.model.meter import shown_wh
-from levity_trio.simulator.model.samples import sampled_values
+from levity_trio.simulator.model.meter import sampled_values, shown_wh
 from levity_trio.wire.payloads import call, write_payload
+
+DAY = timedelta(days=1)
+PERIODIC, ALIGNED, TRIGGERED = "Sample.Periodic", "Sample.Clock", "Trigger"
+BEGIN, END = "Transaction.Begin", "Transaction.End"
+STARTED, RESTARTED, UPDATED = "StartupOfTheDevice", "ResetOrReboot", "FirmwareUpdated"
+BAD_SIGNATURE, BAD_CERTIFICATE = "InvalidFirmwareSignature", "InvalidChargePointCertificate"
 
 
 def registers(charger: State, connector: Connector, at: float) -> tuple[int, int]:
@@ -39,14 +44,6 @@ def swap(charger: State, register_wh: int, at: float) -> None:
     for connector in charger.connectors[1:]:
         set_register(charger, connector.number, register_wh, at)
     charger.memory.meters += 1
-
-
-DAY = timedelta(days=1)
-PERIODIC, ALIGNED, TRIGGERED = "Sample.Periodic", "Sample.Clock", "Trigger"
-BEGIN, END = "Transaction.Begin", "Transaction.End"
-
-STARTED, RESTARTED, UPDATED = "StartupOfTheDevice", "ResetOrReboot", "FirmwareUpdated"
-BAD_SIGNATURE, BAD_CERTIFICATE = "InvalidFirmwareSignature", "InvalidChargePointCertificate"
 
 
 def notify(charger: State, connector: Connector, at: float) -> None:

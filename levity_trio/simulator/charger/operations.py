@@ -13,12 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from levity_trio.simulator.charger import charging, files, notifications, presence, registration
+from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.power import make_operative, settle_all, settle_reservations
 from levity_trio.simulator.charger.profiles import TRANSACTION
 from levity_trio.simulator.charger.schedules import Limit, Unit
 from levity_trio.simulator.charger.spec import AC
-from levity_trio.simulator.charger.state import ACCEPTED, Impossible, State
+from levity_trio.simulator.charger.state import Impossible, State
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.payloads import SERVER_ACTIONS, call, call_result, read_request, write_payload
@@ -27,7 +28,6 @@ from levity_trio.wire.times import parse_time, wire_time
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.certificates import Certificates
 
-REJECTED: Final = "Rejected"
 RESET_REASONS: Final = {"Hard": "HardReset", "Soft": "SoftReset"}
 SOFT_RESET_SECONDS: Final = 5.0
 READY: Final = (Status.PREPARING, Status.FINISHING, Status.RESERVED, Status.AVAILABLE)
@@ -332,7 +332,7 @@ def trigger_message(charger: State, request: call.TriggerMessage | call.Extended
     if send is None:
         return "NotImplemented"
     exists = number is None or 0 <= number < len(charger.connectors)
-    if not exists or charger.registration == registration.REJECTED:
+    if not exists or charger.registration == REJECTED:
         return REJECTED
     charger.agenda.plan(at, partial(send, charger, number))
     return ACCEPTED

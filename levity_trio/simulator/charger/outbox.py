@@ -43,8 +43,6 @@ class Outgoing:
 
 
 class Outbox:
-    """The two queues of a charger."""
-
     __slots__ = ("_held_until", "_memory", "_requests", "under_way")
 
     def __init__(self, memory: Memory) -> None:

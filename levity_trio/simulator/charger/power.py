@@ -16,6 +16,14 @@ from levity_trio.simulator.charger.state import Impossible, State
 from levity_trio.simulator.model.meter import LEAST_AC_A
 from levity_trio.simulator.model.states import ERROR_CODES, Status, check_move
 
+SOME_ERROR = "OtherError"
+WAYS = {
+    Status.PREPARING: "plug a vehicle in, or present a tag",
+    Status.FINISHING: "stop the transaction",
+    Status.RESERVED: "let the central system reserve it",
+}
+"""How to reach the statuses that cannot be set by hand."""
+
 
 def settle(charger: State, connector: Connector, at: float) -> None:
     """Derive status and power of a connector anew, and schedule their next change without an event."""
@@ -88,15 +96,6 @@ def drop_tag(charger: State, connector: Connector) -> None:
     """Forget the tag that waits for a cable, and the charging profile of its remote start."""
     connector.tag = connector.profile = None
     charger.agenda.stop_timer(Timer.CABLE, connector.number)
-
-
-SOME_ERROR = "OtherError"
-WAYS = {
-    Status.PREPARING: "plug a vehicle in, or present a tag",
-    Status.FINISHING: "stop the transaction",
-    Status.RESERVED: "let the central system reserve it",
-}
-"""How to reach the statuses that cannot be set by hand."""
 
 
 def fault(charger: State, connector: Connector, error_code: str, at: float) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from levity_trio.simulator.charger import charging, power
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.state import State, Uploads
+from levity_trio.simulator.model.states import Status
 
 POWER_LOSS: Final = "PowerLoss"
 START_UP_SECONDS: Final = 10.0
@@ -23,7 +24,9 @@ def power_on(charger: State, at: float) -> None:
     charger.is_on = True
     charger.registration = None
     for connector, is_operative in zip(charger.connectors, charger.memory.is_operative, strict=True):
-        connector.begin_anew(is_operative=is_operative)
+        connector.reported = None
+        connector.beneath = Status.AVAILABLE if is_operative else Status.UNAVAILABLE  # Unavailable persists (§4.9)
+        connector.status = connector.beneath
         charging.resume(charger, connector, at)
     power.settle_all(charger, at)
     power.settle_reservations(charger, at)

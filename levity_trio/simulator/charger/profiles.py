@@ -15,16 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from levity_trio.simulator.charger.composites import COMPOSITE_SECONDS, compose
-from levity_trio.simulator.charger.schedules import (
-    Limit,
-    Profile,
-    Unit,
-    is_sound,
-    limit_at,
-    smallest,
-    start_of,
-    waits,
-)
+from levity_trio.simulator.charger.schedules import Limit, Profile, Unit, is_sound, limit_at, smallest, start_of, waits
 from levity_trio.wire.times import parse_time, wire_time
 
 MOST: Final = "ChargePointMaxProfile"

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
+from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.files import after_boot
 from levity_trio.simulator.charger.power import settle_reservations
-from levity_trio.simulator.charger.state import ACCEPTED, State
+from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call
 from levity_trio.wire.times import parse_time
 
-REJECTED: Final = "Rejected"
 _LONGEST_SERIAL: Final = 25
 RETRY_SECONDS: Final = 30.0
 """Until the next BootNotification if no response gave an interval."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 
 from levity_trio.records import record
 from levity_trio.simulator.charger.agenda import Action, Agenda, ChargerClock
-from levity_trio.simulator.charger.configuration import Configuration
+from levity_trio.simulator.charger.configuration import ACCEPTED, Configuration
 from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.outbox import Frame, Outbox, Payload, Then
 from levity_trio.simulator.charger.profiles import Profiles
@@ -130,9 +130,6 @@ class Uploads:
 
     diagnostics: UploadJob | None = None
     log: UploadJob | None = None
-
-
-ACCEPTED: Final = "Accepted"
 
 
 class Impossible(ValueError):

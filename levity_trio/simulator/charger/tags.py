@@ -26,6 +26,7 @@ MAX_CACHE: Final = 200
 NOT_SUPPORTED_VERSION: Final = -1
 _FULL: Final = "Full"
 _VALID: Final = ("Accepted", "ConcurrentTx")
+ANY_CONNECTOR: Final = 0
 
 
 class TagMemory(Protocol):
@@ -149,9 +150,6 @@ class Tags:
         return updated if len(updated) <= self._configuration.integer("LocalAuthListMaxLength") else None
 
 
-ANY_CONNECTOR: Final = 0
-
-
 @record(kw_only=False)
 class Reservation:
     """One reservation; connector 0 means any one."""
@@ -265,7 +263,6 @@ class Reservations:
         return self._end([one for one in self._all() if one.expiry <= now])
 
     def next_expiry(self) -> datetime | None:
-        """Return when the next reservation expires; None if there is none."""
         return min((one.expiry for one in self._all()), default=None)
 
     def end_on(self, connector: int) -> list[Reservation]:

@@ -1,10 +1,17 @@
-"""The meter of one connector, with its contactor and the vehicle's battery.
+"""The meter of one connector, with its contactor and the vehicle's battery, and what it measures as OCPP says it.
 
 At each change (vehicle, contactor, limit) the meter stores its register and computes how the battery fills from then on
-(battery.Charge). Every later register follows from these two in one step, so no error accumulates, whether a day is
+(vehicle.Charge). Every later register follows from these two in one step, so no error accumulates, whether a day is
 advanced in one step or in a million.
+
+Measurements are SampledValues of OCPP 1.6 (§7.31, §7.43) in wire form. Frequency has no unit: §7.31 has none for hertz,
+although the value is in hertz. The schema of MeterValues allows `Hertz` and that of StopTransaction does not, so a
+central system may refuse it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from math import floor, inf
 from typing import Final
 
@@ -16,6 +23,8 @@ DC: Final = "DC"
 PHASE_V: Final = 230.0  # phase to neutral; 400 V between phases
 LEAST_AC_A: Final = 6.0  # IEC 61851-1: the pilot's duty cycle cannot express a current between 0 and 6 A
 _NOISE_WH: Final = 1e-6  # more than rounding errors add to a register, less than any display shows
+MAINS_HERTZ: Final = 50.0
+BODY_CELSIUS: Final = 25.0  # constant: charging does not warm the simulated cabinet
 
 
 @record(kw_only=False)
@@ -52,17 +61,8 @@ class Meter:
     """
 
     __slots__ = (
-        "_at",
-        "_charge",
-        "_delivered_wh",
-        "_full_at",
-        "_is_on",
-        "_limit",
-        "_since",
-        "_since_wh",
-        "_stored_wh",
-        "_vehicle",
-        "supply",
+        *("supply", "_at", "_charge", "_delivered_wh", "_full_at", "_is_on"),
+        *("_limit", "_since", "_since_wh", "_stored_wh", "_vehicle"),
     )
 
     def __init__(self, supply: Supply, register_wh: float = 0.0, at: float = 0.0) -> None:
@@ -245,3 +245,55 @@ class Meter:
 def shown_wh(register_wh: float) -> int:
     """Return a register in whole Wh, rounded down, as a display shows it."""
     return floor(register_wh + _NOISE_WH)
+
+
+_Values = Callable[[Snapshot, int, int], Mapping[str, str]]
+"""Gets the snapshot, the register and the interval in Wh, and returns the values by phase; one for all has none."""
+
+
+def _by_phase(values: tuple[float, ...], against: str) -> Mapping[str, str]:
+    names = [f"L{number}{against}" for number in range(1, len(values) + 1)] if len(values) > 1 else [""]
+    return {name: f"{value:.2f}" for name, value in zip(names, values, strict=True)}
+
+
+def _soc(snapshot: Snapshot, *_: int) -> Mapping[str, str]:
+    is_known = snapshot.power_type == DC and snapshot.soc is not None
+    return {"": f"{100 * (snapshot.soc or 0):.1f}"} if is_known else {}
+
+
+_KINDS: Final[Mapping[str, tuple[str, str, _Values]]] = {
+    "Energy.Active.Import.Register": ("Outlet", "Wh", lambda _, register_wh, _interval: {"": str(register_wh)}),
+    "Energy.Active.Import.Interval": ("Outlet", "Wh", lambda _, _register, interval_wh: {"": str(interval_wh)}),
+    "Power.Active.Import": ("Outlet", "W", lambda snapshot, *_: {"": f"{snapshot.power_w:.1f}"}),
+    "Power.Offered": ("Outlet", "W", lambda snapshot, *_: {"": f"{snapshot.offered_w:.1f}"}),
+    "Current.Import": ("Outlet", "A", lambda snapshot, *_: _by_phase(snapshot.currents, "")),
+    "Current.Offered": ("Outlet", "A", lambda snapshot, *_: {"": f"{snapshot.offered_a:.2f}"}),
+    "Voltage": ("Outlet", "V", lambda snapshot, *_: _by_phase(snapshot.voltages, "-N")),
+    "SoC": ("EV", "Percent", _soc),
+    "Frequency": ("Outlet", "", lambda *_: {"": f"{MAINS_HERTZ:.2f}"}),
+    "Temperature": ("Body", "Celsius", lambda *_: {"": f"{BODY_CELSIUS:.1f}"}),
+}
+"""By measurand: its location, its unit, and its values."""
+
+SUPPORTED: Final = frozenset(_KINDS)
+"""The measurands (§7.31) of a simulated charger."""
+
+
+def sampled_values(
+    snapshot: Snapshot, measurands: Sequence[str], context: str, register_wh: int, interval_wh: int = 0
+) -> list[dict[str, str]]:
+    """Return the SampledValues of these measurands, in this order.
+
+    `register_wh` is the reported register, `interval_wh` its rise since the previous sample. Current and voltage have
+    one value for each of several phases. SoC exists only for DC, where the charger can query the vehicle, and while
+    one is plugged in. The list may therefore be empty, which MeterValues does not allow. Raises KeyError for a
+    measurand that is not in SUPPORTED.
+    """
+    return [
+        {"value": value, "context": context, "measurand": measurand, "location": location}
+        | ({"phase": phase} if phase else {})
+        | ({"unit": unit} if unit else {})
+        for measurand in measurands
+        for location, unit, values in (_KINDS[measurand],)
+        for phase, value in values(snapshot, register_wh, interval_wh).items()
+    ]

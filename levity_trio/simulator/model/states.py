@@ -9,6 +9,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+ERROR_CODES: Final = (
+    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
+    *("LocalListConflict", "OtherError", "OverCurrentFailure", "PowerMeterFailure", "PowerSwitchFailure"),
+    *("ReaderFailure", "ResetFailure", "UnderVoltage", "OverVoltage", "WeakSignal"),
+)
+"""ChargePointErrorCode, OCPP 1.6 §7.6, without NoError."""
+
 
 class Status(StrEnum):
     """ChargePointStatus (OCPP 1.6 §7.7) as on the wire."""
@@ -23,13 +30,6 @@ class Status(StrEnum):
     UNAVAILABLE = "Unavailable"
     FAULTED = "Faulted"
 
-
-ERROR_CODES: Final = (
-    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
-    *("LocalListConflict", "OtherError", "OverCurrentFailure", "PowerMeterFailure", "PowerSwitchFailure"),
-    *("ReaderFailure", "ResetFailure", "UnderVoltage", "OverVoltage", "WeakSignal"),
-)
-"""ChargePointErrorCode, OCPP 1.6 §7.6, without NoError."""
 
 _ENERGY_FLOWS_OR_WAITS: Final = frozenset({Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE})
 _SESSION_ENDS: Final = frozenset({Status.AVAILABLE, Status.FINISHING, Status.UNAVAILABLE, Status.FAULTED})
@@ -61,12 +61,9 @@ CHARGER_MOVES: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
 class IllegalMove(ValueError):
     """A transition that OCPP 1.6 §4.9 does not have."""
 
-    def __init__(self, connector: int, present: Status, to: Status) -> None:
-        super().__init__(f"connector {connector} cannot go from {present} to {to} (OCPP 1.6 §4.9)")
-
 
 def check_move(connector: int, present: Status, to: Status) -> None:
     """Raises IllegalMove if §4.9 has no such transition."""
     moves = CHARGER_MOVES if connector == 0 else MOVES
     if to not in moves.get(present, ()):
-        raise IllegalMove(connector, present, to)
+        raise IllegalMove(f"connector {connector} cannot go from {present} to {to} (OCPP 1.6 §4.9)")

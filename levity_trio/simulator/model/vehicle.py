@@ -22,6 +22,8 @@ CELLS: Final = 108  # in series: a pack of the 400 V class
 EMPTY_CELL_V: Final = 3.2
 FULL_CELL_V: Final = 4.2
 _STEEPNESS: Final = 3.0  # of the sigmoid; at 50 % the voltage rises 1.66 times as fast as on average
+_LEAST, _MOST = 100, 10_000_000
+"""The limits of a battery in Wh, and of a power in W."""
 
 
 def pack_voltage(soc: float) -> float:
@@ -81,12 +83,6 @@ def charge_tapering(battery_wh: float, stored_wh: float, watts: float, max_w: fl
     return Charge(watts, constant_s, tapering_w, decay, constant_s + max(0.0, tapering_s))
 
 
-_LEAST_WH: Final = 100
-_MOST_WH: Final = 10_000_000
-_LEAST_W: Final = 100
-_MOST_W: Final = 10_000_000
-
-
 @record
 class Vehicle:
     """One vehicle. Energy in Wh, power in W, `soc` on arrival from 0 to 1. A maximum of 0 W means no such inlet.
@@ -104,10 +100,10 @@ class Vehicle:
     def __post_init__(self) -> None:
         checks = {
             "name: give at least one visible character": bool(self.name.strip()),
-            f"battery_wh: give {_LEAST_WH} to {_MOST_WH} Wh": _LEAST_WH <= self.battery_wh <= _MOST_WH,
-            f"max_ac_w: give 0 (no such inlet) or {_LEAST_W} to {_MOST_W} W": _is_power(self.max_ac_w),
+            f"battery_wh: give {_LEAST} to {_MOST} Wh": _LEAST <= self.battery_wh <= _MOST,
+            f"max_ac_w: give 0 (no such inlet) or {_LEAST} to {_MOST} W": _is_power(self.max_ac_w),
             "ac_phases: give 1, 2 or 3": self.ac_phases in (1, 2, 3),
-            f"max_dc_w: give 0 (no such inlet) or {_LEAST_W} to {_MOST_W} W": _is_power(self.max_dc_w),
+            f"max_dc_w: give 0 (no such inlet) or {_LEAST} to {_MOST} W": _is_power(self.max_dc_w),
             "soc: give the state of charge on arrival, 0 to 1": 0 <= self.soc <= 1,
         }
         for text, is_kept in checks.items():
@@ -116,4 +112,4 @@ class Vehicle:
 
 
 def _is_power(watts: float) -> bool:
-    return watts == 0 or _LEAST_W <= watts <= _MOST_W
+    return watts == 0 or _LEAST <= watts <= _MOST

@@ -45,6 +45,10 @@ from levity_trio.web.http import OwnHosts, application, problem
 from levity_trio.wire.frames import CallError, CallResult
 from levity_trio.wire.payloads import call
 
+ABSENT = "disconnected"
+CHANGED: Final = ("Accepted", "RebootRequired")
+KNOWN: Final = ("connect", "disconnect", "send", *ACTIONS)
+
 
 def json_reply(value: object, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
@@ -66,9 +70,6 @@ def keep_name(sent: dict[str, Any], field: str, name: str) -> None:
     """Refuse to change the name of a record. Raises Invalid."""
     if sent.get(field, name) != name:
         raise Invalid([Problem(field, "cannot be changed; add another and remove this one")])
-
-
-ABSENT = "disconnected"
 
 
 def summary(stored: StoredCharger, charger: Charger | None) -> dict[str, Any]:
@@ -114,7 +115,6 @@ def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, A
     if not charger.agenda.is_held:  # else its time is stopped, and due actions have yet to happen
         connector.meter.advance(at)
     transaction, meter = connector.transaction, connector.meter
-    ids = charger.memory.transaction_ids
     return {
         "number": connector.number,
         "status": connector.status.value,
@@ -124,12 +124,8 @@ def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, A
         "power_w": round(meter.power_w, 1),
         "register_wh": shown_wh(meter.register_wh) + charger.memory.offsets[connector.number],
         "id_tag": transaction.id_tag if transaction else None,
-        "transaction_id": ids.get(str(transaction.local_id), transaction.local_id) if transaction else None,
+        "transaction_id": charger.id_to_send(transaction.local_id) if transaction else None,
     }
-
-
-CHANGED: Final = ("Accepted", "RebootRequired")
-KNOWN: Final = ("connect", "disconnect", "send", *ACTIONS)
 
 
 def charger_routes(park: Park) -> list[Route]:
@@ -229,7 +225,16 @@ class _Chargers:
         value = sent.get("value")
         if not isinstance(value, str):
             raise Invalid([Problem("value", 'give a text, such as {"value": "60"}')])
-        status = await self._configured(stored, key, value)
+        statuses: list[str] = []
+
+        def change(charger: Charger, at: float) -> None:
+            statuses.append(change_configuration(charger, call.ChangeConfiguration(key=key, value=value), at))
+
+        if self._park.running(stored.spec.id) is None:
+            statuses.append(_configuration(stored).change(key, value))
+        else:
+            await self._park.perform(stored, change)
+        (status,) = statuses
         if status not in CHANGED:
             raise Invalid([Problem("value", f"the charger answered {status}: {key} cannot be {value or 'empty'}")])
         await self._park.save()
@@ -245,18 +250,6 @@ class _Chargers:
         frames = (charger.frames if charger else None) or ()
         newest = islice(frames, max(0, len(frames) - int(text)), None)
         return json_reply([{"at": at, "direction": direction, "text": text} for at, direction, text in newest])
-
-    async def _configured(self, stored: StoredCharger, key: str, value: str) -> str:
-        if self._park.running(stored.spec.id) is None:
-            return _configuration(stored).change(key, value)
-        statuses: list[str] = []
-
-        def change(charger: Charger, at: float) -> None:
-            request = call.ChangeConfiguration(key=key, value=value)
-            statuses.append(change_configuration(charger, request, at))
-
-        await self._park.perform(stored, change)
-        return statuses[0]
 
     def _find(self, request: Request) -> StoredCharger:
         return self._park.find(request.path_params["id"])

@@ -47,7 +47,7 @@ def read(kind: type[T], content: Mapping[str, object]) -> T:
 
 def read_all(kinds: Kinds, content: Mapping[str, object]) -> list[Any]:
     """Build one object of each kind from one flat JSON object with the fields of all. Raises Invalid."""
-    hints = {name: hint for kind in kinds for name, hint in _hints(kind).items()}
+    hints = _hints(*kinds)
     problems = [
         Problem(name, f"is not known; give some of {', '.join(hints)}") for name in content if name not in hints
     ]
@@ -59,7 +59,7 @@ def read_all(kinds: Kinds, content: Mapping[str, object]) -> list[Any]:
 
 def read_cells(kinds: Kinds, cells: Mapping[str, str]) -> list[Any]:
     """Build one object of each kind from the cells of one row. An empty cell means the default. Raises Invalid."""
-    hints = {name: hint for kind in kinds for name, hint in _hints(kind).items()}
+    hints = _hints(*kinds)
     texts = {name: text.strip() for name, text in cells.items() if text.strip()}
     return read_all(kinds, {name: _of_cell(hints.get(name, str), text) for name, text in texts.items()})
 
@@ -73,13 +73,17 @@ def plain(value: Any) -> dict[str, Any]:
 
 def names(kinds: Kinds) -> list[str]:
     """Return the names of the fields of these kinds, in order."""
-    return [name for kind in kinds for name in _hints(kind)]
+    return list(_hints(*kinds))
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {one.name: hints[one.name] for one in fields(kind)}
+def _hints(*kinds: Any) -> dict[str, Any]:
+    """Return the types of all fields of these kinds, by name."""
+    hints: dict[str, Any] = {}
+    for kind in kinds:
+        types = get_type_hints(kind)
+        hints |= {field.name: types[field.name] for field in fields(kind)}
+    return hints
 
 
 def _make(kind: Any, content: Mapping[str, object], problems: list[Problem]) -> Any:

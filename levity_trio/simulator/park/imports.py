@@ -129,8 +129,14 @@ def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
         header = [name.strip().lower() for name in next(reader, [])]
         _check_header(header, kinds)
         for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield _table_row(header, cells, reader.line_num, kinds)
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(header):
+                text = f"has {len(cells)} cells for {len(header)} columns; quote commas"
+                yield Row(reader.line_num, [], [Fault(reader.line_num, "", text)])
+            else:
+                row = dict(zip(header, cells, strict=False))
+                yield _row(reader.line_num, partial(forms.read_cells, kinds, row))
     except csv.Error as error:
         raise Faulty([Fault(reader.line_num, "", f"is not CSV: {error}; correct the quotes")]) from None
 
@@ -143,12 +149,6 @@ def _check_header(header: list[str], kinds: tuple[Any, ...]) -> None:
     faults += [Fault(1, known[0], "is missing; add this column")] if known[0] not in header else []
     if faults:
         raise Faulty(faults)
-
-
-def _table_row(header: list[str], cells: list[str], line: int, kinds: tuple[Any, ...]) -> Row:
-    if len(cells) > len(header):
-        return Row(line, [], [Fault(line, "", f"has {len(cells)} cells for {len(header)} columns; quote commas")])
-    return _row(line, partial(forms.read_cells, kinds, dict(zip(header, cells, strict=False))))
 
 
 def _row(line: int, make: Callable[[], list[Any]]) -> Row:

@@ -30,6 +30,11 @@ KEPT_FRAMES: Final = 500
 """Frames kept in the OCPP log of each charger."""
 
 log = get_logger("system")
+Make = Callable[[ChargerSpec, Memory], Charger]
+Action = Callable[[Charger, float], None]
+"""An action of a person at a charger, called with the charger and the moment."""
+SendCall = Callable[[Charger, Then, float], None]
+"""A call that the charger is to send, called with the charger, the callback for the response, and the moment."""
 
 
 @record
@@ -50,13 +55,6 @@ DEFAULT_LIMITS: Final = Limits()
 
 class Unknown(LookupError):
     """The name is unknown."""
-
-
-Make = Callable[[ChargerSpec, Memory], Charger]
-Action = Callable[[Charger, float], None]
-"""An action of a person at a charger, called with the charger and the moment."""
-SendCall = Callable[[Charger, Then, float], None]
-"""A call that the charger is to send, called with the charger, the callback for the response, and the moment."""
 
 
 class Park:

@@ -16,6 +16,23 @@ from levity_trio.simulator.quirks.registers import SessionReadings
 from levity_trio.simulator.quirks.transactions import Repeats
 from levity_trio.wire.payloads import call
 
+HOUR: Final = 3600.0
+SILENCE_SECONDS: Final = (1200.0, 2400.0)
+"""Longer than the time-out of a central system: three of the usual intervals of 300 s."""
+HALF_CLOSED_SECONDS: Final = (60.0, 600.0)
+DROPS: Final = (8, 20)
+BETWEEN_DROPS_SECONDS: Final = (10.0, 40.0)
+AWAY_SECONDS: Final = 0.5
+HEARTBEAT: Final = "Heartbeat"
+BOOT: Final = "BootNotification"
+SILENT_SHARE: Final = 0.5
+GARBLED_SHARE: Final = 0.7
+LATE_SECONDS: Final = (35.0, 65.0)
+GARBAGE: Final = (
+    *("AT+CSQ", "+CSQ: 17,99", "\x00\x00\x00", "ping", "[2]", '[2,"1","Heartbeat",{},]', '{"status":"Accepted"}'),
+    *('[3,"AT+CSQ",{"status":"Accepted"}]', '[9,"1",{}]', '[3,"1",NaN]', "[[[[[[[["),
+)
+
 
 class NowAndThen(Quirk):
     """Misbehaves at random intervals while the power is on and the charger is connected."""
@@ -53,15 +70,6 @@ class GrizzlE(SessionReadings, NoSubprotocol, NoPings):
     name = "grizzl-e"
     does = "behaves as a Grizzl-E Smart: no-subprotocol, session-readings and no-pings combined"
     seen_in = "Grizzl-E Smart (lbbrhzn/ocpp#442, lbbrhzn/ocpp#176)"
-
-
-HOUR: Final = 3600.0
-SILENCE_SECONDS: Final = (1200.0, 2400.0)
-"""Longer than the time-out of a central system: three of the usual intervals of 300 s."""
-HALF_CLOSED_SECONDS: Final = (60.0, 600.0)
-DROPS: Final = (8, 20)
-BETWEEN_DROPS_SECONDS: Final = (10.0, 40.0)
-AWAY_SECONDS: Final = 0.5
 
 
 class SilentDeath(NowAndThen):
@@ -130,10 +138,6 @@ class AvailableAfterBoot(Quirk):
                 connector.transaction.entry.lies.append("Available while it charged")
 
 
-HEARTBEAT: Final = "Heartbeat"
-BOOT: Final = "BootNotification"
-
-
 class TwoCalls(Quirk):
     name = "two-calls"
     does = "sends a Heartbeat before each call, and waits for the response to the call only"
@@ -149,15 +153,6 @@ class StatusFlood(Repeats):
     seen_in = "chargers that flood the central system (lbbrhzn/ocpp#337, steve#848)"
     action = "StatusNotification"
     times = 20
-
-
-SILENT_SHARE: Final = 0.5
-GARBLED_SHARE: Final = 0.7
-LATE_SECONDS: Final = (35.0, 65.0)
-GARBAGE: Final = (
-    *("AT+CSQ", "+CSQ: 17,99", "\x00\x00\x00", "ping", "[2]", '[2,"1","Heartbeat",{},]', '{"status":"Accepted"}'),
-    *('[3,"AT+CSQ",{"status":"Accepted"}]', '[9,"1",{}]', '[3,"1",NaN]', "[[[[[[[["),
-)
 
 
 class NeverAnswers(Quirk):

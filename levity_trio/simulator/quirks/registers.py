@@ -7,7 +7,7 @@ first. A register changes only after all readings of that moment are recorded, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar
@@ -16,18 +16,30 @@ from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.outbox import Payload
 from levity_trio.simulator.charger.state import Quirk, State
-from levity_trio.simulator.ledger import SHARED_METER, START, is_register
+from levity_trio.simulator.ledger import READINGS, SHARED_METER, START, is_register
 from levity_trio.simulator.model.meter import shown_wh
 
 Sample = dict[str, Any]
 
-PLACES: Final[Mapping[str, str]] = {"MeterValues": "meterValue", "StopTransaction": "transactionData"}
-"""The field with the readings, by action."""
+JUMP_WH: Final = (20_000, 60_000)
+READINGS_UNTIL_LOSS: Final = (1, 6)
+READINGS_UNTIL_SLIP: Final = (2, 6)
+"""At least 2, so that a correct reading precedes each wrong one."""
+Kept = TypeVar("Kept")
+WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
+LEFT_WH: Final = (5_000, 40_000)
+"""Energy until the first roll-over, in Wh."""
+READINGS_STILL: Final = (2, 5)
+READINGS_UNTIL_STILL: Final = (1, 4)
+LOOKS_BACK: Final = (0.2, 0.8)
+INTERVALS: Final = ("1800", "3600", "0")
+_KEPT_STARTS: Final = 8
+"""Only the last start can await its response; the others are spare."""
 
 
 def with_values(action: str, payload: Payload, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Payload:
     """Return a copy with `change` applied to each meterValue; the payload itself if it has none."""
-    place = PLACES.get(action)
+    place = READINGS.get(action)
     if place not in payload:
         return payload
     return {**payload, place: [change(value) for value in payload[place]]}
@@ -52,14 +64,6 @@ def with_registers(action: str, payload: Payload, change: Callable[[str, int], i
         return {**sample, "value": str(change(timestamp, int(sample["value"])))}
 
     return with_samples(action, payload, changed)
-
-
-JUMP_WH: Final = (20_000, 60_000)
-READINGS_UNTIL_LOSS: Final = (1, 6)
-READINGS_UNTIL_SLIP: Final = (2, 6)
-"""At least 2, so that a correct reading precedes each wrong one."""
-
-Kept = TypeVar("Kept")
 
 
 class TakesTurns(Quirk):
@@ -161,17 +165,6 @@ def remember(charger: State, kept: dict[int, Kept], transaction: Transaction, va
     for local_id in kept.keys() - charger.transactions.keys():
         del kept[local_id]
     kept[transaction.local_id] = value
-
-
-WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
-LEFT_WH: Final = (5_000, 40_000)
-"""Energy until the first roll-over, in Wh."""
-READINGS_STILL: Final = (2, 5)
-READINGS_UNTIL_STILL: Final = (1, 4)
-LOOKS_BACK: Final = (0.2, 0.8)
-INTERVALS: Final = ("1800", "3600", "0")
-_KEPT_STARTS: Final = 8
-"""Only the last start can await its response; the others are spare."""
 
 
 class RegisterRollsOver(Quirk):

@@ -11,8 +11,8 @@ from levity_trio.simulator.charger.connector import Transaction
 from levity_trio.simulator.charger.notifications import last_reading
 from levity_trio.simulator.charger.outbox import Frame, Payload
 from levity_trio.simulator.charger.state import Quirk, State
-from levity_trio.simulator.ledger import KEPT_BACK, START, STOP
-from levity_trio.simulator.quirks.registers import PLACES, remember, shown_at
+from levity_trio.simulator.ledger import KEPT_BACK, READINGS, START, STOP
+from levity_trio.simulator.quirks.registers import remember, shown_at
 from levity_trio.wire.times import parse_time, wire_time
 
 NO_ID: Final = -1
@@ -29,7 +29,7 @@ class OfflineId(Quirk):
     seen_in = "chargers that start offline (libocpp#495, steve#571, MicroOcpp#298)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
-        if action not in PLACES or transaction is None or not transaction.began_offline:
+        if action not in READINGS or transaction is None or not transaction.began_offline:
             return payload
         return {**payload, "transactionId": NO_ID}
 
@@ -40,7 +40,7 @@ class NoIds(Quirk):
     seen_in = "TKT EV, with 0 in stops (mikuso/ocpp-rpc#82); others with 0, -1 or null (steve#1569, steve#395)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
-        if action not in PLACES or transaction is None:
+        if action not in READINGS or transaction is None:
             return payload
         return {**payload, "transactionId": 0}
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Final
 
 from levity_trio.simulator.charger.agenda import UNSET
-from levity_trio.simulator.charger.connector import Transaction
+from levity_trio.simulator.charger.connector import NO_ERROR, Transaction
 from levity_trio.simulator.charger.outbox import Payload
 from levity_trio.simulator.charger.state import Quirk, State
 from levity_trio.simulator.quirks.registers import with_values
@@ -36,7 +36,6 @@ STATUSES: Final[Mapping[str, str]] = {
     "SuspendedEVSE": "SuspendedEvse",
     "Faulted": "Error",
 }
-NO_ERROR: Final = "NoError"
 ERROR, NO_ERROR_RESPELT = "Error", "No_Error"
 REASONS: Final[Mapping[str, str]] = {"EVDisconnected": "CableRemoved", "Remote": "RemoteStop", "PowerLoss": "Brownout"}
 WITHOUT_REASON: Final = "UserStop"
@@ -46,6 +45,11 @@ STRANGE_SAMPLES: Final = (
     {"value": "25.0", "measurand": "Temperature", "unit": "Celcius", "location": "Body"},
     {"value": "0.00", "measurand": CURRENT_RESPELT, "phase": "N", "unit": "A"},
 )
+AHEAD_HOURS: Final = (1.0, 9.0)
+UNTIL_SET_SECONDS: Final = (1 * 3600.0, 5 * 3600.0)
+UNTIL_LOST_SECONDS: Final = (4 * 3600.0, 30 * 3600.0)
+AHEAD: Final = timedelta(hours=2)
+"""Summer time in Berlin. A central system would not believe a clock that is a day ahead."""
 
 
 class LongStrings(Quirk):
@@ -80,13 +84,6 @@ class UnknownValues(Quirk):
             return {**value, "sampledValue": [*respelt, *STRANGE_SAMPLES]}
 
         return with_values(action, payload, strange)
-
-
-AHEAD_HOURS: Final = (1.0, 9.0)
-UNTIL_SET_SECONDS: Final = (1 * 3600.0, 5 * 3600.0)
-UNTIL_LOST_SECONDS: Final = (4 * 3600.0, 30 * 3600.0)
-AHEAD: Final = timedelta(hours=2)
-"""Summer time in Berlin. A central system would not believe a clock that is a day ahead."""
 
 
 class Clock1970(Quirk):

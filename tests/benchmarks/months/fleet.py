@@ -12,9 +12,8 @@ from trio_websocket import HandshakeError
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import Memory
 from levity_trio.simulator.link import Link, Pace
-from levity_trio.simulator.plan import ChargerPlan, dice_of
+from levity_trio.simulator.plan import ChargerPlan, dice_of, schedule
 from levity_trio.simulator.quirks import made
-from levity_trio.simulator.schedule import schedule
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.websocket import HANDSHAKE_SECONDS, LineStream, Opened, WebSocketConnection
 

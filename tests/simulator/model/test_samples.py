@@ -6,8 +6,7 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft4Validator
 
-from levity_trio.simulator.model.meter import AC, DC, Meter, Snapshot, Supply
-from levity_trio.simulator.model.samples import SUPPORTED, sampled_values
+from levity_trio.simulator.model.meter import AC, DC, SUPPORTED, Meter, Snapshot, Supply, sampled_values
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.payloads import call, write_payload
 
