@@ -87,10 +87,10 @@ class Folder:
 
     async def sweep(self, look: Callable[[Collection[str]], Awaitable[Mapping[str, bool]]]) -> None:
         """Put right what a crash left. `look` says which names have a row, and whether the file is still to be kept."""
-        found = await self._in_thread(self._names)
-        if found:
-            known = await look([name.removesuffix(TEMPORARY) for name in found])
-            await self._in_thread(self._put_right, found, known)
+        names = await self._in_thread(self._names)
+        if names:
+            known = await look([name.removesuffix(TEMPORARY) for name in names])
+            await self._in_thread(self._put_right, names, known)
 
     async def _write(self, part: Path, parts: Parts) -> Written:
         writing = await self._in_thread(self._open, part)

@@ -45,11 +45,11 @@ class Part(NamedTuple):
 
 def known(rows: Rows, charger: str) -> Known | None:
     """Return what is known of the list of a charger, None if it was never looked after."""
-    found = rows(_UPKEEP, (charger,))
-    if not found:
+    kept = rows(_UPKEEP, (charger,))
+    if not kept:
         return None
-    version, *content, highest, is_verified, told_at, limits_asked_at = found[0][:8]
-    sent_version, *sent, failures, failing_since, retry_at, problem, paused_at = found[0][8:]
+    version, *content, highest, is_verified, told_at, limits_asked_at = kept[0][:8]
+    sent_version, *sent, failures, failing_since, retry_at, problem, paused_at = kept[0][8:]
     return Known(
         version=version,
         content=_content(*content),
@@ -204,13 +204,13 @@ def _change(rows: Rows, have: Content, want: Content, most: int, entries: dict[s
     A tag may have been in the list only if it existed at its revision, and was at best before its end.
     """
     room = most - len(entries)
-    found = _tags(rows, "revision > ? ORDER BY revision LIMIT ?", have.revision, room)
-    for one in found:
-        if one.listed.status is not None and one.place <= want.upto:
-            entries[one.tag] = entry(one.listed)
-        elif one.first_revision <= have.revision and Place(0, one.place.tag) <= have.upto:
-            entries[one.tag] = _deleted(one)
-    return want.revision if len(found) < room else found[-1].revision
+    tags = _tags(rows, "revision > ? ORDER BY revision LIMIT ?", have.revision, room)
+    for tag in tags:
+        if tag.listed.status is not None and tag.place <= want.upto:
+            entries[tag.tag] = entry(tag.listed)
+        elif tag.first_revision <= have.revision and Place(0, tag.place.tag) <= have.upto:
+            entries[tag.tag] = _deleted(tag)
+    return want.revision if len(tags) < room else tags[-1].revision
 
 
 def _extend(rows: Rows, upto: Place, want: Content, most: int, entries: dict[str, Any]) -> Place:

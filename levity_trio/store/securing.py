@@ -74,26 +74,26 @@ def _first(found: Sequence[tuple[Any, ...]]) -> Plan | None:
 def standings(rows: Rows, plan: Plan) -> list[Standing]:
     """Return where each step of a plan stands."""
     attempts = _attempts(rows, plan)
-    found: list[Standing] = []
+    every: list[Standing] = []
     for step in plan.steps:
         if step is Step.CERTIFICATE:
-            found.append(of_certificate(attempts.get(step, ()), _request(rows, plan)))
+            every.append(of_certificate(attempts.get(step, ()), _request(rows, plan)))
         elif step is Step.CONNECTION:
-            found.append(of_connection(plan.charger, plan.profile, _profile_now(rows, plan), found))
+            every.append(of_connection(plan.charger, plan.profile, _profile_now(rows, plan), every))
         else:
-            found.append(of_commands(step, attempts.get(step, ())))
-    return found
+            every.append(of_commands(step, attempts.get(step, ())))
+    return every
 
 
 def _attempts(rows: Rows, plan: Plan) -> dict[Step, list[Attempt]]:
-    found: dict[Step, list[Attempt]] = {}
+    attempts: dict[Step, list[Attempt]] = {}
     of_plan = (
         "SELECT step, command_id, state, answer, error_code FROM securing_step JOIN command ON command.id = command_id"
         " WHERE securing_id = ? ORDER BY securing_step.id"
     )
     for step, command, state, answer, code in rows(of_plan, (plan.id,)):
-        found.setdefault(Step(step), []).append(Attempt(command, state, status_of(stored_object(answer)), code))
-    return found
+        attempts.setdefault(Step(step), []).append(Attempt(command, state, status_of(stored_object(answer)), code))
+    return attempts
 
 
 def _request(rows: Rows, plan: Plan) -> Request | None:

@@ -95,11 +95,11 @@ def clock_skew(db: UnitOfWork, charger: str) -> timedelta:
 
 
 def _booted(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    found = db.rows(
+    boots = db.rows(
         "SELECT received_at, firmware_version FROM boot WHERE cp_id = ? AND received_at >= ?",
         (command.charger, command.sent_at),
     )
-    for at, firmware in found:
+    for at, firmware in boots:
         yield Booted(moment(at), firmware)
 
 
@@ -114,12 +114,12 @@ class ReceivedStatus(NamedTuple):
 
 def statuses(db: UnitOfWork, charger: str, connector: int) -> list[ReceivedStatus]:
     """Return the newest statuses of a connector, the last one first."""
-    found = db.rows(
+    reports = db.rows(
         "SELECT received_at, last_received_at, status, is_late FROM status WHERE cp_id = ? AND conn_id = ?"
         " ORDER BY id DESC LIMIT ?",
         (charger, connector, NEWEST_STATUSES),
     )
-    return [ReceivedStatus(first, last, status, bool(is_late)) for first, last, status, is_late in found]
+    return [ReceivedStatus(first, last, status, bool(is_late)) for first, last, status, is_late in reports]
 
 
 def _statuses_since(db: UnitOfWork, command: Followed) -> Iterator[tuple[StatusSeen, bool]]:
@@ -170,36 +170,36 @@ def _spans(command: Followed, skew: timedelta) -> list[tuple[str, str]]:
     The first is right for its clock as it should be; the other, where it is behind, holds for a day.
     """
     since = moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES)
-    found = [(stamp(since), LAST)]
+    spans = [(stamp(since), LAST)]
     if skew < timedelta():
         behind = max(since + skew, EARLIEST)
-        found.append((stamp(behind), min(stamp(behind + timedelta(seconds=DAY_SECONDS)), stamp(since))))
-    return found
+        spans.append((stamp(behind), min(stamp(behind + timedelta(seconds=DAY_SECONDS)), stamp(since))))
+    return spans
 
 
 def _reading_times(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, int]]:
     spans = _spans(command, clock_skew(db, command.charger))
     for connector, (since, until) in product(connectors(db.rows, command.charger, "meter_val"), spans):
-        found = db.rows(
+        times = db.rows(
             "SELECT max(received_at) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ?"
             " AND timestamp < ? AND source = 'MeterValues' AND received_at >= ?",
             (command.charger, connector, since, until, command.sent_at),
         )
-        if found[0][0] is not None:
-            yield found[0][0], connector
+        if times[0][0] is not None:
+            yield times[0][0], connector
 
 
 def _began(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     skew, taken = clock_skew(db, command.charger), _taken(db, command)
     oldest = moment(command.sent_at) - timedelta(seconds=OLD_SECONDS) + min(skew, timedelta())
     for since, until in _spans(command, skew):
-        found = db.rows(
+        began = db.rows(
             "SELECT created_at, id, conn_id, id_tag, start_time FROM tx INDEXED BY tx_by_charger WHERE cp_id = ?"
             " AND start_time >= ? AND start_time < ? AND created_at >= ? AND imported_id IS NULL"
             " ORDER BY created_at, id",
             (command.charger, since, until, command.sent_at),
         )
-        for at, transaction, connector, tag, started in found:
+        for at, transaction, connector, tag, started in began:
             if transaction not in taken:
                 yield TransactionBegan(moment(at), transaction, connector, tag, moment(started) < oldest)
 
@@ -207,21 +207,21 @@ def _began(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 def _taken(db: UnitOfWork, command: Followed) -> set[int]:
     """Return the transactions that other remote starts brought about."""
     since = moment(command.sent_at) - timedelta(days=QUEUED_DAYS)
-    found = db.rows(
+    taken = db.rows(
         "SELECT outcome_tx_id FROM command WHERE cp_id = ? AND action = 'RemoteStartTransaction' AND requested_at >= ?"
         " AND outcome_tx_id IS NOT NULL AND id <> ?",
         (command.charger, stamp(since), command.id),
     )
-    return {transaction for (transaction,) in found}
+    return {transaction for (transaction,) in taken}
 
 
 def _ended(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     transaction = command.payload.get("transactionId")
-    found = db.rows(
+    ended = db.rows(
         "SELECT received_at, reason FROM tx_event WHERE tx_id = ? AND kind = 'stop' AND received_at >= ?",
         (transaction, command.sent_at),
     )
-    for at, reason in found:
+    for at, reason in ended:
         yield TransactionEnded(moment(at), int(str(transaction)), reason)
 
 
@@ -229,13 +229,13 @@ def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     skew = clock_skew(db, command.charger)
     oldest = moment(command.sent_at) - timedelta(seconds=STALE_SECONDS) + skew
     for connector, (since, until) in product(connectors(db.rows, command.charger, "meter_val"), _spans(command, skew)):
-        found = db.rows(
+        readings = db.rows(
             "SELECT received_at, tx_id, measurand, value, unit, phase, timestamp FROM meter_val WHERE cp_id = ?"
             " AND conn_id = ? AND timestamp >= ? AND timestamp < ? AND received_at >= ? AND imported_id IS NULL"
             " AND measurand IN (?, ?) AND location IN ('', 'Outlet')",
             (command.charger, connector, since, until, command.sent_at, *MEASURANDS),
         )
-        for at, transaction, measurand, value, unit, phase, taken in found:
+        for at, transaction, measurand, value, unit, phase, taken in readings:
             if moment(taken) >= oldest and (read := number(value)) is not None:
                 yield ReadingSeen(moment(at), connector, transaction, measurand, read, unit, phase)
 
@@ -256,12 +256,12 @@ def _files(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 
 
 def _versions(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    found = db.rows(
+    versions = db.rows(
         "SELECT answered_at, answer FROM command WHERE cp_id = ? AND id > ?"
         " AND action = 'GetLocalListVersion' AND state = 'accepted' AND json_valid(answer)",
         (command.charger, command.id),
     )
-    for at, answer in found:
+    for at, answer in versions:
         version = orjson.loads(answer).get("listVersion")
         if isinstance(version, int):
             yield ListVersion(moment(at), version)

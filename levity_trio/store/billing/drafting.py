@@ -146,23 +146,23 @@ class Drafter:
             month = month.next
 
     def _base_fee(self, account: int, month: Month, billed: _Billed | None) -> Iterator[_Item]:
-        lines, of = self._base_lines(account, month)
+        lines, tariff = self._base_lines(account, month)
         position = _month_position(lines)
         if billed is not None:
             for item in _correction(billed, position, f"base fee of {month}"):
                 yield item._replace(month=month)
         elif lines:
-            yield _Item(Kind.BASE_FEE, position, of, month=month)
+            yield _Item(Kind.BASE_FEE, position, tariff, month=month)
 
     def _base_lines(self, account: int, month: Month) -> tuple[tuple[Line, ...], _Kind | None]:
         lines: list[Line] = []
-        of = None
+        tariff = None
         for versions, days in groupby(self._days(account, month), key=lambda day: self._tariff(account, day)):
             every = list(days)
             found = () if versions is None else base_fee(versions, every[0], every[-1] + _DAY)
             lines += found
-            of = _kind_of(versions) if versions is not None and found else of
-        return tuple(lines), of
+            tariff = _kind_of(versions) if versions is not None and found else tariff
+        return tuple(lines), tariff
 
     def _days(self, account: int, month: Month) -> list[date]:
         """Return the days of a month on which an account is open; one on which it is for some hours counts."""
@@ -224,8 +224,8 @@ def _kind_of(versions: Versions) -> _Kind:
 
 def _new(priced: Priced) -> _Item:
     position = priced.position if priced.words is None else replace(priced.position, reason=priced.words)
-    of = None if priced.versions is None else _kind_of(priced.versions)
-    return _Item(priced.kind, position, of, vehicle_of(priced.owner))
+    tariff = None if priced.versions is None else _kind_of(priced.versions)
+    return _Item(priced.kind, position, tariff, vehicle_of(priced.owner))
 
 
 def _prepaid(item: _Item) -> _Item:
@@ -271,13 +271,19 @@ def _charged(sums: Foot, positions: Iterable[Position], kind: _Kind) -> int:
 
 def _row(item: _Item) -> tuple[Any, ...]:
     """Return OF_POSITION."""
-    one = item.position
-    times = (None if at is None else stamp(at) for at in (one.started_at, one.ended_at))
+    position = item.position
+    times = (None if at is None else stamp(at) for at in (position.started_at, position.ended_at))
     return (
-        *(item.kind.value, one.transaction, None if item.month is None else str(item.month), one.corrects, one.reason),
-        *(one.charger, one.connector, one.tag, item.vehicle, *times),
-        *(one.energy_wh, None if one.split is None else one.split.value, int(one.is_prepaid)),
-        *(lines_text(one.lines), one.amount),
+        *(
+            item.kind.value,
+            position.transaction,
+            None if item.month is None else str(item.month),
+            position.corrects,
+            position.reason,
+        ),
+        *(position.charger, position.connector, position.tag, item.vehicle, *times),
+        *(position.energy_wh, None if position.split is None else position.split.value, int(position.is_prepaid)),
+        *(lines_text(position.lines), position.amount),
     )
 
 
@@ -306,7 +312,7 @@ def corrections(rows: Rows, rule: Rule) -> dict[int, int]:
 
 def _billed_early(rows: Rows, known: Begun) -> dict[tuple[int, str], list[int]]:
     """Return the transactions on the statements that were closed early, by account and month."""
-    found: dict[tuple[int, str], set[int]] = defaultdict(set)
+    statements: dict[tuple[int, str], set[int]] = defaultdict(set)
     for account, month, transaction in rows(_EARLY, (str(known.open_month),)):
-        found[account, month] |= set() if transaction is None else {transaction}
-    return {key: sorted(transactions) for key, transactions in found.items()}
+        statements[account, month] |= set() if transaction is None else {transaction}
+    return {key: sorted(transactions) for key, transactions in statements.items()}

@@ -92,14 +92,14 @@ def newest_revision(rows: Rows) -> int:
 def due(rows: Rows, plan: Plan) -> dict[int, list[int]]:
     """Return the transactions of each account that its statement must look at, in the order of the account's id."""
     ids = [number for (number,) in rows(_DUE, (plan.revision, plan.since, plan.until))]
-    found: dict[int, list[int]] = defaultdict(list)
+    accounts: dict[int, list[int]] = defaultdict(list)
     for account in _every_account(rows, plan):
-        found[account] = []
+        accounts[account] = []
     for part in parts(ids):
         for transaction, account in _concerned(rows, part, Pricer(rows, plan.rule)):
-            found[account].append(transaction)
-    chosen = sorted(found) if plan.account is None else [plan.account]
-    return {account: found[account] for account in chosen}
+            accounts[account].append(transaction)
+    chosen = sorted(accounts) if plan.account is None else [plan.account]
+    return {account: accounts[account] for account in chosen}
 
 
 def count_accounts(rows: Rows, plan: Plan, draft: int) -> int:

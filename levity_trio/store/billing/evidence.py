@@ -327,11 +327,11 @@ def _away(rows: Rows, tx: Known, whole: Stretch, session: int) -> list[Stretch]:
     """
     ((of_stop,),) = rows(_STOP_SESSION, (tx.id,))
     sessions = rows(_SESSIONS, (tx.charger, tx.session, max(of_stop or tx.session, session)))
-    found, reached = list[Stretch](), whole[0]
+    stretches, reached = list[Stretch](), whole[0]
     for since, until in (_connected(rows, tx, _Session(*one), whole[1]) for one in sessions):
-        found.append((reached, since))
+        stretches.append((reached, since))
         reached = max(reached, until)
-    return [(since, until) for since, until in (*found, (reached, whole[1])) if since < until]
+    return [(since, until) for since, until in (*stretches, (reached, whole[1])) if since < until]
 
 
 def _connected(rows: Rows, tx: Known, session: _Session, now: datetime) -> Stretch:

@@ -20,10 +20,10 @@ class Begun(NamedTuple):
 
 def begun(rows: Rows) -> Begun | None:
     """Return since when this system bills; None before `bill begin`."""
-    found = rows("SELECT begun_on, (SELECT max(month) FROM closing WHERE account_id IS NULL) FROM billing", ())
-    if not found:
+    begun_on = rows("SELECT begun_on, (SELECT max(month) FROM closing WHERE account_id IS NULL) FROM billing", ())
+    if not begun_on:
         return None
-    day, closed = date.fromisoformat(found[0][0]), found[0][1]
+    day, closed = date.fromisoformat(begun_on[0][0]), begun_on[0][1]
     return Begun(day, Month.of(day) if closed is None else Month.parse(closed).next, closed is not None)
 
 

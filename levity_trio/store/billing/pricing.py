@@ -147,11 +147,11 @@ class Pricer:
         return None
 
     def _by_both_times(self, tx: _Billable, owner: Owner) -> BothTimes | None:
-        found = [_told(self._undoubted(one, owner, _position(one)), self._since) for one in (tx, tx.as_sent)]
-        if found[0] == found[1]:
+        priced = [_told(self._undoubted(one, owner, _position(one)), self._since) for one in (tx, tx.as_sent)]
+        if priced[0] == priced[1]:
             return None
         times = (f"from {one.start_time} to {one.end_time}" for one in (tx, tx.as_sent))
-        return BothTimes(*(f"{told} ({span})" for told, span in zip(found, times, strict=True)))
+        return BothTimes(*(f"{told} ({span})" for told, span in zip(priced, times, strict=True)))
 
     def _billable(self, transactions: Sequence[int]) -> Iterator[_Billable]:
         for part in parts(transactions):

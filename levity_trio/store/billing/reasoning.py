@@ -58,13 +58,13 @@ def reasoned(rows: Rows, number: int, rule: Rule) -> Reasoned | None:
     if priced.versions is None or priced.kind is not Kind.SESSION:
         return Reasoned(priced=priced, assignment=assignment)
     evidence = _evidence(rows, number, priced, rule.zone)
-    found = pieces(priced.versions, start, end, rule.zone)
+    parts = pieces(priced.versions, start, end, rule.zone)
     flow = Flow(start, end, position.energy_wh, evidence.levels, evidence.powers)
     return Reasoned(
         priced=priced,
         assignment=assignment,
-        pieces=found,
-        crossings=crossings(flow, [piece.since for piece in found[1:]]),
+        pieces=parts,
+        crossings=crossings(flow, [piece.since for piece in parts[1:]]),
         blocked=None if priced.is_open else _blocked(priced.versions, start, evidence.stay, rule.zone),
     )
 

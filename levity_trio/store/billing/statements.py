@@ -99,10 +99,10 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
     newest = newest_biller(rows)
     billers = cache(partial(biller_of, rows))
     for statement_id in statement_ids:
-        found = rows(_STATEMENT, (statement_id,))
-        if not found:
+        statements = rows(_STATEMENT, (statement_id,))
+        if not statements:
             raise LookupError(f"there is no statement with the id {statement_id}")
-        row = _Row(*found[0])
+        row = _Row(*statements[0])
         biller = billers(row.biller_id) if row.biller_id else newest
         templates = tuple(dict.fromkeys(one.template for one in (biller, newest) if one is not None)) or (None,)
         yield Printed(_statement(rows, statement_id, row, biller.owner if biller else NOBODY), templates)

@@ -54,10 +54,10 @@ def states(rows: Rows, transactions: Sequence[int], owners: Owners, since: str) 
 
 def billed(rows: Rows, transactions: Sequence[int]) -> Mapping[int, Sequence[Billed]]:
     """Return what closed statements say of transactions; where several accounts had one, the newest is last."""
-    found: dict[int, list[Billed]] = defaultdict(list)
+    statements: dict[int, list[Billed]] = defaultdict(list)
     for number, *one in rows(_BILLED.format(marks(transactions)), transactions):
-        found[number].append(Billed(*one))
-    return found
+        statements[number].append(Billed(*one))
+    return statements
 
 
 def _states(rows: Rows, some: Sequence[int], owners: Owners, since: str) -> Iterator[tuple[int, BillState]]:

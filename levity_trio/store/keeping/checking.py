@@ -97,10 +97,10 @@ def _opened_file(path: Path) -> Iterator[Examined]:
         yield ExaminedFile(connection)
 
 
-def _found(one: Check, subject: Subject) -> list[str]:
+def _found(check: Check, subject: Subject) -> list[str]:
     lines: list[str] = []
     try:
-        lines.extend(" ".join(text.split()) for text in islice(one.find(subject), MOST_PROBLEMS + 1))
+        lines.extend(" ".join(text.split()) for text in islice(check.find(subject), MOST_PROBLEMS + 1))
     except sqlite3.DatabaseError as error:
         subject.examined.recover(error)
         lines.append(f"cannot be read: {error}")
@@ -139,13 +139,13 @@ def _schema(subject: Subject) -> Iterator[str]:
     if version not in {number for number, _ in migrations()}:
         yield f"schema {version} is of no version of this program"
         return
-    expected, found = subject.examined.definitions(subject.model)
+    expected, stored = subject.examined.definitions(subject.model)
     for name, definition in expected.items():
-        if name not in found:
+        if name not in stored:
             yield f"schema {version} is incomplete: {name} is missing"
-        elif found[name] != definition:
+        elif stored[name] != definition:
             yield f"{name} is not as schema {version} defines it"
-    for name in sorted(found.keys() - expected.keys()):
+    for name in sorted(stored.keys() - expected.keys()):
         yield f"{name} is not in schema {version}; somebody added it"
 
 

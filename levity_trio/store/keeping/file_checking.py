@@ -35,11 +35,11 @@ class ExaminedFile:
         return Definitions(_objects(model), _objects(self._connection))
 
     def ids(self) -> Iterator[GivenIds]:
-        given = dict(self._connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        sequences = dict(self._connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
         for table in sorted(numbered(self._connection)):
             highest = f"SELECT coalesce(max(rowid), 0) FROM {table}"  # noqa: S608 - a table of this file
             ((last,),) = self._connection.execute(highest).fetchall()
-            yield GivenIds(table, last, given.get(table, 0))
+            yield GivenIds(table, last, sequences.get(table, 0))
 
 
 def _objects(connection: sqlite3.Connection) -> Mapping[str, object]:

@@ -226,7 +226,7 @@ def _entries(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM ledger").fetchone()[0]) if has_ledger else 0
 
 
-def _renumber(path: Path, given: Mapping[str, int], leap: Leap, billed: Numbers | None) -> int:
+def _renumber(path: Path, last_ids: Mapping[str, int], leap: Leap, billed: Numbers | None) -> int:
     """Let all ids go on above those that were given out. Return the transactionId before the next one."""
     # In MEMORY mode SQLite creates no file beside this one, which a crash could leave there.
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -234,7 +234,7 @@ def _renumber(path: Path, given: Mapping[str, int], leap: Leap, billed: Numbers 
         connection.execute("BEGIN IMMEDIATE")
         highest = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
         for table in numbered(connection) - COUNTED_BY_IDS:
-            base = max(highest.get(table, 0), given.get(table, 0)) + leap.of(table)
+            base = max(highest.get(table, 0), last_ids.get(table, 0)) + leap.of(table)
             connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, base))
         if billed is not None:

@@ -96,12 +96,12 @@ def _wrong_sums(figures: dict[str, Any], positions: list[dict[str, Any]]) -> Ite
         is_prepaid: [line for one in found for line in lines_of(one["lines"])]
         for is_prepaid, found in groupby(sorted(positions, key=itemgetter("is_prepaid")), itemgetter("is_prepaid"))
     }
-    asked, prepaid = (tax_sums(by_way.get(way, []), are_gross=is_gross) for way in (0, 1))
+    claimed, prepaid = (tax_sums(by_way.get(way, []), are_gross=is_gross) for way in (0, 1))
     if any(one["amount"] != sum(line.amount for line in lines_of(one["lines"])) for one in positions):
         yield "a position is not the sum of its lines"
-    if taxes_text(asked) != figures["taxes"]:
+    if taxes_text(claimed) != figures["taxes"]:
         yield f"its taxes are not those of its lines: {orjson.loads(figures['taxes'])}"
-    total = sum(tax.gross for tax in asked)
+    total = sum(tax.gross for tax in claimed)
     if figures["total"] != total + figures["carried_in"]:
         yield f"its total is {figures['total']}; lines and what was carried come to {total + figures['carried_in']}"
     if figures["charged"] != total + sum(tax.gross for tax in prepaid):

@@ -144,10 +144,10 @@ class FileTarget:
             connection.executemany(insert, read(table, part))
 
     def go_on(self, ids: Mapping[str, int], tables: Sequence[Table]) -> None:
-        given = [(one.name, ids[one.name]) for one in tables if one.is_counted and ids[one.name]]
+        sequences = [(one.name, ids[one.name]) for one in tables if one.is_counted and ids[one.name]]
         with self._transaction() as connection:
-            connection.executemany("DELETE FROM sqlite_sequence WHERE name = ?", [(name,) for name, _ in given])
-            connection.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", given)
+            connection.executemany("DELETE FROM sqlite_sequence WHERE name = ?", [(name,) for name, _ in sequences])
+            connection.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", sequences)
 
     def keep(self, *, at_once: bool = False) -> None:
         """Do nothing: the lock is held until the end."""

@@ -144,14 +144,14 @@ class _Move:
         ids = self._origin.last_ids(self._tables)
         runs = self._origin.rows("SELECT id, started_at, ended_at FROM run ORDER BY id DESC LIMIT 1")
         state = sha256(repr((ids, runs)).encode()).hexdigest()
-        mark, found = Mark(self._origin.name, state, newest_version()), self._goal.mark()
-        if found is not None:
-            _check_same(found, mark, self._goal.name)
-        if found != mark:
+        mark, stored_mark = Mark(self._origin.name, state, newest_version()), self._goal.mark()
+        if stored_mark is not None:
+            _check_same(stored_mark, mark, self._goal.name)
+        if stored_mark != mark:
             self._goal.begin(mark)
         with self._goal.reading() as stored:
             there = self._count(stored)
-        return Plan(self._count(self._origin), self._origin.size, there, found not in (None, mark))
+        return Plan(self._count(self._origin), self._origin.size, there, stored_mark not in (None, mark))
 
     def _count(self, reading: Reading) -> int:
         rows = 0
@@ -190,11 +190,11 @@ def _parts(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _check_same(found: Mark, mark: Mark, target: str) -> None:
+def _check_same(stored: Mark, mark: Mark, target: str) -> None:
     """Check that an unfinished move can go on, perhaps from the beginning. Raises EnvironmentProblem."""
-    if found.source != mark.source:
-        raise EnvironmentProblem(f"{target} is an unfinished move of {found.source}; move that, or to a new database")
-    if found.version != mark.version:
+    if stored.source != mark.source:
+        raise EnvironmentProblem(f"{target} is an unfinished move of {stored.source}; move that, or to a new database")
+    if stored.version != mark.version:
         raise EnvironmentProblem(
             f"the move to {target} was begun by another version of levity-trio; delete it, and move to a new database"
         )

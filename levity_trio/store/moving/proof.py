@@ -69,19 +69,19 @@ def prove(source: Reading, stored: Reading, tables: Sequence[Table], step: Step)
     for table in tables:
         held.append(_held(stored, table, step))
         _check_same(f"the rows of {table.name}", _held(source, table, step), held[-1])
-    given, ids = source.last_ids(tables), stored.last_ids(tables)
+    last_ids, ids = source.last_ids(tables), stored.last_ids(tables)
     for table in tables:
         if table.is_counted:  # a file forgets the others when their rows go
-            _check_same(f"the last id of {table.name}", given[table.name], ids[table.name])
+            _check_same(f"the last id of {table.name}", last_ids[table.name], ids[table.name])
     _check_same("the sums", _sums(source), sums)
     return Proof(held, sums, source.nuls - before)
 
 
-def _check_same(what: str, expected: object, found: object) -> None:
-    if expected != found:
+def _check_same(what: str, expected: object, stored: object) -> None:
+    if expected != stored:
         raise EnvironmentProblem(
             f"the copy is not the same, and no server will start on it: {what} should be {expected}, and there is"
-            f" {found}; delete the new database (or create another), and move again"
+            f" {stored}; delete the new database (or create another), and move again"
         )
 
 

@@ -61,10 +61,10 @@ def tables() -> list[Table]:
         ]
 
 
-def _table(name: str, is_counted: bool, found: Sequence[tuple[str, str, int]]) -> Table:
-    keys = [(column, kind) for column, kind, place in found if place]
+def _table(name: str, is_counted: bool, columns: Sequence[tuple[str, str, int]]) -> Table:
+    keys = [(column, kind) for column, kind, place in columns if place]
     number = keys[0][0] if len(keys) == 1 and keys[0][1] == "INTEGER" else None
-    return Table(name, [Column(column, kind) for column, kind, _ in found], number, is_counted)
+    return Table(name, [Column(column, kind) for column, kind, _ in columns], number, is_counted)
 
 
 def is_filled(connection: Connection, table: str) -> bool:

@@ -161,8 +161,8 @@ class ExaminedDatabase:
 
     def _table(self, table: str) -> Iterator[str]:
         indexes = self._asked(_INDEXES.format(table))
-        found = [(name, match) for name, text in _rows(indexes) if (match := _ORDER.search(text))]
-        counts = "".join(f", count(*) FILTER (WHERE {match['condition'] or 'true'})" for _, match in found)
+        orders = [(name, match) for name, text in _rows(indexes) if (match := _ORDER.search(text))]
+        counts = "".join(f", count(*) FILTER (WHERE {match['condition'] or 'true'})" for _, match in orders)
         with self._undone("planned"):
             self._connection.run(_BY_HEAP)
             every = f"SELECT sum(length(convert_to(rows::text, 'UTF8'))){counts} FROM {table} AS rows"  # noqa: S608 - its own
@@ -170,7 +170,7 @@ class ExaminedDatabase:
         if isinstance(rows, str):
             yield f"{table} cannot be read: {rows}"
             return
-        for (name, match), expected in zip(found, rows[0][1:], strict=True):
+        for (name, match), expected in zip(orders, rows[0][1:], strict=True):
             if expected:  # else there is nothing that it could lack
                 yield from self._index(table, name, match, expected)
 
@@ -187,13 +187,13 @@ class ExaminedDatabase:
     def _index(self, table: str, name: str, match: re.Match[str], expected: int) -> Iterator[str]:
         where = f"WHERE {match['condition']}" if match["condition"] else ""
         one_by_one = f"SELECT 1 FROM {table} AS rows {where} ORDER BY {match['columns']} OFFSET 0"  # noqa: S608 - its own
-        found = self._counted(name, one_by_one)
-        if found is None:
+        counted = self._counted(name, one_by_one)
+        if counted is None:
             self._not_compared.append(name)
-        elif isinstance(found, str):
-            yield f"the index {name} cannot be read ({found}); rebuild it with REINDEX INDEX {name}"
-        elif found != [(expected,)]:
-            yield f"the index {name} has {found[0][0]} of {expected} rows; rebuild it with REINDEX INDEX {name}"
+        elif isinstance(counted, str):
+            yield f"the index {name} cannot be read ({counted}); rebuild it with REINDEX INDEX {name}"
+        elif counted != [(expected,)]:
+            yield f"the index {name} has {counted[0][0]} of {expected} rows; rebuild it with REINDEX INDEX {name}"
 
     def _counted(self, index: str, one_by_one: str) -> list[Row] | str | None:
         """Return how many rows a statement finds by this index; None if PostgreSQL prefers one that begins alike."""
@@ -284,10 +284,10 @@ def _of_model(model: sqlite3.Connection) -> Iterator[tuple[str, Any]]:
 
 def _table_of_model(model: sqlite3.Connection, table: str) -> Iterator[tuple[str, Any]]:
     columns = 'SELECT name, type, "notnull" OR pk FROM pragma_table_xinfo(?) ORDER BY cid'
-    found = model.execute(columns, (table,)).fetchall()
+    columns_found = model.execute(columns, (table,)).fetchall()
     yield (
         f"table {table}",
-        [(name, TYPES.get(kind.split()[0], "text"), bool(is_filled)) for name, kind, is_filled in found],
+        [(name, TYPES.get(kind.split()[0], "text"), bool(is_filled)) for name, kind, is_filled in columns_found],
     )
     primary = model.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,)).fetchall()
     if primary:

@@ -292,15 +292,15 @@ def connect(address: str, **settings: str) -> pq.abc.PGconn:
     """Open a connection with the settings above and these. Raises sqlite3.OperationalError."""
     options = " ".join(f"-c {name}={value}" for name, value in (SETTINGS | settings).items())
     try:
-        given = conninfo.conninfo_to_dict(address)
+        parameters = conninfo.conninfo_to_dict(address)
     except ProgrammingError as error:
         raise sqlite3.OperationalError(str(error).strip()) from error
     asked: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "levity-trio",
         "tcp_user_timeout": 5000,
-    } | given
-    asked |= {"options": f"{given.get('options', '')} {options}".strip(), "client_encoding": "UTF8"}
+    } | parameters
+    asked |= {"options": f"{parameters.get('options', '')} {options}".strip(), "client_encoding": "UTF8"}
     pgconn = _opened(conninfo.make_conninfo("", **asked).encode())
     if pgconn.status != pq.ConnStatus.OK:
         reason = pgconn.error_message.decode("utf-8", "replace").strip()

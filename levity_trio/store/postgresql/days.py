@@ -163,15 +163,15 @@ def _turn(connection: PostgresqlConnection) -> Iterator[None]:
             connection.rollback()
 
 
-def _drop(connection: PostgresqlConnection, one: Partition, before: str, upto: int) -> int:
+def _drop(connection: PostgresqlConnection, partition: Partition, before: str, upto: int) -> int:
     with _turn(connection):
-        last = _last(connection, one)
-        astray = f"id <= {last} AND {one.others}"
-        if (one.before > before and last > upto) or _are_many(connection, astray):
+        last = _last(connection, partition)
+        astray = f"id <= {last} AND {partition.others}"
+        if (partition.before > before and last > upto) or _are_many(connection, astray):
             return 0
         oldest = int(_value(connection, "SELECT coalesce(min(id), 1) FROM public.log"))
         connection.run(f"DELETE FROM public.log WHERE {astray}")  # noqa: S608 - numbers and times of ours
-        connection.run(f"DROP TABLE {one.table}")
+        connection.run(f"DROP TABLE {partition.table}")
         connection.run("COMMIT")
     return max(0, last - oldest + 1)
 

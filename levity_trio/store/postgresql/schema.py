@@ -53,17 +53,17 @@ log = get_logger("system")
 def check_server(connection: PostgresqlConnection) -> None:
     """Check that the server keeps what it has committed, and is new enough. Raises EnvironmentProblem."""
     names = ("server_version_num", "fsync", "full_page_writes", "synchronous_commit", "server_encoding")
-    found = {name: _value(connection, f"SELECT current_setting('{name}')") for name in names}
-    if int(found["server_version_num"]) < OLDEST_SERVER:
+    values = {name: _value(connection, f"SELECT current_setting('{name}')") for name in names}
+    if int(values["server_version_num"]) < OLDEST_SERVER:
         raise EnvironmentProblem("levity-trio needs PostgreSQL 15 or newer; upgrade the server")
     for name in ("fsync", "full_page_writes", "synchronous_commit"):
-        if found[name] == "off":
+        if values[name] == "off":
             raise EnvironmentProblem(
                 f"PostgreSQL runs with {name} = off, and loses what it has committed if the power fails;"
                 f" set {name} = on in postgresql.conf, and restart it"
             )
-    if found["server_encoding"] != "UTF8":
-        raise EnvironmentProblem(f"the database has the encoding {found['server_encoding']}; create it with {_LOCALE}")
+    if values["server_encoding"] != "UTF8":
+        raise EnvironmentProblem(f"the database has the encoding {values['server_encoding']}; create it with {_LOCALE}")
 
 
 _NEW: Final = "create one for levity-trio with createdb, or choose another with --db"

@@ -135,10 +135,10 @@ def claim(
     What follows sees all that was stored during the wait. It is one exchange with the database, because all servers
     wait meanwhile. Raises sqlite3.Error.
     """
-    found = connection.ask(_CLAIM.format(token, batch, last_fact, last_command))
-    if not found:
+    claimed = connection.ask(_CLAIM.format(token, batch, last_fact, last_command))
+    if not claimed:
         return None
-    ((fact, has_others, facts, commands),) = found
+    ((fact, has_others, facts, commands),) = claimed
     return Claimed(fact, bool(has_others), _listed(facts), _listed(commands))
 
 

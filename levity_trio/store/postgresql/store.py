@@ -139,12 +139,12 @@ class _Link(PostgresqlConnection):
             try:
                 self._connect()
                 self.run("BEGIN")
-                found = servers.is_stored(self, self._server, self._token, self._number)
+                is_stored = servers.is_stored(self, self._server, self._token, self._number)
                 self.rollback()
             except sqlite3.Error:
                 time.sleep(PAUSE_SECONDS)
             else:
-                return found
+                return is_stored
 
     def end_lapsed(self) -> list[str]:
         return servers.end_lapsed(self, self._server)

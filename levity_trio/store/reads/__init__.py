@@ -183,11 +183,11 @@ def frames_after(db: Database, log_id: int, most: int, most_characters: int) -> 
     )
     frames: list[LoggedFrame] = []
     for row in rows:
-        found = LoggedFrame(*row)
-        most_characters -= len(found.frame)
-        if frames and (most_characters < 0 or found.id > frames[-1].id + 1):
+        frame = LoggedFrame(*row)
+        most_characters -= len(frame.frame)
+        if frames and (most_characters < 0 or frame.id > frames[-1].id + 1):
             break
-        frames.append(found)
+        frames.append(frame)
     return LoggedFrames(frames, newest)
 
 

@@ -122,22 +122,22 @@ class _Known:
             found = {number for number, state in self.states([*found]).items() if state is of_bill.state}
         return found
 
-    def told(self, found: Sequence[Transaction]) -> list[BilledTransaction]:
-        numbers = [one.id for one in found]
+    def told(self, transactions: Sequence[Transaction]) -> list[BilledTransaction]:
+        numbers = [one.id for one in transactions]
         bills, accounts = self.states(numbers), self._whose.accounts(numbers)
         names = self._whose.account_names(accounts.values())
-        return [self._told(one, bills[one.id], accounts[one.id], names) for one in found]
+        return [self._told(one, bills[one.id], accounts[one.id], names) for one in transactions]
 
     def _told(
-        self, one: Transaction, bill: BillState, account: int | None, names: Mapping[int | None, str]
+        self, transaction: Transaction, bill: BillState, account: int | None, names: Mapping[int | None, str]
     ) -> BilledTransaction:
         return BilledTransaction(
-            **{field.name: getattr(one, field.name) for field in fields(one)},
+            **{field.name: getattr(transaction, field.name) for field in fields(transaction)},
             bill=bill.value,
             account=account,
-            who=names.get(account) or self._whose.tag_name(one.id_tag),
-            charger_name=self._whose.charger_name(one.charger),
-            space=self._whose.space(one.charger, one.connector),
+            who=names.get(account) or self._whose.tag_name(transaction.id_tag),
+            charger_name=self._whose.charger_name(transaction.charger),
+            space=self._whose.space(transaction.charger, transaction.connector),
         )
 
 

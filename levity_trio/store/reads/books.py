@@ -114,7 +114,7 @@ def lifecycle_rows(db: Database, since: Mark = NOTHING) -> list[LifecycleRow]:
 
 def _open_reviews(db: Database, since: Mark) -> dict[int, tuple[str, ...]]:
     """Return the codes of the open reviews by transaction."""
-    found: dict[int, tuple[str, ...]] = {}
+    reviews: dict[int, tuple[str, ...]] = {}
     for row in db.query(_OPEN_REVIEWS, [since.transaction]):
-        found[row["id"]] = (*found.get(row["id"], ()), row["code"])
-    return found
+        reviews[row["id"]] = (*reviews.get(row["id"], ()), row["code"])
+    return reviews

@@ -120,10 +120,10 @@ def _said(entry: Entry | None) -> tuple[str | None, bool] | None:
     return None if entry is None else (entry.value, entry.readonly)
 
 
-def differences(db: Database, one: str, other: str) -> list[tuple[str, Entry | None, Entry | None]]:
+def differences(db: Database, this: str, other: str) -> list[tuple[str, Entry | None, Entry | None]]:
     """Return the keys of which two chargers have different values, or only one has any, by key."""
     db.execute("BEGIN")
-    ours, theirs = ({entry.key: entry for entry in configuration(db, charger)} for charger in (one, other))
+    ours, theirs = ({entry.key: entry for entry in configuration(db, charger)} for charger in (this, other))
     pairs = ((key, ours.get(key), theirs.get(key)) for key in sorted(ours.keys() | theirs.keys()))
     return [pair for pair in pairs if _said(pair[1]) != _said(pair[2])]
 

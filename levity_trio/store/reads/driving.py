@@ -194,10 +194,10 @@ class _Reading:
     def _reserved(self, charger: str, is_single: bool) -> dict[int, bool]:
         """Return the connectors that are reserved, and whether for this household. A reservation of any connector (0)
         is that of the only one."""
-        found: dict[int, bool] = defaultdict(bool)
+        reserved: dict[int, bool] = defaultdict(bool)
         for one in reservations_in_force(self._db, charger, self._now):
-            found[one.connector or int(is_single)] |= self._is_ours(one)
-        return found
+            reserved[one.connector or int(is_single)] |= self._is_ours(one)
+        return reserved
 
     def _is_ours(self, one: Reservation) -> bool:
         policy, group = self._household.rule.policy, (one.id_tag, one.parent_id_tag)
@@ -283,20 +283,20 @@ class OwnCommand(NamedTuple):
 def own_command(db: Database, household: Household, asked_by: str, number: int) -> OwnCommand | None:
     """Return a command that somebody asked for and that concerns the household, None for all others."""
     db.execute("BEGIN")
-    found = charger_facts.command(db, number)
-    if found is None or found.asked_by != asked_by or not isinstance(found.payload, dict):
+    command = charger_facts.command(db, number)
+    if command is None or command.asked_by != asked_by or not isinstance(command.payload, dict):
         return None
-    return next(_concerned(db, household, found), None)
+    return next(_concerned(db, household, command), None)
 
 
-def _concerned(db: Database, household: Household, found: Command) -> Iterator[OwnCommand]:
-    if found.action == START and _was_own(db, household, str(found.payload.get("idTag")), found.requested_at):
-        begun = [] if found.transaction is None else own_of(db, household, [found.transaction])
-        yield OwnCommand(found, found.payload.get("connectorId"), next(iter(begun), None))
-    if found.action == STOP:
-        number = found.payload.get("transactionId")
+def _concerned(db: Database, household: Household, command: Command) -> Iterator[OwnCommand]:
+    if command.action == START and _was_own(db, household, str(command.payload.get("idTag")), command.requested_at):
+        begun = [] if command.transaction is None else own_of(db, household, [command.transaction])
+        yield OwnCommand(command, command.payload.get("connectorId"), next(iter(begun), None))
+    if command.action == STOP:
+        number = command.payload.get("transactionId")
         if isinstance(number, int) and (transaction := own_transaction(db, household, number)) is not None:
-            yield OwnCommand(found, transaction.connector, number)
+            yield OwnCommand(command, transaction.connector, number)
 
 
 def _was_own(db: Database, household: Household, id_tag: str, at: str) -> bool:

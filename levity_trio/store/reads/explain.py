@@ -180,10 +180,15 @@ def _today(judgement: Judgement, tx: Known) -> TodaysFigure:
 
 def _beside(charger: str, case: Case, judgement: Judgement) -> Iterator[ParallelTransaction]:
     for found in counted(case, judgement.billed_from, judgement.billed_until):
-        one, common = found.one, {"from_wh": found.begin, "until_wh": found.end, "most_wh": found.most}
-        of = one.charger or charger
+        beside, common = found.one, {"from_wh": found.begin, "until_wh": found.end, "most_wh": found.most}
+        charging_there = beside.charger or charger
         yield ParallelTransaction(
-            id=one.id, charger=of, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common
+            id=beside.id,
+            charger=charging_there,
+            connector=beside.connector,
+            begin_wh=beside.begin,
+            end_wh=beside.end,
+            **common,
         )
 
 
@@ -194,20 +199,20 @@ def _sampled(db: Database, tx: Known) -> list[ReadingSummary]:
     return [replace(one, first_at=ours(one.first_at), last_at=ours(one.last_at)) for one in found]
 
 
-def _with_register(db: Database, of_it: tuple[object, ...], one: ReadingSummary) -> ReadingSummary:
-    kind = (one.source, one.measurand, one.phase, one.unit, one.context)
+def _with_register(db: Database, of_it: tuple[object, ...], summary: ReadingSummary) -> ReadingSummary:
+    kind = (summary.source, summary.measurand, summary.phase, summary.unit, summary.context)
     first, last = (
         next(chain.from_iterable(db.execute(_REGISTER.format(order), (*of_it, *kind)).fetchall()), None)
         for order in ("ASC", "DESC")
     )
-    return replace(one, first_wh=first, last_wh=last)
+    return replace(summary, first_wh=first, last_wh=last)
 
 
 def _neighbour(db: Database, tx: Known, which: str) -> Neighbour | None:
-    found = db.execute(which, (*tx.place, LAST_TIME)).fetchone()
-    if found is None:
+    stored = db.execute(which, (*tx.place, LAST_TIME)).fetchone()
+    if stored is None:
         return None
-    row = Adjacent(*found)
+    row = Adjacent(*stored)
     ended, begun = (row.end, tx.meter_start) if which == BEFORE else (tx.billed_until or tx.meter_stop, row.begin)
     gap = None if ended is None or begun is None else begun - ended
     return Neighbour(id=row.id, status=row.status, begin_wh=row.begin, end_wh=row.end, gap_wh=gap)

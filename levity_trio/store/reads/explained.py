@@ -92,13 +92,13 @@ def _wh(wh: int | None) -> str:
     return "unknown" if wh is None else f"{wh:,} Wh"
 
 
-def _sampled(one: ReadingSummary) -> str:
-    phase = f" {one.phase}" if one.phase else ""
-    when = _span(one.first_at, one.last_at)
-    what = f"{one.count} × {one.measurand}{phase} ({one.source}, {one.context}), {when}"
-    if one.first_wh is not None:
-        return f"{what}: {_span(_wh(one.first_wh), _wh(one.last_wh))}"
-    return f"{what}: {_span(_value(one.least), _value(one.most))} {one.unit}".rstrip()
+def _sampled(summary: ReadingSummary) -> str:
+    phase = f" {summary.phase}" if summary.phase else ""
+    when = _span(summary.first_at, summary.last_at)
+    what = f"{summary.count} × {summary.measurand}{phase} ({summary.source}, {summary.context}), {when}"
+    if summary.first_wh is not None:
+        return f"{what}: {_span(_wh(summary.first_wh), _wh(summary.last_wh))}"
+    return f"{what}: {_span(_value(summary.least), _value(summary.most))} {summary.unit}".rstrip()
 
 
 def _value(value: float | None) -> str:
@@ -110,32 +110,41 @@ def _span(first: str, last: str) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _beside(one: ParallelTransaction, charger: str) -> str:
-    of_it = f"it drew at most {_wh(one.most_wh)}" if one.most_wh else "it drew next to nothing"
-    common = f"one register, {_wh(one.from_wh)} to {_wh(one.until_wh)} while both ran; {of_it}"
-    of = "" if one.charger == charger else f" of {one.charger}"
-    return f"beside: {one.id} on connector {one.connector}{of}, {_wh(one.begin_wh)} to {_wh(one.end_wh)}; {common}"
+def _beside(other: ParallelTransaction, charger: str) -> str:
+    of_it = f"it drew at most {_wh(other.most_wh)}" if other.most_wh else "it drew next to nothing"
+    common = f"one register, {_wh(other.from_wh)} to {_wh(other.until_wh)} while both ran; {of_it}"
+    there = "" if other.charger == charger else f" of {other.charger}"
+    charged = f"{_wh(other.begin_wh)} to {_wh(other.end_wh)}"
+    return f"beside: {other.id} on connector {other.connector}{there}, {charged}; {common}"
 
 
-def _neighbour(which: str, one: Neighbour) -> str:
+def _neighbour(which: str, neighbour: Neighbour) -> str:
     between = ""
-    if one.gap_wh is not None:
-        between = f"; {_wh(one.gap_wh)} between" if one.gap_wh >= 0 else f"; they overlap by {_wh(-one.gap_wh)}"
-    return f"{which}: {one.id}, {_wh(one.begin_wh)} to {_wh(one.end_wh)}, {one.status}{between}"
+    if neighbour.gap_wh is not None:
+        between = (
+            f"; {_wh(neighbour.gap_wh)} between"
+            if neighbour.gap_wh >= 0
+            else f"; they overlap by {_wh(-neighbour.gap_wh)}"
+        )
+    return f"{which}: {neighbour.id}, {_wh(neighbour.begin_wh)} to {_wh(neighbour.end_wh)}, {neighbour.status}{between}"
 
 
-def _explained(one: Interpretation) -> str:
-    mark = "chosen" if one.is_chosen else "possible"
-    if one.against is not None and one.evidence is not None:
-        mark = f"refuted, {one.against}: {one.evidence[0]} against {one.evidence[1]}"
-    return f"{_wh(one.wh)}  {one.words} ({one.method}): {mark}"
+def _explained(interpretation: Interpretation) -> str:
+    mark = "chosen" if interpretation.is_chosen else "possible"
+    if interpretation.against is not None and interpretation.evidence is not None:
+        mark = f"refuted, {interpretation.against}: {interpretation.evidence[0]} against {interpretation.evidence[1]}"
+    return f"{_wh(interpretation.wh)}  {interpretation.words} ({interpretation.method}): {mark}"
 
 
 def _doubts(told: Explanation) -> Iterator[str]:
-    for one in told.reviews:
-        state = "open" if one.resolved_at is None else f"{one.resolution} by {one.resolved_by} at {one.resolved_at}"
-        yield f"{one.code}, {state}: {one.words}"
-        if one.evidence:
-            yield f"  {' against '.join(map(str, one.evidence))}"
-        for words, wh in one.figures.items() if isinstance(one.figures, dict) else ():
+    for review in told.reviews:
+        state = (
+            "open"
+            if review.resolved_at is None
+            else f"{review.resolution} by {review.resolved_by} at {review.resolved_at}"
+        )
+        yield f"{review.code}, {state}: {review.words}"
+        if review.evidence:
+            yield f"  {' against '.join(map(str, review.evidence))}"
+        for words, wh in review.figures.items() if isinstance(review.figures, dict) else ():
             yield f"  {_wh(wh)}  {words}"

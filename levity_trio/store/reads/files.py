@@ -77,14 +77,14 @@ def known(db: Database, names: Collection[str]) -> dict[str, bool]:
 
 def url(db: Database, digest: str, now: datetime) -> Url | None:
     """Return what a URL is for, None if there is none or it is no longer valid."""
-    found = db.execute(
+    rows = db.execute(
         "SELECT cp_id, command.id, action, state, outcome, coalesce(sent_at, requested_at), wanted_at, file_id"
         " FROM file_url JOIN command ON command.id = file_url.command_id WHERE digest = ?",
         (digest,),
     ).fetchall()
-    if not found:
+    if not rows:
         return None
-    charger, command, action, state, outcome, since, wanted_at, number = found[0]
+    charger, command, action, state, outcome, since, wanted_at, number = rows[0]
     if not is_url_valid(state, outcome, _moment(since), wanted_at and _moment(wanted_at), now):
         return None
     if number is not None:

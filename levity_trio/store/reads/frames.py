@@ -102,12 +102,12 @@ def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> t
     """Move back by one piece; return the number of frames still missing, and the id before the piece."""
     condition, values = _condition(wanted)
     first = max(upto - piece.rows, 0)
-    found = db.execute(
+    rows = db.execute(
         f"SELECT id FROM log WHERE id > ? AND id <= ?{condition} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed texts
         (first, upto, *values, most),
     ).fetchall()
-    missing = most - len(found)
-    return missing, first if missing else found[-1][0] - 1
+    missing = most - len(rows)
+    return missing, first if missing else rows[-1][0] - 1
 
 
 def _next(after: int, wanted: Wanted, piece: Piece, db: Database) -> tuple[list[LoggedFrame], int]:

@@ -149,14 +149,14 @@ def _by_owner(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Rul
     begins = [one.since for one in periods]
     named = {Grouping.SITE: None, Grouping.CHARGER: wanted.charger, Grouping.ACCOUNT: wanted.account}[wanted.of]
     is_there = wanted.of is Grouping.SITE or named is not None
-    found: dict[Key, list[Ended]] = {named: [NOTHING] * len(periods)} if is_there else {}
+    series: dict[Key, list[Ended]] = {named: [NOTHING] * len(periods)} if is_there else {}
     for owner, charger, at, one in _owned(db, periods, rule):
         if wanted.account in (None, owner) and wanted.charger in (None, charger):
             key: Key = {Grouping.SITE: None, Grouping.CHARGER: charger, Grouping.ACCOUNT: owner}[wanted.of]
-            figures = found.setdefault(key, [NOTHING] * len(periods))
+            figures = series.setdefault(key, [NOTHING] * len(periods))
             place = bisect_right(begins, at) - 1
             figures[place] = figures[place].with_one(one)
-    return found
+    return series
 
 
 def _owned(db: Database, periods: Sequence[Period], rule: Rule) -> Iterator[tuple[int | None, str, str, Ended]]:
@@ -169,15 +169,15 @@ def _owned(db: Database, periods: Sequence[Period], rule: Rule) -> Iterator[tupl
             yield owner, charger, at, Ended(wh, 1, is_doubtful)
 
 
-def _named(db: Database, of: Grouping, found: Mapping[Key, Sequence[Ended]]) -> list[Series]:
+def _named(db: Database, grouping: Grouping, series: Mapping[Key, Sequence[Ended]]) -> list[Series]:
     """Return the series with the names of their chargers or accounts."""
-    if of is Grouping.SITE:
-        return [_series(figures) for figures in found.values()]
-    names = dict(db.execute(f"SELECT id, name FROM {'cp' if of is Grouping.CHARGER else 'account'}").fetchall())  # noqa: S608
-    if of is Grouping.CHARGER:
-        return [_series(found[one], charger=str(one), name=names.get(one)) for one in sorted(map(str, found))]
-    ordered = sorted(found, key=lambda one: (one is None, (names.get(one) or "").casefold()))
-    return [_series(found[one], account=one, name=names.get(one)) for one in ordered]
+    if grouping is Grouping.SITE:
+        return [_series(figures) for figures in series.values()]
+    names = dict(db.execute(f"SELECT id, name FROM {'cp' if grouping is Grouping.CHARGER else 'account'}").fetchall())  # noqa: S608
+    if grouping is Grouping.CHARGER:
+        return [_series(series[one], charger=str(one), name=names.get(one)) for one in sorted(map(str, series))]
+    ordered = sorted(series, key=lambda one: (one is None, (names.get(one) or "").casefold()))
+    return [_series(series[one], account=one, name=names.get(one)) for one in ordered]
 
 
 def _times(periods: Sequence[Period]) -> list[str]:
@@ -185,10 +185,10 @@ def _times(periods: Sequence[Period]) -> list[str]:
 
 
 def _series(
-    found: Sequence[Ended], *, charger: str | None = None, account: Any = None, name: str | None = None
+    ended: Sequence[Ended], *, charger: str | None = None, account: Any = None, name: str | None = None
 ) -> Series:
-    total = Ended(*map(sum, zip(*found, strict=True)))
-    figures = [_figures(one) for one in found]
+    total = Ended(*map(sum, zip(*ended, strict=True)))
+    figures = [_figures(one) for one in ended]
     return Series(charger=charger, account=account, name=name, total=_figures(total), figures=figures)
 
 

@@ -82,15 +82,15 @@ def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[U
 
 
 def _uptime(db: Database, charger: str, created_at: str, since: str, until: str) -> Uptime:
-    found = list(_within(db, charger, since, until))
-    connected = _covered((begun, ended) for begun, ended, _ in found)
-    unknown = _covered((begun, ended) for begun, ended, is_unknown in found if is_unknown)
+    links = list(_within(db, charger, since, until))
+    connected = _covered((begun, ended) for begun, ended, _ in links)
+    unknown = _covered((begun, ended) for begun, ended, is_unknown in links if is_unknown)
     span = seconds(until) - seconds(max(since, created_at))
     return Uptime(
         charger=charger,
         since=since,
         until=until,
-        links=len(found),
+        links=len(links),
         connected_seconds=round(connected),
         unknown_seconds=round(unknown),
         share=min(1.0, round(connected / span, 6)) if span > 0 else None,

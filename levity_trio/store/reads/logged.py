@@ -60,14 +60,14 @@ def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) 
     first = oldest if filters.since is None else _first_since(db, filters.since, oldest, newest)
     last = newest if filters.before is None else _first_since(db, filters.before, oldest, newest) - 1
     upto = last if cursor is None else min(last, int(key_of(cursor, 1)[0]) - 1)
-    found, reached = _backwards(db, filters, max(first, upto - MOST_READ + 1), upto, limit)
+    read, reached = _backwards(db, filters, max(first, upto - MOST_READ + 1), upto, limit)
     is_all = not any(filters[: FrameFilters._fields.index("since")])
     return Page(
-        data=found,
+        data=read,
         page=1,
         limit=limit,
         total=max(0, last - first + 1) if is_all else None,
-        total_at_least=None if is_all else len(found),
+        total_at_least=None if is_all else len(read),
         next_cursor=cursor_of((reached,)) if reached > first else None,
     )
 
@@ -90,12 +90,12 @@ def _backwards(db: Database, filters: FrameFilters, first: int, upto: int, limit
         f"SELECT {_COLUMNS} FROM log WHERE id BETWEEN ? AND ?{''.join(wanted)} ORDER BY id DESC LIMIT ?",  # noqa: S608
         (first, upto, *(value for value in named if value is not None), limit),
     )
-    found: list[Frame] = []
+    frames: list[Frame] = []
     left = MOST_CHARACTERS
     for row in rows:
         frame = Frame(**dict(zip(_NAMES, row, strict=True)))
         left -= len(frame.frame)
-        if found and left < 0:
-            return found, found[-1].id
-        found.append(frame)
-    return found, found[-1].id if len(found) == limit else first
+        if frames and left < 0:
+            return frames, frames[-1].id
+        frames.append(frame)
+    return frames, frames[-1].id if len(frames) == limit else first

@@ -49,15 +49,15 @@ class Site:
 
         Their courses are as exact as readings allow at these times.
         """
-        found = defaultdict[int | None, list[Transaction]](list)
+        by_connector = defaultdict[int | None, list[Transaction]](list)
         for row in sorted({row[0]: row for row in self._found(charger)}.values(), key=lambda row: (row[2], row[0])):
-            found[row[1]].append(self._transaction(charger, row))
-        if share_register([[one.metered for one in some] for some in found.values()]):
-            every = sorted((one for some in found.values() for one in some), key=lambda one: one.metered[1::-1])
-            found = defaultdict(list, {None: every})
+            by_connector[row[1]].append(self._transaction(charger, row))
+        if share_register([[one.metered for one in some] for some in by_connector.values()]):
+            every = sorted((one for some in by_connector.values() for one in some), key=lambda one: one.metered[1::-1])
+            by_connector = defaultdict(list, {None: every})
         return [
             self._connector(charger, number, some, times)
-            for number, some in sorted(found.items(), key=lambda one: one[0] or 0)
+            for number, some in sorted(by_connector.items(), key=lambda one: one[0] or 0)
         ]
 
     def _found(self, charger: str) -> Iterator[Row]:
@@ -86,12 +86,12 @@ class Site:
         return Transaction(metered, charger, connector, confidence == CERTAIN)
 
     def _with_reasons(
-        self, transactions: Mapping[int, Transaction], found: Sequence[Stretch]
+        self, transactions: Mapping[int, Transaction], stretches: Sequence[Stretch]
     ) -> Mapping[int, Transaction]:
         """Add who settled a figure that is not what the register rose by."""
         differing = {
             one.transaction: settled_by(self._rows, one.transaction)
-            for one in found
+            for one in stretches
             if one.transaction is not None and one.wh != transactions[one.transaction].metered.energy_wh
         }
         return {number: one._replace(settled_by=differing.get(number)) for number, one in transactions.items()}
@@ -99,16 +99,16 @@ class Site:
     # Readings
 
     def _points(
-        self, charger: str, transactions: Mapping[int, Transaction], found: Sequence[Stretch], times: Sequence[str]
+        self, charger: str, transactions: Mapping[int, Transaction], stretches: Sequence[Stretch], times: Sequence[str]
     ) -> Iterator[Point]:
         """Yield the readings before and after each time that lies within a stretch in which energy flowed."""
-        rising = [number for number, one in enumerate(found) if one.wh and one.is_plain]
-        begins = [found[number].since for number in rising]
+        rising = [number for number, one in enumerate(stretches) if one.wh and one.is_plain]
+        begins = [stretches[number].since for number in rising]
         for at in times:
             place = bisect_left(begins, at) - 1
-            if place >= 0 and at < found[rising[place]].until:
-                stretch = found[rising[place]]
-                nearest = next(one.transaction for one in found[rising[place] :: -1] if one.transaction is not None)
+            if place >= 0 and at < stretches[rising[place]].until:
+                stretch = stretches[rising[place]]
+                nearest = next(one.transaction for one in stretches[rising[place] :: -1] if one.transaction is not None)
                 yield from self._around(charger, transactions[nearest].connector, stretch, at)
 
     def _around(self, charger: str, connector: int | None, stretch: Stretch, at: str) -> Iterator[Point]:

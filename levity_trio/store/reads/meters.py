@@ -83,12 +83,12 @@ def reading(db: Database, number: int) -> MeterReading | None:
     return found[0] if found else None
 
 
-def contradictions(db: Database, one: MeterReading) -> list[MeterReading]:
+def contradictions(db: Database, reading: MeterReading) -> list[MeterReading]:
     """Return the readings next to one that it contradicts: a higher one before, a lower one after."""
     of_it = "FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL"
-    before = _READING.every(db, f"{of_it} AND at < ? ORDER BY at DESC LIMIT 1", (one.meter, one.at))
-    after = _READING.every(db, f"{of_it} AND at > ? ORDER BY at LIMIT 1", (one.meter, one.at))
-    return [other for other in before if other.wh > one.wh] + [other for other in after if other.wh < one.wh]
+    before = _READING.every(db, f"{of_it} AND at < ? ORDER BY at DESC LIMIT 1", (reading.meter, reading.at))
+    after = _READING.every(db, f"{of_it} AND at > ? ORDER BY at LIMIT 1", (reading.meter, reading.at))
+    return [other for other in before if other.wh > reading.wh] + [other for other in after if other.wh < reading.wh]
 
 
 def _with_chargers(db: Database, one: Meter) -> Meter:

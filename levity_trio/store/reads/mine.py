@@ -124,18 +124,18 @@ def own_curve(db: Database, household: Household, number: int) -> Curve | None:
     return curve(db, number) if own_of(db, household, [number]) else None
 
 
-def _shown(one: BilledTransaction) -> DriversTransaction:
-    state = _STATES.get(BillState(one.bill), DriversState.ENDED)
-    of_ended = None if state is DriversState.IN_REVIEW else one.energy_wh
+def _shown(transaction: BilledTransaction) -> DriversTransaction:
+    state = _STATES.get(BillState(transaction.bill), DriversState.ENDED)
+    of_ended = None if state is DriversState.IN_REVIEW else transaction.energy_wh
     return DriversTransaction(
-        id=one.id,
-        charger=one.charger,
-        charger_name=one.charger_name,
-        connector_id=one.connector,
-        begun_at=one.start_time,
-        ended_at=one.stop_time,
-        energy_wh=one.energy_so_far_wh if state is DriversState.OPEN else of_ended,
-        power_w=one.power_w,
-        last_reading_at=one.last_reading_at,
+        id=transaction.id,
+        charger=transaction.charger,
+        charger_name=transaction.charger_name,
+        connector_id=transaction.connector,
+        begun_at=transaction.start_time,
+        ended_at=transaction.stop_time,
+        energy_wh=transaction.energy_so_far_wh if state is DriversState.OPEN else of_ended,
+        power_w=transaction.power_w,
+        last_reading_at=transaction.last_reading_at,
         state=state,
     )

@@ -166,17 +166,17 @@ def _newest_first(known: Begun, present: Month) -> Iterator[Month]:
         one = Month(one.year - (one.number == 1), (one.number - 2) % 12 + 1)
 
 
-def _month(rows: Rows, known: Begun, one: Month, zone: tzinfo, now: datetime) -> BillMonth:
-    since, until = max(one.since(zone), beginning(known.on, zone)), one.until(zone)
-    state = _state(known, one, is_over=until <= now)
+def _month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime) -> BillMonth:
+    since, until = max(month.since(zone), beginning(known.on, zone)), month.until(zone)
+    state = _state(known, month, is_over=until <= now)
     is_closed = state is MonthState.CLOSED
-    draft, drafted_at = (None, None) if is_closed else _draft(rows, one)
-    statements = _statements(rows, one, draft, is_closed=is_closed)
-    sessions = _sessions(rows, one, draft, is_closed=is_closed) or _ended(rows, stamp(since), stamp(until))
-    closing: Sequence[Any] = rows(_CLOSING, (str(one),)) if is_closed else ()
+    draft, drafted_at = (None, None) if is_closed else _draft(rows, month)
+    statements = _statements(rows, month, draft, is_closed=is_closed)
+    sessions = _sessions(rows, month, draft, is_closed=is_closed) or _ended(rows, stamp(since), stamp(until))
+    closing: Sequence[Any] = rows(_CLOSING, (str(month),)) if is_closed else ()
     closed_at, closed_by = closing[0] if closing else (None, None)
     return BillMonth(
-        month=str(one),
+        month=str(month),
         state=state,
         since=stamp(since),
         until=stamp(until),
@@ -193,12 +193,12 @@ def _month(rows: Rows, known: Begun, one: Month, zone: tzinfo, now: datetime) ->
     )
 
 
-def _state(known: Begun, one: Month, *, is_over: bool) -> MonthState:
-    if one < known.open_month:
+def _state(known: Begun, month: Month, *, is_over: bool) -> MonthState:
+    if month < known.open_month:
         return MonthState.CLOSED
     if not is_over:
         return MonthState.RUNNING
-    return MonthState.READY if one == known.open_month else MonthState.OVER
+    return MonthState.READY if month == known.open_month else MonthState.OVER
 
 
 def _draft(rows: Rows, one: Month) -> tuple[int | None, str | None]:

@@ -84,12 +84,16 @@ class UnownedFilters:
 def owned(db: Database, number: int, rule: Rule) -> Ownership | None:
     """Return whose a transaction is, and why; None if there is no such transaction."""
     db.execute("BEGIN")
-    found = rule.owners(db).explain(number)
-    if found is None:
+    decision = rule.owners(db).explain(number)
+    if decision is None:
         return None
-    owner = found.owner
+    owner = decision.owner
     return Ownership(
-        transaction=number, account=owner.account, ground=owner.ground, outside=owner.is_outside, grounds=found.grounds
+        transaction=number,
+        account=owner.account,
+        ground=owner.ground,
+        outside=owner.is_outside,
+        grounds=decision.grounds,
     )
 
 
@@ -101,13 +105,13 @@ def transactions_of(
     ends = ended.conditions()
     branches = [Branch(one.source, [*one.conditions, *ends]) for one in candidates(db, account, rule.policy)]
     listing = Listing(branches, ORDER)
-    found = _decided(db, listing, rule, lambda owner: owner.account == account, _Wanted(limit, cursor))
-    shown = _shown(db, found)
+    decided = _decided(db, listing, rule, lambda owner: owner.account == account, _Wanted(limit, cursor))
+    shown = _shown(db, decided)
     rows = [
         OwnedTransaction(ground=owner.ground, outside=owner.is_outside, transaction=shown[number])
-        for number, owner in found.owners.items()
+        for number, owner in decided.owners.items()
     ]
-    return Page(rows, 1, limit, next_cursor=found.next_cursor)
+    return Page(rows, 1, limit, next_cursor=decided.next_cursor)
 
 
 def unowned(

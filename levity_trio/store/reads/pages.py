@@ -103,10 +103,10 @@ def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Ro
     if skipped + wanted.limit > MOST_COUNTED:
         raise NoPage("page", f"pages by number end with row {MOST_COUNTED}; go on with next_cursor")
     most = skipped + wanted.limit + 1
-    found = [_keys(db, listing, branch, after, most) for branch in listing.branches]
-    keys = list(islice(merge(*found, reverse=listing.is_newest_first), skipped, most))
-    is_all = after is None and all(len(part) < most for part in found)
-    counted = sum(map(len, found)) if is_all else _count(db, listing)
+    by_branch = [_keys(db, listing, branch, after, most) for branch in listing.branches]
+    keys = list(islice(merge(*by_branch, reverse=listing.is_newest_first), skipped, most))
+    is_all = after is None and all(len(part) < most for part in by_branch)
+    counted = sum(map(len, by_branch)) if is_all else _count(db, listing)
     return Page(
         data=[item(key) for key in keys[: wanted.limit]],
         page=wanted.page,
@@ -132,16 +132,16 @@ def sift(
     One page examines EXAMINED keys at most, so it costs the same in a large table; it may then have fewer rows than
     wanted, and leads on. Raises NoPage.
     """
-    after, found = None if cursor is None else key_of(cursor, len(listing.order)), list[Row]()
+    after, rows = None if cursor is None else key_of(cursor, len(listing.order)), list[Row]()
     for _ in range(EXAMINED // AT_ONCE):
         keys = next_keys(db, listing, after, AT_ONCE)
-        found += choose(keys) if keys else ()
-        if len(found) > limit:
-            return found[:limit], cursor_of(found[limit - 1])
+        rows += choose(keys) if keys else ()
+        if len(rows) > limit:
+            return rows[:limit], cursor_of(rows[limit - 1])
         if len(keys) < AT_ONCE:
-            return found, None
+            return rows, None
         after = keys[-1]
-    return found, None if after is None else cursor_of(after)
+    return rows, None if after is None else cursor_of(after)
 
 
 def _keys(db: Database, listing: Listing, branch: Branch, after: Row | None, most: int) -> list[Row]:

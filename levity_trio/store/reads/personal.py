@@ -89,10 +89,10 @@ def obstacles(db: Database, account: int, rule: Rule, now: datetime, zone: ZoneI
     """Return what is in the way, in the order in which it is to be done; nothing for an unknown account."""
     db.execute("BEGIN")
     rows = rows_of(db)
-    found = rows("SELECT until FROM account WHERE id = ?", (account,))
-    if not found:
+    ends = rows("SELECT until FROM account WHERE id = ?", (account,))
+    if not ends:
         return []
-    until = found[0][0]
+    until = ends[0][0]
     if until is None or until > stamp(now):
         words = f"it is open; close it: levity-trio account close {account}"
         return [Obstacle(words if until is None else f"it is open until {until}; wait until then")]
@@ -191,13 +191,13 @@ class About:
 def about(db: Database, account: int, policy: Policy) -> About | None:
     """Return what is known about an account, None if there is none."""
     db.execute("BEGIN")
-    found = accounts.account(db, account)
-    if found is None:
+    row = accounts.account(db, account)
+    if row is None:
         return None
     belongings = belongings_of(db, account)
     vehicles = [accounts.vehicle(db, one) for one in sorted({one.vehicle for one in belongings if one.vehicle})]
     return About(
-        account=found,
+        account=row,
         belongings=belongings,
         tags=list(_tags(db, belongings, policy)),
         vehicles=[one for one in vehicles if one is not None],

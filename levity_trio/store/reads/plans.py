@@ -187,11 +187,11 @@ def _time(text: str) -> datetime:
 
 
 def _reported(db: Database, charger: str, connector: int, now: datetime) -> ReportedSchedule | None:
-    found = db.execute(_REPORTED, (charger, connector)).fetchall()
-    told = stored_object(found[0][0]) if found else None
+    reports = db.execute(_REPORTED, (charger, connector)).fetchall()
+    told = stored_object(reports[0][0]) if reports else None
     if told is None or "chargingSchedule" not in told:
         return None
-    schedule, at = told["chargingSchedule"], found[0][1]
+    schedule, at = told["chargingSchedule"], reports[0][1]
     start = told.get("scheduleStart")
     began_at = (parse_time(start) if isinstance(start, str) else None) or _time(at)
     unit = schedule.get("chargingRateUnit") if isinstance(schedule, dict) else None

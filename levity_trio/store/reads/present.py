@@ -210,14 +210,14 @@ class Recent(NamedTuple):
 
 def _recent(db: Database, row: _Row) -> list[Recent]:
     """Return the recent readings of its register, power, current, and state of charge, which only DC chargers know."""
-    found = db.execute(
+    rows = db.execute(
         "SELECT measurand, timestamp, value, unit, phase, wh, received_at FROM (SELECT tx_id, measurand, timestamp,"
         " value, unit, phase, wh, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ?"
         " ORDER BY timestamp DESC, id DESC LIMIT ?) WHERE tx_id = ?"
         " AND (wh IS NOT NULL OR measurand IN (?, ?, 'Current.Offered', ?))",
         (row.charger, row.connector, RECENT_READINGS, row.id, POWER, CURRENT, CHARGE),
     ).fetchall()
-    return [Recent(*one) for one in found]
+    return [Recent(*one) for one in rows]
 
 
 def _power(recent: Sequence[Recent]) -> tuple[float | None, Recent | None]:

@@ -172,14 +172,14 @@ def _later(case: Case, case_then: Case, then: Figure, reviews: _Reviews) -> Caus
     return Cause.HABITS if any(_is_same(then, old, reviews) for old in olds) else Cause.FACTS
 
 
-def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
+def _is_same(stored: Figure, other: Figure, reviews: _Reviews) -> bool:
     """Compare figures: without codes if an earlier version stored them; only Wh if an operator settled the stored one,
     and not those that the operator replaced."""
     if reviews.settled_by is not None:
-        return one.wh == other.wh or other.wh in reviews.overruled
-    if one.wh != other.wh:
+        return stored.wh == other.wh or other.wh in reviews.overruled
+    if stored.wh != other.wh:
         return False
-    return one.confidence == other.confidence and (reviews.is_legacy or one.reviews == other.reviews)
+    return stored.confidence == other.confidence and (reviews.is_legacy or stored.reviews == other.reviews)
 
 
 def _figure(judgement: Judgement, reviews: _Reviews) -> Figure:

@@ -63,13 +63,13 @@ def reconciliation(db: Database, month: str, span: Span, now: str, rule: Rule) -
     registers = Site(db, whole)
     rows = rows_of(db)
     of_state = partial(states, rows, owners=Owners(rows, rule.policy, rule.bill_by), since=bills_since(rows, rule.zone))
-    found, levels = list[ChargerMonth](), dict[str, Mapping[str, Bounds]]()
+    months, levels = list[ChargerMonth](), dict[str, Mapping[str, Bounds]]()
     for (charger,) in db.execute("SELECT id FROM cp ORDER BY id").fetchall():
         connectors = registers.connectors(charger, [span.since, span.end, *times])
         if connectors:
             levels[charger] = {at: total(one.course.bounds(at) for one in connectors) for at in times}
-            found.append(reconcile(charger, connectors, span, of_state))
-    sums, comparisons = site(found), tuple(_compared(meter, levels, span) for meter in meters)
+            months.append(reconcile(charger, connectors, span, of_state))
+    sums, comparisons = site(months), tuple(_compared(meter, levels, span) for meter in meters)
     agree = not any(one.differs for one in comparisons)
     return Reconciliation(
         month=month,
@@ -79,14 +79,14 @@ def reconciliation(db: Database, month: str, span: Span, now: str, rule: Rule) -
         adds_up=sums.adds_up and agree,
         is_explained=sums.is_explained and agree,
         site=sums,
-        chargers=tuple(found),
+        chargers=tuple(months),
         meters=comparisons,
     )
 
 
 def _compared(meter: _Meter, levels: Mapping[str, Mapping[str, Bounds]], span: Span) -> Comparison:
-    measured = [of for charger, of in levels.items() if not meter.chargers or charger in meter.chargers]
-    chargers = [total(of[reading.at] for of in measured) for reading in meter.readings]
+    measured = [bounds for charger, bounds in levels.items() if not meter.chargers or charger in meter.chargers]
+    chargers = [total(bounds[reading.at] for bounds in measured) for reading in meter.readings]
     return compare((meter.id, meter.name), meter.classes, meter.readings, chargers, span)
 
 

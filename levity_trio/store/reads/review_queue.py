@@ -257,8 +257,8 @@ def fitting(db: Database, charger: str, action: str, received_at: str) -> list[F
     """Return the transactions to which a message of this charger can be attached: what is open, and the newest one of
     each connector; the newest first."""
     rows = db.execute(f"{_OPEN} UNION {_NEWEST} ORDER BY start_time DESC, id DESC", (charger, received_at)).fetchall()
-    found = [
+    transactions = [
         FittingTransaction(number, connector, tag, state_of(status, suspended_at is not None, stopped_by), *rest)
         for number, connector, tag, status, suspended_at, stopped_by, *rest in rows
     ]
-    return [one for one in found if takes(action, one.state)]
+    return [one for one in transactions if takes(action, one.state)]

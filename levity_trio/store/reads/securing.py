@@ -129,10 +129,10 @@ def newest_securing(db: Database, charger: str) -> Securing | None:
 
 
 def _shown(db: Database, plan: Plan) -> Securing:
-    found, report = standings(rows_of(db), plan), last_report(rows_of(db), plan)
-    standing = next_step(found)
+    by_charger, report = standings(rows_of(db), plan), last_report(rows_of(db), plan)
+    standing = next_step(by_charger)
     state = plan.result or ("done" if standing is None else standing.state)
-    shown = found if report is None else with_report(found, report)
+    shown = by_charger if report is None else with_report(by_charger, report)
     return Securing(
         id=plan.id,
         charger=plan.charger,

@@ -53,22 +53,22 @@ def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) 
 
 
 def _open_transactions(db: Database, charger: str) -> tuple[OpenTransaction, ...]:
-    found = db.execute(
+    rows = db.execute(
         "SELECT id, conn_id, id_tag FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'", (charger,)
     )
-    return tuple(OpenTransaction(*row) for row in found.fetchall())
+    return tuple(OpenTransaction(*row) for row in rows.fetchall())
 
 
 def reservations_in_force(db: Database, charger: str, now: datetime) -> list[Reservation]:
     """Return the reservations of a charger that are in force."""
-    found = db.execute(
+    rows = db.execute(
         "SELECT reservation_id, conn_id, id_tag, parent_id_tag FROM reservation"
         " WHERE cp_id = ? AND ended_at IS NULL AND expires_at > ?",
         (charger, stamp(now)),
     )
     return [
         Reservation(number, connector, id_tag, parent, _members(db, parent))
-        for number, connector, id_tag, parent in found.fetchall()
+        for number, connector, id_tag, parent in rows.fetchall()
     ]
 
 

@@ -108,10 +108,10 @@ def id_of_own(db: Database, account: int, number: int) -> int | None:
 
 def draft_of(db: Database, month: str) -> int | None:
     """Return the draft of a month, if it is ready."""
-    found = db.execute(
+    rows = db.execute(
         "SELECT id FROM draft WHERE month = ? AND ready_at IS NOT NULL ORDER BY id DESC LIMIT 1", (month,)
     ).fetchall()
-    return found[0][0] if found else None
+    return rows[0][0] if rows else None
 
 
 def is_of_draft(db: Database, draft: int, statement: int) -> bool:

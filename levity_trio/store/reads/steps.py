@@ -140,9 +140,9 @@ def _clock(tx: Known) -> Iterator[Step]:
 
 
 def _reviews(reviews: Sequence[Review]) -> Iterator[Step]:
-    for one in reviews:
-        details = asdict(one)
-        yield Step(at=one.opened_at, kind="review", words=f"in doubt: {one.words}", frame=None, details=details)
-        if one.resolved_at is not None:
-            words = f"{one.code} resolved by {one.resolved_by}, {one.resolution}: {one.reason}"
-            yield Step(at=one.resolved_at, kind="resolved", words=words, frame=None, details=details)
+    for review in reviews:
+        details = asdict(review)
+        yield Step(at=review.opened_at, kind="review", words=f"in doubt: {review.words}", frame=None, details=details)
+        if review.resolved_at is not None:
+            words = f"{review.code} resolved by {review.resolved_by}, {review.resolution}: {review.reason}"
+            yield Step(at=review.resolved_at, kind="resolved", words=words, frame=None, details=details)

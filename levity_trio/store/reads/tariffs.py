@@ -144,29 +144,29 @@ def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> Page
 def tariff(db: Database, number: int, today: date) -> tuple[Tariff, list[TariffVersion], list[AssignedTariff]] | None:
     """Return a tariff with its versions, the newest day first, and its newest assignments; None if there is none."""
     db.execute("BEGIN")
-    found = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
-    if not found:
+    tariffs = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
+    if not tariffs:
         return None
     first_open = first_open_day(rows_of(db))
     values = (None if first_open is None else str(first_open), number)
     versions = _VERSION.every(db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values)
     newest = f"{_FROM} WHERE row.tariff_id = ? ORDER BY row.id DESC LIMIT {MOST_ROWS}"
     told = [replace(one, words=[*words(parsed(one.toml))]) for one in versions]
-    return _said(rows_of(db), found[0], today), told, _ASSIGNED.every(db, newest, (number,))
+    return _said(rows_of(db), tariffs[0], today), told, _ASSIGNED.every(db, newest, (number,))
 
 
-def _said(rows: Rows, one: Tariff, today: date) -> Tariff:
+def _said(rows: Rows, row: Tariff, today: date) -> Tariff:
     """Return a tariff with what it says today, and what it will say next."""
-    begun = [day for day in one.since if day <= str(today)]
-    coming = [day for day in one.since if day > str(today)]
+    begun = [day for day in row.since if day <= str(today)]
+    coming = [day for day in row.since if day > str(today)]
 
     def says(days: Sequence[str]) -> str | None:
         if not days:
             return None
-        ((toml,),) = rows(_VERSION_OF_DAY, (one.id, days[0]))
+        ((toml,),) = rows(_VERSION_OF_DAY, (row.id, days[0]))
         return in_short(parsed(toml))
 
-    return replace(one, says=says(begun[-1:]), next_since=coming[0] if coming else None, next_says=says(coming[:1]))
+    return replace(row, says=says(begun[-1:]), next_since=coming[0] if coming else None, next_says=says(coming[:1]))
 
 
 def usual_terms(db: Database, name: str) -> tuple[str, str]:

@@ -138,7 +138,7 @@ def _message_at(db: Database) -> dict[str, str]:
 
 
 def _summed(db: Database) -> Mapping[str, dict[Pair, int]]:
-    found: dict[str, dict[Pair, int]] = {counter: {} for counter in (FACT, CLOSED, REPORTED, TAKEN_BACK)}
+    sums: dict[str, dict[Pair, int]] = {counter: {} for counter in (FACT, CLOSED, REPORTED, TAKEN_BACK)}
     for charger, counter, what, amount in db.execute(SUMS).fetchall():
-        found[counter][charger, what] = amount
-    return found
+        sums[counter][charger, what] = amount
+    return sums

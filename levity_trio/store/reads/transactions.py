@@ -166,18 +166,18 @@ def _index(filters: Filters) -> str:
     return "tx_by_time" if filters.connector in (None, 1) else "tx_by_connector"
 
 
-def _with_present(db: Database, found: list[Transaction]) -> list[Transaction]:
+def _with_present(db: Database, transactions: list[Transaction]) -> list[Transaction]:
     """Add the states, and what is known of open transactions only."""
-    is_any_open = any(one.status == ACTIVE for one in found)
+    is_any_open = any(one.status == ACTIVE for one in transactions)
     charging = {one.id: one for one in open_transactions(db)} if is_any_open else {}
-    return [_with_state(one, charging.get(one.id)) for one in found]
+    return [_with_state(one, charging.get(one.id)) for one in transactions]
 
 
-def _with_state(one: Transaction, now: OpenTransaction | None) -> Transaction:
-    state = state_of(one.status, bool(one.state), one.stopped_by)
+def _with_state(transaction: Transaction, now: OpenTransaction | None) -> Transaction:
+    state = state_of(transaction.status, bool(transaction.state), transaction.stopped_by)
     if now is None:
-        return replace(one, state=state)
-    return replace(one, state=state, energy_so_far_wh=now.energy_wh, power_w=now.power_w)
+        return replace(transaction, state=state)
+    return replace(transaction, state=state, energy_so_far_wh=now.energy_wh, power_w=now.power_w)
 
 
 # Events

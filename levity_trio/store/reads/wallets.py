@@ -112,10 +112,10 @@ def _conditions(*pairs: tuple[str, bool | None]) -> list[Condition]:
 
 def wallet(db: Database, account: int) -> WalletRow | None:
     """Return the wallet of an account, None if there is no such account."""
-    found = db.execute(_WALLET, (account,)).fetchall()
-    if not found:
+    stored = db.execute(_WALLET, (account,)).fetchall()
+    if not stored:
         return None
-    name, terms, since, spent_since = found[0]
+    name, terms, since, spent_since = stored[0]
     standing = standing_of(rows_of(db), account)
     return WalletRow(
         account=account,
@@ -163,12 +163,12 @@ def spent_accounts(db: Database) -> list[int]:
 
 def tags_owned_after(db: Database, last: int, most: int, at: str) -> Sequence[OwnedTag]:
     """Return the next tags that belong or will belong to accounts at a time, in the order of their rows."""
-    found = db.execute(
+    rows = db.execute(
         "SELECT id, key, account_id, since, until FROM ownership WHERE id > ? AND what = 'tag' AND voided_at IS NULL"
         " AND coalesce(until, '9999') > ? ORDER BY id LIMIT ?",
         (last, at, most),
     )
-    return [OwnedTag(*row) for row in found.fetchall()]
+    return [OwnedTag(*row) for row in rows.fetchall()]
 
 
 @record

@@ -73,11 +73,11 @@ def plan(db: Database, month: Month, account: int | None, terms: Terms) -> Plan:
     return Plan(known, month, account, terms, until, newest_revision(rows))
 
 
-def _end(found: Sequence[tuple[str | None]], month: Month, until: str, terms: Terms, account: int) -> str:
+def _end(ends: Sequence[tuple[str | None]], month: Month, until: str, terms: Terms, account: int) -> str:
     """Return the end of an account that moves out in a month. Raises Refused."""
-    if not found:
+    if not ends:
         raise Refused(Code.CONFLICT, f"there is no account {account}")
-    ((end,),) = found
+    ((end,),) = ends
     if end is None or not stamp(month.since(terms.rule.zone)) < end < until:
         words = f"account {account} does not end within {month}; end it first with levity-trio account close"
         raise Refused(Code.CONFLICT, words)

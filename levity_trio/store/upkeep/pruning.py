@@ -226,18 +226,18 @@ class Pruning:
     async def look(self) -> None:
         """Check once, and prune what exceeds the limits. Raises StoreUnavailable, Unreadable, OSError."""
         freed = await self._keep_days()
-        found, old = await self._reader.run(partial(self._read, now=self._now()))
-        self._frames.count_rows(found.rows)
-        room_bytes = room(found.space)
-        if await self._judge(room_bytes, found.rows) and (rows := await self._delete_of_strangers()):
+        extent, old = await self._reader.run(partial(self._read, now=self._now()))
+        self._frames.count_rows(extent.rows)
+        room_bytes = room(extent.space)
+        if await self._judge(room_bytes, extent.rows) and (rows := await self._delete_of_strangers()):
             freed += rows
             room_bytes = room(await self._reader.run(lambda db: db.space()))
-        surplus = max(SCARCE_BYTES - room_bytes, found.rows * found.bytes_per_row - self._most_bytes)
-        if surplus > 0 and found.rows:
-            freed += await self._delete(found.last_of(surplus))
+        surplus = max(SCARCE_BYTES - room_bytes, extent.rows * extent.bytes_per_row - self._most_bytes)
+        if surplus > 0 and extent.rows:
+            freed += await self._delete(extent.last_of(surplus))
         freed += await self._delete_aged(old) + await self._delete_daily()
         spare_bytes = 0 if room_bytes < SCARCE_BYTES else self._limits.spare_bytes
-        if found.space.disk_free is not None and (freed or found.space.unused > spare_bytes):
+        if extent.space.disk_free is not None and (freed or extent.space.unused > spare_bytes):
             await self._shrink(spare_bytes)
 
     def _now(self) -> datetime | None:

@@ -155,7 +155,7 @@ def each(lines: Sequence[T], apply: Callable[[T], str]) -> list[str]:
             except Refused as refused:
                 faults.append(LineFault(place, refused.field, refused.words))
 
-    found = list(results())
+    problems = list(results())
     if faults:
         raise ImportRefused(faults)
-    return found
+    return problems

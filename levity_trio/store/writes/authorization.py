@@ -29,13 +29,13 @@ _RUNNING = (
 )
 
 
-def present(db: UnitOfWork, origin: Origin, id_tag: str, status: str, asked: str | None) -> None:
-    """Record that a tag was presented, and the answer; `asked` is its normal form if an operator is to be asked."""
+def present(db: UnitOfWork, origin: Origin, id_tag: str, status: str, requested: str | None) -> None:
+    """Record that a tag was presented, and the answer; `requested` is its normal form if an operator is to be asked."""
     db.record(
         TagPresented(charger=origin.charger, at=origin.received_at, id_tag=id_tag, verdict=status), origin.session
     )
-    if asked is not None:
-        tags.ask(db, origin, asked, id_tag)
+    if requested is not None:
+        tags.ask(db, origin, requested, id_tag)
 
 
 def judge(db: UnitOfWork, policy: Policy, id_tag: str, at: str) -> Verdict:

@@ -24,13 +24,13 @@ def intend(db: UnitOfWork, origin: Origin, command: int, connector: int, availab
 
 def compare(db: UnitOfWork, origin: Origin, connector: int) -> None:
     """Record that a connector, whose status has just changed, differs from our intent."""
-    found = differs(db.rows, origin.charger, connector)
-    if found is not None:
+    difference = differs(db.rows, origin.charger, connector)
+    if difference is not None:
         fact = AvailabilityDiffers(
             charger=origin.charger,
             at=origin.received_at,
             connector=connector,
-            wanted=found.wanted,
-            status=found.status,
+            wanted=difference.wanted,
+            status=difference.status,
         )
         db.record(fact, origin.session)

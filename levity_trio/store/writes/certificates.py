@@ -179,11 +179,11 @@ def _is_proven(db: UnitOfWork, session: int | None) -> bool:
 
 def _was_asked_for(db: UnitOfWork, charger: str, at: str) -> bool:
     """Whether somebody asked the charger for it within a day: an operator, the raising of its profile, a renewal."""
-    asked = (
+    trigger = (
         "SELECT 1 FROM command INDEXED BY command_extended_trigger WHERE action = 'ExtendedTriggerMessage'"
         " AND cp_id = ? AND sent_at >= ? AND payload LIKE '%SignChargePointCertificate%' LIMIT 1"
     )
-    return db.row(asked, (charger, minutes_before(at, DAY_MINUTES))) is not None
+    return db.row(trigger, (charger, minutes_before(at, DAY_MINUTES))) is not None
 
 
 def _issued_before(db: UnitOfWork, charger: str, requested: Requested, csr: str, at: str) -> int | None:
@@ -267,12 +267,12 @@ def advance(db: UnitOfWork, at: str) -> list[CertificateWork]:
     return work
 
 
-def _result(one: CertificateWork, state: str | None) -> str | None:
+def _result(work: CertificateWork, state: str | None) -> str | None:
     if state == "accepted":
         return "installed"
     if state in ("rejected", "error"):
         return "refused"
-    is_over = one.attempts >= MOST_ATTEMPTS and state not in ("queued", "sent")
+    is_over = work.attempts >= MOST_ATTEMPTS and state not in ("queued", "sent")
     return "undelivered" if is_over or state == "cancelled" else None
 
 
@@ -303,12 +303,12 @@ def due(db: UnitOfWork, at: str) -> list[str]:
 
 def revoke(db: UnitOfWork, certificate: int, at: str, by: str, reason: str) -> str | None:
     """Revoke a certificate and return its charger; None if there is none, or it is revoked already."""
-    found = db.rows(
+    certificates = db.rows(
         "UPDATE certificate SET revoked_at = ?, revoked_by = ?, reason = ? WHERE id = ? AND revoked_at IS NULL"
         " RETURNING cp_id, fingerprint",
         (at, by, reason, certificate),
     )
-    for charger, fingerprint in found:
+    for charger, fingerprint in certificates:
         fact = CertificateRevoked(
             charger=charger, at=at, certificate=certificate, fingerprint=fingerprint, by=by, reason=reason
         )

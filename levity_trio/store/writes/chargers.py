@@ -175,13 +175,13 @@ def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
     """Return the latest statuses of this connection, of the shown connectors, that lagged by as much when they came.
     What waited before an earlier one may by chance have waited for as long."""
     shown = db.rows("SELECT conn_id FROM cp_conn WHERE cp_id = ?", (origin.charger,))
-    found = [
+    rows = [
         _Kept(*row)
         for (connector,) in ((0,), *shown)
         for row in db.rows(_NEWEST_ROWS, (origin.charger, connector, NEWEST_STATUSES))
     ]
     skew = moment.skew_seconds or 0
-    here = (kept for kept in found if kept.session == origin.session)
+    here = (kept for kept in rows if kept.session == origin.session)
     return [kept for kept in here if abs(kept.skew_seconds - skew) <= SAME_BEHIND_SECONDS]
 
 

@@ -181,14 +181,14 @@ def _made(draft: Draft, message: Message) -> NewCommand:
 def find_repeated(db: UnitOfWork, asking: Asking) -> int | None:
     """Return the command that the same request stored within IDEMPOTENT_MINUTES, if there is one. Raises KeyReused."""
     since = minutes_before(asking.at, IDEMPOTENT_MINUTES)
-    found = db.row(
+    repeated = db.row(
         "SELECT id, request_digest FROM command WHERE cp_id = ? AND idempotency_key = ? AND asked_by = ?"
         " AND requested_at >= ? AND error_code IS NOT ? ORDER BY id DESC LIMIT 1",
         (asking.charger, asking.repeatable.key, asking.asked_by, since, GIVEN_UP),
     )
-    if found is not None and found[1] != asking.repeatable.digest:
+    if repeated is not None and repeated[1] != asking.repeatable.digest:
         raise KeyReused(asking.repeatable.key)
-    return None if found is None else int(found[0])
+    return None if repeated is None else int(repeated[0])
 
 
 def take(db: UnitOfWork, origin: Origin, registration: Status = Status.ACCEPTED) -> Taken | None:
@@ -269,10 +269,10 @@ def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
 
 def unfinished(db: UnitOfWork) -> list[Unfinished]:
     """Return the queued commands."""
-    found = db.rows(
+    rows = db.rows(
         "SELECT id, cp_id, message_id, deadline_at FROM command INDEXED BY command_queued WHERE state = 'queued'"
     )
-    return [Unfinished(*row) for row in found]
+    return [Unfinished(*row) for row in rows]
 
 
 def read(db: UnitOfWork, command: int) -> tuple[str, str | None, str | None, str | None] | None:

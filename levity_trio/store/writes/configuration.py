@@ -55,10 +55,10 @@ def keep(db: UnitOfWork, origin: Origin, command: int, response: object) -> list
     for value in values:
         _keep(db, origin, value, is_known=True)
     (payload,) = db.row("SELECT payload FROM command WHERE id = ?", (command,)) or ("{}",)
-    known, asked = {value.key.casefold() for value in values}, _asked(payload)
+    known, requested = {value.key.casefold() for value in values}, _asked(payload)
     for key in unknown_in(response):
-        if key.casefold() in asked.keys() - known:
-            _keep(db, origin, Value(asked[key.casefold()], None, readonly=False), is_known=False)
+        if key.casefold() in requested.keys() - known:
+            _keep(db, origin, Value(requested[key.casefold()], None, readonly=False), is_known=False)
     return values
 
 

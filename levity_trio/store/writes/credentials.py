@@ -216,12 +216,12 @@ _CERTIFICATES: Final = "SELECT cp_id, fingerprint, id, revoked_at IS NOT NULL FR
 
 def read(db: UnitOfWork, charger: str) -> Security:
     """Return who may connect as a charger."""
-    found = _securities(
+    securities = _securities(
         db.rows(f"{_SECURITY} WHERE cp_id = ?", (charger,)),
         db.rows(f"{_PASSWORDS} AND cp_id = ?", (charger,)),
         db.rows(f"{_CERTIFICATES} WHERE cp_id = ?", (charger,)),
     )
-    return found[0] if found else Security(charger)
+    return securities[0] if securities else Security(charger)
 
 
 def read_all(db: UnitOfWork) -> list[Security]:
@@ -230,15 +230,15 @@ def read_all(db: UnitOfWork) -> list[Security]:
 
 
 def _securities(securities: Sequence[Row], passwords: Sequence[Row], certificates: Sequence[Row]) -> list[Security]:
-    found = {row[0]: Security(*row) for row in securities}
+    by_charger = {row[0]: Security(*row) for row in securities}
     for charger, number, kind, salt, digest, is_confirmed in passwords:
-        one = found.get(charger, Security(charger))
+        one = by_charger.get(charger, Security(charger))
         password = Password(number, Stored(cast("Kind", kind), salt, digest), bool(is_confirmed))
-        found[charger] = one._replace(passwords=(*one.passwords, password))
+        by_charger[charger] = one._replace(passwords=(*one.passwords, password))
     for charger, fingerprint, number, is_revoked in certificates:
-        one = found.get(charger, Security(charger))
+        one = by_charger.get(charger, Security(charger))
         if is_revoked:
-            found[charger] = one._replace(revoked=one.revoked | {fingerprint})
+            by_charger[charger] = one._replace(revoked=one.revoked | {fingerprint})
         else:
-            found[charger] = one._replace(certificates={**one.certificates, fingerprint: number})
-    return [*found.values()]
+            by_charger[charger] = one._replace(certificates={**one.certificates, fingerprint: number})
+    return [*by_charger.values()]

@@ -40,22 +40,22 @@ def offer(db: UnitOfWork, command: int, url: NewUrl) -> None:
 
 def add(db: UnitOfWork, new: NewFile) -> int | None:
     """Store a file and return its id; None if there is firmware of this title."""
-    found = db.rows(
+    rows = db.rows(
         "INSERT INTO file (kind, name, title, cp_id, command_id, size_bytes, sha256, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
         (new.kind, new.name, new.title, new.charger, new.command, new.size_bytes, new.sha256, new.created_at),
     )
-    if found and new.command is not None:
+    if rows and new.command is not None:
         received = FileReceived(
             charger=new.charger,
             at=new.created_at,
-            file=found[0][0],
+            file=rows[0][0],
             command=new.command,
             kind=new.kind,
             size_bytes=new.size_bytes,
         )
         db.record(received)
-    return int(found[0][0]) if found else None
+    return int(rows[0][0]) if rows else None
 
 
 def delete(db: UnitOfWork, number: int, at: str, by: str) -> str | None:
@@ -67,9 +67,9 @@ def delete(db: UnitOfWork, number: int, at: str, by: str) -> str | None:
 
 def expire(db: UnitOfWork, at: str, before: str) -> list[str]:
     """Mark what chargers sent before this time as deleted, and return the names. Firmware is left to its owner."""
-    found = db.rows(
+    rows = db.rows(
         "UPDATE file SET deleted_at = ?, deleted_by = ? WHERE created_at < ? AND deleted_at IS NULL"
         " AND kind <> 'firmware' RETURNING name",
         (at, RETENTION, before),
     )
-    return [name for (name,) in found]
+    return [name for (name,) in rows]

@@ -74,21 +74,21 @@ def _transaction(db: UnitOfWork, row: TransactionRow, session: int, at: str) -> 
     """Return the id of a transaction, and whether it was added, changed or known."""
     payload, reason = orjson.dumps(row.payload).decode(), "; ".join(row.doubts) or None
     mark = digest(orjson.dumps([row.payload, row.doubts]).decode())
-    found = db.row(_FIND, (row.charger, row.imported_id, row.start_time))
-    if found is not None and db.row(_NEWEST, (found[0], Kind.IMPORT)) == (mark,):
-        return found[0], "known"
+    stored = db.row(_FIND, (row.charger, row.imported_id, row.start_time))
+    if stored is not None and db.row(_NEWEST, (stored[0], Kind.IMPORT)) == (mark,):
+        return stored[0], "known"
     present = (
         *(row.connector, row.id_tag, row.stop_time, row.meter_start, row.meter_stop, row.energy_wh),
         *("doubtful" if row.doubts else "certain", row.stop_reason, row.stop_received_at, row.last_reading_at, at),
     )
-    if found is None:
+    if stored is None:
         origin = (row.charger, row.imported_id, session, stopped_by(State.IMPORTED), METHOD)
         number = db.insert(_ADD, (*origin, row.start_time, row.received_at, *present))
     else:
-        number = int(found[0])
+        number = int(stored[0])
         db.changed(_CHANGE, (*present, number))
     db.changed(_EVENT, (number, Kind.IMPORT, LEVITY, reason, session, at, payload, mark, State.IMPORTED))
-    return number, "added" if found is None else "changed"
+    return number, "added" if stored is None else "changed"
 
 
 _NUMBERS: Final = frozenset({"imported_id", "transaction", "connector"})
@@ -159,11 +159,11 @@ def _session(db: UnitOfWork, charger: str, at: str) -> int:
 
 def _run(db: UnitOfWork, at: str) -> int:
     """Return the run of the server that the history comes from. It is none of ours, so no start of a server ends it."""
-    found = db.row(
+    run = db.row(
         "SELECT run_id FROM session INDEXED BY session_imported WHERE imported_from IS NOT NULL ORDER BY cp_id LIMIT 1"
     )
-    if found is not None:
-        return int(found[0])
+    if run is not None:
+        return int(run[0])
     return db.insert(
         "INSERT INTO run (server, version, started_at, ended_at, clean, clock_trusted) VALUES (?, ?, ?, ?, 1, 0)"
         " RETURNING id",
@@ -177,10 +177,10 @@ def take(db: UnitOfWork, kind: str, rows: Sequence[Any], at: str) -> Imported:
     Each statement is waited for, so that its error comes here.
     """
     try:
-        found: Imported = _WRITES[kind](db, rows, at)
+        imported: Imported = _WRITES[kind](db, rows, at)
     except sqlite3.IntegrityError as error:
         raise Impossible(str(error)) from error
-    return found
+    return imported
 
 
 _WRITES: Final[Mapping[str, Callable[..., Imported]]] = {

@@ -123,10 +123,10 @@ def import_readings(db: UnitOfWork, lines: Sequence[Taken], at: str, by: str) ->
 
 def void(db: UnitOfWork, meter: int, reading: int, said: Said) -> None:
     """Void a reading that is wrong. Raises Refused."""
-    found = db.row("SELECT at, wh, voided_at FROM meter_reading WHERE id = ? AND meter_id = ?", (reading, meter))
-    if found is None:
+    stored = db.row("SELECT at, wh, voided_at FROM meter_reading WHERE id = ? AND meter_id = ?", (reading, meter))
+    if stored is None:
         raise Refused(Code.NOT_FOUND, f"meter {meter} has no reading {reading}", "reading")
-    read_at, wh, voided_at = found
+    read_at, wh, voided_at = stored
     if voided_at is not None:
         raise Refused(Code.CONFLICT, f"it was voided at {voided_at}", "reading")
     db.execute(

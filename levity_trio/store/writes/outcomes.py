@@ -76,29 +76,29 @@ def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
 
 def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
     """Judge one outcome; return whether it is decided."""
-    asked, operation = _asked(db, row), OPERATIONS[row[2]]
+    request, operation = _asked(db, row), OPERATIONS[row[2]]
     rule = operation.outcome
-    if asked is None or rule is None:
+    if request is None or rule is None:
         return True
-    found = _judged(db, row, rule, asked, at)
-    if found.state is State.PENDING:
-        _note_deadline(db, row[0], rule, asked)
+    outcome = _judged(db, row, rule, request, at)
+    if outcome.state is State.PENDING:
+        _note_deadline(db, row[0], rule, request)
         return False
-    _store(db, row, found, at)
+    _store(db, row, outcome, at)
     return True
 
 
 def _judged(db: UnitOfWork, row: Row, rule: OutcomeRule, asked: Asked, at: str) -> Outcome:
     """Judge one outcome. A bug in that ends the following of this command, not the server, at each start again."""
-    found = OUTCOME_UNKNOWN
+    outcome = OUTCOME_UNKNOWN
 
     def judge() -> None:
-        nonlocal found
-        found = follow(rule, asked, load(db, _of(row, asked), rule.reads), moment(at))
+        nonlocal outcome
+        outcome = follow(rule, asked, load(db, _of(row, asked), rule.reads), moment(at))
 
     if (error := db.attempt(judge, JUDGING_SECONDS)) is not None:
         log.error("the outcome of a command cannot be judged", command=row[0], exc_info=error)
-    return found
+    return outcome
 
 
 def _of(row: Row, asked: Asked) -> Followed:
@@ -112,11 +112,11 @@ def _note_deadline(db: UnitOfWork, command: int, rule: OutcomeRule, asked: Asked
     db.execute("UPDATE command SET outcome_until = ? WHERE id = ? AND outcome_until IS NOT ?", (text, command, text))
 
 
-def _store(db: UnitOfWork, row: Row, found: Outcome, at: str) -> None:
-    known_at = stamp(found.at) if found.at else at
+def _store(db: UnitOfWork, row: Row, outcome: Outcome, at: str) -> None:
+    known_at = stamp(outcome.at) if outcome.at else at
     db.execute(
         "UPDATE command SET outcome = ?, outcome_words = ?, outcome_at = ?, outcome_tx_id = ? WHERE id = ?",
-        (found.state.value, found.words, known_at, found.transaction, row[0]),
+        (outcome.state.value, outcome.words, known_at, outcome.transaction, row[0]),
     )
     db.record(
         OutcomeKnown(
@@ -124,9 +124,9 @@ def _store(db: UnitOfWork, row: Row, found: Outcome, at: str) -> None:
             at=at,
             command=row[0],
             action=row[2],
-            outcome=found.state.value,
-            words=found.words,
-            transaction=found.transaction,
+            outcome=outcome.state.value,
+            words=outcome.words,
+            transaction=outcome.transaction,
         )
     )
 
@@ -171,13 +171,13 @@ def _firmware(db: UnitOfWork, charger: str, at: str) -> str | None:
 
 def _statuses(db: UnitOfWork, charger: str, at: str) -> dict[int, str]:
     """Return the status of each connector at this time."""
-    found: dict[int, str] = {}
+    by_connector: dict[int, str] = {}
     for connector in connectors(db.rows, charger, "status"):
         received = statuses(db, charger, connector)
         before = (one.status for one in received if one.first_at <= at and not one.is_late)
         if (status := next(before, None)) is not None:
-            found[connector] = status
-    return found
+            by_connector[connector] = status
+    return by_connector
 
 
 _LATER: Final = (
@@ -211,10 +211,10 @@ def _began_at(db: UnitOfWork, charger: str, transaction: object) -> datetime | N
 
 
 def _connection_timeout(db: UnitOfWork, charger: str) -> timedelta | None:
-    found = db.row(
+    stored = db.row(
         "SELECT value FROM configuration WHERE cp_id = ? AND key = 'ConnectionTimeOut' ORDER BY id DESC LIMIT 1",
         (charger,),
     )
-    value = "" if found is None else (found[0] or "")
+    value = "" if stored is None else (stored[0] or "")
     is_number = value.isdecimal() and value.isascii() and 0 < len(value) <= LONGEST_NUMBER
     return timedelta(seconds=int(value)) if is_number and int(value) else None

@@ -110,49 +110,49 @@ def _apply(db: UnitOfWork, belonging: Belonging, change: Plan, span: Span, said:
     return bool(change.ends or change.voids or change.begins)
 
 
-def _end(db: UnitOfWork, thing: Thing, one: Period, until: str, said: Said) -> None:
+def _end(db: UnitOfWork, thing: Thing, period: Period, until: str, said: Said) -> None:
     db.execute(
         "UPDATE ownership SET (until, ended_at, ended_by, end_reason) = (?, ?, ?, ?) WHERE id = ?",
-        (until, said.at, said.by, said.reason, one.id),
+        (until, said.at, said.by, said.reason, period.id),
     )
-    _record(db, thing, one._replace(span=Span(one.span.since, until)), "ended", said)
+    _record(db, thing, period._replace(span=Span(period.span.since, until)), "ended", said)
 
 
-def _void(db: UnitOfWork, thing: Thing, one: Period, said: Said) -> None:
+def _void(db: UnitOfWork, thing: Thing, period: Period, said: Said) -> None:
     db.execute(
         "UPDATE ownership SET (voided_at, voided_by, void_reason) = (?, ?, ?) WHERE id = ?",
-        (said.at, said.by, said.reason, one.id),
+        (said.at, said.by, said.reason, period.id),
     )
-    _record(db, thing, one, "voided", said)
+    _record(db, thing, period, "voided", said)
 
 
-def _begin(db: UnitOfWork, belonging: Belonging, one: Period, said: Said) -> None:
+def _begin(db: UnitOfWork, belonging: Belonging, period: Period, said: Said) -> None:
     """Enter a period: what is wanted, or what stays of one before, which keeps the tag as entered."""
     thing = belonging.thing
     id_tag = belonging.id_tag
-    if one.id:
-        ((id_tag,),) = db.rows("SELECT id_tag FROM ownership WHERE id = ?", (one.id,))
+    if period.id:
+        ((id_tag,),) = db.rows("SELECT id_tag FROM ownership WHERE id = ?", (period.id,))
     number = db.insert(
         f"INSERT INTO ownership ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",  # noqa: S608
-        (one.account, *thing, id_tag, one.vehicle, *one.span, *said),
+        (period.account, *thing, id_tag, period.vehicle, *period.span, *said),
     )
-    _record(db, thing, one._replace(id=number), "given", said)
+    _record(db, thing, period._replace(id=number), "given", said)
 
 
-def _record(db: UnitOfWork, thing: Thing, one: Period, change: str, said: Said) -> None:
+def _record(db: UnitOfWork, thing: Thing, period: Period, change: str, said: Said) -> None:
     db.record(
         OwnershipChanged(
             charger=None,
             at=said.at,
-            ownership=one.id,
-            account=one.account,
+            ownership=period.id,
+            account=period.account,
             change=change,
             what=thing.what,
             key=thing.key,
             connector=thing.connector,
-            vehicle=one.vehicle,
-            since=one.span.since,
-            until=one.span.until,
+            vehicle=period.vehicle,
+            since=period.span.since,
+            until=period.span.until,
             by=said.by,
         )
     )

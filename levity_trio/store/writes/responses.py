@@ -53,12 +53,12 @@ class Unanswered(NamedTuple):
 
 def find_unanswered(db: UnitOfWork, charger: str, message_id: str) -> Unanswered | None:
     """Return the command with this message id that was sent to a charger without a response, if there is one."""
-    found = db.row(
+    row = db.row(
         "SELECT id, action FROM command INDEXED BY command_unanswered WHERE message_id = ? AND cp_id = ?"
         " AND state IN ('sent', 'timed out', 'gone') AND sent_at IS NOT NULL",
         (message_id, charger),
     )
-    return None if found is None else Unanswered(*found)
+    return None if row is None else Unanswered(*row)
 
 
 def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:

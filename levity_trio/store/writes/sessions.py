@@ -281,10 +281,10 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
 
 def session_of(db: UnitOfWork, ending: Ending) -> int | None:
     """Return the open session of a connection; None if it has ended or its charger never sent a valid CALL."""
-    found = db.row(
+    session = db.row(
         "SELECT id FROM session WHERE run_id = ? AND connection = ? AND ended_at IS NULL", (ending.run, ending.number)
     )
-    return None if found is None else int(found[0])
+    return None if session is None else int(session[0])
 
 
 def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:

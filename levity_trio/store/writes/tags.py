@@ -118,10 +118,10 @@ def find(db: UnitOfWork, key: str) -> TagData | None:
 
 
 def _known(db: UnitOfWork, key: str, id_tag: str) -> TagData:
-    found = find(db, key)
-    if found is None:
+    tag = find(db, key)
+    if tag is None:
         raise UnknownTag(id_tag)
-    return found
+    return tag
 
 
 def _put(db: UnitOfWork, key: str, before: TagData | None, after: TagData, at: str, by: str) -> None:

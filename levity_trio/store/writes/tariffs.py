@@ -46,9 +46,9 @@ class Assigning(NamedTuple):
 # Versions
 
 
-def add(db: UnitOfWork, given: Given, first_open: date | None, said: Said) -> Change:
+def add(db: UnitOfWork, new: Given, first_open: date | None, said: Said) -> Change:
     """Add a version, and its tariff if it is the first; return the number of the tariff. Raises Refused."""
-    tariff, digest = given.tariff, digest_of(given.toml)
+    tariff, digest = new.tariff, digest_of(new.toml)
     number = named(db, tariff.name)
     if number is not None and (known := _digest_at(db, number, tariff.since)) is not None:
         if known == digest:
@@ -60,7 +60,7 @@ def add(db: UnitOfWork, given: Given, first_open: date | None, said: Said) -> Ch
     version = db.insert(
         "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by, reason)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (number, str(tariff.since), given.toml, digest, *said),
+        (number, str(tariff.since), new.toml, digest, *said),
     )
     _record(db, number, version, "added", tariff.since, said)
     return Change(number, "added")
@@ -257,10 +257,10 @@ def correcting(
     after = corrections(db.rows, rule)
     every = sorted(before.keys() | after.keys())
     amounts = {number: after.get(number, 0) - before.get(number, 0) for number in every}
-    found = [_corrected(db, number, amount) for number, amount in amounts.items() if amount]
-    if found and not may_correct:
-        raise Refused(Code.CORRECTS_STATEMENTS, _refusal(found), "correct_statements")
-    return result, found
+    corrected = [_corrected(db, number, amount) for number, amount in amounts.items() if amount]
+    if corrected and not may_correct:
+        raise Refused(Code.CORRECTS_STATEMENTS, _refusal(corrected), "correct_statements")
+    return result, corrected
 
 
 def _corrected(db: UnitOfWork, number: int, amount: int) -> CorrectedStatement:

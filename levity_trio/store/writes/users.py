@@ -212,12 +212,12 @@ class StoredToken(NamedTuple):
 
 def create(db: UnitOfWork, new: NewToken) -> int | None:
     """Store a token and return its id; None if a token of this name is in use."""
-    found = db.rows(
+    users = db.rows(
         "INSERT INTO token (name, role, salt, digest, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING RETURNING id",
         (new.name, new.role, new.salt, new.digest, new.created_at, new.created_by),
     )
-    return int(found[0][0]) if found else None
+    return int(users[0][0]) if users else None
 
 
 def revoke(db: UnitOfWork, token: int, at: str, by: str) -> bool:

@@ -99,74 +99,74 @@ _TO_STOP: Final = (
 
 def settle(db: UnitOfWork, found: Iterable[Used], at: str) -> None:
     """Reserve or charge what transactions cost; what belongs to another account now is given back."""
-    for one in found:
-        row = db.row(_REVISION, (one.transaction,))
-        if (0 if row is None else row[0]) == one.revision:
-            _settle(db, one, at)
+    for used in found:
+        row = db.row(_REVISION, (used.transaction,))
+        if (0 if row is None else row[0]) == used.revision:
+            _settle(db, used, at)
 
 
-def _settle(db: UnitOfWork, one: Used, at: str) -> None:
-    if is_on_closed_statement(db.rows, one.transaction):
-        _release(db, one, at)
+def _settle(db: UnitOfWork, used: Used, at: str) -> None:
+    if is_on_closed_statement(db.rows, used.transaction):
+        _release(db, used, at)
         return
-    nets = {account: (currency, net, charged) for account, currency, net, charged in db.rows(_NET, (one.transaction,))}
+    nets = {account: (currency, net, charged) for account, currency, net, charged in db.rows(_NET, (used.transaction,))}
     for account, (currency, net, _) in nets.items():
-        if account != one.account and net:
-            words = f"transaction {one.transaction} belongs to another account now"
-            enter(db, _entry(one, account, Kind.CORRECTION, -net, currency, words, at))
-    if one.account is None or not _is_prepaid(db, one):
-        _release(db, one, at)
-    elif not one.is_certain:
-        _reserve(db, one, one.account, at)
+        if account != used.account and net:
+            words = f"transaction {used.transaction} belongs to another account now"
+            enter(db, _entry(used, account, Kind.CORRECTION, -net, currency, words, at))
+    if used.account is None or not _is_prepaid(db, used):
+        _release(db, used, at)
+    elif not used.is_certain:
+        _reserve(db, used, used.account, at)
     else:
-        _release(db, one, at, is_assessed=False)
-        _charge(db, one, one.account, nets.get(one.account), at)
-        assess(db, one.account, at)
+        _release(db, used, at, is_assessed=False)
+        _charge(db, used, used.account, nets.get(used.account), at)
+        assess(db, used.account, at)
 
 
-def _is_prepaid(db: UnitOfWork, one: Used) -> bool:
+def _is_prepaid(db: UnitOfWork, used: Used) -> bool:
     """Whether the account is prepaid, and was when the transaction ended: what ended before is left to a statement."""
-    row = db.row(_PREPAID, (one.account,))
-    return row is not None and (one.ended_at is None or one.ended_at >= row[0][:SECONDS])
+    row = db.row(_PREPAID, (used.account,))
+    return row is not None and (used.ended_at is None or used.ended_at >= row[0][:SECONDS])
 
 
-def _charge(db: UnitOfWork, one: Used, account: int, before: tuple[str, int, int] | None, at: str) -> None:
+def _charge(db: UnitOfWork, used: Used, account: int, before: tuple[str, int, int] | None, at: str) -> None:
     """Charge an account, once; if that was given back meanwhile, the same again."""
-    words = f"transaction {one.transaction}"
+    words = f"transaction {used.transaction}"
     if before is None:
-        if one.amount:
-            enter(db, _entry(one, account, Kind.CHARGE, -one.amount, one.currency, words, at))
+        if used.amount:
+            enter(db, _entry(used, account, Kind.CHARGE, -used.amount, used.currency, words, at))
         return
     currency, net, charged = before
     if net == 0 and charged:
         words = f"{words} belongs to this account again"
-        enter(db, _entry(one, account, Kind.CORRECTION, charged, currency, words, at))
+        enter(db, _entry(used, account, Kind.CORRECTION, charged, currency, words, at))
 
 
 def _entry(one: Used, account: int, kind: Kind, amount: int, currency: str, reason: str, at: str) -> Entry:
     return Entry(account, kind, amount, currency, reason, at, BY, transaction=one.transaction)
 
 
-def _reserve(db: UnitOfWork, one: Used, account: int, at: str) -> None:
+def _reserve(db: UnitOfWork, used: Used, account: int, at: str) -> None:
     """Reserve what a transaction has used; what cannot be priced keeps what was reserved for it."""
-    kept = db.row("SELECT account_id, amount FROM wallet_reservation WHERE tx_id = ?", (one.transaction,))
-    amount = max(0, one.amount) if one.amount is not None else 0 if kept is None else kept[1]
+    kept = db.row("SELECT account_id, amount FROM wallet_reservation WHERE tx_id = ?", (used.transaction,))
+    amount = max(0, used.amount) if used.amount is not None else 0 if kept is None else kept[1]
     if kept == (account, amount):
         return
     db.execute(
         "INSERT INTO wallet_reservation (tx_id, account_id, amount, reserved_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (tx_id) DO UPDATE SET (account_id, amount, reserved_at) ="
         " (excluded.account_id, excluded.amount, excluded.reserved_at)",
-        (one.transaction, account, amount, at),
+        (used.transaction, account, amount, at),
     )
     for each in {account, account if kept is None else kept[0]}:
         assess(db, each, at)
 
 
-def _release(db: UnitOfWork, one: Used, at: str, *, is_assessed: bool = True) -> None:
-    rows = db.rows("DELETE FROM wallet_reservation WHERE tx_id = ? RETURNING account_id", (one.transaction,))
+def _release(db: UnitOfWork, used: Used, at: str, *, is_assessed: bool = True) -> None:
+    rows = db.rows("DELETE FROM wallet_reservation WHERE tx_id = ? RETURNING account_id", (used.transaction,))
     for (account,) in rows:
-        if is_assessed or account != one.account:
+        if is_assessed or account != used.account:
             assess(db, account, at)
 
 

@@ -67,15 +67,15 @@ def add(db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey) -> St
     """
     sealed = key.sealed(new.secret)
     kinds = None if new.kinds is None else json.dumps(new.kinds)
-    found = db.rows(
+    rows = db.rows(
         "INSERT INTO webhook (name, url, secret, kinds, cp_id, created_at, created_by, position)"
         " SELECT ?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) WHERE true"
         " ON CONFLICT DO NOTHING RETURNING id, position",
         (new.name, new.url, sealed, kinds, new.charger, at, by),
     )
-    if not found:
+    if not rows:
         return _given_again(db, new, key, sealed)
-    number, position = found[0]
+    number, position = rows[0]
     return StoredWebhook(number, new.name, new.url, new.secret, new.kinds, new.charger, position)
 
 

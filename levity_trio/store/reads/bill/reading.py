@@ -94,18 +94,18 @@ def _charge(account: int, amount: int, currency: str, at: str) -> BillCharge:
 
 
 def _tariff(rows: Rows, reasons: Reasoned) -> BillTariff | None:
-    found = reasons.assignment
-    if found is None or found.tariff is None:
+    assignment = reasons.assignment
+    if assignment is None or assignment.tariff is None:
         return None
-    ((name,),) = rows(_TARIFF, (found.tariff,))
+    ((name,),) = rows(_TARIFF, (assignment.tariff,))
     return BillTariff(
         tariff=name,
-        scope=found.target.scope.value,
-        key=found.target.key,
-        since=found.since.isoformat(),
-        at=found.at,
-        by=found.by,
-        reason=found.reason,
+        scope=assignment.target.scope.value,
+        key=assignment.target.key,
+        since=assignment.since.isoformat(),
+        at=assignment.at,
+        by=assignment.by,
+        reason=assignment.reason,
     )
 
 

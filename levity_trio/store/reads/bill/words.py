@@ -83,35 +83,35 @@ def _tariff(tariff: BillTariff) -> str:
 # Statements
 
 
-def _position(one: BillPosition) -> Iterator[str]:
-    where = f"Statement {one.statement} of {one.month} to account {one.account}, line {one.line}"
-    because = f": {one.reason}" if one.reason else ""
-    match one.kind:
+def _position(position: BillPosition) -> Iterator[str]:
+    where = f"Statement {position.statement} of {position.month} to account {position.account}, line {position.line}"
+    because = f": {position.reason}" if position.reason else ""
+    match position.kind:
         case "held back" | "unpriced":
             yield f"{where}, lists it as held back{because}."
             return
         case "correction":
-            does = "gives back a part of" if one.amount < 0 else "corrects"
-            yield f"{where}, {does} statement {one.corrects}{because}."
+            does = "gives back a part of" if position.amount < 0 else "corrects"
+            yield f"{where}, {does} statement {position.corrects}{because}."
         case "free":
-            yield f"{where}: {kilowatt_hours(one.energy_wh)}, free{because}."
+            yield f"{where}: {kilowatt_hours(position.energy_wh)}, free{because}."
         case _:
             yield f"{where}:"
-    yield from _sum(one)
-    if one.prepaid:
+    yield from _sum(position)
+    if position.prepaid:
         yield "  The wallet pays it, so the statement asks for nothing."
-    yield f"  Digest of the statement: {in_groups(one.digest)}"
+    yield f"  Digest of the statement: {in_groups(position.digest)}"
 
 
-def _sum(of: BillPosition | BillPrice) -> Iterator[str]:
+def _sum(priced: BillPosition | BillPrice) -> Iterator[str]:
     """Yield the lines of a price, what they come to, and whether tax is in it."""
-    tariffs = sorted({(line.tariff, line.version) for line in of.lines})
+    tariffs = sorted({(line.tariff, line.version) for line in priced.lines})
     yield from (f"  by the tariff {tariff}, version of {version}" for tariff, version in tariffs)
-    yield from (f"  {line.words}" for line in of.lines)
-    if of.lines:
-        rates = " and ".join(sorted({line.tax_rate for line in of.lines}))
-        tax = f"with {rates} % tax in it" if of.prices == "gross" else f"to which {rates} % tax is added"
-        yield f"  together {written(of.amount, CURRENCIES[of.currency])}, {tax}"
+    yield from (f"  {line.words}" for line in priced.lines)
+    if priced.lines:
+        rates = " and ".join(sorted({line.tax_rate for line in priced.lines}))
+        tax = f"with {rates} % tax in it" if priced.prices == "gross" else f"to which {rates} % tax is added"
+        yield f"  together {written(priced.amount, CURRENCIES[priced.currency])}, {tax}"
 
 
 # The price of today
@@ -144,18 +144,19 @@ def _seam(seam: BillSeam, zone: ZoneInfo) -> Iterator[str]:
     yield f"  {kilowatt_hours(seam.after_wh)} until {local(seam.after_at, zone)}"
 
 
-def _blocking(one: BillBlocking, zone: ZoneInfo) -> Iterator[str]:
-    if one.charging_ended_at is None or one.since is None or one.until is None:
+def _blocking(blocking: BillBlocking, zone: ZoneInfo) -> Iterator[str]:
+    if blocking.charging_ended_at is None or blocking.since is None or blocking.until is None:
         yield "It is not known when the charging ended, so staying after it costs nothing."
         return
-    ended = local(one.charging_ended_at, zone)
-    yield f"Charging ended at {ended}. Staying for {one.grace_minutes} more minutes is free."
-    if one.until <= one.since:
+    ended = local(blocking.charging_ended_at, zone)
+    yield f"Charging ended at {ended}. Staying for {blocking.grace_minutes} more minutes is free."
+    if blocking.until <= blocking.since:
         yield "The car did not stay longer."
         return
-    yield f"Then {one.minutes} minutes are counted, from {local(one.since, zone)} to {local(one.until, zone)}."
-    yield from _uncounted("the car could not help it, or it is in doubt", one.excused, zone)
-    yield from _uncounted("staying is free at this time", one.free, zone)
+    span = f"from {local(blocking.since, zone)} to {local(blocking.until, zone)}"
+    yield f"Then {blocking.minutes} minutes are counted, {span}."
+    yield from _uncounted("the car could not help it, or it is in doubt", blocking.excused, zone)
+    yield from _uncounted("staying is free at this time", blocking.free, zone)
 
 
 def _uncounted(because: str, stretches: Iterable[BillStretch], zone: ZoneInfo) -> Iterator[str]:
@@ -181,8 +182,8 @@ def _next(bill: Bill) -> Iterator[str]:
     if bill.pending:
         what = "charged" if bill.billed_amount is None else "billed"
         yield f"This is not what was {what}. The next statements correct it:"
-    for one in bill.pending:
+    for pending in bill.pending:
         price = bill.price or bill.positions[-1]
-        does = "pays" if one.amount >= 0 else "gets back"
+        does = "pays" if pending.amount >= 0 else "gets back"
         tax = ", and tax" if bill.billed_amount is not None and price.prices == "net" else ""
-        yield f"  account {one.account} {does} {written(abs(one.amount), CURRENCIES[price.currency])}{tax}"
+        yield f"  account {pending.account} {does} {written(abs(pending.amount), CURRENCIES[price.currency])}{tax}"

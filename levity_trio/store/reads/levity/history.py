@@ -60,20 +60,20 @@ class _Row:
 
     def time(self, name: str, instead: str | None) -> str | None:
         """Return a time, else the one `instead` of it."""
-        given = self.values.get(name)
-        found = time_of(given)
-        if found is None:
-            self.note("bad_time", f"{name} is no time: {given!r}; {instead or 'nothing'} stands for it")
-        elif found < FIRST:
-            self.note("early_time", f"{name} is before 2021: {given}")
-        return found or instead
+        stored = self.values.get(name)
+        moment = time_of(stored)
+        if moment is None:
+            self.note("bad_time", f"{name} is no time: {stored!r}; {instead or 'nothing'} stands for it")
+        elif moment < FIRST:
+            self.note("early_time", f"{name} is before 2021: {stored}")
+        return moment or instead
 
     def number(self, name: str) -> int | None:
-        given = self.values.get(name)
-        found = whole(given)
-        if given is not None and found is None:
-            self.note("bad_number", f"{name} is no number: {given!r}")
-        return found
+        stored = self.values.get(name)
+        figure = whole(stored)
+        if stored is not None and figure is None:
+            self.note("bad_number", f"{name} is no number: {stored!r}")
+        return figure
 
 
 class History:
@@ -195,10 +195,10 @@ class History:
                 ("open", f"it never ended in Levity; {instead}, its last reading or start, stands for its end")
             )
             return instead
-        found = row.time("stop_time", instead) or instead
-        if found < start_time:
-            doubts.append(("ends_before_start", f"it ended at {found}, before its start"))
-        return found
+        stopped = row.time("stop_time", instead) or instead
+        if stopped < start_time:
+            doubts.append(("ends_before_start", f"it ended at {stopped}, before its start"))
+        return stopped
 
     def _connector_of(self, row: _Row) -> int | None:
         charger, number = self._numbers.get(row.values["cp_conn_id"], (None, None))
@@ -262,10 +262,10 @@ class History:
     def _connector(self, row: _Row) -> int | None:
         """Return a connector as Levity writes it in readings and errors: its number, not the id of its row in cp_conn
         that the schema promises."""
-        given = row.values["cp_conn_id"]
-        number = whole(given)
+        stored = row.values["cp_conn_id"]
+        number = whole(stored)
         if number is None or number < 0:
-            row.note("unknown_connector", f"its connector is no number: {given!r}")
+            row.note("unknown_connector", f"its connector is no number: {stored!r}")
             return None
         if number == 0 or (row.values["cp_id"], number) in self._listed:
             return number
@@ -327,13 +327,13 @@ class History:
 
 def _energy(row: _Row, doubts: list[tuple[str, str]]) -> int:
     """Return the energy as Levity says, in Wh; 0 where that can be none."""
-    given = row.values.get("energy_delivered")
-    found = whole(given)
-    if found is None:
-        doubts.append(("no_energy", f"its energy is no number: {given!r}; 0 Wh stand for it"))
-    elif found < 0:
-        doubts.append(("negative_energy", f"its energy is negative, {found} Wh; 0 Wh stand for it"))
-    return max(0, found or 0)
+    stored = row.values.get("energy_delivered")
+    energy = whole(stored)
+    if energy is None:
+        doubts.append(("no_energy", f"its energy is no number: {stored!r}; 0 Wh stand for it"))
+    elif energy < 0:
+        doubts.append(("negative_energy", f"its energy is negative, {energy} Wh; 0 Wh stand for it"))
+    return max(0, energy or 0)
 
 
 def _odd_of(rows: Iterable[_Row]) -> list[Odd]:
@@ -389,20 +389,20 @@ class Registers:
     def doubts(self, row: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return what the registers say against the energy of a row of tx, each with its code."""
         begin, end, energy = (whole(row.get(name)) for name in ("meter_start", "meter_stop", "energy_delivered"))
-        found = [("overlap", words) for words in self._overlaps.get(row["id"], ())]
+        doubts = [("overlap", words) for words in self._overlaps.get(row["id"], ())]
         if begin is not None and end is not None and energy is not None and energy != end - begin:
-            found.append(("registers", f"its energy is {energy} Wh, but its registers are {begin} and {end} Wh"))
+            doubts.append(("registers", f"its energy is {energy} Wh, but its registers are {begin} and {end} Wh"))
         span = self._spans.get(row["id"])
         if span is None or span.least_wh is None or span.most_wh is None or begin is None:
-            return found
+            return doubts
         # Some chargers count from 0 in the readings of each session.
         base = begin if span.most_wh >= begin else 0
         if base and span.least_wh < begin - RESOLUTION_WH:
-            found.append(("readings", f"its register began at {begin} Wh, but a reading is {span.least_wh} Wh"))
+            doubts.append(("readings", f"its register began at {begin} Wh, but a reading is {span.least_wh} Wh"))
         shown = span.most_wh - base
         if energy is not None and shown > energy + RESOLUTION_WH:
-            found.append(("readings", f"its energy is {energy} Wh, but its readings show {shown} Wh"))
-        return found
+            doubts.append(("readings", f"its energy is {energy} Wh, but its readings show {shown} Wh"))
+        return doubts
 
 
 def registers_of(connection: sqlite3.Connection) -> Registers:
@@ -425,10 +425,10 @@ def registers_of(connection: sqlite3.Connection) -> Registers:
 
 
 def _by_connector(connection: sqlite3.Connection) -> Mapping[object, list[_One]]:
-    found = defaultdict[object, list[_One]](list)
+    transactions = defaultdict[object, list[_One]](list)
     columns = "id, cp_id, cp_conn_id, start_time, created_at, stop_time, meter_start, meter_stop"
     for number, charger, connector, start, created, stop, begin, end in connection.execute(f"SELECT {columns} FROM tx"):  # noqa: S608
         started = time_of(start) or time_of(created)
         if started is not None:
-            found[charger, connector].append(_One(started, number, time_of(stop), whole(begin), whole(end)))
-    return found
+            transactions[charger, connector].append(_One(started, number, time_of(stop), whole(begin), whole(end)))
+    return transactions

@@ -96,10 +96,10 @@ def _look(path: Path) -> list[_Look | None]:
 
 def _look_at(path: Path) -> _Look | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return _Look(found.st_size, found.st_mtime_ns)
+    return _Look(status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

@@ -49,22 +49,22 @@ class Asked(NamedTuple):
     chargers: Collection[str] | None = None
 
 
-def now(db: Database, asked: Asked, sessions: OpenSessions) -> Now:
+def now(db: Database, wanted: Asked, sessions: OpenSessions) -> Now:
     """Return the site as it is now. The chargers that were asked for are all that it leaves out."""
     db.execute("BEGIN")
-    return _Read(db, asked, sessions).now()
+    return _Read(db, wanted, sessions).now()
 
 
 class _Read:
     """What one read found."""
 
-    def __init__(self, db: Database, asked: Asked, sessions: OpenSessions) -> None:
-        self._db, self._asked = db, asked
+    def __init__(self, db: Database, wanted: Asked, sessions: OpenSessions) -> None:
+        self._db, self._asked = db, wanted
         self._served = served(db)
         self._sessions = sessions.read(db)
         self._statuses = statuses(db, self._served)
         self._faults = faults(db)
-        self._silence = Silence(asked.at, {one.id: one.interval for one in self._served})
+        self._silence = Silence(wanted.at, {one.id: one.interval for one in self._served})
 
     def now(self) -> Now:
         wants_look = self._attention()

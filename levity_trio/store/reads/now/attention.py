@@ -194,12 +194,12 @@ def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
         words, since = f"{names.get(charger, charger)} tells nothing of its session", open_one.read_at
         about = About(charger, open_one.connector, open_one.id)
         yield _entry(Kind.SILENT, words, since or open_one.started_at, about=about)
-    for one in chargers.served:
-        skew = one.clock_skew_seconds or 0
+    for served in chargers.served:
+        skew = served.clock_skew_seconds or 0
         if abs(skew) > SKEW_SECONDS:
             way = "ahead" if skew > 0 else "behind"
-            words = f"The clock of {_name(one)} is {length(abs(skew))} {way}"
-            yield _entry(Kind.CHARGER_CLOCK, words, about=About(one.id))
+            words = f"The clock of {_name(served)} is {length(abs(skew))} {way}"
+            yield _entry(Kind.CHARGER_CLOCK, words, about=About(served.id))
 
 
 def _away(now: datetime, chargers: Chargers, at_the_door: Collection[str | None]) -> Iterator[Attention]:
@@ -286,11 +286,11 @@ _TOLD: Final = {"Operative": "be in service", "Inoperative": "be out of service"
 def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
     """Yield the connectors that are in service and were told not to be, or the other way round."""
     names = {one.id: _name(one) for one in chargers.served}
-    for one in differing(rows_of(db)):
-        if one.charger in names:
-            where = f"{names[one.charger]}, connector {one.connector},"
-            words = f"{where} was told to {_TOLD[one.wanted]}, and reports {one.status}"
-            yield _entry(Kind.AVAILABILITY, words, one.since, about=About(one.charger, one.connector))
+    for connector in differing(rows_of(db)):
+        if connector.charger in names:
+            where = f"{names[connector.charger]}, connector {connector.connector},"
+            words = f"{where} was told to {_TOLD[connector.wanted]}, and reports {connector.status}"
+            yield _entry(Kind.AVAILABILITY, words, connector.since, about=About(connector.charger, connector.connector))
 
 
 def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]:
@@ -306,20 +306,20 @@ def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]
             yield _entry(Kind.FAULTED, words, since, about=about)
 
 
-def _waiting(found: Waiting, *, sees_all: bool) -> Iterator[Attention]:
+def _waiting(waiting: Waiting, *, sees_all: bool) -> Iterator[Attention]:
     """Yield what waits for a person."""
-    if found.spent and sees_all:
-        words = f"{_count(found.spent, 'prepaid account has', 'prepaid accounts have')} nothing left"
-        yield _entry(Kind.WALLET, words, found.spent_since, found.spent)
-    if found.reviews:
-        words = f"{_count(found.reviews, 'session is', 'sessions are')} doubtful"
-        yield _entry(Kind.REVIEW, words, found.reviews_since, found.reviews)
-    if found.set_aside:
-        words = f"{_count(found.set_aside, 'message', 'messages')} could not be linked to a session"
-        yield _entry(Kind.SET_ASIDE, words, found.set_aside_since, found.set_aside)
-    if found.newcomers:
-        words = f"{_count(found.newcomers, 'new charger waits', 'new chargers wait')} to be adopted or refused"
-        yield _entry(Kind.NEWCOMER, words, found.newcomers_since, found.newcomers)
+    if waiting.spent and sees_all:
+        words = f"{_count(waiting.spent, 'prepaid account has', 'prepaid accounts have')} nothing left"
+        yield _entry(Kind.WALLET, words, waiting.spent_since, waiting.spent)
+    if waiting.reviews:
+        words = f"{_count(waiting.reviews, 'session is', 'sessions are')} doubtful"
+        yield _entry(Kind.REVIEW, words, waiting.reviews_since, waiting.reviews)
+    if waiting.set_aside:
+        words = f"{_count(waiting.set_aside, 'message', 'messages')} could not be linked to a session"
+        yield _entry(Kind.SET_ASIDE, words, waiting.set_aside_since, waiting.set_aside)
+    if waiting.newcomers:
+        words = f"{_count(waiting.newcomers, 'new charger waits', 'new chargers wait')} to be adopted or refused"
+        yield _entry(Kind.NEWCOMER, words, waiting.newcomers_since, waiting.newcomers)
 
 
 def _asked_tags(db: Database) -> Iterator[Attention]:

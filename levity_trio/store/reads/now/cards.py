@@ -98,8 +98,8 @@ class Sessions:
         names = self._account_names({*accounts.values()}) if self.sees_all else {}
         return {one.known.id: self._shown(one, accounts[one.known.id], names) for one in sessions}
 
-    def _shown(self, one: OpenSession, account: int | None, names: Mapping[int | None, str]) -> SessionNow:
-        known = one.known
+    def _shown(self, session: OpenSession, account: int | None, names: Mapping[int | None, str]) -> SessionNow:
+        known = session.known
         return SessionNow(
             id=known.id,
             account=account,
@@ -115,7 +115,7 @@ class Sessions:
             last_reading_at=known.read_at,
             is_silent=self.silence.is_silent(known),
             is_suspended=known.is_suspended,
-            curve=one.curve.points(),
+            curve=session.curve.points(),
         )
 
     def _accounts(self, transactions: Sequence[int]) -> dict[int, int | None]:
@@ -144,17 +144,17 @@ def connectors_now(
 ) -> Iterator[ConnectorNow]:
     """Yield the connectors of a charger in order, then those that only a session names."""
     newest = {one.known.connector: shown[one.known.id] for one in sessions}
-    for one in connectors:
-        fault = faults.get((one.charger, one.connector))
+    for connector in connectors:
+        fault = faults.get((connector.charger, connector.connector))
         yield ConnectorNow(
-            connector=one.connector,
-            type=one.type,
-            status=one.status,
-            since=holds_since(one.status, one.status_at, fault),
-            error_code=None if one.error_code == NO_ERROR else one.error_code,
-            vendor_error_code=one.vendor_error_code,
+            connector=connector.connector,
+            type=connector.type,
+            status=connector.status,
+            since=holds_since(connector.status, connector.status_at, fault),
+            error_code=None if connector.error_code == NO_ERROR else connector.error_code,
+            vendor_error_code=connector.vendor_error_code,
             info=None if fault is None else fault.info,
-            transaction=newest.pop(one.connector, None),
+            transaction=newest.pop(connector.connector, None),
         )
     for number, session in newest.items():
         yield ConnectorNow(
@@ -170,21 +170,21 @@ def connectors_now(
 
 
 def card(
-    one: KnownCharger, connectors: Iterable[ConnectorNow], command: LastCommand | None, *, needs_attention: bool
+    charger: KnownCharger, connectors: Iterable[ConnectorNow], command: LastCommand | None, *, needs_attention: bool
 ) -> ChargerNow:
     """Return the card of a charger."""
     return ChargerNow(
-        id=one.id,
-        name=one.name,
-        station=one.station,
-        station_name=one.station_name,
-        is_connected=one.is_connected,
-        since=one.since,
-        last_seen_at=one.last_seen_at,
-        clock_skew_seconds=one.clock_skew_seconds,
-        status=one.status,
-        status_since=one.status_since,
-        error_code=one.error_code,
+        id=charger.id,
+        name=charger.name,
+        station=charger.station,
+        station_name=charger.station_name,
+        is_connected=charger.is_connected,
+        since=charger.since,
+        last_seen_at=charger.last_seen_at,
+        clock_skew_seconds=charger.clock_skew_seconds,
+        status=charger.status,
+        status_since=charger.status_since,
+        error_code=charger.error_code,
         needs_attention=needs_attention,
         connectors=list(connectors),
         command=command,

@@ -113,11 +113,11 @@ def holds_since(status: str | None, status_at: str | None, fault: Fault | None) 
 
 def statuses(db: Database, chargers: Sequence[KnownCharger]) -> dict[Place, StatusNow]:
     """Return the statuses of these chargers and of their connectors."""
-    found = {(one.id, 0): StatusNow(one.status, one.status_since) for one in chargers}
+    statuses = {(one.id, 0): StatusNow(one.status, one.status_since) for one in chargers}
     for charger, connector, status, since in db.execute(_STATUSES).fetchall():
-        if connector != 0 and (charger, 0) in found:
-            found[charger, connector] = StatusNow(status, since)
-    return found
+        if connector != 0 and (charger, 0) in statuses:
+            statuses[charger, connector] = StatusNow(status, since)
+    return statuses
 
 
 def connectors_of(db: Database, chargers: Collection[str] | None) -> dict[str, list[Connector]]:

@@ -157,10 +157,10 @@ class Silence:
     def _oldest(self, one: OpenTransaction) -> str:
         return self._before(max(LEAST_SECONDS, INTERVALS * self._interval(one)))
 
-    def _interval(self, one: OpenTransaction) -> float:
-        told = self._intervals.get(one.charger) or ""
+    def _interval(self, transaction: OpenTransaction) -> float:
+        told = self._intervals.get(transaction.charger) or ""
         interval = int(told) if told.isascii() and told.isdecimal() and len(told) < 7 else 0
-        return interval or one.pace_seconds or UNKNOWN_SECONDS
+        return interval or transaction.pace_seconds or UNKNOWN_SECONDS
 
     def _before(self, seconds: float) -> str:
         if seconds not in self._times:

@@ -81,22 +81,22 @@ def begin(db: UnitOfWork, day: date, at: str, by: str) -> None:
     db.record(BillingBegun(charger=None, at=at, day=day.isoformat(), by=by))
 
 
-def close(db: UnitOfWork, plan: Plan, order: Order, found: Closables) -> Closed:
+def close(db: UnitOfWork, plan: Plan, order: Order, closables: Closables) -> Closed:
     """Close a month as its draft says, for all accounts or for one that moves out. Raises Refused.
 
-    `found` is what the draft has; if something changed since it was read, nothing is closed.
+    `closables` is what the draft has; if something changed since it was read, nothing is closed.
     """
-    _check_draft(db, plan, order, found)
+    _check_draft(db, plan, order, closables)
     biller = db.row("SELECT max(id) FROM biller")
     if biller is None or biller[0] is None:
         raise Refused(Code.NO_BILLER, "nobody bills; say who does with levity-trio bill owner set")
     ((next_number,),) = db.rows("SELECT next_number FROM billing", ())
     before = _last_seal(db)
-    seals = list(_seals(found.statements, next_number, before))
+    seals = list(_seals(closables.statements, next_number, before))
     closing = db.insert(
         "INSERT INTO closing (month, account_id, terms, biller_id, statements, previous_digest, digest, closed_at,"
         " closed_by) SELECT month, account_id, terms, ?, ?, ?, ?, ?, ? FROM draft WHERE id = ? RETURNING id",
-        (biller[0], len(seals), before, seals[-1].digest if seals else before, order.at, order.by, found.draft),
+        (biller[0], len(seals), before, seals[-1].digest if seals else before, order.at, order.by, closables.draft),
     )
     for one in seals:
         _seal(db, closing, one, order)
@@ -133,7 +133,7 @@ def check_next(known: Begun, month: Month) -> None:
         raise Refused(Code.CONFLICT, f"{closed}{known.open_month} is the month to close next")
 
 
-def _check_draft(db: UnitOfWork, plan: Plan, order: Order, found: Closables) -> None:
+def _check_draft(db: UnitOfWork, plan: Plan, order: Order, closables: Closables) -> None:
     """Check that the draft can be closed. Raises Refused."""
     known = begun(db.rows)
     if known is None:
@@ -141,12 +141,12 @@ def _check_draft(db: UnitOfWork, plan: Plan, order: Order, found: Closables) -> 
     check_next(known, plan.month)
     if order.at < plan.until:
         raise Refused(Code.NOT_OVER, f"{plan.month} is not over")
-    ready = (found.draft, plan.terms.text(db.rows), found.revision)
-    is_changed = db.rows(f"{CHANGED} LIMIT 1", (found.revision, plan.until))
+    ready = (closables.draft, plan.terms.text(db.rows), closables.revision)
+    is_changed = db.rows(f"{CHANGED} LIMIT 1", (closables.revision, plan.until))
     if ready not in db.rows(_DRAFT, (str(plan.month), plan.account)) or is_changed:
         raise Refused(Code.NOT_READY, f"the draft of {plan.month} is not up to date; prepare it, and close again")
-    if found.unpriced:
-        words = f"{found.unpriced} transactions have no tariff: see the preview, and assign one"
+    if closables.unpriced:
+        words = f"{closables.unpriced} transactions have no tariff: see the preview, and assign one"
         raise Refused(Code.NO_TARIFF, words)
 
 
@@ -170,10 +170,19 @@ def _seals(statements: Iterable[Closable], next_number: int, before: str) -> Ite
 
 
 def _seal(db: UnitOfWork, closing: int, sealed: _Sealed, order: Order) -> None:
-    one, number, previous, digest = sealed
-    db.execute(_SEAL, (closing, number, one.party_digest, previous, digest, one.id))
-    db.execute("INSERT INTO statement_party (statement_id, party) VALUES (?, ?)", (one.id, one.party))
-    if one.amount:
+    statement, number, previous, digest = sealed
+    db.execute(_SEAL, (closing, number, statement.party_digest, previous, digest, statement.id))
+    db.execute("INSERT INTO statement_party (statement_id, party) VALUES (?, ?)", (statement.id, statement.party))
+    if statement.amount:
         words = f"statement {number}"
-        entry = Entry(one.account, Kind.STATEMENT, one.amount, one.currency, words, order.at, order.by, one.id)
+        entry = Entry(
+            statement.account,
+            Kind.STATEMENT,
+            statement.amount,
+            statement.currency,
+            words,
+            order.at,
+            order.by,
+            statement.id,
+        )
         enter_statement(db, entry)

@@ -68,10 +68,10 @@ def store(db: UnitOfWork, draft: int, accounts: Sequence[int], drafted: Iterable
         for (number,) in db.rows(of_account, (draft, account)):
             db.execute("DELETE FROM position WHERE statement_id = ?", (number,))
             db.execute("DELETE FROM statement WHERE id = ?", (number,))
-    for one in drafted:
-        number = db.insert(_ADD, (draft, *one.figures, one.content))
-        for row in one.positions:
-            db.execute(_ADD_POSITION, (number, one.account, *row))
+    for statement in drafted:
+        number = db.insert(_ADD, (draft, *statement.figures, statement.content))
+        for row in statement.positions:
+            db.execute(_ADD_POSITION, (number, statement.account, *row))
     db.execute("UPDATE draft SET computed_until = max(computed_until, ?) WHERE id = ?", (max(accounts), draft))
 
 
