@@ -1,7 +1,10 @@
 """How many files and functions are on the way of a message, from below the handler to the commit (tests/ways.py)."""
 
+import re
+
 import pytest
 
+from levity_trio.manual import FOLDER
 from tests.ways import ACTIONS, Figures, Way, trace
 
 LIMITS = {
@@ -10,6 +13,7 @@ LIMITS = {
     "StartTransaction": Figures(32, 101),
 }
 """A reader pays for each jump. Whoever needs one more merges two others."""
+PAGE = FOLDER / "explanation" / "what-happens-to-a-message.md"
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +33,12 @@ def test_a_way_is_short(ways: dict[str, Way], action: str) -> None:
     figures, most = ways[action].figures, LIMITS[action]
     assert figures.files <= most.files
     assert figures.functions <= most.functions
+
+
+@pytest.mark.parametrize(("heading", "action"), list(zip(("A stop", "A reading", "A start"), ACTIONS, strict=True)))
+def test_the_manual_tells_the_way(ways: dict[str, Way], heading: str, action: str) -> None:
+    section = PAGE.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z_/]+\.py)`", section)
+    passed = {function.file for function in ways[action].functions}
+    assert len(named) >= 3
+    assert set(named) <= passed
