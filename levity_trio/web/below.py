@@ -36,7 +36,6 @@ def base_of(public_url: str | None) -> str:
 
 
 def is_api(path: str) -> bool:
-    """Whether a path is one of the API."""
     return path == API or path.startswith(f"{API}/")
 
 

@@ -117,7 +117,6 @@ def form_value(cookie: str) -> str:
 
 
 def is_form_value(cookie: str, given: str) -> bool:
-    """Whether a form has the value of this cookie."""
     return hmac.compare_digest(form_value(cookie).encode(), given.encode(errors="replace"))
 
 

@@ -25,7 +25,6 @@ def preferred(accept: str, offered: Sequence[str]) -> str:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Return whether the client accepts gzip."""
     return any(one.value in ("gzip", "x-gzip", "*") and one.quality > 0 for one in _ranges(accept_encoding))
 
 

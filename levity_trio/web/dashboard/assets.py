@@ -73,7 +73,6 @@ def manifest(base: str, site: str) -> Response:
 
 
 async def serve(request: Request) -> Response:
-    """Return an asset."""
     found = _assets().get(request.path_params["name"])
     if found is None:
         return Response(status_code=404)

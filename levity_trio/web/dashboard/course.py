@@ -104,7 +104,6 @@ class Course:
 
 
 def course(command: Mapping[str, Any]) -> Course:
-    """Return the course of a command."""
     return Course(tuple(_driver_steps(command["state"], command["outcome"], command["action"])))
 
 

@@ -62,7 +62,6 @@ class Desk:
         reader: Reader | None = None,
         status: int = HTTPStatus.OK,
     ) -> Response:
-        """Return a rendered page."""
         now = self.api.now()
         given = {**self._frame(view, page, reader), **values}
         html = await trio.to_thread.run_sync(self.templates.render, template, view, now, given, limiter=self._renders)

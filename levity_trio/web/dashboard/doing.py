@@ -227,7 +227,6 @@ class Form:
 
 
 def given_in(form: FormData) -> dict[str, str]:
-    """Return the texts of a form."""
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
@@ -293,7 +292,9 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     answer = reply.content
     if (handed := await _handed_out(form.view, form.endpoint, answer, form.desk.api.config)) is not None:
         return await form.desk.page(INVITED, form.view, {**handed, "next": next_of(content, form.home)})
-    if isinstance(form.endpoint.body, StreamedBody) or _has_secret(answer):
+    if isinstance(form.endpoint.body, StreamedBody) or (
+        isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
+    ):
         return await form.desk.page(
             "result.html", form.view, {"form": form, "answer": answer, "next": next_of(content, form.home)}
         )
@@ -309,10 +310,6 @@ def _course(content: FormData, answer: Any) -> str | None:
     """Return the page that shows the course of the command that was made, None if none is to."""
     onward, is_made = next_of(content), isinstance(answer, dict) and isinstance(answer.get("id"), int)
     return onward.removesuffix(COURSE) + COURSE.format(**answer) if is_made and onward.endswith(COURSE) else None
-
-
-def _has_secret(answer: Any) -> bool:
-    return isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
 
 
 async def _done(form: Form, reply: Reply) -> Note:

@@ -37,7 +37,6 @@ class Refused(Exception):
 
     @property
     def code(self) -> str:
-        """The code of the problem."""
         return str(self.document.get("code", ""))
 
     @property

@@ -103,7 +103,6 @@ class Channel:
             await trio.sleep(GIVE_WAY_SECONDS)
 
     def leave(self, reader: _Sender) -> None:
-        """Remove a reader."""
         self.readers.discard(reader)
         self.joining.discard(reader)
         reader.close()

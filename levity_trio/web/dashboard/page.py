@@ -171,7 +171,6 @@ OF_DRIVERS: Final = N_(
 
 
 def sections_of(role: Role) -> list[Section]:
-    """Return the sections of those who have a role."""
     sections = OF_DRIVERS if role is Role.DRIVER else SECTIONS
     return [one for one in sections if role >= one.role]
 

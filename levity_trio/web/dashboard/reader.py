@@ -59,7 +59,6 @@ def find_reader(api: Api, door: Door, scope: Scope, headers: Headers) -> Reader:
 
 
 def cookie_name(scope: Scope) -> str:
-    """Return the name of the cookie."""
     return f"levity_{(scope.get('server') or ['', 0])[1]}"
 
 

@@ -13,6 +13,12 @@ from typing import Any, Final, NamedTuple
 from levity_trio.locale import N_, _, said
 from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment, written
 
+WORDS_OF_API: Final = (
+    *(N_("outside"), N_("driver"), N_("viewer"), N_("operator"), N_("admin")),
+    *(N_("billed"), N_("charged"), N_("to be billed"), N_("held back")),
+    *(N_("free"), N_("nobody's"), N_("billed elsewhere"), N_("open")),
+)
+"""The roles, and the states of a session's bill: templates translate them, and catalogues find them here."""
 _THINGS: Final = {"transaction": "session", "account": "household"}
 _NAMED: Final = re.compile(r"(?<![\w-])(?<!bank )(transaction|account)(s?)(?![\w-])")
 
@@ -28,7 +34,6 @@ def capital(words: str) -> str:
 
 
 def sentence(words: str) -> str:
-    """Return words as a sentence."""
     return capital(words).rstrip(".") + "."
 
 

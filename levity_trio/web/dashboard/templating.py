@@ -87,7 +87,6 @@ def _period(context: Context, since: str, until: str | None = None) -> str:
 
 @pass_context
 def _on_day(context: Context, stamp: str) -> str:
-    """Return the day of a time."""
     return shapes.day(in_zone(shapes.moment(stamp), context["zone"]), in_zone(context["now"], context["zone"]))
 
 
@@ -120,7 +119,6 @@ def _bars(context: Context, given: Sequence[charts.Bar], unit: str, words: str) 
 
 @pass_context
 def _part(context: Context, part: Part) -> Markup:
-    """Return a part with its element."""
     given: dict[str, Any] = {name: context[name] for name in SHARED}
     content = context.environment.get_template(part.template).render(given | dict(part.values))
     return _PART.format(part.id, Markup(content))  # noqa: S704 - rendered with autoescape

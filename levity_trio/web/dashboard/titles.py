@@ -267,11 +267,8 @@ def deed(method: str, path: str) -> Deed | None:
 def _patterns(method: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return how paths of a method look, those with fewer names first. A tag may hold slashes."""
     known = [path for one, path in (*TITLES, *ASKED) if one == method]
-    return tuple((path, _pattern(path)) for path in sorted(known, key=lambda one: one.count("{")))
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(_NAME.sub(lambda name: "(.+)" if name[1] == "tag" else "([^/]+)", path))
+    gaps = [_NAME.sub(lambda name: "(.+)" if name[1] == "tag" else "([^/]+)", path) for path in known]
+    return tuple(sorted(zip(known, map(re.compile, gaps), strict=True), key=lambda one: one[0].count("{")))
 
 
 _NAME: Final = re.compile(r"\{(\w+)\}")

@@ -150,9 +150,9 @@ async def file_response(shelf: Shelf, name: str, *, called: str | None = None) -
     return FileResponse(path, headers=headers, media_type=MEDIA_TYPE, stat_result=status, filename=called)
 
 
-def file_name(now: datetime, kind: str, of: str) -> str:
+def file_name(now: datetime, kind: str, whose: str) -> str:
     """Return the name of a new file: when, what, of whom. It has nothing of what a client calls it."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{kind}-{_UNSAFE.sub('_', of)[:NAME_CHARACTERS]}-{token_hex(4)}"
+    return f"{now:%Y%m%dT%H%M%SZ}-{kind}-{_UNSAFE.sub('_', whose)[:NAME_CHARACTERS]}-{token_hex(4)}"
 
 
 PATH: Final = "/f"

@@ -40,7 +40,6 @@ class Undelivered(Exception):
 
 
 def new_secret() -> str:
-    """Return a new secret."""
     return SECRET_PREFIX + b64encode(token_bytes(SECRET_BYTES)).decode()
 
 

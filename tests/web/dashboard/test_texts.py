@@ -13,6 +13,9 @@ from typing import Final
 import pytest
 from jinja2 import nodes
 
+from levity_trio.billing.states import BillState
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.saying import WORDS_OF_API
 from levity_trio.web.dashboard.templating import Templates
 from tests.catalogue import PACKAGE_FOLDER, looks_like_words, texts_of
 from tests.web.dashboard.opening import BERLIN
@@ -141,3 +144,7 @@ def test_a_text_of_a_module_that_bypasses_is_found(source: str) -> None:
 def test_marked_texts_are_found_and_nothing_else(source: str, words: tuple[str, ...] | None) -> None:
     found = [*texts_of(source)]
     assert [(one.words, one.is_marked) for one in found] == ([] if words is None else [(words, True)])
+
+
+def test_words_of_the_api_that_are_shown_are_marked() -> None:
+    assert {*WORDS_OF_API} == {*(role.word for role in Role), *BillState}

@@ -85,7 +85,6 @@ def is_nobody(view: View) -> bool:
 
 
 def _path(charger: str, connector: str | None = None) -> str:
-    """Return the path of a place."""
     return f"/d/at/{quote(charger, safe='')}" + (f"/{quote(connector, safe='')}" if connector else "")
 
 

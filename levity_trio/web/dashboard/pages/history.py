@@ -25,13 +25,13 @@ LENGTHS: Final[Mapping[str, str]] = {"day": N_("day"), "month": N_("month")}
 async def _read(view: View) -> Mapping[str, Any]:
     by = view.query.get("by") if view.query.get("by") in LENGTHS else "day"
     whose = {one: words for one, words in WHOSE.items() if one != "account" or view.may("GET", "/api/admin/accounts")}
-    of = view.query.get("of") if view.query.get("of") in whose else "site"
+    group = view.query.get("of") if view.query.get("of") in whose else "site"
     given = {name: view.query[name] for name in ("from", "to") if view.query.get(name)}
     problem = wrong_way_round(given.get("from"), given.get("to"))
-    found, problem = (NOTHING, problem) if problem else await _found(view, {"by": by, "of": of, **_until(given)})
+    found, problem = (NOTHING, problem) if problem else await _found(view, {"by": by, "of": group, **_until(given)})
     return {
         "by": by,
-        "of": of,
+        "group": group,
         "lengths": LENGTHS,
         "whose": whose,
         "given": given,
@@ -75,7 +75,8 @@ def _rows(series: Mapping[str, Any], periods: Sequence[Mapping[str, Any]], by: s
     for period, figures in zip(periods, series["figures"], strict=True):
         first, last = _days(period["name"], by)
         query = urlencode({**whose, "ended_since": first, "ended_before": last})
-        yield {**figures, "label": _label(first, by), "name": period["name"], "href": f"/sessions?{query}"}
+        label = f"{first.day} {first:%b}" if by == "day" else f"{first:%b %Y}"
+        yield {**figures, "label": label, "name": period["name"], "href": f"/sessions?{query}"}
 
 
 def _days(name: str, by: str | None) -> tuple[date, date]:
@@ -84,10 +85,6 @@ def _days(name: str, by: str | None) -> tuple[date, date]:
         return date.fromisoformat(name), date.fromisoformat(name)
     month = Month.parse(name)
     return month.first_day, month.next.first_day - timedelta(days=1)
-
-
-def _label(first: date, by: str | None) -> str:
-    return f"{first.day} {first:%b}" if by == "day" else f"{first:%b %Y}"
 
 
 PAGES: Final = N_((Page("/history", "History", "history.html", _read, help="tasks/close-a-month", section="History"),))

@@ -193,11 +193,9 @@ def _is_quiet(charger: Mapping[str, Any]) -> bool:
     is_idle = all(one["transaction"] is None for one in charger["connectors"])
     if charger["command"] is not None or not is_idle:
         return False
-    return not charger["is_connected"] or not any(_speaks(one) for one in (charger, *charger["connectors"]))
-
-
-def _speaks(place: Mapping[str, Any]) -> bool:
-    return place["status"] not in ("Available", "Unknown", None) or place["error_code"] is not None
+    places = (charger, *charger["connectors"])
+    is_well = all(one["status"] in ("Available", "Unknown", None) and one["error_code"] is None for one in places)
+    return is_well or not charger["is_connected"]
 
 
 PAGES: Final = N_((Page("/", "Now", "now.html", _read, help="tasks/a-charger-is-away", live=_live, section="Now"),))

@@ -127,6 +127,7 @@ async def _sessions(view: View, most: int) -> Found:
 def _session(item: Item, names: Names) -> Session:
     tx = item["transaction"]
     others = _others(item)
+    figures = [tx["energy_wh"], *(other.wh for other in others)]
     return Session(
         tx=tx,
         place=names.charger(tx["charger"]),
@@ -136,7 +137,7 @@ def _session(item: Item, names: Names) -> Session:
         answers=frozenset(one["answer"] for one in item["answers"]),
         others=others,
         dismissible=[one["id"] for one in item["answers"] if one["subject"] == "reviews"],
-        digits=_digits([tx["energy_wh"], *(one.wh for one in others)]),
+        digits=1 if len({kwh(wh) for wh in figures}) == len(figures) else EXACT,
     )
 
 
@@ -148,11 +149,6 @@ def _others(item: Item) -> list[Figure]:
             found.setdefault(wh, words)
     found.pop(item["transaction"]["energy_wh"], None)
     return [Figure(wh=wh, words=words) for wh, words in found.items()][:CANDIDATES]
-
-
-def _digits(figures: Sequence[int | None]) -> int:
-    """Return how many digits tell figures apart."""
-    return 1 if len({kwh(one) for one in figures}) == len(figures) else EXACT
 
 
 async def _messages(view: View, most: int) -> Found:
@@ -239,7 +235,7 @@ async def _read(view: View) -> Mapping[str, Any]:
         "total": sum(waiting[one.counted]["count"] for one in _shown(view)),
         "chosen": chosen[0].name if len(chosen) == 1 else "",
         "here": f"/review?kind={chosen[0].name}" if len(chosen) == 1 else "/review",
-        "seen": _newest(view, waiting),
+        "seen": max((at for one in _shown(view) for at in waiting[one.counted]["newest"]), default=""),
         "may_decide": view.may("POST", "/api/admin/transactions/{id}/confirm"),
         "news": _news(view, waiting),
     }
@@ -253,10 +249,6 @@ def _news(view: View, waiting: Item) -> Part:
     """Return the times since when the newest entries wait: the browser counts those after what the page shows."""
     times = [at for one in _chosen(view) if one in _shown(view) for at in waiting[one.counted]["newest"]]
     return Part("review-times", "review/times.html", {"times": sorted(times)})
-
-
-def _newest(view: View, waiting: Item) -> str:
-    return max((at for one in _shown(view) for at in waiting[one.counted]["newest"]), default="")
 
 
 PAGES: Final = N_(

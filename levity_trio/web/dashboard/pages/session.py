@@ -30,7 +30,7 @@ MARGIN: Final = timedelta(minutes=1)
 """How long before and after a session its frames begin and end."""
 READINGS: Final = 100
 BILL: Final = "The bill"
-"""Heads the last lines of an explanation."""
+"""Heads the last lines of an explanation, which are for those who see bills."""
 SITE: Final = ""
 """Among what changed: a fact about no charger."""
 
@@ -56,6 +56,9 @@ async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
     events = (await view.get(f"{path}/events"))["data"]
     bill = told["bill"]
     values = {"one": known, "told": told, "bill": bill, "count": count, "is_weighed": is_weighed}
+    lines = told["lines"]
+    if bill is None and BILL in lines:
+        lines = lines[: lines.index(BILL)]
     doubts = [one for one in told["reviews"] if one["resolved_at"] is None]
     return [
         Part(
@@ -75,9 +78,7 @@ async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
             "session/bill.html",
             {"bill": bill, "money": _money(bill), "grounds": grounds(bill, known["id_tag"])},
         ),
-        Part(
-            "story", "session/story.html", {**values, "lines": _lines(told, bill), "sees_frames": view.may("GET", LOGS)}
-        ),
+        Part("story", "session/story.html", {**values, "lines": lines, "sees_frames": view.may("GET", LOGS)}),
     ]
 
 
@@ -86,12 +87,6 @@ def _imported_doubt(known: Mapping[str, Any], events: Sequence[Mapping[str, Any]
     if known["imported_id"] is None or known["confidence"] != DOUBTFUL:
         return None
     return next((str(one["reason"]) for one in reversed(events) if one["kind"] == Kind.IMPORT and one["reason"]), None)
-
-
-def _lines(told: Mapping[str, Any], bill: Mapping[str, Any] | None) -> Sequence[str]:
-    """Return the explanation as text; for those who see no bills, up to its own."""
-    every: Sequence[str] = told["lines"]
-    return every if bill is not None else every[: every.index(BILL) if BILL in every else None]
 
 
 # What can be done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from itertools import groupby
@@ -22,20 +22,15 @@ TRUST: Final = "/trust"
 
 async def _system(view: View) -> Mapping[str, Any]:
     system = await view.get("/api/system")
+    ordered = sorted(system["settings"] or [], key=lambda one: str(one["group"]))
     return {
         "system": system,
         "known": (await view.get(f"{ADMIN}/chargers", limit=1)).get("total", _("over 10,000")),
-        "settings": _grouped(system["settings"] or []),
+        "settings": [(name, [*some]) for name, some in groupby(ordered, lambda one: str(one["group"]))],
         "given": sum(1 for one in system["settings"] or [] if one["origin"] != "default"),
         "webhooks": [one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None],
         "stations": (await view.get(f"{ADMIN}/stations"))["data"],
     }
-
-
-def _grouped(settings: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Return the settings by their groups, which stand together already."""
-    ordered = sorted(settings, key=lambda one: str(one["group"]))
-    return [(name, [*some]) for name, some in groupby(ordered, lambda one: str(one["group"]))]
 
 
 async def _people(view: View) -> Mapping[str, Any]:
