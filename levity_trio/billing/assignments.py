@@ -1,4 +1,4 @@
-"""Which tariff holds for whom: an account's goes before its charger's, and that before the site's. Days are local."""
+"""Decides which tariff holds for whom: an account's before its charger's, that before the site's. Days are local."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 
 class Scope(StrEnum):
-    """For whom a tariff is assigned; the first in which one holds counts."""
+    """A tariff is assigned for one of these; the first for which a tariff holds counts."""
 
     ACCOUNT = "account"
     CHARGER = "charger"
@@ -28,7 +28,7 @@ SITE: Final = Target(Scope.SITE, "")
 
 
 class Assignment(NamedTuple):
-    """From a day on, a tariff (its number), or none, holds for a target. `at` and `by` say when and who entered it."""
+    """A tariff (its number), or none, holds for a target from a day on. `at` and `by` say when and who entered this."""
 
     id: int
     target: Target

@@ -30,7 +30,7 @@ class Stay:
 
 
 class Counted(NamedTuple):
-    """From when to when a stay is counted, and what of that is not: excused stretches, and free hours of the tariff.
+    """The time for which a stay is counted, and what of it is not: excused stretches, and free hours of the tariff.
 
     If `until` is not later than `since`, nothing is counted.
     """
@@ -42,7 +42,7 @@ class Counted(NamedTuple):
 
     @property
     def minutes(self) -> int:
-        """All that counts is summed to the second, then a begun minute is a whole one."""
+        """The minutes that count. They are summed to the second; then a begun minute is a whole one."""
         if self.until <= self.since:
             return 0
         uncounted = _union([*self.excused, *self.free], self.since, self.until)

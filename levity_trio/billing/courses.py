@@ -28,12 +28,12 @@ class Ground(StrEnum):
 
     REPLACED = "another meter"
     FELL = "fell"
-    """Reset, or replaced without a word: as with another meter, what flowed meanwhile is not known."""
+    """The register was reset, or its meter was replaced without a word. What flowed meanwhile is not known."""
     COUNTS_ANEW = "counts anew"
-    """It begins at 0 again; what flows between transactions of such a charger is not seen."""
+    """The register begins at 0 again. What flows between transactions of such a charger is not seen."""
     ROLLED_OVER = "rolled over"
     LEAPT = "leapt"
-    """More than can have flowed in the time: not counted."""
+    """More than can have flowed in the time is not counted."""
     OVERLAP = "overlap"
     """The transaction began below the end of the one before; what both cover counts once."""
 

@@ -19,7 +19,7 @@ from levity_trio.charging.sent.plain import plain
 EXAMPLE_WH: Final = 10_000
 CHARGING: Final = timedelta(hours=4)
 STANDING: Final = timedelta(hours=10)
-"""How long the car of the example charges, and stands there afterwards."""
+"""The car of the example charges, and stands there afterwards, so long."""
 STARTS_AT: Final = time(20)
 _YEAR: Final = timedelta(days=366)
 _NAMES: Final = {

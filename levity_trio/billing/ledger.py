@@ -53,7 +53,7 @@ _SIGNS: Final[Mapping[Kind, tuple[int, ...]]] = {
     Kind.CORRECTION: (-1, 1),
 }
 PAID_OUT: Final = (Kind.REFUND, Kind.CHARGEBACK)
-"""Kinds that people give as positive amounts and that take from the balance."""
+"""People give these kinds as positive amounts, although they take from the balance."""
 
 
 def objection(kind: Kind, amount: int, currency: Currency) -> str | None:
@@ -92,7 +92,7 @@ def exact_minor_units(amount: Decimal, currency: Currency) -> int:
 
 
 class Standing(NamedTuple):
-    """How an account stands: its balance, what its charging has used and was not charged for yet, and its terms."""
+    """The balance of an account, what its charging has used and was not charged for yet, and its terms."""
 
     balance: int
     reserved: int

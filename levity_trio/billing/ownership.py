@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 _NEVER: Final = "9999"
-"""After all times."""
+"""This text comes after all times."""
 
 
 class BillBy(StrEnum):
@@ -45,7 +45,7 @@ class Span(NamedTuple):
 
     @property
     def end(self) -> str:
-        """Its end; one that lasts ends after all times."""
+        """The end of the stretch. One that lasts ends after all times."""
         return self.until or _NEVER
 
     def covers(self, at: str) -> bool:

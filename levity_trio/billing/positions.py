@@ -10,7 +10,7 @@ class Kind(StrEnum):
     """A charging session that is asked for, or that the wallet was charged for."""
     FREE = "free"
     HELD_BACK = "held back"
-    """It waits for a review."""
+    """A charging session that waits for a review."""
     UNPRICED = "unpriced"
     """No tariff is known for it. Its draft cannot be closed."""
     BASE_FEE = "base fee"

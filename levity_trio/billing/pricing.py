@@ -35,7 +35,7 @@ class Evidence:
     levels: Sequence[Level] = ()
     powers: Sequence[Power] = ()
     stay: Stay | None = None
-    """None if the end of the charging is not known: then there is no fee for blocking."""
+    """This is None if the end of the charging is not known. Then there is no fee for blocking."""
 
 
 def price_session(session: Position, evidence: Evidence, versions: Versions, zone: tzinfo) -> Position:

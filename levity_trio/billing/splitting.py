@@ -116,7 +116,7 @@ class _Work:
     """
 
     def __init__(self, powers: Iterable[Power], since: datetime, until: datetime) -> None:
-        """Take of several powers at one time the last, and none below 0."""
+        """Of several powers at one time the last counts. A power below 0 counts as 0."""
         within = {power.at: power.watts for power in powers if since <= power.at <= until and isfinite(power.watts)}
         known = [(at, max(round(watts * 1000), 0)) for at, watts in sorted(within.items())]
         points = [(since, known[0][1]), *known, (until, known[-1][1])] if known else []

@@ -31,7 +31,7 @@ class Split(StrEnum):
     """By what the energy of a charging session was divided between windows."""
 
     WHOLE = "whole"
-    """It lies in one window."""
+    """All energy lies in one window."""
     REGISTER = "register"
     POWER = "power"
     EVENLY = "evenly"
@@ -91,7 +91,7 @@ class Position:
     corrected_statement: str | None = None
     reason: str | None = None
     is_prepaid: bool = False
-    """It was charged to the wallet: it is listed, and asks for nothing."""
+    """A position that was charged to the wallet is listed, and asks for nothing."""
 
     @property
     def amount(self) -> int:
@@ -142,13 +142,13 @@ class Statement:
 
     account: int
     month: date
-    """Its first day."""
+    """The first day of the month."""
     zone: str
     """The site's IANA time zone, in which times are shown."""
     currency: Currency
     prices_are_gross: bool
     to: Party | None
-    """None after the names were removed."""
+    """This is None after the names were removed."""
     owner: Owner
     positions: tuple[Position, ...]
     taxes: tuple[TaxSum, ...]

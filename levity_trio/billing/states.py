@@ -11,7 +11,7 @@ class BillState(StrEnum):
     BILLED = "billed"
     """A closed statement asks for it."""
     CHARGED = "charged"
-    """To a wallet: its statement lists it and asks for nothing."""
+    """A wallet was charged for it. Its statement lists it and asks for nothing."""
     UNBILLED = "to be billed"
     """Ended and certain; no closed statement has it yet."""
     HELD_BACK = "held back"

@@ -60,7 +60,7 @@ class Tariff:
     currency: Currency
     are_gross: bool
     tax_rates: tuple[tuple[LineKind, Decimal], ...]
-    """In percent, for each of TAXED."""
+    """The rates in percent, for each of TAXED."""
     windows: tuple[Window, ...]
     """Each local time lies in one of them (`misfits` tells what does not); the default, if there is one, is last."""
     session_fee: Decimal | None = None

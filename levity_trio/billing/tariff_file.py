@@ -22,9 +22,9 @@ REPAIRS: Final = (
 )
 """Slips that are not TOML: what they look like, the line as it was meant, and what to do."""
 LONGEST: Final = 65_536
-"""Characters of a file."""
+"""A file has so many characters at most."""
 MOST_COMPARISONS: Final = 2_000_000
-"""Of moments with times of windows; they take less than a second."""
+"""So many comparisons of moments with times of windows take less than a second."""
 _SHOWN_MISFITS: Final = 3
 _TAX_KEYS: Final = dict(zip(("energy", "session_fee", "blocking", "base_fee"), TAXED, strict=True))
 
@@ -110,7 +110,7 @@ class _Table:
             return None
 
     def need(self, key: str, read: Callable[[object], T], example: str) -> T | None:
-        """The same for a value that must be there."""
+        """Return what `read` makes of a value that must be there; None after a fault."""
         if not self.has(key):
             self.fault(f"is missing; write for instance {key} = {example}", key)
         return self.take(key, read)

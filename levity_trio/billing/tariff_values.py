@@ -18,7 +18,7 @@ HIGHEST_MINUTES: Final = 7 * DAY_MINUTES
 HIGHEST_WH: Final = 1_000_000
 LONGEST_NAME: Final = 60
 YEARS: Final = range(2000, 2200)
-"""Of days that somebody may mean."""
+"""The years of days that somebody may mean."""
 _LEAP_YEAR: Final = 2000
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
@@ -31,26 +31,22 @@ class Fault(ValueError):
 
 
 def table(value: object) -> Mapping[str, object]:
-    """A table."""
     if not isinstance(value, dict):
         raise Fault("must be a table; write its name in [brackets], and its keys below")
     return value
 
 
 def is_table(value: object) -> bool:
-    """Whether a value is a table."""
     return isinstance(value, dict)
 
 
 def tables(value: object) -> Sequence[Mapping[str, object]]:
-    """Several tables."""
     if not isinstance(value, list):
         raise Fault("may come several times; write [[window]] with two brackets")
     return list(map(table, value))
 
 
 def text(value: object) -> str:
-    """A name."""
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_NAME or not value.isprintable():
         raise Fault(f"must be a name in quotes, of at most {LONGEST_NAME} visible characters")
     return value.strip()
@@ -65,7 +61,6 @@ def tariff_name(value: object) -> str:
 
 
 def day(value: object) -> date:
-    """A day."""
     try:
         parsed = date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
@@ -78,7 +73,6 @@ def day(value: object) -> date:
 
 
 def currency(value: object) -> Currency:
-    """A currency."""
     if not isinstance(value, str) or value not in CURRENCIES:
         raise Fault(f'{shown(value)} is no currency of ISO 4217; write for instance "EUR", "CAD", "AUD"')
     return CURRENCIES[value]
@@ -92,7 +86,6 @@ def gross_or_net(value: object) -> bool:
 
 
 def switch(value: object) -> bool:
-    """True or false."""
     if not isinstance(value, bool):
         raise Fault(f"{shown(value)} must be true or false, without quotes")
     return value
@@ -128,7 +121,6 @@ def fee(value: object) -> Decimal:
 
 
 def percent(value: object) -> Decimal:
-    """A tax rate."""
     rate = number(value)
     if not 0 <= rate < 100:
         raise Fault(f"{rate:f} must be percent, from 0 to below 100")
@@ -138,12 +130,10 @@ def percent(value: object) -> Decimal:
 
 
 def minutes(value: object) -> int:
-    """Whole minutes."""
     return _whole(value, HIGHEST_MINUTES)
 
 
 def wh(value: object) -> int:
-    """Whole Wh."""
     return _whole(value, HIGHEST_WH)
 
 
@@ -154,7 +144,6 @@ def _whole(value: object, highest: int) -> int:
 
 
 def times(value: object) -> tuple[Times, ...]:
-    """Times of day."""
     return tuple(map(_times, _several(value, '"22:00-06:00"')))
 
 
@@ -172,7 +161,6 @@ def _times(text: str) -> Times:
 
 
 def weekdays(value: object) -> frozenset[int]:
-    """Weekdays."""
     return frozenset().union(*map(_weekdays, _several(value, '"Mon-Fri" or ["Sat", "Sun"]')))
 
 
@@ -185,7 +173,6 @@ def _weekdays(text: str) -> frozenset[int]:
 
 
 def season(value: object) -> Season:
-    """A season."""
     match = _SEASON.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise Fault(f'{shown(value)} must be two days (month-day), both included; write "10-01 to 03-31"')

@@ -18,7 +18,7 @@ from levity_trio.wire.times import in_zone, shifted
 
 DAY_MINUTES: Final = 24 * 60
 DAYS_KEPT: Final = 512
-"""Days of which it is remembered when windows begin: some months of a few tariffs."""
+"""It is remembered for so many days when windows begin: for some months of a few tariffs."""
 ALL_WEEKDAYS: Final = frozenset(range(7))
 _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
@@ -69,7 +69,7 @@ class Recurrence:
         return self.covers(minute, local.weekday(), (local.month, local.day))
 
     def covers(self, minute: float, weekday: int, day: tuple[int, int]) -> bool:
-        """The same for a minute of the day, a weekday and a day of the year."""
+        """Whether a minute of the day, on a weekday and a day of the year, lies within."""
         is_day = weekday in self.weekdays and (self.season is None or self.season.holds(day))
         return is_day and any(times.hold(minute) for times in self.times)
 

@@ -17,7 +17,7 @@ from levity_trio.operations import OPERATIONS, FieldProblem, Operation, find
 from levity_trio.operations.arguments import completions, described, parse_arguments
 
 MARGIN_SECONDS: Final = 30.0
-"""Added to the time that the server waits for a charger."""
+"""The command waits so much longer than the server waits for the charger."""
 USUAL_SECONDS: Final = 3700.0
 """Longer than the longest time-out of a response."""
 EXAMPLES: Final = """\

@@ -12,7 +12,7 @@ from levity_trio.cli.terminal import counted, local_minute, say
 
 COLUMNS: Final = ("key", "readonly", "read_at", "last_read_at", "value")
 LAST: Final = ""
-"""--diff without a charger: between the last two readings."""
+"""--diff without a charger compares the last two readings."""
 READ_SECONDS: Final = 3700.0
 """Reading may take many calls, each with a time-out."""
 EXAMPLES: Final = """\

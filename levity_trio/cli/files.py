@@ -16,7 +16,7 @@ from levity_trio.config import EnvironmentProblem
 COLUMNS: Final = ("id", "kind", "charger", "command", "title", "size_bytes", "state", "created_at")
 MEDIA_TYPE: Final = "application/octet-stream"
 PATIENCE_SECONDS: Final = 600.0
-"""For a slow disk of the server."""
+"""The disk of the server may be slow."""
 EXAMPLES: Final = """\
 \b
 Examples:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from levity_trio.store.reads.levity.rows import Imported
 
 PATIENCE_SECONDS: Final = 600.0
-"""For one request, while the server has slower things to do."""
+"""One request may wait for slower things that the server has to do."""
 PARTS_AT_ONCE: Final = 20
 SHOWN_ODD: Final = 3
-"""Rows that are shown of each oddity; --json has all."""
+"""So many rows are shown of each oddity; --json has all."""
 COUNTS: Final = ("read", "added", "changed", "known", "left_out")
 EXAMPLES: Final = """\
 \b

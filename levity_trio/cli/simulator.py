@@ -68,7 +68,7 @@ OF_COMMANDS: Final = """\
   levity-trio simulator vehicles change Compact --soc 0.8
   levity-trio simulator vehicles remove Compact
 """
-"""Those that are only in the help of their commands."""
+"""These examples are only in the help of their commands."""
 
 
 class Client(Output):

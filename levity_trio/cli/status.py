@@ -12,7 +12,7 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import say, show_table
 
 NONE_OF_THEM: Final = ","
-"""Names no charger: no card of one is wanted."""
+"""This names no charger, because no card of a charger is wanted."""
 COLUMNS: Final = ("charger", "connector", "status", "told_to_be", "since", "transaction", "tag", "kwh", "kw", "link")
 NO_CHARGER: Final = (
     "no charger yet: enter the address of the server in one, ws://HOST:9000/ws/CHARGER-ID (its log line `serving` has"

@@ -31,7 +31,7 @@ BAR_WIDTH: Final = 24
 ZONE_HEADER: Final = "Time-Zone"
 _ZONE: Final[ContextVar[ZoneInfo | None]] = ContextVar("zone", default=None)
 _TIMES: Final = ("_at", "_time", "since", "until", "_after")
-"""How the names of fields with a time end; or they are `at`."""
+"""The names of fields with a time end like this, or are `at`."""
 _STAMP: Final = re.compile(r"(?<!--since )(?<!--until )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 """A time as the database has it; in a command that is proposed it stays exact."""
 _FIGURE: Final = re.compile(r"-?[\d,]+\.\d+( [A-Z]{3})?|-?[\d,]+ [A-Z]{3}|-", re.ASCII)

@@ -18,7 +18,7 @@ from levity_trio.documents.cells import inert
 TO_THE_MINUTE: Final = len("2026-03-01 12:00")
 COLUMNS: Final = ("id", "charger", "connector", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill")
 STATES: Final = {state.value.replace("'", "").replace(" ", "-"): state.value for state in BillState}
-"""As they are typed, and as the API names them."""
+"""The states of the bill as people type them, each with its name in the API."""
 EXAMPLES: Final = """\
 \b
 Examples:

@@ -17,7 +17,7 @@ from levity_trio.refusals import Typed, plain_words
 from levity_trio.writing import created
 
 PATIENCE_SECONDS: Final = 1800.0
-"""For 200,000 lines on a slow disk."""
+"""200,000 lines take long on a slow disk."""
 NO_CHOICES: Final[Mapping[str, Sequence[str]]] = {}
 FILE: Final = click.argument(
     "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)

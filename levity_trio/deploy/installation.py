@@ -34,9 +34,9 @@ HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 TEMPORARY: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - to know what PrivateTmp would hide
 PRIVILEGED_PORTS: Final = 1024
 SPARE_FILES: Final = 512
-"""Open files other than charger connections: the database, HTTP connections, handshakes in progress."""
+"""A server needs so many files beside chargers: the database, HTTP connections, handshakes in progress."""
 DRIVERS_FILES: Final = 256
-"""Those of the drivers' port."""
+"""The drivers' port needs so many more."""
 DRIVERS_PORT: Final = 9002
 MIN_FILES: Final = 4096
 STOP_SPARE_SECONDS: Final = 15

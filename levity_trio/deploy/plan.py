@@ -57,7 +57,7 @@ SCRIPT: Final = Path("/usr/local/bin/levity-trio")
 USERS: Final = Path("/etc/sysusers.d/levity-trio.conf")
 FOLDERS: Final = Path("/etc/tmpfiles.d/levity-trio.conf")
 CHANGED: Final = OPT / "changed"
-"""Is there from the first change until the server runs with all of them."""
+"""This file is there from the first change until the server runs with all changes."""
 PORT: Final = 9000
 UNDER_WAY: Final = OPT / "upgrade-under-way"
 """What an upgrade needs that was interrupted."""

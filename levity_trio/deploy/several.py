@@ -41,10 +41,10 @@ LAST_PORT: Final = 65535
 LOOPBACK: Final = "127.0.0.1"
 PROXY: Final = (ip_network(LOOPBACK),)
 IDLE_SECONDS: Final = 7200
-"""How long HAProxy keeps a silent connection, at least; a server closes one after three heartbeat intervals."""
+"""HAProxy keeps a silent connection at least so long; a server closes one after three heartbeat intervals."""
 HEARTBEATS: Final = 4
 CONNECTIONS: Final = 8
-"""To PostgreSQL, of one server: one writes, one listens, two read; those of a server that was killed may last on."""
+"""Connections of one server to PostgreSQL: one writes, one listens, two read. Those of a killed server may last on."""
 OTHER_CONNECTIONS: Final = 28
 """Commands, backups, a monitor, and those that PostgreSQL reserves."""
 SITE: Final = "levity-trio"
@@ -66,7 +66,7 @@ SITE_SERIES: Final = (
     *("ocpp_frame_log_pruned_total", "ocpp_audit_lag_frames", "ocpp_audit_lost_frames_total"),
     *("ocpp_audit_connected", "ocpp_webhook_given_up_total"),
 )
-"""Those about the whole site that go on at another server with the same number: it is in the database. Not
+"""The series about the whole site go on at another server with the same number, which is in the database. Not so
 ocpp_security_events_total, which each server counts from its own start."""
 _RELABELLING: Final = f"""\
     metric_relabel_configs:

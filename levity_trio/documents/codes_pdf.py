@@ -14,13 +14,13 @@ _COLUMNS, _ROWS = 2, 4
 _WIDTH, _HEIGHT = 93.0, 66.0  # of a label; all lengths are in mm
 _EDGE, _PAD = 12.0, 5.0
 _SIDE: Final = 46.0
-"""Of a code with its quiet zone: a phone reads it from half a metre."""
+"""The side of a code with its quiet zone; a phone reads it from half a metre."""
 _GREY, _INK = 110, 0
 _SMALL, _URL, _BODY, _NAME, _LARGE = 9.0, 8.0, 11.0, 13.0, 18.0
 _LINE: Final = 0.42
 """Height of a line for each point of its size."""
 _MOST: Final = {_SMALL: 2, _URL: 3, _BODY: 1, _NAME: 4, _LARGE: 2}
-"""Lines of each size at most: what is longer is cut, because a label does not grow."""
+"""A text of each size has so many lines at most. A longer one is cut, because a label does not grow."""
 
 
 def codes_pdf(sheet: CodeSheet, fonts: Fonts) -> bytes:

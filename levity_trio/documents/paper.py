@@ -9,7 +9,7 @@ from levity_trio.billing.statement import Statement
 from levity_trio.records import record
 
 WORDS: Final = "Scan to charge"
-"""On each label."""
+"""These words stand on each label."""
 
 
 class Form(StrEnum):

@@ -20,7 +20,7 @@ from levity_trio.documents.paper import CodeSheet, Form, Paper
 
 DEADLINE_SECONDS: Final = 60.0
 SECONDS_A_PAPER: Final = 20.0
-"""Ten times what a statement of 300 lines takes on a desktop computer."""
+"""A statement of 300 lines takes a tenth of this on a desktop computer."""
 _ONE: Final = trio.CapacityLimiter(1)
 """One process at a time: a small machine has no memory for twenty."""
 

@@ -80,7 +80,7 @@ class Sheet:
     blocks: tuple[Table | Facts, ...]
     small: tuple[str, ...]
     page_words: str
-    """With the fields {page} and {pages}."""
+    """This text has the fields {page} and {pages}."""
     made_on: datetime | None
     """The beginning of the day of closing; a draft has none."""
 

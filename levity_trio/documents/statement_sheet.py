@@ -24,7 +24,7 @@ _KINDS: Final = {
 }
 TAX_NAMES: Final = ("net", "tax", "gross")
 _SOLE: Final = (LineKind.SESSION, LineKind.MINIMUM, LineKind.MAXIMUM)
-"""Kinds without a quantity."""
+"""These kinds have no quantity."""
 _SPLITS: Final = {
     Split.REGISTER: "windows_register",
     Split.POWER: "windows_power",

@@ -45,7 +45,7 @@ class Template:
     """A checked template."""
 
     values: Mapping[str, Any]
-    """As in the file."""
+    """The tables of the file."""
 
     def say(self, word: str, /, **fields: object) -> str:
         """Return a text of the table [words] with its fields filled in."""
