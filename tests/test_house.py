@@ -112,7 +112,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "log",
     ),
-    "operations": ("charging", "events", "wire.times"),
+    "operations": ("charging", "events", "wire.charging_profiles", "wire.times"),
     "charger": (
         "access",
         "authority",
@@ -149,6 +149,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "billing",
         "charging",
         "operations",
+        "wire.charging_profiles",
         "wire.numbers",
         "wire.texts",
         "wire.times",

@@ -27,6 +27,7 @@ from levity_trio.operations.seen import (
     TransactionBegan,
     TransactionEnded,
 )
+from levity_trio.wire.charging_profiles import PHASES
 
 REBOOT: Final = timedelta(minutes=10)
 SCHEDULED: Final = timedelta(days=7)
@@ -297,7 +298,7 @@ def _compare(
     period = limits.period_at(profile, view[-1][0].at, began_at)
     if period is None:
         return None
-    unit, phases = profile["chargingSchedule"]["chargingRateUnit"], period.get("numberPhases", limits.PHASES)
+    unit, phases = profile["chargingSchedule"]["chargingRateUnit"], period.get("numberPhases", PHASES)
     draws = [drawn for group in view if (drawn := limits.draw(group, unit, phases)) is not None]
     drawn = sum(draws) if profile["chargingProfilePurpose"] == "ChargePointMaxProfile" else max(draws, default=0)
     return (drawn, period["limit"]) if draws else None

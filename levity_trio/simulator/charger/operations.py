@@ -16,11 +16,10 @@ from levity_trio.simulator.charger import charging, files, notifications, presen
 from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.power import make_operative, settle_all, settle_reservations
-from levity_trio.simulator.charger.profiles import TRANSACTION
-from levity_trio.simulator.charger.schedules import Limit, Unit
 from levity_trio.simulator.charger.spec import AC
 from levity_trio.simulator.charger.state import Impossible, State
 from levity_trio.simulator.model.states import Status
+from levity_trio.wire.charging_profiles import TRANSACTION, Limit, Unit
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.payloads import SERVER_ACTIONS, call, call_result, read_request, write_payload
 from levity_trio.wire.times import parse_time, wire_time

@@ -1,26 +1,30 @@
-"""The charging profiles of a charger, and the limits that follow from them (OCPP 1.6 §3.13, §5.4, §5.7, §5.16).
-
-Among the profiles of one purpose, the highest stack level with a period for the present moment prevails (§3.13.2). A
-TxProfile overrides a TxDefaultProfile, and a connector's TxDefaultProfile overrides that of connector 0; when a profile
-has no period for the moment, the next one applies. The limit is the minimum of this and the ChargePointMaxProfile
-(§3.13.3).
+"""The charging profiles of a simulated charger: which it keeps, and their composite (OCPP 1.6 §5.4, §5.7, §5.16).
 
 A ChargePointMaxProfile applies to the charger as a whole. Here it limits each connector as if it were the only one; a
 caller with several vehicles must divide `limit(0, …)` among them.
 """
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from levity_trio.simulator.charger.composites import COMPOSITE_SECONDS, compose
-from levity_trio.simulator.charger.schedules import Limit, Profile, Unit, is_sound, limit_at, smallest, start_of, waits
+from levity_trio.wire.charging_profiles import (
+    CHARGER,
+    PHASES,
+    TRANSACTION,
+    Installed,
+    Limit,
+    Limits,
+    Profile,
+    Unit,
+    smallest,
+)
 from levity_trio.wire.times import parse_time, wire_time
 
-MOST: Final = "ChargePointMaxProfile"
-DEFAULT: Final = "TxDefaultProfile"
-TRANSACTION: Final = "TxProfile"
+COMPOSITE_SECONDS: Final = 7 * 86_400
+"""The maximum duration of a composite schedule; a central system may request centuries."""
 
 
 class Profiles:
@@ -82,22 +86,11 @@ class Profiles:
         `began` is the start of the connector's transaction. Relative schedules and those without startSchedule count
         from it, and do not apply while it is None.
         """
-        most = self._prevailing(MOST, 0, now, began)
-        own = self._own(connector, now, began) if connector else None
-        return smallest(limit.on(self._phases) for limit in (most, own) if limit is not None)
+        return self._limits(connector, began).at(now)
 
     def next_change(self, connector: int, now: datetime, began: datetime | None) -> datetime | None:
         """Return the next moment after now at which the limit may change; None if there is none."""
-        ahead = [
-            wait
-            for purpose, place in _sources(connector)
-            for one in self._stack(purpose, place)
-            for wait in waits(one["profile"], now, _start(one, began))
-        ]
-        try:
-            return now + timedelta(microseconds=min(ahead)) if ahead else None
-        except OverflowError:  # a schedule that runs beyond the year 9999
-            return None
+        return self._limits(connector, began).next_change(now)
 
     def composite(
         self, connector: int, now: datetime, began: datetime | None, seconds: int, unit: Unit, capacity: Limit
@@ -109,32 +102,27 @@ class Profiles:
         """
         start = now.replace(microsecond=0)
         duration = min(seconds, COMPOSITE_SECONDS)
-        return compose(start, duration, self._course(connector, start, began, duration), unit, capacity)
+        limits = list(self._course(connector, start, began, duration))
+        if all(limit is None for _, limit in limits):
+            return None
+        return {
+            "duration": duration,
+            "startSchedule": wire_time(start),
+            "chargingRateUnit": unit,
+            "chargingSchedulePeriod": _periods(limits, unit, capacity),
+        }
 
     def _is_welcome(self, profile: Profile) -> bool:
         return (
             0 <= profile["stackLevel"] <= self._max_stack_level
             and len(profile["chargingSchedule"]["chargingSchedulePeriod"]) <= self._max_periods
-            and is_sound(profile)
+            and _is_sound(profile)
         )
 
-    def _own(self, connector: int, now: datetime, began: datetime | None) -> Limit | None:
-        _, *better_first = _sources(connector)
-        limits = (self._prevailing(purpose, place, now, began) for purpose, place in better_first)
-        return next((limit for limit in limits if limit is not None), None)
-
-    def _prevailing(self, purpose: str, place: int, now: datetime, began: datetime | None) -> Limit | None:
-        limits = (limit_at(one["profile"], now, _start(one, began)) for one in self._stack(purpose, place))
-        return next((limit for limit in limits if limit is not None), None)
-
-    def _stack(self, purpose: str, place: int) -> list[dict[str, Any]]:
-        """Return the profiles of one purpose at one connector, highest stack level first."""
-        stack = [
-            one
-            for one in self._kept
-            if one["connectorId"] == place and one["profile"]["chargingProfilePurpose"] == purpose
-        ]
-        return sorted(stack, key=lambda one: -one["profile"]["stackLevel"])
+    def _limits(self, connector: int, began: datetime | None) -> Limits:
+        rows = ((one["connectorId"], one["profile"], datetime.fromisoformat(one["installed"])) for one in self._kept)
+        installed = [Installed(*row) for row in rows]
+        return Limits(installed, connector, began, self._phases)
 
     def _course(
         self, connector: int, start: datetime, began: datetime | None, seconds: int
@@ -150,23 +138,45 @@ class Profiles:
             offset = math.ceil((change - start) / timedelta(seconds=1))
 
 
-def _sources(connector: int) -> list[tuple[str, int]]:
-    """Return the stacks that apply to a connector (purpose, connector): first the maximum, then by precedence."""
-    if connector == 0:
-        return [(MOST, 0)]
-    return [(MOST, 0), (TRANSACTION, connector), (DEFAULT, connector), (DEFAULT, 0)]
+def _periods(limits: Iterable[tuple[int, Limit | None]], unit: Unit, capacity: Limit) -> list[dict[str, Any]]:
+    """Return a period for each change of the limit, which is given from each second at which it may have changed."""
+    periods: list[dict[str, Any]] = []
+    for second, limit in limits:
+        period = _period(smallest([capacity] if limit is None else [capacity, limit]) or capacity, unit)
+        if not periods or periods[-1] != {**period, "startPeriod": periods[-1]["startPeriod"]}:
+            periods.append({"startPeriod": second, **period})
+    return periods
 
 
-def _start(one: dict[str, Any], began: datetime | None) -> datetime | None:
-    """Return when a schedule begins. A ChargePointMaxProfile has no transaction and counts from its installation."""
-    profile = one["profile"]
-    whole = profile["chargingProfilePurpose"] == MOST
-    return start_of(profile, parse_time(one["installed"]) if whole else began)
+def _period(limit: Limit, unit: Unit) -> dict[str, Any]:
+    value = limit.amps if unit == "A" else limit.watts
+    tenths = math.floor(value * 10 + 1e-6) / 10  # OCPP has one decimal; float noise must not cost one
+    return {"limit": tenths} if limit.phases == PHASES else {"limit": tenths, "numberPhases": limit.phases}
+
+
+def _is_sound(profile: Profile) -> bool:
+    """Return whether a profile that is valid by the schema has readable times and ordered periods."""
+    schedule = profile["chargingSchedule"]
+    times = [profile.get("validFrom"), profile.get("validTo"), schedule.get("startSchedule")]
+    if any(time is not None and parse_time(time) is None for time in times):
+        return False
+    if profile["chargingProfileKind"] == "Recurring" and not ("recurrencyKind" in profile and times[-1]):
+        return False
+    return schedule.get("duration", 0) >= 0 and _are_ordered(schedule["chargingSchedulePeriod"])
+
+
+def _are_ordered(periods: list[dict[str, Any]]) -> bool:
+    return (
+        bool(periods)
+        and periods[0]["startPeriod"] >= 0
+        and all(one["startPeriod"] < next_one["startPeriod"] for one, next_one in itertools.pairwise(periods))
+        and all(one["limit"] >= 0 and 1 <= one.get("numberPhases", PHASES) <= PHASES for one in periods)
+    )
 
 
 def _has_its_place(connector: int, profile: Profile, transaction_id: int | None) -> bool:
     purpose = profile["chargingProfilePurpose"]
-    if purpose == MOST:
+    if purpose == CHARGER:
         return connector == 0
     if purpose == TRANSACTION:
         named = profile.get("transactionId", transaction_id)

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import orjson
 
-from levity_trio.operations.in_force import Charging, Installed, Limit, Rules, limit_reported
+from levity_trio.operations.in_force import Charging, Limit, Rules, limit_reported
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
+from levity_trio.wire.charging_profiles import Installed
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import parse_time, stamp
 

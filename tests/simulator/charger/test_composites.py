@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.simulator.charger.composites import COMPOSITE_SECONDS
-from levity_trio.simulator.charger.profiles import DEFAULT, MOST, TRANSACTION, Profiles
-from levity_trio.simulator.charger.schedules import Limit, Unit, smallest
+from levity_trio.simulator.charger.profiles import COMPOSITE_SECONDS, Profiles
+from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, Limit, Unit, smallest
 from levity_trio.wire.times import wire_time
 from tests.simulator.charger.wire_profiles import NOON, STEPS, TRANSACTION_ID, installed, profile, profiles
 from tests.sizes import size
@@ -28,7 +27,7 @@ def steps(schedule: Any) -> list[tuple[int, float]]:
 
 
 def test_a_composite_in_wire_form() -> None:
-    made = installed((0, profile(MOST, 20)), (1, profile(DEFAULT, [(0, 10), (600, 25)])))
+    made = installed((0, profile(CHARGER, 20)), (1, profile(DEFAULT, [(0, 10), (600, 25)])))
     assert composite(made) == {
         "duration": 1000,
         "startSchedule": "2026-03-01T12:00:00Z",
@@ -108,7 +107,7 @@ PROFILES = st.fixed_dictionaries(
     {
         "chargingProfileId": st.integers(1, 9),
         "stackLevel": st.integers(0, 2),
-        "chargingProfilePurpose": st.sampled_from([MOST, DEFAULT, TRANSACTION]),
+        "chargingProfilePurpose": st.sampled_from([CHARGER, DEFAULT, TRANSACTION]),
         "chargingProfileKind": st.sampled_from(["Absolute", "Recurring", "Relative"]),
         "recurrencyKind": st.sampled_from(["Daily", "Weekly"]),
         "chargingSchedule": SCHEDULES,

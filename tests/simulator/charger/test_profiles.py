@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.simulator.charger.profiles import DEFAULT, MOST, TRANSACTION
+from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION
 from levity_trio.wire.times import wire_time
 from tests.simulator.charger.wire_profiles import (
     DAY,
@@ -24,8 +24,8 @@ from tests.simulator.charger.wire_profiles import (
 @pytest.mark.parametrize(
     ("connector", "purpose", "transaction_id", "changes", "answer"),
     [
-        (0, MOST, None, {}, "Accepted"),
-        (1, MOST, None, {}, "Rejected"),
+        (0, CHARGER, None, {}, "Accepted"),
+        (1, CHARGER, None, {}, "Rejected"),
         (0, DEFAULT, None, {}, "Accepted"),
         (1, DEFAULT, None, {}, "Accepted"),
         (-1, DEFAULT, None, {}, "Rejected"),
@@ -103,7 +103,7 @@ def test_there_is_room_for_so_many_and_a_replacement_needs_none() -> None:
 
 
 STOCK = [
-    (0, profile(MOST, chargingProfileId=1)),
+    (0, profile(CHARGER, chargingProfileId=1)),
     (0, profile(DEFAULT, chargingProfileId=2)),
     (1, profile(DEFAULT, chargingProfileId=3)),
     (1, profile(DEFAULT, chargingProfileId=4, stackLevel=1)),
@@ -159,10 +159,10 @@ def test_the_profiles_of_a_transaction_go_with_it() -> None:
         ([(1, profile(DEFAULT, 10, stackLevel=1)), (1, profile(DEFAULT, 20, stackLevel=2))], 20),
         ([(1, profile(DEFAULT, 10)), (1, profile(TRANSACTION, 20))], 20),
         ([(1, profile(DEFAULT, 10, stackLevel=9)), (1, profile(TRANSACTION, 20))], 20),
-        ([(0, profile(MOST, 16)), (1, profile(TRANSACTION, 20))], 16),
-        ([(0, profile(MOST, 16)), (1, profile(TRANSACTION, 10))], 10),
-        ([(0, profile(MOST, 16))], 16),
-        ([(0, profile(MOST, 16)), (0, profile(MOST, 25, stackLevel=1))], 25),
+        ([(0, profile(CHARGER, 16)), (1, profile(TRANSACTION, 20))], 16),
+        ([(0, profile(CHARGER, 16)), (1, profile(TRANSACTION, 10))], 10),
+        ([(0, profile(CHARGER, 16))], 16),
+        ([(0, profile(CHARGER, 16)), (0, profile(CHARGER, 25, stackLevel=1))], 25),
         ([(1, profile(DEFAULT, 0))], 0),
     ],
 )
@@ -182,7 +182,7 @@ def test_where_the_better_one_says_nothing_the_next_holds() -> None:
 
 
 def test_connector_0_knows_only_the_most_of_the_charger() -> None:
-    made = installed((0, profile(DEFAULT, 10)), (0, profile(MOST, 25)))
+    made = installed((0, profile(DEFAULT, 10)), (0, profile(CHARGER, 25)))
     assert (amps(made, 0), amps(made, 1)) == (25, 10)
 
 
@@ -210,7 +210,7 @@ def test_the_next_change_is_later_than_now(one: dict[str, Any], after: float, ch
 
 def test_changes_come_from_every_profile_that_counts() -> None:
     made = installed(
-        (0, profile(MOST, [(0, 32), (50, 20)])),
+        (0, profile(CHARGER, [(0, 32), (50, 20)])),
         (0, profile(DEFAULT, [(0, 16), (40, 8)])),
         (1, profile(TRANSACTION, [(0, 16), (30, 8)])),
         (2, profile(DEFAULT, [(0, 16), (20, 8)])),
@@ -225,6 +225,6 @@ def test_changes_come_from_every_profile_that_counts() -> None:
 
 def test_profiles_survive_in_the_memory_they_were_given() -> None:
     kept: list[dict[str, Any]] = []
-    profiles(kept).install(0, profile(MOST, STEPS, startSchedule=None), None, NOON)
+    profiles(kept).install(0, profile(CHARGER, STEPS, startSchedule=None), None, NOON)
     again = profiles(json.loads(json.dumps(kept)))
     assert [amps(again, 0, second) for second in (0, 600)] == [10, 16]

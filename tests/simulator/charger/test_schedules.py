@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.simulator.charger.profiles import MOST, TRANSACTION
-from levity_trio.simulator.charger.schedules import Limit, Unit, smallest
+from levity_trio.wire.charging_profiles import CHARGER, TRANSACTION, Limit, Unit, smallest
 from levity_trio.wire.times import wire_time
 from tests.simulator.charger.wire_profiles import DAY, NOON, STEPS, WEEK, amps, installed, profile
 
@@ -86,7 +85,7 @@ def test_without_a_start_it_counts_from_the_transaction(one: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("kind", ["Absolute", "Relative"])
 def test_that_of_the_whole_charger_counts_from_its_arrival(kind: str) -> None:
-    made = installed((0, profile(MOST, STEPS, chargingProfileKind=kind, startSchedule=None)))
+    made = installed((0, profile(CHARGER, STEPS, chargingProfileKind=kind, startSchedule=None)))
     assert [amps(made, 0, second, None) for second in (0, 600)] == [10, 16]
     assert amps(made, 1, 600, NOON + timedelta(seconds=600)) == 16
 

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from levity_trio.simulator.charger.profiles import DEFAULT, Profiles
+from levity_trio.simulator.charger.profiles import Profiles
+from levity_trio.wire.charging_profiles import DEFAULT
 from levity_trio.wire.times import wire_time
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)  # a Sunday
