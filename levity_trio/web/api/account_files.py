@@ -31,7 +31,6 @@ from levity_trio.web.api.tags import CSV, MOST_BYTES, IdTag, ImportedLine
 
 TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)
-ADMIN: Final = "/api/admin"
 MOST_LINES: Final = 2000
 """All lines are one write, for which the chargers wait: a tenth of a millisecond each."""
 PAGE_ROWS: Final = 500

@@ -197,8 +197,8 @@ class Endpoint:
 class Declared(TypedDict, total=False):
     """What a decorator says of an endpoint beside its function: the fields of Endpoint of these names.
 
-    `query`, `body` and `answer` are given where the annotations do not say enough: a query of fewer parameters, a body
-    that fits one of several ways or is read as it arrives, and what a Response has in it.
+    `body` and `answer` are given where the annotations do not say enough: of a body that fits one of several ways or is
+    read as it arrives, and of what a Response has in it.
     """
 
     tag: str

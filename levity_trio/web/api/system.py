@@ -149,7 +149,6 @@ def _settings(request: Request) -> Iterator[SettingRow]:
 # Draining a server before it is stopped
 
 PATH: Final = "/api/admin/drain"
-TAG: Final = "server"
 ALONE: Final = "no other server can take the chargers of a file; stop this one instead: they connect when it is back"
 
 

@@ -32,11 +32,6 @@ PLACEHOLDER: Final = token_hex(16)
 """Stands for the anti-CSRF value. It is random, so that no charger can send it."""
 
 
-SCRIPT_TEXTS: Final = (
-    *(N_("Got it"), N_("Sending…"), N_("Copied"), N_("live"), N_("now"), N_("no connection")),
-    *(N_("the page cannot be read now"), N_("%(why)s for %(age)s"), N_(", not of %(zone)s, where you are")),
-)
-"""What scripts say. A page in another language than English has them with their translations."""
 SHARED: Final = ("now", "zone", "base", "form_value", "view")
 """What every template knows: the time, the site's zone, the path of a proxy, the placeholder, and who looks."""
 
@@ -172,7 +167,6 @@ def _environment() -> Environment:
         "times": money.times,
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
-    made.globals["script_texts"] = lambda: {text: _(text) for text in SCRIPT_TEXTS}
     made.globals |= {"part": _part, "chart": charts.curve, "bars": _bars}
     return made
 

@@ -61,7 +61,5 @@ async def test_each_request_has_the_language_that_its_browser_likes_best(site: S
         english, french = await get(pages, "/login", "de, en"), await get(pages, "/login", "fr-CH")
         assert '<html lang="en"' in english
         assert "«" not in english
-        assert 'id="texts"' not in english
         assert '<html lang="fr"' in french
         assert "<h1>«Log in»</h1>" in french
-        assert '"Got it": "\\u00abGot it\\u00bb"' in french

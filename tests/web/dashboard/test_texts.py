@@ -16,7 +16,7 @@ from jinja2 import nodes
 from levity_trio.billing.states import BillState
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.saying import WORDS_OF_API
-from levity_trio.web.dashboard.templating import SCRIPT_TEXTS, Templates
+from levity_trio.web.dashboard.templating import Templates
 from tests.catalogue import PACKAGE_FOLDER, looks_like_words, texts_of
 from tests.web.dashboard.opening import BERLIN
 
@@ -148,9 +148,3 @@ def test_marked_texts_are_found_and_nothing_else(source: str, words: tuple[str, 
 
 def test_words_of_the_api_that_are_shown_are_marked() -> None:
     assert {*WORDS_OF_API} == {*(role.word for role in Role), *BillState}
-
-
-def test_scripts_say_what_templates_give_them() -> None:
-    scripts = "".join(path.read_text(encoding="utf-8") for path in sorted((DASHBOARD / "assets").glob("*.js")))
-    assert {*re.findall(r'\bsay\("([^"]+)"', scripts)} == {*SCRIPT_TEXTS}
-    assert not re.findall(r'(?:textContent = |lose\(|tellLink\("\w+", )"[^"]*[a-z]{2}', scripts)

@@ -9,12 +9,7 @@ let source = null;
 let heardAt = Date.now();
 let shownAt = new Date(link.dataset.at);
 let leavesUntil = 0; // a form was sent: the next page is on its way
-const texts = JSON.parse(document.getElementById("texts")?.textContent || "{}"); // in a language other than English
 let ahead = shownAt - heardAt; // of the server's clock: ages are by that one
-
-function say(text, values = {}) {
-  return (texts[text] || text).replace(/%\((\w+)\)s/g, (gap, name) => values[name]);
-}
 
 // Patching: text and attributes change where they are, so that focus, selection and opened details stay.
 
@@ -93,7 +88,7 @@ function hideRead() {
     if (one.querySelector(".read")) continue;
     const button = document.createElement("button");
     button.className = "read";
-    button.textContent = say("Got it");
+    button.textContent = "Got it";
     button.addEventListener("click", () => {
       localStorage.setItem("read", JSON.stringify([...readOnes(), one.dataset.read].slice(-50)));
       hideRead();
@@ -108,9 +103,9 @@ function open() {
   if (source || document.hidden || !main.hasAttribute("data-live")) return;
   source = new EventSource(`${base}/live${location.pathname.slice(base.length)}${location.search}`);
   source.addEventListener("parts", (event) => { hear(); show(JSON.parse(event.data)); });
-  source.addEventListener("fault", () => lose(say("the page cannot be read now")));
+  source.addEventListener("fault", () => lose("the page cannot be read now"));
   source.addEventListener("open", hear);
-  source.addEventListener("error", () => { lose(say("no connection")); if (source.readyState === EventSource.CLOSED) again(); });
+  source.addEventListener("error", () => { lose("no connection"); if (source.readyState === EventSource.CLOSED) again(); });
 }
 
 function close() {
@@ -130,13 +125,12 @@ async function again() { // the server refused the stream: perhaps the log-in ha
 function hear() {
   heardAt = Date.now();
   shownAt = new Date(Date.now() + ahead);
-  tellLink("live", say("live"));
+  tellLink("live", "live");
 }
 
 function lose(why) {
-  const seconds = (Date.now() + ahead - shownAt) / 1000;
-  link.dataset.why = why;
-  tellLink("lost", seconds < 60 ? why : say("%(why)s for %(age)s", { why, age: span(seconds) }));
+  const age = span((Date.now() + ahead - shownAt) / 1000);
+  tellLink("lost", age === "now" ? why : `${why} for ${age}`);
 }
 
 function tellLink(state, words) {
@@ -147,7 +141,7 @@ function tellLink(state, words) {
 // Ages and zones.
 
 function span(seconds) {
-  if (seconds < 60) return say("now");
+  if (seconds < 60) return "now";
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86400)} d`;
@@ -164,7 +158,7 @@ function tellZone() {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const there = root.dataset.zone;
   try {
-    if (clockOf(here) !== clockOf(there)) document.getElementById("zone").textContent = say(", not of %(zone)s, where you are", { zone: here });
+    if (clockOf(here) !== clockOf(there)) document.getElementById("zone").textContent = `, not of ${here}, where you are`;
   } catch { /* a zone that this browser does not know */ }
 }
 
@@ -176,8 +170,8 @@ function clockOf(zone) { // what its clocks show now, in January and in July
 
 function tick() {
   tellAges();
-  if (link.dataset.state === "lost") lose(link.dataset.why);
-  else if (source && Date.now() - heardAt > SILENT_MS) { close(); lose(say("no connection")); open(); }
+  if (link.dataset.state === "lost") lose(link.firstElementChild.textContent.split(" for ")[0]);
+  else if (source && Date.now() - heardAt > SILENT_MS) { close(); lose("no connection"); open(); }
 }
 
 // Forms and the theme.
@@ -187,7 +181,7 @@ document.addEventListener("submit", (event) => {
   if (!button || event.target.method !== "post") return;
   leavesUntil = Date.now() + 10000;
   button.setAttribute("aria-busy", "true");
-  button.textContent = say("Sending…");
+  button.textContent = "Sending…";
   setTimeout(() => { button.disabled = true; }); // after the form was sent
 });
 
