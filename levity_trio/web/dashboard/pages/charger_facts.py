@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_
-from levity_trio.records import record
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, Read, Values, View
@@ -24,18 +23,6 @@ class Column(NamedTuple):
     title: str
     field: str
     kind: str = "text"
-
-
-@record
-class Table:
-    """A table of rows as the API answers them. `empty` is what stands there without rows."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: Sequence[Mapping[str, Any]]
-    empty: str
-    cursor: str | None = None
-    """Of the page with older rows."""
 
 
 class Kind(NamedTuple):
@@ -223,51 +210,31 @@ _REGISTRATIONS: Final = N_(
 )
 
 
-def _kind_of(view: View, kinds: Sequence[Kind]) -> Kind:
-    return next((one for one in kinds if one.path == view.query.get("show")), kinds[0])
-
-
-async def _table(view: View, kind: Kind, *, path: str | None = None, **query: Any) -> Table:
+async def _table(view: View, kind: Kind) -> Values:
+    path, query = f"{api_of(view)}/{kind.path}", dict[str, Any]()
+    if kind is _FILES:
+        path, query = "/api/admin/files", {"charger": view.path["id"]}
     if kind.is_paged:
         query |= {"limit": ROWS, "cursor": view.query.get("cursor")}
-    found = await view.get(path or f"{api_of(view)}/{kind.path}", **query)
-    return Table(
-        title=kind.title,
-        columns=kind.columns,
-        rows=found["data"],
-        empty=kind.empty,
-        cursor=found.get("next_cursor") if kind.is_paged else None,
-    )
+    found = await view.get(path, **query)
+    cursor = found.get("next_cursor") if kind.is_paged else None
+    return {**kind._asdict(), "rows": found["data"], "cursor": cursor}
 
 
-def _chosen(tab: str, kinds: Sequence[Kind]) -> Read:
+def _chosen(tab: str, kinds: Sequence[Kind], for_operators: Sequence[Kind] = ()) -> Read:
     """Return how a page reads the list that its reader has chosen."""
 
     async def read(view: View) -> Values:
-        kind = _kind_of(view, kinds)
-        return {**await head(view, tab), "kinds": kinds, "kind": kind, "table": await _table(view, kind)}
+        offered = (*kinds, *(for_operators if view.caller.role >= Role.OPERATOR else ()))
+        kind = next((one for one in offered if one.path == view.query.get("show")), offered[0])
+        return {**await head(view, tab), "kinds": offered, "kind": kind, "table": await _table(view, kind)}
 
     return read
 
 
-async def _read_oddities(view: View) -> Values:
-    kinds = [*_ODDITIES, *([_SET_ASIDE] if view.caller.role >= Role.OPERATOR else ())]
-    kind = _kind_of(view, kinds)
-    return {**await head(view, "oddities"), "kinds": kinds, "kind": kind, "table": await _table(view, kind)}
-
-
 async def _read_limits(view: View) -> Values:
-    kinds = [*_LIMITS, _FILES]
-    kind = _kind_of(view, kinds)
-    if kind is _FILES:
-        table = await _table(view, kind, path="/api/admin/files", charger=view.path["id"])
-    else:
-        table = await _table(view, kind)
     return {
-        **await head(view, "limits"),
-        "kinds": kinds,
-        "kind": kind,
-        "table": table,
+        **await _chosen("limits", (*_LIMITS, _FILES))(view),
         "limits": (await view.get(f"{api_of(view)}/profiles/limits"))["data"],
         "lists": (await view.get(f"{api_of(view)}/local-lists/status"))["data"],
     }
@@ -333,7 +300,7 @@ def _page(tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: 
 PAGES: Final = N_(
     (
         _page("history", "History", _chosen("history", _HISTORY)),
-        _page("oddities", "Repairs and habits", _read_oddities, template="history"),
+        _page("oddities", "Repairs and habits", _chosen("oddities", _ODDITIES, (_SET_ASIDE,)), template="history"),
         _page("limits", "Limits and lists", _read_limits),
         _page("configuration", "Configuration", _read_configuration),
         _page("security", "Security", _read_security, Role.OPERATOR),
