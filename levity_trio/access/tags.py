@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.access.wallets import Wallets
 from levity_trio.charging.names import EDGES
-from levity_trio.events import Event
-from levity_trio.events.access import TagChanged, TagsImported
+from levity_trio.events import Event, TagChanged, TagsImported
 from levity_trio.records import record
 
 LONGEST_TAG: Final = 20

@@ -7,75 +7,20 @@ readings are not facts. Observations are not stored; they describe the state of 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from levity_trio.events.access import StartRefused as StartRefused
-from levity_trio.events.access import TagChanged as TagChanged
-from levity_trio.events.access import TagsImported as TagsImported
-from levity_trio.events.accounts import AccountChanged as AccountChanged
-from levity_trio.events.accounts import OwnershipChanged as OwnershipChanged
-from levity_trio.events.accounts import TransactionGiven as TransactionGiven
-from levity_trio.events.accounts import VehicleChanged as VehicleChanged
-from levity_trio.events.biller import BillerChanged as BillerChanged
-from levity_trio.events.billing import BillingBegun as BillingBegun
-from levity_trio.events.billing import MonthClosed as MonthClosed
-from levity_trio.events.certificates import CertificateDelivered as CertificateDelivered
-from levity_trio.events.certificates import CertificateRefused as CertificateRefused
-from levity_trio.events.certificates import CertificateRequested as CertificateRequested
-from levity_trio.events.certificates import SecuringBegan as SecuringBegan
-from levity_trio.events.certificates import SecuringEnded as SecuringEnded
-from levity_trio.events.certificates import SecuringStopped as SecuringStopped
-from levity_trio.events.commands import CallAnswered as CallAnswered
-from levity_trio.events.commands import CallFailed as CallFailed
-from levity_trio.events.commands import OutcomeKnown as OutcomeKnown
-from levity_trio.events.decisions import MessageAttached as MessageAttached
-from levity_trio.events.decisions import MessageDismissed as MessageDismissed
-from levity_trio.events.decisions import ReviewDismissed as ReviewDismissed
-from levity_trio.events.decisions import TransactionConfirmed as TransactionConfirmed
-from levity_trio.events.decisions import TransactionCorrected as TransactionCorrected
-from levity_trio.events.doors import CertificateIssued as CertificateIssued
-from levity_trio.events.doors import CertificateNameAllowed as CertificateNameAllowed
-from levity_trio.events.doors import CertificateRevoked as CertificateRevoked
-from levity_trio.events.doors import ChargerReadmitted as ChargerReadmitted
-from levity_trio.events.doors import ChargerTurnedAway as ChargerTurnedAway
-from levity_trio.events.doors import PasswordChanged as PasswordChanged
-from levity_trio.events.doors import ProfileChanged as ProfileChanged
-from levity_trio.events.doors import ReadmissionUsed as ReadmissionUsed
-from levity_trio.events.fact import Fact as Fact
-from levity_trio.events.files import FileReceived as FileReceived
-from levity_trio.events.local_lists import LocalListFailing as LocalListFailing
-from levity_trio.events.local_lists import LocalListPaused as LocalListPaused
-from levity_trio.events.local_lists import LocalListResumed as LocalListResumed
-from levity_trio.events.meters import MeterChanged as MeterChanged
-from levity_trio.events.meters import MeterRead as MeterRead
-from levity_trio.events.observations import AuditLost as AuditLost
-from levity_trio.events.observations import AuditProgress as AuditProgress
-from levity_trio.events.observations import AutoStart as AutoStart
-from levity_trio.events.observations import BatchCommitted as BatchCommitted
-from levity_trio.events.observations import CallEnded as CallEnded
-from levity_trio.events.observations import HandshakeRefused as HandshakeRefused
-from levity_trio.events.observations import MalformedFrame as MalformedFrame
-from levity_trio.events.observations import MessageHandled as MessageHandled
-from levity_trio.events.observations import Observation as Observation
-from levity_trio.events.observations import PasswordInDigits as PasswordInDigits
-from levity_trio.events.observations import PaymentRefused as PaymentRefused
-from levity_trio.events.observations import PluginFailed as PluginFailed
-from levity_trio.events.observations import TagJudged as TagJudged
-from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
-from levity_trio.events.registration import ChargerRefused as ChargerRefused
-from levity_trio.events.registration import NewcomerWaiting as NewcomerWaiting
-from levity_trio.events.statuses import AvailabilityDiffers as AvailabilityDiffers
-from levity_trio.events.statuses import ErrorOpened as ErrorOpened
-from levity_trio.events.statuses import ErrorsResolved as ErrorsResolved
-from levity_trio.events.statuses import StatusChanged as StatusChanged
-from levity_trio.events.tariffs import TariffAssigned as TariffAssigned
-from levity_trio.events.tariffs import TariffChanged as TariffChanged
-from levity_trio.events.wallets import WalletCovered as WalletCovered
-from levity_trio.events.wallets import WalletEntered as WalletEntered
-from levity_trio.events.wallets import WalletSpent as WalletSpent
-from levity_trio.events.wallets import WalletTermsChanged as WalletTermsChanged
-from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
 from levity_trio.records import record
+
+
+@record
+class Fact:
+    """An event that is stored."""
+
+    charger: str | None
+    at: str
+
+
+# The server, its chargers and their transactions
 
 
 @record
@@ -363,6 +308,573 @@ class EventsPruned(Fact):
     before: str
 
 
+# Tags
+
+
+@record
+class TagChanged(Fact):
+    """An operator, `by`, added, changed or removed a tag; the other fields are what holds from now on.
+
+    `change` is added, changed, blocked, unblocked or removed. The name of a tag is never part of a fact.
+    """
+
+    id_tag: str
+    change: str
+    status: str
+    expires_at: str | None
+    parent_id_tag: str | None
+    max_transactions: int | None
+    by: str
+
+
+@record
+class TagsImported(Fact):
+    """An import is complete: `count` tags of a file that `by` sent were added or changed."""
+
+    count: int
+    by: str
+
+
+@record
+class StartRefused(Fact):
+    """A transaction began with a tag that may not charge. It is stored with its energy; the charger was told."""
+
+    transaction: int
+    connector: int | None
+    id_tag: str | None
+    verdict: str
+
+
+# Accounts and what belongs to them. Facts have the numbers of accounts, never names.
+
+
+@record
+class AccountChanged(Fact):
+    """An operator, `by`, added, changed, closed or reopened an account, which is open from `since` until `until`.
+
+    `change` may also be forgotten: what was personal of it was deleted.
+    """
+
+    account: int
+    change: str
+    since: str
+    until: str | None
+    by: str
+
+
+@record
+class OwnershipChanged(Fact):
+    """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, or no longer does.
+
+    `change` is given, ended or voided: a voided period was wrong, and further facts say what holds instead. `key` is
+    the normal form of a tag, the charger of a space (`connector` 0: all of them), or the number of a vehicle. `vehicle`
+    is the one that a tag names.
+    """
+
+    ownership: int
+    account: int
+    change: str
+    what: str
+    key: str
+    connector: int
+    vehicle: int | None
+    since: str
+    until: str | None
+    by: str
+
+
+@record
+class TransactionGiven(Fact):
+    """An operator gave a transaction to an account by hand, or (`account` null) took it back."""
+
+    transaction: int
+    account: int | None
+    by: str
+
+
+@record
+class VehicleChanged(Fact):
+    """An operator added, changed or removed a vehicle, or had its name forgotten with that of its account."""
+
+    vehicle: int
+    change: str
+    by: str
+
+
+# Statements and tariffs. Facts have numbers, never names.
+
+
+@record
+class BillerChanged(Fact):
+    """An operator, `by`, changed who bills, as it stands on statements from now on.
+
+    `biller` is the number of the new row, `changed` names its fields that differ from the one before.
+    """
+
+    biller: int
+    changed: tuple[str, ...]
+    by: str
+
+
+@record
+class BillingBegun(Fact):
+    """An operator, `by`, said from which local day on this system bills."""
+
+    day: str
+    by: str
+
+
+@record
+class MonthClosed(Fact):
+    """An operator closed a month (`account` null), or it for one account that moved out.
+
+    `statements` were made, with the numbers from `first` to `last`, null if there are none.
+    """
+
+    month: str
+    account: int | None
+    statements: int
+    first: int | None
+    last: int | None
+    by: str
+
+
+@record
+class TariffChanged(Fact):
+    """An operator, `by`, added or withdrew (`change`) a version of a tariff that holds from the local day `since`."""
+
+    tariff: int
+    version: int
+    change: str
+    since: str
+    by: str
+
+
+@record
+class TariffAssigned(Fact):
+    """From the local day `since` a tariff, or (`tariff` null) none, holds for an account, a charger or the site.
+
+    `scope` says which of these, `key` is the number of the account, the charger, or empty.
+    """
+
+    assignment: int
+    scope: str
+    key: str
+    tariff: int | None
+    since: str
+    by: str
+
+
+# Wallets of accounts: the numbers of entries, never amounts
+
+
+@record
+class WalletEntered(Fact):
+    """Something was entered in the ledger of an account: `kind` is payment, top-up, charge, statement and so on.
+
+    `transaction` is the one that a charge is for.
+    """
+
+    entry: int
+    account: int
+    kind: str
+    transaction: int | None
+    by: str
+
+
+@record
+class WalletTermsChanged(Fact):
+    """An operator made an account prepaid or postpaid (`terms`), or changed the limit at which it is spent."""
+
+    account: int
+    terms: str
+    by: str
+
+
+@record
+class WalletSpent(Fact):
+    """What a prepaid account has available reached its limit: its tags are Blocked."""
+
+    account: int
+
+
+@record
+class WalletCovered(Fact):
+    """An account that was spent may charge again: it has more available than its limit, or is postpaid."""
+
+    account: int
+
+
+# Meters of the house
+
+
+@record
+class MeterChanged(Fact):
+    """An operator added or changed a meter of the house."""
+
+    meter: int
+    change: str
+    by: str
+
+
+@record
+class MeterRead(Fact):
+    """An operator entered a reading of a meter of the house (`change` is added), or voided one that was wrong (voided).
+    `read_at` is the time of the reading."""
+
+    meter: int
+    reading: int
+    change: str
+    read_at: str
+    wh: int
+    by: str
+
+
+# Who may connect as a charger
+
+
+@record
+class CertificateRequested(Fact):
+    """A charger requested a signed certificate."""
+
+    csr: str
+
+
+@record
+class CertificateRefused(Fact):
+    """A charger's request for a certificate was answered with Rejected."""
+
+    reason: str
+
+
+@record
+class CertificateDelivered(Fact):
+    """What became of a certificate that was sent to its charger: installed, refused or undelivered."""
+
+    certificate: int
+    result: str
+
+
+@record
+class SecuringBegan(Fact):
+    """An operator wants this security profile for a charger."""
+
+    securing: int
+    profile: int
+    by: str
+
+
+@record
+class SecuringStopped(Fact):
+    """A step towards a security profile failed; `words` say why and what to do. The charger's old door stays open."""
+
+    securing: int
+    profile: int
+    step: str
+    words: str
+
+
+@record
+class SecuringEnded(Fact):
+    """The way to a security profile is done, replaced by a newer one, or cancelled."""
+
+    securing: int
+    profile: int
+    result: str
+
+
+@record
+class PasswordChanged(Fact):
+    """A password of a charger was stored (`expected`), is the only one from now on (`confirmed`), or was `ended`."""
+
+    credential: int
+    state: str
+    by: str
+
+
+@record
+class ProfileChanged(Fact):
+    """The security profile that is required of a charger changed.
+
+    It rises with the charger's first connection at a higher one (`by` is None); only an operator lowers it.
+    """
+
+    profile: int
+    before: int
+    by: str | None
+
+
+@record
+class ChargerReadmitted(Fact):
+    """An operator lets a charger in once below its required profile, until `until`."""
+
+    profile: int
+    until: str
+    by: str
+
+
+@record
+class ReadmissionUsed(Fact):
+    """A handshake from this address was let in below the profile that is required of the charger."""
+
+    profile: int
+    remote_address: str
+
+
+@record
+class ChargerTurnedAway(Fact):
+    """A known charger began to be turned away: its handshake is refused, or its connection is closed on it.
+
+    `kind` is the kind of the reason, one of a fixed set. Refusals of strangers are no facts.
+    """
+
+    remote_address: str
+    kind: str
+    reason: str
+
+
+@record
+class CertificateIssued(Fact):
+    """A certificate opens the door for a charger: our authority issued it, or an operator adopted it."""
+
+    certificate: int
+    fingerprint: str
+    not_after: str
+    by: str
+
+
+@record
+class CertificateRevoked(Fact):
+    """An operator revoked a certificate; it opens no door any more."""
+
+    certificate: int
+    fingerprint: str
+    by: str
+    reason: str
+
+
+@record
+class CertificateNameAllowed(Fact):
+    """An operator lets the certificate requests of a charger have this name (CN), as the rejected `request` had it."""
+
+    request: int
+    name: str
+    by: str
+    reason: str
+
+
+@record
+class NewcomerWaiting(Fact):
+    """A charger that nobody adopted connected for the first time, and waits for a person (--registration ask).
+
+    `resembles` is a known charger whose identity differs only in the case of its letters.
+    """
+
+    remote_address: str
+    resembles: str | None
+
+
+@record
+class ChargerAdopted(Fact):
+    """A person registered a charger: it is served in every mode of --registration."""
+
+    by: str
+    reason: str
+
+
+@record
+class ChargerRefused(Fact):
+    """A person refused a charger: it is answered Rejected, and is sent nothing."""
+
+    by: str
+    reason: str
+
+
+# Commands: what was asked of chargers, and what came of it
+
+
+@record
+class CallAnswered(Fact):
+    """A charger answered a command: `state` is accepted or rejected, by the status of the response."""
+
+    command: int
+    action: str
+    state: str
+    status: str | None
+    late: bool
+
+
+@record
+class CallFailed(Fact):
+    """A command got no CALLRESULT: `state` is error (a CALLERROR), timed out, gone, expired or cancelled."""
+
+    command: int
+    action: str
+    state: str
+    error_code: str | None
+
+
+@record
+class OutcomeKnown(Fact):
+    """What came of a command: `outcome` is fulfilled, contradicted or not seen, `words` says it for people."""
+
+    command: int
+    action: str
+    outcome: str
+    words: str
+    transaction: int | None
+
+
+@record
+class FileReceived(Fact):
+    """A charger sent a file for a command of ours: `kind` is diagnostics or log."""
+
+    file: int
+    command: int
+    kind: str
+    size_bytes: int
+
+
+@record
+class LocalListPaused(Fact):
+    """A list was sent to a charger by hand (`command`, asked for by `by`), so its local list is no longer kept."""
+
+    command: int
+    by: str | None
+
+
+@record
+class LocalListResumed(Fact):
+    """An operator (`by`) had the local list of a charger kept again."""
+
+    by: str
+
+
+@record
+class LocalListFailing(Fact):
+    """A charger failed twice to take its local list. It is tried again after pauses; `problem` is the last answer."""
+
+    problem: str
+
+
+# Decisions of operators, with their names (`by`) and reasons
+
+
+@record
+class TransactionConfirmed(Fact):
+    """An operator confirmed the energy of an ended transaction, so it is certain. `reviews` are the codes of the doubts
+    that this resolved."""
+
+    transaction: int
+    connector: int | None
+    energy_wh: int
+    reviews: tuple[str, ...]
+    by: str
+    reason: str
+
+
+@record
+class TransactionCorrected(Fact):
+    """An operator set the energy of an ended transaction. `before_wh` is its energy as reported by facts until then."""
+
+    transaction: int
+    connector: int | None
+    energy_wh: int
+    before_wh: int
+    reviews: tuple[str, ...]
+    by: str
+    reason: str
+
+
+@record
+class ReviewDismissed(Fact):
+    """An operator dismissed a doubt about a transaction; its figure did not change."""
+
+    transaction: int
+    connector: int | None
+    review: int
+    code: str
+    by: str
+    reason: str
+
+
+@record
+class MessageAttached(Fact):
+    """An operator linked a message that was set aside to a transaction, perhaps one that was made for it."""
+
+    set_aside: int
+    action: str
+    transaction: int
+    by: str
+    reason: str
+
+
+@record
+class MessageDismissed(Fact):
+    """An operator looked at a message that was set aside; it affects no bill."""
+
+    set_aside: int
+    action: str
+    by: str
+    reason: str
+
+
+# Statuses; connector 0 is the charger
+
+
+@record
+class StatusChanged(Fact):
+    """The status of a connector changed (connector 0 is the charger itself)."""
+
+    connector: int
+    status: str
+    error_code: str
+
+
+@record
+class AvailabilityDiffers(Fact):
+    """A connector reports a status against what it was told to be: `wanted` is Operative or Inoperative."""
+
+    connector: int
+    wanted: str
+    status: str
+
+
+@record
+class ErrorOpened(Fact):
+    """A charger reported an errorCode other than NoError. It is a warning if the status is not Faulted."""
+
+    connector: int
+    error_code: str
+    vendor_error_code: str | None
+    is_warning: bool
+
+
+@record
+class ErrorsResolved(Fact):
+    """A charger reported NoError for a connector with open errors."""
+
+    connector: int
+    count: int
+
+
+# Webhooks
+
+
+@record
+class WebhookGivenUp(Fact):
+    """Facts of a charger were never delivered to a webhook, because its receiver failed for three days.
+
+    `first` and `last` are the ids of the first and last of these `facts`; `charger` is None for facts of no charger.
+    """
+
+    webhook: str
+    first: int
+    last: int
+    facts: int
+    problem: str
+
+
 TRANSACTION_FACTS: Final = (
     *(TransactionStarted, TransactionStopped, TransactionClosed, TransactionRejudged, StopConflicted),
     *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
@@ -380,6 +892,138 @@ PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, Me
 """Facts by which observers follow the current state, or alert for as long as it lasts. They are published even if only
 counted, not stored.
 """
+
+
+# Observations: events about the server itself that plugins observe and that are not stored
+
+
+@record
+class Observation:
+    """An event that is not stored."""
+
+    charger: str | None
+
+
+@record
+class MessageHandled(Observation):
+    """A CALL of a charger was answered after `seconds`. `code` is that of the CALLERROR, None for a CALLRESULT.
+
+    `request` is the request as read, a dataclass of `ocpp.v16.call`; None if it was unreadable.
+    """
+
+    action: str
+    seconds: float
+    request: Any
+    code: str | None
+    repairs: tuple[str, ...]
+    """The kinds of the repairs made to it."""
+
+
+@record
+class CallEnded(Observation):
+    """A CALL of ours ended after `seconds`: `state` is accepted, rejected, error, timed out or gone (as in `command`).
+
+    `status` is the status in its response, if there is one; `late` is whether the response came after the time-out.
+    """
+
+    action: str
+    state: str
+    seconds: float
+    status: str | None
+    error_code: str | None
+    late: bool
+
+
+@record
+class MalformedFrame(Observation):
+    """A malformed frame, or a response that belongs to no CALL in flight; `kind` is one of a fixed set."""
+
+    kind: str
+
+
+@record
+class HandshakeRefused(Observation):
+    """A handshake was refused. The peer is not identified, so `charger` is None.
+
+    `status` is the HTTP status, or the close code 1002 if the client did not offer ocpp1.6, or 0 if the TLS handshake
+    failed. `kind` is the kind of the reason, one of a fixed set.
+    """
+
+    status: int
+    reason: str
+    kind: str = "malformed"
+
+
+@record
+class PasswordInDigits(Observation):
+    """A charger presented the hexadecimal digits of its password instead of its bytes; it was let in."""
+
+
+@record
+class BatchCommitted(Observation):
+    """The writer committed a batch."""
+
+    seconds: float
+    writes: int
+
+
+@record
+class PluginFailed(Observation):
+    """A hook of a plugin raised, or took too long."""
+
+    plugin: str
+    hook: str
+
+
+@record
+class AuditProgress(Observation):
+    """The progress of the audit to Fluentd; `lag` is the number of log ids that are not acknowledged yet."""
+
+    lag: int
+    connected: bool
+
+
+@record
+class AuditLost(Observation):
+    """`count` frames were pruned before Fluentd had acknowledged them."""
+
+    count: int
+
+
+@record
+class TagJudged(Observation):
+    """A charger was told the `status` of a tag, in its response to `action`."""
+
+    action: str
+    status: str
+
+
+@record
+class AutoStart(Observation):
+    """The outcome of an automatic start: started, rejected, timed out, not sent, given up, withdrawn, blocked or over.
+
+    The log has the reason.
+    """
+
+    connector: int
+    outcome: str
+
+
+@record
+class PaymentRefused(Observation):
+    """A request of a payment service was refused; `code` is that of the problem."""
+
+    code: str
+
+
+@record
+class ReadingReceived(Observation):
+    """A charger sent values of a connector: each as (measurand, phase, value, unit), as sent."""
+
+    connector: int
+    transaction: int | None
+    at: str
+    values: tuple[tuple[str, str, str, str], ...]
 
 
 Event = Fact | Observation

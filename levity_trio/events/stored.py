@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio import events
-from levity_trio.events.fact import Fact
+from levity_trio.events import Fact
 
 _CLASSES: Final[dict[str, Any]] = {
     name: found for name, found in vars(events).items() if isinstance(found, type) and issubclass(found, Fact)

@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 import orjson
 import trio
 
-from levity_trio.events import Event, Fact
-from levity_trio.events.readings import ReadingReceived
+from levity_trio.events import Event, Fact, ReadingReceived
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads import Reader

@@ -18,8 +18,7 @@ from levity_trio.charger.exchange import (
 )
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import Reading, understand
-from levity_trio.events import TagJudged
-from levity_trio.events.readings import ReadingReceived
+from levity_trio.events import ReadingReceived, TagJudged
 from levity_trio.store.cases.transaction import ReadAhead
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes import authorization

@@ -19,7 +19,7 @@ import trio
 from jinja2 import DictLoader, Environment
 from trio.testing import MockClock
 
-from levity_trio.events.readings import ReadingReceived
+from levity_trio.events import ReadingReceived
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.context import Places
