@@ -16,9 +16,8 @@ from levity_trio.charging.sent.readings import Moment
 from levity_trio.plugins.base import Plugin, Site
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.wire.payloads import call
 from levity_trio.wire.times import STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 

@@ -11,9 +11,9 @@ import pytest
 
 from levity_trio.charger.exchange import read_again
 from levity_trio.store.cases.transaction import Known
+from levity_trio.store.writes.origin import StopWithData
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
-from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.store.writes.transactions.waiting import Made
 from tests.store.books import Books
 

@@ -12,10 +12,9 @@ from levity_trio.charging.sent.readings import Moment
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import sessions
-from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import FREE_SECONDS, Closing
-from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.states import follow_free, load
 from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import SERVER, Books, Station, meter_value

@@ -20,8 +20,8 @@ from levity_trio.store.cases.transaction import LAST_TIME, known
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
 from levity_trio.store.writes import sessions
+from levity_trio.store.writes.origin import Opening
 from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import SERVER, Books, Station, meter_value
 from tests.store.history import REGISTER, with_history
 from tests.store.reading import view

@@ -5,8 +5,8 @@ import pytest
 from levity_trio.charging.sent.readings import Moment, understand
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionStopped
 from levity_trio.store.writes import sessions
+from levity_trio.store.writes.origin import Opening
 from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.unreadable import start_unreadable
 from levity_trio.wire.times import STATUS_AHEAD
 from tests.store.books import SERVER, UNSET_CLOCK, Books, Station, meter_value

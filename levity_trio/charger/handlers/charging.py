@@ -23,9 +23,9 @@ from levity_trio.store.cases.transaction import ReadAhead
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes import authorization
 from levity_trio.store.writes.frames import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
+from levity_trio.store.writes.origin import Start, Stop, StopWithData
 from levity_trio.store.writes.transactions import starts, stops, waiting
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import Start, Stop, StopWithData
 from levity_trio.wire.payloads import call, call_result
 
 METER_VALUES = "MeterValues"

@@ -1,12 +1,15 @@
 """The bounds of a figure: each test names the two pieces of evidence that do not agree.
 
 A chain is a candidate's course of the register since the start: points of (seconds, Wh), from 0 at the start to the
-candidate's figure at the stop. A conflict refutes the candidate. What the state of charge shows stands at the end.
+candidate's figure at the stop. A conflict refutes the candidate. Every fast step of a chain is compared with the paces
+of all others while a car charged. The paces are therefore sorted once; leaving one out then takes logarithmic time.
+What the state of charge shows stands at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +17,6 @@ from math import inf
 from typing import NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.paces import Paces
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import Case, Charge
 from levity_trio.charging.sent.figures import Chain, Figure
@@ -28,6 +30,56 @@ from levity_trio.charging.sent.power import (
     too_little,
     tracks,
 )
+
+
+class Spread(NamedTuple):
+    """Statistics of paces in W; all 0 without any."""
+
+    steps: int
+    least: float
+    median: float
+    most: float
+
+    @property
+    def is_one_pace(self) -> bool:
+        """Whether there are many paces, none much above the median."""
+        is_close = self.most <= (1 + tolerances.STEADY_SHARE) * self.median and self.least > 0
+        return self.steps >= tolerances.MANY and is_close
+
+
+class Paces:
+    """The paces of one chain. The times of the steps in `ends` are exact to one `interval`, in seconds."""
+
+    def __init__(self, chain: Chain, interval: float, ends: tuple[int, int]) -> None:
+        self.chain = chain
+        self._by_step = dict(_paces(chain, interval, ends))
+        self._in_order = sorted(self._by_step.values())
+
+    @property
+    def most(self) -> float:
+        return self._in_order[-1] if self._in_order else 0.0
+
+    def spread(self, without: int = -1) -> Spread:
+        """Return the statistics of all steps, or of all but one."""
+        place, count = len(self._in_order), len(self._in_order)
+        if without in self._by_step:
+            place, count = bisect_left(self._in_order, self._by_step[without]), count - 1
+        if count == 0:
+            return Spread(0, 0.0, 0.0, 0.0)
+        least, lower, upper, most = (
+            self._in_order[number + (number >= place)] for number in (0, (count - 1) // 2, count // 2, count - 1)
+        )
+        return Spread(count, least, lower if count % 2 else (lower + upper) / 2, most)
+
+
+def _paces(chain: Chain, interval: float, ends: tuple[int, int]) -> Iterator[tuple[int, float]]:
+    for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
+        margin = interval if number in ends else 0.0
+        if now - before > tolerances.HALF * margin and high > low:  # a shorter end shows no pace
+            pace = (high - low) * HOUR / (now - before + margin)
+            if pace >= tolerances.LEAST_AC_W:
+                yield number, pace
+
 
 Evidence = tuple[str, str]
 """Two pieces of evidence that do not agree."""

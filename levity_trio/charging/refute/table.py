@@ -15,7 +15,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.refute import ending, impossible, measured, neighbours, scales, stale
 from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.refute.figure import impossible_step, reported
-from levity_trio.charging.refute.overlaps import overlaps
+from levity_trio.charging.refute.neighbours import overlaps
 from levity_trio.charging.refute.shared import shared
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import Case

@@ -20,11 +20,11 @@ from levity_trio.store.reads import transactions as stored
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.review_queue import Counts, ReviewItem, counts, message, to_review
 from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.writes.origin import StopWithData
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
 from levity_trio.store.writes.transactions.decisions import Problem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.store.writes.transactions.waiting import Made
 from levity_trio.web.api.bodies import WATT_HOURS, Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role

@@ -22,9 +22,8 @@ from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import Known, after, by_our_clock
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.links import SERVER_ENDED
-from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, end
-from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before, unlink_since
 from levity_trio.store.writes.transactions.states import Entry, by_the_system, load, open_ones, state
 

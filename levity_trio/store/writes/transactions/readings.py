@@ -27,9 +27,8 @@ from levity_trio.store.cases.case import idle_since_boot, was_available
 from levity_trio.store.cases.transaction import SAMPLED, Known, after, before, by_our_clock
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
-from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.origin import STOP_DATA, Origin, Stop
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
-from levity_trio.store.writes.transactions.requests import STOP_DATA, Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import (
     Sign,

@@ -17,9 +17,8 @@ from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal
 from levity_trio.store.writes.effects import Use, use_reservation
 from levity_trio.store.writes.hiding import show_again
-from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.origin import Message, Opening, Origin, Start, Started
 from levity_trio.store.writes.transactions.judging import compare_neighbours, judge_now, look_again
-from levity_trio.store.writes.transactions.requests import Opening, Start, Started
 from levity_trio.store.writes.transactions.states import (
     Entry,
     Sign,

@@ -49,11 +49,10 @@ from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.authorization import is_stranger, judge
-from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.origin import LOCAL, STOP_DATA, WITHOUT_ID, Origin, Stop, StopWithData
 from levity_trio.store.writes.transactions import unknown_starts
 from levity_trio.store.writes.transactions.judging import end, judge_again, look_again
 from levity_trio.store.writes.transactions.readings import Batch, called, link_again, store_data
-from levity_trio.store.writes.transactions.requests import LOCAL, STOP_DATA, WITHOUT_ID, Stop, StopWithData
 from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import (
     Entry,

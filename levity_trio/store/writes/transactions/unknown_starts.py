@@ -21,9 +21,8 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
-from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.origin import Origin, Stop
 from levity_trio.store.writes.transactions import starts
-from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import link_earlier, unlink_since
 from levity_trio.store.writes.transactions.states import Entry, add_event, newest, open_ones

@@ -12,11 +12,10 @@ from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts
 from levity_trio.store.writes.authorization import Judged, judge_start
-from levity_trio.store.writes.origin import Message, Origin, number_in, raw_in, text_in
+from levity_trio.store.writes.origin import STOP_DATA, Message, Origin, Started, number_in, raw_in, text_in
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.judging import compare_neighbours
 from levity_trio.store.writes.transactions.readings import Batch, attach, is_ours
-from levity_trio.store.writes.transactions.requests import STOP_DATA, Started
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import insert, link_earlier, record_start
 from levity_trio.store.writes.transactions.states import Entry, Sign, add_event, load, resume, suspend_one

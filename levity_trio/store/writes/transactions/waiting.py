@@ -24,7 +24,7 @@ from levity_trio.store.cases.settled import DISMISSED, SYSTEM
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
-from levity_trio.store.writes.origin import Message, Origin, fields_of, text_in
+from levity_trio.store.writes.origin import LOCAL, WITHOUT_ID, Message, Origin, Stop, StopWithData, fields_of, text_in
 from levity_trio.store.writes.transactions import readings, stops, unknown_starts
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
@@ -36,7 +36,6 @@ from levity_trio.store.writes.transactions.decisions import (
     find,
 )
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import LOCAL, WITHOUT_ID, Stop, StopWithData
 from levity_trio.store.writes.transactions.states import Entry, add_event, load
 
 ATTACHED: Final = "attached"
