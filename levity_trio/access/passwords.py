@@ -18,7 +18,7 @@ AUTHORIZATION_KEY: Final = "AuthorizationKey"
 MADE_BYTES: Final = 20
 SALT_BYTES: Final = 16
 HEX_DIGITS: Final = (32, 40)
-"""Of 16 to 20 bytes."""
+"""The password of a charger in hexadecimal: 16 to 20 bytes."""
 LONGEST_BYTES: Final = 256
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**13, 8, 1
 """8 MiB and about 25 ms of a desktop processor."""

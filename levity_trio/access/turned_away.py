@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 MOST: Final = 50
 """Identities that are told of."""
 TOLD_FOR: Final = timedelta(days=1)
-"""For so long after the last refusal it is told of."""
+"""How long after its last refusal a peer is listed."""
 REASON_CHARACTERS: Final = 200
 LOOK: Final = "The log has its request, beside “handshake refused”"
 ADVICE: Final[Mapping[str, str]] = {
@@ -52,7 +52,7 @@ OUTLASTING: Final = frozenset({"message", "slow", "messages", "memory", "sharing
 
 
 class Refusal(NamedTuple):
-    """That a peer was turned away at `at`, in the database's format. `reason` is a clause about it."""
+    """A peer was turned away at `at`, in the database's format. `reason` is a clause about it."""
 
     identity: str | None
     address: str
@@ -62,7 +62,7 @@ class Refusal(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """By what it is known: its identity, which contains no `/`, or else its address."""
+        """The name by which it is known: its identity, which contains no `/`, or else its address."""
         return self.identity or f"/{self.address}"
 
     @property

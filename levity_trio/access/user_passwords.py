@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from unicodedata import normalize
 
 MOST_TRIES: Final = 5
-"""Of a PIN."""
+"""A PIN is void after so many wrong ones."""
 SALT_BYTES: Final = 16
 SCRYPT_N: Final = 2**13
 SCRYPT_R: Final = 8
@@ -25,7 +25,7 @@ class Stretched(NamedTuple):
 
 
 NOBODYS: Final = Stretched("00" * SALT_BYTES, "00" * 64)
-"""Compared with where there is no password, so that the answer takes as long."""
+"""What is compared where there is no password, so that the answer takes as long."""
 
 
 def store(password: str) -> Stretched:
@@ -40,6 +40,6 @@ def is_of(stored: Stretched, password: str) -> bool:
 
 
 def _digest(salt: bytes, password: str) -> str:
-    """Keyboards write an accented letter as one character or as two; both are the same password."""
-    given = normalize("NFC", password).encode(errors="surrogatepass")
-    return scrypt(given, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).hex()
+    """Return the digest. Keyboards write an accented letter as one character or two; both are the same password."""
+    normal = normalize("NFC", password).encode(errors="surrogatepass")
+    return scrypt(normal, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).hex()

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from levity_trio.events import Event, OwnershipChanged, WalletCovered, WalletSpent
 
 _NEVER: Final = "9999"
-"""After all times."""
+"""A text that sorts after all times."""
 
 
 class OwnedTag(NamedTuple):

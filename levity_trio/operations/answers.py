@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 SUCCESSES: Final = frozenset({"accepted", "scheduled", "rebootrequired", "unlocked", "acceptedcanceled"})
-"""In lower case, because chargers vary the case."""
+"""Statuses that agree, in lower case because chargers vary the case."""
 WITHOUT_STATUS: Final = frozenset({"GetConfiguration", "GetDiagnostics", "GetLocalListVersion", "UpdateFirmware"})
 """Actions whose CALLRESULT has no status: any answer agrees."""
 WITH_STATUS: Final = frozenset(

@@ -22,7 +22,7 @@ _MODULES: Final = (core, firmware, local_list, reservation, smart_charging, trig
 OPERATIONS: Final[Mapping[str, Operation]] = {
     operation.action: operation for module in _MODULES for operation in module.OPERATIONS
 }
-"""By action, the nineteen of OCPP 1.6 first."""
+"""All operations by their action, the nineteen of OCPP 1.6 first."""
 
 
 def find(name: str) -> Operation:

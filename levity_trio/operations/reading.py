@@ -94,7 +94,7 @@ class Reading:
                 found[folded] = key
 
     def _divide(self, most: int) -> None:
-        """After the call for all keys: where some are missing that the charger must have, ask for all that are left."""
+        """Ask for all keys that are left, if the call for all lacked some that the charger must have."""
         self._size = self._most = most
         seen, denied = _folded(self.before.seen), _folded(self.before.unknown)
         expected = (seen.keys() | _folded(REQUIRED).keys()) - denied.keys()

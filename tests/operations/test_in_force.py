@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.operations.in_force import Charging, Rules, limit_reported
+from levity_trio.operations.limits import Charging, Rules, limit_reported
 from levity_trio.simulator.charger.profiles import Profiles
 from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, Installed
 from levity_trio.wire.times import wire_time

@@ -28,8 +28,8 @@ from levity_trio.charging.energy import judge
 from levity_trio.charging.explain import course_of
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.operations.in_force import Charging
-from levity_trio.operations.in_force import Rules as RulesInForce
+from levity_trio.operations.limits import Charging
+from levity_trio.operations.limits import Rules as RulesInForce
 from levity_trio.store.cases.case import AVAILABLE, case_of
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import LAST_TIME, Known, known, span

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from levity_trio.operations.in_force import Charging, Limit, Rules, limit_reported
+from levity_trio.operations.limits import Charging, Limit, Rules, limit_reported
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
