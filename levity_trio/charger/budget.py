@@ -342,6 +342,11 @@ class Account:
         self._hold(self._held + self._asked.bytes)
         self.paid.set()
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the session has every message that was paid for."""
+        return not self._charges
+
     def next_charge(self) -> Charge:
         """Return the charge of the next message in order of arrival; the caller must give it back."""
         return self._charges.pop(0) if self._charges else NOTHING  # a closed account pays for nothing

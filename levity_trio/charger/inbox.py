@@ -36,11 +36,19 @@ class Inbox(Generic[T]):
         Raises:
             trio.TooSlowError: the worker took no item for INBOX_SECONDS.
         """
-        while len(self._items) >= INBOX_CALLS:
+        while self.is_full:
             self._room = trio.Event()
             with trio.fail_after(INBOX_SECONDS):
                 await self._room.wait()
             self._room = None
+        self.put_nowait(item)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._items) >= INBOX_CALLS
+
+    def put_nowait(self, item: T) -> None:
+        """Add an item. The inbox must not be full."""
         self._items.append(item)
         self._wake_worker()
 

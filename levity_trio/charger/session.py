@@ -3,6 +3,9 @@
     websocket → reader → inbox → worker → handler → writer, then the response
                       ↘ responses to our own CALLs
 
+Nearly each message arrives whole, and is passed on by the stream at once, which spares the library's parser and two
+switches of tasks. The reader takes the others from the library. None overtakes one that is still read.
+
 The reader never runs a handler: a handler that called the charger would wait for a response that only the reader can
 deliver. When the peer closes the connection, the reader closes the inbox, and the worker ends after it has handled what
 was received. When we end the session (a newer connection, silence, the server's shutdown) its scope is cancelled and
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -91,7 +95,7 @@ class Session:
 
     __slots__ = (
         *("central", "charger", "commands", "has_spoken", "liveness", "transcript", "visitor"),
-        *("_closing", "_faults", "_malformed", "_peer", "_row", "_stream", "_websocket"),
+        *("_closing", "_faults", "_is_taking", "_malformed", "_peer", "_row", "_stream", "_websocket"),
     )
 
     def __init__(
@@ -116,6 +120,8 @@ class Session:
         self._closing: Closing | None = None
         self._row = SessionRow(central, peer)
         self._malformed = 0
+        self._is_taking = False
+        """Whether a message of the library's is being read, which a later one must not overtake."""
         self._faults: dict[str, int] = {}
         stream.on_overflow = self._end_too_large
         stream.on_slow = partial(self._turn_away, "slow", CloseCode.TRY_AGAIN_LATER, TOO_SLOW)
@@ -156,6 +162,9 @@ class Session:
     async def converse(self) -> None:
         """Run the session until the peer closes the connection or `end` is called."""
         inbox = Inbox[tuple[Waiting, Charge]]()
+        # The library's task calls it, which began without the charger's name in its log lines.
+        context = copy_context()
+        self._stream.on_message = lambda message: context.run(self._take_at_once, inbox, message)
         try:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
@@ -231,12 +240,28 @@ class Session:
         try:
             while True:  # keeps no reference to a message while waiting for the next
                 await self._take(inbox, await self._websocket.get_message())
+                self._is_taking = False
         except trio.TooSlowError:
             self.end(CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls are waiting without progress")
         except ConnectionClosed:
             inbox.close()
 
+    def _take_at_once(self, inbox: Inbox[tuple[Waiting, Charge]], message: bytes) -> bool:
+        """Take a message that arrived whole, unless it would have to wait, or would overtake another one."""
+        account = self._stream.account
+        if self._is_taking or not account.is_read or inbox.is_full or self._closing is not None:
+            return False
+        if not account.take_nowait(len(message)):
+            return False
+        charge, at = account.next_charge(), self.central.clock()
+        if (waiting := self._sort(*self._read_frame(message), at)) is not None:
+            inbox.put_nowait((waiting, charge))
+        else:
+            account.give_back(charge)
+        return True
+
     async def _take(self, inbox: Inbox[tuple[Waiting, Charge]], message: str | bytes) -> None:
+        self._is_taking = True
         charge = self._stream.account.next_charge()
         at = self.central.clock()
         if len(message) > LARGE_BYTES:
@@ -246,22 +271,22 @@ class Session:
             if len(message) > (most := self.central.config.max_message_bytes):
                 self._end_too_large(len(message), most)
                 return
-        frame, masked, is_utf8 = await self._parsed(message)
+        if (waiting := self._sort(*await self._parsed(message), at)) is not None:
+            await inbox.put((waiting, charge))
+        else:
+            self._stream.account.give_back(charge)
+
+    def _sort(self, frame: Frame, masked: str, is_utf8: bool, at: datetime) -> Waiting | None:
+        """Record a frame; return what the worker has to do for it, None if nothing is left to be done."""
         if isinstance(frame, Call):
-            await inbox.put((self._received(frame, masked, at, is_utf8=is_utf8), charge))
-            return
+            return self._received(frame, masked, at, is_utf8=is_utf8)
         received_at = stamp(at)
         if isinstance(frame, Malformed):
             self.transcript.received(received_at, masked, frame.raw_id, None)
             self._count(frame.kind)
-            waits = frame.answer is not None
-        else:
-            self.transcript.received(received_at, masked, frame.message_id, self.commands.action_of(frame))
-            waits = not self._settle(frame)
-        if waits:
-            await inbox.put((frame, charge))
-        else:
-            self._stream.account.give_back(charge)
+            return None if frame.answer is None else frame
+        self.transcript.received(received_at, masked, frame.message_id, self.commands.action_of(frame))
+        return None if self._settle(frame) else frame
 
     def _settle(self, response: Response) -> bool:
         """Pass a response to the CALL that waits for it; return whether one did."""
@@ -287,15 +312,14 @@ class Session:
     async def _parsed(self, message: str | bytes) -> tuple[Frame, str, bool]:
         """Return the frame of a message, its text without secrets, and whether it was valid UTF-8."""
         if len(message) <= LONG_BYTES:  # nearly all are
-            read = self._read_frame(message)
-        else:
-            read = await self.central.budget.in_turn(self.charger, len(message), partial(self._read_frame, message))
-        _log_frame("recv", read[1])
-        return read
+            return self._read_frame(message)
+        return await self.central.budget.in_turn(self.charger, len(message), partial(self._read_frame, message))
 
     def _read_frame(self, message: str | bytes) -> tuple[Frame, str, bool]:
         text, is_utf8 = decoded(message)
-        return parse_frame(text, strict=self.central.config.strict), masked_frame(text), is_utf8
+        masked = masked_frame(text)
+        _log_frame("recv", masked)
+        return parse_frame(text, strict=self.central.config.strict), masked, is_utf8
 
     def _received(self, call: Call, masked: str, at: datetime, *, is_utf8: bool) -> Received:
         """Record a CALL, and return it as it is handled."""

@@ -59,7 +59,7 @@ class ChargerStream(trio.abc.Stream):
     __slots__ = (
         *("_accepted", "_ahead", "_begun", "_due", "_farewell_bytes", "_framing", "_is_full", "_most_bytes"),
         *("_request", "_sending", "_transport", "_unpaid", "account", "has_begun_tls", "last_received", "last_word"),
-        *("left_at", "local_address", "on_overflow", "on_slow", "remote_address", "send_seconds"),
+        *("left_at", "local_address", "on_message", "on_overflow", "on_slow", "remote_address", "send_seconds"),
     )
 
     def __init__(
@@ -97,6 +97,9 @@ class ChargerStream(trio.abc.Stream):
         self.on_overflow: Callable[[int, int], None] = _ignore
         """Called with the size of a message that is too large, as far as it is known, and the limit."""
         self.on_slow: Callable[[], None] = _ignore
+        self.on_message: Callable[[bytes], bool] = _decline
+        """Called with a message that arrived whole. If it returns True, it has taken it, and the library does not get
+        it: that would parse it again, and pass it from task to task."""
         self.last_word: Callable[[], bytes] | None = None
         """Returns the close frame that the library owes the peer; None once a close frame was sent."""
 
@@ -185,6 +188,7 @@ class ChargerStream(trio.abc.Stream):
         self._farewell_bytes = FAREWELL_BYTES
         self._due = math.inf
         self.on_overflow = lambda *_: end()
+        self.on_message = _decline
 
     async def receive_some(
         self,
@@ -198,7 +202,7 @@ class ChargerStream(trio.abc.Stream):
         if self._accepted is not None:
             await self._accepted.wait()
         if not self._unpaid:
-            self._unpaid = await self._follow_next()
+            await self._receive_for_library()
         for at, size in self._begun:
             if self.account.take_nowait(size):  # nearly always
                 continue
@@ -219,6 +223,15 @@ class ChargerStream(trio.abc.Stream):
         passed, self._unpaid = self._unpaid[:end], self._unpaid[end:]
         self._begun = [(at - end, size) for at, size in self._begun if at >= end]
         return passed
+
+    async def _receive_for_library(self) -> None:
+        """Receive the next bytes that are no message which its receiver takes at once."""
+        while True:
+            self._unpaid = await self._follow_next()
+            message = self._framing.whole_message(self._unpaid)
+            if message is None or not self.on_message(message):
+                return
+            self._unpaid, message = bytearray(), None  # keeps no message while waiting for the next
 
     async def _follow_next(self) -> bytearray:
         data = bytearray(await self._next())
@@ -331,6 +344,11 @@ def _local_address(transport: trio.abc.Stream) -> str | None:
 
 def _ignore(*_: object) -> None:
     """The default callback: no one has registered."""
+
+
+def _decline(_: object) -> bool:
+    """The default callback for messages: the library gets all of them."""
+    return False
 
 
 def _head_end(received: bytes) -> int | None:

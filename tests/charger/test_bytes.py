@@ -4,7 +4,7 @@ import json
 
 import pytest
 import trio
-from trio.testing import memory_stream_pair
+from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
 from levity_trio.charger.budget import Account, Budget
 from levity_trio.charger.central import Central
@@ -169,3 +169,13 @@ async def test_a_frame_that_came_while_the_clock_was_waited_for_is_kept(central:
         await trio.sleep(60)
         central.ready.set()
         await answered(peer)
+
+
+async def test_a_message_that_arrives_whole_overtakes_none_that_is_still_read(central: Central) -> None:
+    long = json.dumps([2, "1", "DataTransfer", {"vendorId": "V", "data": "x" * 20_000}])
+    async with open_raw_charger(central) as peer:
+        async with central.budget._reading.held(None):
+            for message in (long, '[2,"2","Heartbeat",{}]'):
+                await peer.send_frame(message)
+                await wait_all_tasks_blocked()
+        assert [(await peer.receive())[1] for _ in range(2)] == ["1", "2"]

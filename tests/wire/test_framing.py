@@ -1,5 +1,8 @@
 """Framing: for pieces of any size, text frames become binary and message sizes are counted."""
 
+from itertools import accumulate, pairwise
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,3 +88,49 @@ def test_the_heads_of_fragments_count_too() -> None:
 def test_control_frames_do_not() -> None:
     pings = [frame(PING, 125)] * 10
     assert not follow(20, frame(TEXT, 10, is_final=False), *pings, frame(CONTINUATION, 4), *pings)
+
+
+def unmasked(data: bytearray, header: int) -> bytes:
+    return bytes(byte ^ b"mask"[place % 4] for place, byte in enumerate(data[header + 4 :]))
+
+
+@given(st.lists(st.tuples(st.sampled_from([TEXT, BINARY, PING]), SIZES, st.booleans()), max_size=6), st.data())
+def test_a_message_is_read_whole_if_it_arrived_whole_and_alone(
+    told: list[tuple[int, int, bool]], data: st.DataObject
+) -> None:
+    frames = [frame(opcode, size, is_masked=is_masked) for opcode, size, is_masked in told]
+    ends = [*accumulate(map(len, frames))]
+    cuts = sorted(
+        {*data.draw(st.lists(st.sampled_from([0, *ends, *(end + 1 for end in ends)]))), ends[-1] if ends else 0}
+    )
+    framing, sent = Framing(1, text_as_binary=True), b"".join(frames)
+    for first, last in pairwise([0, *cuts]):
+        piece = bytearray(sent[first:last])
+        framing.follow(piece)
+        is_frame = last in ends and first == last - len(frames[ends.index(last)])
+        opcode, size, is_masked = told[ends.index(last)] if is_frame else (PING, 0, False)
+        is_whole = is_masked and opcode != PING and 0 < size < 65_535
+        assert framing.whole_message(piece) == (unmasked(piece, 2 if size < 126 else 4) if is_whole else None)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [frame(TEXT, 3, is_final=False), frame(CONTINUATION, 3), frame(CONTINUATION, 3)],
+        [frame(TEXT, 3, is_final=False), frame(TEXT, 3)],
+        [bytes([0x82, 0x80 | 126, 0, 5]) + b"mask" + b"short"],
+        [bytes([0xC2]) + frame(TEXT, 3)[1:]],
+        [b""],
+    ],
+)
+def test_the_library_reads_all_else(pieces: list[bytes]) -> None:
+    framing = Framing(1, text_as_binary=True)
+    for piece in map(bytearray, pieces):
+        framing.follow(piece)
+        assert framing.whole_message(piece) is None
+
+
+def test_the_library_decodes_text_that_stays_text() -> None:
+    framing, data = Framing(1, text_as_binary=False), bytearray(frame(TEXT, 10))
+    framing.follow(data)
+    assert framing.whole_message(data) is None
