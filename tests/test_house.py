@@ -479,3 +479,10 @@ def test_times_are_moved_to_a_zone_by_one_function() -> None:
     """astimezone raises in the first and the last hours of the calendar, which a database can hold."""
     calls = [module.name for module in MODULES if ".astimezone(" in module.source]
     assert [name.removeprefix(f"{PACKAGE}.") for name in calls if "simulator" not in name] == ["wire.times"]
+
+
+def test_modules_of_postgresql_that_are_imported_late_exist() -> None:
+    """Their names are texts, which no checker sees: a server on PostgreSQL would say that psycopg is missing."""
+    named = {name for module in MODULES for name in re.findall(r'of_postgresql\("(\w+)"\)', module.source)}
+    assert named
+    assert named <= {module.name.rpartition(".")[2] for module in MODULES if ".store.postgresql." in module.name}

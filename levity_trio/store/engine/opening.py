@@ -35,7 +35,7 @@ def open_store(address: DatabaseAddress, server: str, simulated: SimulatedTime |
 async def listen(address: DatabaseAddress, server: str, wake: Callable[[], None]) -> None:
     """Call `wake` when another server of the database has stored something, until cancelled."""
     if isinstance(address, PostgresqlAddress):
-        await of_postgresql("listening").listen(address, server, wake)
+        await of_postgresql("servers").listen(address, server, wake)
 
 
 class Days(Protocol):
