@@ -13,7 +13,7 @@ def is_iban(account: str) -> bool:
     """Whether a text without spaces is an IBAN whose check digits fit (mod 97)."""
     if not _IBAN.fullmatch(account):
         return False
-    digits = "".join(str(int(one, 36)) for one in account[4:] + account[:4])
+    digits = "".join(str(int(sign, 36)) for sign in account[4:] + account[:4])
     return int(digits) % 97 == 1
 
 

@@ -133,8 +133,8 @@ def on_database(
 
     def decorate(function: Callback) -> click.Command:
         @wraps(function)
-        def run(database: str | None, config: str | None, **given: Any) -> int | None:
-            return function(load(present({"database": database, "config": config}), os.environ)[0], **given)
+        def run(database: str | None, config: str | None, **options: Any) -> int | None:
+            return function(load(present({"database": database, "config": config}), os.environ)[0], **options)
 
         made = click.command(name, epilog=epilog, short_help=short_help)(run)
         made.params += database_options(words)

@@ -67,11 +67,11 @@ def deploy(
     servers: int,
     is_container: bool,
     is_force: bool,
-    **given: object,
+    **options: object,
 ) -> None:
     """Write a systemd unit and the configuration of Prometheus, Alertmanager, Grafana, Litestream and Fluentd into the
     folder DIR; for several servers a unit each, and the configuration of HAProxy and PostgreSQL."""
-    flags = {name: value for name, value in given.items() if value not in (None, ())}
+    flags = {name: value for name, value in options.items() if value not in (None, ())}
     if is_container:
         _write_container(directory, flags, may_replace=is_force)
     else:
@@ -97,8 +97,8 @@ def write_files(
 
     script = Path(sys.executable).with_name("levity-trio")
     program = (str(script),) if script.is_file() else (sys.executable, "-m", "levity_trio")
-    given = present({"user": user, "remote_write": remote_write})
-    installation = Installation(program=program, site=socket.gethostname(), version=__version__, **given)
+    options = present({"user": user, "remote_write": remote_write})
+    installation = Installation(program=program, site=socket.gethostname(), version=__version__, **options)
     if servers > 1:
         contents = texts_of_several(values_of_several(flags, os.environ, installation, servers))
     else:

@@ -210,7 +210,7 @@ def _choose(machine: Machine, flags: dict[str, str | None], *, is_yes: bool) -> 
     from levity_trio.deploy import plan  # noqa: PLC0415 - as above
 
     present = plan.read(machine, plan.SETTINGS)
-    offered = plan.suggested() if present is None else plan.given(present)
+    offered = plan.suggested() if present is None else plan.answers_in(present)
     chosen = replace(offered, **{name: value for name, value in flags.items() if value is not None})
     if present is None and not is_yes and is_terminal(sys.stdin):
         chosen = _ask(chosen, [name for name, value in flags.items() if value is None])

@@ -216,8 +216,8 @@ def command(name: str, *, group: click.Group | None = None, epilog: str = "") ->
         @JSON
         @_API
         @wraps(function)
-        def run(api: str, *, is_json: bool, **given: Any) -> int | None:
-            return function(Operator(api, is_json=is_json), **given)
+        def run(api: str, *, is_json: bool, **options: Any) -> int | None:
+            return function(Operator(api, is_json=is_json), **options)
 
         shown = epilog or (examples_of(group.epilog, str(group.name), name) if group else "")
         made = click.command(name, epilog=f"{shown}\n{STATUSES}" if shown else STATUSES)(run)
@@ -237,11 +237,13 @@ def over_socket(name: str, group: click.Group) -> Callable[[Callback], click.Com
 
     def decorate(function: Callback) -> click.Command:
         @wraps(function)
-        def run(database: str | None, config: str | None, is_json: bool, api: str | None = None, **given: Any) -> None:
+        def run(
+            database: str | None, config: str | None, is_json: bool, api: str | None = None, **options: Any
+        ) -> None:
             if api is None or database is not None:
                 server, _ = load(present({"database": database, "config": config}), os.environ)
                 api = f"unix:{socket_path(server.beside.resolve())}"
-            function(Operator(api, is_json=is_json), **given)
+            function(Operator(api, is_json=is_json), **options)
 
         made = click.command(name, epilog=examples_of(group.epilog, str(group.name), name))(run)
         made.params += [*database_options(), JSON_PARAMETER]

@@ -25,9 +25,9 @@ unclean stop, 2 for a wrong setting.
 
 
 @click.command("serve", cls=GroupedCommand, params=setting_options(), epilog=EXAMPLES)
-def serve(**given: object) -> int:
+def serve(**options: object) -> int:
     """Start the server. Without flags it listens on port 9000 and stores in levity.db in the current folder."""
-    flags = {name: value for name, value in given.items() if value not in (None, ())}
+    flags = {name: value for name, value in options.items() if value not in (None, ())}
     server_config, log_config = load(flags, os.environ)
     os.umask(0o077)  # also for what libraries and plugins write
     from levity_trio.server import run  # noqa: PLC0415 - so that --help and a wrong flag answer at once

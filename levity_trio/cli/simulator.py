@@ -105,8 +105,8 @@ def command(name: str, group: click.Group = simulator) -> Callable[[Callback], c
         @JSON
         @_API
         @wraps(function)
-        def run(api: str, is_json: bool, **given: Any) -> None:
-            function(Client(api, is_json=is_json), **given)
+        def run(api: str, is_json: bool, **options: Any) -> None:
+            function(Client(api, is_json=is_json), **options)
 
         words = ("simulator",) if group is simulator else ("simulator", str(group.name))
         return group.command(name, epilog=examples_of(f"{EXAMPLES}{OF_COMMANDS}", *words, name))(run)

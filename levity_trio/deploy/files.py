@@ -60,7 +60,7 @@ def texts_of_several(several: Several) -> dict[str, str]:
     """Return the contents of each file by its name, for several servers."""
     return {
         "README.txt": _filled(README_OF_SEVERAL, several.site),
-        **{f"{one['unit']}.service": _filled(UNIT, one) for one in several.servers},
+        **{f"{server['unit']}.service": _filled(UNIT, server) for server in several.servers},
         **{name: _filled(name, several.site) for name in TEMPLATES_OF_SEVERAL},
         DASHBOARD: dashboard(of_site=SITE_SERIES),
     }

@@ -31,7 +31,7 @@ from levity_trio.deploy.installation import (
     read_elsewhere,
     values_of,
 )
-from levity_trio.deploy.program import CURRENT, OPT, VERSIONS, Pinned, Program, Wheel
+from levity_trio.deploy.program import CURRENT, OPT, VERSIONS, Program, Wheel
 from levity_trio.deploy.service import Started, enabled, is_active
 from levity_trio.deploy.steps import (
     PROGRAM,
@@ -109,7 +109,7 @@ def suggested() -> Answers:
     return Answers(cards="admitted", site=name, time_zone=time_zones.of_system().key, address=f"{name}.local")
 
 
-def given(settings: bytes) -> Answers:
+def answers_in(settings: bytes) -> Answers:
     """Return the answers that are in force. Raises ConfigError."""
     offered, keys = suggested(), parse_toml(settings, SETTINGS)
     rules = {rule: cards for cards, rule in CARDS.items()}
@@ -189,7 +189,7 @@ def changes_of(present: bytes | None, answers: Answers) -> Mapping[str, object]:
     wanted = settings_of(answers)
     if present is None:
         return wanted
-    before = given(present)
+    before = answers_in(present)
     of_answer = {
         "cards": ("unknown-tags",),
         "site": ("server-name",),
@@ -233,7 +233,7 @@ class Certificates:
 
 
 def steps_of(
-    machine: Machine, answers: Answers, wheel: Wheel, pinned: Pinned | None = None, more: Collection[str] = ()
+    machine: Machine, answers: Answers, wheel: Wheel, pinned: str | None = None, more: Collection[str] = ()
 ) -> list[Step]:
     """Return what is to be done. Raises EnvironmentProblem: another version is installed here."""
     check_version(machine, wheel)

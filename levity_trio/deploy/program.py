@@ -49,13 +49,6 @@ class Wheel(NamedTuple):
         return f"{self.path.name.split('-')[1]}+{self.digest[:DIGITS]}"
 
 
-class Pinned(NamedTuple):
-    """A file of versions that another installation wrote: its text, and the digest of the wheel of the program."""
-
-    text: str
-    digest: str
-
-
 @contextmanager
 def open_wheel() -> Iterator[Wheel]:
     """Find the wheel of the program that runs here, or build it from its source. Raises EnvironmentProblem."""
@@ -83,8 +76,8 @@ def _made(made: Path) -> Path:
     return next(iter(made.glob("levity_trio-*.whl")))
 
 
-def read_pinned(path: Path, wheel: Wheel) -> Pinned:
-    """Read the versions of another installation. Raises ConfigError, also if they are of another build."""
+def read_pinned(path: Path, wheel: Wheel) -> str:
+    """Return the file of versions of another installation. Raises ConfigError, also if it is of another build."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as problem:
@@ -96,7 +89,7 @@ def read_pinned(path: Path, wheel: Wheel) -> Pinned:
             f"--as {path}: it is of {ours[1]} with the digest {ours[2][:DIGITS]}, and the program here has"
             f" {wheel.digest[:DIGITS]}; use the same commit of the source, or that wheel"
         )
-    return Pinned(text, ours[2])
+    return text
 
 
 @record(kw_only=False)
@@ -106,7 +99,8 @@ class Program:
     what: ClassVar[str] = "program"
     wheel: Wheel
     extras: str
-    pinned: Pinned | None
+    pinned: str | None
+    """The file of versions to be installed exactly."""
     user: str
 
     @property
@@ -147,10 +141,10 @@ class Program:
         """Install the wheel and what it needs; return the text about the versions."""
         install = [str(folder / "bin" / "python"), *_PIP, "install", "--quiet"]
         if self.pinned is not None:
-            writing.replace(listed := folder / "pinned.txt", self.pinned.text.encode(), PUBLIC)
+            writing.replace(listed := folder / "pinned.txt", self.pinned.encode(), PUBLIC)
             run([*install, "--no-deps", "--require-hashes", "--requirement", str(listed)])
             run([*install, "--no-deps", str(wheel)])
-            return self.pinned.text
+            return self.pinned
         report = folder / "report.json"
         run([*install, "--report", str(report), f"{wheel}[{self.extras}]"])
         return _versions(json.loads(report.read_text(encoding="utf-8")), self.wheel)

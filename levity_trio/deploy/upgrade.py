@@ -30,7 +30,7 @@ from levity_trio.config.settings import DatabaseAddress
 from levity_trio.deploy import plan, service
 from levity_trio.deploy.files import UNIT
 from levity_trio.deploy.installation import BACKUPS, read_elsewhere
-from levity_trio.deploy.program import CURRENT, OPT, Pinned, Program, Wheel, check_room
+from levity_trio.deploy.program import CURRENT, OPT, Program, Wheel, check_room
 from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, Removal, missing, run
 from levity_trio.records import record
 
@@ -70,7 +70,7 @@ class Upgrade:
 
     before: str
     wheel: Wheel
-    pinned: Pinned | None
+    pinned: str | None
     address: DatabaseAddress
     seconds: float
 
@@ -105,7 +105,7 @@ def present() -> str:
     return str(CURRENT.readlink())
 
 
-def plan_upgrade(wheel: Wheel, pinned: Pinned | None, seconds: float) -> Upgrade:
+def plan_upgrade(wheel: Wheel, pinned: str | None, seconds: float) -> Upgrade:
     """Return what is to be done. Raises EnvironmentProblem."""
     server = read_elsewhere(plan.SETTINGS, plan.read(HERE, plan.SETTINGS) or b"").server
     return Upgrade(before=present(), wheel=wheel, pinned=pinned, address=server.database, seconds=seconds)
@@ -183,7 +183,7 @@ def _check_disks(upgrade: Upgrade) -> None:
 def _files(upgrade: Upgrade) -> list[File]:
     """Return the files of the services that are others in the new version. It writes them, not the one that runs."""
     settings = plan.read(HERE, plan.SETTINGS) or b""
-    texts = plan.service_texts(settings, plan.given(settings).site, upgrade.wheel.version)
+    texts = plan.service_texts(settings, plan.answers_in(settings).site, upgrade.wheel.version)
     return [step for step in missing(plan.unit_files(texts), HERE) if isinstance(step, File)]
 
 
@@ -237,8 +237,8 @@ def _back_up(upgrade: Upgrade) -> None:
 
 def _ask(version: str, *words: str) -> dict[str, Any]:
     """Ask the program of a version about a database. Raises EnvironmentProblem."""
-    asked = [_python(version), "-m", "levity_trio.store.keeping.upgrading", *words]
-    answer: dict[str, Any] = json.loads(run(asked, user=plan.USER))
+    question = [_python(version), "-m", "levity_trio.store.keeping.upgrading", *words]
+    answer: dict[str, Any] = json.loads(run(question, user=plan.USER))
     if answer.get("problem"):
         raise EnvironmentProblem(f"{version}: {answer['problem']}")
     return answer

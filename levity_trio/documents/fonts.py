@@ -35,18 +35,18 @@ class Fonts(NamedTuple):
         """Return each character that it cannot print, with the first text that has it."""
         missing: dict[str, str] = {}
         for text in texts:
-            for one in text:
-                if not self._has(one):
-                    missing.setdefault(one, text)
+            for sign in text:
+                if not self._has(sign):
+                    missing.setdefault(sign, text)
         return missing
 
     def printable(self, text: str) -> str:
         """Return a text whose missing characters are named by their code points, such as [U+1F600]."""
-        visible = (one for one in text if ord(one) in self.covered or not _is_invisible(one))
-        return "".join(one if self._has(one) else _stand_in(one) for one in visible)
+        visible = (sign for sign in text if ord(sign) in self.covered or not _is_invisible(sign))
+        return "".join(sign if self._has(sign) else _stand_in(sign) for sign in visible)
 
-    def _has(self, one: str) -> bool:
-        return ord(one) in self.covered or one.isspace() or _is_invisible(one)
+    def _has(self, sign: str) -> bool:
+        return ord(sign) in self.covered or sign.isspace() or _is_invisible(sign)
 
 
 @contextmanager
@@ -76,10 +76,10 @@ def _characters(path: Path) -> frozenset[int]:
         raise DocumentProblem(f"the font {path} cannot be used: {problem}") from problem
 
 
-def _is_invisible(one: str) -> bool:
+def _is_invisible(sign: str) -> bool:
     """Whether a character only says how its neighbours are shown: marks of direction, joiners, variants."""
-    return unicodedata.category(one) == "Cf" or ord(one) in _VARIATION_SELECTORS
+    return unicodedata.category(sign) == "Cf" or ord(sign) in _VARIATION_SELECTORS
 
 
-def _stand_in(one: str) -> str:
-    return " " if one.isspace() else f"[U+{ord(one):04X}]"
+def _stand_in(sign: str) -> str:
+    return " " if sign.isspace() else f"[U+{ord(sign):04X}]"

@@ -56,8 +56,8 @@ def sheet_of(paper: Paper) -> Sheet:
     return covering_sheet(paper.statements, template) if paper.is_cover else statement_sheet(paper.first, template)
 
 
-def _html(one: Paper | CodeSheet) -> str:
-    return codes_html(one) if isinstance(one, CodeSheet) else html(sheet_of(one))
+def _html(paper: Paper | CodeSheet) -> str:
+    return codes_html(paper) if isinstance(paper, CodeSheet) else html(sheet_of(paper))
 
 
 def _texts(paper: Paper) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _words(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        yield from (word for one in value.values() for word in _words(one))
+        yield from (word for inner in value.values() for word in _words(inner))
     elif isinstance(value, list):
         yield from value
 
@@ -87,7 +87,7 @@ def _template(texts: Sequence[str | None]) -> Template:
 
 
 _WITHOUT_FONTS: Final[dict[Form, Maker]] = {
-    Form.HTML: lambda one: _html(one).encode(),
+    Form.HTML: lambda paper: _html(paper).encode(),
     Form.CSV: lambda paper: csv_text(paper.first, _template(paper.templates)).encode(),
     Form.JSON: lambda paper: json_bytes(paper.first),
 }

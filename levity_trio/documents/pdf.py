@@ -37,7 +37,7 @@ _LOGO_WIDTH, _LOGO_HEIGHT = 45.0, 18.0
 _LARGEST_LOGO: Final = 4_000_000  # pixels
 _MODULE, QUIET = 0.75, 4
 _PAGES: Final = "\ufdd0" * 3
-"""It stands for the number of pages (three digits) until that is known. It is no text, so no name contains it."""
+"""These noncharacters, which no name contains, stand for the number of pages (three digits) until that is known."""
 _FEATURES: Final = {"tnum": True, "kern": True, "calt": False}
 """FiraGO's contextual alternates tear figures and letters apart, as in digests."""
 _LABEL_SHARE: Final = 0.35

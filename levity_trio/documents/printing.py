@@ -43,8 +43,8 @@ async def missing_characters(paper: Paper, texts: Sequence[str] = (), font: Path
     characters by their code points ([U+1F600]); HTML shows all. Raises DocumentProblem.
     """
     missing: dict[str, str] = {}
-    for one in await _run("missing", [paper, *texts], font):
-        missing = one | missing
+    for more in await _run("missing", [paper, *texts], font):
+        missing = more | missing
     return missing
 
 
