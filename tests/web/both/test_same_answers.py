@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from levity_trio.access import user_passwords
 from levity_trio.cli import main
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.documents import printing
 from levity_trio.store.engine.connection import open_database
 from levity_trio.web.api import billing
 from levity_trio.web.api.endpoints import Endpoint
@@ -30,7 +31,7 @@ from tests.postgresql import new_database
 from tests.web.both.changes import Life, Told, live
 from tests.web.both.copying import at_the_edges, columns, copy, tables
 from tests.web.both.questions import ENDLESS, Asking
-from tests.web.both.server import open_server
+from tests.web.both.server import make_documents_here, open_server
 from tests.web.stores import Stored
 
 MOMENT: Final = datetime(2026, 3, 18, 18, 0, tzinfo=UTC)
@@ -110,10 +111,13 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
         with closing(new_database()) as connection:
             copy(folder / "site.db", connection)
             with open_database(folder / "site.db") as file:
-                patch.setattr(random, "_urandom", random.Random(1).randbytes)
-                first = _lived(Stored(file, folder / "site.db"), past, file)
-                patch.setattr(random, "_urandom", random.Random(1).randbytes)
-                yield first, _lived(Stored(connection, connection.address), past, file, first)
+                with pytest.MonkeyPatch.context() as here:
+                    here.setattr(printing, "_run", make_documents_here)
+                    patch.setattr(random, "_urandom", random.Random(1).randbytes)
+                    first = _lived(Stored(file, folder / "site.db"), past, file)
+                    patch.setattr(random, "_urandom", random.Random(1).randbytes)
+                    second = _lived(Stored(connection, connection.address), past, file, first)
+                yield first, second
     assert not [line for line in lines if line["log_level"] in ("error", "critical")]
 
 
