@@ -34,7 +34,7 @@ DEFECTS = {
     "broken": (
         "server/__init__.py",
         BEGINNING,
-        f"{BEGINNING}    raise EnvironmentProblem('this version cannot begin')\n",
+        f"{BEGINNING}    raise EnvironmentProblem('it cannot begin')\n",
     ),
     "silent": ("server/systemd.py", 'b"READY=1"', 'b"STATUS=serving"'),
 }
@@ -87,14 +87,16 @@ def charging(sandbox: Sandbox) -> Iterator[dict[str, Any]]:
     process = subprocess.Popen(
         sandbox.command(["env", f"PYTHONPATH={ROOT}", *words]), stdout=subprocess.PIPE, env=environment_of_user()
     )
+    assert process.stdout is not None
     try:
         yield told
         sandbox.run("touch", words[-1])
         out, _ = process.communicate(timeout=60)
         told.update(json.loads(out))
-    finally:
+    finally:  # after a failure, what it has started ends with the sandbox
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
 
 
 def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -> None:
