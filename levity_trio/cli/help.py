@@ -50,7 +50,7 @@ def rendered(text: str, width: int) -> str:
     return captured.get()
 
 
-def _find(topic: str | None) -> manual.Page:
+def _find(topic: str | None) -> manual.ManualPage:
     if topic is None:
         return manual.contents()
     try:

@@ -16,7 +16,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
-    from levity_trio.store.reads.recheck import Difference, Page, Rechecking
+    from levity_trio.store.reads.recheck import Batch, Difference, Rechecking
 
 NAME_WIDTH: Final = 11
 """Columns for a charger's name on a terminal: lines with figures below 1,000 kWh then fit 80 columns."""
@@ -74,7 +74,7 @@ def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
     return 1 if totals.differences else 0
 
 
-def _pages(rechecking: Rechecking, *, is_json: bool) -> Iterator[Page]:
+def _pages(rechecking: Rechecking, *, is_json: bool) -> Iterator[Batch]:
     """Yield the pages, and show how far they are."""
     done = 0
     with RateProgress("transactions", rechecking.total, is_json=is_json) as progress:
@@ -91,7 +91,7 @@ class Totals:
         self.transactions = self.stored_wh = self.differences = self.change_wh = 0
         self.causes: Counter[str] = Counter(rules=0, facts=0, habits=0)
 
-    def counted(self, pages: Iterable[Page]) -> Iterator[Sequence[Difference]]:
+    def counted(self, pages: Iterable[Batch]) -> Iterator[Sequence[Difference]]:
         """Yield the differences of each page after counting them."""
         for page in pages:
             self.transactions += page.transactions

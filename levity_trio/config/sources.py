@@ -48,10 +48,10 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
     values: dict[str, object] = {"plugin_settings": toml.get(PLUGIN_TABLES, {})}
     in_force = []
     for setting in SETTINGS:
-        given = _given(setting, flags, environment, toml, str(file))
-        in_force.append(_in_force(setting, given))
-        if given is not None:
-            values[setting.attribute] = _read(setting, given)
+        setting_given = _given(setting, flags, environment, toml, str(file))
+        in_force.append(_in_force(setting, setting_given))
+        if setting_given is not None:
+            values[setting.attribute] = _read(setting, setting_given)
         elif setting.default is not None:
             values[setting.attribute] = setting.default
     values["in_force"] = tuple(in_force)

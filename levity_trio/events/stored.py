@@ -18,17 +18,17 @@ _FIELDS: Final = {name: frozenset(field.name for field in fields(found)) for nam
 
 def read_fact(kind: str, data: str) -> Fact | None:
     """Return a stored fact; None if a newer version of this program stored it, and this one does not know it."""
-    found = _CLASSES.get(kind)
-    if found is None:
+    kind_of_fact = _CLASSES.get(kind)
+    if kind_of_fact is None:
         return None
     known = _FIELDS[kind]
-    given = {
+    fields = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in orjson.loads(data).items()
         if name in known
     }
     try:
-        fact: Fact = found(**given)
+        fact: Fact = kind_of_fact(**fields)
         return fact
     except TypeError:  # a field is missing
         return None

@@ -39,7 +39,7 @@ class UnknownTopic(LookupError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Page:
+class ManualPage:
     """A page: its Markdown without comments, its title, and the headings of its sections with their anchors."""
 
     topic: str
@@ -59,7 +59,7 @@ def topics() -> tuple[str, ...]:
     return tuple(_LISTED.findall(_read(CONTENTS)))
 
 
-def find(topic: str) -> Page:
+def find(topic: str) -> ManualPage:
     """Return the page with this topic, or the only one of that name in any folder. Raises UnknownTopic."""
     wanted = topic.strip("/").removesuffix(".md").lower()
     named = [one for one in topics() if wanted in (one, one.rpartition("/")[2])]
@@ -68,17 +68,17 @@ def find(topic: str) -> Page:
     return _page(wanted if wanted in named else named[0])
 
 
-def contents() -> Page:
+def contents() -> ManualPage:
     """Return the page that lists all others."""
     return _page(CONTENTS)
 
 
-def pages() -> Iterator[Page]:
+def pages() -> Iterator[ManualPage]:
     """Yield all pages, in the order of the contents."""
     return map(_page, topics())
 
 
-def search(words: str) -> Iterator[tuple[Page, str]]:
+def search(words: str) -> Iterator[tuple[ManualPage, str]]:
     """Yield each page that has all these words, with the line that has most of them; titles go first."""
     wanted = words.lower().split()
     fitting = [one for one in pages() if wanted and all(word in one.text.lower() for word in wanted)]
@@ -111,11 +111,11 @@ def _nearest(wanted: str) -> list[str]:
 
 
 @cache
-def _page(topic: str) -> Page:
+def _page(topic: str) -> ManualPage:
     text = _COMMENT.sub("", _read(topic)).lstrip()
     headings = list(_headings(text))
     title = next((words for level, words in headings if level == 1), topic)
-    return Page(topic, text, title, {words: anchor(words) for level, words in headings if level == 2})
+    return ManualPage(topic, text, title, {words: anchor(words) for level, words in headings if level == 2})
 
 
 def _headings(text: str) -> Iterator[tuple[int, str]]:

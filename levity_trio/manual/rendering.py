@@ -8,7 +8,7 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from levity_trio.manual import LINK, Page, anchor, linked
+from levity_trio.manual import LINK, ManualPage, anchor, linked
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -18,7 +18,7 @@ KEPT: Final = 16
 
 
 @lru_cache(KEPT)
-def to_html(page: Page, base: str) -> str:
+def to_html(page: ManualPage, base: str) -> str:
     """Return a page as HTML, with links to other pages below `base`. It takes a while, so it belongs into a thread."""
     from markdown_it import MarkdownIt  # noqa: PLC0415 - it takes memory, and few servers show the manual
 
@@ -52,7 +52,7 @@ def _block(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -
     return f'<pre class="output" tabindex="0" role="region" aria-label="{name}"><code>{words}</code></pre>\n'
 
 
-def _lead(tokens: Sequence[Token], page: Page, base: str) -> None:
+def _lead(tokens: Sequence[Token], page: ManualPage, base: str) -> None:
     """Let the links of a page lead to where the pages are served."""
     for token in tokens:
         _lead(token.children or (), page, base)
@@ -62,6 +62,6 @@ def _lead(tokens: Sequence[Token], page: Page, base: str) -> None:
             token.attrSet("href", f"{base}/{linked(page.topic, path)}{mark}{part}" if path else f"{mark}{part}")
 
 
-def to_text(page: Page) -> str:
+def to_text(page: ManualPage) -> str:
     """Return a page with its links as topics, for those who read its Markdown."""
     return LINK.sub(lambda found: f"]({linked(page.topic, found[1])}{found[2] or ''})", page.text)

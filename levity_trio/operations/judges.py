@@ -11,9 +11,9 @@ from levity_trio.operations.answers import succeeded
 from levity_trio.operations.outcomes import (
     TRANSFER,
     USUAL,
-    Asked,
     Outcome,
     OutcomeRule,
+    SentCommand,
     contradicted,
     fulfilled,
 )
@@ -38,19 +38,19 @@ RAMP: Final = timedelta(seconds=30)
 TOLERANCE: Final = 1.10
 
 
-def _is_agreed(asked: Asked) -> bool:
-    return asked.answer is not None and succeeded(asked.action, asked.answer)
+def _is_agreed(sent: SentCommand) -> bool:
+    return sent.answer is not None and succeeded(sent.action, sent.answer)
 
 
 # Remote start and stop
 
 
-def _until_connected(asked: Asked) -> datetime:
-    return asked.since + (asked.connection_timeout or USUAL)
+def _until_connected(sent: SentCommand) -> datetime:
+    return sent.since + (sent.connection_timeout or USUAL)
 
 
-def _started(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
-    tag, connector = str(asked.payload["idTag"]).casefold(), asked.payload.get("connectorId")
+def _started(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+    tag, connector = str(sent.payload["idTag"]).casefold(), sent.payload.get("connectorId")
     for fact in facts:
         if not isinstance(fact, TransactionBegan) or fact.is_old or (fact.id_tag or "").casefold() != tag:
             continue
@@ -60,18 +60,18 @@ def _started(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | No
     return None
 
 
-def _stopped(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
-    transaction = asked.payload["transactionId"]
+def _stopped(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    transaction = sent.payload["transactionId"]
     for fact in facts:
         if isinstance(fact, TransactionEnded) and fact.transaction == transaction:
             return fulfilled(f"transaction {transaction} ended", fact.at, transaction)
-    return _still_charging(asked, facts, transaction) if is_over else None
+    return _still_charging(sent, facts, transaction) if is_over else None
 
 
-def _still_charging(asked: Asked, facts: Sequence[Seen], transaction: int) -> Outcome | None:
+def _still_charging(sent: SentCommand, facts: Sequence[Seen], transaction: int) -> Outcome | None:
     """A contradiction if the last reading shows that the car went on charging."""
     own = [fact for fact in facts if isinstance(fact, ReadingSeen) and fact.transaction == transaction]
-    late = limits.together(fact for fact in own if fact.at >= asked.since + RAMP)
+    late = limits.together(fact for fact in own if fact.at >= sent.since + RAMP)
     amperes = limits.draw(late[-1], "A") if late else None
     if amperes is None or amperes <= STILL_CHARGING_AMPERES:
         return None
@@ -96,7 +96,7 @@ REMOTE_STOP: Final = OutcomeRule(
 # Boot
 
 
-def _booted(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+def _booted(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
     boot = next((fact for fact in facts if isinstance(fact, Booted)), None)
     return fulfilled("the charger booted", boot.at) if boot else None
 
@@ -105,45 +105,45 @@ RESET: Final = OutcomeRule(
     words="the next BootNotification within 10 minutes",
     judge=_booted,
     reads=(Booted,),
-    until=lambda asked: asked.since + REBOOT,
+    until=lambda sent: sent.since + REBOOT,
 )
 
 
-def _configured(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
-    if asked.status == "RebootRequired":
-        return _booted(asked, [fact for fact in facts if fact.at >= asked.since], is_over)
-    return fulfilled("in force, by the charger's answer", asked.answered_at) if _is_agreed(asked) else None
+def _configured(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    if sent.status == "RebootRequired":
+        return _booted(sent, [fact for fact in facts if fact.at >= sent.since], is_over)
+    return fulfilled("in force, by the charger's answer", sent.answered_at) if _is_agreed(sent) else None
 
 
 CHANGE_CONFIGURATION: Final = OutcomeRule(
     words="the answer; after RebootRequired the next BootNotification, however late",
     judge=_configured,
     reads=(Booted,),
-    until=lambda asked: None if asked.status == "RebootRequired" else asked.since + USUAL,
+    until=lambda sent: None if sent.status == "RebootRequired" else sent.since + USUAL,
 )
 
 
 # Status
 
 
-def _last_statuses(asked: Asked, facts: Sequence[Seen]) -> dict[int, StatusSeen]:
+def _last_statuses(sent: SentCommand, facts: Sequence[Seen]) -> dict[int, StatusSeen]:
     """Return the last status of each connector, as known at the sending or reported since."""
-    known = {number: StatusSeen(asked.since, number, status) for number, status in asked.statuses.items()}
+    known = {number: StatusSeen(sent.since, number, status) for number, status in sent.statuses.items()}
     return known | {fact.connector: fact for fact in facts if isinstance(fact, StatusSeen)}
 
 
-def _concerned(asked: Asked, facts: Sequence[Seen]) -> list[StatusSeen]:
+def _concerned(sent: SentCommand, facts: Sequence[Seen]) -> list[StatusSeen]:
     """Return the last statuses of the connector in question. Connector 0 means all others, as far as they are known."""
-    number, last = asked.payload.get("connectorId", asked.connector), _last_statuses(asked, facts)
+    number, last = sent.payload.get("connectorId", sent.connector), _last_statuses(sent, facts)
     others = [status for connector, status in last.items() if connector > 0] if number == 0 else []
     return others or ([last[number]] if number in last else [])
 
 
-def _changed(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
-    wants_out = asked.payload["type"] == "Inoperative"
-    statuses = _concerned(asked, facts)
+def _changed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    wants_out = sent.payload["type"] == "Inoperative"
+    statuses = _concerned(sent, facts)
     against = [one for one in statuses if (one.status == "Unavailable") != wants_out]
-    if statuses and not against and (_is_agreed(asked) or any(one in facts for one in statuses)):
+    if statuses and not against and (_is_agreed(sent) or any(one in facts for one in statuses)):
         return fulfilled(f"the charger reports {statuses[0].status}", max(one.at for one in statuses))
     reported = [one for one in against if one in facts]
     if not is_over or not reported:
@@ -155,14 +155,14 @@ CHANGE_AVAILABILITY: Final = OutcomeRule(
     words="status Unavailable, or another than that, on the connectors: within 120 s, if Scheduled within 7 days",
     judge=_changed,
     reads=(StatusSeen,),
-    until=lambda asked: asked.since + (SCHEDULED if asked.status == "Scheduled" else USUAL),
+    until=lambda sent: sent.since + (SCHEDULED if sent.status == "Scheduled" else USUAL),
 )
 
 
-def _unlocked(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
-    if asked.status == "Unlocked":
-        return fulfilled("unlocked, by the charger's answer", asked.answered_at)
-    wanted = asked.payload["connectorId"]
+def _unlocked(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+    if sent.status == "Unlocked":
+        return fulfilled("unlocked, by the charger's answer", sent.answered_at)
+    wanted = sent.payload["connectorId"]
     for fact in facts:
         if isinstance(fact, StatusSeen) and (fact.connector, fact.status) == (wanted, "Available"):
             return fulfilled("the connector reports Available", fact.at)
@@ -176,8 +176,8 @@ UNLOCK: Final = OutcomeRule(
 )
 
 
-def _reserved(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
-    wanted = asked.payload["connectorId"]
+def _reserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+    wanted = sent.payload["connectorId"]
     for fact in facts:
         if isinstance(fact, StatusSeen) and fact.status == "Reserved" and wanted in (0, fact.connector):
             return fulfilled(f"connector {fact.connector} reports Reserved", fact.at)
@@ -189,10 +189,10 @@ RESERVE: Final = OutcomeRule(
 )
 
 
-def _unreserved(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
-    statuses = _concerned(asked, facts)
+def _unreserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    statuses = _concerned(sent, facts)
     held = [one for one in statuses if one.status == "Reserved"]
-    if statuses and not held and (_is_agreed(asked) or statuses[0] in facts):
+    if statuses and not held and (_is_agreed(sent) or statuses[0] in facts):
         return fulfilled("no longer Reserved", statuses[0].at)
     reported = [one for one in held if one in facts]
     return contradicted("still Reserved", reported[0].at) if is_over and reported else None
@@ -213,9 +213,9 @@ TRIGGERED: Final[Mapping[str, tuple[str, ...]]] = {
 """The messages that follow an ExtendedTriggerMessage, where their names differ."""
 
 
-def _triggered(names: Mapping[str, tuple[str, ...]]) -> Callable[[Asked, Sequence[Seen], bool], Outcome | None]:
-    def judge(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
-        requested, connector = asked.payload["requestedMessage"], asked.payload.get("connectorId")
+def _triggered(names: Mapping[str, tuple[str, ...]]) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
+    def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+        requested, connector = sent.payload["requestedMessage"], sent.payload.get("connectorId")
         for fact in facts:
             if not isinstance(fact, MessageSeen) or fact.action not in names.get(requested, (requested,)):
                 continue
@@ -238,10 +238,10 @@ EXTENDED_TRIGGER: Final = OutcomeRule(
 )
 
 
-def _listed(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
-    version = asked.payload["listVersion"]
-    if _is_agreed(asked):
-        return fulfilled(f"list version {version}, by the charger's answer", asked.answered_at)
+def _listed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    version = sent.payload["listVersion"]
+    if _is_agreed(sent):
+        return fulfilled(f"list version {version}, by the charger's answer", sent.answered_at)
     versions = [fact for fact in facts if isinstance(fact, ListVersion)]
     if held := next((fact for fact in versions if fact.version == version), None):
         return fulfilled(f"the charger has list version {version}", held.at)
@@ -256,20 +256,20 @@ SEND_LOCAL_LIST: Final = OutcomeRule(
     words="the answer; without one the version that the charger next reports, within 24 hours",
     judge=_listed,
     reads=(ListVersion,),
-    until=lambda asked: asked.since + TRANSFER,
+    until=lambda sent: sent.since + TRANSFER,
 )
 
 
 # Charging profiles
 
 
-def _obeyed(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     """Compare readings with the limit in force at their time, until one obeys it."""
-    profile, connector = asked.payload["csChargingProfiles"], asked.payload["connectorId"]
+    profile, connector = sent.payload["csChargingProfiles"], sent.payload["connectorId"]
     unit, above = profile["chargingSchedule"]["chargingRateUnit"], None
     readings = (fact for fact in facts if isinstance(fact, ReadingSeen) and connector in (0, fact.connector))
     for view in _views(limits.together(readings), connector, is_over):
-        compared = _compare(profile, view, asked.transaction_began_at)
+        compared = _compare(profile, view, sent.transaction_began_at)
         if compared is None:
             continue
         drawn, limit = compared

@@ -150,10 +150,10 @@ def example(operation: Operation) -> dict[str, Any]:
 
 
 def _example(kind: Object) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    example: dict[str, Any] = {}
     for field in kind.fields:
         if field.example is not None:
-            found[field.name] = field.example
+            example[field.name] = field.example
         elif field.required and isinstance(field.kind, Object):
-            found[field.name] = _example(field.kind)
-    return found
+            example[field.name] = _example(field.kind)
+    return example

@@ -35,7 +35,7 @@ class State(StrEnum):
 
 
 @record
-class Asked:
+class SentCommand:
     """A command that may have reached its charger, with a payload that `check` accepted: a raw call has no outcome.
 
     `answered_at` and `answer` are None while there is no CALLRESULT. The rest is what was known when the command was
@@ -79,14 +79,14 @@ class Outcome(NamedTuple):
     transaction: int | None = None
 
 
-Judge = Callable[[Asked, Sequence[Seen], bool], Outcome | None]
+Judge = Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]
 """Look at the facts since sending, in order of time. True means that the deadline has passed: last chance to decide."""
-Until = Callable[[Asked], datetime | None]
+Until = Callable[[SentCommand], datetime | None]
 
 
-def usually(asked: Asked) -> datetime | None:
+def usually(sent: SentCommand) -> datetime | None:
     """Wait for what the charger can do at once."""
-    return asked.since + USUAL
+    return sent.since + USUAL
 
 
 class OutcomeRule(NamedTuple):
@@ -98,16 +98,16 @@ class OutcomeRule(NamedTuple):
     until: Until = usually
 
 
-def follow(rule: OutcomeRule, asked: Asked, facts: Sequence[Seen], now: datetime) -> Outcome:
+def follow(rule: OutcomeRule, sent: SentCommand, facts: Sequence[Seen], now: datetime) -> Outcome:
     """Return the outcome of a command as known at `now`.
 
     Facts may be in any order; those before the sending or after the deadline are ignored. It depends on its arguments
     alone, so that it may be asked again after each new fact, after a late answer and after a restart.
     """
-    until = rule.until(asked)
+    until = rule.until(sent)
     is_over = until is not None and now >= until
-    known = [fact for fact in facts if asked.sent_at <= fact.at and (until is None or fact.at <= until)]
-    found = rule.judge(asked, sorted(known, key=lambda fact: fact.at), is_over)
+    known = [fact for fact in facts if sent.sent_at <= fact.at and (until is None or fact.at <= until)]
+    found = rule.judge(sent, sorted(known, key=lambda fact: fact.at), is_over)
     if found is not None:
         return found
     return Outcome(State.NOT_SEEN, f"not seen until {until:%Y-%m-%d %H:%M:%S}Z") if is_over else PENDING

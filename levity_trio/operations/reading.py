@@ -86,12 +86,12 @@ class Reading:
     def _answered(self) -> int:
         return len(self.known) + len(self.unknown)
 
-    def _note(self, found: dict[str, str], keys: Iterable[str]) -> None:
+    def _note(self, problems: dict[str, str], keys: Iterable[str]) -> None:
         for key in keys:
             folded = key.casefold()
             self._left.pop(folded, None)
             if folded not in self.known and folded not in self.unknown:
-                found[folded] = key
+                problems[folded] = key
 
     def _divide(self, most: int) -> None:
         """Ask for all keys that are left, if the call for all lacked some that the charger must have."""

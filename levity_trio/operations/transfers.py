@@ -9,9 +9,9 @@ from typing import Any, Final
 from levity_trio.operations.outcomes import (
     MAY_HAVE_ARRIVED,
     TRANSFER,
-    Asked,
     Outcome,
     OutcomeRule,
+    SentCommand,
     State,
     contradicted,
     fulfilled,
@@ -54,77 +54,77 @@ def wanted_at(payload: Mapping[str, Any]) -> datetime | None:
     return next((parse_time(text) for text in named), None)
 
 
-def _statuses(asked: Asked, facts: Sequence[Seen], message: str) -> list[TransferStatus]:
+def _statuses(sent: SentCommand, facts: Sequence[Seen], message: str) -> list[TransferStatus]:
     """Return the statuses that belong to this command alone.
 
     They have its request id. One without an id belongs to the newest command of its action before it; none of a signed
     update is without.
     """
-    number, replaced_at = asked.payload.get("requestId"), asked.later.get(asked.action)
+    number, replaced_at = sent.payload.get("requestId"), sent.later.get(sent.action)
     ours = [fact for fact in facts if isinstance(fact, TransferStatus) and fact.message == message]
     named = [fact for fact in ours if fact.request_id is not None and fact.request_id == number]
-    if asked.action == SIGNED:
+    if sent.action == SIGNED:
         return named
     unnamed = (fact for fact in ours if fact.request_id is None)
     newest = [fact for fact in unnamed if replaced_at is None or fact.at < replaced_at]
     return sorted([*named, *newest], key=lambda fact: fact.at)
 
 
-def _failure(asked: Asked, statuses: Sequence[TransferStatus], is_over: bool) -> Outcome | None:
+def _failure(sent: SentCommand, statuses: Sequence[TransferStatus], is_over: bool) -> Outcome | None:
     """Return the contradiction by a failure that no further try can follow."""
     failures = [one for one in statuses if one.status in FAILED]
     if not failures or failures[-1] is not statuses[-1]:
         return None
-    tries_left = asked.payload.get("retries", 0) >= len(failures) and failures[-1].status in RETRIED
+    tries_left = sent.payload.get("retries", 0) >= len(failures) and failures[-1].status in RETRIED
     if tries_left and not is_over:
         return None
     return contradicted(f"the charger reports {failures[-1].status}", failures[-1].at)
 
 
-def _uploaded(message: str) -> Callable[[Asked, Sequence[Seen], bool], Outcome | None]:
-    def judge(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
-        statuses = _statuses(asked, facts, message)
+def _uploaded(message: str) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
+    def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+        statuses = _statuses(sent, facts, message)
         done = next((one for one in statuses if one.status == UPLOADED), None)
         came = next((fact for fact in facts if isinstance(fact, FileCame)), None)
         if came and (done or is_over):
             return fulfilled(f"file {came.number} came, {came.size_bytes} bytes", came.at)
-        if done and not asked.expects_file:
+        if done and not sent.expects_file:
             return fulfilled("uploaded", done.at)
         if done and is_over:
             return contradicted("Uploaded was reported, but no file came", done.at)
-        return _failure(asked, statuses, is_over)
+        return _failure(sent, statuses, is_over)
 
     return judge
 
 
-def _updated(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
-    statuses = _statuses(asked, facts, "Firmware")
+def _updated(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    statuses = _statuses(sent, facts, "Firmware")
     installed = next((one for one in statuses if one.status == INSTALLED), None)
-    replaced_at = min((at for action, at in asked.later.items() if action in FIRMWARE_AT), default=None)
+    replaced_at = min((at for action, at in sent.later.items() if action in FIRMWARE_AT), default=None)
     boots = (fact for fact in facts if isinstance(fact, Booted))
     for boot in (one for one in boots if replaced_at is None or one.at < replaced_at):
-        if _is_new(boot, asked, installed):
+        if _is_new(boot, sent, installed):
             return fulfilled(f"booted with firmware {boot.firmware}", boot.at)
         if installed and boot.at >= installed.at:
             return contradicted(f"Installed was reported, but it booted with firmware {boot.firmware}", boot.at)
     if installed and is_over:
         return Outcome(State.NOT_SEEN, "Installed was reported, but no boot with another firmware", installed.at)
-    return _failure(asked, statuses, is_over)
+    return _failure(sent, statuses, is_over)
 
 
-def _is_new(boot: Booted, asked: Asked, installed: TransferStatus | None) -> bool:
+def _is_new(boot: Booted, sent: SentCommand, installed: TransferStatus | None) -> bool:
     """Whether a boot shows another firmware; if the one before is unknown, after Installed."""
     if boot.firmware is None:
         return False
-    return boot.firmware != asked.firmware if asked.firmware else installed is not None and boot.at >= installed.at
+    return boot.firmware != sent.firmware if sent.firmware else installed is not None and boot.at >= installed.at
 
 
-def _until_installed(asked: Asked) -> datetime:
+def _until_installed(sent: SentCommand) -> datetime:
     """Wait a day from the last of the times that were asked for."""
-    given: dict[str, Any] = {**asked.payload, **asked.payload.get("firmware", {})}
+    given: dict[str, Any] = {**sent.payload, **sent.payload.get("firmware", {})}
     names = ("retrieveDate", "retrieveDateTime", "installDateTime")
     times = [time for name in names if name in given and (time := parse_time(given[name]))]
-    return max([asked.since, *times]) + TRANSFER
+    return max([sent.since, *times]) + TRANSFER
 
 
 FIRMWARE: Final = OutcomeRule(
@@ -137,11 +137,11 @@ DIAGNOSTICS: Final = OutcomeRule(
     words="DiagnosticsStatusNotification: Uploaded (and the file, if it is sent to us) or a failure, within 24 hours",
     judge=_uploaded("Diagnostics"),
     reads=(TransferStatus, FileCame),
-    until=lambda asked: asked.since + TRANSFER,
+    until=lambda sent: sent.since + TRANSFER,
 )
 LOG: Final = OutcomeRule(
     words="LogStatusNotification with its requestId: Uploaded (and the file) or a failure, within 24 hours",
     judge=_uploaded("Log"),
     reads=(TransferStatus, FileCame),
-    until=lambda asked: asked.since + TRANSFER,
+    until=lambda sent: sent.since + TRANSFER,
 )

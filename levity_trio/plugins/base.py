@@ -84,7 +84,7 @@ class Plugin:
 
 
 @record(kw_only=False)
-class Page:
+class PluginPage:
     """A page served at a path of `--metrics-port`. Requests for the same page are handled one at a time.
 
     `formats` maps content types to functions that render the body; the first is the default. `prepare` runs on the
@@ -193,7 +193,7 @@ class Site:
     """Pass an event to `observe` of all plugins."""
     chargers: Chargers
     is_clock_trusted: Callable[[], bool]
-    pages: dict[str, Page]
+    pages: dict[str, PluginPage]
     """Pages served at `--metrics-port`, by path. A plugin adds its pages while it opens."""
 
 

@@ -49,7 +49,7 @@ from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, reachable
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
-from levity_trio.plugins.base import Hooks, Page, Site
+from levity_trio.plugins.base import Hooks, PluginPage, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.server.memory import give_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
@@ -144,7 +144,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
                 known = replace(known, newest=None) if config.trust_clock else known
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 central = await _central(config, writer, machine, known, hooks, ports.context)
-                pages: dict[str, Page] = {}
+                pages: dict[str, PluginPage] = {}
                 async with (
                     _open_upkeep(central, reader),
                     open_plugins(hooks, _site(central, reader, pages)),
@@ -182,7 +182,7 @@ def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
 
 
-def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
+def _site(central: Central, reader: Reader, pages: dict[str, PluginPage]) -> Site:
     """Return the site: the parts of the server that plugins may use."""
     return Site(
         config=central.config,
@@ -235,7 +235,7 @@ async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
 
 @asynccontextmanager
 async def _open_pages(
-    central: Central, listeners: list[trio.SocketListener], pages: dict[str, Page]
+    central: Central, listeners: list[trio.SocketListener], pages: dict[str, PluginPage]
 ) -> AsyncIterator[None]:
     """Serve the pages, if they have a port. Their libraries take 3 MB, so they are imported only then."""
     if not listeners:

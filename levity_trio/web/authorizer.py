@@ -47,13 +47,13 @@ class Authorizer:
 
     async def ask(self, id_tag: str, charger: str, connector: int | None) -> Verdict | None:
         """Return the verdict on a tag, None if there is no usable answer in time."""
-        asked = {"idTag": id_tag, "charger": charger, "connector": connector}
+        question = {"idTag": id_tag, "charger": charger, "connector": connector}
         verdict, problem = None, f"no answer within {self._seconds:g} s"
         with trio.move_on_after(self._seconds):
             async with self._places:
                 try:
                     response = await post(
-                        self._to, self._headers, orjson.dumps(asked), self._seconds, most_bytes=MOST_BYTES
+                        self._to, self._headers, orjson.dumps(question), self._seconds, most_bytes=MOST_BYTES
                     )
                     problem = f"status {response.status}, or no idTagInfo"
                     verdict = read_verdict(response.body) if 200 <= response.status < 300 else None

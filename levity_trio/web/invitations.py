@@ -76,14 +76,14 @@ class Invitations:
 
     def find(self, code: str, at: str) -> Presented | None:
         """Return the invitation that a code names, None if there is none that may still be tried."""
-        found = _match(code)
-        one = None if found is None else self._open.get(int(found["link"] or found["pin"]))
-        if found is None or one is None or one.expires_at <= at:
+        match = _match(code)
+        one = None if match is None else self._open.get(int(match["link"] or match["pin"]))
+        if match is None or one is None or one.expires_at <= at:
             return None
-        is_pin = found["pin"] is not None
+        is_pin = match["pin"] is not None
         if (one.kind == PIN) != is_pin or self._tries[one.id] >= MOST_TRIES:
             return None
-        secret = found["digits"] if is_pin else found["secret"]
+        secret = match["digits"] if is_pin else match["secret"]
         if not is_pin and not passwords.is_of(Stored(GENERATED, one.salt, one.digest), secret.encode()):
             return None
         return Presented(one.id, one.user, is_pin, one.salt, one.digest, secret)

@@ -241,13 +241,13 @@ class Logins:
     async def _try_pin(self, door: _Door, who: _Who, code: str, *, for_drivers: bool) -> Presented | None:
         """Return the invitation of a right PIN. Its turn has come: what was refused before that, was no try."""
         self._check_wait(door, who)  # others may have failed meanwhile
-        found = self._invitation(code, for_drivers=for_drivers)
-        if found is None:
+        invitation = self._invitation(code, for_drivers=for_drivers)
+        if invitation is None:
             return None
-        tries = self.invitations.count_try(found.id)  # before anything is awaited, so that no guess goes uncounted
-        await self._writer.run(users.note_tries, found.id, tries)
-        is_right = await self._is_right(door, who, Stretched(found.salt, found.digest), found.secret)
-        return found if is_right else None
+        tries = self.invitations.count_try(invitation.id)  # before anything is awaited, so that no guess goes uncounted
+        await self._writer.run(users.note_tries, invitation.id, tries)
+        is_right = await self._is_right(door, who, Stretched(invitation.salt, invitation.digest), invitation.secret)
+        return invitation if is_right else None
 
     def _invitation(self, code: str, *, for_drivers: bool) -> Presented | None:
         """Return the invitation that a code names, as far as it may be used here and tried again."""

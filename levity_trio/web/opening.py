@@ -22,8 +22,7 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.feed import Feed, open_feed
-from levity_trio.web.files.listener import Listeners as FileListeners
-from levity_trio.web.files.listener import listen_for_files, open_files
+from levity_trio.web.files.listener import FileListeners, listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
 from levity_trio.web.logins import Logins
 from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from levity_trio.charger.central import Central
 from levity_trio.listening.addresses import reachable
 from levity_trio.log.output import get_logger
-from levity_trio.plugins.base import Page
+from levity_trio.plugins.base import PluginPage
 from levity_trio.web.http import OwnHosts, application, open_http, problem
 from levity_trio.web.negotiation import accepts_gzip, preferred
 
@@ -29,7 +29,7 @@ log = get_logger("system")
 
 @asynccontextmanager
 async def open_pages(
-    central: Central, listeners: Sequence[trio.SocketListener], pages: Mapping[str, Page]
+    central: Central, listeners: Sequence[trio.SocketListener], pages: Mapping[str, PluginPage]
 ) -> AsyncIterator[None]:
     """Serve the pages while the block runs."""
     routes = [Route("/healthz", partial(_health, central)), Route("/readyz", partial(_readiness, central))]
@@ -69,7 +69,7 @@ async def _readiness(central: Central, _request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-async def _page(page: Page, turn: trio.Lock, request: Request) -> Response:
+async def _page(page: PluginPage, turn: trio.Lock, request: Request) -> Response:
     """Render a page in a thread. Requests for the same page wait for each other."""
     content_type = preferred(request.headers.get("accept", ""), list(page.formats))
     headers = {"vary": "accept, accept-encoding"}

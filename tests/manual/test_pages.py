@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio import manual
 from levity_trio.cli.help import rendered
-from levity_trio.manual import FOLDER, Page, rendering
+from levity_trio.manual import FOLDER, ManualPage, rendering
 
 PAGES = [*manual.pages()]
 LINES = 300
@@ -18,7 +18,7 @@ WORDS = 20_000
 """Of all pages that are not generated."""
 
 
-def anchors(page: Page) -> set[str]:
+def anchors(page: ManualPage) -> set[str]:
     return {manual.anchor(words.replace("`", "")) for words in re.findall(r"^#+ (.+)$", page.text, re.MULTILINE)}
 
 
@@ -47,7 +47,7 @@ def test_the_contents_list_each_page_once_by_its_title() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.topic)
-def test_each_link_leads_to_a_page_or_a_heading(page: Page) -> None:
+def test_each_link_leads_to_a_page_or_a_heading(page: ManualPage) -> None:
     shown = Links(rendering.to_html(page, "/help"))
     assert len(set(shown.ids)) == len(shown.ids), "two headings have one anchor"
     for href in shown.hrefs:
@@ -59,7 +59,7 @@ def test_each_link_leads_to_a_page_or_a_heading(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.topic)
-def test_a_page_is_short_and_plain(page: Page) -> None:
+def test_a_page_is_short_and_plain(page: ManualPage) -> None:
     lines = (FOLDER / f"{page.topic}.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= (DRIVERS_LINES if page.folder == manual.OF_DRIVERS else LINES)
     assert page.text.startswith("# ")
@@ -75,7 +75,7 @@ def test_a_page_is_short_and_plain(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", [one for one in PAGES if one.folder == "explanation"], ids=lambda page: page.topic)
-def test_files_that_a_page_names_exist(page: Page) -> None:
+def test_files_that_a_page_names_exist(page: ManualPage) -> None:
     named = re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?|[a-z_]+\.py)`", page.text)
     assert not [one for one in named if not any((place / one).exists() for place in (FOLDER.parent, FOLDER.parents[1]))]
 
@@ -104,7 +104,9 @@ def test_the_nearest_topics_are_told(typed: str, nearest: str) -> None:
 
 
 def test_comments_and_html_reach_nobody() -> None:
-    page = Page("tasks/a", "# A\n\n<b>bold</b> [there](../start/b.md#c) [below](#d)\n\n```text\na  b\n```\n", "A", {})
+    page = ManualPage(
+        "tasks/a", "# A\n\n<b>bold</b> [there](../start/b.md#c) [below](#d)\n\n```text\na  b\n```\n", "A", {}
+    )
     html = rendering.to_html(page, "/base/help")
     assert '<h1 id="a">A</h1>' in html
     assert "&lt;b&gt;" in html

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from levity_trio.operations import OPERATIONS, check
-from levity_trio.operations.outcomes import Asked, Outcome, State, follow
+from levity_trio.operations.outcomes import Outcome, SentCommand, State, follow
 from levity_trio.operations.seen import ReadingSeen, Seen, StatusSeen
 
 SENT = datetime(2030, 1, 31, 22, tzinfo=UTC)
@@ -18,21 +18,21 @@ def at(seconds: float) -> datetime:
     return SENT + timedelta(seconds=seconds)
 
 
-def asked(action: str, values: dict[str, Any], answer: dict[str, Any] | None = None, **known: Any) -> Asked:
+def asked(action: str, values: dict[str, Any], answer: dict[str, Any] | None = None, **known: Any) -> SentCommand:
     """A command that was answered after 1 s, or not yet."""
     answered_at = None if answer is None else at(1)
     payload = check(OPERATIONS[action], values)
-    return Asked(action=action, payload=payload, sent_at=SENT, answered_at=answered_at, answer=answer, **known)
+    return SentCommand(action=action, payload=payload, sent_at=SENT, answered_at=answered_at, answer=answer, **known)
 
 
-def outcome(command: Asked, facts: Sequence[Seen] = (), now: float = 60) -> Outcome:
+def outcome(command: SentCommand, facts: Sequence[Seen] = (), now: float = 60) -> Outcome:
     rule = OPERATIONS[command.action].outcome
     assert rule is not None
     assert {type(fact) for fact in facts} <= set(rule.reads), "the store would not load these"
     return follow(rule, command, facts, at(now))
 
 
-def state(command: Asked, facts: Sequence[Seen] = (), now: float = 60) -> State:
+def state(command: SentCommand, facts: Sequence[Seen] = (), now: float = 60) -> State:
     return outcome(command, facts, now).state
 
 

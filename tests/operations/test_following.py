@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations.operation import example, filled, left_out
-from levity_trio.operations.outcomes import Asked, State, follow
+from levity_trio.operations.outcomes import SentCommand, State, follow
 from levity_trio.operations.seen import (
     Booted,
     ListVersion,
@@ -53,9 +53,9 @@ def payload_of(operation: Operation) -> dict[str, Any]:
 
 
 @st.composite
-def commands(draw: st.DrawFn) -> tuple[Operation, Asked]:
+def commands(draw: st.DrawFn) -> tuple[Operation, SentCommand]:
     operation, answer = draw(st.sampled_from(FOLLOWED)), draw(ANSWERS)
-    return operation, Asked(
+    return operation, SentCommand(
         action=operation.action,
         payload=payload_of(operation),
         sent_at=at(0),
@@ -70,7 +70,7 @@ def commands(draw: st.DrawFn) -> tuple[Operation, Asked]:
 @given(commands(), st.lists(FACTS, max_size=8), st.integers(0, 300_000), st.randoms(use_true_random=False))
 @settings(max_examples=size(500, 200), deadline=None)
 def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
-    command: tuple[Operation, Asked], facts: list[Seen], now: int, dice: random.Random
+    command: tuple[Operation, SentCommand], facts: list[Seen], now: int, dice: random.Random
 ) -> None:
     operation, asked = command
     rule = operation.outcome
@@ -93,7 +93,7 @@ def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
 @given(commands(), st.lists(FACTS, max_size=8), st.integers(0, 300_000), st.integers(0, 300_000))
 @settings(max_examples=size(300, 120), deadline=None)
 def test_what_was_decided_stays_so_as_time_passes(
-    command: tuple[Operation, Asked], facts: list[Seen], now: int, later: int
+    command: tuple[Operation, SentCommand], facts: list[Seen], now: int, later: int
 ) -> None:
     operation, asked = command
     assert operation.outcome is not None

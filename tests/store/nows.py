@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Space
-from levity_trio.store.reads.now import Asked, Now, now
+from levity_trio.store.reads.now import Now, View, now
 from levity_trio.store.reads.now.attention import Attention, Machine
 from levity_trio.store.reads.now.cards import ChargerNow, SessionNow
 from levity_trio.store.reads.now.sessions import OpenSessions
@@ -39,7 +39,7 @@ class Page:
 
     def read(self, chargers: Collection[str] | None = None, *, sees_all: bool = True) -> Now:
         rule = Rule(BERLIN, self.books.policy, BillBy.TAG)
-        asked = Asked(self.books.now, rule, "levity", "anonymous", self.machine, sees_all, chargers)
+        asked = View(self.books.now, rule, "levity", "anonymous", self.machine, sees_all, chargers)
         with reading(self.books) as db:
             return now(db, asked, self.sessions)
 

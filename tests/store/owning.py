@@ -6,10 +6,10 @@ import re
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Span, Thing, What
-from levity_trio.store.reads.owned import Rule, UnownedFilters, owned, transactions_of, unowned
+from levity_trio.store.reads.owned import OwnershipRule, UnownedFilters, owned, transactions_of, unowned
 from levity_trio.store.writes import accounts, ownership
 from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.ownership import Belonging, Said
+from levity_trio.store.writes.ownership import NamedThing, Said
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books
@@ -30,8 +30,8 @@ class House:
                 self.add(name)
 
     @property
-    def rule(self) -> Rule:
-        return Rule(self.books.policy, self.bill_by)
+    def rule(self) -> OwnershipRule:
+        return OwnershipRule(self.books.policy, self.bill_by)
 
     def add(self, name: str, since: str = LONG_AGO) -> int:
         return self.books.run(accounts.add, AccountData(name, "Street 1", None, None, since), self.books.at, "cleo")
@@ -48,15 +48,15 @@ class House:
         reason: str | None = None,
         vehicle: int | None = None,
     ) -> bool:
-        belonging = self.tag(thing, vehicle) if isinstance(thing, str) else Belonging(thing)
+        belonging = self.tag(thing, vehicle) if isinstance(thing, str) else NamedThing(thing)
         return self.books.run(ownership.give, account, belonging, Span(since, until), self.said(reason))
 
     def take(self, account: int, thing: Thing | str, since: str, reason: str | None = None) -> None:
         thing = self.tag(thing).thing if isinstance(thing, str) else thing
         self.books.run(ownership.take, account, thing, since, self.said(reason))
 
-    def tag(self, text: str, vehicle: int | None = None) -> Belonging:
-        return Belonging(Thing(What.TAG, self.books.policy.key(text)), text, vehicle)
+    def tag(self, text: str, vehicle: int | None = None) -> NamedThing:
+        return NamedThing(Thing(What.TAG, self.books.policy.key(text)), text, vehicle)
 
     def give_by_hand(self, transaction: int, account: int, reason: str = "a guest") -> None:
         self.books.run(decisions.give, transaction, account, Decision("cleo", reason, self.books.at))

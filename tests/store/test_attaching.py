@@ -8,7 +8,7 @@ from levity_trio.charger.exchange import Unreadable
 from levity_trio.charging.lifecycle import TABLE, Cause, State
 from levity_trio.events import MessageAttached, MessageDismissed, TransactionStopped
 from levity_trio.store.writes.set_aside import set_aside
-from levity_trio.store.writes.transactions.decisions import Problem
+from levity_trio.store.writes.transactions.decisions import DecisionProblem
 from levity_trio.store.writes.transactions.unreadable import start_unreadable
 from tests.store.books import Books, Station
 from tests.store.deciding import Operator, open_codes, refused, told
@@ -75,8 +75,8 @@ def test_attached_twice_is_attached_once(books: Books, station: Station, anna: O
     assert anna.attach(message, transaction).id == transaction
     assert books.count("tx_event") == events
     other = books.value("SELECT max(id) FROM tx")
-    assert refused(anna.attach, message, other).problem is Problem.ALREADY_DECIDED
-    assert refused(anna.dismiss, message).problem is Problem.ALREADY_DECIDED
+    assert refused(anna.attach, message, other).problem is DecisionProblem.ALREADY_DECIDED
+    assert refused(anna.dismiss, message).problem is DecisionProblem.ALREADY_DECIDED
 
 
 def test_the_charger_repeats_an_attached_stop(books: Books, station: Station, anna: Operator) -> None:
@@ -110,15 +110,15 @@ def test_a_stop_from_before_the_start_is_not_attached(books: Books, station: Sta
     books.wait(HOUR)
     transaction = station.start(1000)
     refusal = refused(anna.attach, message, transaction, meterStop=4500)
-    assert (refusal.problem, refusal.field) == (Problem.INVALID, "transaction")
+    assert (refusal.problem, refusal.field) == (DecisionProblem.INVALID, "transaction")
     assert station.bill(transaction) == (None, None, None)
 
 
 def test_a_message_goes_to_a_transaction_of_its_own_charger(books: Books, station: Station, anna: Operator) -> None:
     _, message = unlinked(station)
     other = Station(books, "CP-2").start(1000)
-    assert refused(anna.attach, message, other).problem is Problem.INVALID
-    assert refused(anna.attach, message, 17).problem is Problem.NOT_FOUND
+    assert refused(anna.attach, message, other).problem is DecisionProblem.INVALID
+    assert refused(anna.attach, message, 17).problem is DecisionProblem.NOT_FOUND
 
 
 @pytest.mark.parametrize("state", WAYS)
@@ -129,7 +129,7 @@ def test_a_stop_is_attached_where_the_table_has_a_step(books: Books, state: Stat
     living.live(WAYS[state])
     ben = Operator(books, "ben")
     if TABLE[state, Cause.STOP_ATTACHED].kind is None:
-        assert refused(ben.attach, message, living.transaction, meterStop=9000).problem is Problem.WRONG_STATE
+        assert refused(ben.attach, message, living.transaction, meterStop=9000).problem is DecisionProblem.WRONG_STATE
         assert living.state is state
     else:
         ben.attach(message, living.transaction, meterStop=9000)
@@ -273,7 +273,7 @@ def test_a_dismissed_message_affects_no_bill(books: Books, station: Station, ann
     assert books.value("SELECT status FROM tx WHERE id = ?", transaction) == "Active"
     anna.dismiss(message)
     assert len(books.recorded(MessageDismissed)) == 1
-    assert refused(anna.dismiss, 99).problem is Problem.NOT_FOUND
+    assert refused(anna.dismiss, 99).problem is DecisionProblem.NOT_FOUND
 
 
 def test_a_dismissed_message_of_a_transaction_is_told_there(books: Books, station: Station, anna: Operator) -> None:

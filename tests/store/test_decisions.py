@@ -10,7 +10,7 @@ import pytest
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.events import ReviewDismissed, TransactionClosed, TransactionConfirmed, TransactionCorrected
 from levity_trio.store.writes.transactions.closing import close_silent
-from levity_trio.store.writes.transactions.decisions import Decision, Problem
+from levity_trio.store.writes.transactions.decisions import Decision, DecisionProblem
 from tests.store.books import NOON, Books, Station, meter_value
 from tests.store.deciding import Operator, decided, open_codes, refused, told
 from tests.store.lives import Living
@@ -148,7 +148,7 @@ def test_the_same_correction_changes_nothing_more(books: Books, station: Station
 @pytest.mark.parametrize("values", [{"figure_wh": -1}, {"figure_wh": 2**53}, {"meter_start": 6000}, {"meter_stop": 0}])
 def test_a_figure_is_never_impossible(books: Books, station: Station, anna: Operator, values: dict[str, int]) -> None:
     transaction = stopped(station)
-    assert refused(anna.correct, transaction, **values).problem is Problem.INVALID
+    assert refused(anna.correct, transaction, **values).problem is DecisionProblem.INVALID
     assert station.bill(transaction) == (4000, "register", "certain")
     assert [kind for kind, *_ in told(books, transaction)] == ["start", "stop"]
 
@@ -156,7 +156,7 @@ def test_a_figure_is_never_impossible(books: Books, station: Station, anna: Oper
 def test_a_correction_needs_a_figure(station: Station, anna: Operator) -> None:
     transaction = stopped(station)
     refusal = refused(anna.correct, transaction, id_tag="OTHER")
-    assert (refusal.problem, refusal.field) == (Problem.INVALID, "figure_wh")
+    assert (refusal.problem, refusal.field) == (DecisionProblem.INVALID, "figure_wh")
 
 
 MOST_WH = 413_555
@@ -169,7 +169,7 @@ def test_a_correction_is_refused_that_no_charger_could_have_delivered(
     transaction = stopped(station)
     before = books.rows("SELECT * FROM tx")
     problem = refused(anna.correct, transaction, figure_wh=MOST_WH + 1)
-    assert (problem.problem, problem.field) == (Problem.INVALID, "figure_wh")
+    assert (problem.problem, problem.field) == (DecisionProblem.INVALID, "figure_wh")
     assert "no charger delivers 413.556 kWh in 1 h 0 min, the most is 413.555 kWh" in problem.words
     assert refused(anna.correct, transaction, meter_stop=1000 + MOST_WH + 1).field == "meter_stop_wh"
     backwards = refused(anna.correct, transaction, meter_start=9000)
@@ -201,7 +201,7 @@ def test_times_of_the_bill_are_corrected_in_order(books: Books, station: Station
     anna.correct(transaction, figure_wh=4000, start_time=started, stop_time=ended)
     assert books.row("SELECT start_time, stop_time FROM tx") == (started, ended)
     for values in ({"start_time": books.at}, {"stop_time": "2026-03-01T12:00:00.000Z"}, {"stop_time": AHEAD}):
-        assert refused(anna.correct, transaction, figure_wh=1, **values).problem is Problem.INVALID
+        assert refused(anna.correct, transaction, figure_wh=1, **values).problem is DecisionProblem.INVALID
 
 
 def test_only_an_unknown_tag_is_given(books: Books, station: Station, anna: Operator) -> None:
@@ -329,7 +329,7 @@ def test_a_second_stop_is_dismissed(books: Books, station: Station, anna: Operat
     events = books.count("tx_event")
     anna.dismiss_review(review)
     assert books.count("tx_event") == events
-    assert refused(Operator(books, "ben").dismiss_review, review).problem is Problem.ALREADY_DECIDED
+    assert refused(Operator(books, "ben").dismiss_review, review).problem is DecisionProblem.ALREADY_DECIDED
 
 
 def test_a_dismissed_review_does_not_settle_the_figure(books: Books, station: Station, anna: Operator) -> None:
@@ -345,7 +345,7 @@ def test_a_dismissed_review_does_not_settle_the_figure(books: Books, station: St
 
 def test_what_questions_the_figure_is_not_dismissed(books: Books, station: Station, anna: Operator) -> None:
     doubtful(station)
-    assert refused(anna.dismiss_review, books.value("SELECT id FROM review")).problem is Problem.WRONG_STATE
+    assert refused(anna.dismiss_review, books.value("SELECT id FROM review")).problem is DecisionProblem.WRONG_STATE
 
 
 # What is refused
@@ -365,7 +365,7 @@ def test_a_decision_is_possible_where_the_table_has_a_step(books: Books, state: 
     decide = ways[cause]
     step = TABLE[state, cause]
     if step.kind is None:
-        assert refused(decide, living.transaction).problem is Problem.WRONG_STATE
+        assert refused(decide, living.transaction).problem is DecisionProblem.WRONG_STATE
     else:
         decide(living.transaction)
         assert Kind(told(books, living.transaction)[-1][0]) is step.kind
@@ -376,14 +376,14 @@ def test_what_changed_since_it_was_seen_is_not_decided(books: Books, station: St
     transaction = doubtful(station)
     (seen,) = books.row("SELECT max(id) FROM tx_event WHERE tx_id = ?", transaction)
     station.stop(transaction, 6000)
-    assert refused(anna.confirm, transaction, seen=seen).problem is Problem.CHANGED
-    assert refused(anna.correct, transaction, seen=seen, figure_wh=1).problem is Problem.CHANGED
+    assert refused(anna.confirm, transaction, seen=seen).problem is DecisionProblem.CHANGED
+    assert refused(anna.correct, transaction, seen=seen, figure_wh=1).problem is DecisionProblem.CHANGED
     assert station.bill(transaction) == (5000, "register", "certain")
 
 
 def test_what_is_unknown_is_not_found(anna: Operator) -> None:
     for decide in (anna.confirm, anna.close, anna.dismiss_review, partial(anna.correct, figure_wh=1)):
-        assert refused(decide, 17).problem is Problem.NOT_FOUND
+        assert refused(decide, 17).problem is DecisionProblem.NOT_FOUND
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.charger.central import Central
-from levity_trio.plugins.base import Page
+from levity_trio.plugins.base import PluginPage
 from levity_trio.web.pages import open_pages
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.store.books import in_memory
@@ -42,8 +42,8 @@ class Slow:
         self.threads: set[int] = set()
 
     @property
-    def page(self) -> Page:
-        return Page({SLOW_TYPE: self.render}, self.prepare)
+    def page(self) -> PluginPage:
+        return PluginPage({SLOW_TYPE: self.render}, self.prepare)
 
     async def prepare(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -138,7 +138,7 @@ async def _read_slow(log_lines: list[EventDict]) -> None:
 async def test_the_client_chooses_the_format_and_whether_it_is_compressed(
     central: Central, log_lines: list[EventDict]
 ) -> None:
-    page = Page({"text/plain; charset=utf-8": lambda: b"plain\n", "text/csv; charset=utf-8": lambda: b"a,b\n"})
+    page = PluginPage({"text/plain; charset=utf-8": lambda: b"plain\n", "text/csv; charset=utf-8": lambda: b"a,b\n"})
     async with open_pages(central, await on_a_free_port(), {"/two": page}):
         plain = await get(log_lines, "/two")
         csv = await get(log_lines, "/two", accept="text/csv", accept_encoding="gzip, br")
@@ -154,7 +154,7 @@ async def test_a_page_that_fails_costs_its_own_answer(central: Central, log_line
     def fail() -> bytes:
         raise ZeroDivisionError
 
-    async with open_pages(central, await on_a_free_port(), {"/fails": Page({"text/plain": fail})}):
+    async with open_pages(central, await on_a_free_port(), {"/fails": PluginPage({"text/plain": fail})}):
         for _ in range(2):
             assert (await get(log_lines, "/fails")).status == 500
         assert (await get(log_lines, "/healthz")).status == 200

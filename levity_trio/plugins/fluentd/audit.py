@@ -39,7 +39,7 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 log = get_logger("system")
 
 
-class Page(NamedTuple):
+class Batch(NamedTuple):
     """A packed page of the log. `begin` counts the frames lost before it, which its first chunk reports.
 
     `reached[i]` is the log id of the last frame in `chunks[i]`; `newest` is the newest id of the log.
@@ -57,7 +57,7 @@ class Page(NamedTuple):
         return AuditPosition(self.reached[acknowledged - 1], self.begin.lost, self.begin.lost)
 
 
-def pack(logged: LoggedFrames, position: AuditPosition, prefix: str, now: str) -> Page:
+def pack(logged: LoggedFrames, position: AuditPosition, prefix: str, now: str) -> Batch:
     """Pack the frames that follow a position. Runs in a thread."""
     rows, newest, packer = logged.frames, logged.newest, Packer(prefix)
     before = rows[0].id - 1 if rows else max(newest, position.log_id)
@@ -71,7 +71,7 @@ def pack(logged: LoggedFrames, position: AuditPosition, prefix: str, now: str) -
         before += len(batch)  # their ids are consecutive
         chunks.append(packer.chunk(tag, batch))
         reached.append(before)
-    return Page(begin, chunks, reached, newest)
+    return Batch(begin, chunks, reached, newest)
 
 
 class FluentdAudit(Plugin):
@@ -138,7 +138,7 @@ class FluentdAudit(Plugin):
                 await self._committed.wait()
                 await trio.sleep(GATHER_SECONDS)
 
-    async def _read_page(self) -> Page:
+    async def _read_page(self) -> Batch:
         """Read the next page. Frames pruned since the last read are counted at once, even if nothing can be sent."""
         position, prefix, now = self._position, self._site.config.fluentd_tag, stamp(self._site.clock())
         page = await self._site.reader.run(
@@ -151,7 +151,7 @@ class FluentdAudit(Plugin):
             self._site.publish(AuditLost(charger=None, count=count))
         return page
 
-    async def _deliver(self, link: Link, page: Page) -> None:
+    async def _deliver(self, link: Link, page: Batch) -> None:
         if not page.chunks:
             return
         try:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.openmetrics.exposition import generate_latest as generate_latest_open_metrics
 
 from levity_trio import __version__
-from levity_trio.plugins.base import LinkState, Page, Plugin, Site
+from levity_trio.plugins.base import LinkState, Plugin, PluginPage, Site
 from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
@@ -47,7 +47,7 @@ async def open_metrics(site: Site) -> AsyncIterator[Plugin]:
     metrics = Metrics()
     plugin = PrometheusMetrics(metrics, site.clock, counted)
     scrape = Scrape(site, metrics, Gauges(metrics, counted.connectors))
-    site.pages[PATH] = Page({TEXT: scrape.text, OPEN_METRICS: scrape.open_metrics}, scrape.prepare)
+    site.pages[PATH] = PluginPage({TEXT: scrape.text, OPEN_METRICS: scrape.open_metrics}, scrape.prepare)
     async with trio.open_nursery() as tasks:
         tasks.start_soon(scrape.keep_reading)
         tasks.start_soon(scrape.measure_lag)

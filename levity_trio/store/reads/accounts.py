@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -56,7 +56,7 @@ _VEHICLE: Final = Shape(Vehicle)
 NOT_REMOVED: Final = Condition("removed_at IS NULL")
 
 
-def accounts(db: Database, filters: AccountFilters, wanted: Wanted) -> Page[Account]:
+def accounts(db: Database, filters: AccountFilters, wanted: Wanted) -> ListPage[Account]:
     """Return a page of accounts, by their names. Raises NoPage."""
     db.execute("BEGIN")
     conditions = given(("name = ?", filters.name), ("instr(lower(name), lower(?)) > 0", filters.search))
@@ -74,7 +74,7 @@ def account(db: Database, number: int) -> Account | None:
     return found[0] if found else None
 
 
-def vehicles(db: Database, name: str | None, search: str | None, wanted: Wanted) -> Page[Vehicle]:
+def vehicles(db: Database, name: str | None, search: str | None, wanted: Wanted) -> ListPage[Vehicle]:
     """Return a page of the vehicles that were not removed, by their names. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [NOT_REMOVED, *given(("name = ?", name))]

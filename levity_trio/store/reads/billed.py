@@ -16,7 +16,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.states import states
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import candidates
-from levity_trio.store.reads.pages import Branch, Listing, NoPage, Page, Row, Wanted, sift
+from levity_trio.store.reads.pages import Branch, Listing, ListPage, NoPage, Row, Wanted, sift
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import (
     ACTIVE,
@@ -67,7 +67,7 @@ def billed_transactions(
     *,
     of_bill: OfBill = EVERY,
     is_newest_first: bool = True,
-) -> Page[BilledTransaction]:
+) -> ListPage[BilledTransaction]:
     """Return a page of transactions, by the time at which they started, or ended if that is asked for. Raises NoPage.
 
     A page of those in one state or of one account may have fewer rows than wanted; its cursor then leads on.
@@ -84,7 +84,7 @@ def billed_transactions(
 
 def sifted_transactions(
     db: Database, filters: Filters, rule: Rule, wanted: Wanted, of_bill: OfBill, *, is_newest_first: bool = True
-) -> Page[BilledTransaction]:
+) -> ListPage[BilledTransaction]:
     """Return a page of those in one state or of one account, within a read that has begun. Raises NoPage."""
     listing = Listing([*_candidates(db, filters, rule, of_bill)], filters.order, is_newest_first)
     return _sifted(db, listing, _Known(db, rule), wanted, of_bill)
@@ -154,11 +154,13 @@ def _candidates(db: Database, filters: Filters, rule: Rule, of_bill: OfBill) -> 
         yield branch._replace(source=_TO_BILL) if state in WAITING else branch
 
 
-def _sifted(db: Database, listing: Listing, known: _Known, wanted: Wanted, of_bill: OfBill) -> Page[BilledTransaction]:
+def _sifted(
+    db: Database, listing: Listing, known: _Known, wanted: Wanted, of_bill: OfBill
+) -> ListPage[BilledTransaction]:
     def choose(keys: Sequence[Row]) -> Iterator[Row]:
         chosen = known.are_wanted([key[-1] for key in keys], of_bill)
         return (key for key in keys if key[-1] in chosen)
 
     keys, next_cursor = sift(db, listing, choose, wanted.limit, wanted.cursor)
     by_id = {one.id: one for one in transaction_rows(db, [key[-1] for key in keys])} if keys else {}
-    return Page(known.told([by_id[key[-1]] for key in keys]), 1, wanted.limit, next_cursor=next_cursor)
+    return ListPage(known.told([by_id[key[-1]] for key in keys]), 1, wanted.limit, next_cursor=next_cursor)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from levity_trio.records import record
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
@@ -131,11 +131,11 @@ _SET_ASIDE: Final = Shape(SetAsideMessage)
 _OF_ONE: Final = "cp_id = ?"
 
 
-def boots(db: Database, charger: str | None, wanted: Wanted) -> Page[Boot]:
+def boots(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Boot]:
     return read_page(db, Listing([Branch("boot", given((_OF_ONE, charger)))]), wanted, _BOOT.by_id(db, "boot"))
 
 
-def statuses(db: Database, charger: str | None, connector: int | None, wanted: Wanted) -> Page[StatusReport]:
+def statuses(db: Database, charger: str | None, connector: int | None, wanted: Wanted) -> ListPage[StatusReport]:
     """Return the changes of statuses: all, or those of a charger or of one of its connectors."""
     db.execute("BEGIN")
     branches = [Branch("status")] if charger is None else _of_connectors(db, charger, connector)
@@ -148,7 +148,7 @@ def _of_connectors(db: Database, charger: str, connector: int | None) -> list[Br
     return [Branch("status", [condition]) for condition in of_each]
 
 
-def faults(db: Database, charger: str | None, wanted: Wanted, *, is_open: bool = False) -> Page[Fault]:
+def faults(db: Database, charger: str | None, wanted: Wanted, *, is_open: bool = False) -> ListPage[Fault]:
     """Return the faults and warnings, or only those that are open."""
     branch = Branch("cp_err", given((_OF_ONE, charger)))
     if is_open:
@@ -156,7 +156,9 @@ def faults(db: Database, charger: str | None, wanted: Wanted, *, is_open: bool =
     return read_page(db, Listing([branch]), wanted, _FAULT.by_id(db, "cp_err"))
 
 
-def set_aside(db: Database, charger: str | None, wanted: Wanted, *, is_waiting: bool = False) -> Page[SetAsideMessage]:
+def set_aside(
+    db: Database, charger: str | None, wanted: Wanted, *, is_waiting: bool = False
+) -> ListPage[SetAsideMessage]:
     """Return the messages set aside, or only those that no person has looked at."""
     branch = Branch("set_aside", given((_OF_ONE, charger)))
     if is_waiting:
@@ -214,7 +216,7 @@ _SHAPE: Final = Shape(Command, transaction="outcome_tx_id")
 _COMMAND: Final = f"SELECT {_SHAPE.columns} FROM command WHERE id = ?"  # noqa: S608 - our own names
 
 
-def commands(db: Database, charger: str | None, wanted: Wanted) -> Page[Command]:
+def commands(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Command]:
     """Return a page of commands, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("command", given(("cp_id = ?", charger)))])

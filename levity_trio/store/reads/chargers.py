@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -113,7 +113,7 @@ _CONNECTOR: Final = Shape(
 
 def chargers(
     db: Database, station: int | None, is_connected: bool | None, wanted: Wanted, *, is_hidden: bool = False
-) -> Page[Charger]:
+) -> ListPage[Charger]:
     """Return a page of chargers in the order of their identities: visible ones, or hidden ones. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [
@@ -186,7 +186,7 @@ _STATION: Final = Shape(
 )
 
 
-def stations(db: Database, wanted: Wanted) -> Page[Station]:
+def stations(db: Database, wanted: Wanted) -> ListPage[Station]:
     """Return a page of stations, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     return read_page(db, Listing([Branch("station", [VISIBLE])]), wanted, _STATION.by_id(db, "station"))

@@ -8,7 +8,7 @@ from levity_trio.operations.reading import MAX_KEYS, Before, limit
 from levity_trio.operations.templates import Has
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -148,7 +148,7 @@ def before_reading(db: Database, charger: str) -> Before:
     )
 
 
-def readings(db: Database, charger: str | None, wanted: Wanted) -> Page[ConfigurationReading]:
+def readings(db: Database, charger: str | None, wanted: Wanted) -> ListPage[ConfigurationReading]:
     """Return a page of readings, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     table = "configuration_reading"

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.operations.transfers import is_url_valid
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -51,7 +51,7 @@ class Url(NamedTuple):
     """What an operator calls the file to be fetched."""
 
 
-def files(db: Database, charger: str | None, wanted: Wanted) -> Page[StoredFile]:
+def files(db: Database, charger: str | None, wanted: Wanted) -> ListPage[StoredFile]:
     """Return a page of files, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     return read_page(db, Listing([Branch("file", given(("cp_id = ?", charger)))]), wanted, _SHAPE.by_id(db, "file"))

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.owned import Rule
+from levity_trio.store.reads.owned import OwnershipRule
 
 _SUMS: Final = "coalesce(sum(energy_delivered), 0), count(*), count(*) FILTER (WHERE confidence = 'doubtful')"
 _OF_SITE: Final = (
@@ -116,7 +116,7 @@ class Wanted(NamedTuple):
     account: int | None = None
 
 
-def series(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Rule) -> list[Series]:
+def series(db: Database, wanted: Wanted, periods: Sequence[Period], rule: OwnershipRule) -> list[Series]:
     """Return the series in the order of chargers, or of the names of accounts, with that of nobody last.
 
     That of the site, and those of a charger or account that is named, are there without any session too.
@@ -144,7 +144,7 @@ def _by_charger(db: Database, periods: Sequence[Period]) -> dict[Key, list[Ended
     return {one: [by_charger.get(one, NOTHING) for by_charger in found] for one in known}
 
 
-def _by_owner(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Rule) -> dict[Key, list[Ended]]:
+def _by_owner(db: Database, wanted: Wanted, periods: Sequence[Period], rule: OwnershipRule) -> dict[Key, list[Ended]]:
     """Return the figures of what belongs to accounts: of each account, or what is wanted of one."""
     begins = [one.since for one in periods]
     named = {Grouping.SITE: None, Grouping.CHARGER: wanted.charger, Grouping.ACCOUNT: wanted.account}[wanted.of]
@@ -159,7 +159,9 @@ def _by_owner(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Rul
     return series
 
 
-def _owned(db: Database, periods: Sequence[Period], rule: Rule) -> Iterator[tuple[int | None, str, str, Ended]]:
+def _owned(
+    db: Database, periods: Sequence[Period], rule: OwnershipRule
+) -> Iterator[tuple[int | None, str, str, Ended]]:
     """Yield each session that ended: the account to which it belongs, its charger, when it ended, and its figures."""
     owners = rule.owners(db)
     rows = db.execute(_ENDED, (periods[0].since, periods[-1].before)).fetchall()

@@ -10,7 +10,7 @@ from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.wire.times import shifted_stamp
 
@@ -64,7 +64,7 @@ _WITHIN: Final = (
 )
 
 
-def links(db: Database, charger: str | None, wanted: Wanted) -> Page[Link]:
+def links(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Link]:
     """Return a page of connections, the newest first. Raises NoPage."""
     conditions = [Condition("imported_from IS NULL"), *given(("cp_id = ?", charger))]
     return read_page(db, Listing([Branch("session", conditions)]), wanted, _LINK.by_id(db, "session"))

@@ -12,7 +12,7 @@ from levity_trio.records import record
 from levity_trio.store import local_lists as stored
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.wallets import SPENT_KEYS
 
@@ -163,7 +163,7 @@ def _words(state: str, known: Known, left_out: int) -> str:
 _LEFT_OUT: Final = Shape(LeftOutTag)
 
 
-def left_out(db: Database, charger: str, wanted: Wanted) -> Page[LeftOutTag]:
+def left_out(db: Database, charger: str, wanted: Wanted) -> ListPage[LeftOutTag]:
     """Return a page of the tags for which a charger has no room. Raises NoPage."""
     db.execute("BEGIN")
     rows = rows_of(db)

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Page, cursor_of, key_of
+from levity_trio.store.reads.pages import ListPage, cursor_of, key_of
 
 MOST_READ: Final = 100_000
 """Frames read for a page."""
@@ -53,7 +53,7 @@ _NAMES: Final = ("id", "charger", "session", "at", "direction", "message_id", "a
 _CONDITIONS: Final = ("cp_id = ?", "action = ?", "direction = ?", "message_id = ?", "instr(frame, ?) > 0")
 
 
-def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> Page[Frame]:
+def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> ListPage[Frame]:
     """Return a page of frames. `total` is known only without a filter other than times. Raises NoPage."""
     db.execute("BEGIN")
     ((oldest, newest),) = db.execute(_ENDS).fetchall()
@@ -62,7 +62,7 @@ def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) 
     upto = last if cursor is None else min(last, int(key_of(cursor, 1)[0]) - 1)
     read, reached = _backwards(db, filters, max(first, upto - MOST_READ + 1), upto, limit)
     is_all = not any(filters[: FrameFilters._fields.index("since")])
-    return Page(
+    return ListPage(
         data=read,
         page=1,
         limit=limit,

@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -53,7 +53,7 @@ _METER: Final = Shape(Meter, chargers="NULL")
 _READING: Final = Shape(MeterReading, meter="meter_id")
 
 
-def meters(db: Database, name: str | None, wanted: Wanted) -> Page[Meter]:
+def meters(db: Database, name: str | None, wanted: Wanted) -> ListPage[Meter]:
     """Return a page of the meters, by their names. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("meter", given(("name = ?", name)))], ("name", "id"), is_newest_first=False)
@@ -67,7 +67,7 @@ def meter(db: Database, number: int) -> Meter | None:
     return _with_chargers(db, found[0]) if found else None
 
 
-def readings(db: Database, meter: int, wanted: Wanted, *, is_valid: bool | None = None) -> Page[MeterReading]:
+def readings(db: Database, meter: int, wanted: Wanted, *, is_valid: bool | None = None) -> ListPage[MeterReading]:
     """Return a page of the readings of a meter, the newest first; only valid or voided ones. Raises NoPage."""
     db.execute("BEGIN")
     conditions = given(("meter_id = ?", meter))

@@ -13,7 +13,7 @@ from levity_trio.billing.ownership import BillBy, Ground, Owner
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, given, sift
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, given, sift
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import Transaction, transaction_rows
 
@@ -27,7 +27,7 @@ _BY_HAND: Final = "(SELECT tx.*, account_id FROM tx_account JOIN tx ON tx.id = t
 
 
 @record(kw_only=False)
-class Rule:
+class OwnershipRule:
     """By what transactions belong to accounts: the normal form of tags, and what comes first."""
 
     policy: Policy
@@ -81,7 +81,7 @@ class UnownedFilters:
     ended: Ends = ANY_END
 
 
-def owned(db: Database, number: int, rule: Rule) -> Ownership | None:
+def owned(db: Database, number: int, rule: OwnershipRule) -> Ownership | None:
     """Return whose a transaction is, and why; None if there is no such transaction."""
     db.execute("BEGIN")
     decision = rule.owners(db).explain(number)
@@ -98,8 +98,8 @@ def owned(db: Database, number: int, rule: Rule) -> Ownership | None:
 
 
 def transactions_of(
-    db: Database, account: int, rule: Rule, limit: int, cursor: str | None = None, ended: Ends = ANY_END
-) -> Page[OwnedTransaction]:
+    db: Database, account: int, rule: OwnershipRule, limit: int, cursor: str | None = None, ended: Ends = ANY_END
+) -> ListPage[OwnedTransaction]:
     """Return the next transactions of an account, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     ends = ended.conditions()
@@ -111,12 +111,12 @@ def transactions_of(
         OwnedTransaction(ground=owner.ground, outside=owner.is_outside, transaction=shown[number])
         for number, owner in decided.owners.items()
     ]
-    return Page(rows, 1, limit, next_cursor=decided.next_cursor)
+    return ListPage(rows, 1, limit, next_cursor=decided.next_cursor)
 
 
 def unowned(
-    db: Database, filters: UnownedFilters, rule: Rule, limit: int, cursor: str | None = None
-) -> Page[Transaction]:
+    db: Database, filters: UnownedFilters, rule: OwnershipRule, limit: int, cursor: str | None = None
+) -> ListPage[Transaction]:
     """Return the next transactions that belong to nobody, the newest first. Raises NoPage.
 
     Imported ones are billed elsewhere and left out.
@@ -130,7 +130,7 @@ def unowned(
     listing = Listing([Branch(f"tx INDEXED BY {index}", conditions)], ORDER)
     found = _decided(db, listing, rule, lambda owner: owner.ground is Ground.NOBODY, _Wanted(limit, cursor))
     shown = _shown(db, found)
-    return Page([shown[number] for number in found.owners], 1, limit, next_cursor=found.next_cursor)
+    return ListPage([shown[number] for number in found.owners], 1, limit, next_cursor=found.next_cursor)
 
 
 # Candidates
@@ -180,7 +180,9 @@ class _Found:
     next_cursor: str | None
 
 
-def _decided(db: Database, listing: Listing, rule: Rule, is_wanted: Callable[[Owner], bool], wanted: _Wanted) -> _Found:
+def _decided(
+    db: Database, listing: Listing, rule: OwnershipRule, is_wanted: Callable[[Owner], bool], wanted: _Wanted
+) -> _Found:
     owners, by_id = rule.owners(db), dict[int, Owner]()
 
     def choose(keys: Sequence[Row]) -> Iterator[Row]:

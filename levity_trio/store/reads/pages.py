@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
 
 
 @record(kw_only=False)
-class Page(Generic[T]):
+class ListPage(Generic[T]):
     """A page of a list. Beyond MOST_COUNTED rows, `total_at_least` is known instead of `total`."""
 
     data: list[T]
@@ -58,9 +58,9 @@ class Page(Generic[T]):
     total_at_least: int | None = None
     next_cursor: str | None = None
 
-    def of_rows(self, rows: list[U]) -> Page[U]:
+    def of_rows(self, rows: list[U]) -> ListPage[U]:
         """Return the same page with these rows in place of its own."""
-        return Page(rows, self.page, self.limit, self.total, self.total_at_least, self.next_cursor)
+        return ListPage(rows, self.page, self.limit, self.total, self.total_at_least, self.next_cursor)
 
 
 class Condition(NamedTuple):
@@ -96,7 +96,7 @@ def given(*pairs: tuple[str, object]) -> list[Condition]:
     return [Condition(sql, (value,)) for sql, value in pairs if value is not None]
 
 
-def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Row], T]) -> Page[T]:
+def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Row], T]) -> ListPage[T]:
     """Read one page. `item` loads what a key identifies. Raises NoPage."""
     after = None if wanted.cursor is None else key_of(wanted.cursor, len(listing.order))
     skipped = 0 if after is not None else (wanted.page - 1) * wanted.limit
@@ -107,7 +107,7 @@ def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Ro
     keys = list(islice(merge(*by_branch, reverse=listing.is_newest_first), skipped, most))
     is_all = after is None and all(len(part) < most for part in by_branch)
     counted = sum(map(len, by_branch)) if is_all else _count(db, listing)
-    return Page(
+    return ListPage(
         data=[item(key) for key in keys[: wanted.limit]],
         page=wanted.page,
         limit=wanted.limit,

@@ -25,7 +25,7 @@ from levity_trio.store.ownership import Owners
 from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.accounts import Account, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of
-from levity_trio.store.reads.owned import Rule
+from levity_trio.store.reads.owned import OwnershipRule
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.reads.tags import TagRow, periods
 from levity_trio.store.reads.transactions import TransactionEvent, events_of
@@ -85,7 +85,7 @@ def deletion(db: Database, account: int) -> PersonalDeletion | None:
     return found[0] if found else None
 
 
-def obstacles(db: Database, account: int, rule: Rule, now: datetime, zone: ZoneInfo) -> list[Obstacle]:
+def obstacles(db: Database, account: int, rule: OwnershipRule, now: datetime, zone: ZoneInfo) -> list[Obstacle]:
     """Return what is in the way, in the order in which it is to be done; nothing for an unknown account."""
     db.execute("BEGIN")
     rows = rows_of(db)
@@ -119,7 +119,7 @@ def _charging(rows: Rows, account: int, owners: Owners) -> Iterator[Obstacle]:
         yield Obstacle(f"its transaction {number} is open; wait for its end, or close it: levity-trio close {number}")
 
 
-def _unbilled(rows: Rows, account: int, rule: Rule, moment: _Moment) -> Iterator[Obstacle]:
+def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _Moment) -> Iterator[Obstacle]:
     """Yield what its next statement would say. One that ends within the open month is billed early, if all fits."""
     known = begun(rows)
     if known is None:

@@ -11,7 +11,7 @@ import orjson
 from levity_trio.operations.limits import Charging, Limit, Rules, limit_reported
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.wire.charging_profiles import Installed
 from levity_trio.wire.texts import stored_object
@@ -94,14 +94,14 @@ _PROFILE: Final = Shape(
 _LIST: Final = Shape(LocalList, command="command_id")
 
 
-def reservations(db: Database, charger: str | None, wanted: Wanted, now: datetime) -> Page[Reservation]:
+def reservations(db: Database, charger: str | None, wanted: Wanted, now: datetime) -> ListPage[Reservation]:
     """Return a page of reservations as they are now. Raises NoPage."""
     state = f"coalesce(end_reason, CASE WHEN expires_at <= '{stamp(now)}' THEN 'expired' ELSE 'active' END)"
     shape = Shape(Reservation, reservation="reservation_id", command="command_id", state=state)
     return _page(db, "reservation", charger, wanted, shape)
 
 
-def profiles(db: Database, charger: str | None, wanted: Wanted, now: datetime) -> Page[ChargingProfile]:
+def profiles(db: Database, charger: str | None, wanted: Wanted, now: datetime) -> ListPage[ChargingProfile]:
     """Return a page of charging profiles as they are now. Raises NoPage."""
     found = _page(db, "charging_profile", charger, wanted, _PROFILE)
     return replace(found, data=[_with_expiry(profile, now) for profile in found.data])
@@ -114,12 +114,12 @@ def _with_expiry(profile: ChargingProfile, now: datetime) -> ChargingProfile:
     return replace(profile, state="expired") if is_over else profile
 
 
-def local_lists(db: Database, charger: str | None, wanted: Wanted) -> Page[LocalList]:
+def local_lists(db: Database, charger: str | None, wanted: Wanted) -> ListPage[LocalList]:
     """Return a page of versions of local lists. Raises NoPage."""
     return _page(db, "local_list", charger, wanted, _LIST)
 
 
-def _page(db: Database, table: str, charger: str | None, wanted: Wanted, shape: Shape[Any]) -> Page[Any]:
+def _page(db: Database, table: str, charger: str | None, wanted: Wanted, shape: Shape[Any]) -> ListPage[Any]:
     db.execute("BEGIN")
     return read_page(db, Listing([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table))
 

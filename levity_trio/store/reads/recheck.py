@@ -75,7 +75,7 @@ class Difference(NamedTuple):
     causes: tuple[Cause, ...]
 
 
-class Page(NamedTuple):
+class Batch(NamedTuple):
     """The result of one read: the number of transactions judged, their stored Wh, and the differences."""
 
     transactions: int
@@ -103,7 +103,7 @@ class Rechecking:
         self.is_known = charger is None or look(address, lambda db: bool(db.execute(known, (charger,)).fetchall()))
         """Whether the charger is known, if one was given."""
 
-    def pages(self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS) -> Iterator[Page]:
+    def pages(self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS) -> Iterator[Batch]:
         """Judge the transactions page by page; each page is a read of its own."""
         after = 0
         while (found := look(self._address, partial(_page, after, self._charger, most_rows, seconds))) is not None:
@@ -111,7 +111,7 @@ class Rechecking:
             yield page
 
 
-def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: Database) -> tuple[Page, int] | None:
+def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: Database) -> tuple[Batch, int] | None:
     """Return the page after this id, and its last id; None at the end."""
     db.execute("BEGIN")
     ends = time.monotonic() + seconds
@@ -124,7 +124,7 @@ def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: D
             differences.append(difference)
         if time.monotonic() > ends:
             break
-    return (Page(count, stored_wh, differences), after) if count else None
+    return (Batch(count, stored_wh, differences), after) if count else None
 
 
 class _Reviews(NamedTuple):

@@ -11,7 +11,7 @@ from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.charger_facts import SetAsideMessage
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions import OPERATOR, Transaction, transaction_rows
 
@@ -70,7 +70,7 @@ _VISIBLE: Final = Condition("cp_id NOT IN (SELECT id FROM hidden_cp)")
 
 def queue(
     db: Database, charger: str | None, kind: str | None, wanted: Wanted, *, is_newest_first: bool = True
-) -> Page[Waiting]:
+) -> ListPage[Waiting]:
     """Return a page of the queue; without hidden chargers, unless one is named. Raises NoPage."""
     db.execute("BEGIN")
     conditions = given(("cp_id = ?", charger)) or [_VISIBLE]
@@ -214,11 +214,11 @@ class ReviewItem(Waiting):
 
 def to_review(
     db: Database, charger: str | None, kind: str | None, wanted: Wanted, *, is_newest_first: bool = True
-) -> Page[ReviewItem]:
+) -> ListPage[ReviewItem]:
     """Return a page of the queue. Raises NoPage."""
     found = queue(db, charger, kind, wanted, is_newest_first=is_newest_first)
     items = [_item(db, one) for one in found.data]
-    return Page(items, found.page, found.limit, found.total, found.total_at_least, found.next_cursor)
+    return ListPage(items, found.page, found.limit, found.total, found.total_at_least, found.next_cursor)
 
 
 def _item(db: Database, waiting: Waiting) -> ReviewItem:

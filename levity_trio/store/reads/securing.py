@@ -7,7 +7,7 @@ from typing import Final
 from levity_trio.access.securing import State, next_step, with_report
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Listing, Page, Row, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Listing, ListPage, Row, Wanted, given, read_page
 from levity_trio.store.reads.security import CertificateRow
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.securing import Plan, last_report, newest_plan, plan_in, profile_of, standings
@@ -78,7 +78,7 @@ _CERTIFICATE: Final = Shape(Certificate)
 _REQUEST: Final = Shape(CertificateRequest, certificate="certificate_id", command="command_id")
 
 
-def certificates(db: Database, charger: str | None, wanted: Wanted) -> Page[Certificate]:
+def certificates(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Certificate]:
     """Return a page of certificates, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("certificate", given(("cp_id = ?", charger)))])
@@ -91,7 +91,7 @@ def certificate(db: Database, number: int) -> Certificate | None:
     return found[0] if found else None
 
 
-def requests(db: Database, charger: str | None, wanted: Wanted) -> Page[CertificateRequest]:
+def requests(db: Database, charger: str | None, wanted: Wanted) -> ListPage[CertificateRequest]:
     """Return a page of requests, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("certificate_request", given(("cp_id = ?", charger)))])
@@ -104,7 +104,7 @@ def request(db: Database, number: int) -> CertificateRequest | None:
     return found[0] if found else None
 
 
-def all_securing(db: Database, charger: str | None, wanted: Wanted) -> Page[Securing]:
+def all_securing(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Securing]:
     """Return a page of profiles that were asked for, the newest first. Raises NoPage."""
     db.execute("BEGIN")
 

@@ -7,7 +7,7 @@ from typing import Final
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import is_known
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -139,7 +139,7 @@ _NEWCOMER: Final = Shape(
 _DECIDED: Final = Shape(RegistrationDecision)
 
 
-def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> Page[Newcomer]:
+def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> ListPage[Newcomer]:
     """Return a page of newcomers, only those that wait or all, in the order of their identities.
 
     One that is hidden is listed while it is connected. Raises NoPage.
@@ -151,7 +151,7 @@ def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> Page[Newcome
     return read_page(db, Listing([Branch("cp", conditions)], is_newest_first=False), wanted, _NEWCOMER.by_id(db, "cp"))
 
 
-def decisions(db: Database, charger: str | None, wanted: Wanted) -> Page[RegistrationDecision]:
+def decisions(db: Database, charger: str | None, wanted: Wanted) -> ListPage[RegistrationDecision]:
     """Return a page of decisions, the newest first, about one charger or all. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("registration", given(("cp_id = ?", charger)))])

@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -78,7 +78,9 @@ _FROM_DRAFT: Final = "FROM statement JOIN account ON account.id = account_id WHE
 _IS_CLOSED: Final = Condition("number IS NOT NULL")
 
 
-def closed_statements(db: Database, account: int | None, month: str | None, wanted: Wanted) -> Page[ClosedStatement]:
+def closed_statements(
+    db: Database, account: int | None, month: str | None, wanted: Wanted
+) -> ListPage[ClosedStatement]:
     """Return a page of closed statements, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [_IS_CLOSED, *given(("account_id = ?", account), ("month = ?", month))]
@@ -86,7 +88,7 @@ def closed_statements(db: Database, account: int | None, month: str | None, want
     return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key)[0])
 
 
-def draft_statements(db: Database, draft: int, wanted: Wanted) -> Page[DraftStatement]:
+def draft_statements(db: Database, draft: int, wanted: Wanted) -> ListPage[DraftStatement]:
     """Return a page of the statements of a draft, by account. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [Condition("draft_id = ?", (draft,)), Condition("number IS NULL")]

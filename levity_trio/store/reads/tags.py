@@ -11,7 +11,7 @@ from levity_trio.access.tags import Policy, Tag
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import forms_as_sent
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -84,7 +84,7 @@ def tags_after(db: Database, last: int, most: int) -> list[KeyedTag]:
     return [KeyedTag(number, key, id_tag, Tag(*tag)) for number, key, id_tag, *tag in rows.fetchall()]
 
 
-def tags(db: Database, filters: Filters, wanted: Wanted) -> Page[TagRow]:
+def tags(db: Database, filters: Filters, wanted: Wanted) -> ListPage[TagRow]:
     """Return a page of the tags of now, by their normal form. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("tag INDEXED BY tag_key", _conditions(filters))], ("key",), is_newest_first=False)

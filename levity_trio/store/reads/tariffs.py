@@ -15,12 +15,12 @@ from levity_trio.records import record
 from levity_trio.store.billing.tariffs import Tariffs, first_open_day, parsed
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
 @record
-class Tariff:
+class TariffRow:
     """A tariff; `since` are the days from which its versions hold, without those that were withdrawn.
 
     `says` is what the version that holds today says, in short; null if none does. `next_says` is what the next one
@@ -107,7 +107,7 @@ _NEWEST: Final = (
     "(SELECT toml FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL ORDER BY since DESC LIMIT 1)"
 )
 _VERSION_OF_DAY: Final = "SELECT toml FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
-_TARIFF: Final = Shape(Tariff, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
+_TARIFF: Final = Shape(TariffRow, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
 _VERSION: Final = Shape(TariffVersion, is_used="coalesce(since < ?, false)", words="NULL")
 _OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
 _ACCOUNT: Final = "CASE row.scope WHEN 'account' THEN CAST(row.key AS INTEGER) END"
@@ -133,7 +133,7 @@ _FROM: Final = (
 )
 
 
-def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> Page[Tariff]:
+def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> ListPage[TariffRow]:
     """Return a page of tariffs, by their names. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("tariff", given(("name = ?", name)))], ("name", "id"), is_newest_first=False)
@@ -141,7 +141,9 @@ def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> Page
     return read_page(db, listing, wanted, lambda key: _said(rows_of(db), load(key), today))
 
 
-def tariff(db: Database, number: int, today: date) -> tuple[Tariff, list[TariffVersion], list[AssignedTariff]] | None:
+def tariff(
+    db: Database, number: int, today: date
+) -> tuple[TariffRow, list[TariffVersion], list[AssignedTariff]] | None:
     """Return a tariff with its versions, the newest day first, and its newest assignments; None if there is none."""
     db.execute("BEGIN")
     tariffs = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
@@ -155,7 +157,7 @@ def tariff(db: Database, number: int, today: date) -> tuple[Tariff, list[TariffV
     return _said(rows_of(db), tariffs[0], today), told, _ASSIGNED.every(db, newest, (number,))
 
 
-def _said(rows: Rows, row: Tariff, today: date) -> Tariff:
+def _said(rows: Rows, row: TariffRow, today: date) -> TariffRow:
     """Return a tariff with what it says today, and what it will say next."""
     begun = [day for day in row.since if day <= str(today)]
     coming = [day for day in row.since if day > str(today)]
@@ -180,7 +182,9 @@ def usual_terms(db: Database, name: str) -> tuple[str, str]:
     return (known[0][0] if known else "EUR"), tax
 
 
-def assignments(db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted) -> Page[AssignedTariff]:
+def assignments(
+    db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted
+) -> ListPage[AssignedTariff]:
     """Return a page of assignments, the newest first: those of all these targets and of a tariff. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [Condition("scope = ? AND key = ?", target) for target in targets]

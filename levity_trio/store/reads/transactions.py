@@ -12,7 +12,7 @@ from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.cases.transaction import known, span
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import Database, marks
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
 from levity_trio.store.reads.shapes import Shape, rows_of
 
@@ -111,7 +111,9 @@ _SHAPE: Final = Shape(
 )
 
 
-def transactions(db: Database, filters: Filters, wanted: Wanted, *, is_newest_first: bool = True) -> Page[Transaction]:
+def transactions(
+    db: Database, filters: Filters, wanted: Wanted, *, is_newest_first: bool = True
+) -> ListPage[Transaction]:
     """Return a page of transactions, by their start, or by their end if that is asked for. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([branch_of(filters)], filters.order, is_newest_first)
@@ -246,7 +248,7 @@ _READING: Final = Shape(Reading)
 _ORDER: Final = ("timestamp", "id")
 
 
-def of_transaction(db: Database, number: int, measurand: str | None, wanted: Wanted) -> Page[Reading] | None:
+def of_transaction(db: Database, number: int, measurand: str | None, wanted: Wanted) -> ListPage[Reading] | None:
     """Return a page of the readings of a transaction, the oldest first; None if it does not exist. Raises NoPage."""
     db.execute("BEGIN")
     tx = known(rows_of(db), number)
@@ -263,7 +265,7 @@ def of_transaction(db: Database, number: int, measurand: str | None, wanted: Wan
 
 def of_charger(
     db: Database, charger: str, connector: int | None, since: str | None, before: str | None, wanted: Wanted
-) -> Page[Reading]:
+) -> ListPage[Reading]:
     """Return a page of the readings of a charger, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     numbers = connectors(rows_of(db), charger, "meter_val") if connector is None else [connector]

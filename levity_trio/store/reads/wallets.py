@@ -8,7 +8,7 @@ from typing import Final
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.wallets import currency_of, standing_of
@@ -91,7 +91,7 @@ _WALLET: Final = (
 )
 
 
-def wallets(db: Database, filters: WalletFilters, wanted: Wanted) -> Page[WalletRow]:
+def wallets(db: Database, filters: WalletFilters, wanted: Wanted) -> ListPage[WalletRow]:
     """Return a page of wallets, by the names of their accounts. Raises NoPage."""
     db.execute("BEGIN")
     conditions = _conditions(("prepaid_since", filters.is_prepaid), ("spent_since", filters.is_spent))
@@ -131,7 +131,7 @@ def wallet(db: Database, account: int) -> WalletRow | None:
     )
 
 
-def entries(db: Database, account: int, kind: str | None, wanted: Wanted) -> Page[EntryRow]:
+def entries(db: Database, account: int, kind: str | None, wanted: Wanted) -> ListPage[EntryRow]:
     """Return a page of the entries of an account, the newest first. Raises NoPage."""
     db.execute("BEGIN")
     conditions = given(("account_id = ?", account), ("kind = ?", kind))

@@ -13,7 +13,7 @@ from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts, ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Refused
-from levity_trio.store.writes.ownership import Belonging, Said
+from levity_trio.store.writes.ownership import NamedThing, Said
 from levity_trio.store.writes.vehicles import VehicleData
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ def _own(db: UnitOfWork, once: _Once, line: OwnedLine, at: str, by: str) -> bool
     vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
     span = Span(line.since or at, line.until)
     once.check(thing, span)
-    is_changed = ownership.give(db, account, Belonging(thing, line.id_tag, vehicle), span, Said(at, by, line.reason))
+    is_changed = ownership.give(db, account, NamedThing(thing, line.id_tag, vehicle), span, Said(at, by, line.reason))
     return _name_space(db, thing, line.space) or is_changed
 
 

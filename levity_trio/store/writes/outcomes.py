@@ -13,7 +13,7 @@ from levity_trio.events import OutcomeKnown
 from levity_trio.log.output import get_logger
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared, is_followed
-from levity_trio.operations.outcomes import Asked, Outcome, OutcomeRule, State, follow
+from levity_trio.operations.outcomes import Outcome, OutcomeRule, SentCommand, State, follow
 from levity_trio.operations.transfers import TRANSFERS
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import marks
@@ -88,7 +88,7 @@ def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
     return True
 
 
-def _judged(db: UnitOfWork, row: Row, rule: OutcomeRule, asked: Asked, at: str) -> Outcome:
+def _judged(db: UnitOfWork, row: Row, rule: OutcomeRule, asked: SentCommand, at: str) -> Outcome:
     """Judge one outcome. A bug in that ends the following of this command, not the server, at each start again."""
     outcome = OUTCOME_UNKNOWN
 
@@ -101,11 +101,11 @@ def _judged(db: UnitOfWork, row: Row, rule: OutcomeRule, asked: Asked, at: str) 
     return outcome
 
 
-def _of(row: Row, asked: Asked) -> Followed:
+def _of(row: Row, asked: SentCommand) -> Followed:
     return Followed(row[0], row[1], row[4], asked.payload)
 
 
-def _note_deadline(db: UnitOfWork, command: int, rule: OutcomeRule, asked: Asked) -> None:
+def _note_deadline(db: UnitOfWork, command: int, rule: OutcomeRule, asked: SentCommand) -> None:
     """Store the deadline if it changed: it counts from the answer, which may be late."""
     until = rule.until(asked)
     text = until and stamp(until)
@@ -131,14 +131,14 @@ def _store(db: UnitOfWork, row: Row, outcome: Outcome, at: str) -> None:
     )
 
 
-def _asked(db: UnitOfWork, row: Row) -> Asked | None:
+def _asked(db: UnitOfWork, row: Row) -> SentCommand | None:
     """Return the command as the rules see it; None for a raw call that its declaration does not allow."""
     number, charger, action, text, sent_at, answered_at, answer = row
     payload = as_declared(OPERATIONS[action], orjson.loads(text))
     if payload is None or sent_at is None:
         return None
     transaction = payload.get("transactionId") or _profile(payload).get("transactionId")
-    return Asked(
+    return SentCommand(
         action=action,
         payload=payload,
         sent_at=moment(sent_at),

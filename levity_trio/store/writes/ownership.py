@@ -32,7 +32,7 @@ class Said(NamedTuple):
     reason: str | None = None
 
 
-class Belonging(NamedTuple):
+class NamedThing(NamedTuple):
     """A thing, as an operator names it: `id_tag` is a tag as entered, `vehicle` the one that it names."""
 
     thing: Thing
@@ -40,7 +40,7 @@ class Belonging(NamedTuple):
     vehicle: int | None = None
 
 
-def give(db: UnitOfWork, account: int, belonging: Belonging, span: Span, said: Said) -> bool:
+def give(db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: Said) -> bool:
     """Make a thing belong to an account for a span; return whether that changed anything. Raises Refused."""
     find(db, account)
     check_known(db, account)
@@ -68,7 +68,7 @@ def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> 
 
 def leave(db: UnitOfWork, thing: Thing, span: Span, said: Said) -> None:
     """Make a thing belong to nobody for a span. Raises Refused."""
-    _apply(db, Belonging(thing), plan(periods_of(db.rows, thing), span, None, said.at), span, said)
+    _apply(db, NamedThing(thing), plan(periods_of(db.rows, thing), span, None, said.at), span, said)
 
 
 def name_space(db: UnitOfWork, thing: Thing, name: str) -> None:
@@ -86,7 +86,7 @@ def space_name(db: UnitOfWork, thing: Thing) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _check(db: UnitOfWork, belonging: Belonging) -> None:
+def _check(db: UnitOfWork, belonging: NamedThing) -> None:
     if belonging.thing.what is not What.SPACE:
         return
     try:
@@ -96,7 +96,7 @@ def _check(db: UnitOfWork, belonging: Belonging) -> None:
         raise Refused(Code.NOT_FOUND, words, "charger") from None
 
 
-def _apply(db: UnitOfWork, belonging: Belonging, change: Plan, span: Span, said: Said) -> bool:
+def _apply(db: UnitOfWork, belonging: NamedThing, change: Plan, span: Span, said: Said) -> bool:
     if change.deprived is not None and not said.reason:
         lasts = f" until {change.deprived.span.until}" if change.deprived.span.until else ""
         words = f"it belongs to account {change.deprived.account} since {change.deprived.span.since}{lasts}"
@@ -126,7 +126,7 @@ def _void(db: UnitOfWork, thing: Thing, period: Period, said: Said) -> None:
     _record(db, thing, period, "voided", said)
 
 
-def _begin(db: UnitOfWork, belonging: Belonging, period: Period, said: Said) -> None:
+def _begin(db: UnitOfWork, belonging: NamedThing, period: Period, said: Said) -> None:
     """Enter a period: what is wanted, or what stays of one before, which keeps the tag as entered."""
     thing = belonging.thing
     id_tag = belonging.id_tag

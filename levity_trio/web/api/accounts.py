@@ -17,11 +17,11 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads.accounts import Account, AccountFilters, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of, periods_of_vehicle
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes import accounts as writes
 from levity_trio.store.writes import ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Code, Refused
-from levity_trio.store.writes.ownership import Belonging as Belongs
+from levity_trio.store.writes.ownership import NamedThing as Belongs
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody, Values
@@ -144,7 +144,7 @@ def stored_fields(request: Request, fields: Values) -> Values:
 
 
 @ENDPOINTS.get(ACCOUNTS, Role.OPERATOR)
-async def list_accounts(request: Asked[AccountsQuery, None]) -> Page[Account]:
+async def list_accounts(request: Asked[AccountsQuery, None]) -> ListPage[Account]:
     """List accounts, by their names."""
     query = request.query
     filters = AccountFilters(now=request.api.stamp(), name=query.name, search=query.search, is_open=query.open)
@@ -319,7 +319,7 @@ def vehicle_fields(request: Request, body: Sent) -> Values:
 
 
 @ENDPOINTS.get(VEHICLES, Role.OPERATOR)
-async def list_vehicles(request: Asked[VehiclesQuery, None]) -> Page[Vehicle]:
+async def list_vehicles(request: Asked[VehiclesQuery, None]) -> ListPage[Vehicle]:
     """List vehicles, by their names."""
     query = request.query
     read = partial(stored.vehicles, name=query.name, search=query.search, wanted=wanted(query))

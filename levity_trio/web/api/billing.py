@@ -20,7 +20,7 @@ from levity_trio.store.reads import billing as stored
 from levity_trio.store.reads import months
 from levity_trio.store.reads.billing import FirstBill, first_bill
 from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.statements import draft_of
 from levity_trio.store.upkeep.preparing import Progress
 from levity_trio.store.writes.billing import closing
@@ -226,7 +226,7 @@ async def get_first_bill(request: Request) -> FirstBill:
 
 
 @ENDPOINTS.get(MONTHS, Role.OPERATOR)
-async def list_months(request: Asked[MonthsQuery, None]) -> Page[BillMonth]:
+async def list_months(request: Asked[MonthsQuery, None]) -> ListPage[BillMonth]:
     """List the months since this system bills, the newest first: how far each is, and what it comes to."""
     query = request.query
     zone, now = request.zone, request.api.now()
@@ -234,7 +234,7 @@ async def list_months(request: Asked[MonthsQuery, None]) -> Page[BillMonth]:
     found = await request.read(read)
     shown = found[: query.limit]
     next_cursor = shown[-1].month if len(found) > len(shown) else None
-    return Page(data=shown, page=1, limit=query.limit, next_cursor=next_cursor)
+    return ListPage(data=shown, page=1, limit=query.limit, next_cursor=next_cursor)
 
 
 @ENDPOINTS.get(f"{MONTHS}/{{month}}", Role.OPERATOR, "not_found")
@@ -246,12 +246,12 @@ async def get_month(request: Request) -> BillMonth:
 
 
 @ENDPOINTS.get("/api/admin/closings/{month}/held-back", Role.OPERATOR)
-async def list_held_back(request: Request) -> Page[HeldBackTransaction]:
+async def list_held_back(request: Request) -> ListPage[HeldBackTransaction]:
     """List the sessions that the closed statements of a month did not ask for, and why."""
     return whole(await request.read(partial(months.held_back_of_month, month=str(month_of(request)))))
 
 
 @ENDPOINTS.get("/api/admin/drafts/{month}/held-back", Role.OPERATOR, "not_found")
-async def list_held_back_of_draft(request: Request) -> Page[HeldBackTransaction]:
+async def list_held_back_of_draft(request: Request) -> ListPage[HeldBackTransaction]:
     """List the sessions that the statements of a draft do not ask for, and why."""
     return whole(await request.read(partial(months.held_back_of_draft, draft=await draft_id(request))))

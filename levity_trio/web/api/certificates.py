@@ -19,7 +19,7 @@ from levity_trio.authority.apart import examine, read_certificate, read_own, rea
 from levity_trio.authority.folder import has_root
 from levity_trio.config import ServerConfig, certificates_folder, pages_folder
 from levity_trio.store.reads import chargers, securing
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.securing import Certificate, CertificateRequest, Secured, Securing
 from levity_trio.store.writes import certificates as writes
 from levity_trio.store.writes import securing as plans
@@ -91,14 +91,14 @@ class RevocationBody(Sent):
 
 
 @both(ENDPOINTS, "certificates", "the client certificates, newest first,")
-async def _list(request: Asked[PagedWhose, None]) -> Page[Certificate]:
+async def _list(request: Asked[PagedWhose, None]) -> ListPage[Certificate]:
     return await page(
         request, partial(securing.certificates, charger=await whose(request), wanted=wanted(request.query))
     )
 
 
 @both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
-async def _list_requests(request: Asked[PagedWhose, None]) -> Page[CertificateRequest]:
+async def _list_requests(request: Asked[PagedWhose, None]) -> ListPage[CertificateRequest]:
     return await page(request, partial(securing.requests, charger=await whose(request), wanted=wanted(request.query)))
 
 
@@ -217,7 +217,7 @@ class SecuringBody(Sent):
 
 
 @ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")
-async def _list_securing(request: Asked[PagedWhose, None]) -> Page[Securing]:
+async def _list_securing(request: Asked[PagedWhose, None]) -> ListPage[Securing]:
     """List the security profiles that were asked for, newest first, and where each stands."""
     return await page(
         request, partial(securing.all_securing, charger=await whose(request), wanted=wanted(request.query))

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from levity_trio.store.reads import charger_facts as facts
 from levity_trio.store.reads import chargers, links
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoints, H, Request, Role
@@ -89,31 +89,31 @@ def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) 
 
 
 @both(ENDPOINTS, "boots", "the boots, newest first,")
-async def list_boots(request: Asked[PagedWhose, None]) -> Page[facts.Boot]:
+async def list_boots(request: Asked[PagedWhose, None]) -> ListPage[facts.Boot]:
     charger = await whose(request)
     return await page(request, lambda db: facts.boots(db, charger, wanted(request.query)))
 
 
 @both(ENDPOINTS, "statuses", "the changes of status, newest first,")
-async def list_statuses(request: Asked[StatusesQuery, None]) -> Page[facts.StatusReport]:
+async def list_statuses(request: Asked[StatusesQuery, None]) -> ListPage[facts.StatusReport]:
     charger = await whose(request)
     return await page(request, lambda db: facts.statuses(db, charger, request.query.connector, wanted(request.query)))
 
 
 @both(ENDPOINTS, "faults", "the faults and warnings, newest first,")
-async def list_faults(request: Asked[FaultsQuery, None]) -> Page[facts.Fault]:
+async def list_faults(request: Asked[FaultsQuery, None]) -> ListPage[facts.Fault]:
     charger = await whose(request)
     return await page(request, lambda db: facts.faults(db, charger, wanted(request.query), is_open=request.query.open))
 
 
 @both(ENDPOINTS, "set-aside", "the messages set aside", Role.OPERATOR)
-async def list_set_aside(request: Asked[SetAsideQuery, None]) -> Page[facts.SetAsideMessage]:
+async def list_set_aside(request: Asked[SetAsideQuery, None]) -> ListPage[facts.SetAsideMessage]:
     charger, query = await whose(request), request.query
     return await page(request, lambda db: facts.set_aside(db, charger, wanted(query), is_waiting=query.waiting))
 
 
 @both(ENDPOINTS, "links", "the connections, newest first,")
-async def list_links(request: Asked[PagedWhose, None]) -> Page[links.Link]:
+async def list_links(request: Asked[PagedWhose, None]) -> ListPage[links.Link]:
     charger = await whose(request)
 
     read = partial(links.links, charger=charger, wanted=wanted(request.query))
@@ -121,7 +121,7 @@ async def list_links(request: Asked[PagedWhose, None]) -> Page[links.Link]:
 
 
 @both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
-async def list_uptimes(request: Asked[UptimeQuery, None]) -> Page[links.Uptime]:
+async def list_uptimes(request: Asked[UptimeQuery, None]) -> ListPage[links.Uptime]:
     charger, query = await whose(request), request.query
     now = request.api.stamp()
     until = min(moment(query.until, "to") or now, now)
@@ -130,20 +130,20 @@ async def list_uptimes(request: Asked[UptimeQuery, None]) -> Page[links.Uptime]:
 
 
 @both(ENDPOINTS, "repairs", "what had to be repaired in the messages")
-async def list_repairs(request: Asked[Whose, None]) -> Page[facts.Repair]:
+async def list_repairs(request: Asked[Whose, None]) -> ListPage[facts.Repair]:
     charger = await whose(request)
     return whole(await request.read(partial(facts.repairs, charger=charger)))
 
 
 @both(ENDPOINTS, "habits", "the habits")
-async def list_habits(request: Asked[HabitsQuery, None]) -> Page[facts.Habit]:
+async def list_habits(request: Asked[HabitsQuery, None]) -> ListPage[facts.Habit]:
     charger, is_valid = await whose(request), not request.query.revoked
     found = await request.read(partial(facts.habits, charger=charger, is_valid=is_valid))
     return whole(hidden(request, found, "revoked_by", "reason"))
 
 
 @both(ENDPOINTS, "connectors", "the connectors")
-async def list_connectors(request: Asked[Whose, None]) -> Page[chargers.Connector]:
+async def list_connectors(request: Asked[Whose, None]) -> ListPage[chargers.Connector]:
     charger = await whose(request)
     found = await request.read(partial(chargers.connectors, charger=charger))
     return whole(hidden(request, found, "said_by"))

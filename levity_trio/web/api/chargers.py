@@ -13,7 +13,7 @@ from msgspec import Meta
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import chargers as stored
 from levity_trio.store.reads.chargers import Charger, Connector
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions import Reading, of_charger
 from levity_trio.store.writes.hiding import StillCharging, UnknownCharger, hide, hide_each
 from levity_trio.store.writes.stations import (
@@ -130,7 +130,7 @@ class ConnectedCharger(msgspec.Struct):
 
 
 @ENDPOINTS.get(CHARGERS, Role.VIEWER, "invalid")
-async def list_chargers(request: Asked[ChargersQuery, None]) -> Page[Charger]:
+async def list_chargers(request: Asked[ChargersQuery, None]) -> ListPage[Charger]:
     """List chargers with their connectors, in the order of their identities."""
     query = request.query
     return await page(
@@ -239,7 +239,7 @@ async def describe(request: Asked[None, ConnectorBody]) -> Connector:
 
 
 @ENDPOINTS.get(f"{CHARGER}/meter-values", Role.VIEWER, "not_found", "invalid")
-async def list_readings(request: Asked[ReadingsQuery, None]) -> Page[Reading]:
+async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading]:
     """List the readings of a charger, the newest first."""
     charger, query = request.path["id"], request.query
     since, before = moment(query.since, "from"), moment(query.before, "to")

@@ -19,7 +19,7 @@ from levity_trio.operations.reading import USUAL_PART, Reading
 from levity_trio.records import record
 from levity_trio.store.reads import configuration as stored
 from levity_trio.store.reads.configuration import ALWAYS, Change, ConfigurationReading, Entry
-from levity_trio.store.reads.pages import Page, Wanted
+from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.writes.configuration import NewReading, add_reading
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, known_charger, whose
@@ -80,20 +80,20 @@ def _seen(request: Request, entry: Entry | None) -> Entry | None:
 
 
 @both(ENDPOINTS, "configuration", "the configuration")
-async def list_configuration(request: Asked[ConfigurationQuery, None]) -> Page[Entry]:
+async def list_configuration(request: Asked[ConfigurationQuery, None]) -> ListPage[Entry]:
     charger, at = await whose(request), moment(request.query.at, "at") or ALWAYS
     found = await request.read(lambda db: stored.of_all(db, charger, at))
     return whole([replace(entry, value=seen(request, entry.key, entry.value)) for entry in found])
 
 
 @both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
-async def list_readings(request: Asked[PagedWhose, None]) -> Page[ConfigurationReading]:
+async def list_readings(request: Asked[PagedWhose, None]) -> ListPage[ConfigurationReading]:
     charger, query = await whose(request), request.query
     return await page(request, lambda db: hidden_in(request, stored.readings(db, charger, wanted(query)), "asked_by"))
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/changes", Role.VIEWER, "not_found", "invalid")
-async def list_changes(request: Asked[ChangesQuery, None]) -> Page[Change]:
+async def list_changes(request: Asked[ChangesQuery, None]) -> ListPage[Change]:
     """List what changed between two readings."""
     charger, query = await known_charger(request), request.query
     since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
@@ -115,7 +115,7 @@ async def _last_two(request: Request, charger: str) -> tuple[str, str]:
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/history", Role.VIEWER, "not_found", "invalid")
-async def list_history(request: Asked[HistoryQuery, None]) -> Page[Entry]:
+async def list_history(request: Asked[HistoryQuery, None]) -> ListPage[Entry]:
     """List the values of one key, newest first."""
     charger = await known_charger(request)
     found = await request.read(lambda db: stored.history(db, charger, request.query.key))
@@ -123,7 +123,7 @@ async def list_history(request: Asked[HistoryQuery, None]) -> Page[Entry]:
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/differences", Role.VIEWER, "not_found", "invalid")
-async def list_differences(request: Asked[DifferencesQuery, None]) -> Page[Difference]:
+async def list_differences(request: Asked[DifferencesQuery, None]) -> ListPage[Difference]:
     """Compare with another charger."""
     charger, other = await known_charger(request), request.query.other
     differences = await request.read(lambda db: stored.differences(db, charger, other))

@@ -28,7 +28,7 @@ from levity_trio.store.reads.driving import (
     PlaceState,
     UnderWay,
 )
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.commands import FINAL
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
@@ -129,7 +129,7 @@ def household(request: Request) -> Household:
 
 
 @ENDPOINTS.get(f"{ME}/chargers", Role.DRIVER)
-async def list_chargers(request: Request) -> Page[PlacesOfCharger]:
+async def list_chargers(request: Request) -> ListPage[PlacesOfCharger]:
     """List the chargers: which connectors are free, and your own open sessions"""
     return whole(await _places(request))
 

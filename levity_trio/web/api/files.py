@@ -16,7 +16,7 @@ from starlette.responses import Response
 from levity_trio.store.file_folder import DiskRefuses, Written
 from levity_trio.store.reads import files as stored
 from levity_trio.store.reads.files import StoredFile
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
 from levity_trio.web.api.bodies import Sent, StreamedBody
@@ -46,7 +46,7 @@ class NewFirmware(Sent):
 
 
 @ENDPOINTS.get(FILES, Role.VIEWER)
-async def list_files(request: Asked[FilesQuery, None]) -> Page[StoredFile]:
+async def list_files(request: Asked[FilesQuery, None]) -> ListPage[StoredFile]:
     """List files, the newest first"""
     query = request.query
     return await page(request, partial(stored.files, charger=query.charger, wanted=wanted(query)))

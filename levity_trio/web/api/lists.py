@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Page, Wanted
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, Wanted
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CONNECTORS, Request
@@ -46,7 +46,7 @@ def wanted(query: Paged) -> Wanted:
     return Wanted(query.page, query.limit, query.cursor)
 
 
-async def page(request: Request, read: Callable[[Database], Page[T]]) -> Page[T]:
+async def page(request: Request, read: Callable[[Database], ListPage[T]]) -> ListPage[T]:
     """Read a page. Raises Problem if there is no such page."""
     try:
         return await request.read(read)
@@ -54,7 +54,7 @@ async def page(request: Request, read: Callable[[Database], Page[T]]) -> Page[T]
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
 
 
-async def every_page(reader: Reader, read: Callable[..., Page[T] | None], most: int) -> AsyncIterator[list[T]]:
+async def every_page(reader: Reader, read: Callable[..., ListPage[T] | None], most: int) -> AsyncIterator[list[T]]:
     """Yield the rows of a list, at most so many at once; `read` reads the page that is `wanted`."""
     cursor: str | None = None
     while (listed := await reader.run(partial(read, wanted=Wanted(limit=most, cursor=cursor)))) is not None:
@@ -70,14 +70,14 @@ def hidden(request: Request, rows: Iterable[T], *names: str) -> list[T]:
     return [replace(row, **dict.fromkeys(names)) for row in rows]  # type: ignore[type-var]  # dataclasses of the store
 
 
-def hidden_in(request: Request, found: Page[T], *names: str) -> Page[T]:
+def hidden_in(request: Request, found: ListPage[T], *names: str) -> ListPage[T]:
     """Return a page; a viewer sees these fields of its rows as null."""
     return found.of_rows(hidden(request, found.data, *names))
 
 
-def whole(rows: list[T]) -> Page[T]:
+def whole(rows: list[T]) -> ListPage[T]:
     """Return a list that needs no pages as one page."""
-    return Page(data=rows, page=1, limit=max(1, len(rows)), total=len(rows))
+    return ListPage(data=rows, page=1, limit=max(1, len(rows)), total=len(rows))
 
 
 def moment(text: str | None, field: str) -> str | None:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.logged import Frame, FrameFilters, frames
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 from levity_trio.web.api.lists import Before, OfCharger, Since, ago, moment, page
@@ -47,7 +47,7 @@ class LogEntry(msgspec.Struct):
 
 
 @ENDPOINTS.get("/api/logs", Role.OPERATOR, "invalid")
-async def list_frames(request: Asked[LogsQuery, None]) -> Page[LogEntry]:
+async def list_frames(request: Asked[LogsQuery, None]) -> ListPage[LogEntry]:
     """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page may be empty
     without being the last: go on while there is a next_cursor.
     """
@@ -59,7 +59,7 @@ async def list_frames(request: Asked[LogsQuery, None]) -> Page[LogEntry]:
         *(since, moment(query.before, "to")),
     )
 
-    def read(db: Database) -> Page[LogEntry]:
+    def read(db: Database) -> ListPage[LogEntry]:
         found = frames(db, filters, query.limit, query.cursor)
         return found.of_rows([_entry(frame) for frame in found.data])
 

@@ -13,7 +13,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import meters as stored
 from levity_trio.store.reads.meters import Meter, MeterReading
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.writes import meters as writes
 from levity_trio.store.writes.meters import HAND, SHOWN, MeterData, Taken
@@ -123,7 +123,7 @@ def _fields(request: Request, body: Sent) -> Values:
 
 
 @ENDPOINTS.get(METERS, Role.OPERATOR)
-async def list_meters(request: Asked[MetersQuery, None]) -> Page[Meter]:
+async def list_meters(request: Asked[MetersQuery, None]) -> ListPage[Meter]:
     """List the meters of the house, by their names."""
     query = request.query
     return await page(request, partial(stored.meters, name=query.name, wanted=wanted(query)))
@@ -162,7 +162,7 @@ async def _shown(request: Request, number: int) -> Meter:
 
 
 @ENDPOINTS.get(READINGS, Role.OPERATOR, "not_found")
-async def list_readings(request: Asked[ReadingsQuery, None]) -> Page[MeterReading]:
+async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[MeterReading]:
     """List the readings of a meter, the newest first."""
     query, number = request.query, request.number()
     await _shown(request, number)

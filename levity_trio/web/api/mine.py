@@ -16,7 +16,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
 from levity_trio.store.reads.mine import DriversTransaction
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
@@ -78,7 +78,7 @@ class DriversStatement:
 
 
 @ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")
-async def list_tags(request: Request) -> Page[DriversTag]:
+async def list_tags(request: Request) -> ListPage[DriversTag]:
     """List the tags of your household, and whether they may charge"""
     tags = [(tag, why_not(request, tag)) for tag in await tags_of(request)]
     return whole(
@@ -120,11 +120,11 @@ async def _own(request: Request, read: Callable[..., T | None]) -> T:
 
 
 @ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict", "invalid")
-async def list_statements(request: Asked[Paged, None]) -> Page[DriversStatement]:
+async def list_statements(request: Asked[Paged, None]) -> ListPage[DriversStatement]:
     """List the closed statements of your household, the newest first"""
     account, zone = account_of(request), request.zone
 
-    def read(db: Database) -> Page[DriversStatement]:
+    def read(db: Database) -> ListPage[DriversStatement]:
         found = closed_statements(db, account, None, wanted(request.query))
         return found.of_rows([_statement(statement, zone) for statement in found.data])
 

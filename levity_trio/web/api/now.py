@@ -11,8 +11,8 @@ from levity_trio.listening.addresses import present_address
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.store.backup_note import last_backup, saved_by
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.now import Asked as AskedNow
 from levity_trio.store.reads.now import Now, now
+from levity_trio.store.reads.now import View as AskedNow
 from levity_trio.store.reads.now.attention import Machine
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent

@@ -16,7 +16,7 @@ from levity_trio.records import record
 from levity_trio.store.reads import configuration
 from levity_trio.store.reads import local_lists as stored
 from levity_trio.store.reads.local_lists import LeftOutTag, LocalListStatus
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.local_lists import resume
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import Whose, both, known_charger, whose
@@ -129,7 +129,7 @@ def _key(key: str, has: Has | None) -> PolicyKey:
 
 
 @both(ENDPOINTS, "local-lists/status", "how the local list is kept")
-async def list_statuses(request: Asked[Whose, None]) -> Page[LocalListStatus]:
+async def list_statuses(request: Asked[Whose, None]) -> ListPage[LocalListStatus]:
     return whole(hidden(request, await _statuses(request, await whose(request)), "paused_by"))
 
 
@@ -142,7 +142,7 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
 
 
 @ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
-async def list_left_out(request: Asked[Paged, None]) -> Page[LeftOutTag]:
+async def list_left_out(request: Asked[Paged, None]) -> ListPage[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
     return await page(
         request, partial(stored.left_out, charger=await known_charger(request), wanted=wanted(request.query))

@@ -34,7 +34,7 @@ from levity_trio.store.reads import charger_facts
 from levity_trio.store.reads.charger_facts import Command
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.files import firmware
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
 from levity_trio.store.writes.files import NewUrl
@@ -504,7 +504,7 @@ async def _ask_charger(request: Sender, operation: Operation, payload: Payload, 
 
 
 @both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
-async def list_commands(request: Asked[PagedWhose, None]) -> Page[Command]:
+async def list_commands(request: Asked[PagedWhose, None]) -> ListPage[Command]:
     return await page(
         request, partial(charger_facts.commands, charger=await whose(request), wanted=wanted(request.query))
     )

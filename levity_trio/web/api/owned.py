@@ -14,13 +14,13 @@ from levity_trio.store.reads.owned import (
     Ends,
     OwnedTransaction,
     Ownership,
-    Rule,
+    OwnershipRule,
     UnownedFilters,
     owned,
     transactions_of,
     unowned,
 )
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
@@ -66,9 +66,9 @@ class OwnerBody(ReviewBody, kw_only=True):
     account: Id
 
 
-def rule_of(request: Request) -> Rule:
+def rule_of(request: Request) -> OwnershipRule:
     """Return by what transactions belong to accounts."""
-    return Rule(request.api.id_tags.policy, BillBy(request.api.config.bill_by))
+    return OwnershipRule(request.api.id_tags.policy, BillBy(request.api.config.bill_by))
 
 
 @ENDPOINTS.get(
@@ -77,7 +77,7 @@ def rule_of(request: Request) -> Rule:
     "not_found",
     summary=f"List the transactions of an account, the newest first. {PARTS}",
 )
-async def list_transactions_of(request: Asked[EndedQuery, None]) -> Page[OwnedTransaction]:
+async def list_transactions_of(request: Asked[EndedQuery, None]) -> ListPage[OwnedTransaction]:
     number, query = request.number(), request.query
     if await request.read(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
@@ -86,7 +86,7 @@ async def list_transactions_of(request: Asked[EndedQuery, None]) -> Page[OwnedTr
 
 
 @ENDPOINTS.get(UNOWNED, Role.VIEWER, summary=f"List the transactions that belong to nobody, the newest first. {PARTS}")
-async def list_unowned(request: Asked[UnownedQuery, None]) -> Page[Transaction]:
+async def list_unowned(request: Asked[UnownedQuery, None]) -> ListPage[Transaction]:
     query = request.query
     filters = UnownedFilters(
         charger=query.charger, since=moment(query.since, "from"), before=moment(query.before, "to"), ended=query.ended()
@@ -100,7 +100,7 @@ async def list_unowned(request: Asked[UnownedQuery, None]) -> Page[Transaction]:
     Role.OPERATOR,
     summary=f"List the tags that belong to accounts now and that nobody added to the tags, {MOST_TAGS} at most.",
 )
-async def list_owned_tags(request: Request) -> Page[UnlistedTag]:
+async def list_owned_tags(request: Request) -> ListPage[UnlistedTag]:
     return whole(await request.read(partial(unlisted_tags, now=request.api.stamp(), most=MOST_TAGS)))
 
 

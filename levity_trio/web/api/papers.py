@@ -122,10 +122,10 @@ async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
     statements: list[Statement] = []
     templates: tuple[str | None, ...] = (None,)
     for some in parts(statement_ids, AT_ONCE):
-        for one in await _read(api, some):
-            energy = replace(_ENERGY_ONLY, energy_wh=one.statement.energy_wh)
-            statements.append(replace(one.statement, positions=(energy,)))
-            templates = one.templates
+        for statement in await _read(api, some):
+            energy = replace(_ENERGY_ONLY, energy_wh=statement.statement.energy_wh)
+            statements.append(replace(statement.statement, positions=(energy,)))
+            templates = statement.templates
     return Paper(tuple(statements), templates, is_cover=True)
 
 

@@ -21,7 +21,7 @@ from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads import statements as closed
 from levity_trio.store.reads import wallets
 from levity_trio.store.reads.owned import OwnedTransaction, transactions_of
-from levity_trio.store.reads.pages import Page, Wanted
+from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.reads.personal import About, Obstacle, PersonalDeletion, about, decided, deletion, obstacles
 from levity_trio.store.reads.transactions import Reading, Transaction, of_transaction
 from levity_trio.store.reads.wallets import EntryRow
@@ -115,7 +115,7 @@ def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction
     """Yield the transactions of an account, some at once, the newest first."""
     rule = rule_of(request)
 
-    def read(db: Database, wanted: Wanted) -> Page[OwnedTransaction]:
+    def read(db: Database, wanted: Wanted) -> ListPage[OwnedTransaction]:
         return transactions_of(db, number, rule, wanted.limit, wanted.cursor)
 
     return every_page(request.api.reader, read, ROWS)

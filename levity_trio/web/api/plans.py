@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from levity_trio.store.reads import plans
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.plans import ChargingProfile, ConnectorLimit, LocalList, Reservation
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
@@ -17,24 +17,24 @@ ENDPOINTS: Final = Endpoints(TAG)
 
 
 @both(ENDPOINTS, "reservations", "the reservations")
-async def list_reservations(request: Asked[PagedWhose, None]) -> Page[Reservation]:
+async def list_reservations(request: Asked[PagedWhose, None]) -> ListPage[Reservation]:
     charger, now = await whose(request), request.api.now()
     return await page(request, partial(plans.reservations, charger=charger, wanted=wanted(request.query), now=now))
 
 
 @both(ENDPOINTS, "profiles", "the charging profiles")
-async def list_profiles(request: Asked[PagedWhose, None]) -> Page[ChargingProfile]:
+async def list_profiles(request: Asked[PagedWhose, None]) -> ListPage[ChargingProfile]:
     charger, now = await whose(request), request.api.now()
     return await page(request, partial(plans.profiles, charger=charger, wanted=wanted(request.query), now=now))
 
 
 @ENDPOINTS.get(f"{CHARGER}/profiles/limits", Role.VIEWER, "not_found")
-async def list_limits(request: Request) -> Page[ConnectorLimit]:
+async def list_limits(request: Request) -> ListPage[ConnectorLimit]:
     """Show what each connector should obey now, beside the last composite schedule."""
     charger, now = await known_charger(request), request.api.now()
     return whole(await request.read(partial(plans.limits, charger=charger, now=now)))
 
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")
-async def list_local_lists(request: Asked[PagedWhose, None]) -> Page[LocalList]:
+async def list_local_lists(request: Asked[PagedWhose, None]) -> ListPage[LocalList]:
     return await page(request, partial(plans.local_lists, charger=await whose(request), wanted=wanted(request.query)))

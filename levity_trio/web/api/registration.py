@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from levity_trio.charger.facade import Change
 from levity_trio.store.reads import security
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.security import Newcomer
 from levity_trio.store.reads.security import RegistrationDecision as Decision
 from levity_trio.store.writes.hiding import UnknownCharger
@@ -61,7 +61,7 @@ class AdoptionReport(msgspec.Struct):
 
 
 @ENDPOINTS.get(f"{ADMIN}/newcomers", Role.VIEWER, "invalid")
-async def list_newcomers(request: Asked[NewcomersQuery, None]) -> Page[Newcomer]:
+async def list_newcomers(request: Asked[NewcomersQuery, None]) -> ListPage[Newcomer]:
     """List the chargers that nobody adopted or refused, in the order of their identities."""
     query = request.query
     read = partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting)
@@ -102,18 +102,18 @@ async def _decide(
 
 
 @ENDPOINTS.get(f"{ADMIN}/registrations", Role.VIEWER, "invalid")
-async def list_decisions(request: Asked[PagedWhose, None]) -> Page[Decision]:
+async def list_decisions(request: Asked[PagedWhose, None]) -> ListPage[Decision]:
     """List the decisions about all chargers, the newest first."""
     return await _decisions(request, request.query.charger)
 
 
 @ENDPOINTS.get(f"{CHARGER}/registrations", Role.VIEWER, "not_found", "invalid")
-async def list_decisions_about(request: Asked[Paged, None]) -> Page[Decision]:
+async def list_decisions_about(request: Asked[Paged, None]) -> ListPage[Decision]:
     """List the decisions about a charger, the newest first."""
     return await _decisions(request, await known_charger(request))
 
 
-async def _decisions(request: Asked[Paged, None], charger: str | None) -> Page[Decision]:
+async def _decisions(request: Asked[Paged, None], charger: str | None) -> ListPage[Decision]:
     read = partial(security.decisions, charger=charger, wanted=wanted(request.query))
     return await page(request, lambda db: hidden_in(request, read(db), "decided_by", "reason"))
 

@@ -17,13 +17,13 @@ from levity_trio.charger.exchange import Unreadable, read_again
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import transactions as stored
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.review_queue import Counts, ReviewItem, counts, message, to_review
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.origin import StopWithData
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
-from levity_trio.store.writes.transactions.decisions import Problem as Refusal
+from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.waiting import Made
 from levity_trio.web.api.bodies import WATT_HOURS, Sent
@@ -102,7 +102,7 @@ class LostStartBody(ReviewBody):
 
 
 @ENDPOINTS.get("/api/admin/review", Role.OPERATOR, "invalid")
-async def list_queue(request: Asked[QueueQuery, None]) -> Page[ReviewItem]:
+async def list_queue(request: Asked[QueueQuery, None]) -> ListPage[ReviewItem]:
     """List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}"""
     query = request.query
     is_newest_first = query.sort == "newest"

@@ -54,7 +54,7 @@ def shown_type(hint: Any) -> Any:
     origin: Any = get_origin(hint)
     if origin in (Union, UnionType):
         return Union[parts]  # noqa: UP007 - of types that are known only now
-    made = Page if origin is pages.Page else origin
+    made = Page if origin is pages.ListPage else origin
     is_struct = isinstance(made, type) and issubclass(made, msgspec.Struct)
     return made[parts] if made in (list, tuple) or is_struct else hint
 
@@ -68,7 +68,7 @@ def show(value: Any) -> Any:
     """Return a dataclass, a list or a page of them, as plain values."""
     if type(value) in PLAIN:
         return value
-    if isinstance(value, pages.Page):
+    if isinstance(value, pages.ListPage):
         return Page(**_fields(value))
     if is_dataclass(value):
         return _fields(value)

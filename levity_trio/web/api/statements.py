@@ -17,7 +17,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import statements as stored
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.statements import ClosedStatement, DraftStatement
 from levity_trio.web.api.billing import MonthName, draft_id, month_of
@@ -85,7 +85,7 @@ class DraftProblems:
 
 
 @ENDPOINTS.get(STATEMENTS, Role.OPERATOR)
-async def list_statements(request: Asked[StatementsQuery, None]) -> Page[ClosedStatement]:
+async def list_statements(request: Asked[StatementsQuery, None]) -> ListPage[ClosedStatement]:
     """List closed statements, the newest first."""
     query = request.query
     read = partial(stored.closed_statements, account=query.account, month=query.month, wanted=wanted(query))
@@ -144,7 +144,7 @@ async def _closed(request: Request) -> int:
 
 
 @ENDPOINTS.get(DRAFT, Role.OPERATOR)
-async def list_of_draft(request: Asked[Paged, None]) -> Page[DraftStatement]:
+async def list_of_draft(request: Asked[Paged, None]) -> ListPage[DraftStatement]:
     """List the statements of a draft that is ready, by account."""
     draft = await draft_id(request)
     return await page(request, partial(stored.draft_statements, draft=draft, wanted=wanted(request.query)))

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from levity_trio.store.reads import chargers
 from levity_trio.store.reads.chargers import Station
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.stations import StationData, UnknownStation, add_station, change_station, remove_station
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -36,7 +36,7 @@ class StationBody(Sent):
 
 
 @ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
-async def list_stations(request: Asked[Paged, None]) -> Page[Station]:
+async def list_stations(request: Asked[Paged, None]) -> ListPage[Station]:
     """List stations, the newest first."""
     read = partial(chargers.stations, wanted=wanted(request.query))
     return await page(request, lambda db: hidden_in(request, read(db), *WHERE))

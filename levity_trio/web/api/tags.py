@@ -20,7 +20,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import tags as stored
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_from, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
@@ -141,7 +141,7 @@ class TagImport:
 
 
 @ENDPOINTS.get(ID_TAGS, Role.VIEWER)
-async def list_tags(request: Asked[TagsQuery, None]) -> Page[UsedTag]:
+async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag]:
     """List the tags that were added, in their alphabetical order."""
     query = request.query
     filters = Filters(
@@ -154,7 +154,7 @@ async def list_tags(request: Asked[TagsQuery, None]) -> Page[UsedTag]:
     )
     policy = request.api.id_tags.policy
 
-    def listed(db: Database) -> Page[UsedTag]:
+    def listed(db: Database) -> ListPage[UsedTag]:
         found = stored.tags(db, filters, wanted(query))
         used = [with_use(db, tag, policy, filters.now) for tag in found.data]
         return found.of_rows(hidden(request, used, *OF_PEOPLE, *OF_HOUSEHOLDS))
@@ -242,7 +242,7 @@ def _unknown(request: Request) -> Problem:
 
 
 @ENDPOINTS.get(ASKED, Role.VIEWER)
-async def list_asked(request: Request) -> Page[AskedTag]:
+async def list_asked(request: Request) -> ListPage[AskedTag]:
     """List the unknown tags that wait for an operator (--unknown-tags ask), the last one first."""
     found = await request.read(partial(stored.asked_tags, now=request.api.stamp()))
     return whole(hidden(request, found, *OF_HOUSEHOLDS))

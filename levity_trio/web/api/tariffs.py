@@ -18,8 +18,8 @@ from levity_trio.records import record
 from levity_trio.store.billing.tariffs import first_open_day
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import tariffs as stored
-from levity_trio.store.reads.pages import Page
-from levity_trio.store.reads.tariffs import AssignedTariff, Tariff, TariffInForce, TariffVersion, UnknownTarget
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.tariffs import AssignedTariff, TariffInForce, TariffRow, TariffVersion, UnknownTarget
 from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said
@@ -141,7 +141,7 @@ class InForceQuery(Sent):
 
 
 @record
-class TariffWithVersions(Tariff):
+class TariffWithVersions(TariffRow):
     """A tariff, its versions, the newest day first, and its newest assignments (500 at most)."""
 
     versions: list[TariffVersion]
@@ -175,7 +175,7 @@ class VersionWithdrawal(TariffWithVersions):
 
 
 @ENDPOINTS.get(TARIFFS, Role.OPERATOR)
-async def list_tariffs(request: Asked[TariffsQuery, None]) -> Page[Tariff]:
+async def list_tariffs(request: Asked[TariffsQuery, None]) -> ListPage[TariffRow]:
     """List tariffs, by their names."""
     query = request.query
     return await page(request, partial(stored.tariffs, name=query.name, today=_today(request), wanted=wanted(query)))
@@ -253,7 +253,7 @@ async def shown(request: Request, number: int) -> TariffWithVersions:
 
 
 @ENDPOINTS.get(ASSIGNMENTS, Role.OPERATOR)
-async def list_assignments(request: Asked[AssignmentsQuery, None]) -> Page[AssignedTariff]:
+async def list_assignments(request: Asked[AssignmentsQuery, None]) -> ListPage[AssignedTariff]:
     """List for whom tariffs were assigned, the newest first."""
     query = request.query
     targets = _targets(query.account, query.charger, is_site=query.site)

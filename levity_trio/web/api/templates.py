@@ -15,7 +15,7 @@ from levity_trio.operations.operation import role_for
 from levity_trio.operations.templates import ComparedKey, Standing
 from levity_trio.records import record
 from levity_trio.store.reads import templates
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.templates import ChargerStanding, Template
 from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
 from levity_trio.web.api.bodies import ABSENT, IDENTITIES, NAME_PATTERN, Fields, Sent, StructBody
@@ -94,7 +94,7 @@ class ApplyReport:
 
 
 @ENDPOINTS.get(TEMPLATES, Role.VIEWER)
-async def list_templates(request: Request) -> Page[Template]:
+async def list_templates(request: Request) -> ListPage[Template]:
     """List the templates of configurations, by name."""
     found = await request.read(templates.templates)
     return whole([_seen(request, one) for one in found])
@@ -161,13 +161,13 @@ async def report(request: Asked[ReportQuery, None]) -> TemplateReport:
     """Compare the chargers of a template with it, as they were last read."""
     template = await _named(request)
     only = None if request.query.charger is None else await _among(request, template, [request.query.charger])
-    found = await request.read(lambda db: templates.standings(db, template, only))
-    counts = dict(Counter(str(one.standing) for one in found))
+    standings = await request.read(lambda db: templates.standings(db, template, only))
+    counts = dict(Counter(str(one.standing) for one in standings))
 
     def key_seen(key: ComparedKey) -> ComparedKey:
         return replace(key, wanted=seen(request, key.key, key.wanted) or "", has=seen(request, key.key, key.has))
 
-    chargers = [replace(one, keys=[*map(key_seen, one.keys)]) for one in found]
+    chargers = [replace(one, keys=[*map(key_seen, one.keys)]) for one in standings]
     return TemplateReport(template=template.name, counts=counts, chargers=chargers)
 
 

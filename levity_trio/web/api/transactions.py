@@ -19,7 +19,7 @@ from levity_trio.store.reads.billed import BilledTransaction, OfBill, billed_tra
 from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
-from levity_trio.store.reads.pages import MOST_ROWS, Page, Wanted
+from levity_trio.store.reads.pages import MOST_ROWS, ListPage, Wanted
 from levity_trio.store.reads.transactions import Filters, Reading, TransactionEvent, anonymous_event, events_of
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
@@ -83,7 +83,7 @@ class TransactionsQuery(Paged, rename={"since": "from", "before": "to"}):
 
 
 Listed = Asked[TransactionsQuery, None]
-Read = Callable[..., Page[BilledTransaction]]
+Read = Callable[..., ListPage[BilledTransaction]]
 """Reads the page that is `wanted`."""
 
 
@@ -103,7 +103,7 @@ class TransactionExplanation(Explanation):
 
 
 @ENDPOINTS.get(TRANSACTIONS, Role.VIEWER, "invalid", other_media_types=(CSV,))
-async def list_transactions(request: Listed) -> Page[BilledTransaction] | StreamingResponse:
+async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | StreamingResponse:
     """List transactions by their start, or with ended_since or ended_before by their end; CSV too."""
     query = request.query
     if query.format == "csv":
@@ -127,7 +127,7 @@ def _reading(request: Listed) -> Read:
     )
     of_bill, is_newest_first = OfBill(query.bill, query.account), query.sort == "newest"
 
-    def read(db: Database, wanted: Wanted) -> Page[BilledTransaction]:
+    def read(db: Database, wanted: Wanted) -> ListPage[BilledTransaction]:
         listed = billed_transactions(
             db, filters, rule(request), wanted, of_bill=of_bill, is_newest_first=is_newest_first
         )
@@ -145,11 +145,11 @@ async def get_transaction(request: Request) -> BilledTransaction:
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
-async def list_readings(request: Asked[ReadingsQuery, None]) -> Page[Reading]:
+async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading]:
     """List the readings of a transaction, the oldest first."""
     number, query = request.number(), request.query
 
-    def read(db: Database) -> Page[Reading]:
+    def read(db: Database) -> ListPage[Reading]:
         listed = transactions.of_transaction(db, number, query.measurand, wanted(query))
         if listed is None:
             raise not_found(f"transaction {number}")
@@ -166,7 +166,7 @@ async def get_curve(request: Request) -> Curve:
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/events", Role.VIEWER, "not_found")
-async def list_events(request: Request) -> Page[TransactionEvent]:
+async def list_events(request: Request) -> ListPage[TransactionEvent]:
     """List what happened to a transaction: who did it, why, and the message as sent."""
     number = request.number()
     events = await request.read(partial(events_of, number=number))

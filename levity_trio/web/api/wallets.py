@@ -13,7 +13,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import wallets as stored
-from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.wallets import EntryRow, ReservationRow, TermsRow, WalletFilters, WalletRow
 from levity_trio.store.wallets import currency_of
 from levity_trio.store.writes import wallets
@@ -96,7 +96,7 @@ class WalletWithTerms(WalletRow):
 
 
 @ENDPOINTS.get(WALLETS, Role.OPERATOR)
-async def list_wallets(request: Asked[WalletsQuery, None]) -> Page[WalletRow]:
+async def list_wallets(request: Asked[WalletsQuery, None]) -> ListPage[WalletRow]:
     """List the wallets of all accounts with their balances, by the names of accounts."""
     query = request.query
     filters = WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
@@ -120,7 +120,7 @@ async def get_wallet(request: Request) -> WalletWithTerms:
 
 
 @ENDPOINTS.get(f"{WALLET}/entries", Role.OPERATOR, "invalid")
-async def list_entries(request: Asked[EntriesQuery, None]) -> Page[EntryRow]:
+async def list_entries(request: Asked[EntriesQuery, None]) -> ListPage[EntryRow]:
     """List the entries of an account's ledger, the newest first."""
     query = request.query
     read = partial(stored.entries, account=request.number(), kind=query.kind, wanted=wanted(query))

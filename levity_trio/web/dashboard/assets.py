@@ -73,13 +73,13 @@ def manifest(base: str, site: str) -> Response:
 
 
 async def serve(request: Request) -> Response:
-    found = _assets().get(request.path_params["name"])
-    if found is None:
+    asset = _assets().get(request.path_params["name"])
+    if asset is None:
         return Response(status_code=404)
     headers = {"cache-control": KEPT, "vary": "accept-encoding"}
     if accepts_gzip(request.headers.get("accept-encoding", "")):
-        return Response(found.compressed, 200, headers | {"content-encoding": "gzip"}, found.media_type)
-    return Response(found.content, 200, headers, found.media_type)
+        return Response(asset.compressed, 200, headers | {"content-encoding": "gzip"}, asset.media_type)
+    return Response(asset.content, 200, headers, asset.media_type)
 
 
 @cache

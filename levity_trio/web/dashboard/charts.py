@@ -74,30 +74,30 @@ class Bar:
 # Curves with axes
 
 
-def curve(one: Curve) -> Markup:
+def curve(course: Curve) -> Markup:
     """Return a curve with its axes, its bands, and its points for assets/chart.js."""
-    seconds = max(1.0, (one.until - one.since).total_seconds())
-    points = reduced([(at, value) for at, value in one.points if 0 <= at <= seconds])
+    seconds = max(1.0, (course.until - course.since).total_seconds())
+    points = reduced([(at, value) for at, value in course.points if 0 <= at <= seconds])
     values = [value for _, value in points] or [0.0]
-    scale = ticks(0.0 if one.is_area else min(values), max(values))
+    scale = ticks(0.0 if course.is_area else min(values), max(values))
     low, span = scale[0].at, scale[-1].at - scale[0].at
     placed = [(at / seconds * WIDTH, (1 - (value - low) / span) * PLOT) for at, value in points]
-    parts = _broken(points, placed, one.longest_step)
+    parts = _broken(points, placed, course.longest_step)
     return _CURVE.format(
-        words=one.words,
+        words=course.words,
         height=TOP + PLOT + BOTTOM,
-        bands=_joined(_band(band, seconds) for band in one.bands),
-        scale=_joined(_scale(scale, one.unit)),
-        times=_joined(_time(tick, seconds) for tick in time_ticks(one.since, one.until, one.zone)),
+        bands=_joined(_band(band, seconds) for band in course.bands),
+        scale=_joined(_scale(scale, course.unit)),
+        times=_joined(_time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)),
         plot=f"0 0 {WIDTH} {PLOT}",
         plot_height=PLOT,
         top=TOP,
-        area=_AREA.format(_area(parts, PLOT)) if one.is_area else "",
+        area=_AREA.format(_area(parts, PLOT)) if course.is_area else "",
         line=_line(parts),
-        begin=one.since.timestamp(),
+        begin=course.since.timestamp(),
         seconds=seconds,
-        unit=one.unit,
-        digits=one.digits,
+        unit=course.unit,
+        digits=course.digits,
         points=orjson.dumps([(round(at, 1), round(value, 3)) for at, value in points]).decode(),
         bottom=TOP + PLOT,
     )
@@ -142,27 +142,27 @@ def _band(band: Band, seconds: float) -> Markup:
 # Bars
 
 
-def bars(given: Sequence[Bar], unit: str, words: str, digits: int = 1) -> Markup:
+def bars(series: Sequence[Bar], unit: str, words: str, digits: int = 1) -> Markup:
     """Return bars side by side, each with its value; of many, only the first, middle and last are labelled."""
-    scale = ticks(0.0, max((one.value or 0.0 for one in given), default=0.0))
-    labelled = range(len(given)) if len(given) <= MOST_LABELS else (0, len(given) // 2, len(given) - 1)
+    scale = ticks(0.0, max((one.value or 0.0 for one in series), default=0.0))
+    labelled = range(len(series)) if len(series) <= MOST_LABELS else (0, len(series) // 2, len(series) - 1)
     return _BARS.format(
-        role="group" if any(one.href for one in given) else "img",  # what is in a picture cannot be followed
+        role="group" if any(one.href for one in series) else "img",  # what is in a picture cannot be followed
         words=words,
         height=TOP + PLOT + BOTTOM,
         scale=_joined(_scale(scale, unit)),
         bars=_joined(
             _bar(
                 one,
-                (place + 0.1) / len(given),
-                0.8 / len(given),
+                (place + 0.1) / len(series),
+                0.8 / len(series),
                 one.value / scale[-1].at,
                 f"{one.label}: {written(one.value, digits)} {unit}",
             )
-            for place, one in enumerate(given)
+            for place, one in enumerate(series)
             if one.value is not None
         ),
-        labels=_joined(_time(Tick(place + 0.5, given[place].label), len(given)) for place in labelled),
+        labels=_joined(_time(Tick(place + 0.5, series[place].label), len(series)) for place in labelled),
     )
 
 
@@ -177,12 +177,12 @@ _BAR: Final = Markup(
 _LINKED: Final = Markup('<a href="{}">{}</a>')
 
 
-def _bar(one: Bar, at: float, width: float, share: float, words: str) -> Markup:
+def _bar(bar: Bar, at: float, width: float, share: float, words: str) -> Markup:
     """Return a bar; `at` and `width` are parts of the width of the chart, `share` of its height."""
     height = round(share * PLOT, 1)
     y = round(TOP + PLOT - height, 1)
     made = _BAR.format(at=round(at * 100, 2), y=y, width=round(width * 100, 2), height=height, words=words)
-    return _LINKED.format(one.href, made) if one.href else made
+    return _LINKED.format(bar.href, made) if bar.href else made
 
 
 # Shapes
@@ -269,13 +269,13 @@ def longest_step(times: Sequence[float]) -> float:
 
 def runs(points: Sequence[Point], longest: float) -> list[list[Point]]:
     """Return the points in runs without a gap."""
-    found: list[list[Point]] = []
+    lines: list[list[Point]] = []
     for point in points:
-        if found and point[0] - found[-1][-1][0] <= longest:
-            found[-1].append(point)
+        if lines and point[0] - lines[-1][-1][0] <= longest:
+            lines[-1].append(point)
         else:
-            found.append([point])
-    return found
+            lines.append([point])
+    return lines
 
 
 def ticks(low: float, high: float) -> list[Tick]:
@@ -305,15 +305,15 @@ def _steps(least: float) -> Iterator[float]:
 
 def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[Tick]:
     """Return ticks at round times of the zone, three to five of them in all but the shortest stretches of time."""
-    seconds, found, step = (until - since).total_seconds(), list[datetime](), 0
+    seconds, moments, step = (until - since).total_seconds(), list[datetime](), 0
     for wider in (one for one in _TIMES if one * 2 * MOST_TICKS >= seconds):
-        narrower, (found, step) = found, (_moments(since, until, zone, wider), wider)
-        if len(found) > MOST_TICKS:
+        narrower, (moments, step) = moments, (_moments(since, until, zone, wider), wider)
+        if len(moments) > MOST_TICKS:
             continue
-        if len(found) < LEAST_TICKS < len(narrower):
-            found = narrower[::2]
+        if len(moments) < LEAST_TICKS < len(narrower):
+            moments = narrower[::2]
         break
-    return [Tick((at - since).total_seconds(), _label(in_zone(at, zone), step, seconds)) for at in found]
+    return [Tick((at - since).total_seconds(), _label(in_zone(at, zone), step, seconds)) for at in moments]
 
 
 def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[datetime]:

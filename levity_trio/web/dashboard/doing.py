@@ -115,14 +115,14 @@ class Form:
         return OF_DRIVERS if self.view.caller.role is Role.DRIVER else TOPICS.get(self.endpoint.tag, "")
 
     async def show(
-        self, given: Mapping[str, str], problems: Mapping[str, str], status: int = HTTPStatus.OK
+        self, entered: Mapping[str, str], problems: Mapping[str, str], status: int = HTTPStatus.OK
     ) -> Response:
         """Return the form with these values."""
         problems = {name: capital(words) for name, words in problems.items()}
-        values = {**await self._present(), **given}
+        values = {**await self._present(), **entered}
         offers = Offers(self.view, self.endpoint, self.desk)
         around = await offers.circumstances()
-        rows = with_rows(self.fields, values, MORE_ROWS if MORE in given else 0)
+        rows = with_rows(self.fields, values, MORE_ROWS if MORE in entered else 0)
         fields = await offers.fill(filled(rows, values, problems), values, around)
         shown = {
             "form": self,
@@ -137,8 +137,8 @@ class Form:
             "problems": problems,
             "values": values,
             "is_file": isinstance(self.endpoint.body, StreamedBody),
-            "next": path_of_ours(given.get(NEXT, "")) or self.home,
-            "key": given.get(KEY) or token_hex(KEY_BYTES),
+            "next": path_of_ours(entered.get(NEXT, "")) or self.home,
+            "key": entered.get(KEY) or token_hex(KEY_BYTES),
         }
         return await self.desk.page("form.html", self.view, shown, status=status)
 
@@ -168,62 +168,62 @@ class Form:
 
     async def send(self, form: FormData) -> Reply:
         """Send the request. Raises Unreadable."""
-        given = given_in(form)
+        entered = given_in(form)
         question = Question(
             method=self.endpoint.method,
             path=self.path,
-            query=query_of(self.fields, given),
-            headers={"prefer": "respond-async", "idempotency-key": given.get(KEY) or token_hex(KEY_BYTES)},
-            **await self._body(form, given),
+            query=query_of(self.fields, entered),
+            headers={"prefer": "respond-async", "idempotency-key": entered.get(KEY) or token_hex(KEY_BYTES)},
+            **await self._body(form, entered),
         )
         return await ask(self.view.api.app, self.view.caller, question)
 
-    async def _body(self, form: FormData, given: Mapping[str, str]) -> dict[str, Any]:
+    async def _body(self, form: FormData, entered: Mapping[str, str]) -> dict[str, Any]:
         if self.endpoint.body is None:
             return {}
         if isinstance(self.endpoint.body, StreamedBody):
             return {"receive": _receive(form.get(FILE))}
-        fields = with_rows(self.fields, given)
-        made = body_of(fields, self._changed(given), self.desk.zone, await self._currency(given))
-        return {"body": orjson.dumps(made | self._emptied(given))}
+        fields = with_rows(self.fields, entered)
+        made = body_of(fields, self._changed(entered), self.desk.zone, await self._currency(entered))
+        return {"body": orjson.dumps(made | self._emptied(entered))}
 
-    async def _currency(self, given: Mapping[str, str]) -> str:
+    async def _currency(self, entered: Mapping[str, str]) -> str:
         """Return the currency in which money was typed: the one that was chosen, else that of the site."""
-        if given.get("currency") in CURRENCIES or all(one.kind != MONEY for one in leaves(self.fields)):
-            return given.get("currency", "")
+        if entered.get("currency") in CURRENCIES or all(one.kind != MONEY for one in leaves(self.fields)):
+            return entered.get("currency", "")
         return await currency_of_site(self.view)
 
-    async def problem_of(self, refused: Refused, given: Mapping[str, str]) -> dict[str, str]:
+    async def problem_of(self, refused: Refused, entered: Mapping[str, str]) -> dict[str, str]:
         """Return what is wrong, by the name of its field, in the unit in which that is typed."""
-        fields = with_rows(self.fields, given)
+        fields = with_rows(self.fields, entered)
         field = next((one for one in every(fields) if one.name.removeprefix(QUERY) == refused.field), None)
         if field is None:
             return {"": refused.labelled}
-        unit = await self._unit(field, given)
+        unit = await self._unit(field, entered)
         typed = Typed(unit=unit, choices=field.choices, example=field.example)
         return {refused.field: said(plain_words(refused.told, typed))}
 
-    async def _unit(self, field: Field, given: Mapping[str, str]) -> Callable[[int], str]:
+    async def _unit(self, field: Field, entered: Mapping[str, str]) -> Callable[[int], str]:
         """Return how a number of the API is written in the unit in which it is typed."""
         if field.kind == ENERGY:
             return lambda wh: f"{typed_kwh(wh)} kWh"
         if field.kind != MONEY:
             return str
-        currency = await self._currency(given)
+        currency = await self._currency(entered)
         return lambda minor: money(minor, currency)
 
-    def _changed(self, given: Mapping[str, str]) -> Mapping[str, str]:
+    def _changed(self, entered: Mapping[str, str]) -> Mapping[str, str]:
         """Return what is sent: of a PATCH only what differs from what the form showed at first."""
         if self.endpoint.method != "PATCH":
-            return given
-        return {name: text for name, text in given.items() if text.strip() != given.get(BEFORE + name, "").strip()}
+            return entered
+        return {name: text for name, text in entered.items() if text.strip() != entered.get(BEFORE + name, "").strip()}
 
-    def _emptied(self, given: Mapping[str, str]) -> dict[str, None]:
+    def _emptied(self, entered: Mapping[str, str]) -> dict[str, None]:
         """Return the fields that a PATCH empties."""
         if self.endpoint.method != "PATCH":
             return {}
         names = [one.name for one in leaves(self.fields) if not one.name.startswith(QUERY)]
-        return {name: None for name in names if not given.get(name, "").strip() and given.get(BEFORE + name, "")}
+        return {name: None for name in names if not entered.get(name, "").strip() and entered.get(BEFORE + name, "")}
 
 
 def given_in(form: FormData) -> dict[str, str]:

@@ -17,7 +17,7 @@ from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.desk import READER, Desk
 from levity_trio.web.dashboard.doing import FORM_VALUE, NEXT, given_in, next_of
 from levity_trio.web.dashboard.front import is_of_drivers
-from levity_trio.web.dashboard.page import Api, View
+from levity_trio.web.dashboard.page import ApiOfPages, View
 from levity_trio.web.dashboard.pages.driver import Place, place_of
 from levity_trio.web.dashboard.reader import Reader, cookie_header
 from levity_trio.web.logins import Entered
@@ -32,7 +32,7 @@ MOST_WAITING: Final = 50
 Enter = Callable[[Request, Mapping[str, str]], Awaitable[Entered]]
 
 
-def routes(desk: Desk, inner: Api) -> Iterator[Route]:
+def routes(desk: Desk, inner: ApiOfPages) -> Iterator[Route]:
     """Yield the routes of logging in and out."""
     entrance = _Entrance(desk, inner)
     yield Route(LOGIN, entrance.login, methods=["GET", "POST"])
@@ -41,7 +41,7 @@ def routes(desk: Desk, inner: Api) -> Iterator[Route]:
 
 
 class _Entrance:
-    def __init__(self, desk: Desk, inner: Api) -> None:
+    def __init__(self, desk: Desk, inner: ApiOfPages) -> None:
         self._desk = desk
         self._inner = inner
         self._pace = Pace()
@@ -81,11 +81,11 @@ class _Entrance:
     def _is_own(self, request: Request, form: FormData) -> bool:
         return self._desk.is_own_form(request, given_in(form).get(FORM_VALUE, ""))
 
-    async def _of_password(self, request: Request, given: Mapping[str, str]) -> Entered:
+    async def _of_password(self, request: Request, entered: Mapping[str, str]) -> Entered:
         logins, who = self._desk.api.logins, self._who(request)
-        if (token := given.get("token", "").strip()) and not self._is_for_drivers:
+        if (token := entered.get("token", "").strip()) and not self._is_for_drivers:
             return await logins.enter_by_token(token, **who)
-        name, password = given.get("name", "").strip(), given.get("password", "")
+        name, password = entered.get("name", "").strip(), entered.get("password", "")
         return await logins.enter(name, password, **who, for_drivers=self._is_for_drivers)
 
     async def _of_code(self, request: Request, given: Mapping[str, str]) -> Entered:
@@ -93,13 +93,18 @@ class _Entrance:
         return await self._desk.api.logins.enter_by_invitation(code, **who, for_drivers=self._is_for_drivers)
 
     async def _form(
-        self, request: Request, template: str, given: Mapping[str, str], problem: str = "", status: int = HTTPStatus.OK
+        self,
+        request: Request,
+        template: str,
+        entered: Mapping[str, str],
+        problem: str = "",
+        status: int = HTTPStatus.OK,
     ) -> Response:
         reader: Reader = request.scope[READER]
         api = self._desk.api
-        wanted = given.get(NEXT, "/")
+        wanted = entered.get(NEXT, "/")
         values = {
-            "name": given.get("name", ""),
+            "name": entered.get("name", ""),
             "next": wanted,
             "problem": problem,
             "has_users": api.logins.are_used or api.tokens.are_used,

@@ -131,11 +131,11 @@ def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:
 
 def leaves(fields: tuple[Field, ...]) -> Iterator[Field]:
     """Yield the fields that are filled in."""
-    for one in fields:
-        if one.kind in (GROUP, ROWS):
-            yield from leaves(one.inner)
+    for leaf in fields:
+        if leaf.kind in (GROUP, ROWS):
+            yield from leaves(leaf.inner)
         else:
-            yield one
+            yield leaf
 
 
 def every(fields: tuple[Field, ...]) -> Iterator[Field]:
@@ -156,15 +156,15 @@ def with_rows(fields: tuple[Field, ...], names: Iterable[str], spare: int = 0) -
     return tuple(_with_rows(one, given, spare) for one in fields)
 
 
-def _with_rows(one: Field, names: Sequence[str], spare: int) -> Field:
-    if one.kind == GROUP:
-        return replace(one, inner=with_rows(one.inner, names, spare))
-    if one.kind != ROWS:
-        return one
-    begin = f"{one.name}["
+def _with_rows(field: Field, names: Sequence[str], spare: int) -> Field:
+    if field.kind == GROUP:
+        return replace(field, inner=with_rows(field.inner, names, spare))
+    if field.kind != ROWS:
+        return field
+    begin = f"{field.name}["
     found = [int(name[len(begin) :].partition("]")[0]) for name in names if _is_row(name, begin)]
     count = min(max(LEAST_ROWS, *(number + 1 + spare for number in found)) if found else LEAST_ROWS, MOST_ROWS)
-    return replace(one, inner=tuple(_row(one, number) for number in range(count)))
+    return replace(field, inner=tuple(_row(field, number) for number in range(count)))
 
 
 def _is_row(name: str, begin: str) -> bool:
@@ -172,11 +172,11 @@ def _is_row(name: str, begin: str) -> bool:
     return name.startswith(begin) and number.isascii() and number.isdecimal() and len(number) <= len(str(MOST_ROWS))
 
 
-def _row(one: Field, number: int) -> Field:
+def _row(field: Field, number: int) -> Field:
     """Return an empty row. The first is filled in like the example, if there must be rows."""
-    name = f"{one.name}[{number}]"
-    inner = _renamed(one.inner, f"{one.name}[]", name)
-    usual = orjson.loads(one.example)[0] if number == 0 and one.is_enforced and one.example else {}
+    name = f"{field.name}[{number}]"
+    inner = _renamed(field.inner, f"{field.name}[]", name)
+    usual = orjson.loads(field.example)[0] if number == 0 and field.is_enforced and field.example else {}
     values = {f"{name}.{key}": plain(value) for key, value in usual.items()}
     return Field(name=name, kind=GROUP, label=str(number + 1), inner=filled(inner, values, {}))
 
@@ -347,18 +347,18 @@ def texts(fields: tuple[Field, ...], content: Any, zone: tzinfo) -> dict[str, st
 def body_of(fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo, currency: str) -> dict[str, Any]:
     """Return the JSON object that a filled-in form makes; money is typed in this currency. Raises Unreadable."""
     made: dict[str, Any] = {}
-    for one in leaves(fields):
-        text = values.get(one.name, "").strip()
-        if one.name.startswith(QUERY) or not text:
+    for leaf in leaves(fields):
+        text = values.get(leaf.name, "").strip()
+        if leaf.name.startswith(QUERY) or not text:
             continue
-        *outer, last = [int(row) if row else name for name, row in _STEPS.findall(one.name)]
+        *outer, last = [int(row) if row else name for name, row in _STEPS.findall(leaf.name)]
         place: dict[Any, Any] = made
         for step in outer:
             place = place.setdefault(step, {})
         try:
-            place[last] = minor_of(text, currency) if one.kind == MONEY else _json_of(one, text, zone)
+            place[last] = minor_of(text, currency) if leaf.kind == MONEY else _json_of(leaf, text, zone)
         except ValueError as error:
-            raise Unreadable(one.name, str(error)) from None
+            raise Unreadable(leaf.name, str(error)) from None
     return {name: _listed(value) for name, value in made.items()}
 
 
@@ -387,19 +387,19 @@ def _content_at(content: Any, name: str) -> Any:
     return content
 
 
-def _shown_of(one: Field, value: Any, zone: tzinfo) -> str:
-    if one.kind == LINES and isinstance(value, list):
+def _shown_of(field: Field, value: Any, zone: tzinfo) -> str:
+    if field.kind == LINES and isinstance(value, list):
         return "\n".join(map(plain, value))
-    if one.kind == ENERGY:
+    if field.kind == ENERGY:
         return typed_kwh(value)
-    if one.kind == TIME:
+    if field.kind == TIME:
         return in_zone(datetime.fromisoformat(value), zone).strftime("%Y-%m-%dT%H:%M:%S")
     return plain(value)
 
 
-def _json_of(one: Field, text: str, zone: tzinfo) -> Any:
+def _json_of(field: Field, text: str, zone: tzinfo) -> Any:
     """Return the JSON value of what was filled in. Raises ValueError with what to give."""
-    match one.kind:
+    match field.kind:
         case "switch" | "yes or no":
             return text == "true"
         case "lines":
@@ -411,7 +411,7 @@ def _json_of(one: Field, text: str, zone: tzinfo) -> Any:
         case "time":
             return _moment(text, zone)
         case "number" | "json":
-            return _read(one, text)
+            return _read(field, text)
         case _:
             return text
 
@@ -425,8 +425,8 @@ def _moment(text: str, zone: tzinfo) -> str:
         raise ValueError(_("give a date and a time")) from None
 
 
-def _read(one: Field, text: str) -> Any:
+def _read(field: Field, text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise ValueError(_("give a number") if one.kind == NUMBER else _("this is not JSON")) from None
+        raise ValueError(_("give a number") if field.kind == NUMBER else _("this is not JSON")) from None

@@ -119,7 +119,7 @@ async def hand_on(app: ASGIApp, caller: Caller, question: Question, send: Send) 
 
 
 def _scope(caller: Caller, question: Question) -> Scope:
-    given = {name: _text(value) for name, value in question.query.items() if value not in (None, "")}
+    parameters = {name: _text(value) for name, value in question.query.items() if value not in (None, "")}
     headers = {"content-type": JSON, **question.headers}
     return {
         "type": "http",
@@ -130,7 +130,7 @@ def _scope(caller: Caller, question: Question) -> Scope:
         "path": question.path,
         "raw_path": question.path.encode(),
         "root_path": "",
-        "query_string": urlencode(given).encode(),
+        "query_string": urlencode(parameters).encode(),
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
         "client": (caller.address, 0),
         "server": None,

@@ -52,17 +52,17 @@ def day(text: str | None) -> str:
     return UNKNOWN if text is None else HERE.day(date.fromisoformat(text))
 
 
-def line(given: dict[str, Any], code: str) -> str:
+def line(amounts: dict[str, Any], code: str) -> str:
     """Return a line of a statement with its arithmetic."""
-    kind, quantity = given["kind"], given["quantity"]
-    price, total = HERE.number(Decimal(given["price"])), amount(given["amount"], code)
+    kind, quantity = amounts["kind"], amounts["quantity"]
+    price, total = HERE.number(Decimal(amounts["price"])), amount(amounts["amount"], code)
     if kind == "energy":
-        return f"{given['window'] or _('Energy')}: {HERE.kilowatt_hours(quantity)} kWh × {price} = {total}"
+        return f"{amounts['window'] or _('Energy')}: {HERE.kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
         return _("Blocking fee: %(minutes)s min × %(price)s = %(total)s", minutes=quantity, price=price, total=total)
     if kind == "base fee":
         words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
-        return _(words, days=quantity, all=given["of_days"], price=price, total=total)
+        return _(words, days=quantity, all=amounts["of_days"], price=price, total=total)
     return f"{kind.capitalize()}: {total}"
 
 

@@ -91,11 +91,11 @@ class Offers:
             return Circumstances()
 
     async def fill(
-        self, fields: tuple[Field, ...], given: Mapping[str, str], around: Circumstances
+        self, fields: tuple[Field, ...], entered: Mapping[str, str], around: Circumstances
     ) -> tuple[Field, ...]:
         """Return the fields that this reader is shown, with what is offered, and with defaults."""
         offered = {name: await self._offered(name, around) for name in {last_name(one.name) for one in leaves(fields)}}
-        values = {**await self._defaults(given, around), **await self._of_money(fields)}
+        values = {**await self._defaults(entered, around), **await self._of_money(fields)}
         wanted = (one for one in fields if one.name not in OF_SOME or offered[one.name])
         shown = tuple(self._filled(one, offered, values) for one in wanted if self._is_shown(one, around))
         if CURRENCY in offered:
@@ -110,44 +110,44 @@ class Offers:
             return self.view.caller.role >= Role.ADMIN and bool(is_useful)
         return True
 
-    def _filled(self, one: Field, offered: Mapping[str, tuple[Offer, ...]], values: Mapping[str, str]) -> Field:
-        if one.kind in (GROUP, ROWS):
-            return replace(one, inner=tuple(self._filled(inner, offered, values) for inner in one.inner))
-        found = offered[last_name(one.name)]
-        if one.kind == TIME:
-            one = replace(one, help=f"{one.help} {_('In the time of %(zone)s.', zone=self.desk.zone)}".lstrip())
-        value = one.value or values.get(one.name, "") or self._usual(one, found)
-        is_listed = last_name(one.name) in LISTED and 0 < len(found) < MOST
-        return replace(one, offered=found, value=value, is_listed=is_listed)
+    def _filled(self, field: Field, offered: Mapping[str, tuple[Offer, ...]], values: Mapping[str, str]) -> Field:
+        if field.kind in (GROUP, ROWS):
+            return replace(field, inner=tuple(self._filled(inner, offered, values) for inner in field.inner))
+        offers = offered[last_name(field.name)]
+        if field.kind == TIME:
+            field = replace(field, help=f"{field.help} {_('In the time of %(zone)s.', zone=self.desk.zone)}".lstrip())
+        value = field.value or values.get(field.name, "") or self._usual(field, offers)
+        is_listed = last_name(field.name) in LISTED and 0 < len(offers) < MOST
+        return replace(field, offered=offers, value=value, is_listed=is_listed)
 
-    def _usual(self, one: Field, found: Sequence[Offer]) -> str:
+    def _usual(self, field: Field, offers: Sequence[Offer]) -> str:
         """Return the value that is mostly meant: the only one there is, or the example of an operation.
 
         Where no tag is known, a start has that of sessions without one.
         """
-        name = last_name(one.name)
-        if name == "idTag" and not found and self.endpoint.path.endswith("remote-start"):
+        name = last_name(field.name)
+        if name == "idTag" and not offers and self.endpoint.path.endswith("remote-start"):
             return self.desk.api.config.auto_start_id_tag
-        if self.endpoint.tag != OPERATIONS or one.name.startswith(QUERY):
+        if self.endpoint.tag != OPERATIONS or field.name.startswith(QUERY):
             return ""
-        is_meant = one.is_enforced or name == "transactionId" or self.endpoint.path.endswith("remote-start")
+        is_meant = field.is_enforced or name == "transactionId" or self.endpoint.path.endswith("remote-start")
         if name in SOLE:
-            return found[0].value if len(found) == 1 and is_meant and "." not in one.name else ""
-        return one.example if one.is_enforced and one.kind in (CHOICE, NUMBER) else ""
+            return offers[0].value if len(offers) == 1 and is_meant and "." not in field.name else ""
+        return field.example if field.is_enforced and field.kind in (CHOICE, NUMBER) else ""
 
-    async def _defaults(self, given: Mapping[str, str], around: Circumstances) -> Mapping[str, str]:
+    async def _defaults(self, entered: Mapping[str, str], around: Circumstances) -> Mapping[str, str]:
         now = in_zone(self.desk.api.now(), self.desk.zone)
-        found = {
+        defaults = {
             "retrieveDate": now.strftime(LOCAL_TIME),
             "firmware.retrieveDateTime": now.strftime(LOCAL_TIME),
             "expiryDate": (now + timedelta(hours=1)).strftime(LOCAL_TIME),
         }
         if around.charger is not None and not around.charger["is_connected"]:
-            found[DEADLINE] = WAITING_SECONDS
-        if self.endpoint.path.endswith("change-configuration") and given.get(KEY_OF):
+            defaults[DEADLINE] = WAITING_SECONDS
+        if self.endpoint.path.endswith("change-configuration") and entered.get(KEY_OF):
             keys = {one.value: one.words for one in await self._keys()}
-            found["value"] = keys.get(given[KEY_OF], "").replace(MASKED, "")
-        return found
+            defaults["value"] = keys.get(entered[KEY_OF], "").replace(MASKED, "")
+        return defaults
 
     async def _of_money(self, fields: tuple[Field, ...]) -> Mapping[str, str]:
         """Return the site's currency, and why money mostly moves, for a form with an amount."""

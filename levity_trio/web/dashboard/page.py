@@ -24,7 +24,7 @@ EVERYTHING: Final = None
 
 
 @record(kw_only=False)
-class Api:
+class ApiOfPages:
     """The API as a page sees it: its application, and which endpoints need which role."""
 
     app: ASGIApp
@@ -37,7 +37,7 @@ class Api:
 class View:
     """One look at a page: who looks, and with which parameters of its path and query."""
 
-    api: Api
+    api: ApiOfPages
     caller: Caller
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)

@@ -70,7 +70,7 @@ def cookie_header(scope: Scope, cookie: str, *, path: str, is_secure: bool) -> s
 
 def _presented(headers: Headers, name: str) -> str:
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
         return ""
-    return found.value if found is not None and len(found.value) <= LONGEST_ID else ""
+    return cookie.value if cookie is not None and len(cookie.value) <= LONGEST_ID else ""

@@ -36,7 +36,7 @@ from levity_trio.web.dashboard.doing import Form, download, perform
 from levity_trio.web.dashboard.front import DRIVERS, Front
 from levity_trio.web.dashboard.inside import JSON, Refused
 from levity_trio.web.dashboard.live import Channels, open_channels
-from levity_trio.web.dashboard.page import Api as InnerApi
+from levity_trio.web.dashboard.page import ApiOfPages as InnerApi
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.reader import Reader, cookie_header, find_reader

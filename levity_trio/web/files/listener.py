@@ -57,7 +57,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
 log = get_logger("system")
 
 
-class Listeners(NamedTuple):
+class FileListeners(NamedTuple):
     """The sockets at which files are served; none of a kind that has no port."""
 
     http: Sequence[trio.SocketListener] = ()
@@ -99,10 +99,10 @@ async def _of_problem(_request: Request, error: Exception) -> Response:
     return problem(status, str(error) or "nothing can be stored at present", headers=headers)
 
 
-async def listen_for_files(config: ServerConfig) -> Listeners:
+async def listen_for_files(config: ServerConfig) -> FileListeners:
     """Open the listeners that have a port. Raises EnvironmentProblem."""
     host, port, ftp_port = config.files_address, config.files_port, config.ftp_port
-    return Listeners(
+    return FileListeners(
         () if port is None else await listen(host, port, FLAGS),
         () if ftp_port is None else await listen(host, ftp_port, FTP_FLAGS),
     )
@@ -115,7 +115,7 @@ async def open_files(
     reader: Reader,
     clock: Clock,
     is_clock_trusted: Callable[[], bool],
-    listeners: Listeners,
+    listeners: FileListeners,
 ) -> AsyncIterator[Shelf]:
     """Serve files while the block runs, if there are listeners, and yield the shelf, which exists in any case."""
     shelf = Shelf(Folder(config.beside))

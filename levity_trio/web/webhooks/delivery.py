@@ -89,13 +89,13 @@ class Webhooks:
         One that got its secret again begins anew.
         """
         in_use = await self._parts.writer.run(writes.in_use, self._parts.key)
-        found = {webhook.id: (webhook, waiting) for webhook, waiting in in_use}
+        by_webhook = {webhook.id: (webhook, waiting) for webhook, waiting in in_use}
         secrets = {webhook.id: webhook.secret for webhook, _ in in_use}
         for number, delivery in list(self._deliveries.items()):
             if number not in secrets or delivery.secret != secrets[number]:
                 self._deliveries.pop(number).scope.cancel()
-        for added in found.keys() - self._deliveries.keys():
-            self._deliveries[added] = Delivery(self._parts, *found[added])
+        for added in by_webhook.keys() - self._deliveries.keys():
+            self._deliveries[added] = Delivery(self._parts, *by_webhook[added])
             self._nursery.start_soon(self._deliveries[added].run)
 
     def observe(self, event: Event) -> None:

@@ -33,11 +33,11 @@ def signature(secret: str, at: int, body: bytes) -> str:
 
 def check(header: str | None, secret: str, body: bytes, now: float) -> None:
     """Check that a body was signed with the secret, and lately. Raises WrongSignature, WrongTime."""
-    found = _SIGNATURE.fullmatch(header or "")
-    if found is None:
+    signature = _SIGNATURE.fullmatch(header or "")
+    if signature is None:
         raise WrongSignature("sign the request: Levity-Signature: t=SECONDS,v1=HEX")
-    at = int(found["at"])
-    if not hmac.compare_digest(_digest(secret, at, body), found["digest"]):
+    at = int(signature["at"])
+    if not hmac.compare_digest(_digest(secret, at, body), signature["digest"]):
         raise WrongSignature("the signature does not fit this body, this time and the secret of this service")
     if abs(now - at) > OLDEST_SECONDS:
         raise WrongTime(f"t is {abs(now - at):.0f} s from the time of this server; sign it again, check both clocks")

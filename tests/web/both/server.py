@@ -33,7 +33,7 @@ from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.inside import Question, Reply, ask
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.feed import open_feed
-from levity_trio.web.files.listener import Listeners, open_files
+from levity_trio.web.files.listener import FileListeners, open_files
 from levity_trio.web.opening import api_of
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import Charger, open_charger
@@ -141,7 +141,7 @@ async def open_server(stored: Stored, moment: datetime, zone: ZoneInfo = BERLIN)
         imports = await parts.enter_async_context(open_tags(writer, reader, central.tags, central.clock))
         feed = await parts.enter_async_context(open_feed(reader, central.hooks))
         shelf = await parts.enter_async_context(
-            open_files(central.config, writer, reader, central.clock, lambda: True, Listeners())
+            open_files(central.config, writer, reader, central.clock, lambda: True, FileListeners())
         )
         webhooks: Any = SimpleNamespace(note_change=lambda: None)  # no fact is sent anywhere
         api = api_of(central, reader, imports, feed, webhooks, shelf, SecretKey("A" * 43 + "="))

@@ -11,7 +11,7 @@ from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.page import Api, Page, View
+from levity_trio.web.dashboard.page import ApiOfPages, Page, View
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
 from tests.web.api.conftest import Site
@@ -27,7 +27,7 @@ class Opening:
     def __init__(self, site: Site | Yard, who: Role | Caller = Role.ADMIN) -> None:
         self._books = site.books
         endpoints = {(one.method, one.path): one for one in ENDPOINTS}
-        self._api = Api(application_of(site.api, ENDPOINTS), endpoints, BERLIN)
+        self._api = ApiOfPages(application_of(site.api, ENDPOINTS), endpoints, BERLIN)
         self._caller = who if isinstance(who, Caller) else Caller("cleo", who, "127.0.0.1")
 
     async def open(self, page: Page, link: str = "", **path: object) -> Shown:

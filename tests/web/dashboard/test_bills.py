@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard import money
-from levity_trio.web.dashboard.page import Api, Page, View
+from levity_trio.web.dashboard.page import ApiOfPages, Page, View
 from levity_trio.web.dashboard.pages import bills, tariffs
 from levity_trio.web.dashboard.templating import Templates
 
@@ -77,7 +77,7 @@ def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **q
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": orjson.dumps(answers.get(key, NOTHING))})
 
-    api = Api(app, {(one.method, one.path): one for one in ENDPOINTS})
+    api = ApiOfPages(app, {(one.method, one.path): one for one in ENDPOINTS})
     return View(api=api, caller=Caller("anna", role, "127.0.0.1"), path=path, query=query)
 
 

@@ -26,7 +26,7 @@ from levity_trio.web.api.context import Places
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.live import FAULT, FAULT_SECONDS, LONGEST_SECONDS, ROOM, Channels, open_channels
-from levity_trio.web.dashboard.page import EVERYTHING, Api, Changed, Page, Part, View
+from levity_trio.web.dashboard.page import EVERYTHING, ApiOfPages, Changed, Page, Part, View
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
 from levity_trio.web.feed import Feed, Joined
@@ -71,7 +71,7 @@ class Site:
 
     def stream(self, *, role: Role = Role.ADMIN, login: int | None = None, name: str = "anna") -> AsyncIterator[bytes]:
         caller = Caller(name, role, "127.0.0.1", None, login)
-        return self._channels.stream(self.page, View(api=Api(_no_api, {}), caller=caller), "")
+        return self._channels.stream(self.page, View(api=ApiOfPages(_no_api, {}), caller=caller), "")
 
 
 class Screen:

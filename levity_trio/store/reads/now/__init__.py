@@ -37,7 +37,7 @@ class Now:
     chargers: list[ChargerNow]
 
 
-class Asked(NamedTuple):
+class View(NamedTuple):
     """What is asked: at which time, for whom, and which chargers (None: all that are served)."""
 
     at: datetime
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
     chargers: Collection[str] | None = None
 
 
-def now(db: Database, wanted: Asked, sessions: OpenSessions) -> Now:
+def now(db: Database, wanted: View, sessions: OpenSessions) -> Now:
     """Return the site as it is now. The chargers that were asked for are all that it leaves out."""
     db.execute("BEGIN")
     return _Read(db, wanted, sessions).now()
@@ -58,7 +58,7 @@ def now(db: Database, wanted: Asked, sessions: OpenSessions) -> Now:
 class _Read:
     """What one read found."""
 
-    def __init__(self, db: Database, wanted: Asked, sessions: OpenSessions) -> None:
+    def __init__(self, db: Database, wanted: View, sessions: OpenSessions) -> None:
         self._db, self._asked = db, wanted
         self._served = served(db)
         self._sessions = sessions.read(db)

@@ -68,7 +68,7 @@ class _Charged(NamedTuple):
     confidence: str | None
 
 
-class Problem(StrEnum):
+class DecisionProblem(StrEnum):
     """Why a decision is refused."""
 
     NOT_FOUND = "not_found"
@@ -85,7 +85,7 @@ class Problem(StrEnum):
 class DecisionRefused(Exception):
     """A decision that was not carried out; nothing was changed. `field` is the name of an invalid value."""
 
-    def __init__(self, problem: Problem, words: str, field: str | None = None) -> None:
+    def __init__(self, problem: DecisionProblem, words: str, field: str | None = None) -> None:
         super().__init__(words)
         self.problem, self.words, self.field = problem, words, field
 
@@ -104,9 +104,9 @@ class Decision:
 
     def __post_init__(self) -> None:
         if self.by.strip().casefold() in ("", *NO_PERSONS):
-            raise DecisionRefused(Problem.INVALID, "a decision needs the name of a person", "by")
+            raise DecisionRefused(DecisionProblem.INVALID, "a decision needs the name of a person", "by")
         if not self.reason.strip():
-            raise DecisionRefused(Problem.INVALID, "a decision needs a reason", "reason")
+            raise DecisionRefused(DecisionProblem.INVALID, "a decision needs a reason", "reason")
 
     def origin(self, charger: str) -> Origin:
         """Return the origin of what is decided about a transaction of this charger."""
@@ -117,7 +117,7 @@ def find(db: UnitOfWork, transaction: int) -> Known:
     """Return a transaction. Raises DecisionRefused if there is none."""
     tx = known(db.rows, transaction)
     if tx is None:
-        raise DecisionRefused(Problem.NOT_FOUND, f"there is no transaction {transaction}")
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no transaction {transaction}")
     return tx
 
 
@@ -127,11 +127,11 @@ def check(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause) -> Kind:
     ((newest,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
     if decision.seen_event not in (None, newest):
         words = f"transaction {tx.id} has changed: its newest event is {newest}, not {decision.seen_event}"
-        raise DecisionRefused(Problem.CHANGED, words)
+        raise DecisionRefused(DecisionProblem.CHANGED, words)
     if (kind := TABLE[state(tx), cause].kind) is None:
         instead = _OF_IMPORTED if state(tx) is State.IMPORTED else _INSTEAD.get(cause, "this is not possible")
         words = f"transaction {tx.id} is {state(tx)}: {instead}"
-        raise DecisionRefused(Problem.WRONG_STATE, words)
+        raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
     return kind
 
 
@@ -214,7 +214,7 @@ def _check_meter(db: UnitOfWork, tx: Known) -> None:
             f" {(rise - left) / 1000:.3f} kWh of it: correct it to {max(0, left) / 1000:.3f} kWh at most, or correct"
             " the others first"
         )
-        raise DecisionRefused(Problem.WRONG_STATE, words)
+        raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
 
 
 def _together(db: UnitOfWork, transaction: int) -> Sequence[_Charged]:
@@ -255,16 +255,16 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
     """Resolve a review that does not question the figure; return its transaction. Raises DecisionRefused."""
     found = db.row("SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?", (review,))
     if found is None:
-        raise DecisionRefused(Problem.NOT_FOUND, f"there is no review {review}")
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no review {review}")
     transaction, code, resolved_by, resolution = found
     tx = load(db, transaction)
     if (resolved_by, resolution) == (decision.by, DISMISSED):
         return tx
     if resolved_by is not None:
-        raise DecisionRefused(Problem.ALREADY_DECIDED, f"{resolved_by} resolved this review: {resolution}")
+        raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, f"{resolved_by} resolved this review: {resolution}")
     if code not in DISMISSIBLE:
         words = f"{code} questions the figure: confirm the figure of transaction {tx.id} or correct it"
-        raise DecisionRefused(Problem.WRONG_STATE, words)
+        raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
     enter(db, tx, decision, Cause.DISMISSED, {"review": review, "code": code})
     resolve(db, tx.id, code, decision.at, decision.by, DISMISSED, decision.reason)
     db.record(
@@ -278,7 +278,7 @@ def _check_figure(db: UnitOfWork, tx: Known, decision: Decision) -> None:
     corrected = db.row("SELECT id, who FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC", (tx.id,))
     if corrected is not None and decision.seen_event is not None and decision.seen_event < corrected[0]:
         words = f"{corrected[1]} has corrected transaction {tx.id} to {tx.energy_delivered} Wh"
-        raise DecisionRefused(Problem.ALREADY_DECIDED, words)
+        raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, words)
 
 
 def _check_stop_time(tx: Known, stop_time: str | None, at: str) -> None:
@@ -288,7 +288,7 @@ def _check_stop_time(tx: Known, stop_time: str | None, at: str) -> None:
     last_at = by_our_clock(tx, tx.last_reading_at or tx.start_time)
     if not max(tx.start_time, last_at) <= stop_time <= at:
         words = f"a stop time lies between {max(tx.start_time, last_at)}, the last sign of charging, and now"
-        raise DecisionRefused(Problem.INVALID, words, "stop_time")
+        raise DecisionRefused(DecisionProblem.INVALID, words, "stop_time")
 
 
 @record(kw_only=False)
@@ -355,7 +355,7 @@ def _completed(tx: Known, correction: Correction) -> Correction:
     if figure is None and (correction.meter_start, correction.meter_stop) != (None, None):
         figure = None if begin is None or end is None else end - begin
     if figure is None:
-        raise DecisionRefused(Problem.INVALID, "a correction needs the energy, or both registers", "figure_wh")
+        raise DecisionRefused(DecisionProblem.INVALID, "a correction needs the energy, or both registers", "figure_wh")
     return replace(correction, figure_wh=figure, meter_start=begin, meter_stop=end)
 
 
@@ -364,17 +364,17 @@ def _check_correction(tx: Known, given: Correction, corrected: Correction) -> No
     if corrected.figure_wh is not None and corrected.figure_wh < 0 and given.figure_wh is None:
         begin, end = ((wh or 0) / 1000 for wh in (corrected.meter_start, corrected.meter_stop))
         words = f"the register at the end, {end:.3f} kWh, is below the one at the start, {begin:.3f} kWh"
-        raise DecisionRefused(Problem.INVALID, words, _source(given))
+        raise DecisionRefused(DecisionProblem.INVALID, words, _source(given))
     for name, wh in (
         ("figure_wh", corrected.figure_wh),
         ("meter_start_wh", corrected.meter_start),
         ("meter_stop_wh", corrected.meter_stop),
     ):
         if wh is not None and not 0 <= wh < HIGHEST_WH:
-            raise DecisionRefused(Problem.INVALID, f"{wh} Wh is not possible", name)
+            raise DecisionRefused(DecisionProblem.INVALID, f"{wh} Wh is not possible", name)
     if corrected.id_tag is not None and (tx.id_tag or corrected.id_tag) != corrected.id_tag:
         words = f"the charger reported the tag {tx.id_tag}; only an unknown tag can be given"
-        raise DecisionRefused(Problem.INVALID, words, "id_tag")
+        raise DecisionRefused(DecisionProblem.INVALID, words, "id_tag")
 
 
 def _check_times(corrected: Correction, stood: Mapping[str, Any], at: str) -> None:
@@ -382,10 +382,10 @@ def _check_times(corrected: Correction, stood: Mapping[str, Any], at: str) -> No
     start_time, stop_time = corrected.start_time, corrected.stop_time
     name = "start_time" if stop_time is None else "stop_time"
     if max(start_time or "", stop_time or "") > at:
-        raise DecisionRefused(Problem.INVALID, "this time is ahead", name)
+        raise DecisionRefused(DecisionProblem.INVALID, "this time is ahead", name)
     is_given = start_time is not None or stop_time is not None
     if is_given and (start_time or stood["start_time"]) > (stop_time or stood["stop_time"]):
-        raise DecisionRefused(Problem.INVALID, "it cannot stop before it starts", name)
+        raise DecisionRefused(DecisionProblem.INVALID, "it cannot stop before it starts", name)
 
 
 def _check_energy(given: Correction, corrected: Correction, stood: Mapping[str, Any]) -> None:
@@ -400,7 +400,7 @@ def _check_energy(given: Correction, corrected: Correction, stood: Mapping[str, 
             f"no charger delivers {figure / 1000:.3f} kWh in {minutes // 60} h {minutes % 60} min, the most is"
             f" {most / 1000:.3f} kWh; if it took longer, correct its times, too"
         )
-        raise DecisionRefused(Problem.INVALID, words, _source(given))
+        raise DecisionRefused(DecisionProblem.INVALID, words, _source(given))
 
 
 def _source(given: Correction) -> str:
@@ -429,7 +429,7 @@ def give(db: UnitOfWork, transaction: int, account: int, decision: Decision) -> 
     if before == account:
         return
     if db.row("SELECT 1 FROM account WHERE id = ?", (account,)) is None:
-        raise DecisionRefused(Problem.NOT_FOUND, f"there is no account {account}", "account")
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no account {account}", "account")
     enter(db, tx, decision, Cause.GIVEN, {"account": account, "before": before})
     db.execute(
         "INSERT INTO tx_account (tx_id, account_id, given_at, given_by, reason) VALUES (?, ?, ?, ?, ?)"
@@ -444,7 +444,9 @@ def take_back(db: UnitOfWork, transaction: int, decision: Decision) -> None:
     """Take a transaction back, so that its tag and its connector decide again. Raises DecisionRefused."""
     tx, before = find(db, transaction), _account(db, transaction)
     if before is None:
-        raise DecisionRefused(Problem.WRONG_STATE, f"transaction {transaction} was not given to an account by hand")
+        raise DecisionRefused(
+            DecisionProblem.WRONG_STATE, f"transaction {transaction} was not given to an account by hand"
+        )
     enter(db, tx, decision, Cause.TAKEN_BACK, {"account": None, "before": before})
     db.execute("DELETE FROM tx_account WHERE tx_id = ?", (transaction,))
     _record(db, tx.charger, transaction, None, decision)

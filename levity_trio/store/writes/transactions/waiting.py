@@ -29,8 +29,8 @@ from levity_trio.store.writes.transactions import readings, stops, unknown_start
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
     Decision,
+    DecisionProblem,
     DecisionRefused,
-    Problem,
     correct,
     enter,
     find,
@@ -97,7 +97,7 @@ def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | 
     tx = find(db, transaction)
     if tx.charger != waiting.charger:
         words = f"transaction {tx.id} is of {tx.charger}, the message is of {waiting.charger}"
-        raise DecisionRefused(Problem.INVALID, words, "transaction")
+        raise DecisionRefused(DecisionProblem.INVALID, words, "transaction")
     if isinstance(told, StopWithData):
         _check_order(tx, waiting, told.stop.moment)
     cause = Cause.STOP_ATTACHED if isinstance(told, StopWithData) else Cause.READINGS_ATTACHED
@@ -120,7 +120,7 @@ def _check_order(tx: Known, waiting: Waiting, stopped: Moment) -> None:
         words = (
             f"this stop is of {stopped.understood}, but transaction {tx.id} began at {tx.start_time}: name another one"
         )
-        raise DecisionRefused(Problem.INVALID, words, "transaction")
+        raise DecisionRefused(DecisionProblem.INVALID, words, "transaction")
 
 
 def make(db: UnitOfWork, message: int, told: StopWithData, made: Made, decision: Decision) -> Known:
@@ -130,7 +130,7 @@ def make(db: UnitOfWork, message: int, told: StopWithData, made: Made, decision:
         return load(db, waiting.transaction)
     if waiting.transaction is not None:
         words = f"this message belongs to transaction {waiting.transaction}: close or correct that"
-        raise DecisionRefused(Problem.WRONG_STATE, words)
+        raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
     origin = waiting.received._replace(received_at=decision.at)
     transaction = _begin(db, origin, waiting, told, made, decision)
     stops.attach(db, origin, waiting.received, transaction, told)
@@ -157,7 +157,7 @@ def dismiss(db: UnitOfWork, message: int, decision: Decision) -> None:
 def _load(db: UnitOfWork, message: int) -> Waiting:
     found = db.row(_WAITING, (message,))
     if found is None:
-        raise DecisionRefused(Problem.NOT_FOUND, f"there is no message {message} that was set aside")
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no message {message} that was set aside")
     return Waiting(*found)
 
 
@@ -168,7 +168,7 @@ def _is_done(waiting: Waiting, resolution: str, transaction: int | None) -> bool
     if (waiting.resolution, waiting.transaction) == (resolution, transaction):
         return True
     words = f"{waiting.looked_by} resolved this message before: {waiting.resolution}"
-    raise DecisionRefused(Problem.ALREADY_DECIDED, words)
+    raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, words)
 
 
 def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData, made: Made, decision: Decision) -> int:
@@ -177,10 +177,10 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
     connector = found.connector if made.connector is None else made.connector
     start_time = made.start_time or found.began
     if connector is None or connector <= 0:
-        raise DecisionRefused(Problem.INVALID, "no reading shows the connector: give it", "connector")
+        raise DecisionRefused(DecisionProblem.INVALID, "no reading shows the connector: give it", "connector")
     if start_time is None or start_time > told.stop.moment.understood:
         words = f"no reading shows the start: give its time, before {told.stop.moment.understood}"
-        raise DecisionRefused(Problem.INVALID, words, "start_time")
+        raise DecisionRefused(DecisionProblem.INVALID, words, "start_time")
     moment = Moment(start_time, None, True)
     fields = (connector, made.id_tag or told.stop.id_tag, made.meter_start, None, None)
     transaction = unknown_starts.insert(db, waiting.received, told.stop, moment, fields)

@@ -42,11 +42,11 @@ async def _months(view: View) -> Values:
 
 async def _month(view: View) -> Values:
     month = view.path["month"]
-    one = await view.get(f"/api/admin/months/{month}")
+    row = await view.get(f"/api/admin/months/{month}")
     names = await names_of_chargers(view)
-    shown: Values = {"month": month, "one": one, "names": names, "open_month": None, "sums": None, "draft": None}
-    if one["state"] == "closed":
-        return shown | {"nobody": await _nobody(view, one)} | await _closed(view, month)
+    shown: Values = {"month": month, "one": row, "names": names, "open_month": None, "sums": None, "draft": None}
+    if row["state"] == "closed":
+        return shown | {"nobody": await _nobody(view, row)} | await _closed(view, month)
     open_month = (await view.get("/api/admin/billing"))["open_month"]
     if open_month != month:
         return shown | {"open_month": open_month}

@@ -51,10 +51,10 @@ def api_of(view: View) -> str:
 
 async def head(view: View, tab: str, charger: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what all pages about a charger show at their top."""
-    found = charger or await view.get(api_of(view))
+    facts = charger or await view.get(api_of(view))
     return {
-        "charger": found,
-        "home": page_of(found["id"]),
+        "charger": facts,
+        "home": page_of(facts["id"]),
         "tab": tab,
         "tabs": [one for one in TABS if view.caller.role >= one.role],
     }
@@ -123,13 +123,13 @@ CODES: Final = "/api/admin/codes"
 
 
 async def _read_all(view: View) -> Values:
-    found = await _all(view)
+    events = await _all(view)
     is_hidden = "hidden" in view.query
     return {
-        "list": _list_part(view, found["data"]),
-        "cursor": found.get("next_cursor"),
+        "list": _list_part(view, events["data"]),
+        "cursor": events.get("next_cursor"),
         "is_hidden": is_hidden,
-        "sees_codes": bool(found["data"]) and view.may("GET", CODES),
+        "sees_codes": bool(events["data"]) and view.may("GET", CODES),
     }
 
 
@@ -152,11 +152,11 @@ COMMAND: Final = "command"
 
 
 async def _read_commands(view: View) -> Values:
-    found = await _commands(view)
+    commands = await _commands(view)
     return {
         **await head(view, "commands"),
-        "list": commands_part(found["data"]),
-        "cursor": found.get("next_cursor"),
+        "list": commands_part(commands["data"]),
+        "cursor": commands.get("next_cursor"),
     }
 
 
@@ -197,11 +197,11 @@ DIRECTIONS: Final = N_((("recv", "from the charger"), ("send", "to the charger")
 
 
 async def _read_frames(view: View) -> Values:
-    found = await _frames(view)
+    frames = await _frames(view)
     return {
         **await head(view, "frames"),
-        "frames": _frames_part(found["data"]),
-        "cursor": found.get("next_cursor"),
+        "frames": _frames_part(frames["data"]),
+        "cursor": frames.get("next_cursor"),
         "given": {name: view.query.get(name, "") for name in FILTERS},
         "directions": DIRECTIONS,
         "is_paused": _stands_still(view),

@@ -253,10 +253,10 @@ async def _read_configuration(view: View) -> Values:
 
 async def _changes(view: View) -> Sequence[Mapping[str, Any]]:
     try:
-        found: list[Any] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
+        changes: list[Any] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
     except Refused:  # it was not read twice yet
         return []
-    return found
+    return changes
 
 
 async def _compared(view: View) -> AsyncIterator[Mapping[str, Any]]:

@@ -163,11 +163,11 @@ async def _live_session(view: View, changed: Changed) -> Sequence[Part]:
     return await _session_parts(view, one) if is_about else []
 
 
-async def _session_parts(view: View, one: Mapping[str, Any]) -> Sequence[Part]:
-    known = await view.get(f"{OWN}/{one['id']}/curve")
+async def _session_parts(view: View, session: Mapping[str, Any]) -> Sequence[Part]:
+    known = await view.get(f"{OWN}/{session['id']}/curve")
     count = len(known["power"])
     return [
-        Part("own-head", "driver/head.html", {"one": one}),
+        Part("own-head", "driver/head.html", {"one": session}),
         Part("curves", "session/curves.html", {"known": known, "count": count, **curves(known, None, view.api.zone)}),
     ]
 
@@ -219,14 +219,14 @@ async def place_of(view: View, path: str) -> Place | None:
 
     Hold a place among the requests at work.
     """
-    found = _AT.fullmatch(path)
-    if found is None:
+    match = _AT.fullmatch(path)
+    if match is None:
         return None
     try:
-        charger = await view.get(f"/api/me/chargers/{unquote(found['charger'])}")
+        charger = await view.get(f"/api/me/chargers/{unquote(match['charger'])}")
     except Refused:
         return None
-    wanted = None if found["connector"] is None else int(found["connector"])
+    wanted = None if match["connector"] is None else int(match["connector"])
     connectors = [one for one in charger["connectors"] if wanted in (None, one["id"])]
     if wanted is not None and not connectors:
         return None

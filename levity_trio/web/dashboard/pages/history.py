@@ -26,37 +26,37 @@ async def _read(view: View) -> Mapping[str, Any]:
     by = view.query.get("by") if view.query.get("by") in LENGTHS else "day"
     whose = {one: words for one, words in WHOSE.items() if one != "account" or view.may("GET", "/api/admin/accounts")}
     group = view.query.get("of") if view.query.get("of") in whose else "site"
-    given = {name: view.query[name] for name in ("from", "to") if view.query.get(name)}
-    problem = wrong_way_round(given.get("from"), given.get("to"))
-    found, problem = (NOTHING, problem) if problem else await _found(view, {"by": by, "of": group, **_until(given)})
+    span = {name: view.query[name] for name in ("from", "to") if view.query.get(name)}
+    problem = wrong_way_round(span.get("from"), span.get("to"))
+    history, problem = (NOTHING, problem) if problem else await _found(view, {"by": by, "of": group, **_until(span)})
     return {
         "by": by,
         "group": group,
         "lengths": LENGTHS,
         "whose": whose,
-        "given": given,
+        "given": span,
         "problem": problem,
-        "series": [_shown(one, found["periods"], by) for one in found["series"]],
-        "other": {one: urlencode({"by": by, "of": one, **given}) for one in whose},
+        "series": [_shown(one, history["periods"], by) for one in history["series"]],
+        "other": {one: urlencode({"by": by, "of": one, **span}) for one in whose},
     }
 
 
-async def _found(view: View, asked: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+async def _found(view: View, query: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     """Return the history, or none and what is wrong with the days that were asked for."""
     try:
-        return await view.get(HISTORY, **asked), ""
+        return await view.get(HISTORY, **query), ""
     except Refused as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
         return NOTHING, refused.labelled
 
 
-def _until(given: Mapping[str, str]) -> dict[str, str]:
+def _until(span: Mapping[str, str]) -> dict[str, str]:
     """Return the days for the API, which leaves the last one out."""
     try:
-        return {**given, "to": str(date.fromisoformat(given["to"]) + timedelta(days=1))}
+        return {**span, "to": str(date.fromisoformat(span["to"]) + timedelta(days=1))}
     except (KeyError, ValueError, OverflowError):  # none, or one that the API refuses with words
-        return dict(given)
+        return dict(span)
 
 
 def _shown(series: Mapping[str, Any], periods: Sequence[Mapping[str, Any]], by: str | None) -> Mapping[str, Any]:

@@ -30,7 +30,7 @@ async def _list(view: View) -> Mapping[str, Any]:
     search, who = view.query.get("search", "").strip(), view.query.get("who", "")
     page = await view.get(ACCOUNTS, search=search, cursor=view.query.get("cursor"), **OPEN.get(who, OPEN[""]))
     balances = {one["account"]: one for one in (await view.get(WALLETS, limit=MOST))["data"]}
-    given = {name: value for name, value in (("search", search), ("who", who)) if value}
+    filters = {name: value for name, value in (("search", search), ("who", who)) if value}
     return {
         "households": page["data"],
         "total": page.get("total"),
@@ -38,7 +38,7 @@ async def _list(view: View) -> Mapping[str, Any]:
         "balances": balances,
         "search": search,
         "who": who,
-        "query": urlencode(given),
+        "query": urlencode(filters),
     }
 
 

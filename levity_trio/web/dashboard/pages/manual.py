@@ -35,27 +35,27 @@ LONGEST: Final = 100
 async def _contents(view: View) -> Mapping[str, Any]:
     words = view.query.get("q", "")
     pages = await trio.to_thread.run_sync(lambda: [one for one in manual.pages() if _may_see(view, one)])
-    found = await trio.to_thread.run_sync(lambda: [*manual.search(words[:LONGEST])])
+    found_pages = await trio.to_thread.run_sync(lambda: [*manual.search(words[:LONGEST])])
     by_folder = {_(words): [one for one in pages if one.folder == name] for name, words in FOLDERS.items()}
     by_folder[_(OTHERS)] = [one for one in pages if not one.folder]
-    return {"folders": by_folder, "words": words, "found": [one for one in found if _may_see(view, one[0])]}
+    return {"folders": by_folder, "words": words, "found": [one for one in found_pages if _may_see(view, one[0])]}
 
 
 async def _page(view: View) -> Mapping[str, Any]:
     topic = view.path["topic"]
     try:
-        found = await trio.to_thread.run_sync(manual.find, topic)
+        page = await trio.to_thread.run_sync(manual.find, topic)
     except manual.UnknownTopic:
-        found = None
-    if found is None or not _may_see(view, found):
+        page = None
+    if page is None or not _may_see(view, page):
         raise Refused(
             HTTPStatus.NOT_FOUND,
             {"detail": _("the manual has no page %(topic)s; %(all)s lists all", topic=topic, all=HELP)},
         )
-    return {"topic": found, "html": partial(rendering.to_html, found)}
+    return {"topic": page, "html": partial(rendering.to_html, page)}
 
 
-def _may_see(view: View, page: manual.Page) -> bool:
+def _may_see(view: View, page: manual.ManualPage) -> bool:
     return view.caller.role > Role.DRIVER or page.folder == manual.OF_DRIVERS
 
 

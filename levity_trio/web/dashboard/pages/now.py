@@ -61,10 +61,10 @@ async def _live(view: View, changed: Changed) -> Sequence[Part]:
 
 async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part]]:
     """Return the parts above the cards, and the cards of the chargers that may have changed."""
-    asked = _asked_for(changed)
-    now = await view.get(NOW, charger=SEPARATOR.join(asked))
-    is_whole = not asked
-    if asked and (not now["chargers"] or await _is_first(view, now["site"])):
+    wanted = _asked_for(changed)
+    now = await view.get(NOW, charger=SEPARATOR.join(wanted))
+    is_whole = not wanted
+    if wanted and (not now["chargers"] or await _is_first(view, now["site"])):
         now, is_whole = await view.get(NOW), True  # they are newcomers, or retired; or the start has to change
     head = [
         Part("site", "now/site.html", {"site": now["site"], "has_chargers": bool(now["chargers"])}),
@@ -73,7 +73,7 @@ async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part]]:
     ]
     if is_whole:
         head.append(Part("start", "now/start.html", await _start(view, now)))
-    return head, [*_cards(now, asked)]
+    return head, [*_cards(now, wanted)]
 
 
 def _asked_for(changed: Changed) -> list[str]:
@@ -83,29 +83,29 @@ def _asked_for(changed: Changed) -> list[str]:
     return sorted(changed - {""})
 
 
-def _cards(now: Mapping[str, Any], asked: Sequence[str]) -> Iterator[Part]:
+def _cards(now: Mapping[str, Any], wanted: Sequence[str]) -> Iterator[Part]:
     """Yield the cards that were read, and empty ones for chargers that were asked for and are served no more."""
     present = {one["id"]: one for one in now["chargers"]}
-    for name in dict.fromkeys((*present, *asked)):
+    for name in dict.fromkeys((*present, *wanted)):
         yield Part(part_id("charger", name), "now/card.html", _card(present.get(name), now["site"]))
 
 
 # What wants a look
 
 
-def _entry(view: View, one: Mapping[str, Any]) -> Values:
+def _entry(view: View, attention: Mapping[str, Any]) -> Values:
     """Return something that wants a look, with the way to where it is mended, if its reader may go there."""
-    path = _mended_at(one)
+    path = _mended_at(attention)
     may_go = view.caller.role >= ROLES.get(path.partition("?")[0], Role.VIEWER)
-    return {**one, "path": path if may_go else None}
+    return {**attention, "path": path if may_go else None}
 
 
-def _mended_at(one: Mapping[str, Any]) -> str:
-    if one["transaction"] is not None:
-        return f"/sessions/{one['transaction']}"
-    if one["charger"] is not None:
-        return f"/chargers/{quote(one['charger'], safe='')}"
-    return MENDED_AT.get(one["kind"], "/review")
+def _mended_at(attention: Mapping[str, Any]) -> str:
+    if attention["transaction"] is not None:
+        return f"/sessions/{attention['transaction']}"
+    if attention["charger"] is not None:
+        return f"/chargers/{quote(attention['charger'], safe='')}"
+    return MENDED_AT.get(attention["kind"], "/review")
 
 
 async def _newcomers(view: View, attention: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -178,11 +178,11 @@ def _whole(charger: Mapping[str, Any]) -> Values:
     }
 
 
-def _connector(one: Mapping[str, Any]) -> Values:
-    session = one["transaction"]
+def _connector(connector: Mapping[str, Any]) -> Values:
+    session = connector["transaction"]
     return {
-        **one,
-        "state": state_of(one["status"]),
+        **connector,
+        "state": state_of(connector["status"]),
         "who": session and (session["who"] or session["id_tag"]),
         "curve": session and sparkline(session["curve"]),
     }

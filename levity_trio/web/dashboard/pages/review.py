@@ -143,12 +143,12 @@ def _session(item: Item, names: Names) -> Session:
 
 def _others(item: Item) -> list[Figure]:
     """Return the other figures that the reviews of an ended session name, each once."""
-    found: dict[int, str] = {}
+    others: dict[int, str] = {}
     for review in item["reviews"]:
         for words, wh in (review["figures"] or {}).items():
-            found.setdefault(wh, words)
-    found.pop(item["transaction"]["energy_wh"], None)
-    return [Figure(wh=wh, words=words) for wh, words in found.items()][:CANDIDATES]
+            others.setdefault(wh, words)
+    others.pop(item["transaction"]["energy_wh"], None)
+    return [Figure(wh=wh, words=words) for wh, words in others.items()][:CANDIDATES]
 
 
 async def _messages(view: View, most: int) -> Found:

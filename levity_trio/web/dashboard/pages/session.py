@@ -161,12 +161,12 @@ def _bands(known: Mapping[str, Any], bill: Mapping[str, Any] | None, seconds: fl
 def _rows(known: Mapping[str, Any], seconds: float) -> Sequence[Mapping[str, Any]]:
     """Return the table of both curves: a row for each stretch of time in which something was told."""
     step = max(1.0, seconds / 240)
-    found: dict[int, dict[str, Any]] = {}
+    by_number: dict[int, dict[str, Any]] = {}
     for at, least, most in known["power"]:
-        found.setdefault(int(at / step), {"at": at}).update(least=least, most=most)
+        by_number.setdefault(int(at / step), {"at": at}).update(least=least, most=most)
     for at, wh in known["register"]:
-        found.setdefault(int(at / step), {"at": at}).update(wh=wh)
-    rows = [row for _, row in sorted(found.items())]
+        by_number.setdefault(int(at / step), {"at": at}).update(wh=wh)
+    rows = [row for _, row in sorted(by_number.items())]
     return [
         {
             "least": None,

@@ -51,31 +51,31 @@ BILLS: Final = tuple(Choice(one.value, one.value) for one in BillState)
 
 async def _read(view: View) -> Mapping[str, Any]:
     filters = [*await _filters(view)]
-    given = {one.name: view.query[one.name] for one in filters if view.query.get(one.name)}
+    chosen = {one.name: view.query[one.name] for one in filters if view.query.get(one.name)}
     sort = {"sort": OLDEST} if view.query.get("sort") == OLDEST else {}
-    asked = {**given, **_moments(given, view.api.zone), **sort}
-    found, problem = await _found(view, asked)
+    query = {**chosen, **_moments(chosen, view.api.zone), **sort}
+    sessions, problem = await _found(view, query)
     return {
         "filters": filters,
-        "given": given,
-        "chosen": [one.words(given[one.name]) for one in filters if one.name in given],
-        "found": found,
+        "given": chosen,
+        "chosen": [one.words(chosen[one.name]) for one in filters if one.name in chosen],
+        "found": sessions,
         "problem": problem,
         "is_oldest": bool(sort),
-        "query": urlencode({**given, **sort}),
-        "turned": urlencode(given if sort else {**given, "sort": OLDEST}),
-        "file": urlencode({**asked, "format": "csv"}),
+        "query": urlencode({**chosen, **sort}),
+        "turned": urlencode(chosen if sort else {**chosen, "sort": OLDEST}),
+        "file": urlencode({**query, "format": "csv"}),
         "sees_bills": view.may("GET", ACCOUNTS),
     }
 
 
-async def _found(view: View, asked: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
+async def _found(view: View, query: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
     """Return a page of sessions, or none and what is wrong with the filter."""
     for first, last in SPANS:
         if problem := wrong_way_round(view.query.get(first), view.query.get(last)):
             return {"data": []}, problem
     try:
-        return await view.get(TRANSACTIONS, **asked, cursor=view.query.get("cursor")), ""
+        return await view.get(TRANSACTIONS, **query, cursor=view.query.get("cursor")), ""
     except Refused as refused:
         if refused.status not in UNREADABLE:
             raise
@@ -114,16 +114,16 @@ def _fields(chargers: Sequence[Choice], accounts: Sequence[Choice], *, sees_bill
     yield Filter("connector", _("Connector"), "number")
 
 
-def _moments(given: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
+def _moments(chosen: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
     """Return the days of a filter as moments: both are days of the site, and the last one is included."""
-    found = {}
+    moments = {}
     for name, days in (("from", 0), ("to", 1), ("ended_since", 0), ("ended_before", 1)):
         try:
-            day = date.fromisoformat(given.get(name, "")) + timedelta(days=days)
-            found[name] = stamp(in_zone(datetime.combine(day, time(), zone), UTC))
+            day = date.fromisoformat(chosen.get(name, "")) + timedelta(days=days)
+            moments[name] = stamp(in_zone(datetime.combine(day, time(), zone), UTC))
         except (ValueError, OverflowError):  # none, or one that the API refuses with words
             continue
-    return found
+    return moments
 
 
 PAGES: Final = N_(

@@ -27,13 +27,13 @@ STATES: Final[Mapping[str, Mapping[str, str]]] = {
 async def _list(view: View) -> Mapping[str, Any]:
     search, state = view.query.get("search", "").strip(), view.query.get("state", "")
     page = await view.get(TAGS, search=search, cursor=view.query.get("cursor"), **STATES.get(state, {}))
-    asked = (await view.get("/api/admin/asked-id-tags"))["data"]
+    asked_tags = (await view.get("/api/admin/asked-id-tags"))["data"]
     filters = {name: value for name, value in (("search", search), ("state", state)) if value}
     return {
         "tags": page["data"],
         "total": page.get("total"),
         "cursor": page.get("next_cursor"),
-        "asked": asked,
+        "asked": asked_tags,
         "unlisted": await _unlisted(view, search) if not state and not view.query.get("cursor") else [],
         "search": search,
         "state": state,
