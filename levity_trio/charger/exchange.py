@@ -410,15 +410,15 @@ def transaction_data(payload: object, at: datetime) -> list[Reading]:
     return readings.read(request.transaction_data or (), at)
 
 
-def parts(found: list[Reading], few: int = READINGS_AT_ONCE) -> list[list[Reading]]:
+def parts(readings: list[Reading], few: int = READINGS_AT_ONCE) -> list[list[Reading]]:
     """Cut the readings of one message into those of single writes: where the time changes after a few of them."""
-    if len(found) <= few:  # nearly all messages
-        return [found] if found else []
+    if len(readings) <= few:  # nearly all messages
+        return [readings] if readings else []
     cut, begin = list[list[Reading]](), 0
-    for end in range(1, len(found) + 1):
-        is_new_time = end == len(found) or found[end].timestamp != found[end - 1].timestamp
-        if end - begin >= (few if is_new_time else READINGS_AT_ONCE) or end == len(found):
-            cut.append(found[begin:end])
+    for end in range(1, len(readings) + 1):
+        is_new_time = end == len(readings) or readings[end].timestamp != readings[end - 1].timestamp
+        if end - begin >= (few if is_new_time else READINGS_AT_ONCE) or end == len(readings):
+            cut.append(readings[begin:end])
             begin = end
     return cut
 
@@ -429,15 +429,15 @@ def sent_number(payload: object, name: str) -> str | None:
     return None if sent is None or type(sent) is int else str(sent)[:NUMBER_CHARACTERS]
 
 
-def read_again(frame: str, received_at: datetime, given: Mapping[str, object]) -> StopWithData | Batch:
+def read_again(frame: str, received_at: datetime, values: Mapping[str, object]) -> StopWithData | Batch:
     """Read the frame of a stop or of a MeterValues that was set aside.
 
-    `given` are the values of fields that could not be read, by their names on the wire. Raises Unreadable.
+    `values` are the values of fields that could not be read, by their names on the wire. Raises Unreadable.
     """
     sent = parse_frame(frame)
     if not isinstance(sent, Call) or sent.action not in READ_AGAIN:
         raise Unreadable("only a StopTransaction or a MeterValues can be applied to a transaction")
-    payload: dict[str, Any] = cut_texts(sent.payload if isinstance(sent.payload, dict) else {}) | given
+    payload: dict[str, Any] = cut_texts(sent.payload if isinstance(sent.payload, dict) else {}) | values
     try:
         request = read_request(sent.action, payload, strict=False).message
     except Refused as refused:

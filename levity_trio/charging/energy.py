@@ -110,24 +110,24 @@ def exchanged(case: Case) -> Exchanged | None:
     return _by_stop_of(case, found[0], begin, stop) if len(found) == 1 else None
 
 
-def _by_stop_of(case: Case, one: Beside, begin: int, stop: int) -> Exchanged:
+def _by_stop_of(case: Case, beside: Beside, begin: int, stop: int) -> Exchanged:
     """Return the evidence with the stop of another transaction."""
-    words = f"the next transaction begins at the stop of transaction {one.id} on connector {one.connector}"
+    words = f"the next transaction begins at the stop of transaction {beside.id} on connector {beside.connector}"
     evidence = (f"meterStop {stop} Wh", f"the next transaction began at {begin} Wh")
     start = case.start_wh or 0
     figures = {"as reported": stop - start, "by the other stop": begin - start}
-    is_free = case.available_at is not None and case.available_at < one.ended - CLOCK_SECONDS
+    is_free = case.available_at is not None and case.available_at < beside.ended - CLOCK_SECONDS
     ended = replace(
         case,
-        ended=one.ended,
-        stop_wh=one.stop,
+        ended=beside.ended,
+        stop_wh=beside.stop,
         stop_exact=None,
-        beside=[other for other in case.beside if other is not one],
+        beside=[other for other in case.beside if other is not beside],
         available_at=case.available_at if is_free else None,
     )
-    since = bisect_left(one.view.at, case.begun)
-    view = View(one.view.at[since:], one.view.wh[since:], one.view.digit)
-    with_readings = replace(ended, views=[view] if view.at else [], power=one.power)
+    since = bisect_left(beside.view.at, case.begun)
+    view = View(beside.view.at[since:], beside.view.wh[since:], beside.view.digit)
+    with_readings = replace(ended, views=[view] if view.at else [], power=beside.power)
     return Exchanged((ended, with_readings), Doubt(Code.STOPS_EXCHANGED, words, evidence, figures))
 
 
@@ -136,14 +136,14 @@ def is_about(one: int, other: int) -> bool:
     return abs(one - other) <= ROUNDED_WH
 
 
-def _is_told(case: Case, one: Beside) -> bool:
+def _is_told(case: Case, beside: Beside) -> bool:
     """Whether two registers of their own are told, by the order of time: one that both shared never falls. Or the next
     start on the other connector is at the stop of this transaction, and not at the other's."""
-    stop, end, begin = case.stop_wh or 0, one.stop or 0, (case.after and case.after.begin) or 0
-    starts = [level.wh for level in one.boundaries if level.is_start and level.at > one.begun]
+    stop, end, begin = case.stop_wh or 0, beside.stop or 0, (case.after and case.after.begin) or 0
+    starts = [level.wh for level in beside.boundaries if level.is_start and level.at > beside.begun]
     if starts and is_about(starts[0], stop) and not is_about(starts[0], end):
         return True
-    return begin < stop - ROUNDED_WH or (one.ended < case.ended and stop < end - ROUNDED_WH)
+    return begin < stop - ROUNDED_WH or (beside.ended < case.ended and stop < end - ROUNDED_WH)
 
 
 OLD: Final = "its registers are always old"

@@ -43,41 +43,47 @@ def weigh(case: Case) -> tuple[Judgement, list[Interpretation]]:
     If nothing contradicts what was reported, no other explanation is tried.
     """
     judgement, bounds = judge(case), Bounds(case)
-    found: list[Interpretation] = []
+    interpretations: list[Interpretation] = []
     if (figure := reported(case, bounds)) is not None:
-        found.append(_explained(AS_REPORTED, None, figure, 0, refute(case, bounds, figure).contradiction))
+        interpretations.append(_explained(AS_REPORTED, None, figure, 0, refute(case, bounds, figure).contradiction))
     if judgement.code is not None or judgement.doubts:
         every = candidates(case, bounds)
-        found += [_explained(one.words, one.code, one, one.assumptions, _against(case, bounds, one)) for one in every]
+        interpretations += [
+            _explained(one.words, one.code, one, one.assumptions, _against(case, bounds, one)) for one in every
+        ]
     wanted = (judgement.code, judgement.method, None)
-    chosen = next((one for one in found if (one.code, one.method, one.against) == wanted), None)
-    return judgement, [replace(one, is_chosen=one is chosen) for one in found]
+    chosen = next((one for one in interpretations if (one.code, one.method, one.against) == wanted), None)
+    return judgement, [replace(one, is_chosen=one is chosen) for one in interpretations]
 
 
 def _explained(
-    words: str, code: Code | None, one: Figure | Candidate, assumptions: int, against: Doubt | None
+    words: str, code: Code | None, figure: Figure | Candidate, assumptions: int, against: Doubt | None
 ) -> Interpretation:
     return Interpretation(
         words=words,
         code=code,
-        method=one.method,
-        wh=one.wh,
+        method=figure.method,
+        wh=figure.wh,
         assumptions=assumptions,
         against=None if against is None else against.words,
         evidence=None if against is None else against.evidence,
     )
 
 
-def _against(case: Case, bounds: Bounds, one: Candidate) -> Doubt | None:
-    if one.wh < 0:
-        return Doubt(one.code, "the register would run backwards", (f"{one.begin} Wh", f"{one.end} Wh"))
-    if not is_in_place(case, one):
-        own, theirs = f"{one.begin} to {one.end} Wh", "the registers of the transactions before and after"
+def _against(case: Case, bounds: Bounds, candidate: Candidate) -> Doubt | None:
+    if candidate.wh < 0:
+        return Doubt(
+            candidate.code, "the register would run backwards", (f"{candidate.begin} Wh", f"{candidate.end} Wh")
+        )
+    if not is_in_place(case, candidate):
+        own, theirs = f"{candidate.begin} to {candidate.end} Wh", "the registers of the transactions before and after"
         return Doubt(Code.OVERLAP, "it would overlap a neighbour", (own, theirs))
-    evidence = bounds.conflict(one.chain, is_partial=one.is_partial)
+    evidence = bounds.conflict(candidate.chain, is_partial=candidate.is_partial)
     if evidence is None:
         return None
-    asked = ((entry, entry(case, bounds, one.figure)) for entry in REFUTATIONS if entry.weight is Weight.CONTRADICTS)
+    asked = (
+        (entry, entry(case, bounds, candidate.figure)) for entry in REFUTATIONS if entry.weight is Weight.CONTRADICTS
+    )
     told = (entry.doubt(found) for entry, found in asked if found is not None and found.evidence == evidence)
     return next(told, Doubt(Code.POWER_DISAGREES, "the energy fits no battery", evidence))
 

@@ -119,10 +119,10 @@ class Limits:
         limits = (limit_at(one.content, moment, self._start(one)) for one in profiles)
         return next((limit for limit in limits if limit is not None), None)
 
-    def _start(self, one: Installed) -> datetime | None:
+    def _start(self, profile: Installed) -> datetime | None:
         """Return when a schedule begins. A ChargePointMaxProfile has no transaction: that is when it was installed."""
-        is_whole = one.content["chargingProfilePurpose"] == CHARGER
-        return start_of(one.content, one.installed_at if is_whole else self.began_at)
+        is_whole = profile.content["chargingProfilePurpose"] == CHARGER
+        return start_of(profile.content, profile.installed_at if is_whole else self.began_at)
 
 
 def smallest(limits: Iterable[Limit]) -> Limit | None:

@@ -134,9 +134,9 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
 
 
 async def _stop_in_parts(
-    exchange: Exchange, part: Part, stop: Stop, found: list[Reading]
+    exchange: Exchange, part: Part, stop: Stop, readings: list[Reading]
 ) -> call_result.StopTransaction:
-    """Handle one part of a large stop; the last one ends its transaction. `found` are the readings of this part.
+    """Handle one part of a large stop; the last one ends its transaction. `readings` are the readings of this part.
 
     Storing, reading and judging are writes of their own, because others wait for each. What gathered during one is
     committed before the next.
@@ -145,17 +145,17 @@ async def _stop_in_parts(
     told = StopWithData(stop, _data_of(exchange, whole))
     if exchange.is_ahead:
         store = partial(stops.store_part, is_ended=part.is_again)
-        stored = await exchange.write(store, told, found, policy, whole.transaction)
+        stored = await exchange.write(store, told, readings, policy, whole.transaction)
         whole.transaction = stored.transaction or whole.transaction
         if not stored.is_known and not part.is_again:
             whole.unlinked.append(part.number)
         return call_result.StopTransaction()
-    known = await exchange.write(stops.store_ahead, stop, told.data, policy, found, whole.transaction)
+    known = await exchange.write(stops.store_ahead, stop, told.data, policy, readings, whole.transaction)
     read: ReadAhead | None = None
     while known is not None and not (read is not None and read.is_whole):
         read = await exchange.write(stops.read_ahead, known, stop, read)
     await exchange.write(nothing)
-    verdict = await exchange.write(stops.stop, stop, told.data, policy, found if known is None else [], read)
+    verdict = await exchange.write(stops.stop, stop, told.data, policy, readings if known is None else [], read)
     return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
 
 

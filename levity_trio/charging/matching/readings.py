@@ -77,12 +77,12 @@ def is_of_named(wh: int | None, named: Reached, there: Reached | None, *, is_con
     return rise is not None and (named.name == named.id or beside is None or rise <= beside)
 
 
-def _rise(wh: int | None, one: Reached) -> int | None:
+def _rise(wh: int | None, reached: Reached) -> int | None:
     """Return the rise of a register up to a reading in Wh; None if it cannot belong there. The first reading of a
     transaction may count from 0."""
     if wh is None:
         return None
-    start = one.start_wh or 0
-    rise = wh - one.last_wh if one.last_wh is not None else wh - start if wh >= start else wh
-    most = tolerances.FASTEST_W * (max(0.0, one.seconds) + tolerances.CLOCK_SECONDS) / HOUR
+    start = reached.start_wh or 0
+    rise = wh - reached.last_wh if reached.last_wh is not None else wh - start if wh >= start else wh
+    most = tolerances.FASTEST_W * (max(0.0, reached.seconds) + tolerances.CLOCK_SECONDS) / HOUR
     return rise if 0 <= rise <= most else None

@@ -125,47 +125,50 @@ def doubt_of_named(stop: Stopping, named: Running) -> str | None:
     return None
 
 
-def _is_rather(stop: Stopping, one: Running, named: Running) -> bool:
+def _is_rather(stop: Stopping, running: Running, named: Running) -> bool:
     """Whether a stop means this transaction rather than the one that it names, though that is possible, too."""
-    if _is_at_pace(stop, one) or (_has_its_begin(stop, one) and not _has_its_begin(stop, named)):
+    if _is_at_pace(stop, running) or (_has_its_begin(stop, running) and not _has_its_begin(stop, named)):
         return True
-    return one.called == named.id != named.called and not _is_at_pace(stop, named)
+    return running.called == named.id != named.called and not _is_at_pace(stop, named)
 
 
-def _can_catch_up(stop: Stopping, one: Running) -> bool:
+def _can_catch_up(stop: Stopping, running: Running) -> bool:
     """Whether the register may have stood still, and now shows what flowed since the start at its highest pace."""
-    if one.pace_w is None or one.start_wh is None:
+    if running.pace_w is None or running.start_wh is None:
         return True
-    most = one.pace_w * (1 + tolerances.POWER_SHARE) * (stop.at - one.begun) / HOUR + tolerances.REACH_WH
-    return stop.wh <= one.start_wh + most + one.digit
+    most = running.pace_w * (1 + tolerances.POWER_SHARE) * (stop.at - running.begun) / HOUR + tolerances.REACH_WH
+    return stop.wh <= running.start_wh + most + running.digit
 
 
-def _is_at_pace(stop: Stopping, one: Running) -> bool:
+def _is_at_pace(stop: Stopping, running: Running) -> bool:
     """Whether the register goes on from the last reading of a transaction at a pace that it had before."""
-    if one.pace_w is None or one.reached_wh is None:
+    if running.pace_w is None or running.reached_wh is None:
         return False
-    seconds = max(0.0, stop.at - one.reached_at)
-    most = one.pace_w * (1 + tolerances.HALF) * seconds / HOUR + tolerances.REACH_WH
-    return one.reached_wh - one.digit <= stop.wh <= one.reached_wh + most + one.digit
+    seconds = max(0.0, stop.at - running.reached_at)
+    most = running.pace_w * (1 + tolerances.HALF) * seconds / HOUR + tolerances.REACH_WH
+    return running.reached_wh - running.digit <= stop.wh <= running.reached_wh + most + running.digit
 
 
-def _are_of_one_meter(one: Running, other: Running) -> bool:
+def _are_of_one_meter(running: Running, other: Running) -> bool:
     """Whether the later transaction begins within the register range of the earlier one, and neither register was ever
     below what the other one had reached before.
 
     This happens if connectors share a meter; the registers then do not distinguish the transactions.
     """
-    if one.start_wh is None or other.start_wh is None:
+    if running.start_wh is None or other.start_wh is None:
         return False
-    earlier = min(one, other, key=lambda each: (each.start_wh, -(each.reached_wh or 0)))
-    is_within = earlier.reached_wh is not None and max(one.start_wh, other.start_wh) < earlier.reached_wh
-    return is_within and not any(_is_below(*pair) for pair in ((one, other), (other, one)))
+    earlier = min(running, other, key=lambda each: (each.start_wh, -(each.reached_wh or 0)))
+    is_within = earlier.reached_wh is not None and max(running.start_wh, other.start_wh) < earlier.reached_wh
+    return is_within and not any(_is_below(*pair) for pair in ((running, other), (other, running)))
 
 
-def _is_below(one: Running, other: Running) -> bool:
+def _is_below(running: Running, other: Running) -> bool:
     """Whether the register of one transaction was ever below what that of the other one had reached before."""
     levels = [(other.begun, other.start_wh or 0), (other.reached_at, other.reached_wh or 0)]
-    later = [(one.begun, one.start_wh or 0), *([] if one.reached_wh is None else [(one.reached_at, one.reached_wh)])]
+    later = [
+        (running.begun, running.start_wh or 0),
+        *([] if running.reached_wh is None else [(running.reached_at, running.reached_wh)]),
+    ]
     return any(before <= at and wh + tolerances.REACH_WH < reached for before, reached in levels for at, wh in later)
 
 
@@ -221,105 +224,107 @@ def own_id(readings: Sequence[Named], start_ahead: float | None) -> int | None:
     return name if len(live) > 1 else None
 
 
-def _is_repeated(stop: Stopping, one: Running) -> bool:
+def _is_repeated(stop: Stopping, running: Running) -> bool:
     """Whether a stop repeats this transaction's stop with other values."""
-    if one.ended is None or one.ended_wh is None:
+    if running.ended is None or running.ended_wh is None:
         return False
-    is_then = abs(stop.at - one.ended) <= tolerances.CLOCK_SECONDS
-    return is_then and abs(stop.wh - one.ended_wh) <= tolerances.REACH_WH
+    is_then = abs(stop.at - running.ended) <= tolerances.CLOCK_SECONDS
+    return is_then and abs(stop.wh - running.ended_wh) <= tolerances.REACH_WH
 
 
-def _is_led_to(stop: Stopping, one: Running) -> bool:
+def _is_led_to(stop: Stopping, running: Running) -> bool:
     """Whether the power at the last reading leads to this stop; without power, nothing contradicts it.
 
     The time since that reading may be unknown, so infinite.
     """
-    if one.last_power_w is None or one.reached_wh is None:
+    if running.last_power_w is None or running.reached_wh is None:
         return True
-    seconds = max(0.0, stop.at - one.reached_at) if one.last_power_w else 0.0
-    most = one.last_power_w * (1 + tolerances.HALF) * seconds / HOUR
-    return stop.wh - one.reached_wh <= most + tolerances.REACH_WH
+    seconds = max(0.0, stop.at - running.reached_at) if running.last_power_w else 0.0
+    most = running.last_power_w * (1 + tolerances.HALF) * seconds / HOUR
+    return stop.wh - running.reached_wh <= most + tolerances.REACH_WH
 
 
-def _is_at_its_end(stop: Stopping, one: Running) -> bool:
+def _is_at_its_end(stop: Stopping, running: Running) -> bool:
     """Whether the last reading, or else the start, equals the stop's register to one Wh: some chargers repeat it."""
-    last = one.start_wh if one.reported is None else one.reported[1]
-    return one.digit == 1 and last == stop.wh
+    last = running.start_wh if running.reported is None else running.reported[1]
+    return running.digit == 1 and last == stop.wh
 
 
-def _has_its_begin(stop: Stopping, one: Running) -> bool:
+def _has_its_begin(stop: Stopping, running: Running) -> bool:
     """Whether Transaction.Begin has the time of a start, and its register, or as much flowed since by both counters."""
-    if stop.begun is None or stop.data_wh is None or one.start_wh is None:
+    if stop.begun is None or stop.data_wh is None or running.start_wh is None:
         return False
-    is_counted = abs(stop.wh - one.start_wh - (stop.data_wh - stop.begun.wh)) <= one.digit
-    is_there = abs(stop.begun.wh - one.start_wh) <= one.digit or is_counted
-    return is_there and abs(stop.begun.at - one.begun) <= tolerances.CLOCK
+    is_counted = abs(stop.wh - running.start_wh - (stop.data_wh - stop.begun.wh)) <= running.digit
+    is_there = abs(stop.begun.wh - running.start_wh) <= running.digit or is_counted
+    return is_there and abs(stop.begun.at - running.begun) <= tolerances.CLOCK
 
 
-def _began_before(stop: Stopping, one: Running) -> bool:
+def _began_before(stop: Stopping, running: Running) -> bool:
     """Whether a transaction had charged when that of the stop began, by time and register of Transaction.Begin."""
-    if stop.begun is None or one.rose_at is None or one.start_wh is None:
+    if stop.begun is None or running.rose_at is None or running.start_wh is None:
         return False
-    return stop.begun.at > one.rose_at + tolerances.CLOCK_SECONDS and stop.begun.wh > one.start_wh + one.digit
+    return (
+        stop.begun.at > running.rose_at + tolerances.CLOCK_SECONDS and stop.begun.wh > running.start_wh + running.digit
+    )
 
 
 def _is_free(one: Running) -> bool:
     return one.state in (State.OPEN, State.SUSPENDED, State.CLOSED)
 
 
-def _fits(stop: Stopping, one: Running) -> bool:
+def _fits(stop: Stopping, running: Running) -> bool:
     """Whether nothing known contradicts this stop for this transaction."""
-    if one.start_wh is None and one.reached_wh is None:
+    if running.start_wh is None and running.reached_wh is None:
         return False
-    if one.available_at is not None and one.available_at < stop.at - tolerances.CLOCK:
+    if running.available_at is not None and running.available_at < stop.at - tolerances.CLOCK:
         return False
-    if _began_before(stop, one):
+    if _began_before(stop, running):
         return False
-    return _has_its_tag(stop, one) and (_against(stop, one) is None or _is_reached_in_other_unit(stop, one))
+    return _has_its_tag(stop, running) and (_against(stop, running) is None or _is_reached_in_other_unit(stop, running))
 
 
-def _has_its_tag(stop: Stopping, one: Running) -> bool:
+def _has_its_tag(stop: Stopping, running: Running) -> bool:
     """Whether a stop has the tag of a transaction, or none."""
     wanted = comparable_tag(stop.id_tag)
-    return wanted is None or wanted == comparable_tag(one.id_tag)
+    return wanted is None or wanted == comparable_tag(running.id_tag)
 
 
-def _is_reached_in_other_unit(stop: Stopping, one: Running) -> bool:
+def _is_reached_in_other_unit(stop: Stopping, running: Running) -> bool:
     """Whether readings in kWh but sent as Wh, or the reverse, lead from the start to this stop."""
-    if one.reported is None or one.start_wh is None:
+    if running.reported is None or running.start_wh is None:
         return False
-    factor = 1000 if one.reported[1] < one.start_wh else 0.001
-    (first, last), digit = (round(factor * read) for read in one.reported), max(one.digit, factor)
-    goes_on = one.start_wh - digit <= first <= last <= stop.wh + digit
-    reached = one._replace(reached_wh=max(last, min(stop.wh, last + round(digit))), digit=round(digit))
+    factor = 1000 if running.reported[1] < running.start_wh else 0.001
+    (first, last), digit = (round(factor * read) for read in running.reported), max(running.digit, factor)
+    goes_on = running.start_wh - digit <= first <= last <= stop.wh + digit
+    reached = running._replace(reached_wh=max(last, min(stop.wh, last + round(digit))), digit=round(digit))
     return goes_on and _against(stop, reached) is None
 
 
-def _against(stop: Stopping, one: Running) -> str | None:
+def _against(stop: Stopping, running: Running) -> str | None:
     """Return why a stop is impossible for a transaction, by time or register; None if it is possible."""
-    if stop.is_timed and stop.at < one.begun - tolerances.CLOCK_SECONDS:
+    if stop.is_timed and stop.at < running.begun - tolerances.CLOCK_SECONDS:
         return "the transaction began after this stop"
-    reached = max((wh for wh in (one.start_wh, one.reached_wh) if wh is not None), default=None)
+    reached = max((wh for wh in (running.start_wh, running.reached_wh) if wh is not None), default=None)
     if reached is None:
         return None
-    if stop.wh < reached - one.digit:
+    if stop.wh < reached - running.digit:
         return f"the register was at {reached} Wh"
-    if stop.wh - reached > _reach_wh(stop, one):
+    if stop.wh - reached > _reach_wh(stop, running):
         return f"the register was at {reached} Wh, too far from {stop.wh} Wh"
     return None
 
 
-def against_named(stop: Stopping, one: Running) -> str | None:
+def against_named(stop: Stopping, running: Running) -> str | None:
     """Return why a stop is impossible for the transaction that it names; None if it is possible.
 
     A register of 0 contradicts nothing: it is often one that the charger could not read. Nor does one that its own
     transactionData contradicts, if that is possible.
     """
-    read = stop if stop.wh else stop._replace(wh=max(one.start_wh or 0, one.reached_wh or 0))
-    against = _out_of_reach(read, one)
+    read = stop if stop.wh else stop._replace(wh=max(running.start_wh or 0, running.reached_wh or 0))
+    against = _out_of_reach(read, running)
     if against and stop.data_wh is not None:
-        against = _out_of_reach(stop._replace(wh=stop.data_wh), one)
-    if against is None and one.state is State.STOPPED and not _is_repeated(stop, one):
+        against = _out_of_reach(stop._replace(wh=stop.data_wh), running)
+    if against is None and running.state is State.STOPPED and not _is_repeated(stop, running):
         return "that transaction was stopped before"
     return against
 
@@ -341,47 +346,51 @@ def match_by_tag(stop: Stopping, named: Running, others: Iterable[Running]) -> M
     return Match(named.id if is_of_named else other.id, Doubt(Code.STOP_ELSEWHERE, words, evidence))
 
 
-def _out_of_reach(stop: Stopping, one: Running) -> str | None:
+def _out_of_reach(stop: Stopping, running: Running) -> str | None:
     """Return why time or register make a stop impossible for the transaction that it names.
 
     Power is no evidence here: a meter shared by two connectors counts both cars. If the readings are in another unit,
     or the register was reset, the figure is in doubt, but not the transaction.
     """
-    named = one._replace(power_w=None)
+    named = running._replace(power_w=None)
     against = _against(stop, named)
-    if against is None or one.reported is None:
+    if against is None or running.reported is None:
         return against
     ways = (
         named._replace(start_wh=None, reached_wh=level, digit=digit)
-        for level, digit in _levels(stop, one, *one.reported)
+        for level, digit in _levels(stop, running, *running.reported)
     )
     return None if any(_against(stop, way) is None for way in ways) else against
 
 
-def _levels(stop: Stopping, one: Running, first: int, last: int) -> Iterator[tuple[int, int]]:
+def _levels(stop: Stopping, running: Running, first: int, last: int) -> Iterator[tuple[int, int]]:
     """Yield possible values of the last reading and its step, in Wh: as sent, or times a possible factor."""
-    yield last, one.digit
-    start = one.start_wh or 0
+    yield last, running.digit
+    start = running.start_wh or 0
     bases = (0, start) if first < start else (0,)
     for factor, base in product(tolerances.FACTORS, bases):
-        level, digit = base + round(last * factor), max(one.digit, round(factor))
+        level, digit = base + round(last * factor), max(running.digit, round(factor))
         if base + first * factor >= start - digit and level <= stop.wh + digit:
             yield level, digit
 
 
-def _reach_wh(stop: Stopping, one: Running) -> float:
+def _reach_wh(stop: Stopping, running: Running) -> float:
     """Return the maximum rise of the register since the last reading, in Wh."""
-    if one.power_w is None:
-        seconds = max(one.longest, stop.at - one.begun) if one.reached_at <= one.begun else stop.at - one.reached_at
+    if running.power_w is None:
+        seconds = (
+            max(running.longest, stop.at - running.begun)
+            if running.reached_at <= running.begun
+            else stop.at - running.reached_at
+        )
         return tolerances.FASTEST_W * max(0.0, seconds + tolerances.CLOCK_SECONDS) / HOUR
-    seconds = max(0.0, stop.at - one.reached_at) + tolerances.CLOCK_SECONDS
-    return one.power_w * (1 + tolerances.POWER_SHARE) * seconds / HOUR + tolerances.REACH_WH
+    seconds = max(0.0, stop.at - running.reached_at) + tolerances.CLOCK_SECONDS
+    return running.power_w * (1 + tolerances.POWER_SHARE) * seconds / HOUR + tolerances.REACH_WH
 
 
-def _is_usual(stop: Stopping, one: Running) -> bool:
+def _is_usual(stop: Stopping, running: Running) -> bool:
     """Whether an AC charger can have delivered what a stop would add, if no power shows more: only then is it rather
     this transaction than the one that it names."""
-    if one.power_w is not None:
+    if running.power_w is not None:
         return True
-    reached = max(one.start_wh or 0, one.reached_wh or 0)
-    return stop.wh - reached <= _reach_wh(stop, one) * tolerances.AC_W / tolerances.FASTEST_W
+    reached = max(running.start_wh or 0, running.reached_wh or 0)
+    return stop.wh - reached <= _reach_wh(stop, running) * tolerances.AC_W / tolerances.FASTEST_W

@@ -114,13 +114,13 @@ def _without_others(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield the candidate without what its register counted of transactions on other connectors, if power confirms the
     rest."""
     start, stop = case.start_wh, case.stop_wh
-    found = [one for one in counted(case, start, stop) if one.most and not one.is_unlikely]
-    if start is None or stop is None or not found:
+    others = [one for one in counted(case, start, stop) if one.most and not one.is_unlikely]
+    if start is None or stop is None or not others:
         return
-    energy = stop - start - sum(one.rest for one in found)
+    energy = stop - start - sum(one.rest for one in others)
     if energy >= 0 and bounds.confirms(energy):
         chain = ends_alone(case, energy)
-        yield Candidate(Code.SHARED_REGISTER, found[0].words, SEGMENTS, chain, 0, start, stop)
+        yield Candidate(Code.SHARED_REGISTER, others[0].words, SEGMENTS, chain, 0, start, stop)
 
 
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
@@ -468,11 +468,11 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         )
         if is_shown or (is_refused and factor < 1 and bounds.against_charge(corrected) is None):
             assumptions = 0 if is_shown else 1 + _is_too_slow(corrected)
-            one = Candidate(
+            candidate = Candidate(
                 *(Code.WRONG_FACTOR, wrong_by(factor), SCALED, corrected, assumptions, case.start_wh, until),
                 factor=factor,
             )
-            yield replace(one, code=Code.POWER_DISAGREES, factor=1) if is_known else one
+            yield replace(candidate, code=Code.POWER_DISAGREES, factor=1) if is_known else candidate
 
 
 def _scaled(case: Case, chain: Chain, factor: float) -> Chain:

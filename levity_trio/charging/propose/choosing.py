@@ -98,10 +98,13 @@ def _rank(case: Case, bounds: Bounds, one: Candidate) -> tuple[int, int, int, in
     return one.assumptions + against, -agreeing, -_touched(case, one), one.wh
 
 
-def _touched(case: Case, one: Candidate) -> int:
+def _touched(case: Case, candidate: Candidate) -> int:
     """Return how many neighbours end where it begins, as judged or as sent, or begin where it ends."""
     before, after = case.before, case.after
-    pairs = ((one.begin, (case.ended_before, before and before.replaced_end)), (one.end, (after and after.begin,)))
+    pairs = (
+        (candidate.begin, (case.ended_before, before and before.replaced_end)),
+        (candidate.end, (after and after.begin,)),
+    )
     return sum(bool(own) and own in others for own, others in pairs)
 
 
@@ -119,11 +122,11 @@ def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -
     if len(case.power.at) < tolerances.SEVERAL:
         return None
     for factor in _scales_of_power(case, bounds, figure):
-        if (found := undoubted(with_power(case, factor))) is not None:
+        if (choice := undoubted(with_power(case, factor))) is not None:
             others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
-            evidence = (f"{found.wh} Wh", f"at most {plain(case.power.most)} W")
-            doubt = Doubt(Code.READINGS_UNIT, _wrong_power(factor), evidence, {"as reported": found.wh, **others})
-            figure = found._replace(is_reported=False)
+            evidence = (f"{choice.wh} Wh", f"at most {plain(case.power.most)} W")
+            doubt = Doubt(Code.READINGS_UNIT, _wrong_power(factor), evidence, {"as reported": choice.wh, **others})
+            figure = choice._replace(is_reported=False)
             return Chosen(figure, Code.READINGS_UNIT, (doubt,), is_sole=not others, is_power_scaled=True)
     return None
 
@@ -161,14 +164,14 @@ def _is_below_any_car(case: Case, factor: float = 1) -> bool:
     return bool(case.power) and not case.is_dc and factor * case.power.most < tolerances.LEAST_AC_W
 
 
-def is_in_place(case: Case, one: Candidate) -> bool:
+def is_in_place(case: Case, candidate: Candidate) -> bool:
     """Whether a replaced start or stop, or a leap, leaves room for the neighbours: the register does not fall between
     two. An unknown end is no bound: it may be a reading of this one, or of another register."""
-    if one.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START, Code.REGISTER_LEAPT):
+    if candidate.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START, Code.REGISTER_LEAPT):
         return True
     digit, after = case.digit, case.after
     before = case.before if case.before is not None and case.before.is_end_known else None
-    begin, end = one.begin or 0, one.end or 0
+    begin, end = candidate.begin or 0, candidate.end or 0
     falls_after = after is not None and after.begin is not None and begin < after.begin < end - digit
     lowest = (before and before.begin) or 0
     falls_before = before is not None and begin > 0 and lowest <= begin < (before.end or 0) - digit

@@ -154,10 +154,10 @@ class Bounds:
         or of all if that is far less. Other power shows only what its highest value delivers in METER_AGE."""
         power = self.case.power
         if self.is_tracked_by_power:
-            found = self.gaps(chain)
-            if (gap := too_fast(found, power, chain.digit)) is not None:
+            gaps = self.gaps(chain)
+            if (gap := too_fast(gaps, power, chain.digit)) is not None:
                 return (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
-            less = None if is_partial else too_little(chain, power, found)
+            less = None if is_partial else too_little(chain, power, gaps)
             return less and (f"{less[0]} Wh", f"{round(less[1])} Wh by power")
         lasted = min(self.case.ended - self.case.begun, self.case.longest)
         most = max(power.low) if power and not is_partial and lasted >= tolerances.SPAN_SECONDS else 0.0

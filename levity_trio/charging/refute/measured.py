@@ -63,15 +63,15 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     Sparse power shows little. It raises a doubt if even the highest power is far too low in one gap, or if the adjacent
     powers are in several gaps, or at a DC charger if they are in any gap.
     """
-    if not (found := _conclusive_gaps(case, bounds, chain)):
+    if not (gaps := _conclusive_gaps(case, bounds, chain)):
         return None
-    beyond = found.beyond(found.most, 1.0, 0.0)
+    beyond = gaps.beyond(gaps.most, 1.0, 0.0)
     most_w, spare = tolerances.FAR_MORE * case.power.most, tolerances.REACH_WH + chain.slack
     shown = (gap for gap in beyond if not _may_be_unseen(case, gap))
     fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
-        fast += found.beyond(found.high, 1 + tolerances.HALF, tolerances.SHARED_WH + chain.slack)
-    often = found.beyond(found.most, tolerances.FAR_MORE, spare) if beyond else []
+        fast += gaps.beyond(gaps.high, 1 + tolerances.HALF, tolerances.SHARED_WH + chain.slack)
+    often = gaps.beyond(gaps.most, tolerances.FAR_MORE, spare) if beyond else []
     unseen = [gap for gap in often if _may_be_unseen(case, gap)]
     if not fast and len(often) - len(unseen) < tolerances.SEVERAL and _are_rarely_unseen(case, unseen):
         return None
@@ -96,11 +96,11 @@ def _are_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
     return sum(paces) < tolerances.SEVERAL * least_w
 
 
-def _unseen_wh(case: Case, found: Gaps) -> float:
+def _unseen_wh(case: Case, gaps: Gaps) -> float:
     """Return the energy in Wh that a car may have drawn unseen: in few gaps, or in one if the register shows none."""
     if min(case.power.low) >= tolerances.LEAST_CHARGING_W:
         return 0.0
-    idle = [gap.rise for gap in found if gap.is_idle]
+    idle = [gap.rise for gap in gaps if gap.is_idle]
     return tolerances.SEVERAL * max(idle) if idle else ceiling_w(case) * case.power.interval / HOUR
 
 
@@ -111,12 +111,12 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     Each of them shows little, as power may vary quickly, but all of them show about how much flowed. Without a register
     at any of their times, they are compared with start and stop.
     """
-    found = _conclusive_gaps(case, bounds, chain)
-    if found and bounds.is_tracked_by_power:
+    gaps = _conclusive_gaps(case, bounds, chain)
+    if gaps and bounds.is_tracked_by_power:
         return None
     power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) >= tolerances.SEVERAL
-    whole = found.whole if is_read else Gap(chain.wh[-1], 0.0, 0.0, 0.0, chain.at[-1] - chain.at[0])
-    number = len(found) if is_read else len(power.at) - 1
+    whole = gaps.whole if is_read else Gap(chain.wh[-1], 0.0, 0.0, 0.0, chain.at[-1] - chain.at[0])
+    number = len(gaps) if is_read else len(power.at) - 1
     if number < tolerances.MANY_POWERS:
         return None
     known, rise = whole.seconds if is_read else power.at[-1] - power.at[0], whole.rise
@@ -126,7 +126,7 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * known / HOUR - allowed
     lasted = max(whole.seconds, power.at[-1] - power.at[0])  # gaps in which nothing flowed are not among those found
     most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * lasted / HOUR + allowed
-    most = max(most + _unseen_wh(case, found), tolerances.LEAST_CHARGING_W * lasted / HOUR)
+    most = max(most + _unseen_wh(case, gaps), tolerances.LEAST_CHARGING_W * lasted / HOUR)
     if least <= rise <= most:
         return None
     return (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")

@@ -131,14 +131,14 @@ def on_a_doubtful_scale(case: Case, bounds: Bounds, figure: Figure) -> Evidence 
     return (f"{case.start_wh} to {case.stop_wh} Wh", f"the {'previous' if is_from_before else 'next'} transaction")
 
 
-def _is_wrong(own: int | None, neighbour: Neighbour, given: int | None, sent: int | None) -> bool:
+def _is_wrong(own: int | None, neighbour: Neighbour, told: int | None, sent: int | None) -> bool:
     """Whether a register equals one that a neighbour was given on a scale that is in doubt or wrong, or sent, but was
     given another one that is several times as high or as low."""
-    if not own or not given:
+    if not own or not told:
         return False
-    if own == given and (neighbour.is_scale_doubtful or neighbour.factor != 1):
+    if own == told and (neighbour.is_scale_doubtful or neighbour.factor != 1):
         return True
-    return neighbour.is_doubtful and own == sent and not given / tolerances.MANY < sent < tolerances.MANY * given
+    return neighbour.is_doubtful and own == sent and not told / tolerances.MANY < sent < tolerances.MANY * told
 
 
 def claimed_before(case: Case) -> int | None:

@@ -63,10 +63,10 @@ class Counted(NamedTuple):
         return f"its register also counted transaction {self.one.id} on connector {self.one.connector}{where}"
 
 
-def are_apart(one: tuple[Sequence[Boundary], int], other: tuple[Sequence[Boundary], int]) -> bool:
+def are_apart(this: tuple[Sequence[Boundary], int], other: tuple[Sequence[Boundary], int]) -> bool:
     """Whether starts and stops around show that two chargers have a meter each. Each comes with the register of the one
     in question. Of two chargers, a single one that is too low shows it."""
-    return any(_against_one(_since(*one), _since(*other), tolerances.REACH_WH))
+    return any(_against_one(_since(*this), _since(*other), tolerances.REACH_WH))
 
 
 def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
@@ -83,14 +83,16 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
 def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     """Return what a figure counts of other transactions, and what that takes from it. From a figure that was not
     reported nothing is taken: it is in doubt already."""
-    found = [one for one in counted(case, figure.begin, figure.end) if one.most]
-    if not found:
+    drawing = [one for one in counted(case, figure.begin, figure.end) if one.most]
+    if not drawing:
         return None
-    first = found[0]
+    first = drawing[0]
     evidence = (f"{first.begin} to {first.end} Wh while both ran", f"the registers of transaction {first.one.id}")
     if not figure.is_reported:
         return Finding(evidence, words=first.words)
-    rest, likely = (sum(one.rest for one in some) for some in (found, [one for one in found if not one.is_unlikely]))
+    rest, likely = (
+        sum(one.rest for one in some) for some in (drawing, [one for one in drawing if not one.is_unlikely])
+    )
     figures = {"as reported": figure.wh, WITHOUT: max(0, figure.wh - rest)}
     return Finding(evidence, figures, first.words, min(figure.wh, likely))
 
@@ -225,14 +227,14 @@ def _are_too_many(pairs: Sequence[tuple[Boundary, Boundary]], most: int) -> bool
     return all(_are_too_many([pair for pair in pairs if one not in pair], most - 1) for one in pairs[0])
 
 
-def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:
+def _is_too_little(case: Case, beside: Beside, common: _Common) -> bool:
     """Whether the register rose by less than both cars drew by their power: then each has a register of its own.
 
     The power that each reports may be that of both, too. In a gap above SHORT_GAP, a car may have paused.
     """
-    if any(_is_of_both(power, common) for power in (case.power, one.power)):
+    if any(_is_of_both(power, common) for power in (case.power, beside.power)):
         return False
-    powers = (case.power, one.power)
+    powers = (case.power, beside.power)
     longest = tolerances.SHORT_GAP / tolerances.TWICE if common.is_met else inf
     usual = min((min(power.interval, longest) for power in powers if power.interval), default=0.0)
     least = sum(_drawn(power, common, usual).least for power in powers)
@@ -247,16 +249,16 @@ def _is_of_both(power: Power, common: _Common) -> bool:
     return alone >= tolerances.LEAST_CHARGING_W and together > (1 + tolerances.STEADY_SHARE) * alone
 
 
-def _energies(case: Case, one: Beside, common: _Common) -> tuple[int, int]:
+def _energies(case: Case, beside: Beside, common: _Common) -> tuple[int, int]:
     """Return what the other car drew while both ran, in Wh: the most, 0 if that may be nothing, or next to nothing; and
     what the power of this one leaves of the rise."""
-    power = _without_rest(case, one, common)
+    power = _without_rest(case, beside, common)
     drawn, own = _drawn(power, common, power.interval), _drawn(case.power, common, case.power.interval)
     least = max(drawn.least, common.rise - own.most, _beyond_own(case, common))
     most = int(min(common.rise, max(least, drawn.most)))
     rest = int(min(most, max(least, ceil(common.rise - own.least))))
-    is_within = case.begun <= one.begun and one.ended <= case.ended
-    is_unknown = not case.is_timed or not (case.power or one.power)
+    is_within = case.begun <= beside.begun and beside.ended <= case.ended
+    is_unknown = not case.is_timed or not (case.power or beside.power)
     little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
     return (most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0), rest
 
@@ -277,10 +279,10 @@ def _beyond_own(case: Case, common: _Common) -> float:
     return beyond
 
 
-def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
+def _without_rest(case: Case, beside: Beside, common: _Common) -> Power:
     """Return the other car's power; 0 at the start of this transaction if the register had stood still before it."""
-    power = one.power
-    readings = [level for level in zip(one.view.at, one.view.wh, strict=True) if level[0] < case.begun]
+    power = beside.power
+    readings = [level for level in zip(beside.view.at, beside.view.wh, strict=True) if level[0] < case.begun]
     place = sum(at < case.begun for at in power.at)
     if not readings or not place:
         return power

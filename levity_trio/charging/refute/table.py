@@ -117,10 +117,10 @@ def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
         return None
     live = replace(case, is_timed=True, longest=case.received_seconds, begin_of_new_meter=None)
     bounds = Bounds(live)
-    found = reported(live, bounds)
-    if found is None or found.wh != figure.wh:
+    reports = reported(live, bounds)
+    if reports is None or reports.wh != figure.wh:
         return None
-    refuted = refute(live, bounds, found)
+    refuted = refute(live, bounds, reports)
     if refuted.contradiction is None and not refuted.questions:
         return None
     return (f"{figure.wh} Wh", f"received within {round(case.received_seconds / 60)} minutes")

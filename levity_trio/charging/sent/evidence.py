@@ -554,11 +554,11 @@ def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
 
 def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
     """Return the numbers of one measurand by time and phase."""
-    found: dict[str, dict[str, float]] = {}
+    numbers: dict[str, dict[str, float]] = {}
     for _, timestamp, _, value, unit, phase, *_ in rows:
         if (number := watts_of(value, unit)) is not None:
-            found.setdefault(timestamp, {})[phase] = number
-    return found
+            numbers.setdefault(timestamp, {})[phase] = number
+    return numbers
 
 
 def _charges(percents: Mapping[str, Mapping[str, float]], times: Mapping[str, float]) -> list[Charge]:

@@ -141,7 +141,7 @@ def agreement(found: Gaps, power: Power, digit: int) -> tuple[int, int]:
     return agrees.count(True), agrees.count(False)
 
 
-def _agrees(found: Gaps, power: Power, digit: float, factor: float) -> list[bool]:
+def _agrees(gaps: Gaps, power: Power, digit: float, factor: float) -> list[bool]:
     """Return for each gap that can be compared whether power and register agree.
 
     A gap without a minimum is compared only if the factor is 1: it would agree with any factor.
@@ -150,21 +150,21 @@ def _agrees(found: Gaps, power: Power, digit: float, factor: float) -> list[bool
     lower, upper = 1 - tolerances.POWER_SHARE, 1 + tolerances.POWER_SHARE
     return [
         low * lower - allowed <= rise * factor <= high * upper + allowed
-        for rise, low, high in zip(found.rise, found.low, found.high, strict=True)
+        for rise, low, high in zip(gaps.rise, gaps.low, gaps.high, strict=True)
         if low > least or (rise and factor == 1)
     ]
 
 
-def too_fast(found: Gaps, power: Power, digit: int) -> Gap | None:
+def too_fast(gaps: Gaps, power: Power, digit: int) -> Gap | None:
     """Return the first gap in which the register rose by more than the maximum energy, or all gaps as one if it did so
     on the whole: with frequent power, each gap is short, and an old register does not excuse all of them.
 
     Over a long gap, the maximum is by the highest reported power; power was reported while a register stood still.
     """
-    allowed = slack(power, digit) if found else 0.0
-    if power.is_close and (whole := found.whole).rise > whole.most + allowed:
+    allowed = slack(power, digit) if gaps else 0.0
+    if power.is_close and (whole := gaps.whole).rise > whole.most + allowed:
         return whole
-    beyond = found.beyond(found.most, 1.0, allowed)
+    beyond = gaps.beyond(gaps.most, 1.0, allowed)
     return next((gap for gap in beyond if gap.rise > _most_of(gap, power) + allowed), None)
 
 
@@ -174,25 +174,25 @@ def _most_of(gap: Gap, power: Power) -> float:
     return longer if (is_long or gap.is_idle) and gap.still is None else 0.0
 
 
-def never_caught_up(chain: Chain, power: Power, found: Gaps, share: float) -> Gap | None:
+def never_caught_up(chain: Chain, power: Power, gaps: Gaps, share: float) -> Gap | None:
     """Return the first gap in which a register stood still despite power, and did not catch up to this share of it when
     it rose again."""
-    if not any(found.still):
+    if not any(gaps.still):
         return None
     allowed = slack(power, chain.digit)
-    with_stop = replace(found, rise=[*found.rise[:-1], _risen_by_the_stop(chain, power, found)])
+    with_stop = replace(gaps, rise=[*gaps.rise[:-1], _risen_by_the_stop(chain, power, gaps)])
     still = (gap for gap in with_stop if (gap.still or 0.0) > allowed)
     return next((gap for gap in still if gap.rise + allowed < gap.low * share), None)
 
 
-def _risen_by_the_stop(chain: Chain, power: Power, found: Gaps) -> int:
+def _risen_by_the_stop(chain: Chain, power: Power, gaps: Gaps) -> int:
     """Return the rise in the last gap and from there to the stop, in Wh."""
     with_power = set(power.at)
     since = next(wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in with_power)
-    return found.rise[-1] + chain.wh[-1] - since - sum(found.rise)
+    return gaps.rise[-1] + chain.wh[-1] - since - sum(gaps.rise)
 
 
-def too_little(chain: Chain, power: Power, found: Gaps) -> tuple[int, float] | None:
+def too_little(chain: Chain, power: Power, gaps: Gaps) -> tuple[int, float] | None:
     """Return the rise of the register and the minimum by power, if that is far more; else None.
 
     A rise at the stop, where the register catches up, counts. A gap longer than usual may be due to the clock only.
@@ -200,9 +200,9 @@ def too_little(chain: Chain, power: Power, found: Gaps) -> tuple[int, float] | N
     """
     if len(power.at) <= tolerances.SEVERAL:
         return None
-    if found:
+    if gaps:
         since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
-        rise, least = chain.wh[-1] - since, sum(found.low)
+        rise, least = chain.wh[-1] - since, sum(gaps.low)
     else:
         rise, least = chain.wh[-1], sum(power.steps.low)
     return (rise, least) if rise + slack(power, chain.digit) < least * least_share(power) else None

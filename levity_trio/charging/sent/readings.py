@@ -75,11 +75,11 @@ def counting(places: Iterable[tuple[str, str]]) -> Place | None:
     It is that at the outlet, or else nearest to it; there the total, or else L1 + L2 + L3, or else the only phase. None
     if there are several others.
     """
-    found = set(places)
-    if found == _WHOLE:  # nearly always
+    counted = set(places)
+    if counted == _WHOLE:  # nearly always
         return Place(OUTLET, _TOTAL)
-    location = OUTLET if not found else min((location for location, _ in found), key=distance_of)
-    phases = frozenset(phase_of(phase) for place, phase in found if place == location)
+    location = OUTLET if not counted else min((location for location, _ in counted), key=distance_of)
+    phases = frozenset(phase_of(phase) for place, phase in counted if place == location)
     for wanted in (_TOTAL, ALL_PHASES):
         if wanted <= phases:
             return Place(location, wanted)
@@ -128,11 +128,11 @@ def are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
     return isinstance(data, list) and all(isinstance(one, dict) and _is_meter_value(one) for one in data)
 
 
-def _is_meter_value(one: dict[str, object]) -> bool:
-    samples = one.get("sampledValue")
+def _is_meter_value(sampled: dict[str, object]) -> bool:
+    samples = sampled.get("sampledValue")
     return isinstance(samples, list) and all(
         isinstance(sample, dict) and "value" in sample and all(isinstance(text, str) for text in sample.values())
-        for sample in (*samples, {"value": one.get("timestamp")})
+        for sample in (*samples, {"value": sampled.get("timestamp")})
     )
 
 

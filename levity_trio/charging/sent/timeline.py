@@ -152,11 +152,11 @@ def _moved(at: MessageTime, behind: float) -> float:
 
 def _unqueued(begun: float, receipts: Sequence[float]) -> list[float]:
     usual = _usual([after - before for before, after in pairwise(receipts)])
-    found, last = list[float](), begun
+    times, last = list[float](), begun
     for received, following in zip(receipts, [*receipts, inf][1:], strict=True):
         last = min(received, last + usual) if following - received < HALF * usual else received
-        found.append(last)
-    return found
+        times.append(last)
+    return times
 
 
 def stands_still(moments: Sequence[MessageTime]) -> bool:
@@ -323,7 +323,7 @@ def stretches(told: Sequence[Told]) -> list[Stretch]:
     """
     others = [one for one in told if not one.is_reading]
     right = [one.received for one in others if one.late <= LATE_SECONDS]
-    found = [Stretch(0.0, min(right), max(right))] if right else []
+    spans = [Stretch(0.0, min(right), max(right))] if right else []
     for same in _equally_late(told):
         kinds = {one.is_status for one in same if not one.is_reading}
         behind = same[0].late
@@ -334,8 +334,8 @@ def stretches(told: Sequence[Told]) -> list[Stretch]:
             messages = [*piece]
             since, until = messages[0].received, messages[-1].received
             if _show_a_clock(messages):
-                found.append(Stretch(behind, since, until, any(since < one.received < until for one in less)))
-    return sorted(found, key=attrgetter("until"))
+                spans.append(Stretch(behind, since, until, any(since < one.received < until for one in less)))
+    return sorted(spans, key=attrgetter("until"))
 
 
 def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:

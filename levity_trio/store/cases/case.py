@@ -139,11 +139,11 @@ def dating(rows: Rows, tx: Known, until: str = LAST_TIME) -> Dating:
         return Dating()
     evidence = _Evidence(rows, tx, until)
     first = None if start is None else evidence.around(tx.created_at)
-    found = [first, None if stop is None else evidence.around(tx.stop_received_at or tx.created_at, first)]
-    near = [stretch for of_one in found if of_one is not None for stretch in of_one.own]
+    moments = [first, None if stop is None else evidence.around(tx.stop_received_at or tx.created_at, first)]
+    near = [stretch for of_one in moments if of_one is not None for stretch in of_one.own]
     started, stopped = (
         None if one is None or around is None else behind_of(one, around.own, around.before, near)
-        for one, around in zip((start, stop), found, strict=True)
+        for one, around in zip((start, stop), moments, strict=True)
     )
     return Dating(started or stopped or RIGHT, stopped or started or RIGHT)
 
@@ -255,10 +255,10 @@ class _Evidence:
 
 def _alike(told: Sequence[Told], shown: Sequence[Stretch]) -> Iterator[Stretch]:
     """Yield the stretches of a later connection that also fit a message of this one, though it alone shows none."""
-    for one in shown:
-        fits = [other.received for other in told if abs(other.late - one.behind) <= SAME_BEHIND_SECONDS]
-        if one.behind and fits:
-            yield one._replace(since=min(fits), until=max(fits))
+    for stretch in shown:
+        fits = [other.received for other in told if abs(other.late - stretch.behind) <= SAME_BEHIND_SECONDS]
+        if stretch.behind and fits:
+            yield stretch._replace(since=min(fits), until=max(fits))
 
 
 CEILING: Final = "ceiling"
@@ -311,11 +311,11 @@ def habits_of(rows: Rows, tx: Known, until: str) -> Habits:
     """
     where, is_now = (tx.charger, tx.connector or 0), until == LAST_TIME
     least = tolerances.MANY + (tx.confidence == DOUBTFUL)  # it may itself have shown it
-    found = rows(_VALID, where) if is_now else rows(_VALID_THEN, (*where, until))
+    figures = rows(_VALID, where) if is_now else rows(_VALID_THEN, (*where, until))
     said = rows(_SAID, (tx.charger, tx.connector, until))
-    shown = {kind: value for kind, value, transactions in found if transactions >= least}
+    shown = {kind: value for kind, value, transactions in figures if transactions >= least}
     values = {Code(kind): _factor(value) for kind, value in shown.items() if kind in set(Code)}
-    kinds = {kind: value for kind, value, _ in found}
+    kinds = {kind: value for kind, value, _ in figures}
     reports_power, factor = bool(kinds.keys() - {POWER_TOO_HIGH}), kinds.get(Code.WRONG_FACTOR)
     shown_factor = None if factor is None else _factor(factor)
     ceiling_w = (said[0][0] if said else None) or shown.get(CEILING)
@@ -546,13 +546,13 @@ def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
 
 def _seconds_since_last(rows: Rows, tx: Known) -> float:
     """Return the seconds since the connector's previous transaction was reported over an earlier session."""
-    found = rows(
+    rows_before = rows(
         "SELECT created_at FROM tx WHERE cp_id = ? AND conn_id = ?"
         " AND created_at <= (SELECT connected_at FROM session WHERE id = ?) AND +own_start_time <= ? AND id < ?"
         " AND session_id <> ? ORDER BY created_at DESC, id DESC LIMIT 1",
         (tx.charger, tx.connector, tx.session, tx.own_start_time, tx.id, tx.session),
     ) or rows("SELECT created_at FROM cp WHERE id = ?", (tx.charger,))
-    return min(LONGEST_SECONDS, seconds(tx.stop_received_at or tx.created_at) - seconds(found[0][0]))
+    return min(LONGEST_SECONDS, seconds(tx.stop_received_at or tx.created_at) - seconds(rows_before[0][0]))
 
 
 def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) -> int | None:

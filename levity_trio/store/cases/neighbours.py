@@ -127,13 +127,13 @@ def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
     An empty one below those before it had a wrong clock, or the register was reset, or it was sent again: the one
     before counts."""
     place = (*tx.place, until)
-    found = [Adjacent(*row) for row in rows(BEFORE, place)]
-    counting = _counting(found)
+    neighbours = [Adjacent(*row) for row in rows(BEFORE, place)]
+    counting = _counting(neighbours)
     before = _neighbour(rows, tx, counting[0]) if counting else None
     if before is None:
         return None
-    if len(found) > 1:
-        before = before._replace(resets=_resets(rows, tx, found))
+    if len(neighbours) > 1:
+        before = before._replace(resets=_resets(rows, tx, neighbours))
     if before.end is None or counting[0].stopped_by != "system":
         return before
     return before._replace(is_end_known=False, may_go_on=starts_overlap(rows, place))
@@ -145,21 +145,23 @@ def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
     return _neighbour(rows, tx, Adjacent(*found[0])) if found else None
 
 
-def _resets(rows: Rows, tx: Known, found: list[Adjacent]) -> int:
+def _resets(rows: Rows, tx: Known, neighbours: list[Adjacent]) -> int:
     """Return how many of these transactions began anew, or ended so, without a boot since the one before."""
-    starts = [tx.meter_start, *(one.sent_begin for one in found)]
-    pairs = [pair for pair, later in zip(pairwise(found), starts, strict=False) if _was_reset(*pair, later)]
+    starts = [tx.meter_start, *(one.sent_begin for one in neighbours)]
+    pairs = [pair for pair, later in zip(pairwise(neighbours), starts, strict=False) if _was_reset(*pair, later)]
     if not pairs:
         return 0
-    booted = [at for at, _ in boots(rows, tx.charger, found[-1].received, found[0].received)]
+    booted = [at for at, _ in boots(rows, tx.charger, neighbours[-1].received, neighbours[0].received)]
     return sum(not any(last.received <= at <= one.received for at in booted) for one, last in pairs)
 
 
-def _was_reset(one: Adjacent, last: Adjacent, later: int | None) -> bool:
+def _was_reset(neighbour: Adjacent, last: Adjacent, later: int | None) -> bool:
     """Whether the register fell to 0 at the start of a transaction, or between its start and its stop, and the later
     one began no higher than there."""
-    has_fallen = 0 < (one.sent_end or 0) < (one.sent_begin or 0) - 1 and (later or 0) <= (one.sent_end or 0)
-    return one.sent_begin == 0 < (last.end or 0) or has_fallen
+    has_fallen = 0 < (neighbour.sent_end or 0) < (neighbour.sent_begin or 0) - 1 and (later or 0) <= (
+        neighbour.sent_end or 0
+    )
+    return neighbour.sent_begin == 0 < (last.end or 0) or has_fallen
 
 
 def _counting(found: list[Adjacent]) -> list[Adjacent]:
@@ -191,10 +193,10 @@ def _neighbour(rows: Rows, tx: Known, row: Adjacent) -> Neighbour | None:
 
 
 def _with_doubts(rows: Rows, row: Adjacent, other: Neighbour) -> Neighbour:
-    found = rows(OPEN_REVIEWS, (row.id,))
-    doubts = {code for code, _ in found}
+    reviews = rows(OPEN_REVIEWS, (row.id,))
+    doubts = {code for code, _ in reviews}
     return other._replace(
-        is_lagging=any(words.startswith(OLD) for _, words in found),
+        is_lagging=any(words.startswith(OLD) for _, words in reviews),
         is_doubtful=bool(doubts),
         is_scale_doubtful=bool(doubts & _OF_SCALE) or (Code.NOTHING_AGREES in doubts and not row.is_zero),
         replaced_end=row.sent_end if doubts and not doubts & _OF_ANOTHER_REGISTER else None,
@@ -264,10 +266,10 @@ def begin_after(rows: Rows, place: Place, stopped: str | None) -> int | None:
 
     `place` is that of the stopped transaction.
     """
-    found = rows(NEXT_START, place)
-    if not found or stopped is None or is_other_meter(rows, place[0], stopped, found[0][1]):
+    starts = rows(NEXT_START, place)
+    if not starts or stopped is None or is_other_meter(rows, place[0], stopped, starts[0][1]):
         return None
-    return found[0][0]  # type: ignore[no-any-return]
+    return starts[0][0]  # type: ignore[no-any-return]
 
 
 def counted_until(rows: Rows, place: Place, start: int, ended: int) -> int | None:
@@ -308,15 +310,15 @@ def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
 
 def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bool]]:
     """Return a charger's boots between two times: when received, and whether each reported another meter."""
-    found = rows(
+    times = rows(
         "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id",
         (charger, first, last),
     )
-    if not found:
+    if not times:
         return []
     earlier = rows(_SERIAL, (charger, first))
     serial, every = earlier[0][0] if earlier else None, []
-    for at, reported in found:
+    for at, reported in times:
         is_other = reported is not None and serial is not None and reported != serial
         every.append((at, is_other and at > first))
         serial = reported or serial
@@ -509,24 +511,24 @@ def beside(rows: Rows, own: Span, until: str, behind: float | None) -> list[Besi
 
 def _away(rows: Rows, own: Span, until: str, sharing: list[Span]) -> list[Beside]:
     """Return those on other chargers, unless starts and stops around show that each charger has a meter of its own."""
-    around, found = boundaries(rows, own, until), list[Beside]()
+    around, away = boundaries(rows, own, until), list[Beside]()
     for span in sorted(sharing, key=lambda span: abs((span.begin or 0) - (own.begin or 0))):
-        if len(found) == _MOST_AWAY:
+        if len(away) == _MOST_AWAY:
             break
         later = span.behind - own.behind
         theirs = [told._replace(at=told.at + later) for told in boundaries(rows, span, until)]
         if not are_apart((around, own.begin or 0), (theirs, span.begin or 0)):
-            found.append(_moved(_load(rows, span, until, None), span, later)._replace(boundaries=theirs))
-    return sorted(found, key=attrgetter("charger", "connector", "begun"))
+            away.append(_moved(_load(rows, span, until, None), span, later)._replace(boundaries=theirs))
+    return sorted(away, key=attrgetter("charger", "connector", "begun"))
 
 
-def _moved(one: Beside, span: Span, later: float) -> Beside:
+def _moved(beside: Beside, span: Span, later: float) -> Beside:
     """Return a transaction of another charger, with its times later by some seconds."""
-    view, power, before = one.view, one.power, one.earlier
-    return one._replace(
+    view, power, before = beside.view, beside.power, beside.earlier
+    return beside._replace(
         charger=span.charger,
-        begun=one.begun + later,
-        ended=one.ended + later,
+        begun=beside.begun + later,
+        ended=beside.ended + later,
         view=replace(view, at=[at + later for at in view.at]),
         power=replace(power, at=[at + later for at in power.at]),
         earlier=before and Level(before.at + later, before.wh),

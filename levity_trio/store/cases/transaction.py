@@ -208,10 +208,10 @@ def samples(rows: Rows, parameters: Sequence[object]) -> list[Row]:
     return sorted(found, key=_ID)
 
 
-def sent_times(rows: Rows, parameters: Sequence[object], found: Sequence[Row]) -> list[str | None]:
+def sent_times(rows: Rows, parameters: Sequence[object], readings: Sequence[Row]) -> list[str | None]:
     """Return the times of readings as the charger sent them."""
     sent: dict[int, str | None] = dict(rows(SENT, parameters))
-    return [sent[row[ID]] for row in found]
+    return [sent[row[ID]] for row in readings]
 
 
 class ReadAhead(NamedTuple):
@@ -229,15 +229,15 @@ class ReadAhead(NamedTuple):
 
         Texts that are the same in all are kept once: they are most of the memory.
         """
-        parameters, found = of_readings(tx, LAST_TIME), [] if before is None else before.found
-        since, last = (found[-1][TIMESTAMP], found[-1][ID]) if found else (parameters[3], 0)
+        parameters, readings = of_readings(tx, LAST_TIME), [] if before is None else before.found
+        since, last = (readings[-1][TIMESTAMP], readings[-1][ID]) if readings else (parameters[3], 0)
         page = rows(PAGE, (*parameters, since, last, READ_AT_ONCE))
-        found = found + [
+        readings = readings + [
             (intern(source), at, intern(what), value, intern(unit), intern(phase), intern(context), wh)
             + (intern(received_at), intern(location), number)
             for source, at, what, value, unit, phase, context, wh, received_at, location, number in page
         ]
-        return cls(parameters, found, len(page) < READ_AT_ONCE)
+        return cls(parameters, readings, len(page) < READ_AT_ONCE)
 
     @property
     def mark(self) -> tuple[int, int | None]:

@@ -112,12 +112,12 @@ class FileIdentity(NamedTuple):
     def check(self) -> None:
         """Raise FileLost if the path leads to another file or to none; DatabaseFault if it cannot be examined."""
         try:
-            found = os.stat(self.path)  # noqa: PTH116 - called several times per commit; Path.stat takes twice as long
+            status = os.stat(self.path)  # noqa: PTH116 - called several times per commit; Path.stat takes twice as long
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileLost(f"{self.path} was deleted or moved away") from error
         except OSError as error:
             raise DatabaseFault(f"{self.path}: {error.strerror}") from error
-        if (found.st_dev, found.st_ino) != (self.device, self.inode):
+        if (status.st_dev, status.st_ino) != (self.device, self.inode):
             raise FileLost(f"{self.path} was replaced by another file")
 
     @property

@@ -109,11 +109,16 @@ def _close_orphan(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: flo
 
 def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:
     last_at = max(tx.own_start_time, tx.last_reading_at or "")
-    for one in after(db.rows, (tx.charger, tx.connector, last_at, tx.id)):
-        since = max(one.created_at, tx.created_at, by_our_clock(tx, last_at))
+    for transaction in after(db.rows, (tx.charger, tx.connector, last_at, tx.id)):
+        since = max(transaction.created_at, tx.created_at, by_our_clock(tx, last_at))
         if seconds(origin.received_at) - seconds(since) >= silent_seconds:
-            words = f"a transaction whose start was lost began on its connector at {one.own_start_time}"
-            close(db, origin, tx, Closing(Cause.NEXT_START, OTHER, words, one.own_start_time, one.meter_start))
+            words = f"a transaction whose start was lost began on its connector at {transaction.own_start_time}"
+            close(
+                db,
+                origin,
+                tx,
+                Closing(Cause.NEXT_START, OTHER, words, transaction.own_start_time, transaction.meter_start),
+            )
 
 
 def _silence(db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_seconds: float) -> str | None:

@@ -253,10 +253,10 @@ def close(
 
 def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
     """Resolve a review that does not question the figure; return its transaction. Raises DecisionRefused."""
-    found = db.row("SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?", (review,))
-    if found is None:
+    stored = db.row("SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?", (review,))
+    if stored is None:
         raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no review {review}")
-    transaction, code, resolved_by, resolution = found
+    transaction, code, resolved_by, resolution = stored
     tx = load(db, transaction)
     if (resolved_by, resolution) == (decision.by, DISMISSED):
         return tx
@@ -341,10 +341,10 @@ def _is_repeated(db: UnitOfWork, tx: Known, decision: Decision, after: dict[str,
         "SELECT kind, who, reason, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct')"
         " ORDER BY id DESC LIMIT 1"
     )
-    found = db.row(newest, (tx.id,))
-    if found is None or found[:3] != (Kind.CORRECT, decision.by, decision.reason) or tx.review is not None:
+    newest_row = db.row(newest, (tx.id,))
+    if newest_row is None or newest_row[:3] != (Kind.CORRECT, decision.by, decision.reason) or tx.review is not None:
         return False
-    return bool(orjson.loads(found[3])["after"] == after)
+    return bool(orjson.loads(newest_row[3])["after"] == after)
 
 
 def _completed(tx: Known, correction: Correction) -> Correction:
@@ -359,12 +359,12 @@ def _completed(tx: Known, correction: Correction) -> Correction:
     return replace(correction, figure_wh=figure, meter_start=begin, meter_stop=end)
 
 
-def _check_correction(tx: Known, given: Correction, corrected: Correction) -> None:
+def _check_correction(tx: Known, entered: Correction, corrected: Correction) -> None:
     """Check registers, energy and tag. Raises DecisionRefused."""
-    if corrected.figure_wh is not None and corrected.figure_wh < 0 and given.figure_wh is None:
+    if corrected.figure_wh is not None and corrected.figure_wh < 0 and entered.figure_wh is None:
         begin, end = ((wh or 0) / 1000 for wh in (corrected.meter_start, corrected.meter_stop))
         words = f"the register at the end, {end:.3f} kWh, is below the one at the start, {begin:.3f} kWh"
-        raise DecisionRefused(DecisionProblem.INVALID, words, _source(given))
+        raise DecisionRefused(DecisionProblem.INVALID, words, _source(entered))
     for name, wh in (
         ("figure_wh", corrected.figure_wh),
         ("meter_start_wh", corrected.meter_start),
@@ -388,7 +388,7 @@ def _check_times(corrected: Correction, stood: Mapping[str, Any], at: str) -> No
         raise DecisionRefused(DecisionProblem.INVALID, "it cannot stop before it starts", name)
 
 
-def _check_energy(given: Correction, corrected: Correction, stood: Mapping[str, Any]) -> None:
+def _check_energy(entered: Correction, corrected: Correction, stood: Mapping[str, Any]) -> None:
     """Check that a charger can have delivered the energy in the duration that now holds. Raises DecisionRefused."""
     figure = corrected.figure_wh or 0
     begin, end = corrected.start_time or stood["start_time"], corrected.stop_time or stood["stop_time"]
@@ -400,14 +400,14 @@ def _check_energy(given: Correction, corrected: Correction, stood: Mapping[str, 
             f"no charger delivers {figure / 1000:.3f} kWh in {minutes // 60} h {minutes % 60} min, the most is"
             f" {most / 1000:.3f} kWh; if it took longer, correct its times, too"
         )
-        raise DecisionRefused(DecisionProblem.INVALID, words, _source(given))
+        raise DecisionRefused(DecisionProblem.INVALID, words, _source(entered))
 
 
-def _source(given: Correction) -> str:
+def _source(entered: Correction) -> str:
     """Return the name of the value that a figure was found by."""
-    if given.figure_wh is not None:
+    if entered.figure_wh is not None:
         return "figure_wh"
-    return "meter_stop_wh" if given.meter_stop is not None else "meter_start_wh"
+    return "meter_stop_wh" if entered.meter_stop is not None else "meter_start_wh"
 
 
 def _store(db: UnitOfWork, tx: Known, corrected: Correction, at: str) -> None:

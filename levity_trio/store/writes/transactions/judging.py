@@ -107,13 +107,13 @@ def end(
     compare_neighbours(db, origin, tx.id)
 
 
-def _later(db: UnitOfWork, tx: Known, found: Judgement) -> tuple[Doubt, ...]:
+def _later(db: UnitOfWork, tx: Known, judgement: Judgement) -> tuple[Doubt, ...]:
     """Return a doubt if later facts contradict a figure that a person settled, unless that person knew it."""
-    if found.wh == tx.energy_delivered or found.wh in overruled(db.rows, tx.id):
+    if judgement.wh == tx.energy_delivered or judgement.wh in overruled(db.rows, tx.id):
         return ()
-    words = f"later facts tell {found.wh} Wh; the figure was settled by a person and stays"
-    evidence = (f"{tx.energy_delivered} Wh, settled", f"{found.wh} Wh by later facts")
-    doubt = Doubt(Code.LATER_FACTS, words, evidence, {"later facts": found.wh})
+    words = f"later facts tell {judgement.wh} Wh; the figure was settled by a person and stays"
+    evidence = (f"{tx.energy_delivered} Wh, settled", f"{judgement.wh} Wh by later facts")
+    doubt = Doubt(Code.LATER_FACTS, words, evidence, {"later facts": judgement.wh})
     return () if is_known(db, tx.id, doubt) else (doubt,)
 
 
@@ -239,14 +239,14 @@ def _at_once(db: UnitOfWork, tx: Known) -> list[Span]:
 def _following(db: UnitOfWork, tx: Known) -> list[Known]:
     """Return the next transaction on its connector, and those after it that go by this one: all between are empty, or
     the register fell to 0 among them (levity_trio/store/cases/neighbours.py)."""
-    found: list[Known] = []
+    followers: list[Known] = []
     has_fallen = False
-    for one in after(db.rows, tx.place, _MOST_EMPTY):
-        found.append(one)
-        has_fallen = has_fallen or _has_fallen(tx) or _has_fallen(one)
-        if not has_fallen and one.billed_from != one.billed_until and one.energy_delivered != 0:
+    for follower in after(db.rows, tx.place, _MOST_EMPTY):
+        followers.append(follower)
+        has_fallen = has_fallen or _has_fallen(tx) or _has_fallen(follower)
+        if not has_fallen and follower.billed_from != follower.billed_until and follower.energy_delivered != 0:
             break
-    return found
+    return followers
 
 
 def _has_fallen(tx: Known) -> bool:
@@ -484,17 +484,17 @@ _LOOK_AGAIN = (
 )
 
 
-def date(db: UnitOfWork, tx: Known, found: Dating, *, is_settled: bool = False) -> Known:
+def date(db: UnitOfWork, tx: Known, dating: Dating, *, is_settled: bool = False) -> Known:
     """Correct the times of a transaction by what is known of its charger's clock; return it as stored.
 
     An open one only if that is sure. Corrections that differ by no more than the way of a message are one. A person who
     settled a transaction went by its times then: if they change, that person decides again, unless both give one price.
     """
-    if found == Dating() and not (tx.start_behind or tx.stop_behind or tx.is_clock_unsure):  # nearly all are right
+    if dating == Dating() and not (tx.start_behind or tx.stop_behind or tx.is_clock_unsure):  # nearly all are right
         return tx
-    if tx.stop_time is None and not found.is_sure:
+    if tx.stop_time is None and not dating.is_sure:
         return tx
-    dated = _dated(tx, found)
+    dated = _dated(tx, dating)
     behind = ((tx.start_behind, dated.start_behind), (tx.stop_behind, dated.stop_behind))
     is_same = all(bool(old) is bool(new) and abs(old - new) <= SAME_BEHIND_SECONDS for old, new in behind)
     if is_same and (is_settled or tx.is_clock_unsure == dated.is_clock_unsure):
@@ -506,23 +506,23 @@ def date(db: UnitOfWork, tx: Known, found: Dating, *, is_settled: bool = False) 
     return dated
 
 
-def _dated(tx: Known, found: Dating) -> Known:
+def _dated(tx: Known, dating: Dating) -> Known:
     """Return a transaction with corrected times. Times that were interpreted otherwise stay."""
     start = _moved(tx.start_time, -tx.start_behind)
-    start_behind = int(found.start.seconds) if start == tx.own_start_time else 0
+    start_behind = int(dating.start.seconds) if start == tx.own_start_time else 0
     dated = tx._replace(start_time=_moved(start, start_behind), start_behind=start_behind, is_clock_unsure=0)
     if tx.stop_time is None:
         return dated
     stop = _moved(tx.stop_time, -tx.stop_behind)
-    stop_behind = _stop_behind(dated, stop, found)
-    is_unsure = not found.is_sure and bool(start_behind or stop_behind)
+    stop_behind = _stop_behind(dated, stop, dating)
+    is_unsure = not dating.is_sure and bool(start_behind or stop_behind)
     return dated._replace(stop_time=_moved(stop, stop_behind), stop_behind=stop_behind, is_clock_unsure=int(is_unsure))
 
 
-def _stop_behind(dated: Known, stop: str, found: Dating) -> int:
+def _stop_behind(dated: Known, stop: str, dating: Dating) -> int:
     """Return by how much the time of an end is behind; one that the system set is not before the last sign."""
     if dated.stopped_by != SYSTEM:
-        return int(found.stop.seconds) if stop == dated.own_stop_time else 0
+        return int(dating.stop.seconds) if stop == dated.own_stop_time else 0
     if not dated.start_behind:
         return 0
     last = _moved(dated.last_reading_at or dated.own_start_time, dated.start_behind)
@@ -540,10 +540,10 @@ def look_again(db: UnitOfWork, origin: Origin, moment: Moment, ending: int = 0) 
     skew = moment.skew_seconds
     if skew is None or skew >= -LATE_SECONDS or not moment.is_believable:
         return
-    for one in open_ones(db, origin.charger):
-        is_as_late = one.start_skew is not None and abs(one.start_skew - skew) <= SAME_BEHIND_SECONDS
-        if is_as_late and not one.start_behind and one.id != ending:
-            date(db, one, dating(db.rows, one))
+    for transaction in open_ones(db, origin.charger):
+        is_as_late = transaction.start_skew is not None and abs(transaction.start_skew - skew) <= SAME_BEHIND_SECONDS
+        if is_as_late and not transaction.start_behind and transaction.id != ending:
+            date(db, transaction, dating(db.rows, transaction))
     due = _moved(origin.received_at, REJUDGE_SECONDS)
     long_before = _moved(moment.understood, -SPAN_SECONDS)
     for connector in connectors(db.rows, origin.charger, "tx"):

@@ -481,13 +481,13 @@ def insert_each(
         times = [group[0].timestamp for group in some]
         where = (origin.charger, batch.connector, batch.source, *times, *(times[:1] * (TIMES_AT_ONCE - len(times))))
         is_simple = len(set(times)) == len(times) and origin.received_at not in times
-        found = db.rows(STORED, (*where, 2 * ROWS_COMPARED)) if is_simple else []
-        if not is_simple or len(found) == 2 * ROWS_COMPARED:
+        stored = db.rows(STORED, (*where, 2 * ROWS_COMPARED)) if is_simple else []
+        if not is_simple or len(stored) == 2 * ROWS_COMPARED:
             for group in some:
                 insert(db, origin, batch, transaction, group)
             continue
         known = defaultdict[str, list[Row]](list)
-        for at, *sent in found:
+        for at, *sent in stored:
             known[at].append(tuple(sent))
         _insert(db, origin, batch, transaction, [*chain(*(_new(group, known[group[0].timestamp]) for group in some))])
 

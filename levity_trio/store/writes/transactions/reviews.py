@@ -26,11 +26,11 @@ def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: 
 
 def replace_doubts(db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], event: int, at: str) -> None:
     """Open reviews for the judge's present doubts, and resolve those for doubts that it no longer has."""
-    found = {doubt.code: doubt for doubt in doubts}
+    by_code = {doubt.code: doubt for doubt in doubts}
     for code, words in db.rows(OPEN_REVIEWS, (transaction,)):
-        if code not in LASTING and (code not in found or found[code].words != words):
+        if code not in LASTING and (code not in by_code or by_code[code].words != words):
             resolve(db, transaction, code, at, SYSTEM, "judged again", "later facts")
-    for doubt in found.values():
+    for doubt in by_code.values():
         open_review(db, transaction, doubt, event, at)
 
 

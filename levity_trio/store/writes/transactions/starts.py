@@ -89,7 +89,7 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
     found transaction is open, if it has only a start and no later transaction follows it, or if the same message was
     received before.
     """
-    found = db.rows(
+    starts = db.rows(
         "SELECT id, status = 'Active', created_at, sent_stop_time, stop_received_at,"
         " stopped_by = 'system' AND last_reading_at IS NULL, is_asked, verdict, verdict_expiry, verdict_parent FROM tx"
         " WHERE cp_id = ?"
@@ -97,7 +97,7 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
         (origin.charger, request.connector, request.id_tag, request.moment.sent, request.meter_start)
         + (STARTS_COMPARED,),
     )
-    for transaction, is_open, created_at, sent_stop_time, stopped_at, is_untold, is_asked, *verdict in found:
+    for transaction, is_open, created_at, sent_stop_time, stopped_at, is_untold, is_asked, *verdict in starts:
         is_apart = stopped_at is not None and seconds(stopped_at) - seconds(created_at) > CLOCK_SECONDS
         stands_still = is_apart and sent_stop_time == request.moment.sent
         is_unique = request.moment.is_believable and not stands_still

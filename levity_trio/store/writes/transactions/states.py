@@ -53,10 +53,10 @@ class Sign:
 
 def load(db: UnitOfWork, transaction: int) -> Known:
     """Load a transaction. Raises LookupError."""
-    found = known(db.rows, transaction)
-    if found is None:
+    transaction_found = known(db.rows, transaction)
+    if transaction_found is None:
         raise LookupError(transaction)
-    return found
+    return transaction_found
 
 
 def told(db: UnitOfWork, charger: str, transaction: int) -> Known | None:

@@ -72,7 +72,7 @@ def store_ahead(
     db: UnitOfWork,
     origin: Origin,
     request: Stop,
-    found: list[Reading],
+    readings: list[Reading],
     policy: Policy,
     part: list[Reading],
     known: int | None = None,
@@ -81,7 +81,7 @@ def store_ahead(
 
     If the stop does not follow, its repetition finds it. `known` is the transaction of the parts before.
     """
-    transaction = find(db, origin, request, found, policy).transaction if known is None else known
+    transaction = find(db, origin, request, readings, policy).transaction if known is None else known
     if transaction is not None and part:
         store_data(db, origin, transaction, request, part)
     return transaction
@@ -136,7 +136,7 @@ def stop(
     db: UnitOfWork,
     origin: Origin,
     request: Stop,
-    found: list[Reading],
+    readings: list[Reading],
     policy: Policy = Policy(),  # noqa: B008 - immutable
     left: list[Reading] | None = None,
     read: ReadAhead | None = None,
@@ -146,12 +146,12 @@ def stop(
     earlier write has read."""
     if read is not None:
         db.evidence = read.rows(db.rows)
-    match = find(db, origin, request, found, policy)
-    transaction = match.transaction or unknown_starts.begin(db, origin, request, found)
+    match = find(db, origin, request, readings, policy)
+    transaction = match.transaction or unknown_starts.begin(db, origin, request, readings)
     if transaction is None:
         set_aside.set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
     else:
-        if data := found if match.transaction is None or left is None else left:
+        if data := readings if match.transaction is None or left is None else left:
             store_data(db, origin, transaction, request, data)
         tx = load(db, transaction)
         doubts = [] if match.doubt is None else [match.doubt]

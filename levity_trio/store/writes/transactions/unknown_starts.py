@@ -75,18 +75,18 @@ class Shown(NamedTuple):
 def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
     """Open a transaction for a stop that matches none; return None if no reading shows its energy."""
     _release(db, origin, request, data)
-    found = shown(db, origin, request, data)
-    if found.began is None:
+    stretch = shown(db, origin, request, data)
+    if stretch.began is None:
         return None
-    moment = Moment(found.began, None, request.moment.is_believable)
+    moment = Moment(stretch.began, None, request.moment.is_believable)
     entry = Entry(Kind.START, "system", moment, "its start never came")
-    transaction = insert(db, origin, request, moment, (found.connector, request.id_tag, None, None, None))
+    transaction = insert(db, origin, request, moment, (stretch.connector, request.id_tag, None, None, None))
     added = add_event(db, origin, transaction, entry)
     if is_id(request.transaction):
         words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
         open_review(db, transaction, doubt, added.id, origin.received_at)
-    follow(db, origin, transaction, found.connector)
+    follow(db, origin, transaction, stretch.connector)
     return transaction
 
 
@@ -152,11 +152,11 @@ def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> Shown:
     return Shown(stretch.connector, since)
 
 
-def _since(one: _Stretch, request: Stop) -> str | None:
+def _since(stretch: _Stretch, request: Stop) -> str | None:
     """Return since when readings rise up to a stop, whose register may be older than the last of them. With its
     transactionId, they belong to it even if they stood still for long."""
-    until_it = [*one.readings, (request.moment.understood, max(request.meter_stop, one.readings[-1][1]))]
-    return _first_of_rise(until_it, inf if _is_named_by(request, one) else LONGEST_PAUSE_SECONDS)
+    until_it = [*stretch.readings, (request.moment.understood, max(request.meter_stop, stretch.readings[-1][1]))]
+    return _first_of_rise(until_it, inf if _is_named_by(request, stretch) else LONGEST_PAUSE_SECONDS)
 
 
 def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:
@@ -199,15 +199,15 @@ def _leads_to(last: tuple[str, int], request: Stop) -> bool:
     return lasted <= LONGEST_PAUSE_SECONDS and 0 <= rise <= FASTEST_W * (lasted + CLOCK_SECONDS) / 3600
 
 
-def _counts_up_to(db: UnitOfWork, origin: Origin, one: _Stretch, request: Stop) -> bool:
+def _counts_up_to(db: UnitOfWork, origin: Origin, stretch: _Stretch, request: Stop) -> bool:
     """Whether readings rise that count from 0 in each transaction, and lead to as much as flowed since the previous
     stop."""
-    before = newest(db, origin.charger, one.connector, request.moment.understood)
+    before = newest(db, origin.charger, stretch.connector, request.moment.understood)
     if before is None or before.status == "Active" or before.billed_until is None:
         return False
-    is_counted = one.readings[0][1] < before.billed_until and _first_of_rise(one.readings) is not None
+    is_counted = stretch.readings[0][1] < before.billed_until and _first_of_rise(stretch.readings) is not None
     counted = replace(request, meter_stop=request.meter_stop - before.billed_until)
-    return is_counted and _leads_to(one.readings[-1], counted)
+    return is_counted and _leads_to(stretch.readings[-1], counted)
 
 
 def _first_of_rise(

@@ -72,11 +72,11 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
     return Started(transaction, verdict)
 
 
-def store_data_of_unreadable(db: UnitOfWork, origin: Origin, message: Message, found: Sequence[Reading]) -> bool:
+def store_data_of_unreadable(db: UnitOfWork, origin: Origin, message: Message, readings: Sequence[Reading]) -> bool:
     """Store the transactionData of a stop that is invalid otherwise with the transaction that it names; return whether
     there is one."""
     if (transaction := _named(db, origin, message)) is not None:
-        attach(db, origin, origin, transaction, Batch(0, STOP_DATA, found, transaction))
+        attach(db, origin, origin, transaction, Batch(0, STOP_DATA, readings, transaction))
     return transaction is not None
 
 

@@ -155,10 +155,10 @@ def dismiss(db: UnitOfWork, message: int, decision: Decision) -> None:
 
 
 def _load(db: UnitOfWork, message: int) -> Waiting:
-    found = db.row(_WAITING, (message,))
-    if found is None:
+    row = db.row(_WAITING, (message,))
+    if row is None:
         raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no message {message} that was set aside")
-    return Waiting(*found)
+    return Waiting(*row)
 
 
 def _is_done(waiting: Waiting, resolution: str, transaction: int | None) -> bool:
