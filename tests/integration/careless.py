@@ -20,7 +20,7 @@ def careless_connect(*arguments: Any, **named: Any) -> Any:
 
 
 class CarelessSqlite:
-    """The module sqlite3 as store/connection.py sees it."""
+    """The module sqlite3 as store/engine/connection.py sees it."""
 
     connect = staticmethod(careless_connect)
 

@@ -22,7 +22,7 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import in_zone, stamp
 
 LITTLE_BYTES: Final = 500_000_000
-"""Free space that wants a look; with less than 200 MB, no more frames are stored (store/pruning.py)."""
+"""Free space that wants a look; with less than 200 MB, no more frames are stored (store/upkeep/pruning.py)."""
 RETURN_SECONDS: Final = 120
 """The time that chargers get to come back after a start of the server."""
 MINUTE, HOUR, DAY = 60, 3600, 86_400
