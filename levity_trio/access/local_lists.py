@@ -148,7 +148,8 @@ def plan(known: Known, wanted: Wanted, line: Line, now: datetime) -> Plan:
         return Plan(State.PAUSED)
     step = _step(known, wanted, line, now)
     if step is None:
-        return Plan(_resting(known, wanted), None, _next_verification(known))
+        again_at = None if known.told_at is None else known.told_at + VERIFIED_FOR
+        return Plan(_resting(known, wanted), None, again_at)
     on_its_way = State.FAILING if known.failures > 1 else State.SENDING
     if line.is_busy:
         return Plan(on_its_way)
@@ -180,10 +181,6 @@ def _is_outdated(known: Known, line: Line, now: datetime) -> bool:
     if told_at is None:
         return True
     return (line.booted_at is not None and told_at < line.booted_at) or now >= told_at + VERIFIED_FOR
-
-
-def _next_verification(known: Known) -> datetime | None:
-    return None if known.told_at is None else known.told_at + VERIFIED_FOR
 
 
 def _has_it(known: Known, wanted: Wanted) -> bool:
@@ -228,23 +225,18 @@ def settle(known: Known, wanted: Wanted, answer: Answer, now: datetime) -> Known
     if not answer.was_sent:
         return replace(known, sent=None) if answer.action == SEND else known
     if answer.action == READ:
-        return _after_limits(known, answer, now)
+        is_told = answer.state in ("accepted", "error", "rejected")
+        return replace(known, limits_asked_at=now) if is_told else _failed(known, f"{READ}: {answer.state}", now)
     if answer.state == "error" and answer.error_code in _NO_SUCH_ACTION:
         return _without_list(known, f"{answer.action}: {answer.error_code}", now)
     return _after_list(known, answer, now) if answer.action == SEND else _after_version(known, wanted, answer, now)
-
-
-def _after_limits(known: Known, answer: Answer, now: datetime) -> Known:
-    if answer.state in ("accepted", "error", "rejected"):
-        return replace(known, limits_asked_at=now)
-    return _failed(known, f"{READ}: {answer.state}", now)
 
 
 def _after_list(known: Known, answer: Answer, now: datetime) -> Known:
     if answer.state == "accepted":
         version, content = known.sent or (known.version, None)
         return replace(known, version=version, content=content, sent=None, is_verified=False, told_at=now)
-    if _is_word(answer.status, "NotSupported"):
+    if (answer.status or "").strip().casefold() == "notsupported":
         return _without_list(known, f"{SEND}: {answer.status}", now)
     if answer.state in ("timed out", "gone"):
         return _failed(replace(known, is_verified=False), f"{SEND}: {answer.state}", now)
@@ -315,10 +307,6 @@ def _failed(known: Known, problem: str, now: datetime) -> Known:
 def pause(failures: int) -> timedelta:
     """Return how long to wait after a failure: not after the first, then a minute, doubling up to six hours."""
     return timedelta(0) if failures <= 1 else min(FIRST_PAUSE * 2 ** min(failures - 2, 16), LONGEST_PAUSE)
-
-
-def _is_word(status: str | None, word: str) -> bool:
-    return status is not None and status.strip().casefold() == word.casefold()
 
 
 # The entries

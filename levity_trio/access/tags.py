@@ -156,7 +156,10 @@ class Index:
     def find(self, key: str) -> Tag | None:
         """Return the tag with this normal form, None if nobody added it."""
         packed = self._packed.get(key.encode())
-        return None if packed is None else _unpacked(packed)
+        if packed is None:
+            return None
+        status, expires_at, parent, most = packed.decode().split(_SEPARATOR)
+        return Tag(status, expires_at or None, parent or None, int(most) if most else None)
 
     def put(self, key: str, tag: Tag | None) -> None:
         """Keep what holds for a tag from now on; None removes it."""
@@ -191,8 +194,3 @@ class Index:
             self.put(self.policy.key(event.id_tag), None if event.change == REMOVED else tag)
         elif isinstance(event, TagsImported):
             self.imports += 1
-
-
-def _unpacked(packed: bytes) -> Tag:
-    status, expires_at, parent, most = packed.decode().split(_SEPARATOR)
-    return Tag(status, expires_at or None, parent or None, int(most) if most else None)
