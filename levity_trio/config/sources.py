@@ -14,9 +14,9 @@ from levity_trio.config import (
     PLUGIN_TABLES,
     SETTINGS,
     ConfigError,
+    LogConfig,
     ServerConfig,
 )
-from levity_trio.config.log import LogConfig
 from levity_trio.config.settings import (
     PREFIX,
     InForce,

@@ -33,8 +33,7 @@ import trio
 
 from levity_trio import server
 from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
-from levity_trio.config import Guests, ServerConfig
-from levity_trio.config.log import LogConfig
+from levity_trio.config import Guests, LogConfig, ServerConfig
 from levity_trio.demo.house import (
     CHARGERS,
     FAULT,

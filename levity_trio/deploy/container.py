@@ -10,10 +10,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from levity_trio.config import SETTINGS, ConfigError, ServerConfig
-from levity_trio.config.log import LogConfig
+from levity_trio.config import API_PORT, SETTINGS, ConfigError, LogConfig, ServerConfig
 from levity_trio.config.sources import load
-from levity_trio.config.web import API_PORT
 from levity_trio.deploy.installation import (
     METRICS_PORT,
     STATE_FOLDER,

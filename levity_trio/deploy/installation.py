@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
-from levity_trio.config import SETTINGS, ConfigError, ServerConfig
-from levity_trio.config.log import LogConfig
+from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig
 from levity_trio.config.settings import DATABASE, FILE, FILES, Setting, Unusable, has_secret
 from levity_trio.config.sources import load, parse_toml, read_toml
 from levity_trio.records import record

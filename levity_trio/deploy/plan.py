@@ -17,9 +17,8 @@ from typing import ClassVar, Final
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, SERVER, has_root
 from levity_trio.authority.reading import described, load_certificate
-from levity_trio.config import EnvironmentProblem, certificates_folder, pages_folder, time_zones
+from levity_trio.config import API_PORT, EnvironmentProblem, certificates_folder, pages_folder, time_zones
 from levity_trio.config.sources import parse_toml
-from levity_trio.config.web import API_PORT
 from levity_trio.deploy import files
 from levity_trio.deploy.installation import (
     BACKUPS,

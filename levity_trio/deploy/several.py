@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from levity_trio.config import ConfigError, ServerConfig
+from levity_trio.config import API_PORT, ConfigError, ServerConfig
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.config.web import API_PORT
 from levity_trio.deploy.installation import (
     METRICS_PORT,
     ONE_SERVER,

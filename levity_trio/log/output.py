@@ -27,8 +27,7 @@ from typing import Any, Literal
 
 import orjson
 
-from levity_trio.config import EnvironmentProblem
-from levity_trio.config.log import LogConfig
+from levity_trio.config import EnvironmentProblem, LogConfig
 from levity_trio.log.queue import OLD_FILES, Descriptor, Line, Outlet, RotatingFile, Sink
 from levity_trio.writing import mend
 

@@ -41,9 +41,7 @@ from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_tls
 from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
-from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
-from levity_trio.config.log import LogConfig
-from levity_trio.config.web import DRIVERS_CONNECTIONS
+from levity_trio.config import DRIVERS_CONNECTIONS, ConfigError, EnvironmentProblem, LogConfig, ServerConfig
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, reachable

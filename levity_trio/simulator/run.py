@@ -20,8 +20,7 @@ from typing import Final
 
 import trio
 
-from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.config.log import LogConfig
+from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from levity_trio.config import ServerConfig
-from levity_trio.config.web import API_PORT
+from levity_trio.config import API_PORT, ServerConfig
 from levity_trio.listening.addresses import as_own, is_loopback, reachable
 
 WELCOME: Final = "/welcome"

@@ -23,7 +23,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.client import Api, Sought
-from levity_trio.store.billing.closable import closables
+from levity_trio.store.billing.drafting import closables
 from levity_trio.store.billing.due import Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import open_database

@@ -10,8 +10,7 @@ import pytest
 
 from levity_trio import __version__
 from levity_trio.cli import main
-from levity_trio.config import SETTINGS, ConfigError, EnvironmentProblem, ServerConfig
-from levity_trio.config.log import LogConfig
+from levity_trio.config import SETTINGS, ConfigError, EnvironmentProblem, LogConfig, ServerConfig
 
 Run = Callable[[ServerConfig, LogConfig], int]
 

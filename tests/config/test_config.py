@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from levity_trio.cli import main
 from levity_trio.client import Api, Sought
-from levity_trio.config import SETTINGS, ConfigError, ServerConfig
-from levity_trio.config.log import LogConfig
+from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig
 from levity_trio.config.settings import Setting
 from levity_trio.config.sources import load
 

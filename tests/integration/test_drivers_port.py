@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from levity_trio.config.web import DRIVERS_CONNECTIONS
+from levity_trio.config import DRIVERS_CONNECTIONS
 from levity_trio.manual import topics
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.server import DRIVERS_STREAMS, ENDPOINTS

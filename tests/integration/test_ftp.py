@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
-from levity_trio.config.web import FTP_DATA_PORTS
+from levity_trio.config import FTP_DATA_PORTS
 from levity_trio.web.files.ftp import CONNECTIONS_OF_ADDRESS
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of

@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from levity_trio.config import EnvironmentProblem
-from levity_trio.config.log import LogConfig
+from levity_trio.config import EnvironmentProblem, LogConfig
 from levity_trio.log.output import (
     LONGEST_TRACEBACK,
     LONGEST_VALUE,

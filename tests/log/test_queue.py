@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trio
 
-from levity_trio.config.log import LogConfig
+from levity_trio.config import LogConfig
 from levity_trio.log.output import get_logger, json_bytes, open_log
 from levity_trio.log.queue import OLD_FILES, WAITING_CHARACTERS, WAITING_LINES, Descriptor, Outlet, RotatingFile
 

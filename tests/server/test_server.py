@@ -10,8 +10,7 @@ import pytest
 
 from levity_trio import server
 from levity_trio.charger.admission import HANDSHAKES
-from levity_trio.config import ServerConfig
-from levity_trio.config.web import DRIVERS_CONNECTIONS
+from levity_trio.config import DRIVERS_CONNECTIONS, ServerConfig
 
 MOST_MODULES = 800
 

@@ -14,7 +14,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Statement
 from levity_trio.billing.tariff_file import parse
-from levity_trio.store.billing.closable import Closables
+from levity_trio.store.billing.drafting import Closables
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from levity_trio.events import ClockLeapt
-from levity_trio.store.reads.newest import STRAY_ROWS, Newest, newest
+from levity_trio.store.reads.system import STRAY_ROWS, Newest, newest
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
 from tests.store.books import SERVER, Books, Station

@@ -14,8 +14,7 @@ from levity_trio.store.engine.connection import InUse, connect, lock_held, open_
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
-from levity_trio.store.keeping.checking import check
-from levity_trio.store.keeping.examined import numbered
+from levity_trio.store.keeping.checking import check, numbered
 from levity_trio.store.keeping.restoring import Restored
 from tests.store.books import Books, Station
 from tests.store.files import contents, make

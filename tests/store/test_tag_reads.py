@@ -11,8 +11,7 @@ import trio
 from levity_trio.access.tags import Index, Policy, Unknown
 from levity_trio.events import TagsImported
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.engine.sharing import Sharing
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Sharing, Writer
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.tags import Filters, asked_tags, periods, tags, tags_from
 from levity_trio.store.upkeep import tagging

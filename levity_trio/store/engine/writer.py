@@ -10,14 +10,19 @@ stays set until the server stops.
 
 The worker is shielded, so that queued writes are committed even while everything else is cancelled. The deadline of
 the shield starts when the body is left.
+
+One server has all duties until it ends: what must be done once, however many servers there are. Whoever finds that
+nobody has them takes them. A file has one server, which has them from the start.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import TypeVar, TypeVarTuple, cast
 
 import trio
@@ -27,8 +32,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.store.engine.faults import CommitLost, DatabaseDamaged, DatabaseFault, FileLost, StoreUnavailable
 from levity_trio.store.engine.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics, store_frames
-from levity_trio.store.engine.sharing import Sharing
-from levity_trio.store.engine.unit_of_work import Result, Store, UnitOfWork, Write
+from levity_trio.store.engine.unit_of_work import News, Result, Store, UnitOfWork, Write
 
 BATCH_JOBS = 250
 FEW_JOBS = 8
@@ -434,3 +438,32 @@ async def open_writer(
             drain.deadline = trio.current_time() + drain_seconds
     if drain.cancelled_caught:
         raise StoreUnavailable
+
+
+class Sharing:
+    """The part of one server. `held_until` is the end of its lease, by the monotonic clock."""
+
+    def __init__(self, server: str = "", held_until: Callable[[], float] = lambda: inf) -> None:
+        self.server = server
+        """The name of this server among those of the database; empty if no other server can use that."""
+        self.is_alone = not server
+        self.duties = trio.Event()
+        """Set when this server has the duties of the site, which it keeps to its end."""
+        if self.is_alone:
+            self.duties.set()
+        self._early: list[News] = []
+        self.learn: Callable[[News], None] = self._early.append
+        """Takes what other servers have stored, before the callers of the batch after it get their results."""
+        self._held_until = held_until
+
+    def begin_learning(self, learn: Callable[[News], None]) -> None:
+        """Let a function take the news from now on, and those since the database was opened."""
+        self.learn = learn
+        for news in self._early:
+            learn(news)
+        self._early.clear()
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether this server still serves its chargers for certain: no other one can have ended its lease."""
+        return time.monotonic() < self._held_until()

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import migrations, model
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
-from levity_trio.store.keeping.examined import MOST_PROBLEMS, Examined
-from levity_trio.store.keeping.file_checking import ExaminedFile
 
 GUARD: Final = re.compile(r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL)
 TARIFFS_VERSION: Final = 30
@@ -200,3 +199,94 @@ CHECKS: Final = (
     Check("sums", lambda subject: statements.sums(subject.db)),
 )
 """Everything that a database is checked for, in this order."""
+
+
+MOST_PROBLEMS: Final = 10
+"""Of one check; the rest is only announced."""
+
+
+class GivenIds(NamedTuple):
+    """The highest id in a table, and the highest one that its counter has given out."""
+
+    table: str
+    last: int
+    given: int
+
+
+class Definitions(NamedTuple):
+    """The objects of a schema by their names, as a model of SQLite has them, and as the database has them."""
+
+    expected: Mapping[str, object]
+    found: Mapping[str, object]
+
+
+class Examined(Protocol):
+    """A database that is checked. All its reads are of one moment."""
+
+    @property
+    def db(self) -> Database: ...
+
+    @property
+    def unchecked(self) -> Sequence[str]:
+        """What was not checked, and which tool does it; complete after the checks."""
+
+    def recover(self, error: sqlite3.DatabaseError) -> None:
+        """Let the next check go on after an error. Raises it again if the reads have failed, and not what was read."""
+
+    def integrity(self) -> Iterable[str]:
+        """Yield what cannot be read, and indexes that differ from their tables."""
+
+    def definitions(self, model: sqlite3.Connection) -> Definitions:
+        """Return what is expected by an empty database in memory, and what is there."""
+
+    def ids(self) -> Iterator[GivenIds]:
+        """Yield the tables whose ids are counted."""
+
+
+def numbered(connection: sqlite3.Connection) -> set[str]:
+    """Return the tables whose ids are never used twice."""
+    tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
+    return {name for (name,) in connection.execute(tables).fetchall()}
+
+
+LITESTREAMS: Final = frozenset({"_litestream_lock", "_litestream_seq"})
+"""The tables that Litestream adds to a database that it copies."""
+
+
+class ExaminedFile:
+    """A file that nobody writes to."""
+
+    unchecked: Sequence[str] = ()
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.db = FileDatabase(connection)
+
+    def recover(self, error: sqlite3.DatabaseError) -> None:
+        """Do nothing: the file itself is what cannot be read, and that has no effect on the next read."""
+
+    def integrity(self) -> Iterator[str]:
+        """Every page and index, and the types and CHECK constraints of every row."""
+        for (text,) in self._connection.execute(f"PRAGMA integrity_check({MOST_PROBLEMS + 1})"):
+            if text != "ok":
+                yield text
+
+    def definitions(self, model: sqlite3.Connection) -> Definitions:
+        return Definitions(_objects(model), _objects(self._connection))
+
+    def ids(self) -> Iterator[GivenIds]:
+        sequences = dict(self._connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        for table in sorted(numbered(self._connection)):
+            highest = f"SELECT coalesce(max(rowid), 0) FROM {table}"  # noqa: S608 - a table of this file
+            ((last,),) = self._connection.execute(highest).fetchall()
+            yield GivenIds(table, last, sequences.get(table, 0))
+
+
+def _objects(connection: sqlite3.Connection) -> Mapping[str, object]:
+    """Return the text of each object, which has all constraints of a table, without Litestream's notes to itself."""
+    named = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name"
+    return {
+        f"{kind} {name}": " ".join(str(definition).split())
+        for kind, name, definition in connection.execute(named).fetchall()
+        if name not in LITESTREAMS
+    }

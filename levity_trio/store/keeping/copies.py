@@ -26,8 +26,7 @@ from typing import Final, NamedTuple
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.schema import check_ownership, look
-from levity_trio.store.keeping.examined import tables_of
-from levity_trio.store.reads.newest import newest
+from levity_trio.store.reads.system import newest
 from levity_trio.writing import give, opened_alone, sync_folder
 
 ADVICE: Final = "give a backup, or the database of a stopped server"
@@ -306,3 +305,7 @@ class WalWatch:
 
     def _size(self) -> int:
         return self._wal.stat().st_size if self._wal.exists() else 0
+
+
+def tables_of(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()}

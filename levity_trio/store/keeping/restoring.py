@@ -21,7 +21,7 @@ from levity_trio.store import secret_key
 from levity_trio.store.engine.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import NewerSchema, Unreadable, check_ownership, look
-from levity_trio.store.keeping.checking import check_schema
+from levity_trio.store.keeping.checking import ExaminedFile, check_schema, numbered
 from levity_trio.store.keeping.copies import (
     Content,
     Partial,
@@ -35,10 +35,8 @@ from levity_trio.store.keeping.copies import (
     open_partial,
     used_by_nobody_else,
 )
-from levity_trio.store.keeping.examined import numbered
-from levity_trio.store.keeping.file_checking import ExaminedFile
 from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
-from levity_trio.store.reads.newest import newest
+from levity_trio.store.reads.system import newest
 from levity_trio.store.secret_key import SECRETS_VERSION, SecretKey, read_key
 from levity_trio.wire.times import stamp
 from levity_trio.writing import mend, place, sync_folder

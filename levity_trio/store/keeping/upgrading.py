@@ -24,8 +24,7 @@ from levity_trio.store.engine.connection import lock_held, open_database
 from levity_trio.store.engine.opening import open_known
 from levity_trio.store.engine.schema import Version, look, new_version
 from levity_trio.store.keeping.checking import check
-from levity_trio.store.keeping.copies import STAMPED, copy, open_copy, open_partial
-from levity_trio.store.keeping.examined import tables_of
+from levity_trio.store.keeping.copies import STAMPED, copy, open_copy, open_partial, tables_of
 from levity_trio.store.keeping.restoring import RESTORING, swap
 
 ACKNOWLEDGED: Final = STAMPED.keys() - {"run", "tx_event", "event"}

@@ -14,7 +14,8 @@ from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from levity_trio.store.engine.database import Parameters
-from levity_trio.store.keeping.examined import Definitions, GivenIds, tables_of
+from levity_trio.store.keeping.checking import Definitions, GivenIds
+from levity_trio.store.keeping.copies import tables_of
 from levity_trio.store.postgresql.connection import PostgresqlDatabase, Result, Row, open_reader
 from levity_trio.store.postgresql.dialect import COUNTED, TYPES, migration
 from levity_trio.store.postgresql.schema import check_known

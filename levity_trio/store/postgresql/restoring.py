@@ -14,9 +14,8 @@ from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.schema import model
-from levity_trio.store.keeping.checking import check_schema
+from levity_trio.store.keeping.checking import check_schema, numbered
 from levity_trio.store.keeping.copies import Content, content
-from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, Leap, Restored
 from levity_trio.store.postgresql.checking import ExaminedDatabase

@@ -21,7 +21,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable, advice
 from levity_trio.store.engine.opening import open_known, open_reader
-from levity_trio.store.reads.newest import Newest, newest
+from levity_trio.store.reads.system import Newest, newest
 from levity_trio.wire.times import stamp
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.records import record
-from levity_trio.store.billing.closable import Closables, closables
+from levity_trio.store.billing.drafting import Closables, closables
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.months import begun
 from levity_trio.store.engine.database import Database

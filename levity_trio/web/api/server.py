@@ -20,8 +20,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from levity_trio.config import EnvironmentProblem, Guests, ServerConfig, socket_path
-from levity_trio.config.web import API_PORT, DRIVERS_CONNECTIONS
+from levity_trio.config import API_PORT, DRIVERS_CONNECTIONS, EnvironmentProblem, Guests, ServerConfig, socket_path
 from levity_trio.listening.addresses import Flags, is_loopback, listen, reachable
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving

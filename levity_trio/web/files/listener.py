@@ -23,8 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from levity_trio.clock import Clock
-from levity_trio.config import ServerConfig
-from levity_trio.config.web import FTP_DATA_PORTS
+from levity_trio.config import FTP_DATA_PORTS, ServerConfig
 from levity_trio.listening.addresses import Flags, listen, reachable
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Final
 
-from levity_trio.config.log import LogConfig
+from levity_trio.config import LogConfig
 from levity_trio.log.output import open_log
 from levity_trio.server import COLLECT_AFTER
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from levity_trio.billing.ledger import Kind
 from levity_trio.billing.months import Month
 from levity_trio.events import BillingBegun, MonthClosed
-from levity_trio.store.billing.closable import Closable, Closables
+from levity_trio.store.billing.drafting import Closable, Closables
 from levity_trio.store.billing.due import CHANGED, Plan
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.statements import BEGINNING, seal_of
