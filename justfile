@@ -94,7 +94,7 @@ manual: venv
 
 # compare the server with a bare echo server and a durable one
 # It is made of all texts in the program: new ones are added, those that are gone are left out. `just catalogue de`.
-# write what there is to translate into a language
+# write what is to be translated
 catalogue language: venv
     {{ bin }}/python -m tests.catalogue {{ language }}
 
@@ -102,7 +102,7 @@ catalogue language: venv
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 
-# measure the start of a server: CPU, modules and memory
+# measure the start: CPU, modules, memory
 bench-start: venv
     {{ bin }}/python -m tests.benchmarks.start
 

@@ -20,8 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from levity_trio import cli, server
+from levity_trio import cli
 from levity_trio.listening.addresses import Flags, listen
+from levity_trio.web import opening
 from levity_trio.web.api.context import Api
 from levity_trio.web.http import Limits, application, open_http
 from levity_trio.wire.times import stamp
@@ -68,7 +69,7 @@ def inside(file: Path, count: int, settings: list[str]) -> int:
             yield
             tasks.cancel_scope.cancel()
 
-    vars(server)["open_api"] = open_operator
+    vars(opening)["open_api"] = open_operator
     return cli.main(["serve", *settings])
 
 
