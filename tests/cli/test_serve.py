@@ -15,12 +15,15 @@ from levity_trio.config import SETTINGS, ConfigError, EnvironmentProblem, LogCon
 Run = Callable[[ServerConfig, LogConfig], int]
 
 
+ROOM = Path(__file__).parents[2] / "levity_trio" / "server"
+
+
 @pytest.fixture
 def server_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
     """Return a function that replaces the server, to inspect its arguments."""
 
     def put(run: Run) -> None:
-        monkeypatch.setitem(sys.modules, "levity_trio.server", SimpleNamespace(run=run))
+        monkeypatch.setitem(sys.modules, "levity_trio.server", SimpleNamespace(run=run, __path__=[str(ROOM)]))
 
     return put
 

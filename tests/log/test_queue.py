@@ -104,7 +104,7 @@ def test_large_lines_are_bounded_by_their_characters(pipe: tuple[int, int]) -> N
 def test_the_end_waits_a_second_for_a_pipe_that_nobody_reads() -> None:
     """A process of its own: a stuck thread must not block the shutdown of the interpreter."""
     program = (
-        "from levity_trio.log.output import *; from levity_trio.config.log import LogConfig\n"
+        "from levity_trio.log.output import *; from levity_trio.config import LogConfig\n"
         "with open_log(LogConfig()):\n"
         "    for _ in range(5000): get_logger('system').warning('line' * 20)\n"
     )
@@ -210,7 +210,7 @@ def test_a_line_without_a_text_does_not_end_the_log(pipe: tuple[int, int]) -> No
 def test_a_server_without_stdout_writes_to_no_stranger(destination: str, tmp_path: Path) -> None:
     """If stdout was closed at the start, descriptor 1 is the next file opened, perhaps the database."""
     program = (
-        "from levity_trio.log.output import *; from levity_trio.config.log import LogConfig\n"
+        "from levity_trio.log.output import *; from levity_trio.config import LogConfig\n"
         "import os; os.open('stranger', os.O_CREAT | os.O_RDWR)\n"
         "with open_log(LogConfig()): get_logger('system').warning('line')\n"
     )
