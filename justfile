@@ -66,7 +66,7 @@ lint: venv
 # `just size --against COMMIT` prints what changed since.
 # print lines and tokens of the program
 size *arguments: venv
-    {{ bin }}/python -m tests.size {{ arguments }}
+    {{ bin }}/python -m tests.tokens {{ arguments }}
 
 # Imports between packages, levels and circles.
 # print the structure of the house

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from trio._core._thread_cache import THREAD_CACHE
 
 from levity_trio.manual import FOLDER
 from tests.ways import ACTIONS, Figures, Way, trace
@@ -19,7 +18,6 @@ PAGE = FOLDER / "explanation" / "what-happens-to-a-message.md"
 
 @pytest.fixture(scope="module")
 def ways() -> dict[str, Way]:
-    THREAD_CACHE._idle_workers.clear()  # an idle thread of earlier tests would write, and is not traced
     return trace()
 
 

@@ -25,6 +25,7 @@ from types import CodeType, FrameType
 from typing import Final, NamedTuple
 
 import trio
+from trio._core._thread_cache import THREAD_CACHE
 from trio_websocket import open_websocket
 
 from levity_trio.charger.central import Central
@@ -183,7 +184,8 @@ def trace() -> dict[str, Way]:
             way.note(frame, event)
 
     with tempfile.TemporaryDirectory() as folder:
-        threading.setprofile(note)  # for the writer's thread, which begins later
+        threading.setprofile(note)  # for the writer's thread, which begins later:
+        THREAD_CACHE._idle_workers.clear()  # an idle one, of what this process did before, would not be traced
         sys.setprofile(note)
         try:
             trio.run(_charge, list(ways.values()), Path(folder))

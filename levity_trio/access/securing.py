@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 from levity_trio.records import record
 
-HIGHEST_PROFILE: Final = 3
 MOST_ATTEMPTS: Final = 5
 """How often a step is sent again whose connection ended."""
 REBOOT_REQUIRED: Final = "RebootRequired"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
 
@@ -38,6 +39,11 @@ async def listen(host: str, port: int, flags: Flags, backlog: int | None = None)
     except OSError as error:
         reason, advice = error.strerror or error, _advice(error, flags)
         raise EnvironmentProblem(f"cannot listen on {host} port {port}: {reason}; {advice}") from error
+
+
+def port_of(listeners: Sequence[trio.SocketListener]) -> int:
+    """Return the port of open listeners, which the system selected if 0 was asked for."""
+    return int(listeners[0].socket.getsockname()[1])
 
 
 def _advice(error: OSError, flags: Flags) -> str:

@@ -44,7 +44,7 @@ from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, sy
 from levity_trio.config import DRIVERS_CONNECTIONS, ConfigError, EnvironmentProblem, LogConfig, ServerConfig
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
-from levity_trio.listening.addresses import Flags, listen, reachable
+from levity_trio.listening.addresses import Flags, listen, port_of, reachable
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.plugins.base import Hooks, PluginPage, Site
@@ -221,7 +221,7 @@ async def _listen_for_chargers(config: ServerConfig) -> Ports:
 
 def _with_ports(config: ServerConfig, ports: Ports) -> ServerConfig:
     """Return the configuration with the ports that were selected where it says 0."""
-    return replace(config, port=_port(ports.plain), tls_port=_port(ports.tls) if ports.tls else None)
+    return replace(config, port=port_of(ports.plain), tls_port=port_of(ports.tls) if ports.tls else None)
 
 
 async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
@@ -298,12 +298,12 @@ async def _serve_chargers(
 
 
 def _log_serving(config: ServerConfig, ports: Ports, known: Beginning) -> None:
-    port = _port(ports.plain)
+    port = port_of(ports.plain)
     unusual: dict[str, object] = {"clock_speed": config.clock_speed} if known.simulated else {}
     if config.registration != Mode.OPEN:
         unusual["registration"] = config.registration
     if ports.tls:
-        tls_port = _port(ports.tls)
+        tls_port = port_of(ports.tls)
         address = f"wss://{reachable(config.host, tls_port)}/ws/CHARGER-ID"
         log.info("serving TLS", port=tls_port, address=address)
     log.info(
@@ -329,10 +329,6 @@ def fit_to_files(config: ServerConfig) -> ServerConfig:
     if config.max_connections > room:
         log.warning("--max-connections exceeds the limit of open files", max_connections=room, open_files=hard)
     return replace(config, max_connections=min(config.max_connections, room))
-
-
-def _port(listeners: list[trio.SocketListener]) -> int:
-    return int(listeners[0].socket.getsockname()[1])
 
 
 def _publish(hooks: Hooks, event: Event) -> None:

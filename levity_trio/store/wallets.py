@@ -65,5 +65,9 @@ def is_withheld(rows: Rows, policy: Policy, charged: Charged) -> bool:
         return True
     bill_by = BillBy.CONNECTOR if policy.bills_connector_first else BillBy.TAG
     owner = decide(charged, None, bill_by, lambda thing: periods_of(rows, thing), lambda _: Span(""))
-    spent = "SELECT 1 FROM wallet WHERE account_id = ? AND spent_since IS NOT NULL"
-    return owner.account is not None and bool(rows(spent, (owner.account,)))
+    return owner.account is not None and is_spent(rows, owner.account)
+
+
+def is_spent(rows: Rows, account: int) -> bool:
+    """Whether an account is prepaid and has nothing left."""
+    return bool(rows("SELECT 1 FROM wallet WHERE account_id = ? AND spent_since IS NOT NULL", (account,)))

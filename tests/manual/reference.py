@@ -169,13 +169,13 @@ def api_of_chargers() -> str:
         "[another page](api-households.md)."
     )
     problems = rows("code", "status", of=((code(one), str(status)) for one, status in OF_CODE.items()))
-    found = [one for one in ENDPOINTS if one.tag in OF_CHARGERS]
+    found = [one for one in ENDPOINTS if one.group in OF_CHARGERS]
     return page("API: chargers and the server", words, _api(found), f"## Codes of problems\n\n{problems}")
 
 
 def api_of_households() -> str:
     words = "The rest is on [another page](api-chargers.md)."
-    found = [one for one in ENDPOINTS if one.tag not in OF_CHARGERS]
+    found = [one for one in ENDPOINTS if one.group not in OF_CHARGERS]
     return page("API: people and money", words, _api(found))
 
 
@@ -183,7 +183,7 @@ def _api(endpoints: Iterable[Endpoint]) -> str:
     def row(one: Endpoint) -> tuple[str, str, str]:
         return code(f"{one.method} {one.path}"), "none" if one.role is Role.OUTSIDE else one.role.word, one.summary
 
-    groups = groupby(sorted(endpoints, key=lambda one: one.tag), lambda one: one.tag)
+    groups = groupby(sorted(endpoints, key=lambda one: one.group), lambda one: one.group)
     return "\n\n".join(
         f"## {name.capitalize()}\n\n{rows('request', 'role', 'what it does', of=map(row, found))}"
         for name, found in groups

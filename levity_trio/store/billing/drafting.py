@@ -333,7 +333,7 @@ _TO_CLOSE: Final = (
     " AND EXISTS (SELECT 1 FROM position WHERE statement_id = statement.id"
     " AND kind IN ('session', 'free', 'base fee', 'correction')) ORDER BY account_id, id"
 )
-_CHARGED_FOR: Final = (
+_PAID_BY_WALLET: Final = (
     "SELECT coalesce(sum(ledger.amount), 0) FROM position CROSS JOIN ledger ON ledger.tx_id = position.tx_id"
     " AND ledger.account_id = position.account_id WHERE position.statement_id = ?"
     " AND position.kind IN ('session', 'free') AND ledger.kind = 'charge'"
@@ -372,5 +372,5 @@ def _closables(rows: Rows, draft: int, salt: bytes) -> Iterator[Closable]:
     for statement, account, charged, currency, content in rows(_TO_CLOSE, (draft,)):
         own_salt = hashlib.sha256(salt + str(statement).encode()).hexdigest()
         party = names_text(names_now(rows, statement, account), own_salt)
-        ((paid,),) = rows(_CHARGED_FOR, (statement,))
+        ((paid,),) = rows(_PAID_BY_WALLET, (statement,))
         yield Closable(statement, account, -charged - paid, currency, content, party, party_digest(party))

@@ -147,12 +147,12 @@ class BillerRow:
     set_by: str
 
 
-_BILLERS: Final = Shape(BillerRow, logo_bytes="length(logo)", has_template="template IS NOT NULL")
+_BILLER: Final = Shape(BillerRow, logo_bytes="length(logo)", has_template="template IS NOT NULL")
 
 
 def biller(db: Database) -> BillerRow | None:
     """Return who bills now; None until somebody said it."""
-    found = _BILLERS.every(db, "FROM biller ORDER BY id DESC LIMIT 1")
+    found = _BILLER.every(db, "FROM biller ORDER BY id DESC LIMIT 1")
     return found[0] if found else None
 
 
@@ -176,7 +176,7 @@ class FirstBill:
     is_ready: bool
 
 
-_BILLER: Final = "SELECT bank_account IS NOT NULL FROM biller ORDER BY id DESC LIMIT 1"
+_HAS_BANK_ACCOUNT: Final = "SELECT bank_account IS NOT NULL FROM biller ORDER BY id DESC LIMIT 1"
 _OWNS: Final = (
     "EXISTS (SELECT 1 FROM ownership INDEXED BY ownership_of_account WHERE account_id = account.id"
     " AND what IN ('tag', 'space') AND voided_at IS NULL)"
@@ -196,7 +196,7 @@ def first_bill(db: Database) -> FirstBill:
     """Return what the first bill needs."""
     db.execute("BEGIN")
     rows = rows_of(db)
-    biller = rows(_BILLER, ())
+    biller = rows(_HAS_BANK_ACCOUNT, ())
     ((chargers,),) = rows("SELECT count(*) FROM cp", ())
     ((accounts, owning, without),) = rows(_ACCOUNTS, ())
     ((tariffs, first),) = rows(_TARIFFS, ())

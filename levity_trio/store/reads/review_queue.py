@@ -57,11 +57,11 @@ TRANSACTION: Final = "transaction"
 MESSAGE: Final = "message"
 _REVIEW: Final = Shape(Review, event="tx_event_id")
 _MESSAGE: Final = Shape(SetAsideMessage)
-_TRANSACTIONS: Final = (
+_QUEUED_TRANSACTIONS: Final = (
     f"(SELECT start_time AS at, '{TRANSACTION}' AS kind, id, cp_id FROM tx INDEXED BY tx_doubtful"  # noqa: S608 - ours
     " WHERE review IS NOT NULL)"
 )
-_MESSAGES: Final = (
+_QUEUED_MESSAGES: Final = (
     f"(SELECT received_at AS at, '{MESSAGE}' AS kind, id, cp_id FROM set_aside INDEXED BY set_aside_waiting"  # noqa: S608
     " WHERE looked_at IS NULL)"
 )
@@ -74,7 +74,7 @@ def queue(
     """Return a page of the queue; without hidden chargers, unless one is named. Raises NoPage."""
     db.execute("BEGIN")
     conditions = given(("cp_id = ?", charger)) or [_VISIBLE]
-    sources = {TRANSACTION: _TRANSACTIONS, MESSAGE: _MESSAGES}
+    sources = {TRANSACTION: _QUEUED_TRANSACTIONS, MESSAGE: _QUEUED_MESSAGES}
     branches = [Branch(source, conditions) for name, source in sources.items() if kind in (None, name)]
     listing = Listing(branches, ("at", "kind", "id"), is_newest_first)
     return read_page(db, listing, wanted, lambda key: _waiting(db, key))
@@ -116,11 +116,11 @@ class Counts:
     asked_tags: Kind
 
 
-_WAITING_TRANSACTIONS: Final = (
+_TIMES_OF_TRANSACTIONS: Final = (
     "SELECT min(opened_at) AS since FROM review INDEXED BY review_open JOIN tx ON tx.id = tx_id"
     " WHERE resolved_at IS NULL AND cp_id NOT IN (SELECT id FROM hidden_cp) GROUP BY tx_id"
 )
-_WAITING_MESSAGES: Final = (
+_TIMES_OF_MESSAGES: Final = (
     "SELECT received_at AS since FROM set_aside INDEXED BY set_aside_waiting WHERE looked_at IS NULL"
     " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
 )
@@ -135,8 +135,8 @@ def counts(db: Database) -> Counts:
     """Return how much waits."""
     db.execute("BEGIN")
     return Counts(
-        transactions=_kind(db, _WAITING_TRANSACTIONS),
-        messages=_kind(db, _WAITING_MESSAGES),
+        transactions=_kind(db, _TIMES_OF_TRANSACTIONS),
+        messages=_kind(db, _TIMES_OF_MESSAGES),
         newcomers=_kind(db, _NEWCOMERS),
         asked_tags=_kind(db, _ASKED),
     )
@@ -149,7 +149,7 @@ def _kind(db: Database, waiting: str) -> Kind:
 
 TRANSACTIONS, REVIEWS, SET_ASIDE = "transactions", "reviews", "set-aside"
 _NEWEST_EVENT: Final = "SELECT max(id) FROM tx_event WHERE tx_id = ?"
-_MESSAGE_ROW: Final = (
+_FRAME_OF_MESSAGE: Final = (
     "SELECT set_aside.id, set_aside.cp_id, received_at, set_aside.action, tx_id, frame"  # noqa: S608 - our own names
     f" FROM set_aside JOIN {evidence_of('set_aside')} WHERE set_aside.id = ?"
 )
@@ -249,7 +249,7 @@ def _item(db: Database, waiting: Waiting) -> ReviewItem:
 
 def message(db: Database, number: int) -> Unlinked | None:
     """Return a message that was set aside."""
-    found = db.execute(_MESSAGE_ROW, (number,)).fetchall()
+    found = db.execute(_FRAME_OF_MESSAGE, (number,)).fetchall()
     return Unlinked(*found[0]) if found else None
 
 

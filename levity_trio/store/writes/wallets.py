@@ -17,7 +17,7 @@ from levity_trio.billing.money import CURRENCIES
 from levity_trio.events import WalletCovered, WalletEntered, WalletSpent, WalletTermsChanged
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.reads.charges import Used
-from levity_trio.store.wallets import currency_of, is_on_closed_statement, standing_of
+from levity_trio.store.wallets import currency_of, is_on_closed_statement, is_spent, standing_of
 from levity_trio.store.writes.accounts import Code, Refused, find
 from levity_trio.store.writes.commands import Message
 from levity_trio.wire.times import stamp
@@ -53,7 +53,7 @@ def set_terms(db: UnitOfWork, account: int, new: NewTerms) -> bool:
         "INSERT INTO wallet_terms (account_id, kind, limit_amount, since, set_by, reason) VALUES (?, ?, ?, ?, ?, ?)",
         (account, new.terms, new.limit, new.at, new.by, new.reason),
     )
-    was_spent = _is_spent(db, account)
+    was_spent = is_spent(db.rows, account)
     db.execute(_SET, (account, new.limit, since))
     db.record(WalletTermsChanged(charger=None, at=new.at, account=account, terms=new.terms, by=new.by))
     if since is None:
@@ -75,10 +75,6 @@ def assess(db: UnitOfWork, account: int, at: str) -> None:
     db.execute("UPDATE wallet SET spent_since = ? WHERE account_id = ?", (at if is_spent else None, account))
     kind = WalletSpent if is_spent else WalletCovered
     db.record(kind(charger=None, at=at, account=account))
-
-
-def _is_spent(db: UnitOfWork, account: int) -> bool:
-    return db.row("SELECT 1 FROM wallet WHERE account_id = ? AND spent_since IS NOT NULL", (account,)) is not None
 
 
 BY: Final = "wallet"

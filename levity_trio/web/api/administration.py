@@ -52,7 +52,7 @@ class BelowQuery(Sent):
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
-@ENDPOINTS.get("/api/version", Role.VIEWER, tag="server")
+@ENDPOINTS.get("/api/version", Role.VIEWER, group="server")
 async def _version(_request: Request) -> ProgramVersion:
     """The version of the server"""
     return ProgramVersion("levity-trio", __version__)

@@ -82,8 +82,8 @@ def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) 
 
     def declare(handle: H) -> H:
         of_all, of_one = f"List {words} of all chargers.", f"List {words} of a charger."
-        endpoints.get(f"{ADMIN}/{name}", role, "invalid", tag=TAG, summary=of_all)(handle)
-        return endpoints.get(f"{CHARGER}/{name}", role, "invalid", "not_found", tag=TAG, summary=of_one)(handle)
+        endpoints.get(f"{ADMIN}/{name}", role, "invalid", group=TAG, summary=of_all)(handle)
+        return endpoints.get(f"{CHARGER}/{name}", role, "invalid", "not_found", group=TAG, summary=of_one)(handle)
 
     return declare
 

@@ -163,13 +163,14 @@ H = TypeVar("H", bound=Handler)
 class Endpoint:
     """One endpoint. `answer` is the type of what `handle` returns, None for an empty response (204).
 
-    `handle` may also return an Answer, or a Starlette Response. `problems` are the codes beside those of all endpoints.
+    `group` is its group in the documentation, which OpenAPI calls a tag. `handle` may also return an Answer, or a
+    Starlette Response. `problems` are the codes beside those of all endpoints.
     """
 
     method: str
     path: str
     role: Role
-    tag: str
+    group: str
     summary: str
     handle: Handler
     answer: Any = None
@@ -201,7 +202,7 @@ class Declared(TypedDict, total=False):
     read as it arrives, and of what a Response has in it.
     """
 
-    tag: str
+    group: str
     summary: str
     query: type[msgspec.Struct]
     body: Body
@@ -223,9 +224,9 @@ class Endpoints(list[Endpoint]):
     role come the codes of the problems beside those of all endpoints.
     """
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, group: str) -> None:
         super().__init__()
-        self._tag = tag
+        self._group = group
 
     def get(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
         return self._declared("GET", path, role, problems, more)
@@ -246,7 +247,7 @@ class Endpoints(list[Endpoint]):
         self, method: str, path: str, role: Role, problems: tuple[str, ...], more: Declared
     ) -> Callable[[H], H]:
         def declare(handle: H) -> H:
-            said: Declared = {"tag": self._tag, **_said_by(handle), **more}
+            said: Declared = {"group": self._group, **_said_by(handle), **more}
             self.append(Endpoint(method=method, path=path, role=role, handle=handle, problems=problems, **said))
             return handle
 

@@ -207,7 +207,7 @@ def _kinds(endpoint: Endpoint) -> list[Any]:
 def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
     operation: dict[str, Any] = {
         "operationId": _identity(endpoint),
-        "tags": [endpoint.tag],
+        "tags": [endpoint.group],
         "summary": endpoint.summary,
         "description": _needs(endpoint),
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint, schemas)],

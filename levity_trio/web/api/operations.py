@@ -375,7 +375,7 @@ async def _send_raw(request: Asked[OperationQuery, RawCall]) -> Sending:
 @ENDPOINTS.post(
     "/api/charge-points/{id}/request",
     *(Role.OPERATOR, *PROBLEMS, "conflict", "needs_force"),
-    tag="older",
+    group="older",
     body=ActionBody(RawCall, has_others=True),
 )
 async def _older(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
@@ -392,7 +392,7 @@ async def _older(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]
     return await respond(request, sending, errors="http")
 
 
-@ENDPOINTS.delete("/api/admin/commands/{id}", Role.OPERATOR, "not_found", "wrong_state", tag="commands")
+@ENDPOINTS.delete("/api/admin/commands/{id}", Role.OPERATOR, "not_found", "wrong_state", group="commands")
 async def _cancel(request: Request) -> SentCommand:
     """Cancel a command that is still queued"""
     command = request.number()
@@ -510,7 +510,7 @@ async def list_commands(request: Asked[PagedWhose, None]) -> ListPage[Command]:
     )
 
 
-@ENDPOINTS.get("/api/admin/commands/{id}", Role.OPERATOR, "not_found", tag="commands")
+@ENDPOINTS.get("/api/admin/commands/{id}", Role.OPERATOR, "not_found", group="commands")
 async def get_command(request: Request) -> Command:
     """Show a command: its state, its answer, and its outcome so far."""
     number = request.number()

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from levity_trio.config import API_PORT, DRIVERS_CONNECTIONS, EnvironmentProblem, Guests, ServerConfig, socket_path
-from levity_trio.listening.addresses import Flags, is_loopback, listen, reachable
+from levity_trio.listening.addresses import Flags, is_loopback, listen, port_of, reachable
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.writes import users as user_writes
@@ -116,12 +116,8 @@ class ApiListeners(NamedTuple):
 
     def in_config(self, config: ServerConfig) -> ServerConfig:
         """Return a configuration with the ports that were selected where it says 0."""
-        api_port = _port(self.port) if self.port else config.api_port
-        return replace(config, api_port=api_port, drivers_port=_port(self.drivers) if self.drivers else None)
-
-
-def _port(listeners: Sequence[trio.SocketListener]) -> int:
-    return int(listeners[0].socket.getsockname()[1])
+        api_port = port_of(self.port) if self.port else config.api_port
+        return replace(config, api_port=api_port, drivers_port=port_of(self.drivers) if self.drivers else None)
 
 
 async def listen_for_api(config: ServerConfig) -> ApiListeners:

@@ -112,7 +112,7 @@ class Form:
     @property
     def topic(self) -> str:
         """The topic of the manual that is about it, "" for none."""
-        return OF_DRIVERS if self.view.caller.role is Role.DRIVER else TOPICS.get(self.endpoint.tag, "")
+        return OF_DRIVERS if self.view.caller.role is Role.DRIVER else TOPICS.get(self.endpoint.group, "")
 
     async def show(
         self, entered: Mapping[str, str], problems: Mapping[str, str], status: int = HTTPStatus.OK
@@ -430,7 +430,7 @@ async def _explanation(view: View, endpoint: Endpoint, refused: Refused) -> str 
         return await _interrupts(view, refused)
     if refused.code == CHANGED and endpoint.path.startswith(OF_SESSIONS):
         return _(LOOK_AGAIN)
-    may_wait = refused.code == NOT_CONNECTED and endpoint.tag == OPERATIONS
+    may_wait = refused.code == NOT_CONNECTED and endpoint.group == OPERATIONS
     return _(AWAY) if may_wait else None
 
 

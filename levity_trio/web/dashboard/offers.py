@@ -106,7 +106,9 @@ class Offers:
     def _is_shown(self, one: Field, around: Circumstances) -> bool:
         """`force` is an admin's, and of operations only where it changes anything."""
         if one.name == FORCE:
-            is_useful = self.endpoint.tag != OPERATIONS or ("needs_force" in self.endpoint.problems and around.sessions)
+            is_useful = self.endpoint.group != OPERATIONS or (
+                "needs_force" in self.endpoint.problems and around.sessions
+            )
             return self.view.caller.role >= Role.ADMIN and bool(is_useful)
         return True
 
@@ -128,7 +130,7 @@ class Offers:
         name = last_name(field.name)
         if name == "idTag" and not offers and self.endpoint.path.endswith("remote-start"):
             return self.desk.api.config.auto_start_id_tag
-        if self.endpoint.tag != OPERATIONS or field.name.startswith(QUERY):
+        if self.endpoint.group != OPERATIONS or field.name.startswith(QUERY):
             return ""
         is_meant = field.is_enforced or name == "transactionId" or self.endpoint.path.endswith("remote-start")
         if name in SOLE:

@@ -25,6 +25,7 @@ from typing import Final
 import trio
 
 from levity_trio.access.admission import network_of
+from levity_trio.listening.addresses import port_of
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS
@@ -92,7 +93,7 @@ async def open_ftp(
     connections: Counter[str] = Counter()
     async with trio.open_nursery() as tasks:
         await tasks.start(trio.serve_listeners, partial(_serve, transfers, data_ports, connections), listeners)
-        yield int(listeners[0].socket.getsockname()[1])
+        yield port_of(listeners)
         tasks.cancel_scope.cancel()
 
 

@@ -59,7 +59,7 @@ def of(*answers: type[msgspec.Struct]) -> dict[str, Any]:
     """The schemas of endpoints with these answers."""
     described = document(
         Endpoint(
-            method="GET", path=f"/api/{number}", role=Role.VIEWER, tag="a", summary="b", handle=handle, answer=answer
+            method="GET", path=f"/api/{number}", role=Role.VIEWER, group="a", summary="b", handle=handle, answer=answer
         )
         for number, answer in enumerate(answers)
     )

@@ -178,7 +178,7 @@ async def _nothing(_request: Request) -> None:
     pass
 
 
-KINDS = Endpoint(method="PUT", path="/", role=Role.ADMIN, tag="", summary="", handle=_nothing, body=StructBody(Kinds))
+KINDS = Endpoint(method="PUT", path="/", role=Role.ADMIN, group="", summary="", handle=_nothing, body=StructBody(Kinds))
 
 
 def test_what_is_to_be_changed_comes_back_as_it_was() -> None:

@@ -64,6 +64,6 @@ async def test_pages_are_found_by_words(site: Site) -> None:
 
 def test_the_question_mark_of_a_form_leads_to_a_page_too() -> None:
     assert all(manual.find(topic).topic == topic for topic in (*TOPICS.values(), OF_DRIVERS))
-    groups = {one.tag for one in ENDPOINTS if one.changes and one.role > Role.DRIVER}
+    groups = {one.group for one in ENDPOINTS if one.changes and one.role > Role.DRIVER}
     assert TOPICS.keys() <= groups
     assert groups - TOPICS.keys() == {"commands", "older", "server", "stations"}

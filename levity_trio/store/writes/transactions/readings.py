@@ -66,6 +66,7 @@ PLACES_AMONG = 100
 """The newest rows of a connector, which show what registers it sends."""
 TIMES_AT_ONCE = 125
 AS_SENT = "sent_timestamp, measurand, value, unit, context, location, phase, format"
+_REACH = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
 STORED = (
     f"SELECT timestamp, {AS_SENT} FROM meter_val WHERE cp_id = ? AND conn_id = ? AND source = ?"  # noqa: S608 - ours
     f" AND timestamp IN ({marks(range(TIMES_AT_ONCE))}) LIMIT ?"
@@ -397,8 +398,7 @@ def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: 
         resolve_doubts(db, reopened.id, origin.received_at)
         tell_neighbours(db, origin, tx, tx.id)
     elif following.kind is Kind.REJUDGE:
-        reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
-        db.execute(reach, (sign.moment.understood, tx.id))
+        db.execute(_REACH, (sign.moment.understood, tx.id))
         judge_again(db, origin, tx.id, cause)
 
 
@@ -437,8 +437,7 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, b
         readings = _counted(db, origin, batch, list(group))
         insert(db, received, batch, transaction, readings)
         if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
-            reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
-            db.execute(reach, (at, transaction))
+            db.execute(_REACH, (at, transaction))
     link_again(db, received, transaction, batch)
     tx = load(db, transaction)
     if TABLE[state(tx), Cause.LATER].kind is Kind.REJUDGE:

@@ -1,4 +1,4 @@
-"""The size of the program: `python -m tests.size`, beside an earlier commit with `--against COMMIT`.
+"""The size of the program: `python -m tests.tokens`, beside an earlier commit with `--against COMMIT`.
 
 Tokens of Python are those of `tokenize`, without comments, docstrings, line ends and indents. In templates, style
 sheets, scripts, SQL and other data, a token is a word, a number or a sign. The manual and pictures do not count.
