@@ -180,7 +180,8 @@ class Workers:
             while self._workers and not self._is_over():
                 for connection in wait([*self._workers]):
                     assert isinstance(connection, Connection)
-                    self._hear(connection)
+                    if not self._is_over():  # with -x, one of them may just have told the last failure
+                        self._hear(connection)
         finally:  # after an interruption, each ends when it has nobody to tell of its present test
             for connection in self._workers:
                 connection.close()
