@@ -56,7 +56,10 @@ class Span(NamedTuple):
 
 
 class Period(NamedTuple):
-    """A thing belongs to an account. `vehicle` is the one that a tag names; `id` is 0 for one that is not stored."""
+    """A thing belongs to an account. `vehicle` is the one that a tag names; `id` is 0 for one that is not stored.
+
+    `is_exclusive` is whether a space is for the household only (access/places.py).
+    """
 
     account: int
     span: Span
@@ -64,10 +67,12 @@ class Period(NamedTuple):
     id: int = 0
     given_by: str = ""
     reason: str | None = None
+    is_exclusive: bool = False
 
     def is_like(self, other: Period) -> bool:
         """Whether both say the same, perhaps of different times."""
-        return (self.account, self.vehicle) == (other.account, other.vehicle)
+        mine, others = (self.account, self.vehicle), (other.account, other.vehicle)
+        return mine == others and self.is_exclusive == other.is_exclusive
 
 
 # Changes

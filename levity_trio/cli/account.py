@@ -46,6 +46,7 @@ Examples:
   levity-trio account give 7 --tag 04A1B2C3 --since 2026-03-15T12:00
   levity-trio account give 7 --charger CP-1
   levity-trio account give 7 --charger CP-1 --connector 2 --name "Space 12"
+  levity-trio account give 7 --charger CP-1 --connector 2 --only
   levity-trio account give 7 --vehicle "Anna's car" --until 2026-12-31
   levity-trio account give 7 --transaction 1000017 --reason "their guest"
 
@@ -208,6 +209,7 @@ def close(operator: Operator, named: str, until: str | None) -> None:
 @_BELONGING
 @click.option("--until", metavar="TIME", help="Until when, if that is known.")
 @click.option("--name", help="The name of a space.")
+@click.option("--only/--for-everybody", "exclusive", default=None, help="Whether only this household may charge there.")
 def give(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
     """Make a tag, a space, a vehicle or a transaction belong to an account."""
     number = operator.number("accounts", named)

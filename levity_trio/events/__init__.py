@@ -368,7 +368,7 @@ class OwnershipChanged(Fact):
 
     `change` is given, ended or voided: a voided period was wrong, and further facts say what holds instead. `key` is
     the normal form of a tag, the charger of a space (`connector` 0: all of them), or the number of a vehicle. `vehicle`
-    is the one that a tag names.
+    is the one that a tag names. `exclusive` is whether a space is for the household only.
     """
 
     ownership: int
@@ -381,6 +381,7 @@ class OwnershipChanged(Fact):
     since: str
     until: str | None
     by: str
+    exclusive: bool = False
 
 
 @record

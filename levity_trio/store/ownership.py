@@ -23,7 +23,7 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
 
 _PERIODS: Final = (
-    "SELECT account_id, since, until, vehicle_id, id, given_by, reason FROM ownership"
+    "SELECT account_id, since, until, vehicle_id, id, given_by, reason, is_exclusive FROM ownership"
     " WHERE what = ? AND key = ? AND conn_id = ? AND voided_at IS NULL ORDER BY since"
 )
 _OPEN: Final = "SELECT since, until FROM account WHERE id = ?"
@@ -36,7 +36,10 @@ _CHARGED: Final = (
 def periods_of(rows: Rows, thing: Thing) -> list[Period]:
     """Return the periods of a thing that were not voided, the oldest first."""
     found = rows(_PERIODS, thing)
-    return [Period(account, Span(since, until), *rest) for account, since, until, *rest in found]
+    return [
+        Period(account, Span(since, until), vehicle, number, given_by, reason, bool(is_exclusive))
+        for account, since, until, vehicle, number, given_by, reason, is_exclusive in found
+    ]
 
 
 _Place = tuple[str | None, str, int | None]

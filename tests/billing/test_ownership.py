@@ -96,6 +96,13 @@ def test_a_loan_goes_back() -> None:
     assert change.begins == (card._replace(span=span(5)), Period(BEN, span(3, 5)))
 
 
+def test_a_space_that_becomes_the_households_only_ends_a_period_and_begins_one() -> None:
+    space = Period(ANNA, span(0), id=1)
+    change = plan([space], span(3), Period(ANNA, span(3), is_exclusive=True), at(3))
+    assert (change.ends, change.begins) == ((space,), (Period(ANNA, span(3), is_exclusive=True),))
+    assert change.deprived is None
+
+
 # The choice
 
 

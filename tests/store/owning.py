@@ -47,8 +47,9 @@ class House:
         until: str | None = None,
         reason: str | None = None,
         vehicle: int | None = None,
+        exclusive: bool | None = None,
     ) -> bool:
-        belonging = self.tag(thing, vehicle) if isinstance(thing, str) else NamedThing(thing)
+        belonging = self.tag(thing, vehicle) if isinstance(thing, str) else NamedThing(thing, is_exclusive=exclusive)
         return self.books.run(ownership.give, account, belonging, Span(since, until), self.said(reason))
 
     def take(self, account: int, thing: Thing | str, since: str, reason: str | None = None) -> None:

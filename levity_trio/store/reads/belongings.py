@@ -31,7 +31,8 @@ class Belonging:
     """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, if that is known.
 
     `connector` null is the whole charger. `vehicle` is a vehicle, or the one that a tag names. `name` is that of the
-    space or the vehicle. A period that was wrong is voided; others say what holds instead.
+    space or the vehicle. `exclusive` is whether a space is for its household only. A period that was wrong is voided;
+    others say what holds instead.
     """
 
     id: int
@@ -42,6 +43,7 @@ class Belonging:
     connector: int | None
     vehicle: int | None
     name: str | None
+    exclusive: bool
     since: str
     until: str | None
     given_at: str
@@ -74,6 +76,7 @@ _EXPRESSIONS: Final = {
     "connector": _OF_SPACE.format("nullif(ownership.conn_id, 0)"),
     "vehicle": "ownership.vehicle_id",
     "name": "CASE what WHEN 'space' THEN space.name WHEN 'vehicle' THEN vehicle.name END",
+    "exclusive": "is_exclusive",
     "since": "ownership.since",
     "until": "ownership.until",
 }

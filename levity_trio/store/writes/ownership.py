@@ -17,7 +17,9 @@ from levity_trio.store.writes import hiding
 from levity_trio.store.writes.accounts import Code, Refused, check_known, find
 from levity_trio.store.writes.hiding import UnknownCharger
 
-_COLUMNS: Final = "account_id, what, key, conn_id, id_tag, vehicle_id, since, until, given_at, given_by, reason"
+_COLUMNS: Final = (
+    "account_id, what, key, conn_id, id_tag, vehicle_id, since, until, given_at, given_by, reason, is_exclusive"
+)
 
 
 class SameTag(Exception):
@@ -33,11 +35,15 @@ class Said(NamedTuple):
 
 
 class NamedThing(NamedTuple):
-    """A thing, as an operator names it: `id_tag` is a tag as entered, `vehicle` the one that it names."""
+    """A thing, as an operator names it: `id_tag` is a tag as entered, `vehicle` the one that it names.
+
+    `is_exclusive` is whether a space is for the household only; None: as it is.
+    """
 
     thing: Thing
     id_tag: str | None = None
     vehicle: int | None = None
+    is_exclusive: bool | None = None
 
 
 def give(db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: Said) -> bool:
@@ -48,12 +54,16 @@ def give(db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: 
     if span.until is not None and span.until <= span.since:
         raise Refused(Code.CONFLICT, f"give a time after {span.since}, since when it belongs to it", "until")
     known = periods_of(db.rows, belonging.thing)
-    vehicle = belonging.vehicle
+    before = next((one for one in known if one.account == account and one.span.covers(span.since)), None)
+    vehicle, is_exclusive = belonging.vehicle, belonging.is_exclusive
     if vehicle is None:  # a tag goes on to name the vehicle that it names
-        vehicle = next((one.vehicle for one in known if one.account == account and one.span.covers(span.since)), None)
+        vehicle = before and before.vehicle
     if belonging.thing.what is What.VEHICLE:
         vehicle = int(belonging.thing.key)
-    return _apply(db, belonging, plan(known, span, Period(account, span, vehicle), said.at), span, said)
+    if is_exclusive is None:
+        is_exclusive = before is not None and before.is_exclusive
+    wanted = Period(account, span, vehicle, is_exclusive=is_exclusive)
+    return _apply(db, belonging, plan(known, span, wanted, said.at), span, said)
 
 
 def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> None:
@@ -133,8 +143,8 @@ def _begin(db: UnitOfWork, belonging: NamedThing, period: Period, said: Said) ->
     if period.id:
         ((id_tag,),) = db.rows("SELECT id_tag FROM ownership WHERE id = ?", (period.id,))
     number = db.insert(
-        f"INSERT INTO ownership ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",  # noqa: S608
-        (period.account, *thing, id_tag, period.vehicle, *period.span, *said),
+        f"INSERT INTO ownership ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",  # noqa: S608
+        (period.account, *thing, id_tag, period.vehicle, *period.span, *said, period.is_exclusive),
     )
     _record(db, thing, period._replace(id=number), "given", said)
 
@@ -151,6 +161,7 @@ def _record(db: UnitOfWork, thing: Thing, period: Period, change: str, said: Sai
             key=thing.key,
             connector=thing.connector,
             vehicle=period.vehicle,
+            exclusive=period.is_exclusive,
             since=period.span.since,
             until=period.span.until,
             by=said.by,

@@ -92,6 +92,11 @@ class ThingBody(Sent):
     vehicle: Id | None = None
 
 
+Exclusive = Annotated[
+    bool, Meta(description="For this household only: other cards may not charge at this space. Left out, as it is.")
+]
+
+
 class GiveBody(ThingBody):
     """What belongs to the account, since when (now) and until when. `name` is that of a space."""
 
@@ -99,6 +104,7 @@ class GiveBody(ThingBody):
     until: LocalTime = None
     reason: Reason | None = None
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    exclusive: Exclusive | None = None
 
 
 class TakeBody(ThingBody):
@@ -215,7 +221,7 @@ def _ways(*others: str) -> list[Fields]:
     f"{ACCOUNT}/give",
     Role.OPERATOR,
     *PROBLEMS,
-    body=StructBody(GiveBody, partial(_ways, "name")),
+    body=StructBody(GiveBody, partial(_ways, "name", "exclusive")),
     personal=("name", "reason"),
 )
 async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
@@ -223,8 +229,10 @@ async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
     body = request.body
     belongs, who, zone = _belongs(request, body), said(request, body.reason), request.zone
     span = Span(local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone))
-    if body.name is not None and body.charger is None:
-        raise invalid("name", "only a space has a name here")
+    for field in ("name", "exclusive"):
+        if getattr(body, field) is not None and body.charger is None:
+            raise invalid(field, "only a space has this")
+    belongs = belongs._replace(is_exclusive=body.exclusive)
 
     def write(db: UnitOfWork) -> None:
         if belongs.vehicle is not None:
