@@ -13,15 +13,14 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import normalize, read_po
 
 from levity_trio.locale import DOMAIN, FOLDER
 
@@ -144,11 +143,34 @@ def update(language: str, folder: Path = FOLDER) -> Path:
         with path.open("rb") as known:
             catalogue = read_po(known, locale=language, domain=DOMAIN)
     catalogue.update(extracted(), no_fuzzy_matching=True)
-    catalogue.obsolete.clear()
-    catalogue.revision_date = datetime.now(UTC)
-    with path.open("wb") as made:
-        write_po(made, catalogue, width=120, include_lineno=False, sort_by_file=True)
+    path.write_text(written(catalogue), encoding="utf-8")
     return path
+
+
+def written(catalogue: Catalog) -> str:
+    """Return the text of a catalogue: sorted, without places, flags and dates, so that two people's work merges."""
+    head = {"Language": catalogue.locale_identifier, "Content-Type": "text/plain; charset=utf-8"}
+    head["Plural-Forms"] = catalogue.plural_forms
+    lines = "".join(f"{_quoted(f'{name}: {value}' + chr(10))}\n" for name, value in head.items())
+    messages = sorted((one for one in catalogue if one.id), key=_first)
+    return "\n".join((f'msgid ""\nmsgstr ""\n{lines}', *map(_entry, messages)))
+
+
+def _entry(message: Message) -> str:
+    if isinstance(message.id, str):
+        return f"msgid {_quoted(message.id)}\nmsgstr {_quoted(str(message.string or ''))}\n"
+    one, many = message.id
+    forms = message.string if isinstance(message.string, tuple) else ("", "")
+    said = "".join(f"msgstr[{place}] {_quoted(text)}\n" for place, text in enumerate(forms))
+    return f"msgid {_quoted(one)}\nmsgid_plural {_quoted(many)}\n{said}"
+
+
+def _first(message: Message) -> str:
+    return message.id if isinstance(message.id, str) else message.id[0]
+
+
+def _quoted(text: str) -> str:
+    return normalize(text, width=0)
 
 
 def invent(language: str, folder: Path) -> None:
@@ -161,8 +183,7 @@ def invent(language: str, folder: Path) -> None:
             message.string = f"«{message.id}»" if message.id else message.string
         else:
             message.string = tuple(f"«{text}»" for text in message.id)
-    with path.open("wb") as file:
-        write_po(file, catalogue)
+    path.write_text(written(catalogue), encoding="utf-8")
 
 
 if __name__ == "__main__":

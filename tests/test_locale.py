@@ -108,5 +108,5 @@ def test_a_wheel_has_compiled_catalogues(folder: Path, tmp_path: Path) -> None:
         wheel.extractall(installed)
     (installed / "levity_trio" / "locale" / "fr" / "LC_MESSAGES" / "levity_trio.po").unlink(missing_ok=True)
     ran = subprocess.run([sys.executable, "-c", SPOKEN], cwd=installed, check=True, capture_output=True, text=True)
-    assert ran.stdout == "('en', 'fr') «Log in»\n"
+    assert ran.stdout == "('en', 'de', 'fr') «Log in»\n"
     assert not [*source.rglob("*.mo")], "no checkout has one"

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, an_example, changes, limit, together
+from levity_trio.cli.declaring import OF_CHARGER, OF_LANGUAGE, an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import confirm, counted, local_words, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, PATIENCE_SECONDS, download, send_file, show_file, show_results
 from levity_trio.config import ConfigError
 
 COLUMNS: Final = ("id", "name", "contact", "since", "until")
-DETAILS: Final = ("id", "name", "address", "contact", "notes", "since", "until")
+DETAILS: Final = ("id", "name", "address", "contact", "notes", "language", "since", "until")
 BELONGINGS: Final = ("what", "which", "name", "vehicle", "since", "until", "given_by", "reason", "voided_at")
 OF_TRANSACTION: Final = ("id", "start_time", "charger", "connector", "id_tag", "energy_kwh", "ground", "outside")
 FILES: Final = {"accounts": "account", "tags": "account-tag", "spaces": "account-space", "vehicles": "vehicle"}
@@ -99,6 +99,7 @@ _FIELDS: Final = together(
     click.option("--address", help="Where statements go."),
     click.option("--contact", help="Mail, telephone."),
     click.option("--notes", help="Anything else."),
+    OF_LANGUAGE,
     click.option("--since", metavar="TIME", help="Since when it is open."),
     click.option("--until", metavar="TIME", help="Until when it is open."),
 )

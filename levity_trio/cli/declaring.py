@@ -25,6 +25,7 @@ JSON_PARAMETER: Final = click.Option(["is_json", "--json"], is_flag=True, help="
 JSON_LINES: Final = click.option("is_json", "--json", is_flag=True, help="Output JSON lines, for programs.")
 JSON_RESULT: Final = click.option("is_json", "--json", is_flag=True, help="Output the result as JSON.")
 OF_CHARGER: Final = click.option("--charger", metavar="ID", help="Only of this charger.")
+OF_LANGUAGE: Final = click.option("--language", metavar="LANGUAGE", help="Of pages and papers: en or de.")
 ID: Final = click.argument("number", type=int, metavar="ID")
 TRANSACTION: Final = click.argument("transaction", type=int)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import ID
+from levity_trio.cli.declaring import ID, OF_LANGUAGE, changes
 from levity_trio.cli.operator import Operator, over_socket
 from levity_trio.cli.terminal import local_minute
 from levity_trio.config import ConfigError
@@ -52,17 +52,20 @@ _API: Final = click.option(
 @click.argument("name")
 @click.option("role", "--role", type=_ROLES, required=True, help="What the user may do.")
 @_ACCOUNT
+@OF_LANGUAGE
 @_STDIN
 @_LINK
 @_PIN
 @_API
-def add(operator: Operator, name: str, role: str, account: str | None, *, is_stdin: bool, **kinds: bool) -> None:
+def add(
+    operator: Operator, account: str | None, *, is_stdin: bool, is_link: bool, is_pin: bool, **given: str | None
+) -> None:
     """Add a user. The password is asked for, unless you invite the user."""
-    kind = _kind(**kinds)
+    kind = _kind(is_link=is_link, is_pin=is_pin)
     secret = {"invite": kind} if kind else {"password": _password(is_from_stdin=is_stdin)}
     number = None if account is None else int(operator.number("accounts", account))
-    made = operator.post("users", body={"name": name, "role": role, "account": number, **secret})
-    words = f"This is user {made['id']}, {name} ({role})."
+    made = operator.post("users", body={**changes(given), "account": number, **secret})
+    words = f"This is user {made['id']}, {made['name']} ({made['role']})."
     operator.tell(made, f"{words}\n{_invitation(made['invitation'])}" if made["invitation"] else words)
 
 
@@ -77,13 +80,16 @@ def show_all(operator: Operator) -> None:
 @_NAMED
 @click.option("role", "--role", type=_ROLES, help="What the user may do.")
 @_ACCOUNT
+@OF_LANGUAGE
 @click.option("is_asked", "--password", is_flag=True, help="Ask for a new password.")
 @click.option("is_without", "--no-password", is_flag=True, help="Forget the password; then invite.")
 @_STDIN
 @_API
-def change(operator: Operator, named: str, role: str | None, account: str | None, **password: bool) -> None:
-    """Change role, account or password. A new password ends the user's log-ins."""
-    fields: dict[str, object] = {} if role is None else {"role": role}
+def change(
+    operator: Operator, named: str, role: str | None, account: str | None, language: str | None, **password: bool
+) -> None:
+    """Change role, account, language or password. A new password ends the user's log-ins."""
+    fields: dict[str, object] = changes({"role": role, "language": language})
     if account is not None:
         fields["account"] = int(operator.number("accounts", account))
     if password["is_without"]:
@@ -91,7 +97,7 @@ def change(operator: Operator, named: str, role: str | None, account: str | None
     elif password["is_asked"] or password["is_stdin"]:
         fields["password"] = _password(is_from_stdin=password["is_stdin"])
     if not fields:
-        raise click.UsageError("give what is to change: --role, --account, --password or --no-password")
+        raise click.UsageError("give what is to change: --role, --account, --language, --password or --no-password")
     changed = operator.patch("users", _number(operator, named), body=fields)
     operator.tell(changed, f"user {changed['id']}, {changed['name']}, is changed")
 

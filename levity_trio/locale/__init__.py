@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SOURCE: Final = "en"
+NAMES: Final = {"en": "English", "de": "Deutsch"}
+"""What those who speak a language call it."""
 FOLDER: Final = Path(__file__).parent
 """Has a folder for each language, as gettext wants it: de/LC_MESSAGES/levity_trio.po."""
 DOMAIN: Final = "levity_trio"

@@ -57,7 +57,10 @@ Stretch = Callable[..., Awaitable[Any]]
 
 
 class Login(NamedTuple):
-    """A valid log-in: of a user, or with a token. `role` is the present one; `account` is a driver's."""
+    """A valid log-in: of a user, or with a token. `role` is the present one; `account` is a driver's.
+
+    `language` is that of the household or of the user, None if nobody said it.
+    """
 
     id: int
     user: int | None
@@ -65,6 +68,7 @@ class Login(NamedTuple):
     name: str
     role: str
     account: int | None = None
+    language: str | None = None
 
 
 class Entered(NamedTuple):
@@ -192,7 +196,9 @@ class Logins:
 
     def _of_user(self, stored: StoredLogin) -> Login | None:
         user = None if stored.user is None else self._users.get(stored.user)
-        return None if user is None else Login(stored.id, user.id, None, user.name, user.role, user.account)
+        if user is None:
+            return None
+        return Login(stored.id, user.id, None, user.name, user.role, user.account, user.language)
 
     def _of_token(self, stored: StoredLogin) -> Login | None:
         token = None if stored.token is None else self._tokens.valid(stored.token)

@@ -31,7 +31,9 @@ UNASKED: Final = (Kind.HELD_BACK, Kind.UNPRICED)
 """They have no lines."""
 _STATEMENT: Final = (
     "SELECT statement.account_id, statement.month, zone, currency, prices, taxes, carried_in, total, is_carried,"
-    " number, statement.previous_digest, statement.digest, closed_at, biller_id, party FROM statement"
+    " number, statement.previous_digest, statement.digest, closed_at, biller_id, party,"
+    " CASE WHEN number IS NULL THEN account.language ELSE statement.language END"
+    " FROM statement JOIN account ON account.id = statement.account_id"
     " LEFT JOIN closing ON closing.id = closing_id LEFT JOIN statement_party ON statement_id = statement.id"
     " WHERE statement.id = ?"
 )
@@ -56,10 +58,15 @@ _VEHICLES: Final = (
 
 
 class Printed(NamedTuple):
-    """A statement, and its templates: the biller's of its closing, and the newest. None is the one of this program."""
+    """A statement, its templates, and its language.
+
+    The templates are the biller's of its closing, and the newest; None is the one of this program. The language is that
+    of the household, as it was at the closing; None: that of the template.
+    """
 
     statement: Statement
     templates: tuple[str | None, ...]
+    language: str | None = None
 
 
 class LineNumber(NamedTuple):
@@ -86,6 +93,7 @@ class _Row(NamedTuple):
     closed_at: str | None
     biller_id: int | None
     party: str | None
+    language: str | None
 
 
 def statement(rows: Rows, statement_id: int) -> Statement:
@@ -105,7 +113,8 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
         row = _Row(*statements[0])
         biller = billers(row.biller_id) if row.biller_id else newest
         templates = tuple(dict.fromkeys(one.template for one in (biller, newest) if one is not None)) or (None,)
-        yield Printed(_statement(rows, statement_id, row, biller.owner if biller else NOBODY), templates)
+        statement = _statement(rows, statement_id, row, biller.owner if biller else NOBODY)
+        yield Printed(statement, templates, row.language)
 
 
 def names_now(rows: Rows, statement_id: int, account: int) -> Names:

@@ -13,13 +13,14 @@ from levity_trio.store.reads.shapes import Shape
 
 @record
 class Account:
-    """A household, open from `since` until `until`."""
+    """A household, open from `since` until `until`. `language` is that of its pages and papers."""
 
     id: int
     name: str
     address: str | None
     contact: str | None
     notes: str | None
+    language: str | None
     since: str
     until: str | None
     created_at: str

@@ -20,6 +20,7 @@ class UserRow:
     name: str
     role: str
     account: int | None
+    language: str | None
     has_password: bool
     invited_until: str | None
     is_used_up: bool

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.events import AccountChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 
-_FIELDS: Final = "name, address, contact, notes, since, until"
+_FIELDS: Final = "name, address, contact, notes, since, until, language"
 
 
 class Code(StrEnum):
@@ -42,6 +42,7 @@ class AccountData(NamedTuple):
     notes: str | None
     since: str
     until: str | None = None
+    language: str | None = None
 
 
 class Change(NamedTuple):
@@ -56,7 +57,7 @@ def add(db: UnitOfWork, data: AccountData, at: str, by: str) -> int:
     _check(db, data, None)
     number = db.insert(
         f"INSERT INTO account ({_FIELDS}, created_at, created_by, updated_at)"  # noqa: S608 - our own names
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (*data, at, by, at),
     )
     _record(db, number, "added", data, at, by)
@@ -72,7 +73,7 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: 
     check_known(db, number)
     _check(db, after, number)
     db.execute(
-        f"UPDATE account SET ({_FIELDS}, updated_at) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
+        f"UPDATE account SET ({_FIELDS}, updated_at) = (?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
         (*after, at, number),
     )
     _record(db, number, _word(before, after), after, at, by)

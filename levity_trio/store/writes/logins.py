@@ -20,6 +20,8 @@ class StoredUser(NamedTuple):
     name: str
     role: str
     account: int | None
+    language: str | None
+    """That of the household or, without one, the user's own."""
     password: Stretched | None
 
 
@@ -128,7 +130,10 @@ def forget_before(db: UnitOfWork, moment: str) -> int:
 
 def stored(db: UnitOfWork) -> Stored:
     """Return what is kept in memory."""
-    users = db.rows('SELECT id, name, role, account_id, salt, digest FROM "user" WHERE removed_at IS NULL')
+    users = db.rows(
+        "SELECT one.id, one.name, role, account_id, coalesce(account.language, one.language), salt, digest"
+        ' FROM "user" AS one LEFT JOIN account ON account.id = account_id WHERE removed_at IS NULL'
+    )
     logins = db.rows("SELECT id, digest, user_id, token_id, last_used_at, ended_at, ended_by FROM login")
     open_codes = "SELECT id, user_id, kind, salt, digest, tries, expires_at FROM invitation WHERE used_at IS NULL"
     return Stored(
@@ -140,5 +145,5 @@ def stored(db: UnitOfWork) -> Stored:
 
 
 def _user(row: Row) -> StoredUser:
-    number, name, role, account, salt, digest = row
-    return StoredUser(number, name, role, account, None if digest is None else Stretched(salt, digest))
+    number, name, role, account, language, salt, digest = row
+    return StoredUser(number, name, role, account, language, None if digest is None else Stretched(salt, digest))

@@ -37,6 +37,7 @@ class UserData(NamedTuple):
     name: str
     role: str
     account: int | None
+    language: str | None = None
 
 
 class NewInvitation(NamedTuple):
@@ -57,15 +58,15 @@ def add(
         if name.casefold() == data.name.casefold():
             raise Refused(Code.IN_USE, f"user {number} has this name; choose another, or remove that one", "name")
     number = db.insert(
-        'INSERT INTO "user" (name, role, account_id, salt, digest, added_at, added_by) VALUES (?, ?, ?, ?, ?, ?, ?)'
-        " RETURNING id",
+        'INSERT INTO "user" (name, role, account_id, language, salt, digest, added_at, added_by)'
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (*data, *(password or (None, None)), by.at, by.name),
     )
     return number, None if invitation is None else _invite(db, number, invitation, by)
 
 
 def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], by: Manager) -> None:
-    """Change role, account or password of a user; one who is no driver has no account. Raises Refused, NotAllowed.
+    """Change role, account, language or password of a user; one who is no driver has no account.
 
     A new password, also none, ends the log-ins that were made before.
     """
@@ -73,9 +74,12 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], by: Manager) 
     role = fields.get("role", before.role)
     account = fields.get("account", before.account if role == DRIVER else None)
     _check(db, UserData(before.name, role, account), by)
+    language = fields.get("language", before.language)
     if before.role == ADMIN and (role != ADMIN or ("password" in fields and fields["password"] is None)):
         _check_not_last(db, number)
-    db.execute('UPDATE "user" SET (role, account_id) = (?, ?) WHERE id = ?', (role, account, number))
+    db.execute(
+        'UPDATE "user" SET (role, account_id, language) = (?, ?, ?) WHERE id = ?', (role, account, language, number)
+    )
     if (role, account) != (before.role, before.account):
         db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
     if "password" in fields:
@@ -132,7 +136,7 @@ def _invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int
 
 
 def _find(db: UnitOfWork, number: int, by: Manager) -> UserData:
-    row = db.row('SELECT name, role, account_id FROM "user" WHERE id = ? AND removed_at IS NULL', (number,))
+    row = db.row('SELECT name, role, account_id, language FROM "user" WHERE id = ? AND removed_at IS NULL', (number,))
     if row is None:
         raise Refused(Code.NOT_FOUND, f"there is no user {number}")
     found = UserData(*row)

@@ -35,7 +35,7 @@ MOST_LINES: Final = 2000
 """All lines are one write, for which the chargers wait: a tenth of a millisecond each."""
 PAGE_ROWS: Final = 500
 PERIOD: Final = ("since", "until", "reason")
-OF_ACCOUNT: Final = ("name", "address", "contact", "notes", "since", "until")
+OF_ACCOUNT: Final = ("name", "address", "contact", "notes", "language", "since", "until")
 OF_TAG: Final = ("account", "id_tag", "vehicle", *PERIOD)
 OF_SPACE: Final = ("account", "charger", "connector", "name", *PERIOD)
 OF_VEHICLE: Final = ("name", "plate", "battery_kwh", "account", *PERIOD)
@@ -178,7 +178,9 @@ async def import_accounts(request: Upload) -> ImportedLines:
     """Import accounts as CSV: all lines of the file, or none and what is wrong with each."""
     today = midnight(request.api.now(), request.zone)
     sheet = Sheet(OF_ACCOUNT, ("name",), MOST_LINES, "account", partial(_account, request))
-    return await import_lines(request, sheet, partial(writes.import_accounts, today=today))
+    done = await import_lines(request, sheet, partial(writes.import_accounts, today=today))
+    await request.api.logins.change(lambda _db: None)  # the drivers' pages may have other languages now
+    return done
 
 
 @ENDPOINTS.get("/api/admin/account-export", Role.OPERATOR, media_type=CSV)

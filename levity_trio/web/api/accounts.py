@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -52,6 +52,10 @@ Name = Annotated[
 ]
 Text = Annotated[str, Meta(max_length=2000)] | None
 Id = Annotated[int, Meta(ge=1, le=2**62)]
+Language = Annotated[
+    Literal["en", "de"],
+    Meta(description="Of their pages, statements and letters; by default, pages are in that of the browser."),
+]
 Reason = Annotated[str, Meta(max_length=500, description="Needed to take time before now from an account.")]
 
 
@@ -62,6 +66,7 @@ class AccountBody(Sent):
     address: Text = None
     contact: Text = None
     notes: Text = None
+    language: Language | None = None
     since: LocalTime = None
     until: LocalTime = None
 
@@ -73,6 +78,7 @@ class AccountChangeBody(Sent):
     address: Text | UnsetType = UNSET
     contact: Text | UnsetType = UNSET
     notes: Text | UnsetType = UNSET
+    language: Language | UnsetType | None = UNSET
     since: GivenTime | UnsetType = UNSET
     until: LocalTime | UnsetType = UNSET
 
@@ -188,7 +194,8 @@ async def close_account(request: Asked[None, AccountEndBody]) -> AccountWithBelo
 
 async def _change(request: Request, fields: Values) -> AccountWithBelongings:
     with refusals():
-        await request.write(writes.change, request.number(), fields)
+        change = request.api.logins.change if "language" in fields else request.api.writer.run
+        await change(writes.change, request.number(), fields, request.api.stamp(), request.caller.name)
     return await _shown(request, request.number())
 
 

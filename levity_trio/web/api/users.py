@@ -17,7 +17,7 @@ from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
 from levity_trio.web.api.access import check_first
-from levity_trio.web.api.accounts import Id, refusals
+from levity_trio.web.api.accounts import Id, Language, refusals
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, conflict, not_found
@@ -43,6 +43,7 @@ class NewUserBody(Sent):
     name: UserName
     role: RoleName
     account: Id | None = None
+    language: Language | None = None
     password: Password | None = None
     invite: Kind | None = None
 
@@ -52,6 +53,7 @@ class UserChangeBody(Sent):
 
     role: RoleName | UnsetType = UNSET
     account: Id | UnsetType | None = UNSET
+    language: Language | UnsetType | None = UNSET
     password: Password | UnsetType | None = UNSET
 
 
@@ -173,7 +175,7 @@ async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
     """Add a user, with a password or an invitation; an operator only drivers"""
     body = request.body
     check_first(request.caller, body.role, has_password=body.password is not None)
-    logins, data = request.api.logins, UserData(body.name, body.role, body.account)
+    logins, data = request.api.logins, UserData(body.name, body.role, body.account, body.language)
     password = None if body.password is None else await logins.stretch(body.password)
     kind: Kind | None = body.invite or (LINK if password is None else None)
     made = None if kind is None else await _make(request, kind)
@@ -191,7 +193,7 @@ async def get_user(request: Request) -> UserRow:
 
 @ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED, personal=("password",))
 async def change_user(request: Asked[None, UserChangeBody]) -> UserRow:
-    """Change role, account or password of a user"""
+    """Change role, account, language or password of a user"""
     fields, logins = request.body.given(), request.api.logins
     if fields.get("password") is not None:
         fields["password"] = await logins.stretch(fields["password"])

@@ -33,6 +33,8 @@ class Reader:
     is_new: bool = False
     name: str = ""
     """Of the user who logged in, or of the token."""
+    language: str | None = None
+    """That of the reader's household or of the user; None: that of the browser."""
 
     @property
     def form_value(self) -> str:
@@ -55,7 +57,8 @@ def find_reader(api: Api, door: Door, scope: Scope, headers: Headers) -> Reader:
         caller = caller_of(login, address)
     elif not door.is_for_drivers and needs_nothing(door, api, scope, headers):
         caller = Caller(LOCAL_ADMIN, Role.ADMIN, address)
-    return Reader(cookie, caller, address, is_new=not presented, name="" if login is None else login.name)
+    name, language = ("", None) if login is None else (login.name, login.language)
+    return Reader(cookie, caller, address, is_new=not presented, name=name, language=language)
 
 
 def cookie_name(scope: Scope) -> str:

@@ -214,12 +214,14 @@ class _Entrance:
         except Problem as problem:
             await problem.response()(scope, receive, partial(_send, send, ""))
             return
-        catalogues = self.desk.front.catalogues
-        with speaking(preferred_language(headers.get("accept-language", ""), languages(catalogues)), catalogues):
-            await self._serve(scope, receive, send, headers)
+        catalogues, reader = self.desk.front.catalogues, find_reader(self.desk.api, door, scope, headers)
+        known = languages(catalogues)
+        spoken = reader.language if reader.language in known else None
+        with speaking(spoken or preferred_language(headers.get("accept-language", ""), known), catalogues):
+            await self._serve(scope, receive, send, reader)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        reader = scope[READER] = find_reader(self.desk.api, self.desk.front.door, scope, headers)
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, reader: Reader) -> None:
+        scope[READER] = reader
         cookie, is_secure = "", self.desk.front.is_secure(scope)
         if reader.is_new and not _is_asset(scope["path"]):
             cookie = cookie_header(scope, reader.cookie, path=self.desk.base, is_secure=is_secure)

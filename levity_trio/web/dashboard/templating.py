@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from levity_trio.locale import N_, _, _n, language, said
+from levity_trio.locale import N_, NAMES, _, _n, language, said
 from levity_trio.records import record
 from levity_trio.web.dashboard import charts, money, saying, shapes
 from levity_trio.web.dashboard.page import Part, Values, View
@@ -149,6 +149,7 @@ def _environment() -> Environment:
         "words": shapes.words,
         "sentence": lambda words: sentence(in_words(said(words))),
         "said": said,
+        "choice": lambda word: NAMES.get(word) or said(word),
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,

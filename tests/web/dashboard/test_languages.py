@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
+import pytest
 import trio
-from starlette.types import Message, Scope
+from starlette.types import ASGIApp, Message, Scope
 
+from levity_trio.access import user_passwords
 from levity_trio.config import ServerConfig
+from levity_trio.locale import NAMES, languages
+from levity_trio.store.writes import accounts, users
+from levity_trio.store.writes.accounts import AccountData
+from levity_trio.store.writes.users import Manager, UserData
 from levity_trio.web.api.access import Door
+from levity_trio.web.api.accounts import Language
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
@@ -22,7 +31,7 @@ from tests.catalogue import invent
 from tests.web.api.conftest import Site
 
 
-async def get(app: Any, path: str, accept_language: str) -> str:
+async def get(app: Any, path: str, accept_language: str, cookie: str = "") -> str:
     """Return a page."""
     parts: list[bytes] = []
 
@@ -42,7 +51,7 @@ async def get(app: Any, path: str, accept_language: str) -> str:
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
-        "headers": [(b"host", b"127.0.0.1"), (b"accept-language", accept_language.encode())],
+        "headers": [(b"host", b"127.0.0.1"), *_headers(accept_language, cookie)],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 9002),
     }
@@ -50,16 +59,47 @@ async def get(app: Any, path: str, accept_language: str) -> str:
     return b"".join(parts).decode()
 
 
-async def test_each_request_has_the_language_that_its_browser_likes_best(site: Site, tmp_path: Path) -> None:
-    invent("fr", tmp_path)
+def _headers(accept_language: str, cookie: str) -> list[tuple[bytes, bytes]]:
+    return [(b"accept-language", accept_language.encode()), (b"cookie", f"levity_9002={cookie}".encode())]
+
+
+@asynccontextmanager
+async def _pages(site: Site, catalogues: Path) -> AsyncIterator[ASGIApp]:
     parts: Any = site.api
     parts.tokens, parts.places, parts.config = Tokens(), Places(), ServerConfig(given_time_zone=ZoneInfo("UTC"))
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
-    front = Front(door=Door(), catalogues=tmp_path)
-    app = application_of(site.api, ENDPOINTS)
+    front, app = Front(door=Door(), catalogues=catalogues), application_of(site.api, ENDPOINTS)
     async with open_dashboard(site.api, app, ENDPOINTS, front, trio.CapacityLimiter(1)) as pages:
+        yield pages
+
+
+async def test_each_request_has_the_language_that_its_browser_likes_best(site: Site, tmp_path: Path) -> None:
+    invent("fr", tmp_path)
+    async with _pages(site, tmp_path) as pages:
         english, french = await get(pages, "/login", "de, en"), await get(pages, "/login", "fr-CH")
         assert '<html lang="en"' in english
         assert "«" not in english
         assert '<html lang="fr"' in french
         assert "<h1>«Log in»</h1>" in french
+
+
+@pytest.mark.parametrize(
+    ("of_household", "of_user", "expected"),
+    [("fr", "en", "fr"), (None, "fr", "fr"), (None, None, "en"), ("xx", "fr", "en")],
+)
+async def test_the_language_of_the_household_counts_first_then_that_of_the_user(
+    site: Site, tmp_path: Path, of_household: str | None, of_user: str | None, expected: str
+) -> None:
+    invent("fr", tmp_path)
+    async with _pages(site, tmp_path) as pages:
+        flat = AccountData("Flat 1", None, None, None, "2026-01-01", None, of_household)
+        account = site.books.run(accounts.add, flat, site.books.at, "root")
+        password, by = user_passwords.store("correct horse"), Manager("root", True, site.books.at)
+        await site.api.logins.change(users.add, UserData("ben", "driver", account, of_user), password, None, by)
+        entered = await site.api.logins.enter("ben", "correct horse", address="::1", cookie=None, browser="")
+        assert f'<html lang="{expected}"' in await get(pages, "/d/me", "en", entered.cookie)
+
+
+def test_each_language_that_can_be_chosen_has_a_name_and_a_catalogue() -> None:
+    chosen = get_args(get_args(Language)[0])
+    assert {*chosen} == {*NAMES} == {*languages()}

@@ -20,7 +20,8 @@ from levity_trio.store.writes.wallets import Entry, enter_statement
 _DRAFT: Final = "SELECT id, terms, revision FROM draft WHERE month = ? AND account_id IS ? AND ready_at IS NOT NULL"
 _LAST: Final = "SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1"
 _SEAL: Final = (
-    "UPDATE statement SET closing_id = ?, number = ?, party_digest = ?, previous_digest = ?, digest = ? WHERE id = ?"
+    "UPDATE statement SET closing_id = ?, number = ?, party_digest = ?, previous_digest = ?, digest = ?, language ="
+    " (SELECT language FROM account WHERE account.id = account_id) WHERE id = ?"
 )
 _SETTLED: Final = (
     "DELETE FROM bill_work WHERE revision IN (SELECT revision FROM bill_work LEFT JOIN tx ON tx.id = tx_id"

@@ -1,0 +1,6 @@
+-- The language in which a household, or another user, reads pages and papers (NULL: whatever the browser prefers; papers
+-- are as the biller's template says). A closed statement keeps the one with which it was closed.
+-- serves: 58
+ALTER TABLE account ADD COLUMN language TEXT;
+ALTER TABLE "user" ADD COLUMN language TEXT;
+ALTER TABLE statement ADD COLUMN language TEXT;
