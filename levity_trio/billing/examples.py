@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from datetime import date
 from typing import Final
 
 _HEAD: Final = """\
@@ -20,29 +18,6 @@ FLAT: Final = f"""\
 [energy]
 price = 0.32               # a kWh, up to six decimals
 """
-
-_ONE_PRICE: Final = """\
-name = {name}
-valid_from = {since}
-currency = {currency}
-prices = "gross"
-tax = {tax}
-
-[energy]
-price = {price}
-"""
-
-
-def one_price(name: str, since: date, currency: str, tax: str, price: str) -> str:
-    """Return a tariff with one price at all times, whatever the texts contain."""
-    texts = {"name": name, "currency": currency, "tax": tax, "price": price}
-    return _ONE_PRICE.format(since=since, **{key: _quoted(text) for key, text in texts.items()})
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a basic string of TOML, which has the escapes of JSON, and one more for DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
 
 DAY_AND_NIGHT: Final = f"""\
 # A cheaper night. Times are those of the clock on the wall, in summer and winter.

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis.strategies import characters, text
 
 from levity_trio.billing.describing import in_short
-from levity_trio.billing.examples import EXAMPLES, one_price
+from levity_trio.billing.examples import EXAMPLES
+from levity_trio.billing.plain_tariff import PlainTariff
 from levity_trio.billing.tariff_file import parse
 
 NAMES = text(characters(blacklist_categories=["Cs"]), max_size=30)
@@ -37,13 +38,17 @@ def test_times_weekdays_and_seasons_of_one_price_stay_together() -> None:
     assert weekend == "Sat, Sun 0.25"
 
 
+def one_price(name: str, tax: str, price: str) -> str:
+    return PlainTariff(name=name, since=str(SINCE), currency="EUR", prices="gross", tax=tax, price=price).toml
+
+
 def test_a_price_is_a_tariff() -> None:
-    tariff = parse(one_price("Flat", SINCE, "EUR", "19", "0.32"))
+    tariff = parse(one_price("Flat", "19", "0.32"))
     assert (tariff.name, tariff.since, in_short(tariff)) == ("Flat", SINCE, "0.32 EUR per kWh")
 
 
 @given(NAMES, NAMES)
 def test_no_name_and_no_price_says_anything_else(name: str, price: str) -> None:
-    made = tomllib.loads(one_price(name, SINCE, "EUR", "0", price))
+    made = tomllib.loads(one_price(name, "0", price))
     given_texts = {"name": name, "currency": "EUR", "prices": "gross", "tax": "0"}
     assert made == given_texts | {"valid_from": SINCE, "energy": {"price": price}}

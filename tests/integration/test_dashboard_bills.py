@@ -57,8 +57,16 @@ def set_up(browser: Browser, *names: str) -> None:
     for number, name in enumerate(names, 1):
         fill_in(browser, "post/admin/accounts", name=name, since=BEGUN)
         fill_in(browser, f"post/admin/accounts/{number}/give", tag=f"TAG-{number}", since=BEGUN)
-    browser.send(browser.get("/bills").form("tariff-prices"), price="0,32", since=BEGUN)
+    set_price(browser, "0,32")
     browser.send(browser.get("/bills").form("/do/put/admin/billing"), begun_on=BEGUN)
+
+
+def set_price(browser: Browser, price: str) -> None:
+    """Say what a kWh costs, by the form to which the checklist leads."""
+    (link,) = [link for link in browser.get("/bills").links if link.startswith("/tariffs/new")]
+    page = browser.get(link.partition("?")[0], next="/bills", price=price, since=BEGUN, whom="site", show="1")
+    page = browser.send(page.form("tariff-prices"))
+    assert page.path == "/bills", page.words
 
 
 def test_from_an_empty_database_to_closed_statements_by_forms_alone(server: Serving, browser: Browser) -> None:
@@ -197,7 +205,7 @@ def test_an_amount_below_nothing_is_refused_in_money(browser: Browser) -> None:
 def test_nobody_bills_yet(server: Serving, browser: Browser) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
-        browser.send(browser.get("/bills").form("tariff-prices"), price="0.32", since=BEGUN)
+        set_price(browser, "0.32")
         browser.send(browser.get("/bills").form("/do/put/admin/billing"), begun_on=BEGUN)
         page = preview(browser)
     assert "Nobody bills" in page.words
@@ -291,6 +299,6 @@ def test_each_role_sees_what_the_api_lets_it_do(server: Serving) -> None:
             *(link for page in pages for link in page.links),
         ]
         shown[role] = {one.partition("?")[0] for one in targets if one.startswith("/do/")}
-    of_admins = {CLOSE, "/do/post/admin/tariffs", "/do/post/admin/tariff-prices", "/do/put/admin/biller"}
+    of_admins = {CLOSE, "/do/post/admin/tariffs", "/do/put/admin/biller"}
     assert shown["admin"] >= of_admins
     assert not shown["operator"] & of_admins

@@ -63,55 +63,37 @@ def scripts(page: Page) -> list[dict[str, str]]:
     return [given for tag, given in page.tags if tag == "script" and "src" not in given]
 
 
-def test_one_price_is_two_fields_and_the_next_one_keeps_the_rest(server: Serving, browser: Browser) -> None:
+def test_a_price_is_tried_set_changed_and_withdrawn(server: Serving, browser: Browser) -> None:
     page = browser.get("/tariffs")
     assert "nobody knows what a kWh costs" in page.words
-    page = browser.send(page.form(PRICES), price="0,32", since="2026-03-01", tax="19")
+    given = {"name": HOSTILE, "price": "0,32", "since": "2026-03-01", "tax": "19", "whom": "site"}
+    page = browser.get("/tariffs/new", **given, show="1")
+    assert "nothing to compare" in page.words
+    assert scripts(page) == []
+    page = browser.send(page.form(PRICES))
     assert (page.path, page.status) == ("/tariffs", 200)
     assert "0.32 EUR per kWh" in page.words
-    assert "The whole site Flat 1 March 2026" in page.words
-    page = browser.send(page.form(PRICES), price="0.35", since="2026-05-01")
-    assert "0.35 EUR per kWh" in page.words
+    assert f"The whole site {HOSTILE} 1 March 2026" in page.words
+    page = browser.get("/tariffs/1/change", price="0,35", night_price="0,24", since="2026-05-01", whom="", show="1")
+    page = browser.send(page.form(PRICES))
+    assert (page.path, page.status) == ("/tariffs/1", 200)
+    assert "night: 0.24 EUR a kWh, 22:00-06:00." in page.words
     texts = server.query("SELECT toml FROM tariff_version ORDER BY id")
     assert all('tax = "19"' in text for (text,) in texts)
+    page = browser.send(page.form("Withdraw the version of 1 May 2026"))
+    assert server.query("SELECT since FROM tariff_version WHERE withdrawn_at IS NULL") == [("2026-03-01",)]
 
 
-@pytest.mark.parametrize(
-    ("field", "given", "words"),
-    [
-        ("price", "cheap", "must be a number"),
-        ("price", "1e3", "must be a number"),
-        ("price", "-0.30", "give 0 if it is free"),
-        ("tax", "0.19", "would be less than one percent"),
-        ("since", "2026-02-30", "Give a day"),
-        ("name", '"\nprice = 0', "visible characters"),
-        ("currency", "XXX", "is no currency"),
-    ],
-)
-def test_a_price_that_is_not_understood_stands_at_its_field(
-    browser: Browser, field: str, given: str, words: str
-) -> None:
-    form = browser.get("/tariffs").form(PRICES)
-    page = browser.send(form, **({"price": "0.32", "since": "2026-03-01"} | {field: given}))
-    assert page.status == 422
-    assert words in page.words
-    assert page.form(PRICES).values["since"]
-    (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
-    assert wrong["name"] == field
-
-
-def test_a_day_that_is_taken_is_told_at_its_field(browser: Browser) -> None:
-    browser.send(browser.get("/tariffs").form(PRICES), price="0.32", since="2026-03-01")
-    page = browser.send(browser.get("/tariffs").form(PRICES), price="0.35", since="2026-03-01")
-    assert page.status == 409
-    (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
-    assert wrong["name"] == "since"
-    assert "Since : Another version of Flat holds from 2026-03-01" in page.words
-    assert "valid_from" not in page.words
+def test_a_day_that_is_taken_is_told_at_its_field(server: Serving, browser: Browser) -> None:
+    """Of TOML. The form replaces what was set for the same day, and says so."""
+    api_of(server).ask("POST", "admin", "tariff-prices", given={"price": "0.32", "since": "2026-03-01"})
     page = add(browser, toml("Flat", "2026-03-01"))
     (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
     assert (page.status, wrong["name"]) == (409, "toml")
-    assert browser.send(browser.get("/tariffs").form(PRICES), price="0", since="2026-04-01").status == 200
+    page = browser.get("/tariffs/1/change", price="0.35", since="2026-03-01", show="1")
+    assert "It replaces the price that was set for that day before." in page.words
+    assert browser.send(page.form(PRICES)).status == 200
+    assert "0.35 EUR per kWh" in browser.get("/tariffs").words
 
 
 def test_a_tariff_of_several_prices_is_text_and_nothing_of_it_is_lost(server: Serving, browser: Browser) -> None:
@@ -146,16 +128,6 @@ def test_a_version_is_added_to_a_tariff_and_withdrawn(server: Serving, browser: 
     page = browser.send(page.form("Withdraw the version of 1 June 2026"))
     assert "Withdrawn" in page.words
     assert server.query("SELECT since FROM tariff_version WHERE withdrawn_at IS NULL") == [("2026-03-01",)]
-
-
-def test_one_price_names_the_tariff_that_it_ends(server: Serving, browser: Browser) -> None:
-    """Whoever means to change the price of the day would lose that of the night."""
-    add(browser, toml())
-    assert "it ends" not in browser.get("/tariffs").words
-    given = {"tariff": 1, "since": "2026-03-01", "site": True}
-    api_of(server).ask("POST", "admin", "tariff-assignments", given=given)
-    page = browser.get("/tariffs")
-    assert "From that day on it ends Night for the whole site, with all its prices." in page.words
 
 
 def test_tariffs_are_assigned_to_site_charger_and_household(server: Serving, browser: Browser) -> None:

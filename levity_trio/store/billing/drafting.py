@@ -26,6 +26,7 @@ from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
 from levity_trio.store.billing.rows import lines_of, lines_text, names_text, taxes_text
 from levity_trio.store.billing.statements import content_of, names_now, party_digest
+from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.wallets import is_prepaid
@@ -89,25 +90,57 @@ class _Billed(NamedTuple):
     vehicle: int | None
 
 
+class Cost(NamedTuple):
+    """What a month costs an account, in minor units with tax. What is unpriced or held back costs nothing yet."""
+
+    sessions: int
+    energy_wh: int
+    amount: int
+    unpriced: int
+    held_back: int
+
+
 class Drafter:
     """Makes statements within one read; what it looked up is kept."""
 
-    def __init__(self, rows: Rows, plan: Plan) -> None:
+    def __init__(self, rows: Rows, plan: Plan, trial: Trial | None = None) -> None:
         self._rows = rows
         self._plan = plan
-        self._pricer = Pricer(rows, plan.rule)
-        ((currency,),) = rows(_CURRENCY, ())
-        self._any = _Kind(currency, "gross")
+        self._pricer = Pricer(rows, plan.rule, trial)
 
     def draft(self, account: int, transactions: Sequence[int]) -> list[Drafted]:
         """Return the statements of an account: one, unless some prices are net and others gross."""
         items = [*self._sessions(account, transactions), *self._base_fees(account)]
         if is_prepaid(self._rows, account):
             items = list(map(_prepaid, items))
-        kinds = sorted({item.of for item in items if item.of is not None}) or [self._any]
+        kinds = sorted({item.of for item in items if item.of is not None}) or [self._any_kind()]
         by_kind = {kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds}
         carried: dict[str, int] = dict(self._rows(_CARRIED, (account,)))
         return [self._drafted(account, kind, by_kind[kind], carried.pop(kind.currency, 0)) for kind in kinds if items]
+
+    def _any_kind(self) -> _Kind:
+        ((currency,),) = self._rows(_CURRENCY, ())
+        return _Kind(currency, "gross")
+
+    def cost(self, account: int, transactions: Sequence[int]) -> Cost:
+        """Return what a month costs an account, whatever was billed of it."""
+        priced = [one for one in self._pricer.price(transactions).values() if one.account == account]
+        counted = [one for one in priced if one.kind in (Kind.SESSION, Kind.FREE)]
+        lines: dict[_Kind, list[Line]] = defaultdict(list)
+        base, tariff = self._base_lines(account, self._plan.month)
+        if tariff is not None:
+            lines[tariff] += base
+        for one in counted:
+            if one.versions is not None:
+                lines[_kind_of(one.versions)] += one.position.lines
+        taxes = [tax for kind, every in lines.items() for tax in tax_sums(every, are_gross=kind.prices == "gross")]
+        return Cost(
+            sessions=len(counted),
+            energy_wh=sum(one.position.energy_wh for one in counted),
+            amount=sum(tax.gross for tax in taxes),
+            unpriced=sum(one.kind is Kind.UNPRICED for one in priced),
+            held_back=sum(one.kind is Kind.HELD_BACK for one in priced),
+        )
 
     def corrections(self, account: int, transactions: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Yield what closed statements of an account would be corrected by: a number, an amount with its tax."""

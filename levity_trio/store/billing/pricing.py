@@ -17,7 +17,7 @@ from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
-from levity_trio.store.billing.tariffs import Tariffs
+from levity_trio.store.billing.tariffs import Tariffs, Trial
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
@@ -124,12 +124,12 @@ def doubt(review: str | None, judge_after: str | None, confidence: str | None) -
 class Pricer:
     """Prices transactions within one read; what it looked up is kept."""
 
-    def __init__(self, rows: Rows, rule: Rule) -> None:
+    def __init__(self, rows: Rows, rule: Rule, trial: Trial | None = None) -> None:
         self._rows = rows
         self._rule = rule
         self._owners = Owners(rows, rule.policy, rule.bill_by)
         self._since = bills_since(rows, rule.zone)
-        self.tariffs = Tariffs(rows)
+        self.tariffs = Tariffs(rows, trial)
 
     def owners(self, transactions: Sequence[int]) -> dict[int, Owner]:
         """Return whose transactions are, by their ids."""

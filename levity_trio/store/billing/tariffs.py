@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.billing.assignments import Assignment, Target, decide, targets_of
 from levity_trio.billing.tariff import Tariff, Versions
@@ -45,13 +45,29 @@ def versions_of(rows: Rows, tariff: int) -> list[Tariff]:
     return [replace(parsed(text), name=name) for name, text in rows(_VERSIONS, (tariff,))]
 
 
-class Tariffs:
-    """Finds which tariffs hold, within one read; what it looked up is kept."""
+class Trial(NamedTuple):
+    """A version of a tariff, as if it had always held: for a target, or (None) wherever its tariff is assigned.
 
-    def __init__(self, rows: Rows) -> None:
+    `number` is that of the tariff, 0 if it is not there yet.
+    """
+
+    tariff: Tariff
+    number: int
+    target: Target | None
+
+
+class Tariffs:
+    """Finds which tariffs hold, within one read; what it looked up is kept. A trial goes before what is stored."""
+
+    def __init__(self, rows: Rows, trial: Trial | None = None) -> None:
         self._rows = rows
         self._assignments: dict[Target, list[Assignment]] = {}
         self._versions: dict[int, Versions | None] = {}
+        if trial is not None:
+            self._versions[trial.number] = Versions([replace(trial.tariff, since=date.min)])
+        if trial is not None and trial.target is not None:
+            always = Assignment(0, trial.target, date.min, trial.number, "", "", None)
+            self._assignments[trial.target] = [always]
 
     def of(self, account: int | None, charger: str, day: date) -> Versions | None:
         """Return the tariff of a session that starts on this day at a charger; None if there is none.

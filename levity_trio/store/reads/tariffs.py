@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from levity_trio.billing.assignments import Target
 from levity_trio.billing.describing import in_short, words
+from levity_trio.billing.plain_tariff import PlainTariff, plain_tariff
 from levity_trio.billing.statement import LineKind
-from levity_trio.billing.tariff import NoVersion
+from levity_trio.billing.tariff import NoVersion, Tariff
 from levity_trio.records import record
 from levity_trio.store.billing.tariffs import Tariffs, first_open_day, parsed
 from levity_trio.store.connectors import Rows
@@ -41,7 +42,8 @@ class TariffRow:
 class TariffVersion:
     """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`, `words` is what it says.
 
-    Of one that `is_used`, closed months may have used it, so it stays.
+    Of one that `is_used`, closed months may have used it, so it stays. `plain` is what a form says of it, null if a
+    form cannot say all of it.
     """
 
     id: int
@@ -56,6 +58,7 @@ class TariffVersion:
     withdraw_reason: str | None
     is_used: bool
     words: list[str]
+    plain: PlainTariff | None
 
 
 @record
@@ -108,7 +111,7 @@ _NEWEST: Final = (
 )
 _VERSION_OF_DAY: Final = "SELECT toml FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
 _TARIFF: Final = Shape(TariffRow, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
-_VERSION: Final = Shape(TariffVersion, is_used="coalesce(since < ?, false)", words="NULL")
+_VERSION: Final = Shape(TariffVersion, is_used="coalesce(since < ?, false)", words="NULL", plain="NULL")
 _OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
 _ACCOUNT: Final = "CASE row.scope WHEN 'account' THEN CAST(row.key AS INTEGER) END"
 _ASSIGNED: Final = Shape(
@@ -153,8 +156,12 @@ def tariff(
     values = (None if first_open is None else str(first_open), number)
     versions = _VERSION.every(db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values)
     newest = f"{_FROM} WHERE row.tariff_id = ? ORDER BY row.id DESC LIMIT {MOST_ROWS}"
-    told = [replace(one, words=[*words(parsed(one.toml))]) for one in versions]
+    told = [replace(one, words=[*words(said)], plain=plain_tariff(said)) for one, said in _parsed(versions)]
     return _said(rows_of(db), tariffs[0], today), told, _ASSIGNED.every(db, newest, (number,))
+
+
+def _parsed(versions: Sequence[TariffVersion]) -> Iterator[tuple[TariffVersion, Tariff]]:
+    return ((version, parsed(version.toml)) for version in versions)
 
 
 def _said(rows: Rows, row: TariffRow, today: date) -> TariffRow:
@@ -171,15 +178,30 @@ def _said(rows: Rows, row: TariffRow, today: date) -> TariffRow:
     return replace(row, says=says(begun[-1:]), next_since=coming[0] if coming else None, next_says=says(coming[:1]))
 
 
-def usual_terms(db: Database, name: str) -> tuple[str, str]:
-    """Return the currency of the site, and the tax rate of the newest version of a tariff: EUR and 0 at first."""
+class UsualTerms(NamedTuple):
+    """What the next version of a tariff takes over: the currency of the site, the kind of prices, and the tax rate.
+
+    `number` is that of the tariff, None if there is none of the name.
+    """
+
+    number: int | None
+    currency: str
+    prices: str
+    tax: str
+
+
+def usual_terms(db: Database, name: str) -> UsualTerms:
+    """Return what the next version of a tariff takes over, from its newest one: EUR, gross and 0 at first."""
     db.execute("BEGIN")
     rows = rows_of(db)
     known = rows("SELECT currency FROM tariff ORDER BY id LIMIT 1", ())
-    newest = rows(f"SELECT {_NEWEST} FROM tariff WHERE name = ?", (name,))  # noqa: S608 - our own names
-    text = newest[0][0] if newest else None
+    currency = known[0][0] if known else "EUR"
+    newest = rows(f"SELECT id, prices, {_NEWEST} FROM tariff WHERE name = ?", (name,))  # noqa: S608 - our own names
+    if not newest:
+        return UsualTerms(None, currency, "gross", "0")
+    ((number, prices, text),) = newest
     tax = "0" if text is None else f"{parsed(text).tax_rate(LineKind.ENERGY):f}"
-    return (known[0][0] if known else "EUR"), tax
+    return UsualTerms(number, currency, prices, tax)
 
 
 def assignments(

@@ -134,7 +134,7 @@ class Preparing:
         if self._work is None or self._work.draft != known.id:
             self._work = await self._reader.run(lambda db: _work(db, planned, known))
         _, accounts, left = self._work
-        for part in _steps(dict(left)):
+        for part in steps(dict(left)):
             if trio.current_time() > until:
                 return Progress(known.id, accounts - len(left), accounts)
             await self._make(planned, known.id, part)
@@ -147,7 +147,7 @@ class Preparing:
     async def _again(self, planned: Plan, known: _Known) -> Progress:
         """Make those statements again that changes since concern."""
         every = await self._reader.run(lambda db: _again(db, planned, known))
-        for part in _steps(every):
+        for part in steps(every):
             await self._make(planned, known.id, part)
         await self._writer.run(drafts.ready, known.id, planned.revision, stamp(self._clock()))
         return await self._complete(planned, known.id)
@@ -192,7 +192,7 @@ def _drafted(db: Database, planned: Plan, part: Mapping[int, list[int]]) -> list
     return [one for account, transactions in part.items() for one in drafter.draft(account, transactions)]
 
 
-def _steps(every: Mapping[int, list[int]]) -> Iterator[dict[int, list[int]]]:
+def steps(every: Mapping[int, list[int]]) -> Iterator[dict[int, list[int]]]:
     """Divide the work, so that a step has few transactions; an account with many is a step of its own."""
     step: dict[int, list[int]] = {}
     size = 0

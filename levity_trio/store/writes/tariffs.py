@@ -83,6 +83,14 @@ def withdraw(db: UnitOfWork, number: int, since: date, first_open: date | None, 
     _record(db, number, version, "withdrawn", since, said)
 
 
+def replaceable(db: UnitOfWork, tariff: Tariff, first_open: date | None) -> int | None:
+    """Return the number of a tariff that has another version from the same day on, which may be withdrawn."""
+    number = named(db, tariff.name)
+    if number is None or _version_at(db, number, tariff.since) is None:
+        return None
+    return number if first_open is None or tariff.since >= first_open else None
+
+
 def digest_of(toml: str) -> str:
     """Return the digest of a text, by which the same version is known again."""
     return sha256(toml.encode()).hexdigest()
@@ -196,6 +204,14 @@ def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Sai
     return Change(number, "added")
 
 
+def give_back(db: UnitOfWork, number: int, since: date, begins_at: str, first_open: date | None, said: Said) -> None:
+    """End the assignments of a tariff that begin on a day: what held before holds again. Raises Refused."""
+    for assignment, scope, key in db.rows(_ASSIGNED_ON, (number, str(since))):
+        before = db.row(_BEFORE, (scope, key, str(since), str(since), assignment))
+        wanted = Assigning(Target(Scope(scope), key), None if before is None else before[0], since, begins_at)
+        assign(db, wanted, first_open, said)
+
+
 def _check_target(db: UnitOfWork, wanted: Assigning) -> None:
     (scope, key), tariff = wanted.target, wanted.tariff
     if scope is Scope.ACCOUNT:
@@ -223,6 +239,15 @@ def _check_tariff(db: UnitOfWork, number: int, since: date) -> None:
         raise Refused(Code.CONFLICT, words, "since")
 
 
+_ASSIGNED_ON: Final = (
+    "SELECT id, scope, key FROM tariff_assignment AS row WHERE tariff_id = ? AND since = ? AND NOT EXISTS (SELECT 1"
+    " FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key"
+    " AND other.since = row.since AND other.id > row.id) ORDER BY id"
+)
+_BEFORE: Final = (
+    "SELECT tariff_id FROM tariff_assignment WHERE scope = ? AND key = ? AND (since < ? OR since = ? AND id < ?)"
+    " ORDER BY since DESC, id DESC LIMIT 1"
+)
 T = TypeVar("T")
 NAMED: Final = 5
 _OF: Final = (

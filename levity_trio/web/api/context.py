@@ -23,6 +23,7 @@ from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep.preparing import Preparing
 from levity_trio.store.upkeep.tagging import TagImports
+from levity_trio.store.upkeep.trying import Trying
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.feed import Feed
@@ -124,6 +125,7 @@ class Api:
     key: SecretKey
     shelf: Shelf
     preparing: Preparing
+    trying: Trying
     plugins: Callable[[], Sequence[PluginState]]
     begun_at: str
     """When this run of the server began."""

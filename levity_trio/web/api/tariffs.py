@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 
 import trio
 from msgspec import Meta
 
 from levity_trio.billing.assignments import SITE, Scope, Target
-from levity_trio.billing.examples import FLAT, one_price
+from levity_trio.billing.describing import in_short, words
+from levity_trio.billing.examples import FLAT
+from levity_trio.billing.months import Month
+from levity_trio.billing.plain_tariff import PlainTariff
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
+from levity_trio.billing.tariff_values import HIGHEST_MINUTES, HIGHEST_WH
 from levity_trio.records import record
-from levity_trio.store.billing.tariffs import first_open_day
+from levity_trio.store.billing.tariffs import Trial, first_open_day
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import tariffs as stored
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.tariffs import AssignedTariff, TariffInForce, TariffRow, TariffVersion, UnknownTarget
+from levity_trio.store.upkeep.trying import TriedHousehold
 from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tariffs import Assigning, CorrectedStatement, Given, correcting
 from levity_trio.web.api.accounts import Id, refusals, said
-from levity_trio.web.api.billing import rule
-from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody
+from levity_trio.web.api.billing import SECONDS, MonthName, rule
+from levity_trio.web.api.bodies import ABSENT, WATT_HOURS, Fields, Sent, StructBody
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
@@ -61,6 +66,9 @@ class WithdrawalBody(Sent):
     """The version, by the day from which it holds."""
 
     since: LocalDay
+    give_back: Annotated[
+        bool, Meta(description="For whom it was assigned from that day on, what held before holds again.")
+    ] = False
     reason: Reason = None
     correct_statements: Corrects = False
 
@@ -77,16 +85,14 @@ class AssignmentBody(Sent):
     correct_statements: Corrects = False
 
 
-OF_PRICE: Final = {"energy.price": "price", "valid_from": "since", "name": "name", "currency": "currency", "tax": "tax"}
-"""The fields of a tariff with one price, by their places in its text."""
-
+_DECIMAL: Final = r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"
 Price = Annotated[
     str,
-    Meta(
-        max_length=20,
-        description="For a kWh, with a decimal point.",
-        extra_json_schema={"examples": ["0.32"], "pattern": r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"},
-    ),
+    Meta(max_length=20, description="For a kWh.", extra_json_schema={"examples": ["0.32"], "pattern": _DECIMAL}),
+]
+Fee = Annotated[str, Meta(max_length=20, extra_json_schema={"pattern": _DECIMAL})]
+TimeOfDay = Annotated[
+    str, Meta(max_length=5, description="Such as 22:00.", extra_json_schema={"pattern": r"^[0-9]{1,2}:[0-9]{2}$"})
 ]
 TariffName = Annotated[
     str,
@@ -96,6 +102,7 @@ TariffName = Annotated[
         extra_json_schema={"pattern": r"^[^\x00-\x1f\x7f]*[^\d\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"},
     ),
 ]
+WindowName = Annotated[str, Meta(max_length=60, description="As it stands on statements.")]
 Tax = Annotated[
     str,
     Meta(
@@ -107,19 +114,56 @@ Tax = Annotated[
 
 
 class PriceBody(Sent):
-    """One price a kWh at all times, tax included, from a day on."""
+    """What a kWh costs from a day on: a version of a tariff as a form says it. A comma is a decimal point, too.
+
+    A price at night holds from one time of day to another, on Mondays to Fridays if there is one for the weekend.
+    """
 
     price: Price
     since: LocalDay
     name: TariffName = "Flat"
+    night_price: Price | None = None
+    night_from: TimeOfDay = "22:00"
+    night_until: TimeOfDay = "06:00"
+    weekend_price: Price | None = None
+    session_fee: Fee | None = None
+    base_fee: Annotated[Fee, Meta(description="For each month.")] | None = None
+    minimum: Annotated[Fee, Meta(description="For a session.")] | None = None
+    maximum: Annotated[Fee, Meta(description="For a session.")] | None = None
+    free_below_wh: Annotated[int, Meta(ge=0, le=HIGHEST_WH, extra_json_schema=WATT_HOURS)] | None = None
+    blocking_price: (
+        Annotated[Fee, Meta(description="For each begun minute that a car stays after charging.")] | None
+    ) = None
+    blocking_after_minutes: Annotated[int, Meta(ge=0, le=HIGHEST_MINUTES)] = 0
+    blocking_maximum: Annotated[Fee, Meta(description="For a session.")] | None = None
+    blocking_free_from: TimeOfDay | None = None
+    blocking_free_until: TimeOfDay | None = None
+    blocking_until_free: bool = False
     currency: Currency | None = None
     tax: Tax | None = None
+    prices: (
+        Annotated[Literal["gross", "net"], Meta(description="With tax or without; as before by default, else gross.")]
+        | None
+    ) = None
+    price_name: WindowName | None = None
+    night_name: WindowName = "night"
+    weekend_name: WindowName = "weekend"
     site: Annotated[bool, Meta(description="Assign it to the whole site from that day on, too.")] = False
+    charger: Charger | None = None
+    account: Id | None = None
+    replaces: Annotated[bool, Meta(description="Withdraw another version of this tariff from the same day on.")] = False
     reason: Reason = None
     correct_statements: Corrects = False
 
 
-Correcting = Asked[object, VersionBody | WithdrawalBody | AssignmentBody | PriceBody]
+class PreviewBody(PriceBody):
+    """A price that does not hold yet, and on which month it is tried: the last one that is over by default."""
+
+    month: MonthName | None = None
+    seconds: Annotated[float, Meta(ge=0, le=SECONDS)] = SECONDS
+
+
+Correcting = Asked[object, VersionBody | WithdrawalBody | AssignmentBody | PriceBody | PreviewBody]
 """A request that may correct statements that are closed already."""
 
 
@@ -223,7 +267,13 @@ async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
         place, _, words = faults.args[0].partition(": ")
         field, first = (fields[place], words) if fields and place in fields else ("toml", faults.args[0])
         more = f", and {len(faults.args) - 1} more" if len(faults.args) > 1 else ""
-        raise Problem(422, "invalid", f"{field}: {first}{more}", field=field, faults=faults.args) from None
+        every = faults.args if fields is None else tuple(_at_field(fault, fields) for fault in faults.args)
+        raise Problem(422, "invalid", f"{field}: {first}{more}", field=field, faults=every) from None
+
+
+def _at_field(fault: str, fields: Mapping[str, str]) -> str:
+    place, mark, words = fault.partition(": ")
+    return f"{fields.get(place, place)}{mark}{words}"
 
 
 @ENDPOINTS.post(f"{TARIFF}/withdraw", Role.ADMIN, "not_found", "conflict", "corrects_statements")
@@ -232,7 +282,10 @@ async def withdraw_version(request: Asked[None, WithdrawalBody]) -> VersionWithd
     number, since, who = request.number(), local_day(request.body.since, "since"), said_by(request)
 
     def change(db: UnitOfWork) -> None:
-        writes.withdraw(db, number, since, first_open_day(db.rows), who)
+        first_open = first_open_day(db.rows)
+        writes.withdraw(db, number, since, first_open, who)
+        if request.body.give_back:
+            writes.give_back(db, number, since, begins_at(since, request.zone), first_open, who)
 
     with refusals():
         _, corrected = await made(request, change)
@@ -318,33 +371,178 @@ async def get_in_force(request: Asked[InForceQuery, None]) -> TariffInForce:
         raise not_found(str(unknown)) from None
 
 
-# One price a kWh from a day on: a version of a tariff, without writing TOML
+# A price a kWh from a day on: a version of a tariff, without writing TOML
+
+
+@record
+class TariffPreview:
+    """What a price would have cost the households in a month, and what it did cost; nothing of it is stored.
+
+    Amounts are in minor units with tax. `households` are those that are done, of all; when all are, it is ready.
+    `replaces` says whether another version of the same day would be withdrawn, `corrected` which closed statements
+    would be corrected. `words` is what the tariff says.
+    """
+
+    month: str
+    ready: bool
+    done: int
+    accounts: int
+    currency: str
+    old: int
+    new: int
+    households: list[TriedHousehold]
+    says: str
+    words: list[str]
+    toml: str
+    replaces: bool
+    corrected: list[CorrectedStatement]
 
 
 @ENDPOINTS.post("/api/admin/tariff-prices", Role.ADMIN, "in_use", "conflict", "corrects_statements", status=CREATED)
 async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
-    """Set one price a kWh from a day on: a version of a tariff, without writing TOML.
+    """Set what a kWh costs from a day on: a version of a tariff, without writing TOML, and for whom it holds."""
+    price = await _priced(request)
+    with refusals(_FIELDS):
+        done, corrected = await made(request, price.change)
+    return extended(VersionAddition, await shown(request, done.id), result=done.word, corrected=corrected)
 
-    A comma is taken for a decimal point.
-    """
-    body = request.body
-    if body.price.strip().startswith("-"):
-        raise invalid("price", "a price below 0 would pay for charging; give 0 if it is free")
-    since, name = local_day(body.since, "since"), body.name.strip()
-    usual = await request.read(partial(stored.usual_terms, name=name))
-    currency, tax = (usual[at] if text is None else text for at, text in enumerate((body.currency, body.tax)))
-    price, tax = (text.strip().replace(",", ".") for text in (body.price, tax))
-    toml = one_price(name, since, currency, tax, price)
-    version, who = Given(toml, await parsed(toml, OF_PRICE)), said_by(request)
+
+@ENDPOINTS.post(
+    "/api/admin/tariff-previews",
+    Role.ADMIN,
+    "not_found",
+    "in_use",
+    "conflict",
+    "corrects_statements",
+    "too_many_waiting",
+)
+async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
+    """Work for some seconds on what a month would have cost at a price; ask again until it is ready."""
+    body, price = request.body, await _priced(request)
+    month = _last_month(request) if body.month is None else Month.parse(body.month)
+
+    def change(db: UnitOfWork) -> None:
+        replaces = writes.replaceable(db, price.version.tariff, first_open_day(db.rows)) is not None
+        _, corrected = correcting(db, rule(request), partial(price.change, db), may_correct=body.correct_statements)
+        raise _Undone(is_replacing=replaces, corrected=corrected)
+
+    with refusals(_FIELDS):
+        undone = await _undone(request, change)
+    trial = Trial(price.version.tariff, price.number or 0, price.target)
+    async with request.api.places.wait():
+        tried = await request.api.trying.compare(trial, month, rule(request), body.seconds)
+    return TariffPreview(
+        month=str(month),
+        ready=tried.is_ready,
+        done=len(tried.households),
+        accounts=tried.accounts,
+        currency=price.version.tariff.currency.code,
+        old=sum(household.old for household in tried.households),
+        new=sum(household.new for household in tried.households),
+        households=tried.households,
+        says=in_short(price.version.tariff),
+        words=[*words(price.version.tariff)],
+        toml=price.version.toml,
+        replaces=undone.is_replacing,
+        corrected=undone.corrected,
+    )
+
+
+_FIELDS: Final = {"valid_from": "since"}
+
+
+class _Undone(Exception):
+    """Ends a write that was only tried, so that nothing of it is stored."""
+
+    def __init__(self, *, is_replacing: bool, corrected: list[CorrectedStatement]) -> None:
+        super().__init__()
+        self.is_replacing, self.corrected = is_replacing, corrected
+
+
+async def _undone(request: Request, change: Callable[[UnitOfWork], None]) -> _Undone:
+    """Make a change and undo it; return what it would do. Raises Refused."""
+    try:
+        await request.api.writer.run(change)
+    except _Undone as undone:
+        return undone
+    raise AssertionError("a write that is tried is undone")
+
+
+class _Priced(NamedTuple):
+    """A price as it is entered: the version, its tariff if there is one, for whom, and the change."""
+
+    version: Given
+    number: int | None
+    target: Target | None
+    change: Callable[[UnitOfWork], Change]
+
+
+async def _priced(request: Asked[None, PriceBody] | Asked[None, PreviewBody]) -> _Priced:
+    """Return what a request says. Raises Problem with all faults."""
+    body, since = request.body, local_day(request.body.since, "since")
+    usual = await request.read(partial(stored.usual_terms, name=body.name.strip()))
+    plain = _plain(body, since, usual)
+    version, who = Given(plain.toml, await parsed(plain.toml, plain.places)), said_by(request)
+    targets = _targets(body.account, body.charger, is_site=body.site)
+    if len(targets) > 1:
+        raise invalid("body", "give at most one of account, charger and site")
+    begin = begins_at(since, request.zone)
 
     def change(db: UnitOfWork) -> Change:
         first_open = first_open_day(db.rows)
+        same = writes.replaceable(db, version.tariff, first_open) if body.replaces else None
+        if same is not None:
+            writes.withdraw(db, same, since, first_open, who)
         done = writes.add(db, version, first_open, who)
-        if body.site:
-            begin = begins_at(since, request.zone)
-            writes.assign(db, Assigning(SITE, done.id, since, begin), first_open, who)
+        for target in targets:
+            writes.assign(db, Assigning(target, done.id, since, begin), first_open, who)
         return done
 
-    with refusals(OF_PRICE):
-        done, corrected = await made(request, change)
-    return extended(VersionAddition, await shown(request, done.id), result=done.word, corrected=corrected)
+    return _Priced(version, usual.number, targets[0] if targets else None, change)
+
+
+def _plain(body: PriceBody, since: date, usual: stored.UsualTerms) -> PlainTariff:
+    """Return the tariff of a body. Raises Problem."""
+    decimal = partial(_decimal, body)
+    price_name = "day" if body.night_price else "other times" if body.weekend_price else None
+    return PlainTariff(
+        name=body.name.strip(),
+        since=str(since),
+        currency=body.currency or usual.currency,
+        prices=body.prices or usual.prices,
+        tax=decimal("tax") or usual.tax,
+        price=decimal("price") or "",
+        price_name=(body.price_name or price_name) if price_name else None,
+        night_price=decimal("night_price"),
+        night_from=body.night_from,
+        night_until=body.night_until,
+        night_name=body.night_name,
+        weekend_price=decimal("weekend_price"),
+        weekend_name=body.weekend_name,
+        session_fee=decimal("session_fee"),
+        base_fee=decimal("base_fee"),
+        minimum=decimal("minimum"),
+        maximum=decimal("maximum"),
+        free_below_wh=body.free_below_wh,
+        blocking_price=decimal("blocking_price"),
+        blocking_after_minutes=body.blocking_after_minutes,
+        blocking_maximum=decimal("blocking_maximum"),
+        blocking_free_from=body.blocking_free_from,
+        blocking_free_until=body.blocking_free_until,
+        blocking_until_free=body.blocking_until_free,
+    )
+
+
+def _decimal(body: PriceBody, name: str) -> str | None:
+    """Return a decimal number as TOML has it. Raises Problem."""
+    text = getattr(body, name)
+    if text is None:
+        return None
+    if text.strip().startswith("-"):
+        raise invalid(name, "a price below 0 would pay for charging; give 0 if it is free")
+    return str(text.strip().replace(",", "."))
+
+
+def _last_month(request: Request) -> Month:
+    day = _today(request)
+    return Month(day.year - (day.month == 1), (day.month - 2) % 12 + 1)

@@ -87,6 +87,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/set-aside/{{id}}/dismiss"): "Dismiss a message",
         ("POST", f"{ADMIN}/tariffs"): "Add a tariff",
         ("POST", f"{ADMIN}/tariff-prices"): "Set a price",
+        ("POST", f"{ADMIN}/tariff-previews"): "Try a price",
         ("POST", f"{ADMIN}/tariffs/{{id}}/withdraw"): "Withdraw a tariff",
         ("POST", f"{ADMIN}/tariff-assignments"): "Say where a tariff holds",
         ("PUT", f"{ADMIN}/billing"): "Say since when bills are made here",

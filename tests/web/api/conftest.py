@@ -17,8 +17,10 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
+from levity_trio.store.upkeep.preparing import Preparing
+from levity_trio.store.upkeep.trying import Trying
 from levity_trio.web.api.bodies import read_query
-from levity_trio.web.api.context import Api
+from levity_trio.web.api.context import Api, Places
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
 from levity_trio.web.api.shown import show
 from tests.charger.parts import InlineWriter
@@ -34,6 +36,7 @@ class Site:
 
     def __init__(self, books: Books, address: DatabaseAddress, beside: Path) -> None:
         self.books = books
+        writer: Any = InlineWriter(books.connection)
         parts: Any = SimpleNamespace(
             begun_at="2026-01-01T00:00:00.000Z",
             plugins=Hooks().plugins,
@@ -44,8 +47,11 @@ class Site:
             stamp=lambda: books.at,
             now=lambda: books.now,
             clock=lambda: books.now,
-            writer=InlineWriter(books.connection),
-            reader=Reader(address),
+            writer=writer,
+            reader=(reader := Reader(address)),
+            trying=Trying(reader),
+            places=Places(),
+            preparing=Preparing(reader, writer, lambda: books.now),
             config=SimpleNamespace(
                 public_url="",
                 drivers_url="",

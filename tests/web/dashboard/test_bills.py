@@ -153,7 +153,7 @@ async def test_an_operator_sees_no_button_that_is_an_admins() -> None:
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.path)
 def test_viewers_see_neither_bills_nor_money(page: Page) -> None:
-    assert page.role is Role.OPERATOR
+    assert page.role >= Role.OPERATOR
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,196 @@
+"""Plain tariffs: what a form says of a tariff, without TOML. A form writes TOML, and finds itself again in a tariff.
+
+A price at all times; instead of it a price at night, and a price on Saturdays and Sundays, which holds all day, so that
+the night is one of Mondays to Fridays then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from levity_trio.billing.statement import LineKind
+from levity_trio.billing.tariff import LEAST_WH, Blocking, Tariff, Window
+from levity_trio.billing.tariff_file import TariffFaults, parse
+from levity_trio.billing.tariff_values import clock
+from levity_trio.billing.windows import ALL_DAY, Recurrence
+from levity_trio.records import record
+
+WEEKEND: Final = frozenset((5, 6))
+_PLACES: Final = {
+    "name": "name",
+    "valid_from": "since",
+    "currency": "currency",
+    "prices": "prices",
+    "tax": "tax",
+    "energy.price": "price",
+    "energy.name": "price_name",
+    **{place: place for place in ("session_fee", "base_fee", "minimum", "maximum", "free_below_wh")},
+    "blocking.price": "blocking_price",
+    "blocking.grace_minutes": "blocking_after_minutes",
+    "blocking.maximum": "blocking_maximum",
+    "blocking.free": "blocking_free_from",
+}
+
+
+@record
+class PlainTariff:
+    """A version of a tariff as a form says it. Prices are decimal numbers, times of day are such as 22:00.
+
+    `prices` is gross or net; `blocking_until_free` charges for blocking until the space is free again.
+    """
+
+    name: str
+    since: str
+    currency: str
+    prices: str
+    tax: str
+    price: str
+    price_name: str | None = None
+    night_price: str | None = None
+    night_from: str | None = None
+    night_until: str | None = None
+    night_name: str | None = None
+    weekend_price: str | None = None
+    weekend_name: str | None = None
+    session_fee: str | None = None
+    base_fee: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    blocking_price: str | None = None
+    blocking_after_minutes: int | None = None
+    blocking_maximum: str | None = None
+    blocking_free_from: str | None = None
+    blocking_free_until: str | None = None
+    blocking_until_free: bool = False
+    free_below_wh: int | None = None
+
+    @property
+    def toml(self) -> str:
+        """The TOML of it, whatever its texts contain."""
+        return "\n".join(self._lines()) + "\n"
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """The fields by the places of the TOML in which they stand."""
+        windows = [
+            name for name, price in (("night", self.night_price), ("weekend", self.weekend_price)) if price is not None
+        ]
+        return _PLACES | {
+            f"window {number}.{key}": field
+            for number, name in enumerate(windows, 1)
+            for key, field in {"price": f"{name}_price", "name": f"{name}_name", "times": f"{name}_from"}.items()
+        }
+
+    def _lines(self) -> Iterator[str]:
+        yield f"name = {_quoted(self.name)}"
+        yield f"valid_from = {self.since}"
+        yield f"currency = {_quoted(self.currency)}"
+        yield f"prices = {_quoted(self.prices)}"
+        for key in ("tax", "session_fee", "base_fee", "minimum", "maximum"):
+            if (text := getattr(self, key)) is not None:
+                yield f"{key} = {_quoted(text)}"
+        if self.free_below_wh is not None:
+            yield f"free_below_wh = {self.free_below_wh}"
+        yield from self._windows()
+        if self.blocking_price is not None:
+            yield from self._blocking(self.blocking_price)
+
+    def _windows(self) -> Iterator[str]:
+        if self.night_price is not None:
+            yield from ("", "[[window]]", f"name = {_quoted(self.night_name or 'night')}")
+            yield f"price = {_quoted(self.night_price)}"
+            yield f"times = {_quoted(f'{self.night_from}-{self.night_until}')}"
+            if self.weekend_price is not None:
+                yield 'weekdays = "Mon-Fri"'
+        if self.weekend_price is not None:
+            yield from ("", "[[window]]", f"name = {_quoted(self.weekend_name or 'weekend')}")
+            yield from (f"price = {_quoted(self.weekend_price)}", 'weekdays = ["Sat", "Sun"]')
+        yield from ("", "[energy]")
+        if self.price_name is not None:
+            yield f"name = {_quoted(self.price_name)}"
+        yield f"price = {_quoted(self.price)}"
+
+    def _blocking(self, price: str) -> Iterator[str]:
+        yield from ("", "[blocking]", f"price = {_quoted(price)}")
+        if self.blocking_after_minutes is not None:
+            yield f"grace_minutes = {self.blocking_after_minutes}"
+        if self.blocking_maximum is not None:
+            yield f"maximum = {_quoted(self.blocking_maximum)}"
+        if self.blocking_free_from is not None:
+            yield f"free = {_quoted(f'{self.blocking_free_from}-{self.blocking_free_until}')}"
+        if self.blocking_until_free:
+            yield "until_available = true"
+
+
+def plain_tariff(tariff: Tariff) -> PlainTariff | None:
+    """Return a tariff as a form says it; None if a form cannot say all of it."""
+    default = next((window for window in tariff.windows if window.when is None), None)
+    if default is None:
+        return None
+    found = PlainTariff(
+        name=tariff.name,
+        since=str(tariff.since),
+        currency=tariff.currency.code,
+        prices="gross" if tariff.are_gross else "net",
+        tax=f"{tariff.tax_rate(LineKind.ENERGY):f}",
+        price=f"{default.price:f}",
+        price_name=default.name,
+        session_fee=_text(tariff.session_fee),
+        base_fee=_text(tariff.base_fee),
+        minimum=_text(tariff.minimum),
+        maximum=_text(tariff.maximum),
+        free_below_wh=None if tariff.free_below_wh == LEAST_WH else tariff.free_below_wh,
+    )
+    for window in tariff.windows:
+        found = _with_window(found, window)
+    found = found if tariff.blocking is None else _with_blocking(found, tariff.blocking)
+    try:
+        is_all = _compared(parse(found.toml)) == _compared(tariff)
+    except TariffFaults:
+        return None
+    return found if is_all else None
+
+
+def _with_window(found: PlainTariff, window: Window) -> PlainTariff:
+    if window.when is None:
+        return found
+    if window.when.times == ALL_DAY and window.when.weekdays == WEEKEND:
+        return replace(found, weekend_price=f"{window.price:f}", weekend_name=window.name)
+    since, until = _times(window.when)
+    return replace(found, night_price=f"{window.price:f}", night_from=since, night_until=until, night_name=window.name)
+
+
+def _with_blocking(found: PlainTariff, fee: Blocking) -> PlainTariff:
+    since, until = (None, None) if fee.free is None else _times(fee.free)
+    return replace(
+        found,
+        blocking_price=f"{fee.price:f}",
+        blocking_after_minutes=fee.grace_minutes,
+        blocking_maximum=_text(fee.maximum),
+        blocking_free_from=since,
+        blocking_free_until=until,
+        blocking_until_free=fee.is_until_available,
+    )
+
+
+def _times(when: Recurrence) -> tuple[str, str]:
+    """Return the first times of a recurrence; whoever asks compares whether it has others."""
+    return clock(when.times[0].since), clock(when.times[0].until)
+
+
+def _compared(tariff: Tariff) -> tuple[Tariff, frozenset[Window]]:
+    """Return a tariff without the order of its windows, since no two hold at once."""
+    return replace(tariff, windows=()), frozenset(tariff.windows)
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount:f}"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a basic string of TOML, which has the escapes of JSON, and one more for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,188 @@
+"""The form for a price: what it asks, what last month would have cost, and where it needs TOML."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from levity_trio.billing.examples import FLAT as FLAT_TOML
+from levity_trio.web.api import tariffs as api
+from levity_trio.web.dashboard.pages import tariffs
+from tests.integration.browsing import Page as Shown
+from tests.store.bills import charge, house_of_two
+from tests.store.books import Books, Station
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
+
+PAGES = {one.path: one for one in tariffs.PAGES}
+ENDPOINTS = {(one.method, one.path): one for one in api.ENDPOINTS}
+PREVIEW = ENDPOINTS["POST", "/api/admin/tariff-previews"]
+SET = ENDPOINTS["POST", "/api/admin/tariff-prices"]
+WITHDRAW = ENDPOINTS["POST", "/api/admin/tariffs/{id}/withdraw"]
+SHOWN = ENDPOINTS["GET", "/api/admin/tariffs/{id}"]
+FLAT = {"price": "0.30", "since": "2026-01-01", "site": True, "tax": "19"}
+NIGHT = {"price": "0,40", "night_price": "0.20", "since": "2026-04-11", "replaces": True}
+
+
+@pytest.fixture
+async def month(site: Site) -> Site:
+    """March: Anna charges 4 kWh by day, Ben 10 kWh at night; somebody unknown charges 1 kWh."""
+    house = house_of_two(site.books)
+    station = Station(house.books)
+    await site.call(SET, body=FLAT)
+    charge(station)
+    charge(station, 1000, "Nobody")
+    house.books.now = datetime(2026, 3, 3, 23, tzinfo=UTC)
+    charge(station, 10_000, "Ben")
+    house.books.now = datetime(2026, 4, 10, 9, tzinfo=UTC)
+    return site
+
+
+async def previewed(tried: Site, **body: object) -> Any:
+    return await tried.call(PREVIEW, body=NIGHT | {"site": True} | body)
+
+
+def stored(books: Books) -> list[Any]:
+    return [books.rows(f"SELECT * FROM {table}") for table in ("tariff", "tariff_version", "tariff_assignment")]
+
+
+async def test_a_preview_compares_by_household_and_stores_nothing(month: Site) -> None:
+    before = stored(month.books)
+    found = await previewed(month, name="New")
+    assert stored(month.books) == before
+    households = [(one["name"], one["sessions"], one["old"], one["new"]) for one in found["households"]]
+    assert households == [("Anna", 1, 120, 160), ("Ben", 1, 300, 200)]
+    assert (found["ready"], found["month"], found["old"], found["new"]) == (True, "2026-03", 420, 360)
+
+
+async def test_the_preview_is_what_the_bill_would_be(month: Site) -> None:
+    """With a base fee, a fee for each session, and net prices, which are taxed at the foot."""
+    terms = {"name": "New", "prices": "net", "base_fee": "5", "session_fee": "0.5", "tax": "19"}
+    found = await previewed(month, **terms)
+    net = {"Anna": 500 + 50 + 160, "Ben": 500 + 50 + 200}
+    assert {one["name"]: one["new"] for one in found["households"]} == {
+        name: (minor * 119 + 50) // 100 for name, minor in net.items()
+    }
+
+
+async def test_a_household_of_its_own_tariff_keeps_it(month: Site) -> None:
+    await month.call(SET, body=FLAT | {"name": "Ben's", "price": "0.10", "site": False, "account": 2})
+    found = await previewed(month, name="New")
+    assert {one["name"]: (one["old"], one["new"]) for one in found["households"]} == {
+        "Anna": (120, 160),
+        "Ben": (100, 100),
+    }
+    found = await previewed(month, name="New", site=False, account=2)
+    assert {one["name"]: one["new"] for one in found["households"]} == {"Anna": 120, "Ben": 200}
+
+
+async def test_another_price_of_a_tariff_concerns_those_who_have_it(month: Site) -> None:
+    found = await previewed(month, name="Flat", site=False)
+    assert (found["new"], found["replaces"]) == (360, False)
+    await month.call(SET, body=NIGHT | {"name": "Flat"})
+    assert (await previewed(month, name="Flat", site=False))["replaces"]
+
+
+async def test_a_preview_goes_on_where_it_was(month: Site) -> None:
+    assert (await previewed(month, seconds=0.0))["accounts"] == 2
+    assert (await previewed(month, seconds=10.0))["done"] == 2
+
+
+async def test_what_was_set_can_be_withdrawn_and_the_tariff_before_holds_again(month: Site) -> None:
+    added = await month.call(SET, body=NIGHT | {"name": "New", "site": True})
+    await month.call(WITHDRAW, body={"since": "2026-04-11", "give_back": True}, id=str(added["id"]))
+    assigned = month.books.rows("SELECT tariff_id, since FROM tariff_assignment ORDER BY id")
+    assert assigned == [(1, "2026-01-01"), (2, "2026-04-11"), (1, "2026-04-11")]
+    assert (await previewed(month, name="New"))["new"] == 360
+
+
+async def test_a_tariff_made_by_form_is_shown_as_the_form(month: Site) -> None:
+    await month.call(SET, body=NIGHT | {"name": "New"})
+    (version,) = (await month.call(SHOWN, id="2"))["versions"]
+    assert (version["plain"]["price"], version["plain"]["night_from"]) == ("0.40", "22:00")
+
+
+# The page
+
+
+async def opened(site: Site, path: str = "/tariffs/new", link: str = "", **parts: object) -> Shown:
+    return await Opening(site).open(PAGES[path], link, **parts)
+
+
+def values(shown: Shown, kind: str = "/tariffs") -> dict[str, str]:
+    (form,) = [one for one in shown.forms if one.action.startswith(kind)]
+    return form.values
+
+
+def wrong(shown: Shown) -> list[str]:
+    return [given["name"] for _, given in shown.tags if "aria-invalid" in given]
+
+
+async def test_a_night_price_is_one_form(month: Site) -> None:
+    shown = await opened(month)
+    assert values(shown)["since"] == "2026-04-11"
+    link = "/tariffs/new?name=Standard&price=0,40&night_price=0.2&night_from=22:00&night_until=06:00&whom=site"
+    shown = await opened(month, link=f"{link}&since=2026-05-01&prices=gross&show=1")
+    assert "March 2026 at this price" in shown.words
+    assert "Ben 10.0 3.00 2.00 -1.00" in shown.words.replace("\N{MINUS SIGN}", "-")
+    assert "Sum 14.0 4.20 3.60" in shown.words
+    assert "For the whole site, from 1 May 2026" in shown.words
+    sent = values(shown, "/do/post/admin/tariff-prices")
+    assert (sent["night_price"], sent["site"], sent["since"]) == ("0.2", "true", "2026-05-01")
+    assert "Set this price from 1 May 2026 on" in shown.words
+
+
+async def test_every_fault_stands_at_its_field_and_nothing_is_lost(month: Site) -> None:
+    shown = await opened(month, link="/tariffs/new?name=A&price=cheap&night_price=x&since=2026-02-30&show=1")
+    assert wrong(shown) == ["since"]
+    shown = await opened(month, link="/tariffs/new?name=A&price=cheap&night_price=x&since=2026-05-01&show=1")
+    assert sorted(wrong(shown)) == ["night_price", "price"]
+    assert values(shown)["price"] == "cheap"
+    assert "Set this price" not in shown.words
+    shown = await opened(month, link="/tariffs/new?name=Flat&price=1&since=2026-05-01&show=1")
+    assert wrong(shown) == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "words"),
+    [
+        ("price", "cheap", "Must be a number"),
+        ("price", "1e3", "Must be a number"),
+        ("price", "-0.30", "Give 0 if it is free"),
+        ("tax", "0.19", "less than one percent"),
+        ("since", "2026-02-30", "Give a day"),
+        ("name", '"%0Aprice = 0', "visible characters"),
+        ("currency", "XXX", "is no currency"),
+        ("account", "account:77", "there is no household 77"),
+    ],
+)
+async def test_what_is_not_understood_stands_at_its_field(site: Site, field: str, given: str, words: str) -> None:
+    asked = {"name": "A", "price": "0.32", "since": "2026-03-01"} | {field: given}
+    link = "&".join(f"{'whom' if name == 'account' else name}={text}" for name, text in asked.items())
+    shown = await opened(site, link=f"/tariffs/new?{link}&show=1")
+    assert words.lower() in shown.words.lower()
+    assert wrong(shown) == ["whom" if field == "account" else field]
+
+
+async def test_a_change_is_filled_in_with_the_price_of_today(month: Site) -> None:
+    await month.call(SET, body=FLAT | {"since": "2026-03-01", "base_fee": "4.90", "site": False})
+    await month.call(SET, body=NIGHT | {"name": "Flat", "since": "2026-06-01"})
+    given = values(await opened(month, "/tariffs/{id}/change", id=1))
+    assert (given["price"], given["base_fee"], given.get("night_price", "")) == ("0.30", "4.90", "")
+    assert (given["since"], given.get("whom", "")) == ("2026-04-11", "")
+
+
+async def test_a_season_needs_toml(month: Site) -> None:
+    toml = FLAT_TOML.replace('name = "Flat"', 'name = "Sun"').replace("[energy]", "[energy]\nname = 'rest'")
+    season = '\n[[window]]\nname = "summer"\nprice = 0.1\nseason = "04-01 to 09-30"\n'
+    await month.call(ENDPOINTS["POST", "/api/admin/tariffs"], body={"toml": toml + season})
+    shown = await opened(month, "/tariffs/{id}/change", id=2)
+    assert "more than this form can" in shown.words
+
+
+async def test_the_first_tariff_holds_from_the_beginning_of_the_month(site: Site) -> None:
+    given = values(await opened(site))
+    assert given["since"].endswith("-01")
+    assert given["name"] == "Standard"
