@@ -23,6 +23,7 @@ from levity_trio.records import record
 
 PATIENCE_SECONDS: Final = 30.0
 JSON: Final = "application/json"
+PROBE_SECONDS: Final = 2.0
 PIECE_BYTES: Final = 256 * 1024
 UNIX: Final = "unix:"
 FIRST_REFUSAL: Final = 300
@@ -60,6 +61,8 @@ class Api:
     token: str | None = field(default=None, repr=False)
     hear: Callable[[Message], None] = field(default=lambda _: None, repr=False)
     """Gets the headers of each response."""
+    ca: Path | None = None
+    """The only root certificate that is trusted; those of this machine without it."""
 
     def __post_init__(self) -> None:
         if not _is_address(self.url):
@@ -121,8 +124,14 @@ class Api:
         parts = urlsplit(self.url)
         host = parts.hostname or ""
         if parts.scheme == "https":
-            return HTTPSConnection(host, parts.port, timeout=patience, context=ssl.create_default_context())
+            return HTTPSConnection(host, parts.port, timeout=patience, context=self._trust())
         return HTTPConnection(host, parts.port, timeout=patience)
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self.ca)
+        except OSError as problem:  # ssl.SSLError is one
+            raise ConfigError(f"--ca {self.ca}: {problem.strerror or problem}; give a certificate (PEM)") from None
 
     def _exchange(
         self,
@@ -168,6 +177,9 @@ class Api:
             raise self._silence(error) from None
 
     def _silence(self, error: Exception) -> EnvironmentProblem:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            words = f"the certificate of {self.url} is not trusted here ({error.verify_message})"
+            return EnvironmentProblem(f"{words}; give --ca the root certificate of its authority, such as root.pem")
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return EnvironmentProblem(f"no {self.sought.name} answers at {self.url} ({reason}); {self.sought.hint}")
 
@@ -198,6 +210,17 @@ class _UnixConnection(HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+
+def is_open(path: Path) -> bool:
+    """Return whether somebody listens at a Unix socket that this user may open."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+        probe.settimeout(PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 def _target(path: tuple[str, ...], query: Given) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from levity_trio import __version__
+from levity_trio.cli.declaring import Group, summary
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.output import readable
 
@@ -20,10 +21,10 @@ GROUPS: Final = {
     "Serve": ("serve", "logs", "import", "forget", "recheck"),
     "Install": ("install", "upgrade", "uninstall", "deploy"),
     "Operate (over the API of a running server)": (
-        *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
-        *("local-list", "events", "webhook", "certificate", "token", "user"),
-        *("transactions", "explain", "review", "correct", "close"),
-        *("account", "vehicle", "drain"),
+        *("status", "chargers", "charger", "household", "card", "car"),
+        *("sessions", "explain", "review", "correct", "close"),
+        *("call", "commands", "configuration", "template", "files", "local-list", "events", "webhook"),
+        *("certificate", "token", "user", "drain"),
     ),
     "Bill": ("tariff", "bill", "wallet", "meter", "reconcile"),
     "Keep": ("backup", "check", "restore", "move"),
@@ -32,12 +33,19 @@ GROUPS: Final = {
 }
 """The commands, as --help groups them. Each is in a module of its name, with _ for -, and after a word of Python."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
+OLD_NAMES: Final = {
+    "account": "household",
+    "tag": "card",
+    "vehicle": "car",
+    **dict.fromkeys(("transactions", "transaction", "session"), "sessions"),
+}
+"""Names of commands that go on working."""
 USAGE = 2
 FAILED = 1
 INTERRUPTED = 130
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A group that imports a command on first use, to spare the server the imports of all others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,7 +56,7 @@ class Commands(click.Group):
         del ctx
         for group, names in GROUPS.items():
             with formatter.section(group):
-                formatter.write_dl([(name, _command(name).get_short_help_str(200)) for name in names])
+                formatter.write_dl([(name, summary(_command(name))) for name in names])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
@@ -61,7 +69,12 @@ def _command(name: str) -> click.Command:
     return command
 
 
-@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    old_names=OLD_NAMES,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="levity-trio")
 @click.pass_context
 def levity_trio(context: click.Context) -> None:

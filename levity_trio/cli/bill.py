@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from levity_trio.billing.money import CURRENCIES, minor_units, written
-from levity_trio.cli.declaring import an_example, changes, limit
+from levity_trio.cli.declaring import Group, an_example, changes, limit, renamed
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.terminal import CountProgress, confirm, counted, local_minute, say, show_record, show_table
 from levity_trio.cli.transfers import read_file
@@ -65,7 +65,7 @@ PREVIEW_EXAMPLES: Final = """\
 Examples:
   levity-trio bill preview 2026-10
   levity-trio bill preview 2026-10 --carry-below 5.00
-  levity-trio bill preview 2026-10 --account "Flat 3, Anna"
+  levity-trio bill preview 2026-10 --household "Flat 3, Anna"
   levity-trio bill print 2026-10 --draft --to october
 
 Nobody else sees a preview, and it takes no number. The months come in order.
@@ -75,11 +75,11 @@ CLOSE_EXAMPLES: Final = """\
 Examples:
   levity-trio bill close 2026-10
   levity-trio bill close 2026-10 --carry-below 5.00
-  levity-trio bill close 2026-10 --account "Flat 3, Anna"
+  levity-trio bill close 2026-10 --household "Flat 3, Anna"
 
 A closed statement never changes. What turns up or is corrected later stands on
-the next one. --account closes the month early for an account that has moved out
-(levity-trio account close); its small sums are not carried.
+the next one. --household closes the month early for a household that has moved
+out (levity-trio household close); its small sums are not carried.
 """
 SHOW_EXAMPLES: Final = """\
 \b
@@ -112,12 +112,12 @@ Examples:
 Closed statements keep what was set when they were closed.
 """
 
-bill = click.Group("bill", help="Make, show and print statements.", epilog=EXAMPLES)
-owner = click.Group("owner", help="Say who bills, as it stands on statements.", epilog=OWNER_EXAMPLES)
+bill = Group("bill", help="Make, show and print statements.", epilog=EXAMPLES)
+owner = Group("owner", help="Say who bills, as it stands on statements.", epilog=OWNER_EXAMPLES)
 bill.add_command(owner)
 _MONTH: Final = click.argument("month", metavar="MONTH")
 _CARRY: Final = click.option("--carry-below", metavar="AMOUNT", help="Carry smaller totals to the next statement.")
-_ACCOUNT: Final = click.option("--account", metavar="ACCOUNT", help="Only this one, which has moved out.")
+_HOUSEHOLD: Final = renamed("account", "--household", "--account", "Only this one, which has moved out.")
 _PATH: Final = click.argument(
     "path", metavar="[FILE]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
@@ -138,7 +138,7 @@ def begin(operator: Operator, day: str) -> None:
 @command("preview", group=bill, epilog=PREVIEW_EXAMPLES)
 @_MONTH
 @_CARRY
-@_ACCOUNT
+@_HOUSEHOLD
 def preview(operator: Operator, month: str, carry_below: str | None, account: str | None) -> None:
     """Show what the statements of a month would be."""
     draft = _prepared(operator, month, _terms(operator, carry_below, account))
@@ -157,7 +157,7 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
 @command("close", group=bill, epilog=CLOSE_EXAMPLES)
 @_MONTH
 @_CARRY
-@_ACCOUNT
+@_HOUSEHOLD
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def close(operator: Operator, month: str, carry_below: str | None, account: str | None, *, yes: bool) -> None:
     """Close a month: number and seal its statements."""
@@ -175,7 +175,7 @@ def close(operator: Operator, month: str, carry_below: str | None, account: str 
         numbers = f", number{several}" if closed["statements"] else ""
         words = f"{closed['month']} is closed: {counted(closed['statements'], 'statement')}{numbers}"
     else:
-        words = f"account {closed['account']} is billed for {closed['month']}: statement{several}"
+        words = f"household {closed['account']} is billed for {closed['month']}: statement{several}"
     operator.tell(closed, words)
 
 
@@ -192,7 +192,7 @@ def _closed(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
 
 
 def _prepared(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
-    with CountProgress("accounts", is_json=operator.is_json) as progress:
+    with CountProgress("households", is_json=operator.is_json) as progress:
         while True:
             draft = operator.post("drafts", month, body=terms)
             if draft["ready"]:
@@ -206,14 +206,14 @@ def _nothing(operator: Operator, month: str, draft: Mapping[str, Any]) -> str | 
         return None
     number = str(draft["account"])
     until = operator.get("accounts", number)["until"]
-    words = f"there is nothing to bill account {number} for in {month} until its end, {local_minute(until)}"
+    words = f"there is nothing to bill household {number} for in {month} until its end, {local_minute(until)}"
     after = list(operator.rows("accounts", number, "transactions", ended_since=until))
     if not after:
         return words
     stops = max(record["transaction"]["stop_time"] for record in after)
     later = (datetime.fromisoformat(stops) + MINUTE).strftime("%Y-%m-%dT%H:%MZ")
     return (
-        f"{words}; {counted(len(after), 'charging session')} of it ended later: move its end with levity-trio account"
+        f"{words}; {counted(len(after), 'charging session')} of it ended later: move its end with levity-trio household"
         f" close {number} --until {later}, or close {month} when it is over"
     )
 
@@ -256,7 +256,7 @@ def _sums(sums: Mapping[str, Any]) -> list[str]:
     if sums["unpriced"]:
         lines.append(f"without a tariff: {sums['unpriced']}; assign one with levity-trio tariff assign")
     if sums["nobody"]:
-        lines.append(f"nobody's: {sums['nobody']} ({sums['nobody_wh'] / 1000:.3f} kWh): levity-trio account unowned")
+        lines.append(f"nobody's: {sums['nobody']} ({sums['nobody_wh'] / 1000:.3f} kWh): levity-trio household unowned")
     return lines
 
 
@@ -268,14 +268,14 @@ def _money(record: Mapping[str, Any], name: str) -> str:
 
 
 @command("list", group=bill, epilog=an_example("bill list", "bill list --json"))
-@click.option("--account", metavar="ACCOUNT", help="Only of this account.")
+@renamed("account", "--household", "--account", "Only of this household.")
 @click.option("--month", metavar="MONTH", help="Only of this month, such as 2026-10.")
 @limit("How many, the newest.")
 def show_all(operator: Operator, account: str | None, month: str | None, limit: int) -> None:
     """List closed statements, the newest first."""
     number = account and operator.number("accounts", account)
     page = operator.get("statements", account=number, month=month or None, limit=limit)
-    operator.show_page(COLUMNS, page, _row, narrower=" with --month or --account")
+    operator.show_page(COLUMNS, page, _row, narrower=" with --month or --household")
 
 
 def _row(statement: Mapping[str, Any]) -> dict[str, Any]:

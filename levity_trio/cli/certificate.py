@@ -16,7 +16,7 @@ import click
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, ROOT
 from levity_trio.cli.call import USUAL_SECONDS
-from levity_trio.cli.declaring import ID, JSON_PARAMETER, examples_of, on_database
+from levity_trio.cli.declaring import ID, JSON_PARAMETER, Group, examples_of, on_database
 from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, command
 from levity_trio.cli.terminal import cell, say, show_record
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder, pages_folder
@@ -57,9 +57,7 @@ This root is new. Your phone trusts it when you tell it to: open the page /trust
 fingerprint with the one above.\
 """
 
-certificate = click.Group(
-    "certificate", help="The certificate authority, and certificates of chargers.", epilog=EXAMPLES
-)
+certificate = Group("certificate", help="The certificate authority, and certificates of chargers.", epilog=EXAMPLES)
 _NAMES: Final = click.argument("names", nargs=-1, required=True, metavar="NAME-OR-IP...")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import present
+from levity_trio.cli.declaring import Group, present
 from levity_trio.cli.operator import REJECTED, Operator, command
 from levity_trio.cli.template import OF_RESULT
 from levity_trio.cli.terminal import cell, local_minute, say, show_below, show_record, show_table
@@ -116,7 +116,7 @@ AllowOfflineTxForUnknownId, StopTransactionOnInvalidId,
 AuthorizationCacheEnabled, LocalAuthListEnabled.
 """
 
-charger = click.Group(
+charger = Group(
     "charger", help="Say which chargers may connect and how, and who may charge while we are away.", epilog=EXAMPLES
 )
 _IDENTITY: Final = click.argument("identity", metavar="CHARGER")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -17,6 +18,9 @@ from levity_trio.config.sources import load
 
 EXISTING: Final = "Existing database, as for `serve`."
 PROGRAM: Final = "  levity-trio "
+LONGEST_SUMMARY: Final = 1000
+_ENERGY: Final = re.compile(r"(?=.*\d)(\d{0,9})(?:[.,](\d{0,3}))?", re.ASCII)
+NO_NAMES: Final[Mapping[str, str]] = {}
 Callback = Callable[..., int | None]
 Decorator = Callable[[Callback], Callback]
 
@@ -27,7 +31,8 @@ JSON_RESULT: Final = click.option("is_json", "--json", is_flag=True, help="Outpu
 OF_CHARGER: Final = click.option("--charger", metavar="ID", help="Only of this charger.")
 OF_LANGUAGE: Final = click.option("--language", metavar="LANGUAGE", help="Of pages and papers: en or de.")
 ID: Final = click.argument("number", type=int, metavar="ID")
-TRANSACTION: Final = click.argument("transaction", type=int)
+SESSION: Final = click.argument("transaction", type=int, metavar="SESSION")
+HOUSEHOLD: Final = click.argument("named", metavar="HOUSEHOLD")
 
 
 def together(*options: Decorator) -> Decorator:
@@ -54,6 +59,83 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
 def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that were given, for a body; an empty text empties one."""
     return {name: None if value == "" else value for name, value in present(fields).items()}
+
+
+class Group(click.Group):
+    """A group of commands. Its help has the whole summary of each; `old_names` go on working, and are not listed."""
+
+    group_class = type
+
+    def __init__(self, *words: Any, old_names: Mapping[str, str] = NO_NAMES, **options: Any) -> None:
+        super().__init__(*words, **options)
+        self.old_names = old_names
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, [self.old_names.get(args[0], args[0]), *args[1:]])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary(self.commands[name])) for name in self.list_commands(ctx)])
+
+
+def summary(command: click.Command) -> str:
+    """Return what a command does, in a sentence that is never cut."""
+    return command.get_short_help_str(LONGEST_SUMMARY)
+
+
+class _Renamed(click.Option):
+    """An option whose old name goes on working; help and errors tell the new one."""
+
+    def __init__(self, *words: Any, old: str, **options: Any) -> None:
+        super().__init__(*words, **options)
+        self._old = old
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        told = self.opts
+        self.opts = [*told, self._old]
+        super().add_to_parser(parser, ctx)
+        self.opts = told
+
+
+def renamed(name: str, flag: str, old: str, words: str, **options: Any) -> Decorator:
+    """Return the option of a parameter that had another flag before, which goes on working."""
+    metavar = flag.removeprefix("--").upper()
+    return click.option(name, flag, cls=_Renamed, old=old, metavar=metavar, help=words, **options)
+
+
+class Words(click.Choice[str]):
+    """A choice of words, some of which were called otherwise before."""
+
+    def __init__(self, words: Sequence[str], old: Mapping[str, str]) -> None:
+        super().__init__(words)
+        self._old = old
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert(self._old.get(value, value), param, ctx)
+
+
+class _Kwh(click.ParamType[int]):
+    """An energy that is typed in kWh, with comma or point; its value is in Wh."""
+
+    name = "kWh"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if (match := _ENERGY.fullmatch(value.strip())) is None:
+            self.fail(f"{value}: give kWh with up to three decimals, such as 3.5", param, ctx)
+        return int(match[1] or 0) * 1000 + int(f"{match[2] or '':0<3}")
+
+
+def energy(name: str, flag: str, words: str) -> Decorator:
+    """Return the option of an energy, `name` in kWh, which may be given in Wh too: `name` of the API has that end."""
+    wh = f"{name.removesuffix('_kwh')}_wh"
+    return together(
+        click.option(name, flag, type=_Kwh(), metavar="KWH", help=words),
+        click.option(wh, f"--{wh.replace('_', '-')}", type=int, hidden=True),
+    )
 
 
 # Examples

@@ -1,10 +1,10 @@
-"""`levity-trio explain`: shows all that is known of one transaction, in order, and its bill."""
+"""`levity-trio explain`: shows all that is known of one session, in order, and its bill."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.cli.declaring import TRANSACTION
+from levity_trio.cli.declaring import SESSION
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, say
 
@@ -16,9 +16,9 @@ Examples:
 
 
 @command("explain", epilog=EXAMPLES)
-@TRANSACTION
+@SESSION
 def explain(operator: Operator, transaction: int) -> None:
-    """Show how the energy of a transaction was found, and how its bill came about.
+    """Show how the energy of a session was found, and how its bill came about.
 
     Each message, each candidate and each doubt; then whose it is and why, the
     tariff, the arithmetic of each line, statements and corrections. Of one that

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, an_example, limit
+from levity_trio.cli.declaring import ID, Group, an_example, limit
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.transfers import download
 from levity_trio.config import EnvironmentProblem
@@ -30,7 +30,7 @@ Examples:
 The server must run with --files-port, so that chargers reach it.
 """
 
-files = click.Group("files", help="List, add, get and remove the files that chargers send or fetch.", epilog=EXAMPLES)
+files = Group("files", help="List, add, get and remove the files that chargers send or fetch.", epilog=EXAMPLES)
 
 
 @command("list", group=files)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, on_database
+from levity_trio.cli.declaring import JSON_LINES, Group, on_database
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import RateProgress, cell, say, say_json, show_table
 from levity_trio.config import ConfigError, ServerConfig, socket_path
@@ -78,7 +78,7 @@ def levity(config: ServerConfig, *, old: str, is_json: bool) -> None:
     report.show(path, database)
 
 
-import_ = click.Group("import", commands=[levity], help="Import the history of another system.", epilog=EXAMPLES)
+import_ = Group("import", commands=[levity], help="Import the history of another system.", epilog=EXAMPLES)
 
 
 def _imported(history: History, take: Import) -> Iterator[tuple[Sequence[Part], Imported]]:

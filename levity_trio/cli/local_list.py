@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from levity_trio.cli.declaring import Group
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import say, show_record, show_table
 
@@ -19,7 +20,7 @@ Examples:
 
 \b
 States: up to date, sending, waiting (for the charger to connect), too long
-(some tags have no room), paused (a list was sent by hand), not supported,
+(some cards have no room), paused (a list was sent by hand), not supported,
 failing (tried again after pauses), off (serve --local-list off).
 """
 EXAMPLES: Final = """\
@@ -34,9 +35,7 @@ Examples:
   levity-trio local-list resume CP-1
 """
 
-local_list = click.Group(
-    "local-list", help="See how the chargers' lists of tags are kept; end a pause.", epilog=EXAMPLES
-)
+local_list = Group("local-list", help="See how the chargers' lists of cards are kept; end a pause.", epilog=EXAMPLES)
 
 
 @command("status", group=local_list, epilog=STATUS_EXAMPLES)
@@ -44,7 +43,7 @@ local_list = click.Group(
 def status(operator: Operator, charger: str | None) -> None:
     """Show how the local lists are kept, or that of one charger.
 
-    For one charger, the tags for which it has no room are shown too.
+    For one charger, the cards for which it has no room are shown too.
     """
     if charger is None:
         operator.show_page(COLUMNS, operator.get("local-lists", "status"))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import an_example, changes, limit, together
+from levity_trio.cli.declaring import Group, an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
@@ -31,7 +31,7 @@ site. A file has the columns meter, at, value and, unless it is kWh, unit.
 `levity-trio reconcile` compares the meters with the chargers.
 """
 
-meter = click.Group("meter", help="Keep the meters of the house, and their readings.", epilog=EXAMPLES)
+meter = Group("meter", help="Keep the meters of the house, and their readings.", epilog=EXAMPLES)
 _METER: Final = click.argument("named", metavar="METER")
 _FIELDS: Final = together(
     click.option("--class", "class_percent", type=float, metavar="PERCENT", help="Its class: B is 1, A is 2."),

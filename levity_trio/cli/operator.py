@@ -14,9 +14,17 @@ from typing import Any, BinaryIO, Final
 import click
 
 from levity_trio.cli import terminal
-from levity_trio.cli.declaring import JSON, JSON_PARAMETER, Callback, database_options, examples_of, present
+from levity_trio.cli.declaring import (
+    JSON,
+    JSON_PARAMETER,
+    Callback,
+    database_options,
+    examples_of,
+    present,
+    together,
+)
 from levity_trio.cli.terminal import Output, local_words, say
-from levity_trio.client import Api, Refusal, Sought
+from levity_trio.client import UNIX, Api, Refusal, Sought, is_open
 from levity_trio.config import ConfigError, EnvironmentProblem, socket_path
 from levity_trio.config.sources import load
 from levity_trio.refusals import NEEDED, plain_words
@@ -42,9 +50,11 @@ _OF_HTTP: Final[Mapping[int, int]] = {401: FORBIDDEN, 403: FORBIDDEN, 429: FAILE
 _FIRST_SERVER_ERROR: Final = 500
 TYPED_AS: Final[Mapping[str, str]] = {"max_transactions": "most", "begun_on": "day", "parent_id_tag": "parent"}
 """Fields whose option or argument has another name; one that goes on with a unit or `_at` is found without."""
+NAMES: Final[Mapping[str, str]] = {"accounts": "household", "vehicles": "car"}
+"""What people call a resource of the API, and the command for it."""
 NO_CHARGER: Final = "there is no charger "
 LISTS: Final[Mapping[str, str]] = {
-    "there is no transaction ": "levity-trio transactions",
+    "there is no transaction ": "levity-trio sessions",
     "there is no statement ": "levity-trio bill list",
 }
 
@@ -70,13 +80,16 @@ def _refusals() -> Iterator[None]:
 class Operator(Output):
     """The API of a running server, and the output of its responses as text or JSON.
 
-    Each request raises RefusedByApi, EnvironmentProblem.
+    Without an address it is the local socket beside the database of `serve`, if this user can open that and has no
+    token: there everything is allowed without one. Each request raises RefusedByApi, EnvironmentProblem.
     """
 
-    def __init__(self, url: str, *, is_json: bool) -> None:
+    def __init__(self, url: str | None, ca: Path | None = None, *, is_json: bool) -> None:
         super().__init__(is_json=is_json)
         terminal.forget()
-        self._api = Api(url, SERVER, read_token(os.environ), terminal.hear)
+        token = read_token(os.environ)
+        url = url or (None if token else open_socket()) or DEFAULT_URL
+        self._api = Api(url, SERVER, token, terminal.hear, ca)
 
     def ask(self, method: str, *path: str, **options: Any) -> Any:
         """Send a request; see Api.ask."""
@@ -133,12 +146,13 @@ class Operator(Output):
             yield from self._api.lines(*path, **options)
 
     def number(self, resource: str, named: str) -> str:
-        """Return the number of an account or a vehicle by its name; a number is one already. Raises ConfigError."""
+        """Return the number of a household or a car by its name; a number is one already. Raises ConfigError."""
         if named.isdecimal():
             return named
         records = self.get(resource, name=named)["data"]
         if not records:
-            raise ConfigError(f"there is no {resource[:-1]} {named!r}; see levity-trio {resource[:-1]} list")
+            what = NAMES.get(resource, resource[:-1])
+            raise ConfigError(f"there is no {what} {named!r}; levity-trio {what} list shows all")
         return str(records[0]["id"])
 
     def check_charger(self, charger: str | None) -> None:
@@ -172,6 +186,21 @@ class Operator(Output):
             say(f"… there are more; narrow the list{narrower}")
 
 
+def socket_address(database: str | None = None, config: str | None = None) -> str:
+    """Return the address of the local socket beside the database of these settings. Raises ConfigError."""
+    server, _ = load(present({"database": database, "config": config}), os.environ)
+    return f"{UNIX}{socket_path(server.beside.resolve())}"
+
+
+def open_socket() -> str | None:
+    """Return the address of the local socket beside the database here; None if this user cannot open one."""
+    try:
+        address = socket_address()
+    except ConfigError:  # of settings that are not for this command
+        return None
+    return address if is_open(Path(address.removeprefix(UNIX))) else None
+
+
 def read_token(environment: Mapping[str, str]) -> str | None:
     """Return the token of LEVITY_TOKEN, else that of the token file; None if there is neither.
 
@@ -199,13 +228,23 @@ def _token_file(environment: Mapping[str, str]) -> Path:
 # Commands
 
 
-_API = click.option(
-    "--api",
-    metavar="URL",
-    default=DEFAULT_URL,
-    envvar="LEVITY_API",
-    show_default=True,
-    help="URL of the server's API, or unix:PATH.",
+_CA = click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    envvar="LEVITY_CA",
+    help="Root certificate of the server, if it has its own authority.",
+)
+SHARED: Final = ("is_json", "api", "ca")
+"""The options of all these commands, which their help lists last."""
+API: Final = together(
+    click.option(
+        "--api",
+        metavar="URL",
+        envvar="LEVITY_API",
+        help=f"URL of the server's API, or unix:PATH  [default: the socket of the server here, else {DEFAULT_URL}].",
+    ),
+    _CA,
 )
 
 
@@ -214,13 +253,14 @@ def command(name: str, *, group: click.Group | None = None, epilog: str = "") ->
 
     def decorate(function: Callback) -> click.Command:
         @JSON
-        @_API
+        @API
         @wraps(function)
-        def run(api: str, *, is_json: bool, **options: Any) -> int | None:
-            return function(Operator(api, is_json=is_json), **options)
+        def run(api: str | None, ca: Path | None, *, is_json: bool, **options: Any) -> int | None:
+            return function(Operator(api, ca, is_json=is_json), **options)
 
         shown = epilog or (examples_of(group.epilog, str(group.name), name) if group else "")
         made = click.command(name, epilog=f"{shown}\n{STATUSES}" if shown else STATUSES)(run)
+        made.params.sort(key=lambda parameter: parameter.name in SHARED)
         if group is not None:
             group.add_command(made)
         return made
@@ -238,12 +278,16 @@ def over_socket(name: str, group: click.Group) -> Callable[[Callback], click.Com
     def decorate(function: Callback) -> click.Command:
         @wraps(function)
         def run(
-            database: str | None, config: str | None, is_json: bool, api: str | None = None, **options: Any
+            database: str | None,
+            config: str | None,
+            is_json: bool,
+            api: str | None = None,
+            ca: Path | None = None,
+            **options: Any,
         ) -> None:
             if api is None or database is not None:
-                server, _ = load(present({"database": database, "config": config}), os.environ)
-                api = f"unix:{socket_path(server.beside.resolve())}"
-            function(Operator(api, is_json=is_json), **options)
+                api = socket_address(database, config)
+            function(Operator(api, ca, is_json=is_json), **options)
 
         made = click.command(name, epilog=examples_of(group.epilog, str(group.name), name))(run)
         made.params += [*database_options(), JSON_PARAMETER]
@@ -264,8 +308,8 @@ def in_words(refusal: Refusal) -> str:
     if refusal.status == 401:
         hint += (
             "; make one with levity-trio token create, then set LEVITY_TOKEN, or write it to"
-            f" {_token_file(os.environ)}; on the server's machine --api unix:levity.db.sock (beside the database) needs"
-            " none"
+            f" {_token_file(os.environ)}; on the server's machine, its user needs none in the folder of the database,"
+            " and elsewhere with --api unix:PATH/levity.db.sock"
         )
     if refusal.code == "no_answer":
         hint += _how_to_follow(refusal.document.get("command") or {})
@@ -291,7 +335,7 @@ def _typed(field: str) -> str:
         name = parameter.name or ""
         if name == wanted or wanted.startswith(f"{name}_"):
             is_option = isinstance(parameter, click.Option)
-            return max(parameter.opts, key=len) if is_option else parameter.metavar or name.upper()
+            return parameter.opts[0] if is_option else parameter.metavar or name.upper()
     return field
 
 

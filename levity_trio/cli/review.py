@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, TRANSACTION, an_example, limit, present
+from levity_trio.cli.declaring import OF_CHARGER, SESSION, Group, Words, an_example, energy, limit, present, renamed
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, say
 
@@ -16,7 +16,7 @@ AS_TYPED: Final = {"make-transaction": "make"}
 COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "answers", "fits")
 REASON: Final = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with your name.")
 EVENT: Final = click.option(
-    "--event", type=int, metavar="ID", help="Refuse if the transaction has a newer event than this one."
+    "--event", type=int, metavar="ID", help="Refuse if the session has a newer event than this one."
 )
 EXAMPLES: Final = """\
 \b
@@ -25,7 +25,7 @@ Examples:
   levity-trio review confirm 1000017 --reason "the driver agrees"
   levity-trio review attach 3 1000017 --reason "the only car that day"
   levity-trio review make 3 --connector 1 --start-time 2026-03-01T12:00 \\
-      --figure-wh 3500 --reason "read at the meter"
+      --kwh 3.5 --reason "read at the meter"
   levity-trio review dismiss 3 --reason "a test of the installer"
 
 A confirmed or corrected figure is certain, and later messages do not change it. See also `levity-trio correct` and
@@ -33,7 +33,7 @@ A confirmed or corrected figure is certain, and later messages do not change it.
 """
 
 
-class _Listing(click.Group):
+class _Listing(Group):
     """A group that lists what waits if no subcommand is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -46,12 +46,13 @@ review = _Listing("review", help="List what waits for a person, and decide about
 
 def decide(operator: Operator, *path: str, **fields: object) -> int:
     """Send a decision and show its result. Times and figures that were not given are left out."""
-    done: Mapping[str, Any] | None = operator.post(*path, body=present(fields))
+    body = {name.replace("_kwh", "_wh"): value for name, value in present(fields).items()}
+    done: Mapping[str, Any] | None = operator.post(*path, body=body)
     if operator.is_json or done is None:
         operator.record(done or {"done": True})
     else:
         energy = f"{cell(done['energy_kwh'])} kWh, {cell(done['confidence'])}, {cell(done['energy_method'])}"
-        say(f"transaction {done['id']} is {done['state']}: {energy}; review: {cell(done['review'])}")
+        say(f"session {done['id']} is {done['state']}: {energy}; review: {cell(done['review'])}")
     return 0
 
 
@@ -59,7 +60,7 @@ def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
     tx, message = waiting["transaction"], waiting["message"]
     why = message["reason"] if tx is None else ", ".join(review["code"] for review in waiting["reviews"])
     return {
-        "kind": waiting["kind"],
+        "kind": "session" if tx is not None else waiting["kind"],
         "id": (message if tx is None else tx)["id"],
         "charger": waiting["charger"],
         "since": waiting["at"],
@@ -72,35 +73,36 @@ def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
 
 @command("list", group=review, epilog=an_example("review list", "review list --charger CP-1"))
 @OF_CHARGER
-@click.option("--kind", type=click.Choice(["transaction", "message"]), help="Only these.")
+@click.option("--kind", type=Words(["session", "message"], {"transaction": "session"}), help="Only these.")
 @limit("How many, the newest.")
-def list_queue(operator: Operator, charger: str | None, **query: object) -> None:
+def list_queue(operator: Operator, charger: str | None, kind: str | None, **query: object) -> None:
     """List what waits for a person, the newest first."""
     operator.check_charger(charger)
-    page = operator.get("review", charger=charger, **query)
+    kind = "transaction" if kind == "session" else kind
+    page = operator.get("review", charger=charger, kind=kind, **query)
     operator.show_page(COLUMNS, page, _row)
     if not operator.is_json and any(waiting["transaction"] for waiting in page["data"]):
         say("the evidence: levity-trio explain ID; what a reason means: levity-trio help reviews")
 
 
 @command("confirm", group=review)
-@TRANSACTION
+@SESSION
 @REASON
 @EVENT
 def confirm(operator: Operator, transaction: int, **fields: object) -> int:
-    """Make the figure of a transaction certain."""
+    """Make the figure of a session certain."""
     return decide(operator, "transactions", str(transaction), "confirm", **fields)
 
 
 @command("attach", group=review)
 @click.argument("message", type=int)
-@TRANSACTION
-@click.option("--meter-stop-wh", type=int, metavar="WH", help="The register, if the stop has none that can be read.")
+@SESSION
+@energy("meter_stop_kwh", "--stop-kwh", "The register, if the stop has none that can be read.")
 @click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
 @REASON
 @EVENT
 def attach(operator: Operator, message: int, **fields: object) -> int:
-    """Apply a message to a transaction of its charger."""
+    """Apply a message to a session of its charger."""
     return decide(operator, "set-aside", str(message), "attach", **fields)
 
 
@@ -110,14 +112,14 @@ def attach(operator: Operator, message: int, **fields: object) -> int:
 @click.option(
     "--start-time", metavar="TIME", help="When it began, if no reading shows it: 2026-03-01T12:00 at the site."
 )
-@click.option("--meter-start-wh", type=int, metavar="WH", help="The register at its start.")
-@click.option("--meter-stop-wh", type=int, metavar="WH", help="The register, if the stop has none that can be read.")
+@energy("meter_start_kwh", "--start-kwh", "The register at its start.")
+@energy("meter_stop_kwh", "--stop-kwh", "The register, if the stop has none that can be read.")
 @click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
-@click.option("--id-tag", metavar="TAG", help="The tag, if the stop has none.")
-@click.option("--figure-wh", type=int, metavar="WH", help="Its energy, if you know it.")
+@renamed("id_tag", "--card", "--id-tag", "The card, if the stop has none.")
+@energy("figure_kwh", "--kwh", "Its energy, if you know it.")
 @REASON
 def make(operator: Operator, message: int, **fields: object) -> int:
-    """Make a transaction of a stop that fits none."""
+    """Make a session of a stop that fits none."""
     return decide(operator, "set-aside", str(message), "make-transaction", **fields)
 
 

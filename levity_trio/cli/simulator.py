@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON, Callback, Decorator, examples_of, present, together
+from levity_trio.cli.declaring import JSON, Callback, Decorator, Group, examples_of, present, together
 from levity_trio.cli.terminal import Output, say, show_below, show_record, warn
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
@@ -80,7 +80,7 @@ class Client(Output):
         self.ask = self.api.ask
 
 
-@click.group("simulator", epilog=EXAMPLES, invoke_without_command=True)
+@click.group("simulator", cls=Group, epilog=EXAMPLES, invoke_without_command=True)
 @click.pass_context
 def simulator(context: click.Context) -> None:
     """Show and control the chargers of a running simulator."""

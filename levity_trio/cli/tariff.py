@@ -13,7 +13,7 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
-from levity_trio.cli.declaring import an_example, examples_of, limit, together
+from levity_trio.cli.declaring import Group, an_example, examples_of, limit, renamed, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -28,7 +28,7 @@ Examples:
   levity-trio tariff check night.toml
   levity-trio tariff add night.toml
   levity-trio tariff assign "Day and night" --site --since 2026-10-01
-  levity-trio tariff which --account 7 --charger CP-1 --day 2026-10-01
+  levity-trio tariff which --household 7 --charger CP-1 --day 2026-10-01
 
 `check` prints what it understood in words, and what 10 kWh and a session cost.
 It and `example` need no server. Days are those of the site's time zone.
@@ -50,16 +50,16 @@ ASSIGN_EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio tariff assign Flat --site --since 2026-10-01
-  levity-trio tariff assign "Day and night" --account 7 --since 2026-10-01
+  levity-trio tariff assign "Day and night" --household 7 --since 2026-10-01
   levity-trio tariff assign Guests --charger CP-1 --since 2026-11-01
 
-A session costs what its account's tariff says, else that of its charger, else
+A session costs what its household's tariff says, else that of its charger, else
 that of the site: the one that holds on the local day of its start.
 """
 UNASSIGN_EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio tariff unassign --account 7 --since 2026-12-01
+  levity-trio tariff unassign --household 7 --since 2026-12-01
 
 From that day on, the tariff of the charger or of the site holds.
 """
@@ -69,7 +69,7 @@ Examples:
   levity-trio tariff withdraw Flat 2026-10-01 --reason "0.23 instead of 0.32"
 """
 
-tariff = click.Group("tariff", help="Say what energy costs, when, and for whom.", epilog=HELP)
+tariff = Group("tariff", help="Say what energy costs, when, and for whom.", epilog=HELP)
 _FILE: Final = click.argument("file", type=click.Path(path_type=Path))
 _NAME: Final = click.argument("named", metavar="TARIFF")
 _REASON: Final = click.option("--reason", help="Why, for those who ask later.")
@@ -77,7 +77,7 @@ _CORRECT: Final = click.option(
     "--correct-statements", is_flag=True, help="Do it also if it corrects statements that are closed already."
 )
 _PAYER: Final = together(
-    click.option("--account", metavar="ACCOUNT", help="An account, by its number or name."),
+    renamed("account", "--household", "--account", "A household, by its number or name."),
     click.option("--charger", metavar="ID", help="A charger."),
 )
 _TARGET: Final = together(_PAYER, click.option("--site", "is_site", is_flag=True, help="The whole site."))
@@ -169,14 +169,14 @@ def withdraw(operator: Operator, named: str, day: str, reason: str | None, *, co
 @_NAME
 @_CHANGE
 def assign(operator: Operator, named: str, **fields: Any) -> None:
-    """Make a tariff hold for an account, a charger or the site."""
+    """Make a tariff hold for a household, a charger or the site."""
     _assign(operator, named, **fields)
 
 
 @command("unassign", group=tariff, epilog=UNASSIGN_EXAMPLES)
 @_CHANGE
 def unassign(operator: Operator, **fields: Any) -> None:
-    """End the tariff of an account, a charger or the site."""
+    """End the tariff of a household, a charger or the site."""
     _assign(operator, None, **fields)
 
 
@@ -195,7 +195,7 @@ def assignments(operator: Operator, named: str | None, limit: int, **target: Any
 @_PAYER
 @click.option("--day", metavar="DAY", help="On which day; today by default.")
 def which(operator: Operator, day: str | None, **target: Any) -> None:
-    """Say which tariff holds for an account at a charger, and why."""
+    """Say which tariff holds for a household at a charger, and why."""
     in_force = operator.get("tariff-in-force", **_target(operator, **target), day=day)
     assigned = in_force["assignment"]
     if assigned is None:
@@ -218,7 +218,7 @@ def _assign(
 ) -> None:
     body = _target(operator, **target)
     if len(body) != 1:
-        raise click.UsageError("give one of --account, --charger and --site")
+        raise click.UsageError("give one of --household, --charger and --site")
     number = None if named is None else int(operator.number("tariffs", named))
     body |= {"since": since, "reason": reason, "correct_statements": correct_statements, "tariff": number}
     done = operator.post("tariff-assignments", body=body)
@@ -245,7 +245,7 @@ def _target(operator: Operator, account: str | None, charger: str | None, *, is_
 
 def _for(assignment: Mapping[str, Any]) -> str:
     if assignment["account"] is not None:
-        return f"account {assignment['account']}" + (f", {name}" if (name := assignment["account_name"]) else "")
+        return f"household {assignment['account']}" + (f", {name}" if (name := assignment["account_name"]) else "")
     return f"charger {assignment['charger']}" if assignment["charger"] is not None else "site"
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, an_example, present
+from levity_trio.cli.declaring import OF_CHARGER, Group, an_example, present
 from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
 from levity_trio.cli.terminal import say, show_record, show_table, warn
 
@@ -35,7 +35,7 @@ A report compares what the chargers last told; `levity-trio configuration CHARGE
 --read` reads it again. `apply` changes the keys that differ, and no others.
 """
 
-template = click.Group(
+template = Group(
     "template", help="Keep what the configuration of chargers must be, and see who differs.", epilog=EXAMPLES
 )
 

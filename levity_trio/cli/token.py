@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID
+from levity_trio.cli.declaring import ID, Group
 from levity_trio.cli.operator import Operator, over_socket
 
 COLUMNS: Final = ("id", "name", "role", "created_at", "created_by", "last_used_at", "revoked_at")
@@ -22,7 +22,7 @@ server can open, so they work without a token, and with --no-api. A token is sho
 LEVITY_TOKEN, or write it to ~/.config/levity-trio/token (chmod 600).
 """
 
-token = click.Group("token", help="Make, list and revoke tokens of the API.", epilog=EXAMPLES)
+token = Group("token", help="Make, list and revoke tokens of the API.", epilog=EXAMPLES)
 
 
 @over_socket("create", token)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import ID, OF_LANGUAGE, changes
-from levity_trio.cli.operator import Operator, over_socket
+from levity_trio.cli.declaring import ID, OF_LANGUAGE, Group, changes, renamed
+from levity_trio.cli.operator import API, Operator, over_socket
 from levity_trio.cli.terminal import local_minute
 from levity_trio.config import ConfigError
 
@@ -21,7 +21,7 @@ EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio user add anna --role admin
-  levity-trio user add ben --role driver --account 7 --pin
+  levity-trio user add ben --role driver --household 7 --pin
   levity-trio user add cleo --role operator --link
   levity-trio user list
   levity-trio user change cleo --role viewer
@@ -36,27 +36,24 @@ database of the server, which only the user of the server can open, so they work
 without a token. Give --api to use the API of another machine.
 """
 
-user = click.Group("user", help="Say who may log in with a browser, and see who did.", epilog=EXAMPLES)
+user = Group("user", help="Say who may log in with a browser, and see who did.", epilog=EXAMPLES)
 _NAMED: Final = click.argument("named", metavar="USER")
 _ROLES: Final = click.Choice(["driver", "viewer", "operator", "admin"])
-_ACCOUNT: Final = click.option("account", "--account", metavar="ACCOUNT", help="The household of a driver.")
+_HOUSEHOLD: Final = renamed("account", "--household", "--account", "The household of a driver.")
 _STDIN: Final = click.option("is_stdin", "--password-stdin", is_flag=True, help="Read the password from stdin.")
 _LINK: Final = click.option("is_link", "--link", is_flag=True, help="Make a one-time code for a link (a day).")
 _PIN: Final = click.option("is_pin", "--pin", is_flag=True, help="Make a one-time PIN (15 minutes).")
-_API: Final = click.option(
-    "api", "--api", metavar="URL", envvar="LEVITY_API", help="URL of an API instead of the socket."
-)
 
 
 @over_socket("add", user)
 @click.argument("name")
 @click.option("role", "--role", type=_ROLES, required=True, help="What the user may do.")
-@_ACCOUNT
+@_HOUSEHOLD
 @OF_LANGUAGE
 @_STDIN
 @_LINK
 @_PIN
-@_API
+@API
 def add(
     operator: Operator, account: str | None, *, is_stdin: bool, is_link: bool, is_pin: bool, **given: str | None
 ) -> None:
@@ -70,7 +67,7 @@ def add(
 
 
 @over_socket("list", user)
-@_API
+@API
 def show_all(operator: Operator) -> None:
     """List the users."""
     operator.table(COLUMNS, operator.get("users"))
@@ -79,16 +76,16 @@ def show_all(operator: Operator) -> None:
 @over_socket("change", user)
 @_NAMED
 @click.option("role", "--role", type=_ROLES, help="What the user may do.")
-@_ACCOUNT
+@_HOUSEHOLD
 @OF_LANGUAGE
 @click.option("is_asked", "--password", is_flag=True, help="Ask for a new password.")
 @click.option("is_without", "--no-password", is_flag=True, help="Forget the password; then invite.")
 @_STDIN
-@_API
+@API
 def change(
     operator: Operator, named: str, role: str | None, account: str | None, language: str | None, **password: bool
 ) -> None:
-    """Change role, account, language or password. A new password ends the user's log-ins."""
+    """Change role, household, language or password. A new password ends the user's log-ins."""
     fields: dict[str, object] = changes({"role": role, "language": language})
     if account is not None:
         fields["account"] = int(operator.number("accounts", account))
@@ -97,14 +94,14 @@ def change(
     elif password["is_asked"] or password["is_stdin"]:
         fields["password"] = _password(is_from_stdin=password["is_stdin"])
     if not fields:
-        raise click.UsageError("give what is to change: --role, --account, --language, --password or --no-password")
+        raise click.UsageError("give what is to change: --role, --household, --language, --password or --no-password")
     changed = operator.patch("users", _number(operator, named), body=fields)
     operator.tell(changed, f"user {changed['id']}, {changed['name']}, is changed")
 
 
 @over_socket("remove", user)
 @_NAMED
-@_API
+@API
 def remove(operator: Operator, named: str) -> None:
     """Remove a user; the user's log-ins end."""
     number = _number(operator, named)
@@ -116,7 +113,7 @@ def remove(operator: Operator, named: str) -> None:
 @_NAMED
 @_LINK
 @_PIN
-@_API
+@API
 def invite(operator: Operator, named: str, **kinds: bool) -> None:
     """Make a one-time code with which a user logs in."""
     number, kind = _number(operator, named), _kind(**kinds) or "link"
@@ -126,7 +123,7 @@ def invite(operator: Operator, named: str, **kinds: bool) -> None:
 
 @over_socket("logins", user)
 @click.option("is_ended", "--ended", is_flag=True, help="Also log-ins that were ended.")
-@_API
+@API
 def logins(operator: Operator, *, is_ended: bool) -> None:
     """List the browsers that are logged in."""
     operator.table(LOGIN_COLUMNS, operator.get("logins", ended=str(is_ended).lower(), limit=500))
@@ -134,7 +131,7 @@ def logins(operator: Operator, *, is_ended: bool) -> None:
 
 @over_socket("end", user)
 @ID
-@_API
+@API
 def end(operator: Operator, number: int) -> None:
     """End a log-in."""
     operator.delete("logins", str(number))

@@ -1,4 +1,4 @@
-"""`levity-trio wallet`: what accounts have and owe, what they pay, and whether they pay before they charge."""
+"""`levity-trio wallet`: what households have and owe, what they pay, and whether they pay before they charge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import Decorator, an_example, limit, present, together
+from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, an_example, limit, present, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.config import ConfigError
@@ -34,8 +34,8 @@ Examples:
   levity-trio wallet service add shop
   levity-trio wallet service revoke 1
 
-An account is named by its number or its name. Amounts are in units of the
-currency, with a point: 12.50. Positive is in the account's favour.
+A household is named by its number or its name. Amounts are in units of the
+currency, with a point: 12.50. Positive is in the household's favour.
 """
 ENTRY_EXAMPLES: Final = """\
 \b
@@ -46,13 +46,12 @@ Examples:
 With --id, a repeat enters nothing again.
 """
 
-wallet = click.Group("wallet", help="Keep what accounts pay and owe, before and after.", epilog=EXAMPLES)
-service = click.Group("service", help="Let payment services outside top wallets up.", epilog=EXAMPLES)
+wallet = Group("wallet", help="Keep what households pay and owe, before and after.", epilog=EXAMPLES)
+service = Group("service", help="Let payment services outside top wallets up.", epilog=EXAMPLES)
 wallet.add_command(service)
-_ACCOUNT: Final = click.argument("named", metavar="ACCOUNT")
 _REASON: Final = click.option("--reason", required=True, help="Why, for those who ask later.")
 _ENTRY: Final = together(
-    _ACCOUNT,
+    HOUSEHOLD,
     click.argument("amount"),
     _REASON,
     click.option("--currency", metavar="CODE", help="ISO 4217; needed for the first entry of a site."),
@@ -65,7 +64,7 @@ _KEY: Final = click.option("--id", "key", metavar="TEXT", help="Your own id of t
 @click.option("--spent/--covered", "spent", default=None, help="Only those that are spent, or are not.")
 @limit()
 def show_all(operator: Operator, limit: int, **filters: bool | None) -> None:
-    """List the wallets of all accounts."""
+    """List the wallets of all households."""
     page = operator.get(
         "wallets", **{name: str(value).lower() for name, value in present(filters).items()}, limit=limit
     )
@@ -73,7 +72,7 @@ def show_all(operator: Operator, limit: int, **filters: bool | None) -> None:
 
 
 @command("show", group=wallet)
-@_ACCOUNT
+@HOUSEHOLD
 @limit("How many entries.", default=20)
 def show(operator: Operator, named: str, limit: int) -> None:
     """Show a wallet, its newest entries, and what is reserved."""
@@ -101,8 +100,8 @@ def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str
     enter.help = words
 
 
-_entering("pay", "payment", "Enter a payment of what an account owes.")
-_entering("top-up", "top-up", "Enter money that an account pays in advance.")
+_entering("pay", "payment", "Enter a payment of what a household owes.")
+_entering("top-up", "top-up", "Enter money that a household pays in advance.")
 _entering("chargeback", "chargeback", "Enter money that a bank took back.")
 _STATEMENT: Final = click.option(
     "--statement",
@@ -110,32 +109,32 @@ _STATEMENT: Final = click.option(
     metavar="NUMBER",
     help="Of the credit that the statement with this number carried on.",
 )
-_entering("refund", "refund", "Enter money that was paid out to an account.", _STATEMENT)
+_entering("refund", "refund", "Enter money that was paid out to a household.", _STATEMENT)
 _entering(
     "correct",
     "correction",
-    "Correct the balance of an account; a negative amount stands after --.",
+    "Correct the balance of a household; a negative amount stands after --.",
     epilog='\b\nExample:\n  levity-trio wallet correct --reason "typed twice" 7 -- -12.50\n',
 )
 
 
 @command("prepaid", group=wallet)
-@_ACCOUNT
+@HOUSEHOLD
 @click.option("--limit", "limit", default="0", show_default=True, help="Spent at or below this amount.")
 @_REASON
 def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
-    """Make an account pay before it charges, or change its limit.
+    """Make a household pay before it charges, or change its limit.
 
-    While what it has available is at or below the limit, its tags are Blocked.
+    While what it has available is at or below the limit, its cards are Blocked.
     """
     _set_terms(operator, named, "prepaid", reason, limit)
 
 
 @command("postpaid", group=wallet)
-@_ACCOUNT
+@HOUSEHOLD
 @_REASON
 def postpaid(operator: Operator, named: str, reason: str) -> None:
-    """Bill an account afterwards."""
+    """Bill a household afterwards."""
     _set_terms(operator, named, "postpaid", reason, "0")
 
 
@@ -176,7 +175,7 @@ def _enter(
     body = present(more) | {"amount": minor, "currency": money.code}
     entered = operator.post("wallets", number, path, body=body, headers=headers)
     balance = operator.get("wallets", number)["balance"]
-    words = f"{entered['kind']} {written(entered['amount'], money)} of account {number} is entry {entered['id']}"
+    words = f"{entered['kind']} {written(entered['amount'], money)} of household {number} is entry {entered['id']}"
     operator.tell(entered, f"{words}; its balance is {written(balance, money)}")
 
 

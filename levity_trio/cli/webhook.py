@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, present
+from levity_trio.cli.declaring import ID, Group, present
 from levity_trio.cli.operator import FAILED, Operator, command
 
 COLUMNS: Final = (
@@ -35,7 +35,7 @@ Examples:
 A webhook is named by the number that `webhook add` and `webhook list` show.
 """
 
-webhook = click.Group("webhook", help="Send the facts to receivers outside, signed.", epilog=EXAMPLES)
+webhook = Group("webhook", help="Send the facts to receivers outside, signed.", epilog=EXAMPLES)
 
 
 @command("add", group=webhook, epilog=ADD_EXAMPLES)

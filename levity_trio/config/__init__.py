@@ -50,7 +50,7 @@ ON_OFF = ("off", "on")
 BILL_BY = ("tag", "connector")
 WEBSOCKET_PING_SECONDS = 20.0
 
-OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_TOKEN")
+OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_CA", "LEVITY_TOKEN")
 """Environment variables that are not settings of the server."""
 PLUGIN_TABLES = "plugin"
 _GIBIBYTE = 1024**3

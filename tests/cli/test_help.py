@@ -10,6 +10,7 @@ import pytest
 
 from levity_trio import manual
 from levity_trio.cli import COMMANDS, main
+from levity_trio.cli.correct import correct
 
 COLUMNS = 80
 
@@ -56,6 +57,45 @@ def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[
     assert [name for name, *_ in rows] == list(COMMANDS)
     assert all(words for _, *words in rows)
     assert not [line for line in listed if line.endswith("...")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["account"], "household"),
+        (["account", "transactions"], "household sessions"),
+        (["tag"], "card"),
+        (["vehicle"], "car"),
+        (["transactions"], "sessions"),
+        (["session"], "sessions"),
+    ],
+    ids=str,
+)
+def test_old_names_go_on_working(old: list[str], new: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*old, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: levity-trio {new} [OPTIONS]")
+
+
+def test_the_help_of_a_group_has_whole_summaries(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    assert main(["household", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "give Make a card, a space, a car or a session belong to a household." in told
+    assert "... " not in told.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize(("typed", "wh"), [("3", 3000), ("3,5", 3500), ("0.025", 25), (",5", 500), ("12.345", 12345)])
+def test_kwh_are_typed_with_comma_or_point(typed: str, wh: int) -> None:
+    options = {parameter.name: parameter for parameter in correct.params}
+    assert options["figure_kwh"].type.convert(typed, None, None) == wh
+
+
+@pytest.mark.parametrize("typed", ["", ",", "1.2345", "-1", "1e3", "3 kWh", "1.000,5"])
+def test_what_is_no_kwh_is_refused(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["correct", "7", "--kwh", typed, "--reason", "why"]) == 2
+    assert f"{typed}: give kWh with up to three decimals, such as 3.5" in capsys.readouterr().err
 
 
 def test_a_mistyped_command_of_a_group_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ def test_an_answer_that_may_still_come_is_followed_and_not_asked_for_again() -> 
 @pytest.mark.parametrize(
     ("detail", "hint"),
     [
-        ("there is no transaction 1000017", "; levity-trio transactions lists all"),
+        ("there is no transaction 1000017", "; levity-trio sessions lists all"),
         ("there is no statement 1", "; levity-trio bill list lists all"),
         ("there is no tariff 'Night'", ""),
     ],
@@ -39,7 +39,7 @@ def test_who_typed_a_number_of_the_manual_learns_where_the_own_ones_are(detail: 
     ("detail", "told"),
     [
         ("it is Anna's since 2025-12-31T23:00:00.000Z", "it is Anna's since 2026-01-01 00:00"),
-        ("try levity-trio account take 1 --since 2025-12-31T23:00:00.000Z", None),
+        ("try levity-trio household take 1 --since 2025-12-31T23:00:00.000Z", None),
     ],
 )
 def test_times_are_those_of_the_site_but_exact_in_a_command(

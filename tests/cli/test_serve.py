@@ -23,7 +23,9 @@ def server_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
     """Return a function that replaces the server, to inspect its arguments."""
 
     def put(run: Run) -> None:
-        monkeypatch.setitem(sys.modules, "levity_trio.server", SimpleNamespace(run=run, __path__=[str(ROOM)]))
+        monkeypatch.setitem(
+            sys.modules, "levity_trio.server", SimpleNamespace(run=run, __path__=[str(ROOM)], __spec__=None)
+        )
 
     return put
 

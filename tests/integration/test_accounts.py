@@ -1,4 +1,4 @@
-"""`levity-trio account` and `vehicle` against a running server: whose transactions are, files, and who sees names."""
+"""`levity-trio household` and `vehicle` against a running server: whose transactions are, files, and who sees names."""
 
 from __future__ import annotations
 
@@ -33,46 +33,46 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 def test_a_household_from_its_beginning_to_its_end(
     shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    added = shown(shell, capsys, "account", "add", "Flat 3", "--since", "2026-01-01", "--address", "Street 1")
+    added = shown(shell, capsys, "household", "add", "Flat 3", "--since", "2026-01-01", "--address", "Street 1")
     assert added["since"] == "2025-12-31T23:00:00.000Z"
-    assert shell("account", "add", "FLAT 3") == 2
+    assert shell("household", "add", "FLAT 3") == 2
     assert "account 1 has this name" in capsys.readouterr().err
-    shown(shell, capsys, "vehicle", "add", "Kombi", "--battery", "58.5", "--plate", "B-XY 1")
+    shown(shell, capsys, "car", "add", "Kombi", "--battery", "58.5", "--plate", "B-XY 1")
     with Charger(server.port, ODD) as charger:
         charger.boot()
         by_tag, by_space = charge(charger, "Card", 1000, 4000), charge(charger, "Guest", 4000, 5000)
-    assert "nobody's" in table(shell, capsys, "account", "whose", by_tag)
-    assert len(shown(shell, capsys, "account", "unowned")) == 2
-    table(shell, capsys, "account", "give", "flat 3", "--tag", "card", "--vehicle", "Kombi", "--since", "2026-01-01")
-    table(shell, capsys, "account", "give", 1, "--vehicle", "kombi")
-    given = table(shell, capsys, "account", "give", 1, "--charger", ODD, "--connector", 1, "--name", "Space 12")
+    assert "nobody's" in table(shell, capsys, "household", "whose", by_tag)
+    assert len(shown(shell, capsys, "household", "unowned")) == 2
+    table(shell, capsys, "household", "give", "flat 3", "--tag", "card", "--vehicle", "Kombi", "--since", "2026-01-01")
+    table(shell, capsys, "household", "give", 1, "--vehicle", "kombi")
+    given = table(shell, capsys, "household", "give", 1, "--charger", ODD, "--connector", 1, "--name", "Space 12")
     assert "Space 12" in given
     assert f"{ODD} connector 1" in given
-    assert [one["transaction"]["id"] for one in shown(shell, capsys, "account", "transactions", 1)] == [by_tag]
+    assert [one["transaction"]["id"] for one in shown(shell, capsys, "household", "sessions", 1)] == [by_tag]
     reason = ("--reason", "a guest of theirs")
-    assert shell("account", "give", 1, "--transaction", by_space) == 2
-    assert "given by local admin" in table(shell, capsys, "account", "give", 1, "--transaction", by_space, *reason)
-    assert "since 2026-01-01 00:00, given by" in table(shell, capsys, "account", "whose", by_tag)
-    assert table(shell, capsys, "account", "unowned") == "none\n"
+    assert shell("household", "give", 1, "--transaction", by_space) == 2
+    assert "given by local admin" in table(shell, capsys, "household", "give", 1, "--transaction", by_space, *reason)
+    assert "since 2026-01-01 00:00, given by" in table(shell, capsys, "household", "whose", by_tag)
+    assert table(shell, capsys, "household", "unowned") == "none\n"
     assert "give by local admin: a guest of theirs" in table(shell, capsys, "explain", by_space)
-    assert "nobody's" in table(shell, capsys, "account", "take", 1, "--transaction", by_space, *reason)
-    assert shell("account", "take", 1, "--transaction", by_space, *reason) == 2
-    told = table(shell, capsys, "account", "close", 1, "--until", "2030-01-01")
+    assert "nobody's" in table(shell, capsys, "household", "take", 1, "--transaction", by_space, *reason)
+    assert shell("household", "take", 1, "--transaction", by_space, *reason) == 2
+    told = table(shell, capsys, "household", "close", 1, "--until", "2030-01-01")
     since = "--since 2029-12-31T23:00:00.000Z --reason 'moved out'"
-    take = "take it: levity-trio account take 1"
+    take = "take it: levity-trio household take 1"
     assert [line for line in told.splitlines() if line.startswith("still")] == [
         f"still belongs to it: {ODD} connector 1; {take} --charger {shlex.quote(ODD)} --connector 1 {since}",
-        f"still belongs to it: vehicle 1; {take} --vehicle 1 {since}",
-        f"still belongs to it: card; {take} --tag card {since}",
+        f"still belongs to it: car 1; {take} --car 1 {since}",
+        f"still belongs to it: card; {take} --card card {since}",
     ]
-    assert shown(shell, capsys, "account", "list", "--closed")["data"] == []
-    assert shown(shell, capsys, "account", "change", 1, "--until", "", "--name", "Flat 4")["until"] is None
-    assert shell("account", "take", 1, "--tag", "card", "--since", "2026-02-01") == 2
+    assert shown(shell, capsys, "household", "list", "--closed")["data"] == []
+    assert shown(shell, capsys, "household", "change", 1, "--until", "", "--name", "Flat 4")["until"] is None
+    assert shell("household", "take", 1, "--tag", "card", "--since", "2026-02-01") == 2
     assert "levity-trio: --reason: it belongs to account 1 since" in capsys.readouterr().err
-    table(shell, capsys, "account", "take", 1, "--tag", "card", "--since", "2026-02-01", *reason)
-    assert len(shown(shell, capsys, "account", "unowned", "--charger", ODD)) == 2
-    assert "is removed" in table(shell, capsys, "vehicle", "remove", "Kombi")
-    assert shell("account", "show", "Nobody") == 2
+    table(shell, capsys, "household", "take", 1, "--tag", "card", "--since", "2026-02-01", *reason)
+    assert len(shown(shell, capsys, "household", "unowned", "--charger", ODD)) == 2
+    assert "is removed" in table(shell, capsys, "car", "remove", "Kombi")
+    assert shell("household", "show", "Nobody") == 2
 
 
 def test_files_come_back_as_they_were(
@@ -89,14 +89,14 @@ def test_files_come_back_as_they_were(
         space = {"charger": ODD, "connector": place, "name": name, "reason": "=moved"}
         api.ask("POST", "admin", "accounts", str(place), "give", given=space)
     api.ask("POST", "admin", "accounts", "1", "give", given={"vehicle": 1})
-    exported = {kind: table(shell, capsys, "account", "export", kind) for kind in FILES}
+    exported = {kind: table(shell, capsys, "household", "export", kind) for kind in FILES}
     for text in exported.values():
         cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
         assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
     path = tmp_path / "file.csv"
     for kind, text in exported.items():
         path.write_text(text, encoding="utf-8")
-        assert shown(shell, capsys, "account", "import", kind, path)["same"] == len(NAMES), kind
+        assert shown(shell, capsys, "household", "import", kind, path)["same"] == len(NAMES), kind
     with serving(tmp_path / "other.db") as other:
         with Charger(other.port, ODD) as charger:
             charger.boot()

@@ -48,8 +48,8 @@ def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_
         made = [charge(charger, tag, 4000 * at, 4000 * at + 4000, at) for at, tag in enumerate(("Anna", "Ben", "X"))]
     (tmp_path / "flat.toml").write_text(FLAT)
     for name in ("Anna", "Ben"):
-        table(shell, capsys, "account", "add", name, "--since", "2026-01-01")
-        table(shell, capsys, "account", "give", name, "--tag", name, "--since", "2026-01-01")
+        table(shell, capsys, "household", "add", name, "--since", "2026-01-01")
+        table(shell, capsys, "household", "give", name, "--tag", name, "--since", "2026-01-01")
     table(shell, capsys, "tariff", "add", tmp_path / "flat.toml")
     table(shell, capsys, "tariff", "assign", "Flat", "--site", "--since", "2026-01-01")
     return made
@@ -122,25 +122,25 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
 ) -> None:
     table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
     table(shell, capsys, "bill", "owner", "set", "--name", "Owner")
-    table(shell, capsys, "account", "close", "Anna", "--until", (LAST + timedelta(hours=1)).isoformat())
+    table(shell, capsys, "household", "close", "Anna", "--until", (LAST + timedelta(hours=1)).isoformat())
     early = ("--account", "Anna")
     told = table(shell, capsys, "bill", "preview", MONTH, *early)
     end = (LAST + timedelta(hours=1)).astimezone(BERLIN)
-    assert f"nothing to bill account 1 for in {MONTH} until its end, {end:%Y-%m-%d %H:%M}" in told
+    assert f"nothing to bill household 1 for in {MONTH} until its end, {end:%Y-%m-%d %H:%M}" in told
     assert "1 charging session of it ended later" in told
     assert shell("bill", "close", MONTH, *early, "--yes") == 2
     assert told.startswith(capsys.readouterr().err.removeprefix("levity-trio: "))
-    shell("account", "delete-personal", 1, "--reason", "moved out", "--yes")
+    shell("household", "delete-personal", 1, "--reason", "moved out", "--yes")
     words = f"it is not billed for: session {site[0]}; bill it: levity-trio bill close {MONTH}, when {MONTH} is over"
     assert words in capsys.readouterr().err
     later = f"{LAST + timedelta(hours=2, minutes=1):%Y-%m-%dT%H:%MZ}"
-    assert f"levity-trio account close 1 --until {later}" in told
-    table(shell, capsys, "account", "close", "Anna", "--until", later)
+    assert f"levity-trio household close 1 --until {later}" in told
+    table(shell, capsys, "household", "close", "Anna", "--until", later)
     told = table(shell, capsys, "bill", "preview", MONTH, *early)
     assert "1 statement, 1 charging session" in told
     assert "nobody's" not in told
     told = table(shell, capsys, "bill", "close", MONTH, *early, "--yes")
-    assert told.splitlines()[-1] == f"account 1 is billed for {MONTH}: statement 1"
+    assert told.splitlines()[-1] == f"household 1 is billed for {MONTH}: statement 1"
     _set_the_price_back_in_time(shell, capsys, tmp_path / "dearer.toml")
     assert f"{MONTH} is closed: 1 statement, number 2" in table(shell, capsys, "bill", "close", MONTH, "--yes")
 

@@ -27,9 +27,9 @@ from tests.store.papers import Papers
 __all__ = ["shell"]
 ANNA = "Anna Unverwechselbar"
 TEXTS = ("Hinterhof 9", "Annas Karte", "wohnte einst hier", "weil Anna fragt")
-CLOSE = ("account", "close", 1, "--until", "2026-01-01")
+CLOSE = ("household", "close", 1, "--until", "2026-01-01")
 LOOKS = 600
-DELETE = ("account", "delete-personal", 1, "--reason", "moved out", "--yes")
+DELETE = ("household", "delete-personal", 1, "--reason", "moved out", "--yes")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_everything_is_in_one_file(
 ) -> None:
     transaction = move_in(server)
     target = tmp_path / "anna.zip"
-    assert "is now in" in table(shell, capsys, "account", "export-all", ANNA, "-o", target)
+    assert "is now in" in table(shell, capsys, "household", "export-all", ANNA, "-o", target)
     with zipfile.ZipFile(target) as archive:
         assert archive.testzip() is None
         files = {name: archive.read(name).decode() for name in archive.namelist()}
@@ -85,8 +85,8 @@ def test_everything_is_in_one_file(
     assert {row["transaction"] for row in readings} <= {str(transaction)}
     assert ANNA in files["statements/statement-1.html"]
     assert json.loads(files["statements/statement-1.json"])["number"] == "1"
-    assert shell("account", "export-all", 1, "-o", target) == 1
-    assert shell("account", "export-all", 9, "-o", tmp_path / "nobody.zip") == 2
+    assert shell("household", "export-all", 1, "-o", target) == 1
+    assert shell("household", "export-all", 9, "-o", tmp_path / "nobody.zip") == 2
     assert not (tmp_path / "nobody.zip").exists()
 
 
@@ -95,17 +95,17 @@ def test_what_is_personal_goes_when_nothing_is_left_to_do(
 ) -> None:
     move_in(server)
     assert shell(*DELETE) == 2
-    assert "levity-trio account close 1" in capsys.readouterr().err
+    assert "levity-trio household close 1" in capsys.readouterr().err
     table(shell, capsys, *CLOSE)
     assert shell(*DELETE) == 2
-    assert "levity-trio account take 1 --tag Card" in capsys.readouterr().err
-    table(shell, capsys, "account", "take", 1, "--tag", "Card", "--since", "2026-01-01", "--reason", TEXTS[3])
+    assert "levity-trio household take 1 --card Card" in capsys.readouterr().err
+    table(shell, capsys, "household", "take", 1, "--tag", "Card", "--since", "2026-01-01", "--reason", TEXTS[3])
     assert shell(*DELETE) == 2
     assert "levity-trio wallet pay 1" in capsys.readouterr().err
     enter(server, "payment", 500)
     told = table(shell, capsys, *DELETE)
-    assert told == "what was personal of account 1 is deleted; closed statements that keep names for 10 years: 1\n"
-    assert shown(shell, capsys, "account", "show", 1)["name"] == "account 1"
+    assert told == "what was personal of household 1 is deleted; closed statements that keep names for 10 years: 1\n"
+    assert shown(shell, capsys, "household", "show", 1)["name"] == "account 1"
     assert shown(shell, capsys, "bill", "show", 1)["to"]["name"] == ANNA
     assert shell(*DELETE) == 2
     assert "was deleted at" in capsys.readouterr().err

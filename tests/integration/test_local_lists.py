@@ -214,7 +214,7 @@ def test_our_simulator_gets_what_people_change_as_one_list(tmp_path: Path) -> No
         ((payload,),) = server.query("SELECT payload FROM command WHERE action = 'SendLocalList'")
         entries = {one["idTag"]: one["idTagInfo"] for one in json.loads(payload)["localAuthorizationList"]}
         assert (entries["A"], entries["T3"]["parentIdTag"]) == ({"status": "Blocked"}, "HOUSE")
-        assert shell(server, "tag", "remove", "B") == 0
+        assert shell(server, "card", "remove", "B") == 0
         wait_entries(server, 9)
         assert sent(server, "SIM-1")[-1][::2] == ("Differential", ["-B"])
 

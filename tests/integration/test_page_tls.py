@@ -13,6 +13,7 @@ import pytest
 
 from levity_trio.authority.folder import PAGES, ROOT
 from levity_trio.authority.issuing import keep_pages
+from levity_trio.cli import main
 from levity_trio.config import pages_folder
 from tests.integration.forking import run_forked
 from tests.integration.serving import environment, serving
@@ -58,7 +59,21 @@ def root_from_its_page(port: int, trusting: ssl.SSLContext) -> bytes:
         return answer.read()
 
 
-def test_certificates_are_renewed_while_it_runs(tmp_path: Path) -> None:
+def check_commands(port: int, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command trusts our root if it is given, and says what to do otherwise."""
+    ask = ("chargers", "--api", f"https://localhost:{port}")
+    assert main([*ask, "--ca", str(root)]) == 0
+    assert main(ask) == 1
+    assert "is not trusted here" in (told := capsys.readouterr().err)
+    assert "give --ca" in told
+    root.with_name("no.pem").write_text("no certificate")
+    assert main([*ask, "--ca", str(root.with_name("no.pem"))]) == 2
+
+
+def test_certificates_are_renewed_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     database, chain, key, half = tmp_path / "site.db", tmp_path / "d.pem", tmp_path / "d.key", tmp_path / "half.key"
     keep_pages(folder := pages_folder(database), ["localhost", "127.0.0.1"], "House", LONG_AGO)
     owner, neighbour = ssl.create_default_context(cafile=str(folder / ROOT)), make(chain, key)
@@ -77,6 +92,7 @@ def test_certificates_are_renewed_while_it_runs(tmp_path: Path) -> None:
             server.wait_line(RENEWED, of="drivers")
             held.request("GET", "/login")
             assert held.getresponse().read()
+        check_commands(api, folder / ROOT, capsys)
         assert root_from_its_page(api, owner) == ssl.PEM_cert_to_DER_cert((folder / ROOT).read_text())
         with pytest.raises(ssl.SSLCertVerificationError):
             end_of(drivers, neighbour)

@@ -172,7 +172,7 @@ def test_tokens_are_made_over_the_socket_and_tell_who_may(
     assert shell("status") == 7  # from now on a token is needed
     told = capsys.readouterr().err
     assert "make one with levity-trio token create, then set LEVITY_TOKEN" in told
-    assert "--api unix:levity.db.sock (beside the database) needs none" in told
+    assert "in the folder of the database, and elsewhere with --api unix:PATH/levity.db.sock" in told
     monkeypatch.setenv("LEVITY_TOKEN", viewer)
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
@@ -182,6 +182,30 @@ def test_tokens_are_made_over_the_socket_and_tell_who_may(
     assert shell("token", "revoke", 1, *beside) == 0
     assert shell("token", "revoke", 1, *beside) == 2
     assert shell("status") == 7
+
+
+def test_beside_the_database_no_token_is_needed(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even after the first user was added; but who has a token acts with it, and not as an administrator."""
+    viewer = shown(shell, capsys, "token", "create", "eye", "--role", "viewer", "--db", server.database)["token"]
+    assert shell("status") == 7  # LEVITY_API goes first
+    monkeypatch.delenv("LEVITY_API")
+    monkeypatch.setenv("LEVITY_DB", str(server.database))
+    assert shell("status") == 0
+    assert shown(shell, capsys, "household", "add", "Flat 3")["name"] == "Flat 3"
+    monkeypatch.setenv("LEVITY_TOKEN", viewer)
+    capsys.readouterr()
+    assert shell("status") != 0
+    assert "9001" in capsys.readouterr().err
+
+
+def test_a_kind_that_there_is_not_is_refused(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shell("events", "--kind", "reading,ChargerConected") == 2
+    told = capsys.readouterr().err
+    assert told.startswith("levity-trio: --kind: ChargerConected is no kind of fact; is it ChargerConnected or ")
+    assert shell("events", "--kind", "NOPE") == 2
+    assert "NOPE is no kind of fact" in capsys.readouterr().err
 
 
 def test_a_token_file_that_others_may_read_is_refused(shell: Shell, tmp_path: Path) -> None:

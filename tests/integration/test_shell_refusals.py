@@ -16,12 +16,12 @@ __all__ = ["server", "shell"]
         (("bill", "begin", "soon"), "DAY: give a day such as 2026-10-01, from "),
         (("webhook", "add", "home", "home.example"), "URL: give a URL that begins with http:// or https://"),
         (("transactions", "--from", "yesterday"), "Invalid value for --from: yesterday: give a time such as "),
-        (("account", "unowned", "--to", "soon"), "Invalid value for --to: soon: give a time such as "),
+        (("household", "unowned", "--to", "soon"), "Invalid value for --to: soon: give a time such as "),
         (("configuration", "CP-1", "--since", "soon"), "Invalid value for --since: soon: give a time such as "),
-        (("tag", "add", " x"), "TAG: it is empty, begins or ends with a space, or is not printable"),
-        (("tag", "add", "x", "--expires", "soon"), "--expires: "),
-        (("tag", "add", "x", "--most", "0"), "--most: give 1 or more"),
-        (("account", "add", "x", "--since", "soon"), "--since: give a time such as "),
+        (("card", "add", " x"), "CARD: it is empty, begins or ends with a space, or is not printable"),
+        (("card", "add", "x", "--expires", "soon"), "--expires: "),
+        (("card", "add", "x", "--most", "0"), "--most: give 1 or more"),
+        (("household", "add", "x", "--since", "soon"), "--since: give a time such as "),
     ],
     ids=str,
 )
@@ -40,7 +40,10 @@ def test_the_option_is_named(
         ("chargers", "CP 7"),
         ("configuration", "CP 7"),
         *((*listed, "--charger", "CP 7") for listed in (("transactions",), ("events",), ("commands",))),
-        *((*listed, "--charger", "CP 7") for listed in (("files", "list"), ("review", "list"), ("account", "unowned"))),
+        *(
+            (*listed, "--charger", "CP 7")
+            for listed in (("files", "list"), ("review", "list"), ("household", "unowned"))
+        ),
     ],
     ids=str,
 )

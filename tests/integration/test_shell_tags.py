@@ -1,4 +1,4 @@
-"""`levity-trio tag` against a running server: what it shows, what it refuses, and how it ends."""
+"""`levity-trio card` against a running server: what it shows, what it refuses, and how it ends."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ __all__ = ["server", "shell"]
 
 
 def test_a_tag_from_its_beginning_to_its_end(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    added = table(shell, capsys, "tag", "add", "Card", "--name", "Anna", "--parent", "FLAT-3", "--most", 2)
+    added = table(shell, capsys, "card", "add", "Card", "--name", "Anna", "--parent", "FLAT-3", "--most", 2)
     assert "FLAT-3" in added
-    assert shell("tag", "add", "card") == 2
+    assert shell("card", "add", "card") == 2
     assert "the tag Card was added before" in capsys.readouterr().err
-    changed = shown(shell, capsys, "tag", "change", "card", "--most", "", "--expires", "2031-01-01")
+    changed = shown(shell, capsys, "card", "change", "card", "--most", "", "--expires", "2031-01-01")
     assert (changed["max_transactions"], changed["expires_at"]) == (None, "2031-01-01T00:00:00.000Z")
-    assert shown(shell, capsys, "tag", "block", "card")["status"] == "Blocked"
-    assert "Anna" in table(shell, capsys, "tag", "list", "--status", "Blocked", "--search", "ann")
-    assert table(shell, capsys, "tag", "list", "--expired") == "none\n"
-    assert shown(shell, capsys, "tag", "unblock", "card")["status"] == "Accepted"
-    assert len(table(shell, capsys, "tag", "show", "card").splitlines()) == 11 + 1 + 1 + 4
-    assert "is removed" in table(shell, capsys, "tag", "remove", "card")
-    assert shell("tag", "show", "nobody") == 2
-    assert shell("tag", "change", "card", "--most", "many") == 2
-    assert table(shell, capsys, "tag", "asked") == "none\n"
-    assert shell("tag", "dismiss", "card") == 2
+    assert shown(shell, capsys, "card", "block", "card")["status"] == "Blocked"
+    assert "Anna" in table(shell, capsys, "card", "list", "--status", "Blocked", "--search", "ann")
+    assert table(shell, capsys, "card", "list", "--expired") == "none\n"
+    assert shown(shell, capsys, "card", "unblock", "card")["status"] == "Accepted"
+    assert len(table(shell, capsys, "card", "show", "card").splitlines()) == 11 + 1 + 1 + 4
+    assert "is removed" in table(shell, capsys, "card", "remove", "card")
+    assert shell("card", "show", "nobody") == 2
+    assert shell("card", "change", "card", "--most", "many") == 2
+    assert table(shell, capsys, "card", "asked") == "none\n"
+    assert shell("card", "dismiss", "card") == 2
 
 
 def test_files(
@@ -40,16 +40,16 @@ def test_files(
 ) -> None:
     path = tmp_path / "tags.csv"
     path.write_text("id_tag,name\nCard,=Anna\nKey,\n", encoding="utf-8")
-    assert table(shell, capsys, "tag", "import", path).endswith("2 tags: 2 added, 0 changed, 0 the same\n")
-    exported = table(shell, capsys, "tag", "export")
+    assert table(shell, capsys, "card", "import", path).endswith("2 cards: 2 added, 0 changed, 0 the same\n")
+    exported = table(shell, capsys, "card", "export")
     assert "Card,'=Anna,Accepted" in exported
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(exported.encode())))
-    assert shown(shell, capsys, "tag", "import", "-")["same"] == 2
+    assert shown(shell, capsys, "card", "import", "-")["same"] == 2
     path.write_text("id_tag,status\nCard,Blocked\nKey,perhaps\n", encoding="utf-8")
-    assert shell("tag", "import", path) == 2
+    assert shell("card", "import", path) == 2
     said = capsys.readouterr()
     assert said.err.startswith("line 3: status: choose one of Accepted, Blocked\n")
     assert "nothing was imported" in said.err
-    assert shell("tag", "import", path, "--json") == 2
+    assert shell("card", "import", path, "--json") == 2
     assert json.loads(capsys.readouterr().out)["lines"][0]["line"] == 3
     assert server.query("SELECT count(*) FROM tag") == [(2,)]

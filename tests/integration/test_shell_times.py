@@ -21,11 +21,11 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 
 
 def test_a_day_that_was_typed_comes_back_as_that_day(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    told = table(shell, capsys, "account", "add", "Anna", "--since", "2026-01-01")
+    told = table(shell, capsys, "household", "add", "Anna", "--since", "2026-01-01")
     assert "since    2026-01-01 00:00" in told
-    table(shell, capsys, "account", "add", "Ben", "--since", "2026-02-01")
-    table(shell, capsys, "account", "give", "Anna", "--tag", "Card", "--since", "2026-01-01")
-    assert shell("account", "give", "Ben", "--tag", "Card", "--since", "2026-02-01") == 2
+    table(shell, capsys, "household", "add", "Ben", "--since", "2026-02-01")
+    table(shell, capsys, "household", "give", "Anna", "--tag", "Card", "--since", "2026-01-01")
+    assert shell("household", "give", "Ben", "--tag", "Card", "--since", "2026-02-01") == 2
     assert "since 2026-01-01 00:00" in capsys.readouterr().err
 
 
@@ -42,9 +42,9 @@ def test_months_of_transactions_are_those_of_the_bills(
     assert "2025-09-30 23:30" in table(shell, capsys, "transactions", "--from", "2025-09-30T23:30")
     assert shown(shell, capsys, "transactions", "--from", "2025-09-30T23:31") == []
     assert shown(shell, capsys, "transactions", "--to", "2025-09-30T23:30") == []
-    assert "2.000" in table(shell, capsys, "account", "unowned", "--from", "2025-09-30T23:30")
-    assert shown(shell, capsys, "account", "unowned", "--from", "2025-09-30T23:31") == []
-    assert shown(shell, capsys, "account", "unowned", "--to", "2025-09-30T23:30") == []
+    assert "2.000" in table(shell, capsys, "household", "unowned", "--from", "2025-09-30T23:30")
+    assert shown(shell, capsys, "household", "unowned", "--from", "2025-09-30T23:31") == []
+    assert shown(shell, capsys, "household", "unowned", "--to", "2025-09-30T23:30") == []
 
 
 def test_a_table_that_is_cut_says_so(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +55,7 @@ def test_a_table_that_is_cut_says_so(server: Serving, shell: Shell, capsys: pyte
     assert "only the newest 2 are shown" in table(shell, capsys, "transactions", "--limit", 2)
     assert "only" not in table(shell, capsys, "transactions", "--limit", 3)
     for name in ("Anna", "Ben"):
-        table(shell, capsys, "account", "add", name)
+        table(shell, capsys, "household", "add", name)
     assert "only the first 1 are shown; --limit NUMBER shows more" in table(
-        shell, capsys, "account", "list", "--limit", 1
+        shell, capsys, "household", "list", "--limit", 1
     )

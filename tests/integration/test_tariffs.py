@@ -36,17 +36,17 @@ def test_from_an_example_to_an_assigned_tariff(
     assert shown(shell, capsys, "tariff", "add", file)["result"] == "same"
     with Charger(server.port, ODD) as charger:
         charger.boot()
-    table(shell, capsys, "account", "add", "Flat 3")
+    table(shell, capsys, "household", "add", "Flat 3")
     assign = ("tariff", "assign", "<B>tag/nacht</B>", "--since")
     table(shell, capsys, *assign, "2026-10-01", "--site")
     table(shell, capsys, *assign, "2026-10-01", "--charger", ODD)
     told = table(shell, capsys, *assign, "2026-10-01", "--account", "flat 3", "--reason", "asked for it")
-    assert told == "account 1, Flat 3: <b>Tag/Nacht</b> from 2026-10-01 on\n"
+    assert told == "household 1, Flat 3: <b>Tag/Nacht</b> from 2026-10-01 on\n"
     assert "that was so already" in table(shell, capsys, *assign, "2026-10-01", "--account", 1)
     told = table(shell, capsys, "tariff", "unassign", "--account", 1, "--since", "2026-12-01")
-    assert told == "account 1, Flat 3: no tariff of its own from 2026-12-01 on\n"
+    assert told == "household 1, Flat 3: no tariff of its own from 2026-12-01 on\n"
     which = table(shell, capsys, "tariff", "which", "--account", "Flat 3", "--charger", ODD, "--day", "2026-11-30")
-    assert "version of 2026-10-01\n  assigned to the account 1, Flat 3 since 2026-10-01, by local admin" in which
+    assert "version of 2026-10-01\n  assigned to the household 1, Flat 3 since 2026-10-01, by local admin" in which
     assert "asked for it" in which
     which = shown(shell, capsys, "tariff", "which", "--account", 1, "--charger", ODD, "--day", "2026-12-01")
     assert which["assignment"]["charger"] == ODD
@@ -58,7 +58,7 @@ def test_from_an_example_to_an_assigned_tariff(
         ("site", None),
     ]
     assert [one["id"] for one in shown(shell, capsys, "tariff", "assignments", "--site")["data"]] == [1]
-    assert "account 1, Flat 3  -" in table(shell, capsys, "tariff", "assignments", "--account", 1)
+    assert "household 1, Flat 3  -" in table(shell, capsys, "tariff", "assignments", "--account", 1)
     assert shell("tariff", "assign", "Flat", "--site", "--since", "2026-10-01") == 2
     assert shell("tariff", "unassign", "--account", 1, "--site", "--since", "2026-10-01") == 2
 

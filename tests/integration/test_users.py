@@ -122,7 +122,7 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
         (("remove", 7), 2, "there is no user 7"),
         (("end", 7), 2, "there is no log-in 7"),
         (("add", "anna", "--role", "viewer", "--link"), 2, "user 1 has this name"),
-        (("add", "ben", "--role", "driver", "--link"), 2, "account: a driver needs one"),
+        (("add", "ben", "--role", "driver", "--link"), 2, "--household: a driver needs one"),
         (("add", "ben", "--role", "viewer"), 2, "there is no terminal to ask for the password"),
         (("add", "ben", "--role", "viewer", "--link", "--pin"), 2, "give --link or --pin, not both"),
         (("change", "anna"), 2, "give what is to change"),

@@ -22,6 +22,7 @@ from levity_trio.charging.lifecycle import TABLE, Cause, State
 from levity_trio.charging.refute.table import REFUTATIONS, Group
 from levity_trio.charging.reviews import Code
 from levity_trio.cli import GROUPS, levity_trio
+from levity_trio.cli.declaring import summary
 from levity_trio.config import SETTINGS
 from levity_trio.config.settings import Setting
 from levity_trio.deploy.files import texts
@@ -40,7 +41,7 @@ from tests.corpus.worth import LEDGER
 from tests.integration.bounds import BOUNDS
 
 GENERATED: Final = "<!-- Written by `just manual` from the declarations of the program: change those. -->\n"
-EVERYWHERE: Final = {"--json", "--api", "--help"}
+EVERYWHERE: Final = {"--json", "--api", "--ca", "--wide", "--help"}
 """Options that most commands have."""
 WIDTH: Final = 120
 ALERTS: Final = "levity-alerts.yml"
@@ -123,8 +124,9 @@ def _setting(one: Setting) -> tuple[str, str, str]:
 
 def commands() -> str:
     words = (
-        "`levity-trio COMMAND --help` has all of each, with examples. Most commands also have `--json` (for programs) "
-        "and `--api URL`. *settings* are those of [the server](settings.md)."
+        "`levity-trio COMMAND --help` has all of each, with examples. Most commands also have `--json` (for programs), "
+        "`--api URL` and `--ca FILE`, and tables have `--wide` (all columns). *settings* are those of "
+        "[the server](settings.md)."
     )
     sections = (
         f"## {group}\n\n{rows('command', 'what it does', 'options', of=_commands(names))}"
@@ -155,11 +157,12 @@ def _walk(group: click.Group, name: str, before: str = "") -> Iterator[tuple[str
 def _command(path: str, command: click.Command) -> tuple[str, str, str]:
     usage = command.collect_usage_pieces(click.Context(command))
     given = [one for one in usage if one != "[OPTIONS]"]
-    flags = [max(one.opts, key=len) for one in command.params if isinstance(one, click.Option)]
+    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    flags = [max(one.opts, key=len) for one in options]
     of_server = {one.flag for one in SETTINGS} | {"--config"}
     own = [code(flag) for flag in flags if flag not in of_server | EVERYWHERE]
     shared = ["*settings*"] if of_server.intersection(flags) else []
-    return code(" ".join([path, *given])), command.get_short_help_str(200), ", ".join([*own, *shared])
+    return code(" ".join([path, *given])), summary(command), ", ".join([*own, *shared])
 
 
 def api_of_chargers() -> str:

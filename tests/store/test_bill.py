@@ -187,7 +187,7 @@ def test_nobodys(biller: Biller, station: Station) -> None:
     transaction = charge(station, tag="Stranger")
     text = told(biller, transaction)
     assert "It belongs to nobody.\n" in text
-    assert f'levity-trio account give ACCOUNT --transaction {transaction} --reason "..."' in text
+    assert f'levity-trio household give HOUSEHOLD --session {transaction} --reason "..."' in text
     assert "  nobody's: neither the tag stranger nor connector 1 of CP-1 belonged to an account\n" in text
     assert "  energy: 4.000 kWh × 0.30 EUR = 1.20 EUR\n" in text
 

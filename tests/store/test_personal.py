@@ -247,7 +247,7 @@ def test_each_obstacle_says_what_to_do(leaving: Leaving) -> None:
     transaction = leaving.station.start(9000, 2, "Other")
     leaving.enter(-500, Kind.CORRECTION)
     still, charging, owing = leaving.obstacles()
-    assert still.words.endswith("levity-trio account take 1 --tag Other")
+    assert still.words.endswith("levity-trio household take 1 --card Other")
     assert charging.words.endswith(f"levity-trio close {transaction}")
     assert owing.words.startswith("it owes 5.00 EUR")
     assert not any(one.may_be_forced for one in (still, charging, owing))

@@ -94,7 +94,7 @@ def obstacles(db: Database, account: int, rule: OwnershipRule, now: datetime, zo
         return []
     until = ends[0][0]
     if until is None or until > stamp(now):
-        words = f"it is open; close it: levity-trio account close {account}"
+        words = f"it is open; close it: levity-trio household close {account}"
         return [Obstacle(words if until is None else f"it is open until {until}; wait until then")]
     owners = rule.owners(db)
     return [
@@ -107,9 +107,9 @@ def obstacles(db: Database, account: int, rule: OwnershipRule, now: datetime, zo
 
 def _still_owned(rows: Rows, account: int, now: datetime) -> Iterator[Obstacle]:
     for what, key, connector in rows(_STILL, (account, stamp(now))):
-        option = {"tag": f"--tag {key}", "space": f"--charger {key}", "vehicle": f"--vehicle {key}"}[what]
+        option = {"tag": f"--card {key}", "space": f"--charger {key}", "vehicle": f"--car {key}"}[what]
         of_charger = f" --connector {connector}" if connector else ""
-        words = f"levity-trio account take {account} {option}{of_charger}"
+        words = f"levity-trio household take {account} {option}{of_charger}"
         yield Obstacle(f"a {what} still belongs to it; take it: {words}")
 
 
@@ -148,10 +148,10 @@ def _how_to_bill(month: Month, account: int, is_all_early: bool | None) -> str:
     if is_all_early is None:
         return command
     if is_all_early:
-        return f"{command} --account {account}"
+        return f"{command} --household {account}"
     return (
         f"{command}, when {month} is over; an early bill would not have all of it, because some ended after the account"
-        f" did; move its end: levity-trio account close {account} --until TIME"
+        f" did; move its end: levity-trio household close {account} --until TIME"
     )
 
 

@@ -168,7 +168,7 @@ async def _load(writer: Writer, reader: Reader, index: Index) -> None:
         except TagInUse as same:
             raise ConfigError(
                 f"--tag-strip makes {same.args[0]!r} the same as another tag; remove one of them first"
-                " (levity-trio tag remove), or choose another expression"
+                " (levity-trio card remove), or choose another expression"
             ) from None
 
 
@@ -222,5 +222,5 @@ async def _rekey_owned(writer: Writer, reader: Reader, index: Index) -> None:
     except SameTag as same:
         raise ConfigError(
             f"--tag-strip makes {same.args[0]!r} the same as another tag of an account at the same time; take one of"
-            " them first (levity-trio account take), or choose another expression"
+            " them first (levity-trio household take), or choose another expression"
         ) from None

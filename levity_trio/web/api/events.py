@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Final
 
 import trio
 from msgspec import Meta
 
+from levity_trio.events import Fact
 from levity_trio.web.api.access import is_admitted
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import busy, invalid
-from levity_trio.web.feed import Frame
+from levity_trio.web.feed import READING, Frame
 from levity_trio.web.streaming import EventStream
 
 ENDPOINTS: Final = Endpoints("events")
 
+CLOSE: Final = 0.5
+"""How alike a kind is to the one that was meant (difflib)."""
 COMMENT_SECONDS: Final = 15.0
 COMMENT: Final = b": waiting\n\n"
 LONGEST_ID: Final = 18
+KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
+"""The kinds of facts."""
 
 
 class EventsQuery(Sent):
@@ -31,6 +37,8 @@ class EventsQuery(Sent):
 @ENDPOINTS.get("/api/events", Role.VIEWER, "too_many_streams", media_type="text/event-stream")
 async def _stream(request: Asked[EventsQuery, None]) -> EventStream:
     """Stream the facts as they are committed (server-sent events); Last-Event-ID resumes"""
+    if request.query.kind is not None:
+        check_kinds("kind", request.query.kind.split(","), [*KINDS, READING])
     words = "all places of event streams are taken (--api-max-streams)"
     full = busy("too_many_streams", words, 10).response()
     return EventStream(partial(_frames, request, _last_id(request)), request.api.streams, full)
@@ -43,6 +51,16 @@ def _last_id(request: Request) -> int | None:
     if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_ID:
         raise invalid("Last-Event-ID", "give the id of an event")
     return int(text)
+
+
+def check_kinds(field: str, kinds: Iterable[str], known: Sequence[str]) -> None:
+    """Raise the problem of a field that has a kind which is not known, with the names nearest to it."""
+    of_lower = {name.lower(): name for name in known}
+    for kind in kinds:
+        if kind not in known:
+            nearest = [of_lower[name] for name in get_close_matches(kind.lower(), of_lower, cutoff=CLOSE)]
+            hint = f"is it {' or '.join(nearest)}?" if nearest else "see levity-trio help facts"
+            raise invalid(field, f"{kind or 'an empty text'} is no kind of fact; {hint}")
 
 
 async def _frames(request: Asked[EventsQuery, None], last: int | None) -> AsyncGenerator[bytes, None]:

@@ -53,7 +53,7 @@ CSV: Final = "text/csv"
 COLUMNS: Final = (
     *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill"),
 )
-"""The columns of `levity-trio transactions --csv`, and names."""
+"""The columns of `levity-trio sessions --csv`, and names."""
 PERSONAL: Final = ("who", "space")
 """Fields that a viewer sees as null."""
 FEWER: Final = "Such a page may have fewer rows than its limit; next_cursor leads on."

@@ -9,13 +9,13 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from levity_trio.events import Fact
 from levity_trio.store.reads.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
 from levity_trio.web.api.administration import BelowQuery, Name
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.events import KINDS, check_kinds
 from levity_trio.web.api.problems import Problem, invalid, needing_key, not_found
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
 from levity_trio.web.webhooks.request import (
@@ -31,7 +31,6 @@ from levity_trio.web.webhooks.request import (
 
 ENDPOINTS: Final = Endpoints("webhooks")
 
-KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
 Kind = Annotated[str, Meta(extra_json_schema={"enum": KINDS})]
 URL_PATTERN: Final = r"^https?://[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[!\x22$-~]*)?$"
 """What is accepted in any case, for the documentation."""
@@ -84,8 +83,7 @@ async def _add(request: Asked[None, NewWebhookBody]) -> AddedWebhook:
         destination(body.url)
     except (BadUrl, Refused) as problem:
         raise invalid("url", str(problem)) from None
-    if unknown := next((kind for kind in body.kinds or [] if kind not in KINDS), None):
-        raise invalid("kinds", f"{unknown} is not a kind of fact; choose of {', '.join(KINDS)}")
+    check_kinds("kinds", body.kinds or (), KINDS)
     api, secret = request.api, new_secret()
     new = NewWebhook(body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger)
     with needing_key():

@@ -1,4 +1,4 @@
-"""`levity-trio vehicle`: the vehicles of households."""
+"""`levity-trio car`: the cars of households."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import an_example, changes, limit
+from levity_trio.cli.declaring import Group, an_example, changes, limit
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
 
@@ -16,63 +16,63 @@ PERIODS: Final = ("account", "since", "until", "given_by", "reason")
 EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio vehicle add "Anna's car" --plate "B-XY 123" --battery 58
-  levity-trio account give 7 --vehicle "Anna's car"
-  levity-trio account give 7 --tag 04A1B2C3 --vehicle "Anna's car"
-  levity-trio vehicle list
-  levity-trio vehicle change "Anna's car" --plate "B-XY 124"
-  levity-trio vehicle remove "Anna's car"
+  levity-trio car add "Anna's car" --plate "B-XY 123" --battery 58
+  levity-trio household give 7 --car "Anna's car"
+  levity-trio household give 7 --card 04A1B2C3 --car "Anna's car"
+  levity-trio car list
+  levity-trio car change "Anna's car" --plate "B-XY 124"
+  levity-trio car remove "Anna's car"
 
-A vehicle is named by its number or its name.
+A car is named by its number or its name.
 """
 
-vehicle = click.Group("vehicle", help="Keep the vehicles of households.", epilog=EXAMPLES)
-_VEHICLE: Final = click.argument("named", metavar="VEHICLE")
+car = Group("car", help="Keep the cars of households.", epilog=EXAMPLES)
+_CAR: Final = click.argument("named", metavar="CAR")
 _PLATE: Final = click.option("--plate", help="Its number plate.")
 _BATTERY: Final = click.option("--battery", metavar="KWH", help="The capacity of its battery.")
 
 
-@command("list", group=vehicle)
+@command("list", group=car)
 @click.option("--search", metavar="TEXT", help="Only with this in the name or the plate.")
 @limit()
 def show_all(operator: Operator, search: str | None, limit: int) -> None:
-    """List vehicles."""
+    """List cars."""
     operator.show_page(COLUMNS, operator.get("vehicles", search=search, limit=limit))
 
 
-@command("show", group=vehicle, epilog=an_example('vehicle show "Anna\'s car"'))
-@_VEHICLE
+@command("show", group=car, epilog=an_example('car show "Anna\'s car"'))
+@_CAR
 def show(operator: Operator, named: str) -> None:
-    """Show a vehicle, and whose it is and was."""
+    """Show a car, and whose it is and was."""
     _say(operator, operator.get("vehicles", operator.number("vehicles", named)))
 
 
-@command("add", group=vehicle, epilog=EXAMPLES)
+@command("add", group=car, epilog=EXAMPLES)
 @click.argument("name")
 @_PLATE
 @_BATTERY
 def add(operator: Operator, **fields: Any) -> None:
-    """Add a vehicle."""
+    """Add a car."""
     _say(operator, operator.post("vehicles", body=_body(**fields)))
 
 
-@command("change", group=vehicle)
-@_VEHICLE
+@command("change", group=car)
+@_CAR
 @click.option("--name", help="Its new name.")
 @_PLATE
 @_BATTERY
 def change(operator: Operator, named: str, **fields: Any) -> None:
-    """Change a vehicle; what is not given stays.
+    """Change a car; what is not given stays.
 
     An empty text empties the field.
     """
     _say(operator, operator.patch("vehicles", operator.number("vehicles", named), body=_body(**fields)))
 
 
-@command("remove", group=vehicle)
-@_VEHICLE
+@command("remove", group=car)
+@_CAR
 def remove(operator: Operator, named: str) -> None:
-    """Remove a vehicle, which then belongs to nobody."""
+    """Remove a car, which then belongs to nobody."""
     operator.delete("vehicles", operator.number("vehicles", named))
     operator.tell({"removed": named}, f"{named} is removed")
 

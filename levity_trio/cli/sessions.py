@@ -1,4 +1,4 @@
-"""`levity-trio transactions`: lists transactions, or sums them by month, charger or tag."""
+"""`levity-trio sessions`: lists charging sessions, or sums them by month, charger or card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.states import BillState
-from levity_trio.cli.declaring import OF_CHARGER, limit
+from levity_trio.cli.declaring import OF_CHARGER, Words, limit, renamed
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import local_second, say, show_table
 from levity_trio.documents.cells import inert
@@ -22,15 +22,17 @@ STATES: Final = {state.value.replace("'", "").replace(" ", "-"): state.value for
 EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio transactions
-  levity-trio transactions --charger CP-1 --from 2026-03-01 --to 2026-04-01
-  levity-trio transactions --bill held-back
-  levity-trio transactions --by month
-  levity-trio transactions --by tag --from 2026-03-01 --csv > march.csv
+  levity-trio sessions
+  levity-trio sessions --charger CP-1 --from 2026-03-01 --to 2026-04-01
+  levity-trio sessions --bill held-back
+  levity-trio sessions --by month
+  levity-trio sessions --by card --from 2026-03-01 --csv > march.csv
 
 Times are in the time zone of the site. --from and --to go by the start; --by month
 goes by the end, as bills do; those that are open are summed as month -. --csv has all rows, however many there are.
 """
+BY: Final = {"month": "month", "charger": "charger", "card": "tag"}
+"""What they are summed by, as people type it, and its name in the result."""
 KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "month": lambda row: (row["stop"] or "")[:7],
     "charger": lambda row: row["charger"],
@@ -38,10 +40,10 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 }
 
 
-@command("transactions", epilog=EXAMPLES)
+@command("sessions", epilog=EXAMPLES)
 @OF_CHARGER
 @click.option("--connector", type=int, metavar="NUMBER", help="Only of this connector.")
-@click.option("--tag", metavar="TAG", help="Only of this tag.")
+@renamed("tag", "--card", "--tag", "Only of this card.")
 @click.option("--status", type=click.Choice(["Active", "Completed"]), help="Only those that are open, or have ended.")
 @click.option("--from", "since", metavar="TIME", help="Begun at or after this time or day.")
 @click.option("--to", "until", metavar="TIME", help="Begun before this time or day.")
@@ -49,11 +51,11 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 @click.option(
     "--bill", type=click.Choice(list(STATES)), metavar="STATE", help=f"Only those in this state: {', '.join(STATES)}."
 )
-@click.option("--by", type=click.Choice(list(KEYS)), help="Sum them by month of their end, charger or tag.")
+@click.option("--by", type=Words(list(BY), {"tag": "card"}), help="Sum them by month of their end, charger or card.")
 @click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
 @limit("How many, the newest.")
-def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, **filters: Any) -> None:
-    """List transactions, the newest first, or sum them."""
+def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **filters: Any) -> None:
+    """List charging sessions, the newest first, or sum them."""
     query = _query(operator, **filters)
     operator.check_charger(filters["charger"])
     wanted = None if is_csv or by is not None else limit + 1
@@ -62,7 +64,7 @@ def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, *
     rows = rows[:limit] if is_cut else rows
     columns: tuple[str, ...] = COLUMNS
     if by is not None:
-        rows, columns = _sums(rows, by), (by, "transactions", "kwh", "in_review")
+        rows, columns = _sums(rows, BY[by]), (BY[by], "transactions", "kwh", "in_review")
     if is_csv:
         _write_csv(columns, rows)
     elif not operator.is_told(rows):

@@ -1,4 +1,4 @@
-"""`levity-trio tag`: who may charge."""
+"""`levity-trio card`: who may charge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import an_example, changes, limit, together
+from levity_trio.cli.declaring import Group, an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_file, show_results
@@ -20,44 +20,44 @@ ASKED_COLUMNS: Final = ("id_tag", "charger", "first_at", "last_at", "count")
 EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio tag add 04A1B2C3 --name "Anna, flat 3" --parent FLAT-3
-  levity-trio tag change 04A1B2C3 --expires 2027-01-01
-  levity-trio tag block 04A1B2C3
-  levity-trio tag unblock 04A1B2C3
-  levity-trio tag list --search anna
-  levity-trio tag asked
-  levity-trio tag dismiss 04A1B2C3
-  levity-trio tag export > tags.csv
-  levity-trio tag import tags.csv
+  levity-trio card add 04A1B2C3 --name "Anna, flat 3" --parent FLAT-3
+  levity-trio card change 04A1B2C3 --expires 2027-01-01
+  levity-trio card block 04A1B2C3
+  levity-trio card unblock 04A1B2C3
+  levity-trio card list --search anna
+  levity-trio card asked
+  levity-trio card dismiss 04A1B2C3
+  levity-trio card export > cards.csv
+  levity-trio card import cards.csv
 
-The server's --unknown-tags says what becomes of tags that nobody added.
+The server's --unknown-tags says what becomes of cards that nobody added.
 """
 CHANGE_EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio tag change 04A1B2C3 --name "Ben, flat 3"
-  levity-trio tag change 04A1B2C3 --expires "" --most ""
+  levity-trio card change 04A1B2C3 --name "Ben, flat 3"
+  levity-trio card change 04A1B2C3 --expires "" --most ""
 
 An empty text empties the field.
 """
 IMPORT_EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio tag export > tags.csv
-  levity-trio tag import tags.csv
+  levity-trio card export > cards.csv
+  levity-trio card import cards.csv
 
 The columns are those of export; only id_tag is needed. What a file does not
-have stays as it is: neither columns nor tags are removed. An empty cell empties
+have stays as it is: neither columns nor cards are removed. An empty cell empties
 the field.
 """
 
-tag = click.Group("tag", help="Say who may charge: add, change, block and import tags.", epilog=EXAMPLES)
-_TAG: Final = click.argument("id_tag", metavar="TAG")
+card = Group("card", help="Say who may charge: add, change, block and import cards.", epilog=EXAMPLES)
+_CARD: Final = click.argument("id_tag", metavar="CARD")
 _FIELDS: Final = together(
     click.option("--name", help="Whose it is."),
     click.option("--expires", metavar="TIME", help="From when on it is refused; a time or a day at the site."),
-    click.option("--parent", metavar="TAG", help="Its group, whose members may stop each other's transactions."),
-    click.option("--most", metavar="NUMBER", help="How many transactions it may have at once."),
+    click.option("--parent", metavar="CARD", help="Its group, whose members may stop each other's sessions."),
+    click.option("--most", metavar="NUMBER", help="How many sessions it may have at once."),
     click.option("--notes", help="Anything else."),
 )
 
@@ -70,67 +70,67 @@ def _body(name: str | None, expires: str | None, parent: str | None, most: str |
     return changes({"name": name, "notes": notes, **limits})
 
 
-@command("list", group=tag)
+@command("list", group=card)
 @click.option("--status", type=click.Choice(STATUSES), help="Only with this status.")
-@click.option("--parent", metavar="TAG", help="Only of this group.")
+@click.option("--parent", metavar="CARD", help="Only of this group.")
 @click.option("--expired", is_flag=True, default=None, help="Only those that have expired.")
-@click.option("--search", metavar="TEXT", help="Only with this in the tag or its name.")
+@click.option("--search", metavar="TEXT", help="Only with this in the card or its name.")
 @limit()
 def show_all(operator: Operator, **query: Any) -> None:
-    """List the tags that were added."""
+    """List the cards that were added."""
     page = operator.get("id-tags", **{name: "true" if value is True else value for name, value in query.items()})
     operator.show_page(COLUMNS, page, narrower=" with --search, or use export")
 
 
-@command("show", group=tag, epilog=an_example("tag show 04A1B2C3"))
-@_TAG
+@command("show", group=card, epilog=an_example("card show 04A1B2C3"))
+@_CARD
 def show(operator: Operator, id_tag: str) -> None:
-    """Show a tag as it is, and as it was."""
+    """Show a card as it is, and as it was."""
     record = operator.get("id-tags", id_tag)
     if not operator.is_told(record):
         show_record(record, *COLUMNS, "created_at", "created_by", "ended_at", "ended_by")
         show_below(PERIODS, record["periods"])
 
 
-@command("add", group=tag, epilog=EXAMPLES)
-@_TAG
+@command("add", group=card, epilog=EXAMPLES)
+@_CARD
 @_FIELDS
 @click.option("--blocked", is_flag=True, help="Add it as one that may not charge.")
 def add(operator: Operator, id_tag: str, *, blocked: bool, **fields: Any) -> None:
-    """Add a tag, also one that waits for you (tag asked)."""
+    """Add a card, also one that waits for you (card asked)."""
     body = {"id_tag": id_tag, **_body(**fields), "status": "Blocked" if blocked else "Accepted"}
     _say(operator, operator.post("id-tags", body=body))
 
 
-@command("change", group=tag, epilog=CHANGE_EXAMPLES)
-@_TAG
+@command("change", group=card, epilog=CHANGE_EXAMPLES)
+@_CARD
 @_FIELDS
 def change(operator: Operator, id_tag: str, **fields: Any) -> None:
-    """Change a tag; what is not given stays."""
+    """Change a card; what is not given stays."""
     _say(operator, operator.patch("id-tags", id_tag, body=_body(**fields)))
 
 
-@command("block", group=tag)
-@_TAG
+@command("block", group=card)
+@_CARD
 def block(operator: Operator, id_tag: str) -> None:
-    """Refuse a tag from now on.
+    """Refuse a card from now on.
 
     The connected chargers are asked to clear their caches.
     """
     _say(operator, operator.patch("id-tags", id_tag, body={"status": "Blocked"}))
 
 
-@command("unblock", group=tag)
-@_TAG
+@command("unblock", group=card)
+@_CARD
 def unblock(operator: Operator, id_tag: str) -> None:
-    """Accept a tag again."""
+    """Accept a card again."""
     _say(operator, operator.patch("id-tags", id_tag, body={"status": "Accepted"}))
 
 
-@command("remove", group=tag, epilog=an_example("tag remove 04A1B2C3"))
-@_TAG
+@command("remove", group=card, epilog=an_example("card remove 04A1B2C3"))
+@_CARD
 def remove(operator: Operator, id_tag: str) -> None:
-    """Remove a tag, which then is unknown (admin).
+    """Remove a card, which then is unknown (admin).
 
     To refuse it, block it.
     """
@@ -138,40 +138,40 @@ def remove(operator: Operator, id_tag: str) -> None:
     operator.tell({"removed": id_tag}, f"{id_tag} is removed")
 
 
-@command("asked", group=tag)
+@command("asked", group=card)
 def show_asked(operator: Operator) -> None:
-    """List the unknown tags that wait for you (--unknown-tags ask)."""
+    """List the unknown cards that wait for you (--unknown-tags ask)."""
     operator.show_page(ASKED_COLUMNS, operator.get("asked-id-tags"))
 
 
-@command("dismiss", group=tag)
-@_TAG
+@command("dismiss", group=card)
+@_CARD
 def dismiss(operator: Operator, id_tag: str) -> None:
-    """Forget an unknown tag until it is presented again."""
+    """Forget an unknown card until it is presented again."""
     operator.delete("asked-id-tags", id_tag)
     operator.tell({"dismissed": id_tag}, f"{id_tag} is forgotten")
 
 
-@command("import", group=tag, epilog=IMPORT_EXAMPLES)
+@command("import", group=card, epilog=IMPORT_EXAMPLES)
 @FILE
 def import_file(operator: Operator, path: Path) -> None:
-    """Add and change tags by a CSV file: all of it, or nothing.
+    """Add and change cards by a CSV file: all of it, or nothing.
 
     `-` is stdin.
     """
     done = send_file(operator, "id-tag-import", path, {"status": STATUSES})
-    show_results(operator, done, done["lines"], counted(done["tags"], "tag"))
+    show_results(operator, done, done["lines"], counted(done["tags"], "card"))
 
 
-@command("export", group=tag)
+@command("export", group=card)
 def export(operator: Operator) -> None:
-    """Output all tags as CSV."""
+    """Output all cards as CSV."""
     show_file(operator, "id-tag-export")
 
 
-def _say(operator: Operator, tag: Mapping[str, Any]) -> None:
-    if operator.is_told(tag):
+def _say(operator: Operator, changed: Mapping[str, Any]) -> None:
+    if operator.is_told(changed):
         return
-    show_record(tag, *COLUMNS)
-    if tag["commands"]:
-        say(f"asked {counted(len(tag['commands']), 'charger')} to clear the cache")
+    show_record(changed, *COLUMNS)
+    if changed["commands"]:
+        say(f"asked {counted(len(changed['commands']), 'charger')} to clear the cache")
