@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from importlib.resources import files
 from string import Formatter
 from typing import Any, Final
@@ -28,6 +28,7 @@ ADDRESS_PARTS: Final = ("name", "address", "contact")
 _OWN_ENTRIES: Final = "money.symbols"
 """The table that may have any entries."""
 _LONGEST_SIGN: Final = 1
+UNIT_PRICE_DECIMALS: Final = 4
 _CHOSEN_FIELDS: Final = ("dates.day", "dates.short", "dates.month")
 _DECIMALS: Final = (".", ",", "٫")
 _SEPARATORS: Final = (",", ";", "\t")
@@ -68,8 +69,12 @@ class Template:
 
     def money(self, minor: int, currency: Currency) -> str:
         """Return an amount in minor units with its currency, on one line."""
+        return self.priced(self.amount(minor, currency), currency)
+
+    def priced(self, amount: str, currency: Currency) -> str:
+        """Return a written amount with its currency, on one line."""
         pattern: str = self.values["money"]["pattern"]
-        text = pattern.format(amount=self.amount(minor, currency), currency=self.symbol(currency))
+        text = pattern.format(amount=amount, currency=self.symbol(currency))
         return text.replace(" ", "\N{NO-BREAK SPACE}")
 
     def symbol(self, currency: Currency) -> str:
@@ -83,6 +88,12 @@ class Template:
     def price(self, value: Decimal, places: int) -> str:
         """Return a price of whole units of its currency, with so many decimals."""
         return self.number(value.quantize(Decimal(1).scaleb(-places)))
+
+    def unit_price(self, value: Decimal, currency: Currency) -> str:
+        """Return the price of one thing with its currency, with as many decimals as it needs, but at most four."""
+        exact = value.quantize(Decimal(1).scaleb(-UNIT_PRICE_DECIMALS), ROUND_HALF_UP)
+        text = self.price(exact, max(currency.exponent, _decimals(exact)))
+        return self.priced(text, currency)
 
     def percent(self, rate: Decimal) -> str:
         """Return a rate without trailing zeros."""

@@ -77,10 +77,10 @@ def test_the_sessions_of_a_household_in_a_long_history(books: Books, station: St
     with reading(books) as db:
         own, other = household(books), household(books, 2)
         for is_open, found in ((None, [number, ended]), (True, [number]), (False, [ended])):
-            some = transactions(db, own, 10, is_open=is_open)
+            some = transactions(db, own, books.now, 10, is_open=is_open)
             assert some is not None
             assert [one.id for one in some.data] == found
-        assert transactions(db, other, 10, before=number) is None
-        assert [transaction(db, one, number) is None for one in (own, other)] == [False, True]
+        assert transactions(db, other, books.now, 10, before=number) is None
+        assert [transaction(db, one, number, books.now) is None for one in (own, other)] == [False, True]
         assert [own_curve(db, one, number) is None for one in (own, other)] == [False, True]
         assert id_of_own(db, 1, 1) is None

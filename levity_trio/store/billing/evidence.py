@@ -32,7 +32,7 @@ from levity_trio.operations.limits import Charging
 from levity_trio.operations.limits import Rules as RulesInForce
 from levity_trio.store.cases.case import AVAILABLE, case_of
 from levity_trio.store.cases.settled import SYSTEM
-from levity_trio.store.cases.transaction import LAST_TIME, Known, known, span
+from levity_trio.store.cases.transaction import LAST_ID, LAST_TIME, Known, known, span
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.charging_profiles import VOLTS, Installed
 from levity_trio.wire.times import from_seconds, stamp
@@ -44,6 +44,8 @@ CABLE_IS_OUT: Final = "EVDisconnected"
 BY_THE_CAR: Final = frozenset({"Charging", "SuspendedEV"})
 """The car may take energy when such a status begins; how long the status lasts says nothing."""
 NOT_BY_THE_CAR: Final = frozenset({"SuspendedEVSE", "Faulted", "Unavailable"})
+ENDED: Final = frozenset({"SuspendedEV", "Finishing"})
+"""While such a status lasts, the car takes nothing."""
 LOCKED_IN: Final = "ConnectorLockFailure"
 LEAST_AMPERES: Final = 6
 """No car charges with less (IEC 61851-1)."""
@@ -60,7 +62,7 @@ class Needs(NamedTuple):
 
 
 class Billed(NamedTuple):
-    """A transaction that has ended: the times and the figure in Wh that are billed."""
+    """A transaction that has ended, or is billed as if it did: the times and the figure in Wh that are billed."""
 
     transaction: int
     since: datetime
@@ -81,11 +83,20 @@ def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
     tx = known(rows, billed.transaction)
     if tx is None:
         raise LookupError(billed.transaction)
-    course = _course(case_of(rows, tx), billed)
+    course = _course(case_of(rows, _as_ended(tx, billed.until)), billed)
     stay = _stay(rows, tx, billed, course) if needed.stay else None
     if not needed.course:
         return Evidence(stay=stay)
     return Evidence(levels=_levels(course, billed.wh), powers=course.powers, stay=stay)
+
+
+def _as_ended(tx: Known, until: datetime) -> Known:
+    """Return a transaction for the judge; an open one as if the system closed it now."""
+    return tx._replace(stopped_by=SYSTEM, stop_received_at=stamp(until)) if _is_open(tx) else tx
+
+
+def _is_open(tx: Known) -> bool:
+    return tx.status == "Active"
 
 
 # Course
@@ -221,7 +232,8 @@ _PROFILES: Final = (
 def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None:
     """Return how long the car stayed; None if it is unknown when its charging ended.
 
-    A stop is late if it waited. What we saw may then be earlier by its charger's clock.
+    A stop is late if it waited. What we saw may then be earlier by its charger's clock. While it is open, energy may
+    still flow until something shows that none does.
     """
     if tx.stopped_by == SYSTEM or tx.connector is None or not course.is_timed:
         return None
@@ -231,7 +243,7 @@ def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None
     seen_until = max(stop_received_at, available.received_at) if available else stop_received_at
     statuses = _statuses(rows, tx, min(tx.created_at, stamp(billed.since)), seen_until, behind)
     last = _last_energy(course, statuses, billed.until)
-    if last is None:
+    if last is None or (_is_open(tx) and _goes_on(tx, course, statuses, last)):
         return None
     whole = last, max(_moment(seen_until), billed.until)
     away = _away(rows, tx, whole, available.session if available else 0)
@@ -239,7 +251,8 @@ def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None
     late = max(stop_received - billed.until, timedelta())
     ours = (*away, *_not_by_the_car(statuses, whole[1]), *_limited(rows, tx, billed, last))
     excused = [(since - late, until) for since, until in ours]
-    excused += _doubtful(tx, last, billed.until, stop_received)
+    if not _is_open(tx):
+        excused += _doubtful(tx, last, billed.until, stop_received)
     free_at = billed.until if tx.stop_reason == CABLE_IS_OUT else available and available.at
     return Stay(last_energy_at=last, stopped_at=billed.until, available_at=free_at, excused=tuple(excused))
 
@@ -298,6 +311,13 @@ def _last_energy(course: _Course, statuses: Iterable[_Status], stopped: datetime
     return min(stopped, max([reached, *by_power, *by_status, *([] if is_shown else [stopped])]))
 
 
+def _goes_on(tx: Known, course: _Course, statuses: Sequence[_Status], last: datetime) -> bool:
+    """Whether energy may flow since the last evidence of it: no later reading and no status shows that it ended."""
+    readings = [*(level.at for level in course.levels), *(power.at for power in course.powers)]
+    newest = next((one.status for one in reversed(statuses) if one.connector == tx.connector), "")
+    return max(readings) <= last and newest not in ENDED
+
+
 def _idle_watts(powers: Sequence[Power]) -> float:
     """Return the power up to which no car charges; 0 where all powers are so low that they may be kW sent as W."""
     least = tolerances.LEAST_CHARGING_W
@@ -326,7 +346,8 @@ def _away(rows: Rows, tx: Known, whole: Stretch, session: int) -> list[Stretch]:
     `session` is a later connection than that of the stop, if one is known.
     """
     ((of_stop,),) = rows(_STOP_SESSION, (tx.id,))
-    sessions = rows(_SESSIONS, (tx.charger, tx.session, max(of_stop or tx.session, session)))
+    newest = LAST_ID if _is_open(tx) else max(of_stop or tx.session, session)
+    sessions = rows(_SESSIONS, (tx.charger, tx.session, newest))
     stretches, reached = list[Stretch](), whole[0]
     for since, until in (_connected(rows, tx, _Session(*one), whole[1]) for one in sessions):
         stretches.append((reached, since))

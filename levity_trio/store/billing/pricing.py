@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -43,8 +43,8 @@ class Rule(NamedTuple):
 class Priced(NamedTuple):
     """What a transaction costs now.
 
-    Its position has no lines unless `kind` is SESSION; `words` then say why. An open transaction is priced by what it
-    has used so far, and waits. `versions` are those of its tariff, None if there is none, or nobody owns it.
+    Its position has no lines unless `kind` is SESSION; `words` then say why. An open transaction is priced as if it
+    stopped, and waits. `versions` are those of its tariff, None if there is none, or nobody owns it.
     """
 
     owner: Owner
@@ -122,11 +122,15 @@ def doubt(review: str | None, judge_after: str | None, confidence: str | None) -
 
 
 class Pricer:
-    """Prices transactions within one read; what it looked up is kept."""
+    """Prices transactions within one read; what it looked up is kept.
 
-    def __init__(self, rows: Rows, rule: Rule, trial: Trial | None = None) -> None:
+    An open one is priced as if it stopped `now`, or at its last reading, with the energy that is known.
+    """
+
+    def __init__(self, rows: Rows, rule: Rule, trial: Trial | None = None, *, now: datetime | None = None) -> None:
         self._rows = rows
         self._rule = rule
+        self._now = "" if now is None else stamp(now)
         self._owners = Owners(rows, rule.policy, rule.bill_by)
         self._since = bills_since(rows, rule.zone)
         self.tariffs = Tariffs(rows, trial)
@@ -157,7 +161,10 @@ class Pricer:
         for part in parts(transactions):
             found = [_Billable(*row) for row in self._rows(_BILLABLE.format(marks(part)), part)]
             so_far = energies_so_far(self._rows, [one.id for one in found if one.is_open])
-            yield from (one._replace(energy_wh=so_far.get(one.id, one.energy_wh)) for one in found)
+            yield from (self._as_stopped(one, so_far) if one.is_open else one for one in found)
+
+    def _as_stopped(self, tx: _Billable, so_far: Mapping[int, int]) -> _Billable:
+        return tx._replace(energy_wh=so_far.get(tx.id, tx.energy_wh), end_time=max(tx.end_time, self._now))
 
     def _priced(self, tx: _Billable, owner: Owner) -> Priced:
         position = _position(tx)
@@ -187,9 +194,6 @@ class Pricer:
         return Priced(owner, Kind.FREE, priced, f"less than {least} Wh", versions, tx.is_open)
 
     def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> Evidence:
-        """Return the course of a session; that of an open one is not known before it has ended."""
-        if tx.is_open:
-            return Evidence()
         billed = Billed(tx.id, *tx.span, position.energy_wh)
         return evidence_of(self._rows, billed, needs(versions, *tx.span, self._rule.zone))
 

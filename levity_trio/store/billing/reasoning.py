@@ -45,9 +45,10 @@ class Reasoned:
     blocked: Blocked | None = None
 
 
-def reasoned(rows: Rows, number: int, rule: Rule) -> Reasoned | None:
-    """Return what a transaction costs now, and why; None if there is no such transaction."""
-    pricer = Pricer(rows, rule)
+def reasoned(rows: Rows, number: int, rule: Rule, now: datetime | None = None) -> Reasoned | None:
+    """Return what a transaction costs now, and why; None if there is no such transaction. An open one is priced as
+    `Pricer` says."""
+    pricer = Pricer(rows, rule, now=now)
     priced = pricer.price((number,)).get(number)
     if priced is None:
         return None
@@ -59,13 +60,14 @@ def reasoned(rows: Rows, number: int, rule: Rule) -> Reasoned | None:
         return Reasoned(priced=priced, assignment=assignment)
     evidence = _evidence(rows, number, priced, rule.zone)
     parts = pieces(priced.versions, start, end, rule.zone)
+    is_going_on = priced.is_open and evidence.stay is None
     flow = Flow(start, end, position.energy_wh, evidence.levels, evidence.powers)
     return Reasoned(
         priced=priced,
         assignment=assignment,
         pieces=parts,
         crossings=crossings(flow, [piece.since for piece in parts[1:]]),
-        blocked=None if priced.is_open else _blocked(priced.versions, start, evidence.stay, rule.zone),
+        blocked=None if is_going_on else _blocked(priced.versions, start, evidence.stay, rule.zone),
     )
 
 
@@ -76,7 +78,7 @@ def _span(position: Position) -> tuple[datetime, datetime]:
 
 
 def _evidence(rows: Rows, number: int, priced: Priced, zone: ZoneInfo) -> Evidence:
-    if priced.is_open or priced.versions is None:
+    if priced.versions is None:
         return Evidence()
     billed = Billed(number, *_span(priced.position), priced.position.energy_wh)
     return evidence_of(rows, billed, needs(priced.versions, billed.since, billed.until, zone))

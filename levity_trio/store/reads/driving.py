@@ -23,6 +23,7 @@ from levity_trio.store.reads import charger_facts
 from levity_trio.store.reads.charger_facts import Command
 from levity_trio.store.reads.chargers import SERVED
 from levity_trio.store.reads.now.chargers import connectors_of
+from levity_trio.store.reads.prices import DriversPrice, Prices
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.situation import reservations_in_force
 from levity_trio.wire.times import stamp
@@ -72,11 +73,13 @@ class Place:
 
 @record
 class PlacesOfCharger:
-    """A charger with its connectors."""
+    """A charger with its connectors. `price` is what a session of the household costs that starts there now; null
+    without a tariff."""
 
     id: str
     name: str | None
     connectors: list[Place]
+    price: DriversPrice | None
 
 
 class Household(NamedTuple):
@@ -170,6 +173,7 @@ class _Reading:
         account = household.account
         tags = [] if account is None else tags_of(db, account, stamp(now))
         self._tags = [one for one in tags if tag in (None, one.key)]
+        self._prices = Prices(rows_of(db), household.rule, account, now)
 
     def shown(self, charger: _Charger) -> PlacesOfCharger:
         used = {one.connector: one.id for one in self._open if one.charger == charger.id and one.connector}
@@ -177,7 +181,8 @@ class _Reading:
         statuses: dict[int, str | None] = {one.connector: one.status for one in self._connectors[charger.id]}
         states = self._states(charger, {**dict.fromkeys(used), **statuses}, used)
         connectors = [Place(id=one, state=state, transaction=own.get(one)) for one, state in sorted(states.items())]
-        return PlacesOfCharger(id=charger.id, name=charger.name, connectors=connectors)
+        price = self._prices.at(charger.id)
+        return PlacesOfCharger(id=charger.id, name=charger.name, connectors=connectors, price=price)
 
     def _states(
         self, charger: _Charger, statuses: Mapping[int, str | None], used: Mapping[int, int]

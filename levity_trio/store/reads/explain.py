@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import Final
@@ -136,9 +137,15 @@ _REGISTER: Final = (
 
 
 def explain(
-    db: Database, number: int, rule: Rule, *, is_anonymous: bool = False, is_weighed: bool = True
+    db: Database,
+    number: int,
+    rule: Rule,
+    *,
+    now: datetime | None = None,
+    is_anonymous: bool = False,
+    is_weighed: bool = True,
 ) -> Explanation | None:
-    """Return all that is known of a transaction; None if it does not exist.
+    """Return all that is known of a transaction; None if it does not exist. An open one costs what it would cost `now`.
 
     If `is_anonymous`, without frames, remote starts, names of accounts, and the names and reasons of operators. Unless
     `is_weighed`, without all that needs every reading: candidates, what today's rules give, and kinds of readings.
@@ -164,7 +171,7 @@ def explain(
         beside=() if case is None or judgement is None else tuple(_beside(tx.charger, case, judgement)),
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
-        bill=None if is_anonymous else bill_of(db, number, rule),
+        bill=None if is_anonymous else bill_of(db, number, rule, now),
     )
 
 

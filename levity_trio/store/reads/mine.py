@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.billing.states import BillState
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.bill.own import OwnBill, own_bill
 from levity_trio.store.reads.billed import (
     BilledTransaction,
     OfBill,
@@ -15,9 +19,12 @@ from levity_trio.store.reads.billed import (
     billed_transaction,
     sifted_transactions,
 )
+from levity_trio.store.reads.costs import Costed, DriversCost, costs_of
 from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.driving import Household, open_ones, own_of
 from levity_trio.store.reads.pages import Wanted, cursor_of
+from levity_trio.store.reads.prices import DriversPrice
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import COMPLETED, Filters
 
 
@@ -36,7 +43,8 @@ class DriversState(StrEnum):
 class DriversTransaction:
     """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes; null while in review.
 
-    `power_w` is that of an open one, as of `last_reading_at`.
+    `power_w` is that of an open one, as of `last_reading_at`. `cost` is null while it is in review, or without a
+    tariff; `price` is what a kWh of an open one costs now and next.
     """
 
     id: int
@@ -49,6 +57,15 @@ class DriversTransaction:
     power_w: float | None
     last_reading_at: str | None
     state: DriversState
+    cost: DriversCost | None
+    price: DriversPrice | None
+
+
+@record
+class DriversSession(DriversTransaction):
+    """A session of a household, and how its cost comes about."""
+
+    bill: OwnBill
 
 
 class Some(NamedTuple):
@@ -58,6 +75,8 @@ class Some(NamedTuple):
     next: int | None
 
 
+_Found: TypeAlias = tuple[list[BilledTransaction], bool]
+"""Sessions, and whether there are more."""
 _STATES: Final = {
     BillState.OPEN: DriversState.OPEN,
     BillState.HELD_BACK: DriversState.IN_REVIEW,
@@ -66,7 +85,12 @@ _STATES: Final = {
 
 
 def transactions(
-    db: Database, household: Household, limit: int, before: int | None = None, is_open: bool | None = None
+    db: Database,
+    household: Household,
+    now: datetime,
+    limit: int,
+    before: int | None = None,
+    is_open: bool | None = None,
 ) -> Some | None:
     """Return the next sessions of a household, before one of its own; None if that is not its own.
 
@@ -77,9 +101,11 @@ def transactions(
         return None
     after = None if before is None else _place(db, before)
     if is_open:
-        return _open(db, household, limit, after)
-    filters = Filters() if is_open is None else Filters(status=COMPLETED)
-    return _read(db, household, filters, limit, after)
+        found, is_more = _open(db, household, limit, after)
+    else:
+        filters = Filters() if is_open is None else Filters(status=COMPLETED)
+        found, is_more = _read(db, household, filters, limit, after)
+    return Some(_shown(db, household, found, now), found[-1].id if is_more and found else None)
 
 
 def _place(db: Database, number: int) -> tuple[str, int]:
@@ -87,16 +113,16 @@ def _place(db: Database, number: int) -> tuple[str, int]:
     return row[0], row[1]
 
 
-def _open(db: Database, household: Household, limit: int, after: tuple[str, int] | None) -> Some:
+def _open(db: Database, household: Household, limit: int, after: tuple[str, int] | None) -> _Found:
     """Return the open ones; few are open, so they need no index by household."""
     numbers = own_of(db, household, [one.id for one in open_ones(db)])
     found = billed_rows(db, numbers, household.rule) if numbers else []
     found = [one for one in found if after is None or (one.start_time, one.id) < after]
     found.sort(key=lambda one: (one.start_time, one.id), reverse=True)
-    return _some(found, limit, is_more=len(found) > limit)
+    return found[:limit], len(found) > limit
 
 
-def _read(db: Database, household: Household, filters: Filters, limit: int, after: tuple[str, int] | None) -> Some:
+def _read(db: Database, household: Household, filters: Filters, limit: int, after: tuple[str, int] | None) -> _Found:
     """Return a full page where there is one. Its end is the household's: a cursor may name a session of others."""
     found, cursor = list[BilledTransaction](), None if after is None else cursor_of(after)
     while True:
@@ -104,19 +130,17 @@ def _read(db: Database, household: Household, filters: Filters, limit: int, afte
         page = sifted_transactions(db, filters, household.rule, wanted, OfBill(account=household.account))
         found, cursor = [*found, *page.data], page.next_cursor
         if cursor is None or len(found) >= limit:
-            return _some(found, limit, is_more=cursor is not None)
+            return found[:limit], cursor is not None
 
 
-def _some(found: list[BilledTransaction], limit: int, *, is_more: bool) -> Some:
-    shown = found[:limit]
-    return Some([_shown(one) for one in shown], shown[-1].id if is_more and shown else None)
-
-
-def transaction(db: Database, household: Household, number: int) -> DriversTransaction | None:
+def transaction(db: Database, household: Household, number: int, now: datetime) -> DriversSession | None:
     """Return a session of a household, None for any other."""
     found = billed_transaction(db, number, household.rule)
-    is_own = found is not None and household.account is not None and found.account == household.account
-    return _shown(found) if found is not None and is_own else None
+    if found is None or household.account is None or found.account != household.account:
+        return None
+    (shown,) = _shown(db, household, [found], now)
+    bill = own_bill(db, number, household.account, household.rule, now)
+    return DriversSession(**{field.name: getattr(shown, field.name) for field in fields(shown)}, bill=bill)
 
 
 def own_curve(db: Database, household: Household, number: int) -> Curve | None:
@@ -124,7 +148,14 @@ def own_curve(db: Database, household: Household, number: int) -> Curve | None:
     return curve(db, number) if own_of(db, household, [number]) else None
 
 
-def _shown(transaction: BilledTransaction) -> DriversTransaction:
+def _shown(
+    db: Database, household: Household, found: Sequence[BilledTransaction], now: datetime
+) -> list[DriversTransaction]:
+    costs = costs_of(rows_of(db), household, [one.id for one in found], now) if found else {}
+    return [_one(each, costs.get(each.id, Costed())) for each in found]
+
+
+def _one(transaction: BilledTransaction, costed: Costed) -> DriversTransaction:
     state = _STATES.get(BillState(transaction.bill), DriversState.ENDED)
     of_ended = None if state is DriversState.IN_REVIEW else transaction.energy_wh
     return DriversTransaction(
@@ -138,4 +169,6 @@ def _shown(transaction: BilledTransaction) -> DriversTransaction:
         power_w=transaction.power_w,
         last_reading_at=transaction.last_reading_at,
         state=state,
+        cost=costed.cost,
+        price=costed.price,
     )

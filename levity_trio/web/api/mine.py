@@ -15,7 +15,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
-from levity_trio.store.reads.mine import DriversTransaction
+from levity_trio.store.reads.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
 from levity_trio.web.api.bodies import Sent
@@ -93,15 +93,16 @@ async def list_tags(request: Request) -> ListPage[DriversTag]:
 async def list_transactions(request: Asked[OwnQuery, None]) -> Listing[DriversTransaction]:
     """List the sessions of your household, the newest first"""
     own, query = household(request), request.query
-    read = partial(stored.transactions, household=own, limit=query.limit, before=query.before, is_open=query.open)
+    of_own = partial(stored.transactions, household=own, now=request.api.now())
+    read = partial(of_own, limit=query.limit, before=query.before, is_open=query.open)
     listed = await request.find(read, f"transaction {query.before}")
     return Listing(data=show(listed.data), limit=query.limit, next=listed.next)
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
-async def get_transaction(request: Request) -> DriversTransaction:
-    """Show a session of your household"""
-    return await _own(request, stored.transaction)
+async def get_transaction(request: Request) -> DriversSession:
+    """Show a session of your household, and how its cost comes about"""
+    return await _own(request, partial(stored.transaction, now=request.api.now()))
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.DRIVER, "not_found", "conflict", "invalid")

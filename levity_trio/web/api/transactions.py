@@ -179,7 +179,13 @@ async def list_events(request: Request) -> ListPage[TransactionEvent]:
 async def explain_transaction(request: Asked[ExplainQuery, None]) -> TransactionExplanation:
     """Explain a transaction: all that is known of it, what speaks for and against its figure, and its bill."""
     number = request.number()
-    read = partial(explain, rule=rule(request), is_anonymous=not request.sees_all, is_weighed=request.query.weighed)
+    read = partial(
+        explain,
+        rule=rule(request),
+        now=request.api.now(),
+        is_anonymous=not request.sees_all,
+        is_weighed=request.query.weighed,
+    )
     explanation = await request.find(partial(read, number=number), f"transaction {number}")
     said = tuple(lines(explanation, request.zone))
     return extended(TransactionExplanation, explanation, lines=said)

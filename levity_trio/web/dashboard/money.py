@@ -14,6 +14,14 @@ from levity_trio.web.dashboard.shapes import THIN, UNKNOWN, whole
 from levity_trio.wire.times import in_zone
 
 LARGEST: Final = 2**53
+_SOLE: Final = N_(
+    {
+        "session fee": "Fee for the session",
+        "minimum": "Missing to the lowest price of a session",
+        "maximum": "Above the highest price",
+    }
+)
+"""The lines without a quantity."""
 _NUMBERS: Final = {**ENGLISH.values["numbers"], "thousands": THIN}
 HERE: Final = Template({**ENGLISH.values, "numbers": _NUMBERS})
 """The formats of English statements, with the thousands of the dashboard."""
@@ -27,6 +35,11 @@ def money(minor: int | None, code: str | None) -> str:
 def amount(minor: int | None, code: str | None) -> str:
     """Return an amount without its currency, for columns that name it in their head."""
     return UNKNOWN if minor is None or code is None else HERE.amount(minor, CURRENCIES[code])
+
+
+def price(text: str | None, code: str | None) -> str:
+    """Return the price of one thing (a kWh, a minute, a session), which the API tells as a text, with its currency."""
+    return UNKNOWN if text is None or code is None else HERE.unit_price(Decimal(text), CURRENCIES[code])
 
 
 def typed(minor: int, code: str) -> str:
@@ -63,7 +76,7 @@ def line(amounts: dict[str, Any], code: str) -> str:
     if kind == "base fee":
         words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
         return _(words, days=quantity, all=amounts["of_days"], price=price, total=total)
-    return f"{kind.capitalize()}: {total}"
+    return f"{_(_SOLE[kind])}: {total}"
 
 
 def times(position: dict[str, Any], zone: str) -> str:

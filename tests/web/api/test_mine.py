@@ -76,12 +76,14 @@ async def test_a_session_as_its_driver_sees_it(yard: Yard, plug: Station) -> Non
         "power_w": None,
         "last_reading_at": None,
         "state": "ended",
+        "cost": None,
+        "price": None,
     }
     assert (first["id"], first["state"], first["ended_at"], first["energy_wh"], first["power_w"]) == (
         *(running, "open", None, 1200, 7200),
     )
     assert first["last_reading_at"] == "2026-03-01T13:40:00.000Z"
-    assert await yard.anna.get(f"/transactions/{running}") == first
+    assert (await yard.anna.get(f"/transactions/{running}")).items() >= first.items()
     known = await yard.anna.get(f"/transactions/{running}/curve")
     assert (known["transaction"], known["power"][-1][2]) == (running, 7200)
 

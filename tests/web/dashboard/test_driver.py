@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pytest
 
+from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.pages import driver
 from tests.integration.browsing import Page as Shown
+from tests.store.bills import Biller, correct
+from tests.store.books import Station
+from tests.store.telling import charge as flow
 from tests.web.api.driving import Driver, Yard
 from tests.web.dashboard.opening import Opening, attributes
 
@@ -178,6 +184,93 @@ async def test_live_parts_are_those_of_the_page(yard: Yard) -> None:
 
 async def test_without_chargers_it_says_so(yard: Yard) -> None:
     assert "There is no charger here yet" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+
+
+# Prices and costs
+
+
+@pytest.fixture
+def day_and_night(yard: Yard) -> None:
+    """It is noon in London, where the clocks of the tests are."""
+    biller = Biller(yard.house)
+    toml = BLOCKING.replace("2026-10-01", "2026-01-01").replace("session_fee", "minimum = 1.00\nsession_fee")
+    night = '[[window]]\nname = "night"\nprice = 0.24\ntimes = "22:00-06:00"\n\n[energy]\nname = "day"'
+    biller.assign(biller.add(toml.replace("[energy]", night)), date(2026, 1, 1), 1)
+
+
+@pytest.mark.usefixtures("day_and_night")
+async def test_before_a_start_the_price_of_the_household_is_told(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    async with yard.charger():
+        shown = await at(yard, yard.anna)
+        assert re.search(r"0.32 EUR per kWh until \d\d:00 , then 0.24 EUR tax included", shown.words)
+        for fee in ("0.50 EUR for each session", "A session costs at least 1.00 EUR"):
+            assert fee in shown.words
+        staying = "Staying when charging has ended: 0.05 EUR a minute, the first 30 minutes free, at most 6.00 EUR"
+        assert staying in shown.words
+        assert "0.32 EUR per kWh until" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+        ben = (await at(yard, yard.ben)).words
+        assert "0.30 EUR per kWh tax included" in ben
+        assert "until" not in ben
+        assert "0.30 EUR per kWh" in (await Opening(yard, Role.OPERATOR).open(CHARGER, charger="CP-1")).words
+
+
+@pytest.mark.usefixtures("day_and_night")
+async def test_the_cost_so_far_and_its_proof(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    station, opening = Station(yard.books), Opening(yard, yard.anna.caller)
+    number = station.start(1000, tag="ANNA")
+    flow(station, number, 1000, minutes=60)
+    for page, given in ((CHARGE, {}), (CHARGER, {"charger": "CP-1"}), (SESSION, {"id": number})):
+        words = (await opening.open(page, **given)).words
+        assert "kW 2.80 EUR" in words
+        assert "So far, if you stopped now. 0.32 EUR per kWh until" in words
+    station.stop(number, 8200)
+    yard.books.wait(1)
+    words = (await opening.open(SESSION, id=number)).words
+    for part in (
+        "How the cost comes about day: 7.200 kWh × 0.32 = 2.30 Fee for the session: 0.50",
+        "Together 2.80 EUR 19 % tax in it: 0.45 EUR",
+        "The meter went from 1.000 to 8.200 kWh. The tariff is With blocking fee.",
+        "These lines will be on the statement of the month",
+    ):
+        assert part in words
+    assert "7.20 kWh 2.80 EUR Ended" in (await opening.open(SESSIONS)).words
+
+
+async def test_net_lines_are_shown_as_printed_and_with_tax_beside(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    biller = Biller(yard.house)
+    biller.assign(biller.add(NET.replace("2026-10-01", "2026-01-01")), date(2026, 1, 1), 1)
+    station, opening = Station(yard.books), Opening(yard, yard.anna.caller)
+    number = station.start(1000, tag="ANNA")
+    flow(station, number, 1000, minutes=60)
+    station.stop(number, 8200)
+    words = (await opening.open(SESSION, id=number)).words
+    assert "Energy: 7.200 kWh × 0.268908 = 1.94 Fee for the session: 0.42 Together 2.36 EUR without tax" in words
+    assert "7 % tax: 0.03 EUR 19 % tax: 0.37 EUR With tax 2.76 EUR" in words
+    assert "adds tax once to the sum of all its lines" in words
+    assert "2.76 EUR" in (await opening.open(SESSIONS)).words
+    async with yard.charger():
+        assert "0.32 EUR per kWh tax included 0.4494 EUR for each session" in (await at(yard, yard.anna)).words
+
+
+@pytest.mark.usefixtures("day_and_night")
+async def test_a_session_in_doubt_says_so_and_then_who_decided(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    station, opening = Station(yard.books), Opening(yard, yard.anna.caller)
+    number = station.start(1000, tag="ANNA")
+    yard.books.wait(30)
+    station.stop(number, 900_000)
+    doubt = "This session is being checked. It is not on any statement until the owner has confirmed it."
+    shown = await opening.open(SESSION, id=number)
+    assert doubt in shown.words
+    assert "EUR" not in shown.words
+    correct(yard.books, number, 9000)
+    words = (await opening.open(SESSION, id=number)).words
+    assert doubt not in words
+    assert "cleo has corrected this session to 9.000 kWh, 13:30" in words.replace(" ,", ",")
+    assert "Reason: read from its display" in words
 
 
 # Later

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from levity_trio.billing.blocking import Stretch
 from levity_trio.billing.describing import arithmetic
-from levity_trio.billing.money import CURRENCIES
+from levity_trio.billing.money import CURRENCIES, tax_sums
 from levity_trio.billing.positions import Kind
 from levity_trio.billing.splitting import Crossing
-from levity_trio.billing.statement import Currency, Line, Split
+from levity_trio.billing.statement import Currency, Line, Split, TaxSum
 from levity_trio.billing.states import BillState
 from levity_trio.billing.tariff import Versions
 from levity_trio.store.billing.months import bills_since
@@ -35,6 +36,7 @@ from levity_trio.store.reads.bill.shape import (
     BillSeam,
     BillStretch,
     BillTariff,
+    BillTax,
     local,
 )
 from levity_trio.store.reads.charges import gross_of
@@ -54,12 +56,13 @@ _ACCOUNT: Final = "SELECT name FROM account WHERE id = ?"
 _TARIFF: Final = "SELECT name FROM tariff WHERE id = ?"
 
 
-def bill_of(db: Database, number: int, rule: Rule) -> Bill:
-    """Return the bill of a transaction, within a read that has begun. Raises LookupError if there is none."""
+def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) -> Bill:
+    """Return the bill of a transaction, an open one as if it stopped now, within a read that has begun. Raises
+    LookupError if there is none."""
     rows = rows_of(db)
     owners = Owners(rows, rule.policy, rule.bill_by)
     state = states(rows, (number,), owners, bills_since(rows, rule.zone))[number]
-    reasons = None if state is BillState.BILLED_ELSEWHERE else reasoned(rows, number, rule)
+    reasons = None if state is BillState.BILLED_ELSEWHERE else reasoned(rows, number, rule, now)
     shown = partial(local, zone=rule.zone)
     decided = owners.explain(number, shown=shown)
     if decided is None:
@@ -124,7 +127,12 @@ def _price(reasons: Reasoned) -> BillPrice | None:
         seams=tuple(_seams(reasons)) if position.split is not Split.WHOLE else (),
         blocking=None if reasons.blocked is None else _blocking(reasons.blocked),
         lines=_lines(position.lines, currency),
+        taxes=tuple(map(_tax, tax_sums(position.lines, are_gross=prices == "gross"))),
     )
+
+
+def _tax(one: TaxSum) -> BillTax:
+    return BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross)
 
 
 def _kind_of(versions: Versions) -> tuple[Currency, str]:

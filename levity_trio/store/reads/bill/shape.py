@@ -66,10 +66,21 @@ class BillBlocking:
 
 
 @record
+class BillTax:
+    """What lines come to at one tax rate in percent; net + tax = gross."""
+
+    rate: str
+    net: int
+    tax: int
+    gross: int
+
+
+@record
 class BillPrice:
     """What the transaction costs by today's facts and tariffs; an open one by what it has used so far.
 
-    `split` is by what its energy was divided; `free` is why it costs nothing. `prices` are gross or net.
+    `split` is by what its energy was divided; `free` is why it costs nothing. `prices` are gross or net; `taxes` are of
+    its own lines, while a statement computes tax on the sum of all its lines.
     """
 
     energy_wh: int
@@ -81,6 +92,7 @@ class BillPrice:
     seams: tuple[BillSeam, ...]
     blocking: BillBlocking | None
     lines: tuple[BillLine, ...]
+    taxes: tuple[BillTax, ...]
 
 
 @record

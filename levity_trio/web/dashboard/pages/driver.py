@@ -168,6 +168,7 @@ async def _session_parts(view: View, session: Mapping[str, Any]) -> Sequence[Par
     count = len(known["power"])
     return [
         Part("own-head", "driver/head.html", {"one": session}),
+        Part("own-bill", "driver/bill.html", {"one": session}),
         Part("curves", "session/curves.html", {"known": known, "count": count, **curves(known, None, view.api.zone)}),
     ]
 

@@ -1,0 +1,89 @@
+"""What a session that starts now would be charged by: prices with tax, and when they change next.
+
+A price of net ones with tax is exact here. A bill rounds each line first and adds tax once, on the sum of the lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from levity_trio.billing.pricing import pieces
+from levity_trio.billing.statement import Currency, LineKind
+from levity_trio.billing.tariff import Blocking, Tariff, Versions
+from levity_trio.records import record
+from levity_trio.wire.times import in_zone
+
+AHEAD: Final = timedelta(hours=24)
+"""Changes of the price are told so long before."""
+
+
+class Held(NamedTuple):
+    """What a kWh costs, tax included, and since when."""
+
+    since: datetime
+    price: Decimal
+    window: str | None
+
+
+@record
+class Quote:
+    """The prices of a tariff, tax included. `energy` are those of a kWh: the one that holds now, then those that follow
+    within a day. `blocking` has its price and maximum with tax, too."""
+
+    tariff: str
+    currency: Currency
+    energy: tuple[Held, ...]
+    session_fee: Decimal | None
+    minimum: Decimal | None
+    maximum: Decimal | None
+    blocking: Blocking | None
+    free_below_wh: int
+
+
+def quote(versions: Versions, now: datetime, zone: tzinfo) -> Quote:
+    """Return what a session that starts now is charged by. Raises NoVersion."""
+    version = versions.version_at(in_zone(now, zone).date())
+    return Quote(
+        tariff=version.name,
+        currency=version.currency,
+        energy=tuple(energy_prices(versions, now, zone)),
+        session_fee=_or_none(version, LineKind.SESSION, version.session_fee),
+        minimum=_or_none(version, LineKind.MINIMUM, version.minimum),
+        maximum=_or_none(version, LineKind.MAXIMUM, version.maximum),
+        blocking=_blocking(version),
+        free_below_wh=version.free_below_wh,
+    )
+
+
+def energy_prices(versions: Versions, now: datetime, zone: tzinfo) -> Iterator[Held]:
+    """Yield what a kWh costs now, and what it will cost within a day. Raises NoVersion."""
+    spans = ((span.since, *span.holds) for span in pieces(versions, now, now + AHEAD, zone))
+    held = (
+        Held(since, _taxed(version, LineKind.ENERGY, window.price), window.name) for since, version, window in spans
+    )
+    yield from (next(same) for _, same in groupby(held, key=lambda one: one.price))
+
+
+def _taxed(version: Tariff, kind: LineKind, price: Decimal) -> Decimal:
+    """Return a price of a version with tax."""
+    return price if version.are_gross else price * (100 + version.tax_rate(kind)) / 100
+
+
+def _or_none(version: Tariff, kind: LineKind, price: Decimal | None) -> Decimal | None:
+    return None if price is None else _taxed(version, kind, price)
+
+
+def _blocking(version: Tariff) -> Blocking | None:
+    terms = version.blocking
+    if terms is None or version.are_gross:
+        return terms
+    return replace(
+        terms,
+        price=_taxed(version, LineKind.BLOCKING, terms.price),
+        maximum=_or_none(version, LineKind.BLOCKING, terms.maximum),
+    )

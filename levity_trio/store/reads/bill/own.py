@@ -1,0 +1,111 @@
+"""The bill of a session as its household reads it: nothing of others, and what was decided or changed after its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Final
+
+import orjson
+
+from levity_trio.charging.lifecycle import Kind
+from levity_trio.records import record
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.cases.settled import NO_PERSONS
+from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.bill.reading import bill_of
+from levity_trio.store.reads.bill.shape import Bill, BillPosition, BillPrice
+from levity_trio.store.reads.shapes import rows_of
+
+_METER: Final = (
+    "SELECT coalesce(billed_from_wh, meter_start), CASE WHEN status = 'Active' THEN last_register_wh ELSE"
+    " coalesce(billed_until_wh, meter_stop) END, stop_time FROM tx WHERE id = ?"
+)
+_DECIDED: Final = (
+    "SELECT kind, received_at, who, reason, payload FROM tx_event WHERE tx_id = ? AND kind IN"
+    " ('confirm', 'correct', 'dismiss', 'give', 'take back', 'rejudge') ORDER BY id"
+)
+_VERSION: Final = (
+    "SELECT added_at, added_by, tariff_version.reason FROM tariff_version JOIN tariff ON tariff.id = tariff_id"
+    " WHERE name = ? AND since = ? AND withdrawn_at IS NULL AND added_at > ? ORDER BY tariff_version.id DESC LIMIT 1"
+)
+
+
+@record
+class OwnChange:
+    """What was decided about a session, or changed what it costs after its end; `kind` is `confirm`, `correct`,
+    `dismiss`, `give`, `take back`, `rejudge` (later messages), `tariff` (its version) or `assignment` (its tariff).
+
+    `by` is the person who did it, null if nobody did. `energy_wh` is the figure that was decided.
+    """
+
+    kind: str
+    at: str
+    by: str | None
+    reason: str | None
+    energy_wh: int | None
+
+
+@record
+class OwnBill:
+    """How the cost of a session comes about. `price` is by today's facts; `positions` are its lines on closed
+    statements, and `pending` is what the next statement adds to them (negative: gives back).
+
+    `meter_start_wh` and `meter_stop_wh` are the registers that its energy is the difference of, as far as that is so.
+    `charged` is what was taken from the wallet. Amounts are minor units.
+    """
+
+    meter_start_wh: int | None
+    meter_stop_wh: int | None
+    tariff: str | None
+    price: BillPrice | None
+    positions: tuple[BillPosition, ...]
+    pending: int
+    charged: int | None
+    changes: tuple[OwnChange, ...]
+
+
+def own_bill(db: Database, number: int, account: int, rule: Rule, now: datetime) -> OwnBill:
+    """Return the bill of a session of an account, an open one as if it stopped now, within a read that has begun."""
+    rows = rows_of(db)
+    bill = bill_of(db, number, rule, now)
+    ((begin, end, stopped_at),) = rows(_METER, (number,))
+    charges = [one.amount for one in bill.charges if one.account == account]
+    later = [] if stopped_at is None else [*_new_tariffs(rows, bill, stopped_at)]
+    return OwnBill(
+        meter_start_wh=begin,
+        meter_stop_wh=end,
+        tariff=None if bill.tariff is None else bill.tariff.tariff,
+        price=bill.price,
+        positions=tuple(one for one in bill.positions if one.account == account),
+        pending=sum(one.amount for one in bill.pending if one.account == account),
+        charged=sum(charges) if charges else None,
+        changes=tuple(sorted([*_decided(rows, number), *later], key=attrgetter("at"))),
+    )
+
+
+def _decided(rows: Rows, number: int) -> Iterator[OwnChange]:
+    for kind, at, who, reason, payload in rows(_DECIDED, (number,)):
+        by = None if who in NO_PERSONS else who
+        if by is not None or kind == Kind.REJUDGE:
+            energy_wh = _figure(kind, orjson.loads(payload)) if payload else None
+            yield OwnChange(kind=kind, at=at, by=by, reason=None if by is None else reason, energy_wh=energy_wh)
+
+
+def _figure(kind: str, what: Any) -> int | None:
+    """Return the figure that a decision settled, as far as its row says it."""
+    figures: Any = what.get("after" if kind == Kind.CORRECT else "before")
+    return figures.get("figure_wh") if kind in (Kind.CONFIRM, Kind.CORRECT) else None
+
+
+def _new_tariffs(rows: Rows, bill: Bill, stopped_at: str) -> Iterator[OwnChange]:
+    """Yield what was entered after the end of a session, and says what it costs."""
+    tariff = bill.tariff
+    if tariff is not None and tariff.at > stopped_at:
+        yield OwnChange(kind="assignment", at=tariff.at, by=tariff.by, reason=tariff.reason, energy_wh=None)
+    lines = () if bill.price is None else bill.price.lines
+    for name, since in sorted({(line.tariff, line.version) for line in lines}):
+        for at, by, reason in rows(_VERSION, (name, since, stopped_at)):
+            yield OwnChange(kind="tariff", at=at, by=by, reason=reason, energy_wh=None)

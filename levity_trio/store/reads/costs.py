@@ -1,0 +1,93 @@
+"""What sessions cost their household: what closed statements say, else what a bill would say by today's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from levity_trio.billing.money import tax_sums
+from levity_trio.records import record
+from levity_trio.store.billing.pricing import Priced, Pricer
+from levity_trio.store.billing.rows import lines_of
+from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import marks, parts
+from levity_trio.store.reads.charges import gross_of
+from levity_trio.store.reads.driving import Household
+from levity_trio.store.reads.prices import DriversPrice, Prices
+
+_BILLED: Final = (
+    "SELECT tx_id, number, currency, prices, lines FROM position JOIN statement ON statement.id = statement_id"
+    " WHERE tx_id IN ({}) AND position.account_id = ? AND number IS NOT NULL"
+    " AND kind IN ('session', 'free', 'correction') ORDER BY tx_id, position.id"
+)
+
+
+@record
+class DriversCost:
+    """What a session costs, in minor units of `currency`; an open one if it stopped now.
+
+    `amount` is the sum of its lines as its statement prints them, and is net or gross as `prices` says; `gross` is with
+    tax. A statement computes tax once, on the sum of all its lines, so a net one may differ by a minor unit.
+    `statement` is the first closed one that has it; later ones, whose corrections are in the amounts, may too.
+    """
+
+    amount: int
+    gross: int
+    currency: str
+    prices: str
+    statement: int | None
+
+
+class Costed(NamedTuple):
+    """What a session costs, None if that is not certain; and of an open one what a kWh costs now."""
+
+    cost: DriversCost | None = None
+    price: DriversPrice | None = None
+
+
+def costs_of(rows: Rows, household: Household, numbers: Sequence[int], now: datetime) -> dict[int, Costed]:
+    """Return what sessions of a household cost. Those of others, and those without a price, are left out."""
+    costs = {number: Costed(cost) for some in parts(numbers) for number, cost in _billed(rows, household, some)}
+    prices = Prices(rows, household.rule, household.account, now)
+    unbilled = [number for number in numbers if number not in costs]
+    for number, priced in Pricer(rows, household.rule, now=now).price(unbilled).items():
+        if priced.account == household.account:
+            costs[number] = Costed(_cost(priced), prices.by(priced.versions) if priced.is_open else None)
+    return costs
+
+
+def _billed(rows: Rows, household: Household, some: Collection[int]) -> Iterator[tuple[int, DriversCost]]:
+    found = rows(_BILLED.format(marks(some)), (*some, household.account))
+    for number, positions in groupby(found, key=itemgetter(0)):
+        yield number, _summed([row[1:] for row in positions])
+
+
+def _summed(positions: Sequence[tuple[Any, ...]]) -> DriversCost:
+    """Return what a session comes to on all its statements; each corrects by the kind of prices of the first one."""
+    statement, currency, prices, _ = positions[0]
+    lines = [lines_of(text) for *_, text in positions]
+    taxes = [tax for some in lines for tax in tax_sums(some, are_gross=prices == "gross")]
+    return DriversCost(
+        amount=sum(line.amount for some in lines for line in some),
+        gross=sum(tax.gross for tax in taxes),
+        currency=currency,
+        prices=prices,
+        statement=statement,
+    )
+
+
+def _cost(priced: Priced) -> DriversCost | None:
+    gross = gross_of(priced)
+    if gross is None or priced.versions is None:
+        return None
+    version = next(iter(priced.versions))
+    return DriversCost(
+        amount=priced.position.amount,
+        gross=gross,
+        currency=version.currency.code,
+        prices="gross" if version.are_gross else "net",
+        statement=None,
+    )
