@@ -22,6 +22,8 @@ EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio review
+  levity-trio review groups
+  levity-trio review settle CP-1 wrong_factor --reason "its meter tells kWh"
   levity-trio review confirm 1000017 --reason "the driver agrees"
   levity-trio review attach 3 1000017 --reason "the only car that day"
   levity-trio review make 3 --connector 1 --start-time 2026-03-01T12:00 \\
@@ -82,7 +84,85 @@ def list_queue(operator: Operator, charger: str | None, kind: str | None, **quer
     page = operator.get("review", charger=charger, kind=kind, **query)
     operator.show_page(COLUMNS, page, _row)
     if not operator.is_json and any(waiting["transaction"] for waiting in page["data"]):
+        say("several with one cause: levity-trio review groups")
         say("the evidence: levity-trio explain ID; what a reason means: levity-trio help reviews")
+
+
+GROUPED: Final = ("charger", "cause", "sessions", "households")
+PREVIEWED: Final = ("session", "household", "began", "kwh", "reported")
+REPORTED: Final = "as reported"
+
+
+@command("groups", group=review, epilog=an_example("review groups", "review groups CP-1 wrong_factor"))
+@click.argument("charger", required=False)
+@click.argument("cause", required=False)
+def list_groups(operator: Operator, charger: str | None, cause: str | None) -> None:
+    """List the sessions in doubt by charger and cause, or show the figures of one group."""
+    if charger is None or cause is None:
+        operator.show_page(GROUPED, operator.get("review", "groups"), _group)
+        return
+    found = operator.get("chargers", charger, "review-groups", cause)
+    if operator.is_json:
+        operator.record(found)
+        return
+    operator.show_page(PREVIEWED, found, _previewed)
+    for one in found["next"]:
+        say(f"the next one, connector {one['connector']}, {one['code']}: {NEXT[one['outcome']].format(**one)}")
+
+
+NEXT: Final = {
+    "waits": "it waits for you",
+    "learns": "it waits for you; {shown} of {needed} sessions have shown the habit",
+    "certain": "it is billed without asking, if nothing else speaks against its figure",
+    "asks": "it waits for you, because {asks_by} wants to be asked",
+}
+
+
+def _group(group: Mapping[str, Any]) -> dict[str, object]:
+    households = ", ".join(group["households"])
+    return {"charger": group["charger"], "cause": group["cause"], "sessions": group["count"], "households": households}
+
+
+def _previewed(one: Mapping[str, Any]) -> dict[str, object]:
+    reported = one["figures"].get(REPORTED)
+    return {
+        "session": one["id"],
+        "household": one["who"],
+        "began": one["start_time"],
+        "kwh": one["energy_kwh"],
+        "reported": None if reported is None else reported / 1000,
+    }
+
+
+@command("settle", group=review, epilog=an_example('review settle CP-1 wrong_factor --reason "its meter tells kWh"'))
+@click.argument("charger")
+@click.argument("cause")
+@click.option("--as-reported", is_flag=True, help="With the figure that the charger reported, not the proposed one.")
+@REASON
+def settle(operator: Operator, charger: str, cause: str, reason: str, *, as_reported: bool) -> int:
+    """Settle all sessions of a group, each with the figure that `review groups` shows; 100 at most."""
+    shown = operator.get("chargers", charger, "review-groups", cause)["data"]
+    if not shown:
+        say("no session waits for this reason")
+        return 0
+    sessions = [
+        {
+            "transaction": one["id"],
+            "event": one["event"],
+            "figure_wh": one["figures"].get(REPORTED, one["energy_wh"]) if as_reported else one["energy_wh"],
+        }
+        for one in shown
+    ]
+    done = operator.post(
+        "chargers", charger, "review-groups", cause, "decide", body={"reason": reason, "sessions": sessions}
+    )
+    if operator.is_json:
+        operator.record(done)
+    else:
+        for words in done["warnings"]:
+            say(words)
+        say(f"settled: {done['decided']}; left out: {done['left_out']}")
+    return 1 if done["left_out"] else 0
 
 
 @command("confirm", group=review)

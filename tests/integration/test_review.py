@@ -83,3 +83,11 @@ def test_people_see_a_table_and_one_line(server: Serving, capsys: pytest.Capture
     assert capsys.readouterr().out.startswith(f"transaction {transaction} is closed: 0 kWh, doubtful, ")
     assert main(["review"]) == 0
     assert capsys.readouterr().out.endswith("levity-trio help reviews\n")
+    assert main(["review", "groups"]) == 0
+    assert "closed_by_system" in capsys.readouterr().out
+    assert main(["review", "groups", "CP-1", "closed_by_system"]) == 0
+    assert "it waits for you" in capsys.readouterr().out
+    settled = run(capsys, "review", "settle", "CP-1", "closed_by_system", *WHY)
+    assert (settled["decided"], settled["results"][0]["transaction"]) == (1, transaction)
+    assert main(["review", "settle", "CP-1", "closed_by_system", *WHY]) == 0
+    assert capsys.readouterr().out == "no session waits for this reason\n"

@@ -82,12 +82,15 @@ CHANGEABLE: dict[str, set[str]] = {
     "payment_service": {"secret", "revoked_at", "revoked_by"},
     "personal_deletion": set(),
     "lost_statements": set(),
+    "report": {"words", "written_by", "answer", "answered_at", "answered_by"},
 }
 """The columns of each table of facts that may change (rules.md)."""
 FORGOTTEN = {
     **{("tag", name): "NULL" for name in ("name", "notes")},
     **{("ownership", name): "NULL" for name in ("reason", "end_reason", "void_reason")},
     **{(table, "reason"): "''" for table in ("ledger", "wallet_terms")},
+    ("report", "words"): "NULL, written_by = NULL",
+    ("report", "written_by"): "NULL, words = NULL",
 }
 """Texts that may be deleted, and are never another text."""
 PRUNED = {"event", "log", "login"}
@@ -429,6 +432,7 @@ AGAIN = {
     "ownership": "UPDATE ownership SET voided_by = 'x' WHERE voided_at IS NOT NULL",
     "tariff_version": "UPDATE tariff_version SET withdraw_reason = 'x' WHERE withdrawn_at IS NOT NULL",
     "meter_reading": "UPDATE meter_reading SET void_reason = 'x' WHERE voided_at IS NOT NULL",
+    "report": "UPDATE report SET answered_by = 'x' WHERE answered_at IS NOT NULL",
     "evidence_pruning": "UPDATE evidence_pruning SET deleted = deleted - 1",
 }
 """What a guard of a step that is made only once refuses."""
@@ -439,6 +443,8 @@ OF_OTHER_ROWS = {
     "ownership_texts_go": "UPDATE ownership SET reason = 'x'",
     "wallet_terms_text_goes": "UPDATE wallet_terms SET reason = 'x'",
     "ledger_text_goes": "UPDATE ledger SET reason = 'x'",
+    "report_texts_go": "UPDATE report SET words = 'x'",
+    "report_answer_goes": "UPDATE report SET answer = 'x' WHERE answered_at IS NOT NULL",
     "webhook_secret_is_sealed": "INSERT INTO webhook (name, url, secret, created_at, created_by, position)"
     " VALUES ('plain', '', 'plain', '', '', 0)",
     "webhook_secret_stays_sealed": "UPDATE webhook SET secret = 'plain'",

@@ -266,7 +266,8 @@ CEILING: Final = "ceiling"
 POWER_TOO_HIGH: Final = "power_too_high"
 """The kind of the habit of power that is ten times too high, unless the registers are a tenth of the energy."""
 _OF_CHARGER: Final = (
-    "SELECT kind, value, transactions FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ?1 AND conn_id = ?2"
+    "SELECT kind, value, transactions, asks_since FROM habit JOIN cp ON cp.id = habit.cp_id"
+    " WHERE habit.cp_id = ?1 AND conn_id = ?2"
     " AND firmware = coalesce({}cp.firmware_version, '') AND meter_serial = coalesce({}cp.meter_serial_number, '') AND "
 )
 _BOOTED: Final = (
@@ -313,13 +314,20 @@ def habits_of(rows: Rows, tx: Known, until: str) -> Habits:
     least = tolerances.MANY + (tx.confidence == DOUBTFUL)  # it may itself have shown it
     figures = rows(_VALID, where) if is_now else rows(_VALID_THEN, (*where, until))
     said = rows(_SAID, (tx.charger, tx.connector, until))
-    shown = {kind: value for kind, value, transactions in figures if transactions >= least}
+    shown = {
+        kind: value for kind, value, transactions, asked in figures if transactions >= least and _holds(asked, until)
+    }
     values = {Code(kind): _factor(value) for kind, value in shown.items() if kind in set(Code)}
-    kinds = {kind: value for kind, value, _ in figures}
+    kinds = {kind: value for kind, value, *_ in figures}
     reports_power, factor = bool(kinds.keys() - {POWER_TOO_HIGH}), kinds.get(Code.WRONG_FACTOR)
     shown_factor = None if factor is None else _factor(factor)
     ceiling_w = (said[0][0] if said else None) or shown.get(CEILING)
     return Habits(values, ceiling_w, reports_power, POWER_TOO_HIGH in kinds, shown_factor)
+
+
+def _holds(asks_since: str | None, until: str) -> bool:
+    """Whether a habit may make a figure certain: nobody wanted to be asked by then."""
+    return asks_since is None or asks_since > until
 
 
 def _factor(thousandths: int | None) -> float:

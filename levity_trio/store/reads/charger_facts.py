@@ -87,7 +87,7 @@ class Repair:
 @record
 class Habit:
     """What a charger always does with one firmware and one meter. `kind` is a review code, ceiling (its W),
-    or power_too_high."""
+    or power_too_high. Since `asks_since`, a person wants to be asked about each session that shows it."""
 
     id: int
     charger: str
@@ -99,6 +99,8 @@ class Habit:
     transactions: int
     since: str
     last_at: str
+    asks_since: str | None
+    asks_by: str | None
     revoked_at: str | None
     revoked_by: str | None
     reason: str | None
@@ -232,3 +234,8 @@ def command_in(rows: Rows, number: int) -> Command | None:
     """Return one command, also within a write."""
     found = rows(_COMMAND, (number,))
     return _SHAPE.read(found[0]) if found else None
+
+
+def habit(db: Database, number: int) -> Habit | None:
+    """Return a habit."""
+    return next(iter(_HABIT.every(db, "FROM habit WHERE id = ?", (number,))), None)

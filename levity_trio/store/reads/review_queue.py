@@ -9,9 +9,10 @@ from levity_trio.charging.lifecycle import Answer, State, about_message, about_t
 from levity_trio.records import record
 from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import NO_PERSONS
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.charger_facts import SetAsideMessage
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, Wanted, given, read_page
+from levity_trio.store.reads.review_groups import in_groups
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions import OPERATOR, Transaction, transaction_rows
 
@@ -69,13 +70,24 @@ _VISIBLE: Final = Condition("cp_id NOT IN (SELECT id FROM hidden_cp)")
 
 
 def queue(
-    db: Database, charger: str | None, kind: str | None, wanted: Wanted, *, is_newest_first: bool = True
+    db: Database,
+    charger: str | None,
+    kind: str | None,
+    wanted: Wanted,
+    *,
+    is_newest_first: bool = True,
+    is_alone: bool = False,
 ) -> ListPage[Waiting]:
-    """Return a page of the queue; without hidden chargers, unless one is named. Raises NoPage."""
+    """Return a page of the queue; without hidden chargers, unless one is named. `is_alone` leaves out the ended
+    transactions that share charger and doubts with another. Raises NoPage."""
     db.execute("BEGIN")
     conditions = given(("cp_id = ?", charger)) or [_VISIBLE]
-    sources = {TRANSACTION: _QUEUED_TRANSACTIONS, MESSAGE: _QUEUED_MESSAGES}
-    branches = [Branch(source, conditions) for name, source in sources.items() if kind in (None, name)]
+    grouped = in_groups(db) if is_alone else ()
+    own = [Condition(f"id NOT IN ({marks(grouped)})", grouped)] if grouped else []
+    sources = {TRANSACTION: (_QUEUED_TRANSACTIONS, own), MESSAGE: (_QUEUED_MESSAGES, [])}
+    branches = [
+        Branch(source, [*conditions, *more]) for name, (source, more) in sources.items() if kind in (None, name)
+    ]
     listing = Listing(branches, ("at", "kind", "id"), is_newest_first)
     return read_page(db, listing, wanted, lambda key: _waiting(db, key))
 
@@ -213,10 +225,16 @@ class ReviewItem(Waiting):
 
 
 def to_review(
-    db: Database, charger: str | None, kind: str | None, wanted: Wanted, *, is_newest_first: bool = True
+    db: Database,
+    charger: str | None,
+    kind: str | None,
+    wanted: Wanted,
+    *,
+    is_newest_first: bool = True,
+    is_alone: bool = False,
 ) -> ListPage[ReviewItem]:
     """Return a page of the queue. Raises NoPage."""
-    found = queue(db, charger, kind, wanted, is_newest_first=is_newest_first)
+    found = queue(db, charger, kind, wanted, is_newest_first=is_newest_first, is_alone=is_alone)
     items = [_item(db, one) for one in found.data]
     return ListPage(items, found.page, found.limit, found.total, found.total_at_least, found.next_cursor)
 

@@ -139,7 +139,7 @@ async def list_repairs(request: Asked[Whose, None]) -> ListPage[facts.Repair]:
 async def list_habits(request: Asked[HabitsQuery, None]) -> ListPage[facts.Habit]:
     charger, is_valid = await whose(request), not request.query.revoked
     found = await request.read(partial(facts.habits, charger=charger, is_valid=is_valid))
-    return whole(hidden(request, found, "revoked_by", "reason"))
+    return whole(hidden(request, found, "asks_by", "revoked_by", "reason"))
 
 
 @both(ENDPOINTS, "connectors", "the connectors")

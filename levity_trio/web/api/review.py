@@ -39,20 +39,25 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 DECISION_PROBLEMS: Final = tuple(Refusal)
 
+OF_ALONE: Final = "Of ended transactions, only those that share charger and doubts with no other."
 Wh = Annotated[int, Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
 Id = Annotated[int, Meta(ge=1, le=2**62)]
+
+
+Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
 class QueueQuery(Paged):
     charger: OfCharger = None
     kind: Literal["transaction", "message"] | None = None
+    alone: Annotated[bool, Meta(description=OF_ALONE)] = False
     sort: Literal["newest", "oldest"] = "newest"
 
 
 class ReviewBody(Sent):
     """Why. With `event`, the newest event that was seen, the decision is refused if the transaction has changed."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+    reason: Reason
     event: Id | None = None
 
 
@@ -106,7 +111,9 @@ async def list_queue(request: Asked[QueueQuery, None]) -> ListPage[ReviewItem]:
     """List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}"""
     query = request.query
     is_newest_first = query.sort == "newest"
-    read = partial(to_review, charger=query.charger, kind=query.kind, is_newest_first=is_newest_first)
+    read = partial(
+        to_review, charger=query.charger, kind=query.kind, is_newest_first=is_newest_first, is_alone=query.alone
+    )
     return await page(request, partial(read, wanted=wanted(query)))
 
 

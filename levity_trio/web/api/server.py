@@ -53,6 +53,7 @@ from levity_trio.web.api import (
     plans,
     registration,
     review,
+    review_groups,
     security,
     statements,
     stations,
@@ -91,7 +92,18 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, system),
-    *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
+    *(
+        administration,
+        tags,
+        stations,
+        chargers,
+        registration,
+        security,
+        charger_facts,
+        transactions,
+        review,
+        review_groups,
+    ),
     *(operations, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, offline, imports, addresses),
     *(accounts, owned, account_files, personal, tariffs, billing, biller, statements, meters),

@@ -37,8 +37,9 @@ from levity_trio.web.dashboard.front import DRIVERS, Front
 from levity_trio.web.dashboard.inside import JSON, Refused
 from levity_trio.web.dashboard.live import Channels, open_channels
 from levity_trio.web.dashboard.page import ApiOfPages as InnerApi
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.page import Changed, Live, Page, Part, View
 from levity_trio.web.dashboard.pages import PAGES
+from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.reader import Reader, cookie_header, find_reader
 from levity_trio.web.negotiation import preferred_language
 from levity_trio.web.problems import application
@@ -95,7 +96,8 @@ def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[Route]:
         if shows(page.path):
             yield Route(page.path, partial(_page, desk, inner, page))
             if page.live is not None:
-                yield Route(f"/live{page.path}", partial(_stream, desk, inner, channels, page))
+                counted = replace(page, live=partial(_live_with_count, page.live))
+                yield Route(f"/live{page.path}", partial(_stream, desk, inner, channels, counted))
     for endpoint in inner.endpoints.values():
         if shows(endpoint.path):
             yield from _of_endpoint(desk, inner, endpoint)
@@ -129,10 +131,16 @@ async def _page(desk: Desk, inner: InnerApi, page: Page, request: Request) -> Re
     places = desk.api.places
     async with places.work() if page.is_work else places.read():
         try:
-            values = await page.read(view)
+            values = {**await page.read(view), "waiting": await count_part(view)}
         except Refused as refused:
             return await desk.refused(view, refused)
         return await desk.page(page.template, view, values, page=page, reader=request.scope[READER])
+
+
+async def _live_with_count(live: Live, view: View, changed: Changed) -> Sequence[Part]:
+    """Return the parts of a page that may have changed, and the count beside Review in the navigation."""
+    count = await count_part(view)
+    return [*await live(view, changed), *([] if count is None else [count])]
 
 
 async def _stream(desk: Desk, inner: InnerApi, channels: Channels, page: Page, request: Request) -> Response:

@@ -9,17 +9,19 @@ from levity_trio.access.tags import Policy
 from levity_trio.charging.reviews import Code
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard.doubts import DOUBTS, OTHER, doubt
 from levity_trio.web.dashboard.page import Page
-from levity_trio.web.dashboard.pages.review import PAGES
+from levity_trio.web.dashboard.pages.review import PAGES, count_part
 from levity_trio.web.dashboard.pages.tags import PAGES as OF_TAGS
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
+from tests.web.api.test_review_groups import doubtful as several
+from tests.web.api.test_review_groups import lacking_a_factor
 from tests.web.dashboard.opening import Opening
 
-(REVIEW,) = PAGES
+REVIEW, GROUP = PAGES
 TAGS, TAG = OF_TAGS
 TIMES = re.compile("<time [^>]*>([^<]*)<")
 HOSTILE = '"><script>alert(1)</script>'
@@ -169,3 +171,51 @@ class TestTags:
         add(site, "TAG", "Anna")
         number = doubtful(station, "tag")
         assert f"/sessions/{number}" in await seen(site, Role.OPERATOR, TAG, tag="TAG")
+
+
+class TestGroups:
+    async def test_sessions_with_one_cause_are_one_entry(self, site: Site, station: Station) -> None:
+        House(site.books).give(1, "TAG")
+        numbers = several(station, 3)
+        html = await seen(site, Role.OPERATOR, REVIEW)
+        assert "Anna" in html
+        assert "3 sessions · CP-1" in html
+        assert "/review/CP-1/closed_by_system" in html
+        assert not [number for number in numbers if f"session-{number}" in html]
+        assert "Decide about" not in await seen(site, Role.VIEWER, REVIEW)
+
+    async def test_its_page_sends_what_it_shows(self, site: Site, station: Station) -> None:
+        numbers = several(station, 3)
+        page = await Opening(site, Role.OPERATOR).open(GROUP, charger="CP-1", cause="closed_by_system")
+        form = page.form("/review-groups/")
+        sent = [
+            [form.values[f"sessions[{place}].{name}"] for name in ("transaction", "figure_wh")] for place in range(3)
+        ]
+        assert sent == [[str(number), "4.000"] for number in numbers]
+        assert "Settle 3 sessions: 12.0 kWh" in page.html
+        assert "It waits for you again." in page.html
+
+    async def test_one_that_nobody_waits_for_says_what_comes_next(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        page = await Opening(site, Role.OPERATOR).open(GROUP, charger="CP-1", cause="closed_by_system")
+        assert "No session waits for this reason any longer." in page.html
+        assert "It waits for you again." in page.html
+
+    async def test_another_figure_can_be_taken(self, site: Site, station: Station) -> None:
+        for number in range(2):
+            lacking_a_factor(station, number)
+        link = "/review/CP-1/wrong_factor?take=as+reported"
+        opening = Opening(site, Role.OPERATOR)
+        page = await opening.open(GROUP, link, charger="CP-1", cause="wrong_factor")
+        assert "Settle 2 sessions: 1.4 kWh" in page.html
+        assert "2 of 5 sessions have shown this habit" in page.html
+        page = await opening.open(GROUP, charger="CP-1", cause="wrong_factor")
+        assert "Settle 2 sessions: 14.4 kWh" in page.html
+
+    async def test_the_count_stands_in_the_navigation(self, site: Site, station: Station) -> None:
+        doubtful(station)
+        view = Opening(site, Role.VIEWER).view("", {})
+        part = await count_part(view)
+        assert part is not None
+        assert part.values == {"count": 1}
+        assert await count_part(Opening(site, Caller("d", Role.DRIVER, "", account=1)).view("", {})) is None

@@ -33,7 +33,8 @@ from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
-from levity_trio.store.writes.transactions.judging import compare_neighbours, learn_confirmed, tell_neighbours
+from levity_trio.store.writes.transactions.habits import learn_confirmed
+from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import CONFIRMED, resolve
 from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
 from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state

@@ -1,20 +1,30 @@
-"""Review: what needs a person's eye, each with what is known and the sensible answers."""
+"""Review: what needs a person's eye, each with what is known and the sensible answers; sessions of one charger with one
+cause get one decision, with the figure that each would get.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
-from levity_trio.locale import N_, _
+from levity_trio.locale import N_, _, said
 from levity_trio.records import record
+from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.doubts import Doubt, doubt
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Page, Part, View, names_of_chargers
-from levity_trio.web.dashboard.shapes import kwh
+from levity_trio.web.dashboard.shapes import kilowatts, kwh
 
 REVIEW: Final = "/api/admin/review"
 COUNTS: Final = f"{REVIEW}/counts"
+GROUPS: Final = f"{REVIEW}/groups"
+AT_ONCE: Final = 25
+"""Sessions of a group that are shown and decided at once: with more, a page is too large for a phone."""
+NAMED: Final = 4
+"""Households of a group that are named; of more, the number is told."""
+REPORTED: Final = "as reported"
 FEW, MANY, ALL = 10, 50, 500
 """Of each kind where all kinds are shown; of one kind; of what is listed whole."""
 CANDIDATES: Final = 2
@@ -25,10 +35,15 @@ Item = Mapping[str, Any]
 
 @record
 class Found:
-    """Entries of one kind, the oldest first."""
+    """Entries of one kind, the oldest first. `covered` is how many they stand for, if that is not their number."""
 
     entries: Sequence[Any]
     cursor: str | None = None
+    covered: int | None = None
+
+    @property
+    def number(self) -> int:
+        return len(self.entries) if self.covered is None else self.covered
 
 
 @record
@@ -93,6 +108,27 @@ class Session:
 
 
 @record
+class Group:
+    """Sessions of one charger with one cause."""
+
+    template: str = "group"
+    group: Item
+    place: str
+    title: str
+    households: Sequence[str]
+    more: int
+
+    @property
+    def path(self) -> str:
+        return path_of(self.group["charger"], self.group["cause"])
+
+
+def path_of(charger: str, cause: str) -> str:
+    """Return the path of the page of a group."""
+    return f"/review/{quote(charger, safe='')}/{quote(cause)}"
+
+
+@record
 class Message:
     """A message that is not linked to a session, and those to which it can be."""
 
@@ -112,16 +148,40 @@ class Message:
 
 
 async def _sessions(view: View, most: int) -> Found:
+    groups: Sequence[Group] = ()
     if view.may("GET", REVIEW):
-        page = await view.get(REVIEW, kind="transaction", sort="oldest", limit=most, cursor=view.query.get("cursor"))
-        items = page["data"]
+        cursor = view.query.get("cursor")
+        page = await view.get(REVIEW, kind="transaction", alone=True, sort="oldest", limit=most, cursor=cursor)
+        items, groups = page["data"], await _groups(view)
     else:
         page = await view.get(
             "/api/admin/transactions", review="true", sort="oldest", limit=most, cursor=view.query.get("cursor")
         )
         items = [{"transaction": one, "reviews": (), "event": None, "answers": ()} for one in page["data"]]
     names = await _names(view, {one["transaction"]["id_tag"] for one in items})
-    return Found(entries=[_session(one, names) for one in items], cursor=page.get("next_cursor"))
+    entries = [*groups, *(_session(one, names) for one in items)]
+    covered = len(items) + sum(one.group["count"] for one in groups)
+    return Found(entries=entries, cursor=page.get("next_cursor"), covered=covered)
+
+
+async def _groups(view: View) -> Sequence[Group]:
+    """Return what several sessions have in common."""
+    names = await names_of_chargers(view)
+    found = [one for one in (await view.get(GROUPS))["data"] if one["count"] > 1]
+    return [
+        Group(
+            group=one,
+            place=names.get(one["charger"], one["charger"]),
+            title=_title(one["codes"]),
+            households=one["households"][:NAMED],
+            more=max(0, len(one["households"]) - NAMED),
+        )
+        for one in found
+    ]
+
+
+def _title(codes: Sequence[str]) -> str:
+    return ", ".join(doubt(code).title for code in codes)
 
 
 def _session(item: Item, names: Names) -> Session:
@@ -245,6 +305,106 @@ async def _live(view: View, _changed: Changed) -> Sequence[Part]:
     return [_news(view, await view.get(COUNTS))]
 
 
+# One decision for one cause
+
+
+@record
+class Choice:
+    """A figure that each session of a group can get: what it is called, and its name in a link; "" is the proposed
+    one."""
+
+    name: str
+    words: str
+
+
+@record
+class Next:
+    """What becomes of the next session: in words, and the habit that somebody may decide about."""
+
+    words: str
+    habit: int | None
+    asks: bool
+
+
+async def _read_group(view: View) -> Mapping[str, Any]:
+    charger, cause = view.path["charger"], view.path["cause"]
+    group = await view.get(f"/api/admin/chargers/{quote(charger, safe='')}/review-groups/{cause}")
+    choices = _choices(group["data"])
+    take = view.query.get("take", "")
+    chosen = take if take in {one.name for one in choices} else ""
+    sessions = [{**one, "gets_wh": one["figures"][chosen] if chosen else one["energy_wh"]} for one in group["data"]]
+    title = _title(group["codes"])
+    return {
+        "group": group,
+        "title": title,
+        "doubts": [(code, doubt(code)) for code in group["codes"]],
+        "place": group["charger_name"] or charger,
+        "sessions": sessions[:AT_ONCE],
+        "reported": REPORTED,
+        "choices": choices,
+        "chosen": chosen,
+        "reason": _("looked at: %(doubt)s", doubt=title.lower()),
+        "here": path_of(charger, cause),
+        "nexts": [*_nexts(group)],
+    }
+
+
+def _choices(sessions: Sequence[Item]) -> Sequence[Choice]:
+    """Return the figures that all sessions have; without those that are the proposed ones."""
+    known = {name for one in sessions for name in one["figures"]}
+    shared = [name for name in sorted(known) if all(name in one["figures"] for one in sessions)]
+    others = [name for name in shared if any(one["figures"][name] != one["energy_wh"] for one in sessions)]
+    return [Choice(name="", words=_("as proposed")), *(Choice(name=one, words=said(one)) for one in others)]
+
+
+def _nexts(group: Item) -> Iterator[Next]:
+    """Yield what becomes of the next session, once for connectors of which the same is said."""
+    is_several = len(group["codes"]) > 1
+    found: dict[str, Next] = {}
+    for one in group["next"]:
+        words = _next_words(one)
+        words = f"{doubt(one['code']).title}: {words}" if is_several else words
+        habit = one["habit"] if one["outcome"] in ("certain", "asks") else None
+        if habit is not None and one["connector"] > 1:
+            words = _("Connector %(connector)s: %(words)s", connector=one["connector"], words=words)
+        found.setdefault(words, Next(words=words, habit=habit, asks=one["outcome"] == "asks"))
+    yield from found.values()
+
+
+def _next_words(one: Item) -> str:
+    """Return what becomes of the next session; the API says how it is found."""
+    if one["outcome"] == "certain":
+        return _(
+            "It is not asked about. The server knows this habit: %(shown)s sessions showed it, and their power or the"
+            " car's battery confirmed each. The corrected figure is billed if nothing else speaks against it.",
+            shown=one["shown"],
+        )
+    if one["outcome"] == "asks":
+        return _("It waits for you, because %(who)s wants to be asked. The habit is known.", who=one["asks_by"])
+    if one["outcome"] == "learns":
+        return _(
+            "It waits for you. %(shown)s of %(needed)s sessions have shown this habit, confirmed by their power or the"
+            " car's battery. After %(needed)s the server stops asking.",
+            shown=one["shown"],
+            needed=one["needed"],
+        )
+    if one["ceiling_w"] is not None:
+        words = N_("It waits for you if it is faster than %(kw)s kW, the most that is known of this connector.")
+        return _(words, kw=kilowatts(one["ceiling_w"]))
+    return _("It waits for you again.")
+
+
+# The count beside the entry of the navigation
+
+
+async def count_part(view: View) -> Part | None:
+    """Return the number of what waits, for the navigation of every page; None for those who decide nothing here."""
+    if not view.may("GET", COUNTS):
+        return None
+    waiting = await view.get(COUNTS)
+    return Part("waiting", "review/count.html", {"count": sum(waiting[one.counted]["count"] for one in _shown(view))})
+
+
 def _news(view: View, waiting: Item) -> Part:
     """Return the times since when the newest entries wait: the browser counts those after what the page shows."""
     times = [at for one in _chosen(view) if one in _shown(view) for at in waiting[one.counted]["newest"]]
@@ -252,5 +412,16 @@ def _news(view: View, waiting: Item) -> Part:
 
 
 PAGES: Final = N_(
-    (Page("/review", "Review", "review.html", _read, help="tasks/a-session-in-doubt", live=_live, section="Review"),)
+    (
+        Page("/review", "Review", "review.html", _read, help="tasks/a-session-in-doubt", live=_live, section="Review"),
+        Page(
+            "/review/{charger}/{cause}",
+            "Sessions with one cause",
+            "review/several.html",
+            _read_group,
+            help="tasks/a-session-in-doubt",
+            role=Role.OPERATOR,
+            section="Review",
+        ),
+    )
 )

@@ -1,0 +1,235 @@
+"""Transactions in doubt that wait for one decision: those of one charger with the same doubts. And what the judge will
+do with the next one of the kind."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import orjson
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.reviews import Code
+from levity_trio.records import record
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.cases.case import CEILING
+from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.reads.billed import billed_rows
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.whose import Whose
+
+SEPARATOR: Final = ","
+"""Between the codes of a cause."""
+MOST_SHOWN: Final = 100
+"""Transactions of a group that are decided at once."""
+_OPEN: Final = (
+    "SELECT tx_id, cp_id, code, opened_at FROM review INDEXED BY review_open JOIN tx ON tx.id = tx_id"
+    " WHERE resolved_at IS NULL AND status = 'Completed'"
+    " AND cp_id NOT IN (SELECT id FROM hidden_cp) ORDER BY start_time, tx_id"
+)
+_FIGURES: Final = "SELECT figures FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+_NEWEST_EVENTS: Final = "SELECT tx_id, max(id) FROM tx_event WHERE tx_id IN ({}) GROUP BY tx_id"
+_HABITS: Final = (
+    "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by FROM habit JOIN cp ON cp.id = habit.cp_id"
+    " WHERE habit.cp_id = ? AND firmware = coalesce(cp.firmware_version, '')"
+    " AND meter_serial = coalesce(cp.meter_serial_number, '') AND revoked_at IS NULL"
+)
+_SAID: Final = "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
+_CONNECTORS: Final = "SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0 ORDER BY conn_id"
+
+
+class Outcome(StrEnum):
+    """What becomes of a doubt of the next session, if nothing else speaks against its figure."""
+
+    WAITS = "waits"
+    """Nothing is learned: it waits for a person."""
+    LEARNS = "learns"
+    """It waits, until `needed` sessions have shown the habit and another source confirmed each."""
+    CERTAIN = "certain"
+    """The habit is known: the figure is certain, and nobody is asked."""
+    ASKS = "asks"
+    """The habit is known, but a person wants to be asked."""
+
+
+@record
+class NextSession:
+    """What the judge will do about a doubt of the next session at a connector. `shown` of the `needed` sessions have
+    shown the `habit`; `ceiling_w` is the highest power that nobody is asked about."""
+
+    connector: int
+    code: str
+    outcome: Outcome
+    habit: int | None
+    shown: int
+    needed: int
+    ceiling_w: int | None
+    asks_by: str | None
+
+
+@record
+class ReviewGroup:
+    """Ended transactions of a charger with the same doubts. `cause` names these, `households` whose they are, `since`
+    is when the first of them opened."""
+
+    charger: str
+    charger_name: str | None
+    cause: str
+    codes: tuple[str, ...]
+    count: int
+    transactions: tuple[int, ...]
+    households: tuple[str, ...]
+    since: str
+
+
+@record
+class GroupedTransaction:
+    """A transaction of a group, with the newest event that was seen of it. `energy_wh` is the figure that confirming
+    makes certain, `figures` are the others that its doubts name, by their words."""
+
+    id: int
+    event: int
+    connector: int | None
+    space: str | None
+    account: int | None
+    who: str | None
+    start_time: str
+    stop_time: str | None
+    energy_wh: int
+    figures: Mapping[str, int]
+
+
+@record
+class GroupPreview:
+    """A group with the figure that each of its transactions would get; the oldest, 100 at most. `next` is what becomes
+    of the next session of the kind, also when none waits any longer."""
+
+    charger: str
+    charger_name: str | None
+    cause: str
+    codes: tuple[str, ...]
+    count: int
+    data: tuple[GroupedTransaction, ...]
+    next: tuple[NextSession, ...]
+
+
+class _Kind(NamedTuple):
+    charger: str
+    codes: tuple[str, ...]
+
+
+def groups(db: Database, rule: Rule) -> list[ReviewGroup]:
+    """Return all groups, those with most transactions first."""
+    db.execute("BEGIN")
+    found, opened = _waiting(db)
+    whose = Whose(db, rule)
+    shown = [number for numbers in found.values() for number in numbers[:MOST_SHOWN]]
+    accounts = whose.accounts(shown) if shown else {}
+    names = whose.account_names(accounts.values())
+    told = [
+        ReviewGroup(
+            charger=kind.charger,
+            charger_name=whose.charger_name(kind.charger),
+            cause=SEPARATOR.join(kind.codes),
+            codes=kind.codes,
+            count=len(numbers),
+            transactions=tuple(numbers[:MOST_SHOWN]),
+            households=tuple(sorted({names[one] for one in map(accounts.get, numbers[:MOST_SHOWN]) if one in names})),
+            since=min(opened[number] for number in numbers),
+        )
+        for kind, numbers in found.items()
+    ]
+    return sorted(told, key=lambda one: (-one.count, one.since, one.charger, one.cause))
+
+
+def in_groups(db: Database) -> tuple[int, ...]:
+    """Return the ended transactions that share charger and doubts with another."""
+    found, _ = _waiting(db)
+    return tuple(number for numbers in found.values() if len(numbers) > 1 for number in numbers)
+
+
+def _waiting(db: Database) -> tuple[Mapping[_Kind, list[int]], Mapping[int, str]]:
+    """Return the transactions that wait by their kind, in the order of their starts, and when the first doubt of each
+    opened."""
+    chargers, codes, opened = dict[int, str](), defaultdict[int, set[str]](set), dict[int, str]()
+    for number, charger, code, at in db.execute(_OPEN).fetchall():
+        chargers[number] = charger
+        codes[number].add(code)
+        opened[number] = min(at, opened.get(number, at))
+    found = defaultdict[_Kind, list[int]](list)
+    for number, charger in chargers.items():
+        found[_Kind(charger, tuple(sorted(codes[number])))].append(number)
+    return found, opened
+
+
+def preview(db: Database, charger: str, cause: str, rule: Rule) -> GroupPreview | None:
+    """Return a group, None for a cause that no doubt has."""
+    codes = tuple(sorted({*cause.split(SEPARATOR)}))
+    if not {*codes} <= {*Code}:
+        return None
+    db.execute("BEGIN")
+    numbers = _waiting(db)[0].get(_Kind(charger, codes), [])
+    data = tuple(_grouped(db, numbers[:MOST_SHOWN], rule))
+    rows = rows_of(db)
+    connectors = sorted({one.connector or 0 for one in data}) or [number for (number,) in rows(_CONNECTORS, (charger,))]
+    return GroupPreview(
+        charger=charger,
+        charger_name=Whose(db, rule).charger_name(charger),
+        cause=SEPARATOR.join(codes),
+        codes=codes,
+        count=len(numbers),
+        data=data,
+        next=tuple(_next(db, charger, connectors, codes)),
+    )
+
+
+def _grouped(db: Database, numbers: Sequence[int], rule: Rule) -> Iterator[GroupedTransaction]:
+    if not numbers:
+        return
+    events = dict(db.execute(_NEWEST_EVENTS.format(marks(numbers)), tuple(numbers)).fetchall())
+    known = {one.id: one for one in billed_rows(db, numbers, rule)}
+    for one in map(known.__getitem__, numbers):
+        told = [orjson.loads(text) for (text,) in db.execute(_FIGURES, (one.id,)).fetchall()]
+        figures = {words: wh for figures in told for words, wh in figures.items()}
+        yield GroupedTransaction(
+            id=one.id,
+            event=events[one.id],
+            connector=one.connector,
+            space=one.space,
+            account=one.account,
+            who=one.who,
+            start_time=one.start_time,
+            stop_time=one.stop_time,
+            energy_wh=one.energy_wh or 0,
+            figures=figures,
+        )
+
+
+def _next(db: Database, charger: str, connectors: Sequence[int], codes: Sequence[str]) -> Iterator[NextSession]:
+    habits = {(connector, kind): rest for connector, kind, *rest in db.execute(_HABITS, (charger,)).fetchall()}
+    for connector in connectors:
+        said = db.execute(_SAID, (charger, connector)).fetchall()
+        _, times, most, *_ = habits.get((connector, CEILING), (None, 0, None))
+        ceiling_w = (said[0][0] if said else None) or (most if times >= tolerances.MANY else None)
+        for code in codes:
+            habit, shown, _, asks_since, asks_by = habits.get((connector, code), (None, 0, None, None, None))
+            yield NextSession(
+                connector=connector,
+                code=code,
+                outcome=_outcome(habit, shown, asks_since),
+                habit=habit,
+                shown=shown,
+                needed=tolerances.MANY,
+                ceiling_w=ceiling_w if code == Code.TOO_FAST else None,
+                asks_by=asks_by,
+            )
+
+
+def _outcome(habit: int | None, shown: int, asks_since: str | None) -> Outcome:
+    """As `habits_of` in store/cases/case.py has it."""
+    if habit is None:
+        return Outcome.WAITS
+    if asks_since is not None:
+        return Outcome.ASKS
+    return Outcome.CERTAIN if shown >= tolerances.MANY else Outcome.LEARNS

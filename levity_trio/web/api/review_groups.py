@@ -1,0 +1,145 @@
+"""Reviews of one charger with one cause, decided together, and whether a person is asked about the next ones.
+
+The request of a decision says of each transaction what was shown: its newest event and the figure that it would get.
+One that has changed since is left out, and the answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.records import record
+from levity_trio.store.reads import review_groups as stored
+from levity_trio.store.reads.charger_facts import Habit, habit
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.review_groups import MOST_SHOWN, GroupPreview, NextSession, ReviewGroup
+from levity_trio.store.writes.transactions import groups, habits
+from levity_trio.store.writes.transactions.decisions import Decision
+from levity_trio.store.writes.transactions.groups import Result, Seen
+from levity_trio.web.api import review
+from levity_trio.web.api.billing import rule
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.charger_facts import known_charger
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import whole
+from levity_trio.web.api.problems import invalid, not_found
+from levity_trio.web.api.review import Id, Reason, Wh
+
+ENDPOINTS: Final = Endpoints(review.TAG)
+GROUPS: Final = "/api/admin/review/groups"
+GROUP: Final = "/api/admin/chargers/{id}/review-groups/{cause}"
+HABIT: Final = "/api/admin/habits/{id}/ask"
+MOST_WARNINGS: Final = 3
+
+
+class SeenBody(Sent):
+    """A transaction as it was shown: its newest event, and the figure that it would get."""
+
+    transaction: Id
+    event: Id
+    figure_wh: Wh
+
+
+class GroupBody(Sent):
+    """Why, and what was shown of each transaction. Its figure is confirmed, or corrected to the one that is sent."""
+
+    reason: Reason
+    sessions: Annotated[list[SeenBody], Meta(min_length=1, max_length=MOST_SHOWN)]
+
+
+@record
+class GroupResult:
+    """What came of a decision about one transaction: decided, already (somebody settled it with this figure), changed
+    (it is not as it was shown, so nothing was decided) or refused (`words` say why). `energy_wh` is its present figure.
+    """
+
+    transaction: int
+    result: Result
+    energy_wh: int | None
+    words: str | None
+
+
+@record
+class GroupDecision:
+    """What came of a decision about a group. `next` is what becomes of the next session of the kind."""
+
+    decided: int
+    left_out: int
+    results: tuple[GroupResult, ...]
+    next: tuple[NextSession, ...]
+    warnings: tuple[str, ...]
+
+
+@ENDPOINTS.get(GROUPS, Role.OPERATOR)
+async def list_groups(request: Request) -> ListPage[ReviewGroup]:
+    """List the ended transactions in doubt by charger and cause, the largest groups first"""
+    return whole(await request.read(partial(stored.groups, rule=rule(request))))
+
+
+@ENDPOINTS.get(GROUP, Role.OPERATOR, "not_found")
+async def get_group(request: Request) -> GroupPreview:
+    """Show which figure each transaction of a group would get, and what becomes of the next one"""
+    return await _preview(request)
+
+
+async def _preview(request: Request) -> GroupPreview:
+    charger, cause = await known_charger(request), request.path["cause"]
+    read = partial(stored.preview, charger=charger, cause=cause, rule=rule(request))
+    return await request.find(read, f"cause {cause}")
+
+
+@ENDPOINTS.post(f"{GROUP}/decide", Role.OPERATOR, "not_found")
+async def decide_group(request: Asked[None, GroupBody]) -> GroupDecision:
+    """Decide about many transactions at once, each with the figure that was shown"""
+    charger, seen = await known_charger(request), request.body.sessions
+    if len({one.transaction for one in seen}) < len(seen):
+        raise invalid("sessions", "give each transaction once")
+    wanted = [Seen(one.transaction, one.event, one.figure_wh) for one in seen]
+    decision = Decision(request.caller.name, request.body.reason, request.api.stamp())
+    found = await request.api.writer.run(groups.decide, charger, wanted, decision)
+    results = tuple(GroupResult(**one._asdict()) for one in found)
+    left_out = [one for one in results if one.result in (Result.CHANGED, Result.REFUSED)]
+    return GroupDecision(
+        decided=len(results) - len(left_out),
+        left_out=len(left_out),
+        results=results,
+        next=(await _preview(request)).next,
+        warnings=tuple(_warnings(left_out)),
+    )
+
+
+def _warnings(left_out: list[GroupResult]) -> Iterator[str]:
+    for one in left_out[:MOST_WARNINGS]:
+        if one.result == Result.CHANGED:
+            figure = "" if one.energy_wh is None else f" and has {one.energy_wh / 1000:.3f} kWh now"
+            yield f"session {one.transaction} has changed since it was shown{figure}; nothing was decided about it"
+        else:
+            yield f"session {one.transaction} was left out: {one.words}"
+    if len(left_out) > MOST_WARNINGS:
+        yield f"{len(left_out) - MOST_WARNINGS} more were left out; look at them again"
+
+
+# Habits
+
+
+@ENDPOINTS.post(HABIT, Role.OPERATOR, "not_found")
+async def ask_about_habit(request: Request) -> Habit:
+    """Ask a person again about each session that shows a habit"""
+    return await _changed(request, await request.write(habits.ask_about, request.number()))
+
+
+@ENDPOINTS.delete(HABIT, Role.OPERATOR, "not_found")
+async def stop_asking_about_habit(request: Request) -> Habit:
+    """Let a known habit make figures certain again, without asking"""
+    return await _changed(request, await request.api.writer.run(habits.stop_asking, request.number()))
+
+
+async def _changed(request: Request, holds: bool) -> Habit:
+    number = request.number()
+    if not holds:
+        raise not_found(f"habit {number} that makes figures certain")
+    return await request.find(partial(habit, number=number), f"habit {number}")
