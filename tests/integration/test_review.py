@@ -80,7 +80,7 @@ def test_people_see_a_table_and_one_line(server: Serving, capsys: pytest.Capture
     assert told.split()[: len(shown)] == shown
     assert "levity-trio explain" not in told  # it is for transactions
     assert main(["close", str(transaction), *WHY]) == 0
-    assert capsys.readouterr().out.startswith(f"transaction {transaction} is closed: 0 kWh, doubtful, ")
+    assert capsys.readouterr().out.startswith(f"session {transaction} is closed: 0 kWh, doubtful, ")
     assert main(["review"]) == 0
     assert capsys.readouterr().out.endswith("levity-trio help reviews\n")
     assert main(["review", "groups"]) == 0

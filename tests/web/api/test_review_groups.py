@@ -18,8 +18,8 @@ CAUSE = "closed_by_system"
 
 
 def endpoint(name: str) -> Endpoint:
-    every = {getattr(one.handle, "__name__", ""): one for one in (*review_groups.ENDPOINTS, *review.ENDPOINTS)}
-    return every[name]
+    declared = [*review_groups.ENDPOINTS, *review.ENDPOINTS]
+    return next(one for one in declared if getattr(one.handle, "__name__", "") == name)
 
 
 def doubtful(station: Station, times: int, tag: str = "TAG") -> list[int]:

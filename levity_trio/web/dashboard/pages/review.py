@@ -24,7 +24,7 @@ AT_ONCE: Final = 25
 """Sessions of a group that are shown and decided at once: with more, a page is too large for a phone."""
 NAMED: Final = 4
 """Households of a group that are named; of more, the number is told."""
-REPORTED: Final = "as reported"
+REPORTED: Final = N_("as reported")
 FEW, MANY, ALL = 10, 50, 500
 """Of each kind where all kinds are shown; of one kind; of what is listed whole."""
 CANDIDATES: Final = 2
