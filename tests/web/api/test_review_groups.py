@@ -18,7 +18,7 @@ CAUSE = "closed_by_system"
 
 
 def endpoint(name: str) -> Endpoint:
-    declared = [*review_groups.ENDPOINTS, *review.ENDPOINTS]
+    declared: list[Endpoint] = [*review_groups.ENDPOINTS, *review.ENDPOINTS]
     return next(one for one in declared if getattr(one.handle, "__name__", "") == name)
 
 
