@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 import orjson
 from markupsafe import Markup
 
+from levity_trio.locale.formats import number, short_day, weekday
 from levity_trio.records import record
-from levity_trio.web.dashboard.shapes import written
 from levity_trio.wire.times import in_zone, shifted
 
 WIDTH: Final = 1000
@@ -157,7 +157,7 @@ def bars(series: Sequence[Bar], unit: str, words: str, digits: int = 1) -> Marku
                 (place + 0.1) / len(series),
                 0.8 / len(series),
                 one.value / scale[-1].at,
-                f"{one.label}: {written(one.value, digits)} {unit}",
+                f"{one.label}: {number(one.value, digits)} {unit}",
             )
             for place, one in enumerate(series)
             if one.value is not None
@@ -292,7 +292,7 @@ def ticks(low: float, high: float) -> list[Tick]:
     digits = max(0, 1 - math.floor(math.log10(step)))
     values = [round(place * step, digits) for place in range(first, last + 1)]
     shown = next(few for few in range(digits + 1) if all(round(one, few) == one for one in values))
-    return [Tick(value, written(value, shown)) for value in values]
+    return [Tick(value, number(value, shown)) for value in values]
 
 
 def _steps(least: float) -> Iterator[float]:
@@ -332,9 +332,9 @@ def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[
 
 def _label(local: datetime, step: int, seconds: float) -> str:
     if step >= DAY or (local.hour == local.minute == local.second == 0 and seconds > 7 * DAY):
-        return f"{local.day} {local:%b}"
+        return short_day(local)
     if local.hour == local.minute == local.second == 0:
-        return f"{local:%a}"
+        return weekday(local)
     return f"{local:%H:%M:%S}" if step < MINUTE else f"{local:%H:%M}"
 
 

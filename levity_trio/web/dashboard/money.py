@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.template import ENGLISH, Template
-from levity_trio.locale import N_, _
-from levity_trio.web.dashboard.shapes import THIN, UNKNOWN, whole
+from levity_trio.locale import N_, _, formats, language
+from levity_trio.locale.formats import format_of, tables
+from levity_trio.web.dashboard.shapes import UNKNOWN, whole
 from levity_trio.wire.times import in_zone
 
 LARGEST: Final = 2**53
@@ -22,29 +24,38 @@ _SOLE: Final = N_(
     }
 )
 """The lines without a quantity."""
-_NUMBERS: Final = {**ENGLISH.values["numbers"], "thousands": THIN}
-HERE: Final = Template({**ENGLISH.values, "numbers": _NUMBERS})
-"""The formats of English statements, with the thousands of the dashboard."""
+
+
+@cache
+def _template(name: str) -> Template:
+    """Return the formats of statements in a language, with the thousands of the dashboard."""
+    written = tables(name)
+    numbers = {**written["numbers"], "thousands": format_of(name).thousands}
+    return Template({**ENGLISH.values, **written, "numbers": numbers})
+
+
+def _here() -> Template:
+    return _template(language())
 
 
 def money(minor: int | None, code: str | None) -> str:
     """Return an amount with its currency."""
-    return UNKNOWN if minor is None or code is None else HERE.money(minor, CURRENCIES[code])
+    return UNKNOWN if minor is None or code is None else _here().money(minor, CURRENCIES[code])
 
 
 def amount(minor: int | None, code: str | None) -> str:
     """Return an amount without its currency, for columns that name it in their head."""
-    return UNKNOWN if minor is None or code is None else HERE.amount(minor, CURRENCIES[code])
+    return UNKNOWN if minor is None or code is None else _here().amount(minor, CURRENCIES[code])
 
 
 def price(text: str | None, code: str | None) -> str:
     """Return the price of one thing (a kWh, a minute, a session), which the API tells as a text, with its currency."""
-    return UNKNOWN if text is None or code is None else HERE.unit_price(Decimal(text), CURRENCIES[code])
+    return UNKNOWN if text is None or code is None else _here().unit_price(Decimal(text), CURRENCIES[code])
 
 
 def typed(minor: int, code: str) -> str:
     """Return an amount as a field of a form takes it."""
-    return f"{units(minor, CURRENCIES[code]):f}"
+    return formats.typed(units(minor, CURRENCIES[code]))
 
 
 def minor_of(text: str, code: str) -> int:
@@ -57,20 +68,20 @@ def minor_of(text: str, code: str) -> int:
 
 def month(text: str) -> str:
     """Return a month that is written as 2026-10 in words."""
-    return HERE.day(date.fromisoformat(f"{text[:7]}-01"), "month")
+    return _here().day(date.fromisoformat(f"{text[:7]}-01"), "month")
 
 
 def day(text: str | None) -> str:
     """Return a day that is written as 2026-10-01 in words."""
-    return UNKNOWN if text is None else HERE.day(date.fromisoformat(text))
+    return UNKNOWN if text is None else _here().day(date.fromisoformat(text))
 
 
 def line(amounts: dict[str, Any], code: str) -> str:
     """Return a line of a statement with its arithmetic."""
     kind, quantity = amounts["kind"], amounts["quantity"]
-    price, total = HERE.number(Decimal(amounts["price"])), amount(amounts["amount"], code)
+    price, total = _here().number(Decimal(amounts["price"])), amount(amounts["amount"], code)
     if kind == "energy":
-        return f"{amounts['window'] or _('Energy')}: {HERE.kilowatt_hours(quantity)} kWh × {price} = {total}"
+        return f"{amounts['window'] or _('Energy')}: {_here().kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
         return _("Blocking fee: %(minutes)s min × %(price)s = %(total)s", minutes=quantity, price=price, total=total)
     if kind == "base fee":
@@ -86,5 +97,5 @@ def times(position: dict[str, Any], zone: str) -> str:
         return ""
     began, site = datetime.fromisoformat(start), ZoneInfo(zone)
     ended = None if end is None else datetime.fromisoformat(end)
-    first = HERE.day(in_zone(began, site).date(), "short")
-    return f"{first}, {HERE.span(began, ended, site)}"
+    first = _here().day(in_zone(began, site).date(), "short")
+    return f"{first}, {_here().span(began, ended, site)}"

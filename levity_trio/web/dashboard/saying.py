@@ -11,7 +11,8 @@ from datetime import datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_, _, said
-from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment, written
+from levity_trio.locale.formats import number
+from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment
 
 WORDS_OF_API: Final = (
     *(N_("outside"), N_("driver"), N_("viewer"), N_("operator"), N_("admin")),
@@ -82,8 +83,8 @@ def measured(value: float | None, unit: str) -> str:
     """Return a value with its unit, energy in kWh and power in kW."""
     if value is None:
         return UNKNOWN
-    number, shown = _in_units(value, unit)
-    return f"{number} {shown}".rstrip()
+    figure, shown = _in_units(value, unit)
+    return f"{figure} {shown}".rstrip()
 
 
 def _local(text: str, now: datetime, zone: tzinfo) -> str:
@@ -104,7 +105,7 @@ def _measured(found: re.Match[str]) -> str:
     if last is None:
         return measured(float(first), unit)
     (low, shown), (high, other) = _in_units(float(first), unit), _in_units(float(last), unit)
-    return f"{low} to {high} {other}" if shown == other else f"{low} {shown} to {high} {other}"
+    return _("%(low)s to %(high)s", low=low if shown == other else f"{low} {shown}", high=f"{high} {other}")
 
 
 def _in_units(value: float, unit: str) -> tuple[str, str]:
@@ -115,14 +116,13 @@ def _in_units(value: float, unit: str) -> tuple[str, str]:
         return _trimmed(value), unit
     if value < LONGEST_MINUTES * MINUTE:
         return str(round(value / MINUTE)), "min"
-    number, _, shown = duration(value).partition(" ")
-    return number, shown
+    figure, _, shown = duration(value).partition(" ")
+    return figure, shown
 
 
 def _trimmed(value: float) -> str:
     """Return a number with three decimals at most."""
-    number = written(value, 3)
-    return number.rstrip("0").rstrip(".")
+    return number(value, 3).rstrip("0").rstrip(".,")
 
 
 class State(NamedTuple):

@@ -10,11 +10,10 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.locale import _, _n
+from levity_trio.locale.formats import number, short_day, typed, weekday, zone_name
 from levity_trio.wire.times import in_zone
 
 UNKNOWN: Final = "–"
-THIN: Final = "\u202f"
-"""Between thousands."""
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 SOON: Final = 60
 """Below so many seconds an age is `now`."""
@@ -25,26 +24,21 @@ _TYPED: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,
 _INNER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def written(value: float, digits: int) -> str:
-    """Return a number with narrow spaces between thousands."""
-    return f"{value:,.{digits}f}".replace(",", THIN)
-
-
 def kwh(wh: float | None, digits: int = 1) -> str:
     """Return energy in kWh, without its unit."""
-    return UNKNOWN if wh is None else written(wh / 1000, digits)
+    return UNKNOWN if wh is None else number(wh / 1000, digits)
 
 
 def typed_kwh(wh: int) -> str:
     """Return energy as a field of a form takes it: in kWh, exact to the Wh."""
-    return f"{Decimal(wh).scaleb(-3):f}"
+    return typed(Decimal(wh).scaleb(-3))
 
 
 def wh_of(text: str) -> int:
     """Return energy as it was typed, in kWh. Raises ValueError with what to type."""
     wh = whole(text, 3)
     if wh is None:
-        raise ValueError(_("give kWh such as 13 or 13.275, with three decimals at most"))
+        raise ValueError(_("give kWh such as 13 or %(kwh)s, with three decimals at most", kwh=typed_kwh(13_275)))
     return wh
 
 
@@ -73,8 +67,8 @@ def when(at: datetime, now: datetime, zone: tzinfo) -> str:
     if days == 0:
         return f"{local:%H:%M}"
     if 0 < days <= NEAR_DAYS:
-        return f"{local:%a %H:%M}"
-    return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
+        return f"{weekday(local)} {local:%H:%M}"
+    return short_day(local, has_year=local.year != today.year)
 
 
 def dated(at: datetime, now: datetime, zone: tzinfo) -> str:
@@ -91,14 +85,13 @@ def period(since: datetime, until: datetime | None, now: datetime, zone: tzinfo)
     if until is None:
         return _("%(begin)s – now", begin=f"{first}{begin:%H:%M}")
     days = (end.date() - begin.date()).days
-    last = "" if days == 0 else f"{end:%a} " if 0 < days <= NEAR_DAYS else f"{day(end, today)} "
+    last = "" if days == 0 else f"{weekday(end)} " if 0 < days <= NEAR_DAYS else f"{day(end, today)} "
     return f"{first}{begin:%H:%M} – {last}{end:%H:%M}"
 
 
 def day(local: datetime, today: datetime) -> str:
     """Return a day: Tue 3 Nov, Tue 3 Nov 2025."""
-    year = "" if local.year == today.year else f" {local.year}"
-    return f"{local:%a} {local.day} {local:%b}{year}"
+    return short_day(local, has_weekday=True, has_year=local.year != today.year)
 
 
 def wrong_way_round(first: str | None, last: str | None) -> str:
@@ -109,14 +102,14 @@ def wrong_way_round(first: str | None, last: str | None) -> str:
         return ""
     if begin <= end:
         return ""
-    first, last = f"{begin.day} {begin:%b %Y}", f"{end.day} {end:%b %Y}"
+    first, last = short_day(begin, has_year=True), short_day(end, has_year=True)
     return _("The days are the wrong way round: %(first)s is after %(last)s.", first=first, last=last)
 
 
 def minute(at: datetime, now: datetime, zone: tzinfo) -> str:
     """Return a time to the minute: 18:04, 3 Nov 18:04."""
     local, today = in_zone(at, zone), in_zone(now, zone)
-    day = "" if local.date() == today.date() else f"{local.day} {local:%b} "
+    day = "" if local.date() == today.date() else f"{short_day(local)} "
     return f"{day}{local:%H:%M}"
 
 
@@ -131,7 +124,7 @@ def size(count: int | None) -> str:
         return UNKNOWN
     for unit, factor in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
         if count >= factor:
-            return f"{count / factor:.1f} {unit}"
+            return f"{number(count / factor, 1)} {unit}"
     return f"{count} B"
 
 
@@ -148,7 +141,7 @@ def words(name: str) -> str:
 def whole_time(at: datetime, zone: tzinfo) -> str:
     """Return a time in full: Tue 3 Nov 2026, 18:04:05 CET."""
     local = in_zone(at, zone)
-    return f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S %Z}"
+    return f"{short_day(local, has_weekday=True, has_year=True)}, {local:%H:%M:%S} {zone_name(local)}"
 
 
 def span(seconds: float) -> str:
@@ -156,10 +149,10 @@ def span(seconds: float) -> str:
     if seconds < SOON:
         return _("now")
     if seconds < HOUR:
-        return f"{int(seconds // MINUTE)} min"
+        return _("%(count)s min", count=int(seconds // MINUTE))
     if seconds < TWO * DAY:
-        return f"{int(seconds // HOUR)} h"
-    return f"{int(seconds // DAY)} d"
+        return _("%(count)s h", count=int(seconds // HOUR))
+    return _("%(count)s d", count=int(seconds // DAY))
 
 
 def length(seconds: float) -> str:
@@ -176,4 +169,4 @@ def duration(seconds: float) -> str:
     if seconds < MINUTE:
         return _("under a minute")
     hours, rest = divmod(int(seconds), HOUR)
-    return f"{hours}:{rest // MINUTE:02} h"
+    return _("%(count)s h", count=f"{hours}:{rest // MINUTE:02}")

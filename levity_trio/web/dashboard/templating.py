@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from levity_trio.locale import N_, NAMES, _, _n, language, said
+from levity_trio.locale import N_, NAMES, _, _n, formats, language, said
 from levity_trio.records import record
 from levity_trio.web.dashboard import charts, money, saying, shapes
 from levity_trio.web.dashboard.page import Part, Values, View
@@ -108,6 +108,24 @@ def _told(context: Context, words: str) -> str:
     return saying.told(words, context["now"], context["zone"])
 
 
+def _words_of_script() -> dict[str, str]:
+    """Return what assets/base.js says, in the language of the request. `{}` is what it fills in."""
+    return {
+        "live": _("live"),
+        "lost": _("no connection"),
+        "unread": _("the page cannot be read now"),
+        "for": _("%(what)s for %(age)s", what="{}", age="{}"),
+        "read": _("Got it"),
+        "sending": _("Sending…"),
+        "copied": _("Copied"),
+        "zone": _(", not of %(zone)s, where you are", zone="{}"),
+        "now": _("now"),
+        "min": _("%(count)s min", count="{}"),
+        "h": _("%(count)s h", count="{}"),
+        "d": _("%(count)s d", count="{}"),
+    }
+
+
 _PART: Final = Markup('<div class="part" id="{}">{}</div>')
 
 
@@ -135,6 +153,7 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.filters |= {
+        "number": formats.number,
         "kwh": shapes.kwh,
         "typed_kwh": shapes.typed_kwh,
         "kw": shapes.kilowatts,
@@ -170,7 +189,7 @@ def _environment() -> Environment:
         "times": money.times,
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
-    made.globals |= {"part": _part, "chart": charts.curve, "bars": _bars}
+    made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "bars": _bars}
     return made
 
 

@@ -2,10 +2,12 @@
 
 const root = document.documentElement;
 const base = root.dataset.base;
+const words = JSON.parse(root.dataset.words);
 const link = document.getElementById("link");
 const main = document.getElementById("main");
 const SILENT_MS = 40000; // the server says something every 15 s
 let source = null;
+let lostWhy = "";
 let heardAt = Date.now();
 let shownAt = new Date(link.dataset.at);
 let leavesUntil = 0; // a form was sent: the next page is on its way
@@ -88,7 +90,7 @@ function hideRead() {
     if (one.querySelector(".read")) continue;
     const button = document.createElement("button");
     button.className = "read";
-    button.textContent = "Got it";
+    button.textContent = words.read;
     button.addEventListener("click", () => {
       localStorage.setItem("read", JSON.stringify([...readOnes(), one.dataset.read].slice(-50)));
       hideRead();
@@ -103,9 +105,9 @@ function open() {
   if (source || document.hidden || !main.hasAttribute("data-live")) return;
   source = new EventSource(`${base}/live${location.pathname.slice(base.length)}${location.search}`);
   source.addEventListener("parts", (event) => { hear(); show(JSON.parse(event.data)); });
-  source.addEventListener("fault", () => lose("the page cannot be read now"));
+  source.addEventListener("fault", () => lose(words.unread));
   source.addEventListener("open", hear);
-  source.addEventListener("error", () => { lose("no connection"); if (source.readyState === EventSource.CLOSED) again(); });
+  source.addEventListener("error", () => { lose(words.lost); if (source.readyState === EventSource.CLOSED) again(); });
 }
 
 function close() {
@@ -125,32 +127,34 @@ async function again() { // the server refused the stream: perhaps the log-in ha
 function hear() {
   heardAt = Date.now();
   shownAt = new Date(Date.now() + ahead);
-  tellLink("live", "live");
+  lostWhy = "";
+  tellLink("live", words.live);
 }
 
 function lose(why) {
-  const age = span((Date.now() + ahead - shownAt) / 1000);
-  tellLink("lost", age === "now" ? why : `${why} for ${age}`);
+  const seconds = (Date.now() + ahead - shownAt) / 1000;
+  lostWhy = why;
+  tellLink("lost", seconds < 60 ? why : words.for.replace("{}", why).replace("{}", span(seconds)));
 }
 
-function tellLink(state, words) {
+function tellLink(state, said) {
   root.dataset.link = link.dataset.state = state;
-  if (link.firstElementChild.textContent !== words) link.firstElementChild.textContent = words;
+  if (link.firstElementChild.textContent !== said) link.firstElementChild.textContent = said;
 }
 
 // Ages and zones.
 
 function span(seconds) {
-  if (seconds < 60) return "now";
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86400)} d`;
+  if (seconds < 60) return words.now;
+  if (seconds < 3600) return words.min.replace("{}", Math.floor(seconds / 60));
+  if (seconds < 172800) return words.h.replace("{}", Math.floor(seconds / 3600));
+  return words.d.replace("{}", Math.floor(seconds / 86400));
 }
 
 function tellAges() {
   for (const time of document.querySelectorAll("time[data-age]")) {
-    const words = span((Date.now() + ahead - new Date(time.dateTime)) / 1000);
-    if (time.textContent !== words) time.textContent = words;
+    const age = span((Date.now() + ahead - new Date(time.dateTime)) / 1000);
+    if (time.textContent !== age) time.textContent = age;
   }
 }
 
@@ -158,7 +162,7 @@ function tellZone() {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const there = root.dataset.zone;
   try {
-    if (clockOf(here) !== clockOf(there)) document.getElementById("zone").textContent = `, not of ${here}, where you are`;
+    if (clockOf(here) !== clockOf(there)) document.getElementById("zone").textContent = words.zone.replace("{}", here);
   } catch { /* a zone that this browser does not know */ }
 }
 
@@ -170,8 +174,8 @@ function clockOf(zone) { // what its clocks show now, in January and in July
 
 function tick() {
   tellAges();
-  if (link.dataset.state === "lost") lose(link.firstElementChild.textContent.split(" for ")[0]);
-  else if (source && Date.now() - heardAt > SILENT_MS) { close(); lose("no connection"); open(); }
+  if (link.dataset.state === "lost") lose(lostWhy);
+  else if (source && Date.now() - heardAt > SILENT_MS) { close(); lose(words.lost); open(); }
 }
 
 // Forms and the theme.
@@ -181,7 +185,7 @@ document.addEventListener("submit", (event) => {
   if (!button || event.target.method !== "post") return;
   leavesUntil = Date.now() + 10000;
   button.setAttribute("aria-busy", "true");
-  button.textContent = "Sending…";
+  button.textContent = words.sending;
   setTimeout(() => { button.disabled = true; }); // after the form was sent
 });
 

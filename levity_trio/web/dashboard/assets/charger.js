@@ -8,7 +8,7 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copies]");
   if (!button) return;
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent);
-  button.textContent = "Copied";
+  button.textContent = JSON.parse(document.documentElement.dataset.words).copied;
 });
 
 if (navigator.clipboard) {

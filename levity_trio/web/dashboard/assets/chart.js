@@ -1,7 +1,8 @@
 // Charts: the value under the finger, the pointer, or (with the arrow keys) of the next point.
 
 {
-  const WHOLE = new Intl.DateTimeFormat("en-GB", {
+  const HERE = document.documentElement.lang.replace(/^en$/, "en-GB");
+  const WHOLE = new Intl.DateTimeFormat(HERE, {
     timeZone: document.documentElement.dataset.zone, weekday: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
   });
 
@@ -33,8 +34,8 @@
     chart.dataset.place = index;
     const output = chart.closest("figure")?.querySelector("output");
     if (!output) return;
-    const number = value.toLocaleString("en-GB", { minimumFractionDigits: +digits, maximumFractionDigits: +digits });
-    output.textContent = `${WHOLE.format(new Date((+begin + at) * 1000))}: ${number.replaceAll(",", "\u202f")} ${unit}`;
+    const number = value.toLocaleString(HERE, { minimumFractionDigits: +digits, maximumFractionDigits: +digits });
+    output.textContent = `${WHOLE.format(new Date((+begin + at) * 1000))}: ${HERE === "en-GB" ? number.replaceAll(",", "\u202f") : number} ${unit}`;
   }
 
   function follow(event) {

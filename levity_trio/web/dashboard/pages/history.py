@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
+from levity_trio.locale.formats import short_day, short_month
 from levity_trio.web.dashboard.charts import Bar
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
@@ -75,7 +76,7 @@ def _rows(series: Mapping[str, Any], periods: Sequence[Mapping[str, Any]], by: s
     for period, figures in zip(periods, series["figures"], strict=True):
         first, last = _days(period["name"], by)
         query = urlencode({**whose, "ended_since": first, "ended_before": last})
-        label = f"{first.day} {first:%b}" if by == "day" else f"{first:%b %Y}"
+        label = short_day(first) if by == "day" else short_month(first)
         yield {**figures, "label": label, "name": period["name"], "href": f"/sessions?{query}"}
 
 

@@ -13,6 +13,7 @@ from levity_trio.billing.ownership import Ground
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.lifecycle import Answer, Kind, State, about_transaction
 from levity_trio.locale import N_, _
+from levity_trio.locale.formats import number
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import Band, Curve
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
@@ -142,7 +143,7 @@ def _of(name: str, points: Sequence[tuple[float, float]], unit: str) -> str:
     if not values:
         return _("%(name)s: nothing is known", name=name)
     words = N_("%(name)s from %(low)s to %(high)s %(unit)s; the table below has all values")
-    return _(words, name=name, low=f"{min(values):.1f}", high=f"{max(values):.1f}", unit=unit)
+    return _(words, name=name, low=number(min(values), 1), high=number(max(values), 1), unit=unit)
 
 
 def _bands(known: Mapping[str, Any], bill: Mapping[str, Any] | None, seconds: float) -> Iterator[Band]:

@@ -1,0 +1,134 @@
+"""Numbers, days, times and money in the language of the request: one table a language, for all that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from levity_trio.locale import SOURCE, language
+
+THIN: Final = "\u202f"
+"""Between thousands of English pages."""
+
+
+class Format(NamedTuple):
+    """How a language writes. `short` and `long` are patterns of days, `dated` of one with its weekday."""
+
+    decimal: str
+    thousands: str
+    on_paper: str
+    """Between thousands of papers and files."""
+    separator: str
+    """Of cells in a CSV file."""
+    short: str
+    long: str
+    dated: str
+    weekdays: Sequence[str]
+    months: Sequence[str]
+    short_months: Sequence[str]
+    symbols: Mapping[str, str]
+    """What stands for the code of a currency."""
+    zones: Mapping[str, str]
+    """What is written for the abbreviation of a time zone."""
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "en": Format(
+        decimal=".",
+        thousands=THIN,
+        on_paper=",",
+        separator=",",
+        short="{day} {short}",
+        long="{day} {month} {year}",
+        dated="{weekday} {day}",
+        weekdays=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+        months=(
+            *("January", "February", "March", "April", "May", "June"),
+            *("July", "August", "September", "October", "November", "December"),
+        ),
+        short_months=["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+        symbols={},
+        zones={},
+    ),
+    "de": Format(
+        decimal=",",
+        thousands=".",
+        on_paper=".",
+        separator=";",
+        short="{day}. {short}",
+        long="{day}. {month} {year}",
+        dated="{weekday}, {day}",
+        weekdays=["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"],
+        months=(
+            *("Januar", "Februar", "März", "April", "Mai", "Juni"),
+            *("Juli", "August", "September", "Oktober", "November", "Dezember"),
+        ),
+        short_months=["Jan.", "Feb.", "März", "Apr.", "Mai", "Juni", "Juli", "Aug.", "Sept.", "Okt.", "Nov.", "Dez."],
+        symbols={"EUR": "€", "GBP": "£", "USD": "$"},
+        zones={"CET": "MEZ", "CEST": "MESZ", "UTC": "UTC"},
+    ),
+}
+
+
+def format_of(name: str) -> Format:
+    """Return how a language writes; one without a table writes as English does."""
+    return FORMATS.get(name, FORMATS[SOURCE])
+
+
+def number(value: float | Decimal, digits: int) -> str:
+    """Return a number with so many decimals."""
+    return _signed(f"{value:,.{digits}f}")
+
+
+def typed(value: Decimal) -> str:
+    """Return a number as somebody types it: with all its decimals, without a sign between thousands."""
+    return f"{value:f}".replace(".", format_of(language()).decimal)
+
+
+def _signed(text: str) -> str:
+    here = format_of(language())
+    return text.replace(",", "T").replace(".", here.decimal).replace("T", here.thousands)
+
+
+def weekday(day: date) -> str:
+    """Return a weekday: Tue."""
+    return format_of(language()).weekdays[day.weekday()]
+
+
+def short_day(day: date, *, has_weekday: bool = False, has_year: bool = False) -> str:
+    """Return a day with its month in few letters: 3 Nov, Tue 3 Nov, 3 Nov 2026."""
+    here = format_of(language())
+    text = here.short.format(day=day.day, short=here.short_months[day.month - 1])
+    dated = here.dated.format(weekday=weekday(day), day=text) if has_weekday else text
+    return f"{dated} {day.year}" if has_year else dated
+
+
+def short_month(day: date) -> str:
+    """Return a month and its year: Nov 2026."""
+    return f"{format_of(language()).short_months[day.month - 1]} {day.year}"
+
+
+def zone_name(local: datetime) -> str:
+    """Return the name of the time zone of a local time: CET."""
+    name = local.tzname() or ""
+    return format_of(language()).zones.get(name, name)
+
+
+def tables(name: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return how a language writes as the tables of a template of papers (documents.template)."""
+    here = format_of(name)
+    return {
+        "numbers": {"decimal": here.decimal, "thousands": here.on_paper, "minus": "−", "percent": "{number} %"},
+        "money": {"pattern": "{amount} {currency}", "symbols": here.symbols},
+        "dates": {
+            "day": here.long,
+            "short": here.short,
+            "month": "{month} {year}",
+            "time": "{hour}:{minute}",
+            "months": here.months,
+            "short_months": here.short_months,
+        },
+        "csv": {"separator": here.separator, "decimal": here.decimal},
+    }
