@@ -32,6 +32,7 @@ DETAILS: Final = ("id", "name", "address", "contact", "notes", "language", "sinc
 BELONGINGS: Final = ("what", "which", "name", "vehicle", "since", "until", "given_by", "reason", "voided_at")
 OF_TRANSACTION: Final = ("id", "start_time", "charger", "connector", "id_tag", "energy_kwh", "ground", "outside")
 FILES: Final = {"households": "account", "cards": "account-tag", "spaces": "account-space", "cars": "vehicle"}
+IMPORTED: Final = {"list": "household", **FILES}
 OLD_FILES: Final = {"accounts": "households", "tags": "cards", "vehicles": "cars"}
 EXAMPLES: Final = """\
 \b
@@ -73,15 +74,28 @@ Examples:
   levity-trio household take 7 --charger CP-1 --connector 2 --since 2026-04-01
   levity-trio household take 7 --session 1000017 --reason "not their guest"
 """
+MOVE_OUT_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio household move-out "Flat 3, Anna" --until 2026-11-01
+  levity-trio household move-out 7 --until 2026-11-01 --block-cards
+
+Its cards charge until then, and can be given to the next household. What is left
+to do is its last bill (bill close MONTH --household), and its personal data
+(household delete-personal).
+"""
 IMPORT_EXAMPLES: Final = """\
 \b
 Examples:
+  levity-trio household import list households.csv
   levity-trio household export cards > cards.csv
   levity-trio household import cards cards.csv
 
-The columns are those of export. Import households first, then cars, then cards
-and spaces. What a file does not have stays as it is, and a file that is
-imported again changes nothing. Without `since`, a line holds from now on.
+A line of a `list` is one of a list on paper: name, card, space, car and since
+(today by default); a space is named as you call it. The other columns are those
+of export. Import households first, then cars, then cards and spaces. What a file
+does not have stays as it is, and a file that is imported again changes nothing.
+Without `since`, a line of these holds from now on.
 """
 EXPORT_EXAMPLES: Final = """\
 \b
@@ -222,6 +236,29 @@ def close(operator: Operator, named: str, until: str | None) -> None:
             say(f"still belongs to it: {_which(belonging)}; take it: {take}")
 
 
+@command("move-out", group=household, epilog=MOVE_OUT_EXAMPLES)
+@HOUSEHOLD
+@click.option("--until", required=True, metavar="TIME", help="The first day on which it is no longer there.")
+@click.option("--block-cards", is_flag=True, help="Block its cards, which it has not given back.")
+@click.option("--reason", help="Why, for those who ask later.")
+def move_out(operator: Operator, named: str, until: str, reason: str | None, *, block_cards: bool) -> None:
+    """Let a household move out: end its cards, spaces, cars and log-ins then."""
+    number = operator.number("accounts", named)
+    body = changes({"until": until, "reason": reason, "cards": "block" if block_cards else None})
+    done = operator.post("accounts", number, "move-out", body=body)
+    operator.tell(
+        done, f"household {number} ends at {done['until']}; to undo it: levity-trio household undo {done['task']}"
+    )
+
+
+@command("undo", group=household, epilog=an_example("household undo 3"))
+@click.argument("task", type=click.IntRange(1))
+def undo(operator: Operator, task: int) -> None:
+    """Undo a move-out or an entry of households, by its number, until it is billed."""
+    done = operator.post("household-tasks", str(task), "undo", body={})
+    operator.tell(done, f"task {task} is undone: household {', '.join(map(str, done['accounts']))}")
+
+
 @command("give", group=household, epilog=GIVE_EXAMPLES)
 @HOUSEHOLD
 @_BELONGING
@@ -285,14 +322,14 @@ def show_unowned(operator: Operator, limit: int, **query: Any) -> None:
 
 
 @command("import", group=household, epilog=IMPORT_EXAMPLES)
-@_KIND
+@click.argument("kind", metavar="KIND", type=Words(list(IMPORTED), OLD_FILES))
 @FILE
 def import_file(operator: Operator, kind: str, path: Path) -> None:
     """Import a CSV file: all of its lines, or none.
 
-    KIND is households, cards, spaces or cars; `-` is stdin.
+    KIND is list, households, cards, spaces or cars; `-` is stdin.
     """
-    done = send_file(operator, f"{FILES[kind]}-import", path)
+    done = send_file(operator, f"{IMPORTED[kind]}-import", path)
     show_results(operator, done, done["results"], counted(done["lines"], "line"))
 
 

@@ -352,7 +352,7 @@ class StartRefused(Fact):
 class AccountChanged(Fact):
     """An operator, `by`, added, changed, closed or reopened an account, which is open from `since` until `until`.
 
-    `change` may also be forgotten: what was personal of it was deleted.
+    `change` may also be forgotten: what was personal of it was deleted; or undone: it was entered by mistake.
     """
 
     account: int

@@ -1,4 +1,4 @@
-"""One-time codes with which a user logs in first: a link, or a PIN that somebody can dictate.
+"""One-time codes with which a user logs in first: a link, also printed in a letter, or a PIN that somebody can dictate.
 
 A link is random, so a salted SHA-256 is enough. A PIN has eight digits: it is stretched like a password, may be tried a
 few times, and is short-lived. Both begin with a number, so that tries are counted for the one that was meant.
@@ -18,10 +18,11 @@ from levity_trio.access.user_passwords import MOST_TRIES
 from levity_trio.records import record
 from levity_trio.store.writes.logins import StoredInvitation
 
-Kind = Literal["link", "pin"]
+Kind = Literal["link", "pin", "letter"]
 LINK: Final = "link"
 PIN: Final = "pin"
-LASTS: Final = {LINK: timedelta(hours=24), PIN: timedelta(minutes=15)}
+LETTER: Final = "letter"
+LASTS: Final = {LINK: timedelta(hours=24), PIN: timedelta(minutes=15), LETTER: timedelta(days=14)}
 LINK_BYTES: Final = 16
 PIN_DIGITS: Final = 8
 _CODE: Final = re.compile(
@@ -44,7 +45,7 @@ class Presented:
 
 def make_secret(kind: Kind) -> str:
     """Return the secret of a new invitation."""
-    return token_urlsafe(LINK_BYTES) if kind == LINK else f"{randbelow(10**PIN_DIGITS):0{PIN_DIGITS}}"
+    return f"{randbelow(10**PIN_DIGITS):0{PIN_DIGITS}}" if kind == PIN else token_urlsafe(LINK_BYTES)
 
 
 def stored_link(secret: str) -> Stored:
@@ -54,7 +55,7 @@ def stored_link(secret: str) -> Stored:
 
 def written(kind: str, invitation: int, secret: str) -> str:
     """Return the code, which is shown once."""
-    return f"invite_{invitation}_{secret}" if kind == LINK else f"{invitation}-{secret}"
+    return f"{invitation}-{secret}" if kind == PIN else f"invite_{invitation}_{secret}"
 
 
 class Invitations:

@@ -196,7 +196,7 @@ class Logins:
 
     def _of_user(self, stored: StoredLogin) -> Login | None:
         user = None if stored.user is None else self._users.get(stored.user)
-        if user is None:
+        if user is None or (user.ends_at is not None and user.ends_at <= stamp(self._clock())):
             return None
         return Login(stored.id, user.id, None, user.name, user.role, user.account, user.language)
 

@@ -50,7 +50,7 @@ class House:
         exclusive: bool | None = None,
     ) -> bool:
         belonging = self.tag(thing, vehicle) if isinstance(thing, str) else NamedThing(thing, is_exclusive=exclusive)
-        return self.books.run(ownership.give, account, belonging, Span(since, until), self.said(reason))
+        return bool(self.books.run(ownership.give, account, belonging, Span(since, until), self.said(reason)))
 
     def take(self, account: int, thing: Thing | str, since: str, reason: str | None = None) -> None:
         thing = self.tag(thing).thing if isinstance(thing, str) else thing

@@ -31,8 +31,11 @@ CHANGED: Final = (
     " AND coalesce(stop_time, '') < ? ORDER BY revision"
 )
 """What changed after a revision, of all that ended before a time; also transactions that are open again."""
-_ACCOUNTS: Final = "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ?"
-_CHANGED_ACCOUNTS: Final = "SELECT account_id FROM bill_work WHERE account_id IS NOT NULL AND revision <= ?"
+_ACCOUNTS: Final = "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ? AND undone_at IS NULL"
+_CHANGED_ACCOUNTS: Final = (
+    "SELECT account_id FROM bill_work WHERE account_id IS NOT NULL AND revision <= ?"
+    " AND account_id NOT IN (SELECT id FROM account WHERE undone_at IS NOT NULL)"
+)
 _BILLED: Final = (
     "SELECT DISTINCT tx_id, position.account_id FROM position JOIN statement ON statement.id = statement_id"
     " WHERE tx_id IN ({}) AND number IS NOT NULL AND kind <> 'held back'"

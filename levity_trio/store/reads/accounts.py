@@ -13,7 +13,10 @@ from levity_trio.store.reads.shapes import Shape
 
 @record
 class Account:
-    """A household, open from `since` until `until`. `language` is that of its pages and papers."""
+    """A household, open from `since` until `until`. `language` is that of its pages and papers.
+
+    One that was entered by mistake was undone at `undone_at`.
+    """
 
     id: int
     name: str
@@ -26,6 +29,7 @@ class Account:
     created_at: str
     created_by: str
     updated_at: str
+    undone_at: str | None
 
 
 @record
@@ -55,12 +59,13 @@ class AccountFilters:
 _ACCOUNT: Final = Shape(Account)
 _VEHICLE: Final = Shape(Vehicle)
 NOT_REMOVED: Final = Condition("removed_at IS NULL")
+NOT_UNDONE: Final = Condition("undone_at IS NULL")
 
 
 def accounts(db: Database, filters: AccountFilters, wanted: Wanted) -> ListPage[Account]:
     """Return a page of accounts, by their names. Raises NoPage."""
     db.execute("BEGIN")
-    conditions = given(("name = ?", filters.name), ("instr(lower(name), lower(?)) > 0", filters.search))
+    conditions = [NOT_UNDONE, *given(("name = ?", filters.name), ("instr(lower(name), lower(?)) > 0", filters.search))]
     if filters.is_open is not None:
         negated = "" if filters.is_open else "NOT "
         is_open = f"{negated}(since <= ? AND coalesce(until, '9999') > ?)"
@@ -94,7 +99,7 @@ def vehicle(db: Database, number: int) -> Vehicle | None:
 
 def accounts_after(db: Database, last: int, most: int) -> Sequence[Account]:
     """Return the next accounts, in the order of their numbers."""
-    return _ACCOUNT.every(db, "FROM account WHERE id > ? ORDER BY id LIMIT ?", (last, most))
+    return _ACCOUNT.every(db, "FROM account WHERE id > ? AND undone_at IS NULL ORDER BY id LIMIT ?", (last, most))
 
 
 def vehicles_of_nobody_after(db: Database, last: int, most: int) -> Sequence[Vehicle]:

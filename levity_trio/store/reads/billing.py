@@ -183,7 +183,7 @@ _OWNS: Final = (
 )
 _ACCOUNTS: Final = (
     f"SELECT count(*), coalesce(sum({_OWNS}), 0), min(id) FILTER (WHERE NOT {_OWNS})"  # noqa: S608 - our own names
-    " FROM account"
+    " FROM account WHERE undone_at IS NULL"
 )
 _TARIFFS: Final = (
     "SELECT count(*), min(tariff.id) FROM tariff"

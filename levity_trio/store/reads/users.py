@@ -13,7 +13,8 @@ from levity_trio.store.reads.shapes import Shape
 @record
 class UserRow:
     """A user. `account` is a driver's; a code by which the user may log in once is open until `invited_until`, unless
-    it `is_used_up`: a PIN that was guessed at as often as it may be tried.
+    it `is_used_up`: a PIN that was guessed at as often as it may be tried. A driver who moves out may log in until
+    `ends_at`.
     """
 
     id: int
@@ -29,6 +30,7 @@ class UserRow:
     added_by: str
     removed_at: str | None
     removed_by: str | None
+    ends_at: str | None
 
 
 @record

@@ -85,7 +85,7 @@ def import_owned(db: UnitOfWork, lines: Sequence[OwnedLine], at: str, by: str, p
 
     A tag that a line gives is admitted; one that it had already is not, because it may have been removed since.
     """
-    once = _Once()
+    once = Once()
 
     def apply(line: OwnedLine) -> str:
         is_changed = _own(db, once, line, at, by)
@@ -98,7 +98,7 @@ def import_owned(db: UnitOfWork, lines: Sequence[OwnedLine], at: str, by: str, p
 
 def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: str) -> list[str]:
     """Add and change vehicles by their names, and give them to accounts. Return results. Raises ImportRefused."""
-    once = _Once()
+    once = Once()
 
     def apply(line: VehicleLine) -> str:
         number, word = vehicles.named(db, line.fields[NAME]), ADDED
@@ -113,7 +113,7 @@ def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: s
     return each(lines, apply)
 
 
-class _Once:
+class Once:
     """Refuses a second line about the same thing at the same time."""
 
     def __init__(self) -> None:
@@ -126,15 +126,15 @@ class _Once:
         spans.append(span)
 
 
-def _own(db: UnitOfWork, once: _Once, line: OwnedLine, at: str, by: str) -> bool:
+def _own(db: UnitOfWork, once: Once, line: OwnedLine, at: str, by: str) -> bool:
     """Make a thing belong to the account of a line; return whether that changed anything. Raises Refused."""
     thing, account = line.thing, accounts.number_of(db, "account", line.account or "")
     assert thing is not None  # noqa: S101 - the line of a vehicle was given its thing
     vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
     span = Span(line.since or at, line.until)
     once.check(thing, span)
-    is_changed = ownership.give(db, account, NamedThing(thing, line.id_tag, vehicle), span, Said(at, by, line.reason))
-    return _name_space(db, thing, line.space) or is_changed
+    touched = ownership.give(db, account, NamedThing(thing, line.id_tag, vehicle), span, Said(at, by, line.reason))
+    return _name_space(db, thing, line.space) or bool(touched)
 
 
 def _name_space(db: UnitOfWork, thing: Thing, name: str | None) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from levity_trio.events import AccountChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.wire.times import stamp
 
 _FIELDS: Final = "name, address, contact, notes, since, until, language"
 
@@ -80,6 +82,17 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: 
     return Change(number, "changed")
 
 
+def undo(db: UnitOfWork, number: int, at: str, by: str) -> None:
+    """Take back that an account was added: it never was one, and its name is free."""
+    before = find(db, number)
+    name, until = f"{before.name} (undone {number})", before.until or max(at, _just_after(before.since))
+    db.execute(
+        "UPDATE account SET (name, until, undone_at, updated_at) = (?, ?, ?, ?) WHERE id = ?",
+        (name, until, at, at, number),
+    )
+    _record(db, number, "undone", before._replace(name=name, until=until), at, by)
+
+
 def find(db: UnitOfWork, number: int) -> AccountData:
     """Return an account. Raises Refused."""
     row = db.row(f"SELECT {_FIELDS} FROM account WHERE id = ?", (number,))  # noqa: S608 - our own names
@@ -89,7 +102,10 @@ def find(db: UnitOfWork, number: int) -> AccountData:
 
 
 def check_known(db: UnitOfWork, number: int) -> None:
-    """Check that an account was not deleted: nothing new is written about it then. Raises Refused."""
+    """Check that an account was neither deleted nor undone: nothing new is written about it then. Raises Refused."""
+    if db.row("SELECT 1 FROM account WHERE id = ? AND undone_at IS NOT NULL", (number,)) is not None:
+        words = f"account {number} was entered by mistake and undone; add a new account"
+        raise Refused(Code.CONFLICT, words, "account")
     deleted = db.row("SELECT deleted_at FROM personal_deletion WHERE account_id = ?", (number,))
     if deleted is not None:
         words = f"what was personal of account {number} was deleted at {deleted[0]}; add a new account"
@@ -131,6 +147,10 @@ def check_free(db: UnitOfWork, table: str, name: str, number: int | None) -> Non
 
 
 # Checks and facts
+
+
+def _just_after(moment: str) -> str:
+    return stamp(datetime.fromisoformat(moment) + timedelta(milliseconds=1))
 
 
 def _word(before: AccountData, after: AccountData) -> str:

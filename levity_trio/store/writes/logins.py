@@ -23,6 +23,7 @@ class StoredUser(NamedTuple):
     language: str | None
     """That of the household or, without one, the user's own."""
     password: Stretched | None
+    ends_at: str | None = None
 
 
 class StoredLogin(NamedTuple):
@@ -131,7 +132,7 @@ def forget_before(db: UnitOfWork, moment: str) -> int:
 def stored(db: UnitOfWork) -> Stored:
     """Return what is kept in memory."""
     users = db.rows(
-        "SELECT one.id, one.name, role, account_id, coalesce(account.language, one.language), salt, digest"
+        "SELECT one.id, one.name, role, account_id, coalesce(account.language, one.language), salt, digest, ends_at"
         ' FROM "user" AS one LEFT JOIN account ON account.id = account_id WHERE removed_at IS NULL'
     )
     logins = db.rows("SELECT id, digest, user_id, token_id, last_used_at, ended_at, ended_by FROM login")
@@ -145,5 +146,6 @@ def stored(db: UnitOfWork) -> Stored:
 
 
 def _user(row: Row) -> StoredUser:
-    number, name, role, account, language, salt, digest = row
-    return StoredUser(number, name, role, account, language, None if digest is None else Stretched(salt, digest))
+    number, name, role, account, language, salt, digest, ends_at = row
+    password = None if digest is None else Stretched(salt, digest)
+    return StoredUser(number, name, role, account, language, password, ends_at)

@@ -34,6 +34,13 @@ class Said(NamedTuple):
     reason: str | None = None
 
 
+class Touched(NamedTuple):
+    """What became of a period: it was begun, ended or voided."""
+
+    change: str
+    id: int
+
+
 class NamedThing(NamedTuple):
     """A thing, as an operator names it: `id_tag` is a tag as entered, `vehicle` the one that it names.
 
@@ -46,8 +53,8 @@ class NamedThing(NamedTuple):
     is_exclusive: bool | None = None
 
 
-def give(db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: Said) -> bool:
-    """Make a thing belong to an account for a span; return whether that changed anything. Raises Refused."""
+def give(db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: Said) -> list[Touched]:
+    """Make a thing belong to an account for a span; return which periods that changed. Raises Refused."""
     find(db, account)
     check_known(db, account)
     _check(db, belonging)
@@ -76,9 +83,9 @@ def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> 
     raise Refused(Code.NOT_FOUND, f"it does not belong to account {account} at {since}", thing.what)
 
 
-def leave(db: UnitOfWork, thing: Thing, span: Span, said: Said) -> None:
-    """Make a thing belong to nobody for a span. Raises Refused."""
-    _apply(db, NamedThing(thing), plan(periods_of(db.rows, thing), span, None, said.at), span, said)
+def leave(db: UnitOfWork, thing: Thing, span: Span, said: Said) -> list[Touched]:
+    """Make a thing belong to nobody for a span; return which periods that changed. Raises Refused."""
+    return _apply(db, NamedThing(thing), plan(periods_of(db.rows, thing), span, None, said.at), span, said)
 
 
 def name_space(db: UnitOfWork, thing: Thing, name: str) -> None:
@@ -106,7 +113,7 @@ def _check(db: UnitOfWork, belonging: NamedThing) -> None:
         raise Refused(Code.NOT_FOUND, words, "charger") from None
 
 
-def _apply(db: UnitOfWork, belonging: NamedThing, change: Plan, span: Span, said: Said) -> bool:
+def _apply(db: UnitOfWork, belonging: NamedThing, change: Plan, span: Span, said: Said) -> list[Touched]:
     if change.deprived is not None and not said.reason:
         lasts = f" until {change.deprived.span.until}" if change.deprived.span.until else ""
         words = f"it belongs to account {change.deprived.account} since {change.deprived.span.since}{lasts}"
@@ -115,9 +122,34 @@ def _apply(db: UnitOfWork, belonging: NamedThing, change: Plan, span: Span, said
         _end(db, belonging.thing, one, span.since, said)
     for one in change.voids:
         _void(db, belonging.thing, one, said)
-    for one in change.begins:
-        _begin(db, belonging, one, said)
-    return bool(change.ends or change.voids or change.begins)
+    begun = [_begin(db, belonging, one, said) for one in change.begins]
+    return [
+        *(Touched("ended", one.id) for one in change.ends),
+        *(Touched("voided", one.id) for one in change.voids),
+        *(Touched("begun", number) for number in begun),
+    ]
+
+
+def undo(db: UnitOfWork, touched: Touched, said: Said) -> None:
+    """Void a period that a change began; let one hold again that it ended or voided. Raises Refused if something has
+    changed it since."""
+    row = db.row(
+        "SELECT what, key, conn_id, account_id, since, until, vehicle_id, is_exclusive, ended_at, voided_at"
+        " FROM ownership WHERE id = ?",
+        (touched.id,),
+    )
+    assert row is not None  # noqa: S101 - periods are never deleted
+    thing, (account, since, until, vehicle, is_exclusive, ended_at, voided_at) = Thing(What(row[0]), *row[1:3]), row[3:]
+    is_untouched = voided_at is None and (ended_at is None or touched.change == "ended")
+    if not is_untouched and touched.change != "voided":
+        words = f"a {thing.what} of account {account} was given away or taken since; change it by hand"
+        raise Refused(Code.CONFLICT, words, thing.what)
+    ends = until if touched.change == "voided" else None
+    period = Period(account, Span(since, ends), vehicle, touched.id, is_exclusive=bool(is_exclusive))
+    if touched.change != "voided":
+        _void(db, thing, period._replace(span=Span(since, until)), said)
+    if touched.change != "begun":
+        _begin(db, NamedThing(thing), period, said)
 
 
 def _end(db: UnitOfWork, thing: Thing, period: Period, until: str, said: Said) -> None:
@@ -136,8 +168,8 @@ def _void(db: UnitOfWork, thing: Thing, period: Period, said: Said) -> None:
     _record(db, thing, period, "voided", said)
 
 
-def _begin(db: UnitOfWork, belonging: NamedThing, period: Period, said: Said) -> None:
-    """Enter a period: what is wanted, or what stays of one before, which keeps the tag as entered."""
+def _begin(db: UnitOfWork, belonging: NamedThing, period: Period, said: Said) -> int:
+    """Enter a period and return its number: what is wanted, or what stays of one before, with its tag as entered."""
     thing = belonging.thing
     id_tag = belonging.id_tag
     if period.id:
@@ -147,6 +179,7 @@ def _begin(db: UnitOfWork, belonging: NamedThing, period: Period, said: Said) ->
         (period.account, *thing, id_tag, period.vehicle, *period.span, *said, period.is_exclusive),
     )
     _record(db, thing, period._replace(id=number), "given", said)
+    return number
 
 
 def _record(db: UnitOfWork, thing: Thing, period: Period, change: str, said: Said) -> None:

@@ -99,6 +99,19 @@ def change_own_password(
     return True
 
 
+def end_drivers(db: UnitOfWork, account: int, ends_at: str) -> list[tuple[int, str | None]]:
+    """Let the log-ins of an account's drivers end at a time; return until when each lasted, None for ever."""
+    drivers = db.rows('SELECT id, ends_at FROM "user" WHERE account_id = ? AND removed_at IS NULL', (account,))
+    for number, _ in drivers:
+        set_end(db, number, ends_at)
+    return [(number, before) for number, before in drivers]
+
+
+def set_end(db: UnitOfWork, number: int, ends_at: str | None) -> None:
+    """Let the log-ins of a user end at a time; None: no longer."""
+    db.execute('UPDATE "user" SET ends_at = ? WHERE id = ?', (ends_at, number))
+
+
 def remove(db: UnitOfWork, number: int, by: Manager) -> None:
     """Remove a user. Raises Refused, NotAllowed."""
     if _find(db, number, by).role == ADMIN:

@@ -20,6 +20,10 @@ _MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of 
 
 GivenTime = Annotated[str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=FORMATS)]
 LocalTime = GivenTime | None
+UNTIL: Final[dict[str, Any]] = {**FORMATS, "x-until": True}
+"""Marks the end of a stretch, which is not part of it. Pages ask for the last day instead, and send the next one."""
+GivenEnd = Annotated[str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=UNTIL)]
+LocalEnd = GivenEnd | None
 _EXACT: Final = "a date and a time such as 2026-03-15T12:00; without an offset, that of the site"
 LocalInstant = (
     Annotated[str, Meta(description=f"{_EXACT[0].upper()}{_EXACT[1:]}.", extra_json_schema={"format": "date-time"})]

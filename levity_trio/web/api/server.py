@@ -40,6 +40,7 @@ from levity_trio.web.api import (
     events,
     files,
     history,
+    households,
     imports,
     logs,
     meters,
@@ -106,7 +107,7 @@ ROOMS: Final = (
     ),
     *(operations, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, offline, imports, addresses),
-    *(accounts, owned, account_files, personal, tariffs, billing, biller, statements, meters),
+    *(accounts, owned, account_files, households, personal, tariffs, billing, biller, statements, meters),
     *(wallets, payments),
     *(users, driving, mine),
 )

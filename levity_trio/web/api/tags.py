@@ -206,19 +206,19 @@ async def remove_tag(request: Request) -> None:
     except UnknownTag:
         raise _unknown(request) from None
     if policy.is_withdrawn(policy.key(removed.id_tag), removed.tag, None, api.stamp()):
-        await _clear_caches(request)
+        await clear_caches(request)
 
 
 async def _changed(request: Request, change: writes.Change) -> ChangedTag:
     policy, before = request.api.id_tags.policy, None if change.before is None else change.before.tag
     key = policy.key(change.after.id_tag)
     is_withdrawn = policy.is_withdrawn(key, before, change.after.tag, request.api.stamp())
-    commands = await _clear_caches(request) if is_withdrawn else []
+    commands = await clear_caches(request) if is_withdrawn else []
     tag, *_ = await request.read(partial(stored.periods, key=key))
     return extended(ChangedTag, tag, commands=commands)
 
 
-async def _clear_caches(request: Request) -> list[int]:
+async def clear_caches(request: Request) -> list[int]:
     """Ask the connected chargers to forget whom they let charge (§5.4); return the commands."""
     commands: list[int] = []
 
@@ -281,7 +281,7 @@ async def import_tags(request: Upload) -> TagImport:
         changed=report.counts["changed"],
         same=report.counts["same"],
         lines=[ImportedLine(line=line, result=result) for line, result in results],
-        commands=await _clear_caches(request) if report.is_withdrawn else [],
+        commands=await clear_caches(request) if report.is_withdrawn else [],
     )
 
 

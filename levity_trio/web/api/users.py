@@ -22,7 +22,7 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, conflict, not_found
 from levity_trio.web.drivers_address import is_local, welcome_page
-from levity_trio.web.invitations import LASTS, LINK, Kind, make_secret, stored_link, written
+from levity_trio.web.invitations import LASTS, LINK, PIN, Kind, make_secret, stored_link, written
 from levity_trio.wire.times import stamp
 
 TAG: Final = "access"
@@ -58,7 +58,7 @@ class UserChangeBody(Sent):
 
 
 class InvitationBody(Sent):
-    """A link is valid for a day; a PIN, which can be dictated, for 15 minutes and 5 tries."""
+    """A link is valid for a day, and for 14 days in a letter; a PIN, which can be dictated, for 15 minutes, 5 tries."""
 
     kind: Kind = "link"
 
@@ -112,16 +112,17 @@ class NewPasswordBody(Sent, kw_only=True):
     new_password: Password
 
 
-class _Made(NamedTuple):
-    """The secret of an invitation, and what is stored of it."""
+class Made(NamedTuple):
+    """A new invitation: its secret, and what is stored of it."""
 
+    kind: Kind
     secret: str
     new: NewInvitation
 
 
 @contextmanager
-def _managing() -> Iterator[None]:
-    """Report what the store refuses. Raises Problem."""
+def managing() -> Iterator[None]:
+    """Report what the store refuses about users. Raises Problem."""
     try:
         with refusals():
             yield
@@ -129,7 +130,8 @@ def _managing() -> Iterator[None]:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", str(refused)) from None
 
 
-def _manager(request: Request) -> Manager:
+def manager(request: Request) -> Manager:
+    """Return who manages users."""
     return Manager(request.caller.name, request.caller.role >= Role.ADMIN, request.api.stamp())
 
 
@@ -178,10 +180,10 @@ async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
     logins, data = request.api.logins, UserData(body.name, body.role, body.account, body.language)
     password = None if body.password is None else await logins.stretch(body.password)
     kind: Kind | None = body.invite or (LINK if password is None else None)
-    made = None if kind is None else await _make(request, kind)
-    with _managing():
-        number, code = await logins.change(writes.add, data, password, made and made.new, _manager(request))
-    invitation = None if made is None or code is None else _shown(request, number, body.role, code, made)
+    made = None if kind is None else await make_invitation(request, kind)
+    with managing():
+        number, code = await logins.change(writes.add, data, password, made and made.new, manager(request))
+    invitation = None if made is None or code is None else shown_invitation(request, number, body.role, code, made)
     return AddedUser(number, body.name, body.role, body.account, invitation)
 
 
@@ -197,20 +199,22 @@ async def change_user(request: Asked[None, UserChangeBody]) -> UserRow:
     fields, logins = request.body.given(), request.api.logins
     if fields.get("password") is not None:
         fields["password"] = await logins.stretch(fields["password"])
-    with _managing():
-        await logins.change(writes.change, request.number(), fields, _manager(request))
+    with managing():
+        await logins.change(writes.change, request.number(), fields, manager(request))
     return await get_user(request)
 
 
-async def _make(request: Request, kind: Kind) -> _Made:
+async def make_invitation(request: Request, kind: Kind) -> Made:
+    """Make the secret of an invitation, before it is stored."""
     api, secret = request.api, make_secret(kind)
     of_link = stored_link(secret)
-    salt, digest = (of_link.salt, of_link.digest) if kind == LINK else await api.logins.stretch(secret)
-    return _Made(secret, NewInvitation(kind, salt, digest, stamp(api.now() + LASTS[kind])))
+    salt, digest = await api.logins.stretch(secret) if kind == PIN else (of_link.salt, of_link.digest)
+    return Made(kind, secret, NewInvitation(PIN if kind == PIN else LINK, salt, digest, stamp(api.now() + LASTS[kind])))
 
 
-def _shown(request: Request, user: int, role: str, invitation: int, made: _Made) -> Invitation:
-    kind, until = made.new.kind, made.new.expires_at
+def shown_invitation(request: Request, user: int, role: str, invitation: int, made: Made) -> Invitation:
+    """Return an invitation that was stored as it is shown once."""
+    kind, until = made.kind, made.new.expires_at
     page, named = (
         welcome_page(request.api.config, role),
         (request.api.config.public_url, request.api.config.drivers_url),
@@ -221,17 +225,17 @@ def _shown(request: Request, user: int, role: str, invitation: int, made: _Made)
 @ENDPOINTS.delete(USER, Role.OPERATOR, *REFUSED)
 async def remove_user(request: Request) -> None:
     """Remove a user; the user's log-ins end"""
-    with _managing():
-        await request.api.logins.change(writes.remove, request.number(), _manager(request))
+    with managing():
+        await request.api.logins.change(writes.remove, request.number(), manager(request))
 
 
 @ENDPOINTS.post(f"{USER}/invitations", Role.OPERATOR, *REFUSED, status=CREATED)
 async def invite_user(request: Asked[None, InvitationBody]) -> Invitation:
     """Make a one-time code with which a user logs in; it is shown only in this answer"""
-    number, made = request.number(), await _make(request, request.body.kind)
-    with _managing():
-        code = await request.api.logins.change(writes.invite, number, made.new, _manager(request))
-    return _shown(request, number, (await get_user(request)).role, code, made)
+    number, made = request.number(), await make_invitation(request, request.body.kind)
+    with managing():
+        code = await request.api.logins.change(writes.invite, number, made.new, manager(request))
+    return shown_invitation(request, number, (await get_user(request)).role, code, made)
 
 
 @ENDPOINTS.get(LOGINS, Role.ADMIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,8 @@ from levity_trio.web.api.bodies import read_query
 from levity_trio.web.api.context import Api, Places
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
 from levity_trio.web.api.shown import show
+from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.logins import Logins
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.web.api.driving import Yard
@@ -69,16 +72,24 @@ class Site:
             ),
             id_tags=SimpleNamespace(policy=books.policy),
             key=SecretKey("A" * 43 + "="),
+            logins=Logins(Tokens(), InlineWriter(books.connection), lambda: books.now),  # type: ignore[arg-type]
         )
         self.api: Api = parts  # what these endpoints use of it
 
     async def call(
-        self, endpoint: Endpoint, *, query: Any = None, body: Any = None, role: Role = Role.ADMIN, **path: str
+        self,
+        endpoint: Endpoint,
+        *,
+        query: Any = None,
+        body: Any = None,
+        role: Role = Role.ADMIN,
+        headers: Mapping[str, str] | None = None,
+        **path: str,
     ) -> Any:
         """Call an endpoint; return its answer as a client reads it, held against the type that is documented."""
         given = read_query(endpoint.query, QueryParams(query or {}))
         sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
-        asked = Asked(self.api, Caller("anna", role, "127.0.0.1", token=1), path, given, sent, Headers())
+        asked = Asked(self.api, Caller("anna", role, "127.0.0.1", token=1), path, given, sent, Headers(headers))
         encoded = msgspec.json.encode(show(await endpoint.handle(asked)))
         if endpoint.answer is not None:
             msgspec.json.decode(encoded, type=endpoint.answer_type)
