@@ -142,7 +142,7 @@ def test_a_session_that_is_held_back_says_why_and_leads_to_itself(
 def test_a_session_of_nobody_and_one_without_a_tariff_are_told(browser: Browser, charger: Charger) -> None:
     charge(charger, "STRANGER", 0, 4000)
     page = preview(browser)
-    assert "1 session is nobody's (4.0 kWh)" in page.words
+    assert "1 session is of no household (4.0 kWh)" in page.words
     assert can_be_closed(page)
     form = browser.get("/tariffs").form("To a household")
     browser.send(form, account="1", tariff="null", since=BEGUN)  # the tariff of the site still holds
@@ -159,7 +159,7 @@ def test_a_session_of_nobody_and_one_without_a_tariff_are_told(browser: Browser,
 def test_a_month_that_is_not_over_says_from_when_it_can_be_closed(browser: Browser) -> None:
     browser.send(preview(browser).form(CLOSE))
     page = preview(browser, THIS)
-    assert "It is not over. It can be closed from" in page.words
+    assert "The month is not over. It can be closed from" in page.words
     assert not can_be_closed(page)
     path = CLOSE.replace(MONTH, THIS)
     assert f"{THIS} is not over" in browser.send(browser.get(path).form(path)).words
@@ -230,7 +230,8 @@ def test_a_closed_month_is_paid_and_proved(server: Serving, browser: Browser, ch
     assert "owes 1.28 EUR" in page.words
     assert "Number Household kWh Total, EUR Paper Paid" in page.words
     statement = browser.get("/statements/1")
-    assert "Space 1 · TAG-1 4.000 Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
+    assert "Space 1 4.000 Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
+    assert "All with TAG-1." in statement.words
     assert f"/sessions/{transaction}" in statement.links
     for path in (f"closings/{MONTH}/document?format=pdf", f"closings/{MONTH}/archive?format=csv&after=0"):
         assert f"/get/admin/{path}".replace("csv", "pdf") in page.links

@@ -76,11 +76,12 @@ _STATEMENTS: Final = (
     " FROM statement WHERE draft_id = ? AND number IS NULL AND EXISTS (SELECT 1 FROM position"
     " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction'))"
 )
-_NOBODY: Final = (
+NOBODYS: Final = (
     "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM bill_work CROSS JOIN tx ON tx.id = tx_id"
     " WHERE status = 'Completed' AND stop_time >= ? AND stop_time < ?"
     " AND NOT EXISTS (SELECT 1 FROM position WHERE position.tx_id = tx.id)"
 )
+"""The charging sessions of a span that are nobody's, and their energy, once the draft of their month is ready."""
 
 
 def billing(db: Database) -> Billing | None:
@@ -112,7 +113,7 @@ def draft_sums(db: Database, draft: int, plan: Plan) -> DraftSums:
     rows = rows_of(db)
     ((sessions, energy_wh, corrections, held_back, held_back_wh, unpriced),) = rows(_SUMS, (draft,))
     ((statements, charged, from_wallets, to_pay, currency),) = rows(_STATEMENTS, (draft,))
-    ((nobody, nobody_wh),) = rows(_NOBODY, (plan.since, plan.until)) if plan.account is None else ((0, 0),)
+    ((nobody, nobody_wh),) = rows(NOBODYS, (plan.since, plan.until)) if plan.account is None else ((0, 0),)
     return DraftSums(
         statements=statements,
         sessions=sessions,

@@ -104,10 +104,11 @@ _POSITIONS: Final = (
 )
 _OF_CLOSED: Final = f"{_POSITIONS} WHERE statement.month = ? AND number IS NOT NULL"
 _OF_DRAFT: Final = f"{_POSITIONS} WHERE draft_id = ? AND number IS NULL"
-_DOUBT: Final = f"(review IS NOT NULL OR judge_after IS NOT NULL OR coalesce(confidence, '') = '{DOUBTFUL}')"
+DOUBT: Final = f"(review IS NOT NULL OR judge_after IS NOT NULL OR coalesce(confidence, '') = '{DOUBTFUL}')"
+"""Whether the figure of a charging session waits for a person or for the judge."""
 _ENDED: Final = (
-    f"SELECT count(*), coalesce(sum(energy_delivered) FILTER (WHERE NOT {_DOUBT}), 0),"  # noqa: S608 - our own names
-    f" coalesce(sum({_DOUBT}), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
+    f"SELECT count(*), coalesce(sum(energy_delivered) FILTER (WHERE NOT {DOUBT}), 0),"  # noqa: S608 - our own names
+    f" coalesce(sum({DOUBT}), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
     " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
 )
 _DRAFT: Final = (

@@ -19,6 +19,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads import billing as stored
 from levity_trio.store.reads import months
 from levity_trio.store.reads.billing import FirstBill, first_bill
+from levity_trio.store.reads.missing import Missing, missing
 from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.statements import draft_of
@@ -243,6 +244,16 @@ async def get_month(request: Request) -> BillMonth:
     month = month_of(request)
     read = partial(months.month, month=month, zone=request.zone, now=request.api.now())
     return await request.find(read, f"bill for {month}: it is before this system began to bill, or has not begun")
+
+
+@ENDPOINTS.get(f"{MONTHS}/{{month}}/missing", Role.OPERATOR, "not_found")
+async def list_missing(request: Request) -> ListPage[Missing]:
+    """List what is missing before a month is closed: what blocks, what comes later, and what its papers would lack.
+
+    Sessions without a tariff and those of nobody are known once its draft is ready.
+    """
+    month = await get_month(request)
+    return whole(await request.read(lambda db: missing(db, month)))
 
 
 @ENDPOINTS.get("/api/admin/closings/{month}/held-back", Role.OPERATOR)

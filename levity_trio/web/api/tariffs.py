@@ -398,7 +398,11 @@ class TariffPreview:
     corrected: list[CorrectedStatement]
 
 
-@ENDPOINTS.post("/api/admin/tariff-prices", Role.ADMIN, "in_use", "conflict", "corrects_statements", status=CREATED)
+@ENDPOINTS.post(
+    "/api/admin/tariff-prices",
+    *(Role.ADMIN, "not_found", "in_use", "conflict", "corrects_statements"),
+    status=CREATED,
+)
 async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
     """Set what a kWh costs from a day on: a version of a tariff, without writing TOML, and for whom it holds."""
     price = await _priced(request)

@@ -134,11 +134,11 @@ async def test_a_total_is_said_once_where_nothing_was_carried_in() -> None:
     rows = {f"{DRAFT}/statements": {**NOTHING, "data": [each]}, DRAFT: {**NOTHING, "data": [each]}}
     html = await shown("/bills/{month}", answers={**ANSWERS, **rows})
     assert "Total, EUR" in html
-    assert ('data-head="EUR"' in html, "Carried in" in html) == (False, False)
+    assert ('data-unit=" EUR"' in html, "Carried in" in html) == (False, False)
     carried = {**each, "carried_in": 5}
     rows = {f"{DRAFT}/statements": {**NOTHING, "data": [each, carried]}, DRAFT: {**NOTHING, "data": [each, carried]}}
     html = await shown("/bills/{month}", answers={**ANSWERS, **rows})
-    assert ('data-head="EUR"' in html, "Carried in" in html) == (True, True)
+    assert ('data-unit=" EUR"' in html, "Carried in" in html) == (True, True)
 
 
 async def test_an_operator_sees_no_button_that_is_an_admins() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -50,14 +50,16 @@ async def _month(view: View) -> Values:
     open_month = (await view.get("/api/admin/billing"))["open_month"]
     if open_month != month:
         return shown | {"open_month": open_month}
-    return shown | {"early": await _statements(view, month)} | await _preview(view, month)
+    preview = await _preview(view, month)
+    lacks = await view.get(f"/api/admin/months/{month}/missing")
+    ended = _days_of(view, row)
+    return shown | {"early": await _statements(view, month), "missing": lacks["data"], "ended": ended} | preview
 
 
 async def _preview(view: View, month: str) -> Values:
     """Work on the preview; return it if it is ready, else how far it is or why there is none."""
-    first = await view.get("/api/admin/first-bill")
     terms, problem = await _terms(view)
-    shown: Values = {"first": first, "terms": terms, "problem": problem, "refused": None}
+    shown: Values = {"terms": terms, "problem": problem, "refused": None}
     try:
         draft = await view.post(f"/api/admin/drafts/{month}", **terms, seconds=STEP_SECONDS)
     except Refused as refused:
@@ -98,9 +100,14 @@ async def _nobody(view: View, one: Mapping[str, Any]) -> Values | None:
     found = await view.get("/api/history", of="account", from_=since, to=until)
     for series in found["series"]:
         if series["account"] is None:
-            ended = {"ended_since": since, "ended_before": until - timedelta(days=1)}
-            return {**series["total"], "query": {"bill": BillState.NOBODYS.value, **ended}}
+            return {**series["total"], "query": {"bill": BillState.NOBODYS.value, **_days_of(view, one)}}
     return None
+
+
+def _days_of(view: View, one: Mapping[str, Any]) -> dict[str, date]:
+    """Return the filter of the sessions that ended in a month."""
+    since, until = (in_zone(moment(one[name]), view.api.zone).date() for name in ("since", "until"))
+    return {"ended_since": since, "ended_before": until - timedelta(days=1)}
 
 
 async def _statements(view: View, month: str) -> Any:
@@ -125,13 +132,20 @@ async def _statement(view: View) -> Values:
     number = view.path["number"]
     one = await view.get(f"/api/admin/statements/{number}")
     document = f"/get/admin/statements/{number}/document"
-    return {"one": one, "document": document, "names": await names_of_chargers(view)}
+    return {"one": one, "document": document, "cards": _cards(one), "names": await names_of_chargers(view)}
 
 
 async def _drafted(view: View) -> Values:
     path = f"/admin/drafts/{view.path['month']}/statements/{view.path['number']}"
     one = await view.get(f"/api{path}")
-    return {"one": one, "document": f"/get{path}/document", "names": await names_of_chargers(view)}
+    names = await names_of_chargers(view)
+    return {"one": one, "document": f"/get{path}/document", "cards": _cards(one), "names": names}
+
+
+def _cards(one: Mapping[str, Any]) -> list[str]:
+    """Return the cars, or else the cards, of a statement."""
+    every = (each["vehicle"] or each["tag"] for each in (*one["positions"], *one["held_back"]))
+    return list(dict.fromkeys(card for card in every if card))
 
 
 async def _biller(view: View) -> Values:

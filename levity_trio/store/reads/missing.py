@@ -1,0 +1,159 @@
+"""What is missing before a month can be closed: what blocks, what comes later, and what its papers would lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+from levity_trio.billing.months import Month
+from levity_trio.records import record
+from levity_trio.store.billing.months import begun
+from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.billing import NOBODYS
+from levity_trio.store.reads.months import DOUBT, BillMonth, MonthState
+from levity_trio.store.reads.now.chargers import served
+from levity_trio.store.reads.shapes import rows_of
+
+NAMED: Final = 20
+"""Things of a kind that are named; `count` is of all."""
+
+
+class Weight(StrEnum):
+    """What comes of it: the month cannot be closed; it comes on a later statement; or a paper lacks something."""
+
+    BLOCKS = "blocks"
+    LATER = "later"
+    PAPER = "paper"
+
+
+class Lack(StrEnum):
+    """What is missing, in the order in which it is told."""
+
+    NOT_OVER = "not_over"
+    EARLIER_MONTH = "earlier_month"
+    NO_BILLER = "no_biller"
+    NO_TARIFF = "no_tariff"
+    UNPRICED = "unpriced"
+    DOUBTFUL = "doubtful"
+    MESSAGES = "messages"
+    NOBODYS = "nobodys"
+    AWAY = "away"
+    NO_BANK_ACCOUNT = "no_bank_account"
+    NO_ADDRESS = "no_address"
+    UNREAD_METER = "unread_meter"
+
+
+@record
+class MissingThing:
+    """A charger, household or meter that it is about; `since` is since when it is away."""
+
+    id: str
+    name: str
+    since: str | None = None
+
+
+@record
+class Missing:
+    """Something that is missing: how many there are, of how much energy, and which.
+
+    `month` is the one to close before, `at` when this one is over.
+    """
+
+    code: Lack
+    weight: Weight
+    count: int = 1
+    energy_wh: int | None = None
+    month: str | None = None
+    at: str | None = None
+    things: tuple[MissingThing, ...] = ()
+
+
+_BILLER: Final = "SELECT bank_account IS NOT NULL FROM biller ORDER BY id DESC LIMIT 1"
+_TARIFF: Final = "SELECT 1 FROM tariff_version WHERE withdrawn_at IS NULL LIMIT 1"
+_UNPRICED: Final = (
+    "SELECT count(*), coalesce(sum(energy_wh), 0) FROM draft CROSS JOIN statement ON draft_id = draft.id"
+    " CROSS JOIN position ON statement_id = statement.id WHERE draft.month = ? AND draft.account_id IS NULL"
+    " AND ready_at IS NOT NULL AND number IS NULL AND kind = 'unpriced'"
+)
+_DOUBTFUL: Final = (
+    "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end"  # noqa: S608
+    " ON cp_id = cp.id WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
+    f" AND {DOUBT}"
+)
+_MESSAGES: Final = (
+    "SELECT count(*) FROM set_aside WHERE looked_at IS NULL AND received_at < ?"
+    " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
+)
+_WITHOUT_ADDRESS: Final = "FROM account WHERE coalesce(address, '') = '' AND since < ? AND coalesce(until, '9999') > ?"
+_UNREAD: Final = (
+    "FROM meter WHERE since < ? AND coalesce(until, '9999') > ? AND NOT EXISTS (SELECT 1 FROM meter_reading"
+    " WHERE meter_id = meter.id AND voided_at IS NULL AND at >= ?)"
+)
+
+
+def missing(db: Database, month: BillMonth) -> list[Missing]:
+    """Return what is missing before a month can be closed; nothing of one that is closed.
+
+    Sessions without a tariff and those of nobody are known once its draft is ready.
+    """
+    if month.state is MonthState.CLOSED:
+        return []
+    rows = rows_of(db)
+    lacks = [*_blocking(rows, month), *_later(db, rows, month), *_on_paper(rows, month)]
+    return [lack for lack in lacks if lack.count]
+
+
+def _blocking(rows: Rows, month: BillMonth) -> Iterator[Missing]:
+    known = begun(rows)
+    if month.state is MonthState.RUNNING:
+        yield Missing(code=Lack.NOT_OVER, weight=Weight.BLOCKS, at=month.until)
+    if known is not None and known.open_month != Month.parse(month.month):
+        yield Missing(code=Lack.EARLIER_MONTH, weight=Weight.BLOCKS, month=str(known.open_month))
+    if not rows(_BILLER, ()):
+        yield Missing(code=Lack.NO_BILLER, weight=Weight.BLOCKS)
+    if not rows(_TARIFF, ()):
+        yield Missing(code=Lack.NO_TARIFF, weight=Weight.BLOCKS)
+    yield _counted(Lack.UNPRICED, Weight.BLOCKS, rows(_UNPRICED, (month.month,)))
+
+
+def _later(db: Database, rows: Rows, month: BillMonth) -> Iterator[Missing]:
+    span = (month.since, month.until)
+    yield _counted(Lack.DOUBTFUL, Weight.LATER, rows(_DOUBTFUL, span))
+    ((messages,),) = rows(_MESSAGES, (month.until,))
+    yield Missing(code=Lack.MESSAGES, weight=Weight.LATER, count=messages)
+    if month.drafted_at is not None:
+        yield _counted(Lack.NOBODYS, Weight.LATER, rows(NOBODYS, span))
+    away = [
+        MissingThing(id=charger.id, name=charger.name or charger.id, since=charger.since)
+        for charger in served(db)
+        if not charger.is_connected and charger.since is not None and charger.since < month.until
+    ]
+    yield _of_things(Lack.AWAY, Weight.LATER, away, len(away))
+
+
+def _on_paper(rows: Rows, month: BillMonth) -> Iterator[Missing]:
+    biller = rows(_BILLER, ())
+    if biller and not biller[0][0]:
+        yield Missing(code=Lack.NO_BANK_ACCOUNT, weight=Weight.PAPER)
+    span = (month.until, month.since)
+    yield _named(rows, Lack.NO_ADDRESS, _WITHOUT_ADDRESS, span)
+    if month.state is not MonthState.RUNNING:
+        yield _named(rows, Lack.UNREAD_METER, _UNREAD, (*span, month.until))
+
+
+def _counted(code: Lack, weight: Weight, found: Sequence[tuple[int, int]]) -> Missing:
+    ((count, energy_wh),) = found
+    return Missing(code=code, weight=weight, count=count, energy_wh=energy_wh)
+
+
+def _named(rows: Rows, code: Lack, among: str, values: Sequence[Any]) -> Missing:
+    """Return households or meters, by their names."""
+    ((count,),) = rows(f"SELECT count(*) {among}", values)
+    found = rows(f"SELECT id, name {among} ORDER BY name, id LIMIT ?", (*values, NAMED))
+    return _of_things(code, Weight.PAPER, [MissingThing(id=str(key), name=name) for key, name in found], count)
+
+
+def _of_things(code: Lack, weight: Weight, things: Sequence[MissingThing], count: int) -> Missing:
+    return Missing(code=code, weight=weight, count=count, things=tuple(things[:NAMED]))
