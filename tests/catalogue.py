@@ -22,6 +22,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import normalize, read_po
 
+from levity_trio.documents.template import ENGLISH, TRANSLATED
 from levity_trio.locale import DOMAIN, FOLDER
 
 PACKAGE_FOLDER: Final = Path(__file__).parent.parent / "levity_trio"
@@ -113,6 +114,12 @@ def of_program() -> Iterator[tuple[str, str]]:
                     yield str(path.relative_to(PACKAGE_FOLDER)), gaps
 
 
+def of_papers() -> Iterator[tuple[str, str]]:
+    """Yield the texts of statements."""
+    for table in TRANSLATED:
+        yield from (("documents/english.toml", words) for words in ENGLISH.values[table].values())
+
+
 @cache
 def extracted() -> Catalog:
     """Return a catalogue of all texts of the program, without translations and without lines, which change daily."""
@@ -125,9 +132,9 @@ def extracted() -> Catalog:
                 flags = ["python-format"] if "%(" in text.words[0] else []
                 words = text.words if len(text.words) > 1 else text.words[0]
                 found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], flags=flags)
-    for name, words in of_program():
+    for name, words in (*of_program(), *of_papers()):
         found.add(words, None, [(name, 0)])
-    for path in sorted(PACKAGE_FOLDER.rglob("web/**/*.html")):
+    for path in sorted((*PACKAGE_FOLDER.rglob("web/**/*.html"), *PACKAGE_FOLDER.rglob("documents/*.html"))):
         with path.open("rb") as file:
             for _line, words, comments, context in extract("jinja2", file, TEMPLATES, (), OPTIONS):
                 found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], (), comments, context=context)

@@ -172,7 +172,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "access": ("charging", "events", "wire.times"),
     "authority": ("access", "config", "listening.own_addresses", "wire.times", "writing"),
     "billing": ("charging", "events", "wire.times"),
-    "documents": ("billing", "config", "wire.times"),
+    "documents": ("billing", "config", "locale", "wire.times"),
     "charging": ("events", "wire.numbers", "wire.times"),
     "charging.sent": ("charging.reviews", "charging.tolerances", "wire.numbers", "wire.times"),
     "charging.refute": ("charging.reviews", "charging.tolerances", "charging.sent"),

@@ -8,8 +8,9 @@ from levity_trio.documents.fonts import Fonts
 from levity_trio.documents.paper import WORDS, CodeSheet, Label
 from levity_trio.documents.pdf import QUIET, Canvas
 from levity_trio.documents.qr import text_code
+from levity_trio.locale import N_, _, language
 
-_PAPER, _TITLE, _LANGUAGE = "A4", "Codes for chargers", "en"
+_PAPER, _TITLE = "A4", N_("Codes for chargers")
 _COLUMNS, _ROWS = 2, 4
 _WIDTH, _HEIGHT = 93.0, 66.0  # of a label; all lengths are in mm
 _EDGE, _PAD = 12.0, 5.0
@@ -25,7 +26,7 @@ _MOST: Final = {_SMALL: 2, _URL: 3, _BODY: 1, _NAME: 4, _LARGE: 2}
 
 def codes_pdf(sheet: CodeSheet, fonts: Fonts) -> bytes:
     """Return the file. Without labels it is an empty page."""
-    paper = Canvas(_PAPER, _TITLE, _LANGUAGE, fonts)
+    paper = Canvas(_PAPER, _(_TITLE), language(), fonts)
     paper.set_auto_page_break(False)
     try:
         paper.add_page()
@@ -54,7 +55,7 @@ def _label(paper: Canvas, label: Label, left: float, top: float) -> None:
     _text(paper, label.charger, _LARGE if is_short else _NAME, width, bold=True)
     _text(paper, label.connector, _BODY, width)
     paper.set_xy(beside, top + _PAD + _SIDE - 7)
-    _text(paper, WORDS, _BODY, width, bold=True)
+    _text(paper, _(WORDS), _BODY, width, bold=True)
     paper.set_xy(left + _PAD + 1, top + _PAD + _SIDE + 2)
     _text(paper, label.url, _URL, _WIDTH - 2 * _PAD - 1, colour=_GREY)
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from levity_trio.documents.paper import WORDS, CodeSheet
 from levity_trio.documents.qr import text_code
 from levity_trio.documents.sheet import Sheet, media_type
+from levity_trio.locale import _, language
 
 
 def html(sheet: Sheet) -> str:
@@ -20,7 +21,7 @@ def html(sheet: Sheet) -> str:
 
 def codes_html(sheet: CodeSheet) -> str:
     """Return the page of a sheet of codes."""
-    return _page("codes.html").render(sheet=sheet, words=WORDS, code=text_code)
+    return _page("codes.html").render(sheet=sheet, words=WORDS, code=text_code, language=language())
 
 
 def _address(logo: bytes) -> str:
@@ -39,3 +40,4 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.globals["_"] = _

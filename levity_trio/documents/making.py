@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,8 @@ from levity_trio.documents.json_file import json_bytes
 from levity_trio.documents.paper import CodeSheet, Form, Paper
 from levity_trio.documents.sheet import Sheet
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import ENGLISH, Template, TemplateProblem, parse
+from levity_trio.documents.template import Template, TemplateProblem, of_program, parse
+from levity_trio.locale import speaking
 
 Maker = Callable[[Any], object]
 PACKAGES: Final = ("fpdf", "fontTools", "PIL", "pymupdf_fonts", "uharfbuzz")
@@ -44,26 +45,34 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         yield check_logo
         return
     with open_fonts(font) as fonts:
+
+        def _pdf_of_codes(sheet: CodeSheet) -> bytes:
+            with speaking(sheet.language):
+                return codes_pdf(sheet, fonts)
+
         if task == Form.PDF:
-            yield lambda one: codes_pdf(one, fonts) if isinstance(one, CodeSheet) else pdf(sheet_of(one), fonts)
+            yield lambda one: _pdf_of_codes(one) if isinstance(one, CodeSheet) else pdf(sheet_of(one), fonts)
         else:
             yield lambda one: fonts.missing((one,) if isinstance(one, str) else _texts(one))
 
 
 def sheet_of(paper: Paper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
-    template = _template(paper.templates)
+    template = _template(paper)
     return covering_sheet(paper.statements, template) if paper.is_cover else statement_sheet(paper.first, template)
 
 
 def _html(paper: Paper | CodeSheet) -> str:
-    return codes_html(paper) if isinstance(paper, CodeSheet) else html(sheet_of(paper))
+    if not isinstance(paper, CodeSheet):
+        return html(sheet_of(paper))
+    with speaking(paper.language):
+        return codes_html(paper)
 
 
 def _texts(paper: Paper) -> Iterator[str]:
     """Yield what stands on a paper, and all words of its template."""
     yield from sheet_of(paper).texts()
-    yield from _words(_template(paper.templates).values)
+    yield from _words(_template(paper).values)
 
 
 def _words(value: object) -> Iterator[str]:
@@ -75,19 +84,22 @@ def _words(value: object) -> Iterator[str]:
         yield from value
 
 
-def _template(texts: Sequence[str | None]) -> Template:
-    """Return the first template that can be used. Raises the problem of the first."""
+def _template(paper: Paper) -> Template:
+    """Return the first template of the paper's language that can be used. Raises the problem of the first."""
     problems = []
-    for text in texts:
+    for text in paper.templates:
         try:
-            return ENGLISH if text is None else parse(text)
+            template = of_program(paper.language) if text is None else parse(text)
         except TemplateProblem as problem:
             problems.append(problem)
+        else:
+            is_right = paper.language in (None, str(template.values["language"]).partition("-")[0])
+            return template if is_right else of_program(paper.language)
     raise problems[0]
 
 
 _WITHOUT_FONTS: Final[dict[Form, Maker]] = {
     Form.HTML: lambda paper: _html(paper).encode(),
-    Form.CSV: lambda paper: csv_text(paper.first, _template(paper.templates)).encode(),
+    Form.CSV: lambda paper: csv_text(paper.first, _template(paper)).encode(),
     Form.JSON: lambda paper: json_bytes(paper.first),
 }

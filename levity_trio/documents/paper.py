@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.billing.statement import Statement
+from levity_trio.locale import N_, SOURCE
 from levity_trio.records import record
 
-WORDS: Final = "Scan to charge"
+WORDS: Final = N_("Scan to charge")
 """These words stand on each label."""
 
 
@@ -25,12 +26,13 @@ class Paper(NamedTuple):
     """A statement, or with `is_cover` the covering sheet of several, in the order of their numbers.
 
     `templates` are texts of TOML files: the first counts, or, if this program cannot use it any longer, the next; None
-    is the one of this program.
+    is the one of this program. One in another language than `language` does not count; None: the template says it.
     """
 
     statements: tuple[Statement, ...]
     templates: tuple[str | None, ...] = (None,)
     is_cover: bool = False
+    language: str | None = None
 
     @property
     def first(self) -> Statement:
@@ -55,3 +57,4 @@ class CodeSheet:
     """
 
     labels: tuple[Label, ...]
+    language: str = SOURCE

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from importlib.resources import files
 from string import Formatter
 from typing import Any, Final
@@ -19,6 +20,8 @@ from levity_trio.billing.money import units
 from levity_trio.billing.statement import Currency, Party, Statement
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.sheet import tidy
+from levity_trio.locale import SOURCE, _, speaking
+from levity_trio.locale.formats import tables
 from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 
@@ -212,7 +215,7 @@ def _field_differences(model: str, value: str, path: str) -> Iterator[str]:
 def _fields(text: str) -> frozenset[str]:
     """Return the fields of a text. A field is a name only: no attribute, no index, no format. Raises ValueError."""
     parts = [part for part in Formatter().parse(text) if part[1] is not None]
-    for _, name, form, conversion in parts:
+    for _text, name, form, conversion in parts:
         if form or conversion or not str(name).isidentifier():
             raise ValueError(f"the field {{{name}}} must be a plain name")
     return frozenset(str(part[1]) for part in parts)
@@ -260,3 +263,15 @@ _TYPES: Final[dict[type, str]] = {str: "a text", list: "a list of texts", dict: 
 ENGLISH_TEXT: Final = files("levity_trio.documents").joinpath("english.toml").read_text(encoding="utf-8")
 _ENGLISH_VALUES: Final = tomllib.loads(ENGLISH_TEXT)
 ENGLISH: Final = parse(ENGLISH_TEXT)
+TRANSLATED: Final = ("columns", "words")
+"""The tables whose texts are in the catalogues."""
+
+
+@cache
+def of_program(name: str | None) -> Template:
+    """Return the words and formats of this program in a language; None is English."""
+    if name in (None, SOURCE):
+        return ENGLISH
+    with speaking(name):
+        words = {table: {word: _(text) for word, text in ENGLISH.values[table].items()} for table in TRANSLATED}
+    return Template({**ENGLISH.values, **tables(name), **words, "language": name})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,9 @@ from levity_trio.billing.ledger import Terms
 from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.due import Plan
+from levity_trio.store.billing.statements import printed
 from levity_trio.store.reads import months
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.upkeep.preparing import plan
 from levity_trio.store.writes import accounts, wallets
 from levity_trio.store.writes.billing import closing
@@ -445,3 +448,16 @@ def test_a_session_that_is_given_to_one_and_then_to_another_is_the_last_ones(bil
     month_is_over(biller.books, 3)
     biller.close("2026-03")
     assert (biller.balance(ANNA), biller.balance(BEN)) == (0, -120)
+
+
+def test_a_closed_statement_keeps_the_language_with_which_it_was_closed(biller: Biller, station: Station) -> None:
+    charge(station)
+    month_is_over(biller.books, 3)
+    speak = partial(accounts.change, at=biller.books.at, by="cleo")
+    biller.books.run(speak, ANNA, {"language": "de"})
+    biller.prepare("2026-03")
+    papers = partial(printed, rows_of(biller.books.connection), (1,))
+    assert next(papers()).language == "de"
+    biller.close("2026-03")
+    biller.books.run(speak, ANNA, {"language": "en"})
+    assert next(papers()).language == "de"

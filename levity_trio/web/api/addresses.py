@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from levity_trio.documents.paper import CodeSheet, Form, Label
 from levity_trio.listening.addresses import is_loopback, reachable
+from levity_trio.locale import _, language
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
 from levity_trio.store.writes.chargers import note_labels
@@ -105,7 +106,7 @@ async def get_codes(request: Asked[CodesQuery, None]) -> Response:
         by_charger = await api.reader.run(read_labels)
         counts = {charger: len(labels) for charger, labels in by_charger.items()}
         await api.writer.run(note_labels, own_address(address), counts)
-        return CodeSheet(tuple(label for labels in by_charger.values() for label in labels))
+        return CodeSheet(tuple(label for labels in by_charger.values() for label in labels), language())
 
     return document(api, read, Form(request.query.format), "codes")
 
@@ -117,4 +118,4 @@ def _labels(charger: KnownCharger, connectors: list[int], site: str, address: st
         yield Label(site=site, charger=name, connector="", url=url)
         return
     for one in connectors:
-        yield Label(site=site, charger=name, connector=f"Connector {one}", url=f"{url}/{one}")
+        yield Label(site=site, charger=name, connector=_("Connector %(number)s", number=one), url=f"{url}/{one}")

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import CodeSheet, Form, Paper
+from levity_trio.locale import SOURCE, language
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import Database, parts
@@ -114,7 +115,7 @@ def refusals() -> Iterator[None]:
 
 async def read_papers(api: Api, statement_ids: Sequence[int]) -> list[Paper]:
     """Return some statements to be printed; a few at once, because all are in memory. Raises Problem."""
-    return [Paper((one.statement,), one.templates) for one in await _read(api, statement_ids)]
+    return [Paper((one.statement,), one.templates, language=one.language) for one in await _read(api, statement_ids)]
 
 
 async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
@@ -126,7 +127,8 @@ async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
             energy = replace(_ENERGY_ONLY, energy_wh=statement.statement.energy_wh)
             statements.append(replace(statement.statement, positions=(energy,)))
             templates = statement.templates
-    return Paper(tuple(statements), templates, is_cover=True)
+    reader = None if language() == SOURCE else language()  # English stands for a program, too
+    return Paper(tuple(statements), templates, is_cover=True, language=reader)
 
 
 async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
