@@ -199,6 +199,21 @@ async def test_each_form_has_the_words_of_the_template(form: Form) -> None:
     assert words.get(form, "Abrechnung October 2026") in text
 
 
+@pytest.mark.parametrize("form", [Form.HTML, Form.PDF])
+async def test_a_paper_is_in_the_language_of_its_household(form: Form) -> None:
+    """The words of the program, unless the owner has some of his own in this language."""
+    english, german = ENGLISH_TEXT, ENGLISH_TEXT.replace('language = "en"', 'language = "de-CH"')
+    own = german.replace('title = "Statement for {month}"', 'title = "Quittung {month}"')
+    papers = [Paper((forms.one_line(),), (template,), language="de") for template in (None, english, own)]
+    files = await documents(papers, form)
+    plain, others, quittung = [pdf_text(file) if form is Form.PDF else file.decode() for file in files]
+    for text in (plain, others):
+        assert "Abrechnung für Oktober 2026" in text
+        assert "14. Nov" in text or "Bitte zahlen Sie bis zum" in text
+        assert "\N{EURO SIGN}" in text
+    assert "Quittung October 2026" in quittung
+
+
 async def test_a_template_that_is_outdated_gives_way_to_the_next() -> None:
     old, new = ENGLISH_TEXT.replace('draft = "Draft, not a bill"', ""), ENGLISH_TEXT.replace("How to pay", "Bezahlen")
     (file,) = await documents([Paper((forms.one_line(),), (old, new))], Form.HTML)
