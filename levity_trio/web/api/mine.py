@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
@@ -11,11 +12,13 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from levity_trio.billing import bank_accounts
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
 from levity_trio.store.reads.mine import DriversSession, DriversTransaction
+from levity_trio.store.reads.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
 from levity_trio.web.api.bodies import Sent
@@ -75,6 +78,81 @@ class DriversStatement:
     is_carried: bool
     sessions: int
     energy_wh: int
+
+
+@record
+class DriversPayment:
+    """How to pay: to whom, how much (null: nothing is owed), until when, and which reference to name.
+
+    `code` are the rows of an EPC QR code, dark modules as 1, for banking apps; empty where there is none.
+    """
+
+    payee: str
+    account: str
+    bank: str | None
+    amount: int | None
+    reference: str | None
+    due_on: str | None
+    code: tuple[str, ...]
+
+
+@record
+class DriversMoney:
+    """What your household owes or has left. Amounts are minor units of `currency`, null while nothing is known of it.
+
+    `balance` is positive in your favour. Prepaid, `available` is what is left without what charging has `reserved`;
+    `spent_since` is when nothing was left. `months` are the present one and the one before. `payment` is null unless
+    it is known who bills, and to which bank account.
+    """
+
+    currency: str | None
+    terms: str
+    balance: int
+    reserved: int
+    available: int
+    owed: int
+    spent_since: str | None
+    payment: DriversPayment | None
+    months: list[MonthOfHousehold]
+
+
+@ENDPOINTS.get(f"{ME}/money", Role.DRIVER, "conflict")
+async def get_money(request: Request) -> DriversMoney:
+    """Show what your household owes or has left, and what this month and the one before come to"""
+    own = household(request)
+    read = partial(owing, account=account_of(request), rule=own.rule, now=request.api.now())
+    found = await request.find(read, f"household {own.account}")
+    wallet, owed = found.wallet, max(0, -found.wallet.balance)
+    return DriversMoney(
+        currency=wallet.currency,
+        terms=wallet.terms,
+        balance=wallet.balance,
+        reserved=wallet.reserved,
+        available=wallet.available,
+        owed=owed,
+        spent_since=wallet.spent_since,
+        payment=_payment(found, owed),
+        months=found.months,
+    )
+
+
+def _payment(found: Owing, owed: int) -> DriversPayment | None:
+    """Return how to pay what is owed: with the reference of the newest statement, to the account of who bills now."""
+    from levity_trio.documents.qr import payment_code  # noqa: PLC0415 - its library takes memory, and is needed here only
+
+    owner, asked = found.owner, found.asked if owed else None
+    if owner is None or owner.bank_account is None:
+        return None
+    days = timedelta(owner.payment_days)
+    return DriversPayment(
+        payee=owner.party.name,
+        account=bank_accounts.grouped(owner.bank_account),
+        bank=owner.bank_name,
+        amount=owed or None,
+        reference=None if asked is None else asked.number,
+        due_on=None if asked is None or asked.closed_on is None else (asked.closed_on + days).isoformat(),
+        code=() if asked is None else payment_code(replace(asked, owner=owner, total=owed)),
+    )
 
 
 @ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")

@@ -9,6 +9,7 @@ leaves room. assets/chart.js shows the value under a finger.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 from itertools import count, pairwise
@@ -361,3 +362,16 @@ def sparkline(points: Sequence[tuple[float, float]]) -> Sparkline | None:
     places = [f"{width * (at - began) / lasts:.0f} {height - max(watts, 0) * scale:.1f}" for at, watts in points]
     line = "M" + "L".join(places)
     return Sparkline(f"{line}L{width} {height}L0 {height}Z", line, highest)
+
+
+QUIET: Final = 4
+"""Modules of the zone around a QR code."""
+
+
+def modules(rows: Sequence[str]) -> str:
+    """Return the dark modules of a QR code as a path: a bar for each run of them in a row."""
+    runs = ((run.start() + QUIET, y + QUIET, len(run[0])) for y, row in enumerate(rows) for run in _DARK.finditer(row))
+    return "".join(f"M{x} {y}h{length}v1h-{length}z" for x, y, length in runs)
+
+
+_DARK: Final = re.compile("1+")

@@ -164,7 +164,7 @@ OF_DRIVERS: Final = N_(
     (
         Section("Charge", DRIVERS, Role.DRIVER),
         Section("Sessions", f"{DRIVERS}sessions", Role.DRIVER),
-        Section("Statements", f"{DRIVERS}statements", Role.DRIVER),
+        Section("Costs", f"{DRIVERS}statements", Role.DRIVER),
         Section("Me", f"{DRIVERS}me", Role.DRIVER),
     )
 )

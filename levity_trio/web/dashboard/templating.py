@@ -163,6 +163,7 @@ def _environment() -> Environment:
         "clock": _element(shapes.clock),
         "hour": _element(lambda at, _now, zone: f"{in_zone(at, zone):%H:%M}"),
         "json": shapes.json_text,
+        "modules": charts.modules,
         "size": shapes.size,
         "state_of": state_of,
         "method": method,

@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 
 from levity_trio.billing.examples import BLOCKING, NET
+from levity_trio.billing.ledger import Kind
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.pages import driver
+from tests.documents import statements as forms
+from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import Biller, correct
 from tests.store.books import Station
+from tests.store.papers import Papers
 from tests.store.telling import charge as flow
+from tests.store.wallets import Purses
 from tests.web.api.driving import Driver, Yard
 from tests.web.dashboard.opening import Opening, attributes
 
@@ -271,6 +276,42 @@ async def test_a_session_in_doubt_says_so_and_then_who_decided(yard: Yard) -> No
     assert doubt not in words
     assert "cleo has corrected this session to 9.000 kWh, 13:30" in words.replace(" ,", ",")
     assert "Reason: read from its display" in words
+
+
+# What is owed
+
+
+@pytest.fixture
+def owed(yard: Yard) -> None:
+    """A statement asked Anna to pay; she owes a little less by now."""
+    papers = Papers(yard.books.connection)
+    papers.close(papers.draft((1, forms.with_windows(4))), papers.biller(forms.OWNER))
+    Purses(yard.books).enter(Kind.CORRECTION, -1234)
+
+
+@pytest.mark.usefixtures("owed")
+async def test_what_is_owed_can_be_paid_by_a_code(yard: Yard) -> None:
+    shown = await Opening(yard, yard.anna.caller).open(STATEMENTS)
+    assert "12.34 EUR to pay" in shown.words
+    assert "Scan it with your banking app. To Bauhof 12 eG Account" in shown.words
+    assert len(shown.html) < 25_000
+    money = await yard.anna.get("/money")
+    assert (money["owed"], money["payment"]["amount"], money["payment"]["reference"]) == (1234, 1234, "1")
+    said = ("BCD", "002", "1", "SCT", "", "Bauhof 12 eG", forms.IBAN, "EUR12.34", "", "", "1")
+    assert tuple(money["payment"]["code"]) == matrix("\n".join(said))
+    ben = (await Opening(yard, yard.ben.caller).open(STATEMENTS)).words
+    assert "Nothing to pay." in ben
+    assert "banking app" not in ben
+
+
+@pytest.mark.usefixtures("day_and_night")
+async def test_what_is_left_in_a_wallet(yard: Yard) -> None:
+    purses = Purses(yard.books)
+    purses.prepay()
+    purses.enter(Kind.TOP_UP, 5000)
+    words = (await Opening(yard, yard.anna.caller).open(STATEMENTS)).words
+    assert "50.00 EUR left in your wallet" in words
+    assert "March 2026 so far 0 sessions, 0.0 kWh" in words
 
 
 # Later

@@ -177,7 +177,8 @@ async def _read_statements(view: View) -> Values:
     if is_nobody(view):
         return {"is_nobody": True}
     found = await view.get(STATEMENTS, cursor=view.query.get("cursor"))
-    return {"is_nobody": False, "statements": found["data"], "cursor": found.get("next_cursor")}
+    money = None if "cursor" in view.query else await view.get("/api/me/money")
+    return {"is_nobody": False, "money": money, "statements": found["data"], "cursor": found.get("next_cursor")}
 
 
 async def _read_me(view: View) -> Values:
@@ -291,11 +292,11 @@ PAGES: Final = N_(
         ),
         _page(
             "/d/statements",
-            "Your statements",
+            "What you pay",
             "driver/statements.html",
             _read_statements,
             help="drivers/what-i-pay#look-at-a-statement",
-            section="Statements",
+            section="Costs",
         ),
         _page("/d/me", "You", "driver/me.html", _read_me, help="drivers/card-log-in-trouble", section="Me"),
     )
