@@ -321,7 +321,7 @@ class Listed(NamedTuple):
     parent_id_tag: str | None
 
     def withheld(self) -> Listed:
-        """Return the same tag where its account is spent (wallets.py)."""
+        """Return the same tag where it may charge nowhere at present (wallets.py)."""
         return self._replace(status="Blocked") if self.status == "Accepted" else self
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from levity_trio.access.places import ACCOUNT, OF_PLACE, TAG, Card, Places, Reason, card
 from levity_trio.access.wallets import Wallets
 from levity_trio.charging.names import EDGES
 from levity_trio.events import Event, TagChanged, TagsImported
@@ -42,19 +43,25 @@ class Unknown(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """An idTagInfo: its status, and the expiry and the parent of the tag. Times are in the database's format."""
+    """An idTagInfo: its status, and the expiry and the parent of the tag. Times are in the database's format.
+
+    `reason` is why a tag that may charge may not do so here or now.
+    """
 
     status: str
     expiry: str | None = None
     parent: str | None = None
+    reason: str | None = None
 
     @property
     def is_accepted(self) -> bool:
         return self.status == Status.ACCEPTED
 
-    def withheld(self) -> Verdict:
-        """Return the verdict on the same tag where its account is spent (wallets.py)."""
-        return self._replace(status=Status.BLOCKED) if self.is_accepted else self
+    def refused(self, reason: Reason | None) -> Verdict:
+        """Return the verdict on the same tag where it may not charge here or now (wallets.py, places.py)."""
+        if reason is None or not self.is_accepted:
+            return self
+        return self._replace(status=Status.INVALID if reason in OF_PLACE else Status.BLOCKED, reason=reason)
 
 
 class Tag(NamedTuple):
@@ -135,18 +142,21 @@ def concurrent(verdict: Verdict, tag: Tag | None, running: int) -> Verdict:
 
 
 class Index:
-    """All tags in memory, by their normal form. It follows the facts as they are committed.
+    """All tags in memory, by their normal form, whose they are, and where they may charge. It follows the facts as they
+    are committed.
 
     Each is packed into two bytes objects, so that 100,000 with different groups and expiries take 25 MB.
     """
 
-    __slots__ = ("_noted", "_packed", "imports", "policy", "wallets")
+    __slots__ = ("_missed", "_noted", "_packed", "imports", "places", "policy", "wallets")
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.wallets = Wallets()
+        self.places = Places()
         self._packed: dict[bytes, bytes] = {}
         self._noted: set[str] | None = None
+        self._missed: list[Event] | None = None
         self.imports = 0
         """The number of imports that were completed since the start."""
 
@@ -180,17 +190,46 @@ class Index:
         finally:
             self._noted = None
 
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Let what is stored of wallets and places be read and loaded; facts that come meanwhile are newer, or the
+        same."""
+        self._missed = missed = list[Event]()
+        try:
+            yield
+        finally:
+            self._missed = None
+        for event in missed:
+            self._follow(event)
+
     def judge(self, id_tag: str, at: str) -> Verdict:
-        """Return the verdict on a tag that is presented at this time."""
+        """Return the verdict on a tag that is presented at this time, wherever that is."""
         key = self.policy.key(id_tag)
-        verdict = self.policy.judge(key, self.find(key), at)
-        return verdict.withheld() if self.wallets.withhold(key, at) else verdict
+        return self.policy.judge(key, self.find(key), at).refused(self.wallets.withhold(key, at))
+
+    def refusal(self, key: str, charger: str, connector: int | None, at: str) -> Reason | None:
+        """Return why a tag may not charge at a connector, or (None) anywhere at a charger; None if it may."""
+        if self.policy.is_own(key):
+            return None
+        return self.places.refusal(charger, connector, at, lambda: self._card(key, at))
+
+    def _card(self, key: str, at: str) -> Card:
+        account, limits = self.wallets.account(key, at), self.places
+        own, of_account = limits.limit(TAG, key), limits.limit(ACCOUNT, account)
+        is_known, has_belonged = self.find(key) is not None, self.wallets.has_belonged(key, at)
+        return card(account, own, of_account, is_known=is_known, has_belonged=has_belonged)
 
     def observe(self, event: Event) -> None:
         """Follow a committed fact. What an import changes comes from its own task."""
-        self.wallets.observe(event)
+        if self._missed is not None:
+            self._missed.append(event)
+        self._follow(event)
         if isinstance(event, TagChanged):
             tag = Tag(event.status, event.expires_at, event.parent_id_tag, event.max_transactions)
             self.put(self.policy.key(event.id_tag), None if event.change == REMOVED else tag)
         elif isinstance(event, TagsImported):
             self.imports += 1
+
+    def _follow(self, event: Event) -> None:
+        self.wallets.observe(event)
+        self.places.observe(event)

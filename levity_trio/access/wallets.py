@@ -1,15 +1,23 @@
-"""The tags of spent accounts, in memory: whose tags are, and which prepaid accounts have nothing left.
+"""Whose tags are, in memory, and which accounts and tags may not charge now: prepaid ones that have nothing left, and
+those that have used what they may in this month.
 
-It follows the facts as they are committed. A tag is a spent account's while it belongs to it, wherever it is presented.
+It follows the facts as they are committed. A tag is an account's while it belongs to it, wherever it is presented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from levity_trio.events import Event, OwnershipChanged, WalletCovered, WalletSpent
+from levity_trio.access.places import ACCOUNT, TAG, Reason
+from levity_trio.events import (
+    Event,
+    MonthLimitLifted,
+    MonthLimitReached,
+    OwnershipChanged,
+    WalletCovered,
+    WalletSpent,
+)
 
 _NEVER: Final = "9999"
 """A text that sorts after all times."""
@@ -24,49 +32,58 @@ class OwnedTag(NamedTuple):
     since: str
     until: str | None
 
+    def covers(self, at: str) -> bool:
+        return self.since <= at < (self.until or _NEVER)
+
 
 class Wallets:
-    """All tags that belong or will belong to accounts, and the accounts that are spent."""
+    """All tags that belong, did or will belong to accounts, the accounts that are spent, and the limits reached."""
 
-    __slots__ = ("_noted", "_owned", "_spent")
+    __slots__ = ("_owned", "_reached", "_spent")
 
     def __init__(self) -> None:
         self._owned: dict[str, tuple[OwnedTag, ...]] = {}
         self._spent: set[int] = set()
-        self._noted: list[Event] | None = None
+        self._reached: dict[tuple[str, str], str] = {}
+        """The tags and accounts that have used what they may, and until when."""
 
-    def load(self, owned: Iterable[OwnedTag], spent: Iterable[int]) -> None:
+    def load(
+        self, owned: Iterable[OwnedTag], spent: Iterable[int], reached: Iterable[tuple[tuple[str, str], str]] = ()
+    ) -> None:
         """Take what is stored, before the first charger connects."""
         for one in owned:
             self._put(one)
         self._spent.update(spent)
+        self._reached.update(reached)
 
-    def withhold(self, key: str, at: str) -> bool:
-        """Whether a tag belongs to a spent account at this time."""
-        if not self._spent:
-            return False
-        periods = self._owned.get(key, ())
-        return any(one.since <= at < (one.until or _NEVER) and one.account in self._spent for one in periods)
+    def withhold(self, key: str, at: str) -> Reason | None:
+        """Return why a tag may not charge at this time: it belongs to a spent account, or a limit is reached."""
+        if not self._spent and not self._reached:
+            return None
+        account = self.account(key, at)
+        if account in self._spent:
+            return Reason.SPENT
+        until = max(self._reached.get((TAG, key), ""), self._reached.get((ACCOUNT, str(account)), ""))
+        return Reason.MONTH if at < until else None
 
-    @contextmanager
-    def loading(self) -> Iterator[None]:
-        """Let what is stored be read and loaded; facts that come meanwhile are newer than that, or the same."""
-        self._noted = noted = list[Event]()
-        try:
-            yield
-        finally:
-            self._noted = None
-        for event in noted:
-            self.observe(event)
+    def account(self, key: str, at: str) -> int | None:
+        """Return the account that a tag belongs to at a time."""
+        return next((one.account for one in self._owned.get(key, ()) if one.covers(at)), None)
+
+    def has_belonged(self, key: str, at: str) -> bool:
+        """Whether a tag belongs to an account, or did before."""
+        return any(one.since <= at for one in self._owned.get(key, ()))
 
     def observe(self, event: Event) -> None:
         """Follow a committed fact."""
-        if self._noted is not None:
-            self._noted.append(event)
         if isinstance(event, WalletSpent):
             self._spent.add(event.account)
         elif isinstance(event, WalletCovered):
             self._spent.discard(event.account)
+        elif isinstance(event, MonthLimitReached):
+            self._reached[event.what, event.key] = event.until
+        elif isinstance(event, MonthLimitLifted):
+            self._reached.pop((event.what, event.key), None)
         elif isinstance(event, OwnershipChanged) and event.what == "tag":
             self._follow(event)
 

@@ -30,7 +30,10 @@ from levity_trio.events import (
     ChargerBooted,
     ChargerConnected,
     Event,
+    LimitChanged,
     LocalListResumed,
+    MonthLimitLifted,
+    MonthLimitReached,
     OwnershipChanged,
     TagChanged,
     TagsImported,
@@ -41,7 +44,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads import Reader
-from levity_trio.store.reads.local_lists import next_turn, tags_to_renew
+from levity_trio.store.reads.local_lists import next_turn, refusals_to_renew, tags_to_renew
 from levity_trio.store.writes import local_lists as writes
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp
@@ -56,7 +59,10 @@ TAGS_AT_ONCE: Final = 500
 ACTIONS: Final = frozenset({SEND, ASK, READ, "ChangeConfiguration"})
 """Our CALLs whose end may change what is to be sent."""
 
-CHANGES_OF_TAGS: Final = (TagChanged, TagsImported, WalletSpent, WalletCovered, OwnershipChanged)
+CHANGES_OF_TAGS: Final = (
+    *(TagChanged, TagsImported, WalletSpent, WalletCovered, OwnershipChanged),
+    *(LimitChanged, MonthLimitReached, MonthLimitLifted),
+)
 """Facts after which a tag may have to be listed otherwise."""
 
 log = get_logger("system")
@@ -98,6 +104,9 @@ class LocalLists:
         """Note what is to be looked at after an event."""
         if isinstance(event, CHANGES_OF_TAGS):
             self._renew_at = min(self._renew_at, trio.current_time() + GATHER_SECONDS)
+        elif isinstance(event, ChargerBooted):  # its connectors may be known from now on
+            self._renew_at = min(self._renew_at, trio.current_time() + GATHER_SECONDS)
+            self._due[event.charger or ""] = None
         elif _concerns_a_list(event) and event.charger is not None:
             self._due[event.charger] = None
         else:
@@ -138,12 +147,17 @@ class LocalLists:
             tags = await self._reader.run(partial(tags_to_renew, at=at))
             for first in range(0, len(tags), TAGS_AT_ONCE):
                 await self._central.writer.run(writes.renew, tags[first : first + TAGS_AT_ONCE], at)
+            policy = self._central.policy
+            pairs = await self._reader.run(partial(refusals_to_renew, policy=policy, at=at))
+            for first in range(0, len(pairs), TAGS_AT_ONCE):
+                part = pairs[first : first + TAGS_AT_ONCE]
+                await self._central.writer.run(writes.renew_refusals, policy, part, at)
             turns_at = await self._reader.run(partial(next_turn, at=at))
         except Exception:
             self._renew_at = -math.inf
             raise
         self._turns_at = None if turns_at is None else datetime.fromisoformat(turns_at)
-        if tags:
+        if tags or pairs:
             self._due.update(dict.fromkeys(self._central.known))
 
     async def _decide(self, charger: str) -> None:
@@ -176,4 +190,4 @@ def _concerns_a_list(event: Event) -> bool:
     """Whether a list may have to be sent after this event, or another message about it."""
     if isinstance(event, CallAnswered | CallFailed):
         return event.action in ACTIONS
-    return isinstance(event, ChargerConnected | ChargerBooted | ChargerAdopted | LocalListResumed)
+    return isinstance(event, ChargerConnected | ChargerAdopted | LocalListResumed)

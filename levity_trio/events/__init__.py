@@ -113,10 +113,14 @@ class PingsSwitchedOff(Fact):
 
 @record
 class TagPresented(Fact):
-    """A charger asked to authorize an ID tag; `verdict` is the status returned."""
+    """A charger asked to authorize an ID tag; `verdict` is the status returned.
+
+    `reason` is why it may not charge here or now though it may charge: space, chargers, spent or month.
+    """
 
     id_tag: str
     verdict: str
+    reason: str | None = None
 
 
 @record
@@ -337,12 +341,16 @@ class TagsImported(Fact):
 
 @record
 class StartRefused(Fact):
-    """A transaction began with a tag that may not charge. It is stored with its energy; the charger was told."""
+    """A transaction began with a tag that may not charge. It is stored with its energy; the charger was told.
+
+    `reason` is that of TagPresented.
+    """
 
     transaction: int
     connector: int | None
     id_tag: str | None
     verdict: str
+    reason: str | None = None
 
 
 # Accounts and what belongs to them. Facts have the numbers of accounts, never names.
@@ -504,6 +512,55 @@ class WalletCovered(Fact):
     """An account that was spent may charge again: it has more available than its limit, or is postpaid."""
 
     account: int
+
+
+# Limits of cards and households. `what` is tag or account, `key` the normal form of the tag or the account's number.
+
+
+@record
+class LimitChanged(Fact):
+    """An operator, `by`, said where a card or a household may charge, and how much in a month; null: without a limit.
+
+    It may charge only at these `chargers`; one that works `everywhere` does so at spaces of others, too.
+    """
+
+    what: str
+    key: str
+    chargers: list[str] | None
+    everywhere: bool
+    month_wh: int | None
+    month_amount: int | None
+    by: str
+
+
+@record
+class MonthLimitNear(Fact):
+    """A card or a household has used four fifths of what it may in the `month`."""
+
+    what: str
+    key: str
+    month: str
+    until: str
+
+
+@record
+class MonthLimitReached(Fact):
+    """A card or a household has used what it may in the `month`: it is Blocked until the month is over."""
+
+    what: str
+    key: str
+    month: str
+    until: str
+
+
+@record
+class MonthLimitLifted(Fact):
+    """A card or a household may charge again in the `month`: its limit, or what it has used, is another one now."""
+
+    what: str
+    key: str
+    month: str
+    until: str
 
 
 # Meters of the house

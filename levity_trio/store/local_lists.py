@@ -19,8 +19,13 @@ _UPKEEP: Final = (
     " FROM local_list_upkeep WHERE cp_id = ?"
 )
 _LIMIT: Final = "SELECT value, is_known FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1"
-_TAG: Final = (
-    "SELECT tag, rank, id, id_tag, status, expires_at, parent_id_tag, first_revision, revision FROM listed_tag"
+_COLUMNS: Final = "tag, rank, id, id_tag, status, expires_at, parent_id_tag, first_revision, revision"
+_AT_CHARGER: Final = (
+    "(SELECT tag, CASE is_refused WHEN 1 THEN 1 ELSE rank END AS rank, id, id_tag, CASE WHEN is_refused = 1"
+    " AND status = 'Accepted' THEN 'Invalid' ELSE status END AS status, expires_at, parent_id_tag, first_revision,"
+    " CASE WHEN listed_refusal.revision > listed_tag.revision THEN listed_refusal.revision"
+    " ELSE listed_tag.revision END AS revision"
+    " FROM listed_tag LEFT JOIN listed_refusal ON cp_id = ? AND listed_id = id) AS listed_tag"
 )
 _BETWEEN: Final = "status IS NOT NULL AND (rank, id) > (?, ?) AND (rank, id) <= (?, ?)"
 LONGEST_LIMIT: Final = 9
@@ -114,37 +119,56 @@ def booted_at(rows: Rows, charger: str) -> datetime | None:
     return _moment(found[0][0]) if found else None
 
 
-def wanted(rows: Rows, in_all: int | None) -> Wanted:
+class Source:
+    """The tags as one charger should list them: Invalid where they may not charge there, and then behind all others."""
+
+    def __init__(self, rows: Rows, charger: str) -> None:
+        self._rows = rows
+        refuses = bool(rows("SELECT 1 FROM listed_refusal WHERE cp_id = ? LIMIT 1", (charger,)))
+        self._from = _AT_CHARGER if refuses else "listed_tag"
+        self._values: tuple[object, ...] = (charger,) if refuses else ()
+
+    def __call__(self, columns: str, rest: str = "", values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Return columns of the tags; `rest` follows the source in the statement."""
+        sql = f"SELECT {columns} FROM {self._from} {rest}"  # noqa: S608 - our own words
+        return self._rows(sql, (*self._values, *values))
+
+    def changed(self, revision: int, most: int) -> int:
+        """Count the tags that have changed since a revision, at most so many."""
+        some = f"SELECT 1 FROM {self._from} WHERE revision > ? LIMIT ?"  # noqa: S608 - our own words
+        found = self._rows(f"SELECT count(*) FROM ({some}) AS one", (*self._values, revision, most))  # noqa: S608
+        return int(found[0][0])
+
+
+def wanted(listed: Source, in_all: int | None) -> Wanted:
     """Return the list for a charger with room for `in_all` entries (None: any number)."""
-    revision = rows("SELECT coalesce(max(revision), 0) FROM listed_tag", ())[0][0]
-    total = rows("SELECT count(*) FROM listed_tag WHERE status IS NOT NULL", ())[0][0]
+    revision = listed("coalesce(max(revision), 0)")[0][0]
+    total = listed("count(*)", "WHERE status IS NOT NULL")[0][0]
     if in_all is None or total <= in_all:
         return Wanted(Content(revision, END), total)
-    return Wanted(Content(revision, _place_of(rows, in_all)), in_all, total - in_all)
+    return Wanted(Content(revision, _place_of(listed, in_all)), in_all, total - in_all)
 
 
-def changes(rows: Rows, have: Content | None, want: Wanted) -> int:
+def changes(listed: Source, have: Content | None, want: Wanted) -> int:
     """Count the tags that have changed since the list of a charger, as far as a full list is not shorter."""
     if have is None or have.revision == want.content.revision:
         return 0
-    changed = "SELECT count(*) FROM (SELECT 1 FROM listed_tag WHERE revision > ? LIMIT ?)"
-    return int(rows(changed, (have.revision, want.entries + 1))[0][0])
+    return listed.changed(have.revision, want.entries + 1)
 
 
-def behind(rows: Rows, have: Content | None, want: Wanted) -> int:
+def behind(listed: Source, have: Content | None, want: Wanted) -> int:
     """Count the tags that a charger does not have as they should be."""
     if have is None:
         return want.entries
-    missing = f"SELECT count(*) FROM listed_tag WHERE {_BETWEEN}"  # noqa: S608 - our own words
-    return int(rows(missing, (*have.upto, *want.content.upto))[0][0]) + want.changes
+    return int(listed("count(*)", f"WHERE {_BETWEEN}", (*have.upto, *want.content.upto))[0][0]) + want.changes
 
 
-def _place_of(rows: Rows, number: int) -> Place:
+def _place_of(listed: Source, number: int) -> Place:
     """Return the place of the n-th tag."""
     if number == 0:
         return BEGIN
-    nth = "SELECT rank, id FROM listed_tag WHERE status IS NOT NULL ORDER BY rank, id LIMIT 1 OFFSET ?"
-    return Place(*rows(nth, (number - 1,))[0])
+    nth = "WHERE status IS NOT NULL ORDER BY rank, id LIMIT 1 OFFSET ?"
+    return Place(*listed("rank, id", nth, (number - 1,))[0])
 
 
 class _Tag(NamedTuple):
@@ -155,19 +179,19 @@ class _Tag(NamedTuple):
     revision: int
 
 
-def _tags(rows: Rows, condition: str, *values: object) -> list[_Tag]:
-    found = rows(f"{_TAG} WHERE {condition}", values)
+def _tags(listed: Source, condition: str, *values: object) -> list[_Tag]:
+    found = listed(_COLUMNS, f"WHERE {condition}", values)
     return [_Tag(row[0], Place(*row[1:3]), Listed(*row[3:7]), *row[7:]) for row in found]
 
 
-def full(rows: Rows, want: Content, most: int) -> Part:
+def full(listed: Source, want: Content, most: int) -> Part:
     """Return the first entries of the whole list."""
     entries: dict[str, Any] = {}
-    upto = _extend(rows, BEGIN, want, most, entries)
+    upto = _extend(listed, BEGIN, want, most, entries)
     return Part(entries, Content(want.revision, upto), is_full=True)
 
 
-def difference(rows: Rows, have: Content, want: Content, most: int) -> Part:
+def difference(listed: Source, have: Content, want: Content, most: int) -> Part:
     """Return at most so many of the entries that make the one list out of the other.
 
     Tags beyond the end of the wanted list go first, to make room; if they are too many, a full list takes their place.
@@ -175,36 +199,36 @@ def difference(rows: Rows, have: Content, want: Content, most: int) -> Part:
     """
     entries: dict[str, Any] = {}
     upto, revision = min(have.upto, want.upto), have.revision
-    beyond = _beyond(rows, have, upto, most + 1)
+    beyond = _beyond(listed, have, upto, most + 1)
     if len(beyond) > most:
-        return full(rows, want, most)
+        return full(listed, want, most)
     entries.update((one.tag, _deleted(one)) for one in beyond)
     if len(entries) < most:
-        revision = _change(rows, have, Content(want.revision, upto), most, entries)
+        revision = _change(listed, have, Content(want.revision, upto), most, entries)
     if len(entries) < most and revision == want.revision and upto < want.upto:
-        upto = _extend(rows, upto, want, most, entries)
+        upto = _extend(listed, upto, want, most, entries)
     return Part(entries, Content(revision, upto), is_full=False)
 
 
-def _beyond(rows: Rows, have: Content, end: Place, most: int) -> list[_Tag]:
+def _beyond(listed: Source, have: Content, end: Place, most: int) -> list[_Tag]:
     """Return tags of the list that are beyond its new end.
 
     Those that have changed since may have another place now. At best they were where a tag that may charge is.
     """
     if end == have.upto:
         return []
-    same = _tags(rows, f"revision <= ? AND {_BETWEEN} LIMIT ?", have.revision, *end, *have.upto, most)
+    same = _tags(listed, f"revision <= ? AND {_BETWEEN} LIMIT ?", have.revision, *end, *have.upto, most)
     changed = "revision > ? AND first_revision <= ? AND (0, id) > (?, ?) AND (0, id) <= (?, ?) LIMIT ?"
-    return [*same, *_tags(rows, changed, have.revision, have.revision, *end, *have.upto, most)]
+    return [*same, *_tags(listed, changed, have.revision, have.revision, *end, *have.upto, most)]
 
 
-def _change(rows: Rows, have: Content, want: Content, most: int, entries: dict[str, Any]) -> int:
+def _change(listed: Source, have: Content, want: Content, most: int, entries: dict[str, Any]) -> int:
     """Add the next changes; return the revision up to which they are.
 
     A tag may have been in the list only if it existed at its revision, and was at best before its end.
     """
     room = most - len(entries)
-    tags = _tags(rows, "revision > ? ORDER BY revision LIMIT ?", have.revision, room)
+    tags = _tags(listed, "revision > ? ORDER BY revision LIMIT ?", have.revision, room)
     for tag in tags:
         if tag.listed.status is not None and tag.place <= want.upto:
             entries[tag.tag] = entry(tag.listed)
@@ -213,10 +237,10 @@ def _change(rows: Rows, have: Content, want: Content, most: int, entries: dict[s
     return want.revision if len(tags) < room else tags[-1].revision
 
 
-def _extend(rows: Rows, upto: Place, want: Content, most: int, entries: dict[str, Any]) -> Place:
+def _extend(listed: Source, upto: Place, want: Content, most: int, entries: dict[str, Any]) -> Place:
     """Add tags at the end of the list; return its new end."""
     room = most - len(entries)
-    found = _tags(rows, f"{_BETWEEN} ORDER BY rank, id LIMIT ?", *upto, *want.upto, room)
+    found = _tags(listed, f"{_BETWEEN} ORDER BY rank, id LIMIT ?", *upto, *want.upto, room)
     entries.update({one.tag: entry(one.listed) for one in found})
     return want.upto if len(found) < room else found[-1].place
 

@@ -49,7 +49,7 @@ def test_the_policy(policy: Policy, id_tag: str, tag: Tag | None, running: int) 
     shown = policy.judge(policy.key(id_tag), tag, AT)
     assert concurrent(shown, tag, running).status == expected(policy, id_tag, tag, running)
     assert shown.status == expected(policy, id_tag, tag, 0)  # never ConcurrentTx for an Authorize
-    assert shown[1:] == ((None, None) if tag is None else (tag.expires_at, tag.parent))
+    assert (shown.expiry, shown.parent) == ((None, None) if tag is None else (tag.expires_at, tag.parent))
 
 
 # The normal form

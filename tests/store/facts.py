@@ -81,6 +81,8 @@ def add_facts(books: Books, station: Station) -> None:
     closed_statement(books)
     of_terms = "account_id, kind, limit_amount, since, set_by, reason"
     add(f"INSERT INTO wallet_terms ({of_terms}) VALUES (1, 'prepaid', 0, '', '', '')")
+    of_limits = "what, key, id_tag, is_everywhere, since, set_by"
+    add(f"INSERT INTO usage_limit ({of_limits}) VALUES ('tag', 'a', 'A', 0, '', '')")
     of_deletion = "account_id, keep_years, reason, deleted_at, deleted_by"
     add(f"INSERT INTO personal_deletion ({of_deletion}) VALUES (1, 10, '', '', 'anna')")
     add("INSERT INTO lost_statements (first, last, restored_at) VALUES (2, 3, '')")

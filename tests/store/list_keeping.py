@@ -15,7 +15,7 @@ import orjson
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.tags import Tags
-from levity_trio.store.reads.local_lists import LocalListStatus, next_turn, statuses, tags_to_renew
+from levity_trio.store.reads.local_lists import LocalListStatus, next_turn, refusals_to_renew, statuses, tags_to_renew
 from levity_trio.store.writes import commands, local_lists, responses, sessions, tags
 from levity_trio.store.writes.commands import Draft, Taken
 from levity_trio.store.writes.responses import CommandEnd, state_for
@@ -68,6 +68,8 @@ class Keeping:
         """Bring the tags that have changed into the lists."""
         found: list[str] = self._read(partial(tags_to_renew, at=self.books.at))
         self.books.run(local_lists.renew, found, self.books.at)
+        pairs = self._read(partial(refusals_to_renew, policy=self.books.policy, at=self.books.at))
+        self.books.run(local_lists.renew_refusals, self.books.policy, pairs, self.books.at)
         return found
 
     def next_turn(self) -> str | None:
@@ -77,7 +79,9 @@ class Keeping:
     def status(self) -> LocalListStatus:
         lines = [self.station.name] if self.is_open else []
         found: LocalListStatus
-        (found,) = self._read(partial(statuses, charger=None, now=self.books.now, open_lines=lines, is_on=True))
+        (found,) = self._read(
+            partial(statuses, charger=self.station.name, now=self.books.now, open_lines=lines, is_on=True)
+        )
         return found
 
     def _read(self, read: Any) -> Any:

@@ -27,6 +27,7 @@ BOUNDED = {
     "meter",
     *("wallet", "payment_service", "personal_deletion", "lost_statements"),
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
+    *("usage_limit", "refused_card", "month_standing"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {
@@ -44,6 +45,8 @@ OF_THE_PRESENT = {
     "cp_err_open": "only faults of now",
     "configuration_template_name": "only templates of now",
     "listed_tag_place": "only tags of now",
+    "listed_refusal_now": "only tags of now",
+    "ownership_exclusive": "a few for each space",
     "tag_listed": "only tags of now",
     "tag_key": "only tags of now",
     "certificate_request_open": "only requests that are not settled yet",
@@ -56,6 +59,7 @@ PERMITTED = {
     "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": "from the newest run on",
     "imported_from IS NULL": "a page of the newest; imported ones are one for each charger",
     "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
+    "FROM listed_tag LEFT JOIN listed_refusal": "only tags of now, at a charger that refuses some",
     "FROM each": "a row for each connector",
     "tx_by_time": "a page of a list, in the order of the index",
     "FROM habit": "a few for each connector",

@@ -2,11 +2,13 @@
 
 import sqlite3
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 
+from levity_trio.access.tags import Verdict
 from levity_trio.events import CallFailed, DataTransferred, MessageSetAside, TagPresented
 from levity_trio.store.writes import authorization, commands, notices, responses, sessions
 from levity_trio.store.writes.set_aside import count_repairs, set_aside
@@ -299,7 +301,7 @@ def test_repairs_are_counted_by_charger_firmware_and_kind(books: Books, station:
 
 
 def test_a_tag_that_is_shown_is_a_fact(books: Books, station: Station) -> None:
-    station.write(authorization.present, "TAG", "Accepted", None)
+    station.write(partial(authorization.present, is_asked=False), "tag", "TAG", Verdict("Accepted"))
     (fact,) = books.recorded(TagPresented)
     assert (fact.id_tag, fact.verdict) == ("TAG", "Accepted")
 
@@ -332,7 +334,7 @@ def test_whatever_a_charger_causes_names_its_session(books: Books, station: Stat
     station.stop(-1, 1)
     answer(station, send(station), "GetConfiguration", {"configurationKey": [{"key": "a", "readonly": True}]})
     station.write(responses.settle, responses.CommandEnd(1, "Reset", "timed out"))
-    station.write(authorization.present, "TAG", "Accepted", None)
+    station.write(partial(authorization.present, is_asked=False), "tag", "TAG", Verdict("Accepted"))
     station.start(2500)
     station.lose()
     assert books.rows("SELECT kind FROM event WHERE session_id IS NULL") == [("ServerStarted",)]

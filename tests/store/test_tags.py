@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from levity_trio.access.tags import Policy, Unknown
+from levity_trio.access.tags import Policy, Unknown, Verdict
 from levity_trio.events import StartRefused, TagChanged, TagsImported
 from levity_trio.store.writes import authorization, tags
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
@@ -111,7 +112,7 @@ def test_a_repeated_start_gets_its_first_answer_for_ever(closed: Books, station:
     station.stop(first.transaction, 5000)
     closed.run(tags.remove, closed.policy, "Card", closed.at, "anna")
     assert station.start_with_verdict(1000, 1, "Card", sent) == first
-    assert first.verdict == ("Accepted", TOMORROW, "family")
+    assert first.verdict == ("Accepted", TOMORROW, "family", None)
 
 
 def test_too_many_at_once(closed: Books, station: Station) -> None:
@@ -216,7 +217,7 @@ def test_a_stop_is_answered_with_the_state_of_its_tag(closed: Books, station: St
 def test_a_start_with_an_unknown_tag_asks(books: Books, station: Station) -> None:
     books.policy = Policy(Unknown.ASK)
     assert start(station, "New")[1] == "Invalid"
-    station.write(authorization.present, " new", "Invalid", "new")
+    station.write(partial(authorization.present, is_asked=True), "new", " new", Verdict("Invalid"))
     assert books.rows("SELECT key, id_tag, cp_id, count FROM asked_tag") == [("new", " new", "CP-1", 2)]
     add(books, "New")
     assert books.count("asked_tag") == 0

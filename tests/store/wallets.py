@@ -64,7 +64,7 @@ class Purses(House):
         for fact in self.books.facts:
             followed.observe(fact)
         with reading(self.books) as db:
-            begun.wallets.load(tags_owned_after(db, 0, 1000, self.books.at), spent_accounts(db))
+            begun.wallets.load(tags_owned_after(db, 0, 1000), spent_accounts(db))
         found = {index.judge(id_tag, self.books.at).status for index in (followed, begun)}
         (status,) = found
         return status

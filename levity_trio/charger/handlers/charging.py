@@ -36,16 +36,19 @@ SECONDS = len("2026-03-01T12:00:00")
 
 async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
     """§4.1: authorize an ID tag, from memory. The response promises no storage, so it does not wait for the disk."""
-    policy, id_tag = exchange.policy, request.id_tag
+    policy, id_tag, tags, at = exchange.policy, request.id_tag, exchange.central.tags, exchange.origin.received_at
     key = policy.key(id_tag)
-    tag = exchange.central.tags.find(key)
-    verdict = policy.judge(key, tag, exchange.origin.received_at)
-    if exchange.central.tags.wallets.withhold(key, exchange.origin.received_at):
-        verdict = verdict.withheld()
-    elif policy.is_asked_outside(key, tag):
+    tag = tags.find(key)
+    verdict, is_asked = policy.judge(key, tag, at), policy.is_asked_outside(key, tag)
+    reason = tags.wallets.withhold(key, at)
+    if reason is None and (verdict.is_accepted or is_asked):
+        reason = tags.refusal(key, exchange.charger, None, at)
+    if reason is not None:
+        verdict = verdict.refused(reason)
+    elif is_asked:
         verdict = await _ask_outside(exchange, id_tag, None) or verdict
-    asked = key if policy.is_asked(key, tag) else None
-    await exchange.note(authorization.present, id_tag, verdict.status, asked)
+    present = partial(authorization.present, is_asked=policy.is_asked(key, tag))
+    await exchange.note(present, key, id_tag, verdict)
     return call_result.Authorize(id_tag_info=_told(exchange, verdict))
 
 

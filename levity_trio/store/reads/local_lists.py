@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from levity_trio.access.local_lists import ASKER, Known, Line, State, plan
+from levity_trio.access.places import ACCOUNT, TAG, Card, Places, card, refusal
+from levity_trio.access.tags import Policy
 from levity_trio.records import record
 from levity_trio.store import local_lists as stored
+from levity_trio.store import places
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
+from levity_trio.store.local_lists import Source
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.wallets import SPENT_KEYS
+from levity_trio.store.wallets import WITHHELD_KEYS
 
 OFF: Final = "off"
 _NOW: Final = (
     "CASE WHEN tag.status <> 'Accepted' THEN tag.status WHEN tag.expires_at <= ?1 THEN 'Expired'"
-    f" WHEN tag.key IN ({SPENT_KEYS}) THEN 'Blocked' ELSE tag.status END"
+    f" WHEN tag.key IN ({WITHHELD_KEYS}) THEN 'Blocked' ELSE tag.status END"
 )
 _CHANGED: Final = (
     "SELECT lower(trim(tag.id_tag)) FROM tag LEFT JOIN listed_tag AS listed"  # noqa: S608 - our own words
@@ -36,11 +40,28 @@ _OF_SPENT: Final = (
     "FROM wallet INDEXED BY wallet_spent CROSS JOIN ownership USING (account_id)"
     " WHERE spent_since IS NOT NULL AND what = 'tag' AND voided_at IS NULL"
 )
+_REFUSED: Final = "SELECT listed_id FROM listed_refusal WHERE cp_id = ? AND is_refused = 1"
+_KEPT: Final = "SELECT cp_id, listed_id FROM listed_refusal WHERE is_refused = 1"
+_LISTED: Final = (
+    "SELECT listed_tag.id, key FROM tag JOIN listed_tag ON listed_tag.tag = lower(trim(tag.id_tag))"
+    " WHERE ended_at IS NULL AND listed_tag.status IS NOT NULL"
+)
+_OWNED: Final = (
+    "SELECT key, account_id, since, coalesce(until, '9999') FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
+    " AND since <= ?"
+)
+_EXCLUSIVE: Final = "FROM ownership INDEXED BY ownership_exclusive WHERE is_exclusive = 1 AND voided_at IS NULL"
+_OF_TAGS: Final = f"FROM ownership WHERE what = 'tag' AND voided_at IS NULL AND EXISTS (SELECT 1 {_EXCLUSIVE})"
 _TURNS: Final = (
     "SELECT min(at) FROM (SELECT min(expires_at) AS at FROM listed_tag"  # noqa: S608 - our own words
     " WHERE status = 'Accepted' AND expires_at IS NOT NULL"
     f" UNION ALL SELECT min(since) {_OF_SPENT} AND since > ?1"
-    f" UNION ALL SELECT min(until) {_OF_SPENT} AND until > ?1)"
+    f" UNION ALL SELECT min(until) {_OF_SPENT} AND until > ?1"
+    " UNION ALL SELECT min(until) FROM month_standing WHERE reached_at IS NOT NULL AND until > ?1"
+    f" UNION ALL SELECT min(since) {_EXCLUSIVE} AND since > ?1"
+    f" UNION ALL SELECT min(until) {_EXCLUSIVE} AND until > ?1"
+    f" UNION ALL SELECT min(since) {_OF_TAGS} AND since > ?1"
+    f" UNION ALL SELECT min(until) {_OF_TAGS} AND until > ?1) AS turns"
 )
 _UNDER_WAY: Final = (
     "SELECT 1 FROM command WHERE cp_id = ? AND state = 'queued' AND (asked_by = ? OR action = 'SendLocalList')"
@@ -90,6 +111,40 @@ def tags_to_renew(db: Database, at: str) -> list[str]:
     return [tag for (tag,) in found]
 
 
+def refusals_to_renew(db: Database, policy: Policy, at: str) -> list[tuple[str, int]]:
+    """Return the tags, by their rows in the lists, that are listed at a charger as if they might charge there and may
+    not, or the other way round."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    return sorted({*rows(_KEPT, ())} ^ {*_refused(rows, policy, at)})
+
+
+def _refused(rows: Rows, policy: Policy, at: str) -> Iterator[tuple[str, int]]:
+    """Yield which tags may charge nowhere at which chargers."""
+    known = Places()
+    known.load(places.spaces(rows), places.connectors(rows), places.limits(rows))
+    if known.are_for_all:
+        return
+    now, before = dict[str, int](), set[str]()
+    for key, account, _, until in rows(_OWNED, (at,)):
+        before.add(key)
+        if until > at:
+            now[key] = account
+    cards = [
+        (number, _card(known, key, now.get(key), has_belonged=key in before))
+        for number, key in rows(_LISTED, ())
+        if not policy.is_own(key)
+    ]
+    for (charger,) in rows("SELECT id FROM cp", ()):
+        accounts = known.admitted(charger, None, at)
+        yield from ((charger, number) for number, one in cards if refusal(one, charger, accounts) is not None)
+
+
+def _card(known: Places, key: str, account: int | None, *, has_belonged: bool) -> Card:
+    own, of_account = known.limit(TAG, key), known.limit(ACCOUNT, account)
+    return card(account, own, of_account, is_known=True, has_belonged=has_belonged)
+
+
 def next_turn(db: Database, at: str) -> str | None:
     """Return when time alone changes the lists: a tag expires, or comes to or from a spent account."""
     ((turn,),) = db.execute(_TURNS, (at,)).fetchall()
@@ -107,9 +162,9 @@ def statuses(
 
 
 def _status(rows: Rows, charger: str, now: datetime, *, is_open: bool, is_on: bool) -> LocalListStatus:
-    known, limits = stored.known(rows, charger) or Known(), stored.limits(rows, charger)
-    want = stored.wanted(rows, limits.in_all)
-    want = replace(want, changes=stored.changes(rows, known.content, want))
+    known, limits, listed = stored.known(rows, charger) or Known(), stored.limits(rows, charger), Source(rows, charger)
+    want = stored.wanted(listed, limits.in_all)
+    want = replace(want, changes=stored.changes(listed, known.content, want))
     line = Line(
         is_open=is_open,
         is_busy=bool(rows(_UNDER_WAY, (charger, ASKER, charger, ASKER))),
@@ -126,7 +181,7 @@ def _status(rows: Rows, charger: str, now: datetime, *, is_open: bool, is_on: bo
         version=known.version,
         entries=want.entries,
         left_out=want.left_out,
-        behind=stored.behind(rows, known.content, want),
+        behind=stored.behind(listed, known.content, want),
         told_at=_text(columns["told_at"]),
         failures=known.failures,
         failing_since=_text(columns["failing_since"]),
@@ -167,7 +222,8 @@ def left_out(db: Database, charger: str, wanted: Wanted) -> ListPage[LeftOutTag]
     """Return a page of the tags for which a charger has no room. Raises NoPage."""
     db.execute("BEGIN")
     rows = rows_of(db)
-    end = stored.wanted(rows, stored.limits(rows, charger).in_all).content.upto
-    branch = Branch("listed_tag", [Condition("status IS NOT NULL AND (rank, id) > (?, ?)", tuple(end))])
+    end = stored.wanted(Source(rows, charger), stored.limits(rows, charger).in_all).content.upto
+    rank = f"CASE WHEN id IN ({_REFUSED}) THEN 1 ELSE rank END"
+    branch = Branch("listed_tag", [Condition(f"status IS NOT NULL AND ({rank}, id) > (?, ?)", (charger, *end))])
     listing = Listing([branch], order=("rank", "id"), is_newest_first=False)
     return read_page(db, listing, wanted, _LEFT_OUT.by_id(db, "listed_tag"))

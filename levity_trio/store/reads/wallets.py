@@ -161,12 +161,18 @@ def spent_accounts(db: Database) -> list[int]:
     return [account for (account,) in found.fetchall()]
 
 
-def tags_owned_after(db: Database, last: int, most: int, at: str) -> Sequence[OwnedTag]:
-    """Return the next tags that belong or will belong to accounts at a time, in the order of their rows."""
+def limits_reached(db: Database, at: str) -> list[tuple[tuple[str, str], str]]:
+    """Return the tags and accounts that have used what they may, and until when."""
+    found = db.execute("SELECT what, key, until FROM month_standing WHERE reached_at IS NOT NULL AND until > ?", (at,))
+    return [((what, key), until) for what, key, until in found.fetchall()]
+
+
+def tags_owned_after(db: Database, last: int, most: int) -> Sequence[OwnedTag]:
+    """Return the next tags that belong to accounts, did or will, in the order of their rows."""
     rows = db.execute(
         "SELECT id, key, account_id, since, until FROM ownership WHERE id > ? AND what = 'tag' AND voided_at IS NULL"
-        " AND coalesce(until, '9999') > ? ORDER BY id LIMIT ?",
-        (last, at, most),
+        " ORDER BY id LIMIT ?",
+        (last, most),
     )
     return [OwnedTag(*row) for row in rows.fetchall()]
 

@@ -24,9 +24,10 @@ from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.belongings import owned_tags_after
+from levity_trio.store.reads.places import load_places
 from levity_trio.store.reads.tags import KeyedTag, tags_after
-from levity_trio.store.reads.wallets import spent_accounts, tags_owned_after
-from levity_trio.store.writes import ownership, tags
+from levity_trio.store.reads.wallets import limits_reached, spent_accounts, tags_owned_after
+from levity_trio.store.writes import limits, ownership, tags
 from levity_trio.store.writes.ownership import SameTag
 from levity_trio.store.writes.tags import Change, TagInUse
 from levity_trio.wire.times import stamp
@@ -198,13 +199,14 @@ async def _read_page(reader: Reader, index: Index, last: int) -> list[tuple[str,
 
 
 async def _load_owned(reader: Reader, index: Index, at: str) -> None:
-    """Bring into memory whose tags are, and which accounts are spent."""
+    """Bring into memory whose tags are, which may not charge now, and who may charge where."""
     last = 0
-    with index.wallets.loading():
-        index.wallets.load((), await reader.run(spent_accounts))
-        while owned := await reader.run(partial(tags_owned_after, last=last, most=ROWS_AT_ONCE, at=at)):
+    with index.loading():
+        index.wallets.load((), await reader.run(spent_accounts), await reader.run(partial(limits_reached, at=at)))
+        while owned := await reader.run(partial(tags_owned_after, last=last, most=ROWS_AT_ONCE)):
             index.wallets.load(owned, ())
             last = owned[-1].id
+        index.places.load(*await reader.run(load_places))
 
 
 async def _rekey_owned(writer: Writer, reader: Reader, index: Index) -> None:
@@ -215,6 +217,7 @@ async def _rekey_owned(writer: Writer, reader: Reader, index: Index) -> None:
         last = rows[-1].id
         keyed = [(row.id, index.policy.key(row.id_tag), row) for row in rows]
         changed += [(number, key, row.id_tag) for number, key, row in keyed if key != row.key]
+    await writer.run(limits.rekey, index.policy)
     if not changed:
         return
     try:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from levity_trio.access.places import OF_PLACE
 from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
 from levity_trio.billing.ownership import Charged
 from levity_trio.events import StartRefused, TagPresented
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.wallets import OF_SPENT, is_withheld
+from levity_trio.store.places import refusal
+from levity_trio.store.wallets import withheld, withheld_tag
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.origin import Origin
 
@@ -29,20 +31,42 @@ _RUNNING = (
 )
 
 
-def present(db: UnitOfWork, origin: Origin, id_tag: str, status: str, requested: str | None) -> None:
-    """Record that a tag was presented, and the answer; `requested` is its normal form if an operator is to be asked."""
-    db.record(
-        TagPresented(charger=origin.charger, at=origin.received_at, id_tag=id_tag, verdict=status), origin.session
-    )
-    if requested is not None:
-        tags.ask(db, origin, requested, id_tag)
+REFUSED_OF_CHARGER: Final = 20
+"""Refused cards that are listed for each charger; a further one replaces the one that was refused longest ago."""
+_REFUSED: Final = (
+    "INSERT INTO refused_card (cp_id, key, conn_id, id_tag, reason, first_at, last_at, count)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1) ON CONFLICT (cp_id, key) DO UPDATE SET conn_id = ?3, id_tag = ?4,"
+    " reason = ?5, last_at = ?6, count = refused_card.count + 1"
+)
+_TOO_MANY: Final = (
+    "DELETE FROM refused_card WHERE cp_id = ?1 AND key IN"
+    " (SELECT key FROM refused_card WHERE cp_id = ?1 ORDER BY last_at DESC, key LIMIT -1 OFFSET ?2)"
+)
+
+
+def present(db: UnitOfWork, origin: Origin, key: str, id_tag: str, told: Verdict, *, is_asked: bool) -> None:
+    """Record that a tag was presented, and the answer; list it if an operator `is_asked` about it."""
+    at = origin.received_at
+    fact = TagPresented(charger=origin.charger, at=at, id_tag=id_tag, verdict=told.status, reason=told.reason)
+    db.record(fact, origin.session)
+    if is_asked:
+        tags.ask(db, origin, key, id_tag)
+    _list_refused(db, origin, None, key, id_tag, told.reason)
+
+
+def _list_refused(
+    db: UnitOfWork, origin: Origin, connector: int | None, key: str, id_tag: str, reason: str | None
+) -> None:
+    """List a card that may not charge at this place, among the last ones of its charger."""
+    if reason in OF_PLACE:
+        db.execute(_REFUSED, (origin.charger, key, connector or 0, id_tag, reason, origin.received_at))
+        db.execute(_TOO_MANY, (origin.charger, REFUSED_OF_CHARGER))
 
 
 def judge(db: UnitOfWork, policy: Policy, id_tag: str, at: str) -> Verdict:
     """Return the verdict on a tag, whatever else it is charging."""
     key = policy.key(id_tag)
-    verdict = policy.judge(key, _tag(db, key), at)
-    return verdict.withheld() if db.row(OF_SPENT, (at, key)) else verdict
+    return policy.judge(key, _tag(db, key), at).refused(withheld_tag(db.rows, key, at))
 
 
 def judge_start(db: UnitOfWork, policy: Policy, origin: Origin, connector: int | None, id_tag: str) -> Judged:
@@ -51,22 +75,29 @@ def judge_start(db: UnitOfWork, policy: Policy, origin: Origin, connector: int |
     tag = _tag(db, key)
     if policy.is_asked(key, tag):
         tags.ask(db, origin, key, id_tag)
-    verdict = policy.judge(key, tag, origin.received_at)
+    at, is_asked = origin.received_at, policy.is_asked_outside(key, tag)
+    verdict = policy.judge(key, tag, at)
+    reason = withheld(db.rows, policy, Charged(key, origin.charger, connector, at))
+    if reason is None and (verdict.is_accepted or is_asked):
+        reason = refusal(db.rows, policy, key, origin.charger, connector, at)
+    if reason is not None:
+        _list_refused(db, origin, connector, key, id_tag, reason)
+        return Judged(verdict.refused(reason))
     if tag is not None and tag.most is not None:
         verdict = concurrent(verdict, tag, _running(db, policy, key, origin.charger, connector))
-    if is_withheld(db.rows, policy, Charged(key, origin.charger, connector, origin.received_at)):
-        return Judged(verdict.withheld())
-    return Judged(verdict, policy.is_asked_outside(key, tag))
+    return Judged(verdict, is_asked)
 
 
 def settle(db: UnitOfWork, origin: Origin, transaction: int, verdict: Verdict) -> Verdict:
     """Store what the outside authorizer said of a transaction; return the verdict that holds, the first one stored."""
     stored = (
-        "UPDATE tx SET verdict = ?, verdict_expiry = ?, verdict_parent = ?, is_asked = 0 WHERE id = ? AND is_asked = 1"
+        "UPDATE tx SET (verdict, verdict_expiry, verdict_parent, verdict_reason, is_asked) = (?, ?, ?, ?, 0)"
+        " WHERE id = ? AND is_asked = 1"
     )
     if db.changed(stored, (*verdict, transaction)):
         record_refusal(db, origin, transaction, verdict)
-    found = db.row("SELECT verdict, verdict_expiry, verdict_parent FROM tx WHERE id = ?", (transaction,))
+    told = "SELECT verdict, verdict_expiry, verdict_parent, verdict_reason FROM tx WHERE id = ?"
+    found = db.row(told, (transaction,))
     return verdict if found is None else Verdict(*found)
 
 
@@ -99,6 +130,7 @@ def record_refusal(db: UnitOfWork, origin: Origin, transaction: int, verdict: Ve
         connector=connector,
         id_tag=id_tag,
         verdict=verdict.status,
+        reason=verdict.reason,
     )
     db.record(fact, origin.session)
 

@@ -14,12 +14,15 @@ from typing import Final
 
 from levity_trio.access import local_lists as policy
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND, Answer, Known, Line, Listed, Sent, Step, Wanted
+from levity_trio.access.tags import Policy
 from levity_trio.events import LocalListFailing, LocalListPaused, LocalListResumed
 from levity_trio.operations.answers import status_of
 from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED
 from levity_trio.store import local_lists as stored
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
-from levity_trio.store.wallets import OF_SPENT
+from levity_trio.store.local_lists import Source
+from levity_trio.store.places import refusal
+from levity_trio.store.wallets import withheld_tag
 from levity_trio.store.writes.commands import Message
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
@@ -57,9 +60,10 @@ def decide(db: UnitOfWork, charger: str, now: datetime, *, is_open: bool) -> tup
     before = stored.known(db.rows, charger) or Known()
     looked_at = db.rows("SELECT command_id FROM local_list_upkeep WHERE cp_id = ?", (charger,))[0][0]
     upkeep, limits = _Upkeep(charger, before, looked_at), stored.limits(db.rows, charger)
-    want = stored.wanted(db.rows, limits.in_all)
+    listed = stored.Source(db.rows, charger)
+    want = stored.wanted(listed, limits.in_all)
     _take_in(db, upkeep, want, now)
-    want = replace(want, changes=stored.changes(db.rows, upkeep.known.content, want))
+    want = replace(want, changes=stored.changes(listed, upkeep.known.content, want))
     line = Line(
         is_open=is_open,
         is_busy=upkeep.is_busy,
@@ -67,7 +71,7 @@ def decide(db: UnitOfWork, charger: str, now: datetime, *, is_open: bool) -> tup
         booted_at=stored.booted_at(db.rows, charger),
     )
     planned = policy.plan(upkeep.known, want, line, now)
-    message = None if planned.step is None else _next(db, upkeep, want, planned.step, limits.at_once)
+    message = None if planned.step is None else _next(listed, upkeep, want, planned.step, limits.at_once)
     _store(db, upkeep, before, looked_at, now)
     is_on_its_way = planned.step is not None and message is None
     return message, now if is_on_its_way else planned.again_at
@@ -123,7 +127,7 @@ def _pause(db: UnitOfWork, upkeep: _Upkeep, command: int, by: str | None, at: st
     upkeep.known = replace(upkeep.known, is_paused=True, content=None, sent=None)
 
 
-def _next(db: UnitOfWork, upkeep: _Upkeep, want: Wanted, step: Step, at_once: int | None) -> Message | None:
+def _next(listed: Source, upkeep: _Upkeep, want: Wanted, step: Step, at_once: int | None) -> Message | None:
     """Return the next message, None where only the number of the revision moves on."""
     if step is Step.LIMITS:
         return Message(READ, {"key": list(policy.LIMIT_KEYS)})
@@ -132,9 +136,9 @@ def _next(db: UnitOfWork, upkeep: _Upkeep, want: Wanted, step: Step, at_once: in
     known = upkeep.known
     most = policy.part_size(at_once, known.failures)
     if step is Step.FULL or known.content is None:
-        part = stored.full(db.rows, want.content, most)
+        part = stored.full(listed, want.content, most)
     else:
-        part = stored.difference(db.rows, known.content, want.content, most)
+        part = stored.difference(listed, known.content, want.content, most)
     if not part.entries and not part.is_full:
         upkeep.known = replace(known, content=part.content)
         return None
@@ -185,7 +189,7 @@ def renew(db: UnitOfWork, tags: Sequence[str], at: str) -> None:
         if present is not None:
             id_tag, status, expires_at, parent_id_tag, key = present
             listed = policy.listed(id_tag, status, expires_at, parent_id_tag, at)
-            _list(db, tag, before, listed.withheld() if db.row(OF_SPENT, (at, key)) else listed)
+            _list(db, tag, before, listed.withheld() if withheld_tag(db.rows, key, at) else listed)
         elif before is not None:
             _list(db, tag, before, Listed(*before)._replace(status=None))
 
@@ -193,10 +197,37 @@ def renew(db: UnitOfWork, tags: Sequence[str], at: str) -> None:
 def _list(db: UnitOfWork, tag: str, before: Row | None, listed: Listed) -> None:
     if before == listed:
         return
-    ((newest,),) = db.rows("SELECT coalesce(max(revision), 0) FROM listed_tag")
     db.execute(
         "INSERT INTO listed_tag (tag, id_tag, status, expires_at, parent_id_tag, first_revision, revision)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (tag) DO UPDATE SET id_tag = ?2, status = ?3,"
         " expires_at = ?4, parent_id_tag = ?5, revision = ?6",
-        (tag, *listed, newest + 1),
+        (tag, *listed, _next_revision(db)),
     )
+
+
+_NEWEST: Final = (
+    "SELECT max(revision) FROM (SELECT coalesce(max(revision), 0) AS revision FROM listed_tag"
+    " UNION ALL SELECT coalesce(max(revision), 0) FROM listed_refusal) AS newest"
+)
+_KEY: Final = (
+    "SELECT key FROM tag WHERE lower(trim(id_tag)) = (SELECT tag FROM listed_tag WHERE id = ?) AND ended_at IS NULL"
+)
+_REFUSED: Final = (
+    "INSERT INTO listed_refusal (cp_id, listed_id, is_refused, revision) VALUES (?1, ?2, ?3, ?4)"
+    " ON CONFLICT (cp_id, listed_id) DO UPDATE SET is_refused = ?3, revision = ?4"
+)
+
+
+def _next_revision(db: UnitOfWork) -> int:
+    ((newest,),) = db.rows(_NEWEST)
+    return int(newest) + 1
+
+
+def renew_refusals(db: UnitOfWork, policy: Policy, pairs: Sequence[tuple[str, int]], at: str) -> None:
+    """Bring into the lists whether tags, given by their rows in the lists, may charge at a charger."""
+    for charger, listed_id in pairs:
+        key = db.row(_KEY, (listed_id,))
+        is_refused = key is not None and refusal(db.rows, policy, key[0], charger, None, at) is not None
+        known = db.row("SELECT is_refused FROM listed_refusal WHERE cp_id = ? AND listed_id = ?", (charger, listed_id))
+        if is_refused != bool(known and known[0]):
+            db.execute(_REFUSED, (charger, listed_id, is_refused, _next_revision(db)))

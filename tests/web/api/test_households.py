@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
+from levity_trio.access.tags import Verdict
 from levity_trio.store.writes import authorization, tags
 from levity_trio.web.api import accounts, households
 from levity_trio.web.api.endpoints import Endpoint, Role
@@ -258,7 +260,7 @@ async def test_a_card_that_nobody_knows_is_offered_where_it_was_held(yard_of_two
     await enter(site, {"name": "Flat 1", "card": "04AA"})
     station = Station(site.books, "CP-2")
     for card in ("04AA", "04EE"):
-        station.books.run(authorization.present, station.origin, card, "Invalid", None)
+        station.write(partial(authorization.present, is_asked=False), card.lower(), card, Verdict("Invalid"))
     (found,) = (await site.call(CARDS))["data"]
     assert (found["id_tag"], found["charger"], found["charger_name"]) == ("04EE", "CP-2", "Space 12")
     assert (await site.call(CARDS, query={"charger": "CP-1"}))["data"] == []

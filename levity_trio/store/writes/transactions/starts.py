@@ -91,7 +91,8 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
     """
     starts = db.rows(
         "SELECT id, status = 'Active', created_at, sent_stop_time, stop_received_at,"
-        " stopped_by = 'system' AND last_reading_at IS NULL, is_asked, verdict, verdict_expiry, verdict_parent FROM tx"
+        " stopped_by = 'system' AND last_reading_at IS NULL, is_asked, verdict, verdict_expiry, verdict_parent,"
+        " verdict_reason FROM tx"
         " WHERE cp_id = ?"
         " AND conn_id = ? AND id_tag = ? AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC LIMIT ?",
         (origin.charger, request.connector, request.id_tag, request.moment.sent, request.meter_start)
@@ -121,7 +122,8 @@ def insert(db: UnitOfWork, origin: Origin, moment: Moment, judged: Judged, field
     transaction = db.insert(
         "INSERT INTO tx (cp_id, session_id, start_time, own_start_time, sent_start_time, start_skew_seconds,"
         " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, verdict, verdict_expiry, verdict_parent,"
-        " is_asked, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " verdict_reason, is_asked, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (origin.charger, origin.session, start_time, moment.understood, moment.sent, moment.skew_seconds)
         + (*fields, *judged.verdict, judged.is_asked, at, at),
     )

@@ -36,7 +36,7 @@ def start_unreadable(
     transaction costs nothing, but a match with a closed one would lose the energy of a new one.
     """
     known = db.row(
-        "SELECT tx.id, verdict, verdict_expiry, verdict_parent FROM set_aside"
+        "SELECT tx.id, verdict, verdict_expiry, verdict_parent, verdict_reason FROM set_aside"
         " JOIN tx ON tx.id = set_aside.tx_id AND tx.status = 'Active'"
         " WHERE set_aside.cp_id = ? AND action = ? AND digest = ?",
         (origin.charger, message.action, digest(message.payload)),
