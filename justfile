@@ -92,13 +92,12 @@ fix: venv
 manual: venv
     {{ bin }}/python -m tests.manual
 
-# compare the server with a bare echo server and a durable one
 # It is made of all texts in the program: new ones are added, those that are gone are left out. `just catalogue de`.
 # write what is to be translated
 catalogue language: venv
     {{ bin }}/python -m tests.catalogue {{ language }}
 
-# compare the server with a bare echo server
+# compare the server with a bare echo server and a durable one
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 

@@ -25,4 +25,5 @@ def test_no_judgement_changes_without_a_new_version_of_the_rules() -> None:
 def test_the_generated_transactions_have_every_review_of_the_judge() -> None:
     lines = FILE.read_text().splitlines()[1:]
     counts = Counter(code for line in lines for code in line.split()[5].split(","))
-    assert counts.keys() >= {code.value for code in Code} - {code.value for code in NOT_JUDGED}
+    missing = {code.value for code in Code} - {code.value for code in NOT_JUDGED} - counts.keys()
+    assert not missing, "let tests/charging/generated.py make a session with it, drawn after all others"

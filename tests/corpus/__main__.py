@@ -153,6 +153,7 @@ def _row(name: str, counts: Counter[str]) -> str:
 
 def keep(chosen: Sequence[str]) -> None:
     for name in chosen:
+        print(f"judging the sessions of {name} …", file=sys.stderr, flush=True)
         store(name, [replace(kept, said=Said.of(judge(kept.case))) for kept in load(name)])
 
 

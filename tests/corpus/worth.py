@@ -422,15 +422,18 @@ def order(one: Worth) -> tuple[object, ...]:
     return kinds.index(one.kind), *(-one.counts[column] for column in (WRONG, LOST, RIGHT, HONEST, DIFFERENT)), one.name
 
 
-def ledger(worths: Iterable[Worth]) -> str:
-    """Return a line of JSON for each rule, in the order in which it is printed."""
+def ledger(worths: Iterable[Worth], before: Sequence[dict[str, Any]]) -> str:
+    """Return a line of JSON for each rule, in the order of its worth. What was not measured now stays as before."""
     columns = (WRONG, LOST, RIGHT, HONEST)
-    told = [
+    told: list[dict[str, Any]] = [
         {"rule": one.name, "lines": one.lines, "report": _told(one.report)}
         | {name: one.counts[name] for name in columns}
         for one in worths
         if one.kind == RULE
     ]
+    measured = {one["rule"] for one in told}
+    told = [*(one for one in before if one["rule"] not in measured), *told]
+    told.sort(key=lambda one: [-one[column] for column in columns])
     lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in told)
     return f"[\n{lines}\n]\n"
 
@@ -495,7 +498,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with open(chosen.json, "w") as file:  # noqa: PTH123
             json.dump([vars(one) for one in worths], file, ensure_ascii=False, indent=1)
     if chosen.ledger:
-        LEDGER.write_text(ledger(worths), encoding="utf-8")
+        before = json.loads(LEDGER.read_text(encoding="utf-8")) if chosen.only else ()
+        LEDGER.write_text(ledger(worths, before), encoding="utf-8")
     _show(f"{time.monotonic() - began:.0f} s")
     return 0
 

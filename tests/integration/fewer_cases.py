@@ -10,7 +10,7 @@ from schemathesis import Case, GenerationMode, HookContext
 
 from tests.sizes import size
 
-SHARE: Final = size(1, 18)
+SHARE: Final = size(1, 36)
 _numbers = count()
 
 

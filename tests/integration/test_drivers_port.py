@@ -23,6 +23,7 @@ from tests.integration.browsing import OF_ALL, OF_DRIVERS, Browser, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
 from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.sizes import size
 
 PASSWORD = "a long enough password"  # noqa: S105
 OWN_FORM = "/do/post/me/password"
@@ -122,9 +123,10 @@ def addresses(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("who", WHO)
 def test_no_endpoint_is_served(server: Serving, who: str) -> None:
     browser = WHO[who](server)
-    asked = [one for endpoint in ENDPOINTS for one in addresses(endpoint)]
+    every = [one for endpoint in ENDPOINTS for one in addresses(endpoint)]
+    asked = every if who == "driver" else every[:: size(1, 7)]
     found = [(method, path) for method, path in asked if browser.ask(method, path).status != 404]
-    assert (len(asked) > 300, found) == (True, [])
+    assert (len(every) > 300, found) == (True, [])
 
 
 @pytest.mark.parametrize("who", WHO)

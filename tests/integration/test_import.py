@@ -9,10 +9,11 @@ import pytest
 
 from tests.integration.charger import Charger
 from tests.integration.serving import PROGRAM, environment, serving
+from tests.sizes import size
 from tests.store.importing import history, import_levity, rows
 from tests.store.levity_file import OldFile
 
-READINGS = 60_000
+READINGS = size(60_000, 20_000)
 
 
 @pytest.fixture

@@ -101,7 +101,8 @@ def test_every_request_is_answered_as_documented(server: Serving, document: dict
         command += ["--header", f"Authorization: Bearer {make_token(server, 'schemathesis', 'admin')}"]
         env = environment() | {"SCHEMATHESIS_HOOKS": str(HOOKS)}
         ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=900)
-    assert ended.returncode == 0, ended.stdout[-6000:]
+    print(ended.stdout)
+    assert ended.returncode == 0
     assert api_of(server).ask("GET", "version")["program"] == "levity-trio"  # still served
 
 

@@ -22,6 +22,7 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.wire.times import stamp
+from tests.sizes import size
 from tests.store.billed import evidence_of
 from tests.store.bills import ANNA, Biller, house_of_two
 from tests.store.books import Books, Station, meter_value
@@ -575,7 +576,7 @@ def queue_of(station: Station, messages: int, every: float) -> list[int]:
     return numbers
 
 
-@pytest.mark.parametrize("messages", [2, 3, 4, 10, 200])
+@pytest.mark.parametrize("messages", [2, 3, 4, 10, size(200, 50)])
 @pytest.mark.parametrize("every", [0.2, 3, 11, 60])
 def test_a_queue_shows_no_clock(books: Books, messages: int, every: float) -> None:
     station = Station(books)

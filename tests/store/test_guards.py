@@ -59,7 +59,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "tag": {"key", "name", "notes", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"count", "last_received_at"},
-    "user": {"name", "role", "account_id", "salt", "digest", "removed_at", "removed_by"},
+    "user": {"name", "role", "account_id", "language", "salt", "digest", "removed_at", "removed_by"},
     "login": {"last_used_at", "ended_at", "ended_by"},
     "webhook": {"secret", "position", "delivered_at", "removed_at", "removed_by"},
     "webhook_given_up": set(),

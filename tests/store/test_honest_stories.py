@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from tests.sizes import size
 from tests.store.books import Books, Station, meter_value
 from tests.store.honest_stories import KINDS, honest
 from tests.store.lies import LIES, Report, liar_story
@@ -15,7 +16,7 @@ from tests.store.telling import HOUR, assert_figure, charge, charge_state, settl
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
-SESSIONS = 300
+SESSIONS = size(300, 100)
 SHARE_FLAGGED = 0.01
 SUN: Curve = ((7, 1400), (4, 5200), (9, 0), (5, 7360), (12, 2300), (6, 6100), (8, 0), (30, 7360), (40, 3680))
 STEADY: Curve = ((3 * HOUR, 7360),)

@@ -12,11 +12,12 @@ from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions.readings import MOVE, MOVE_OR_STAY
 from levity_trio.wire.times import minutes_before
+from tests.sizes import size
 from tests.store.books import Books, in_memory
 from tests.store.lives import ACTS, Living, by_the_table, lived
 
 LONGEST = 5
-SAMPLES = 2000
+SAMPLES = size(2000, 700)
 SEED = 8
 WAYS: dict[State, tuple[Cause, ...]] = {
     State.OPEN: (),

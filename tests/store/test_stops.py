@@ -126,6 +126,7 @@ def test_a_clock_that_stands_still_told_after_being_offline(books: Books, statio
 
 
 def test_a_car_that_stays_for_a_season(books: Books, station: Station) -> None:
+    """However long a session lasts, its two registers are as good as those of any other."""
     transaction = station.start(1000)
     books.wait(90 * DAY)
     station.stop(transaction, 61_000)

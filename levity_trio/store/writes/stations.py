@@ -28,7 +28,10 @@ class StationData(NamedTuple):
 
 
 class ChargerData(NamedTuple):
-    """What a person says about a charger. A BootNotification replaces vendor and model."""
+    """What a person says about a charger, in the order of the columns of the statements below.
+
+    A BootNotification replaces vendor and model.
+    """
 
     name: str | None
     station: int | None
