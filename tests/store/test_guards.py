@@ -210,6 +210,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         *("refused_card", "listed_refusal", "month_use", "month_standing"),
         "invitation",
         "turned_away",
+        "own_name",
         "site_count",
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}

@@ -93,12 +93,21 @@ class Household(NamedTuple):
 
 
 class OwnTag(NamedTuple):
-    """A tag of a household: its normal form, its text, what it is called, and its parent."""
+    """A tag of a household: its normal form, its text, its name, its parent, and what the household calls it."""
 
     key: str
     id_tag: str
     name: str | None
     parent: str | None
+    own_name: str | None
+
+
+class OwnVehicle(NamedTuple):
+    """A vehicle of a household: its number, what it is called, and what the household calls it."""
+
+    id: int
+    name: str
+    own_name: str | None
 
 
 class OpenOne(NamedTuple):
@@ -113,10 +122,18 @@ class OpenOne(NamedTuple):
 
 
 _TAGS: Final = (
-    "SELECT ownership.key, coalesce(tag.id_tag, ownership.id_tag), name, parent_id_tag FROM ownership"
-    " LEFT JOIN tag ON tag.key = ownership.key AND tag.ended_at IS NULL"
-    " WHERE account_id = ? AND what = 'tag' AND voided_at IS NULL AND since <= ? AND coalesce(until, '9999') > ?"
+    "SELECT ownership.key, coalesce(tag.id_tag, ownership.id_tag), tag.name, parent_id_tag, own_name.name"
+    " FROM ownership LEFT JOIN tag ON tag.key = ownership.key AND tag.ended_at IS NULL LEFT JOIN own_name"
+    " ON own_name.account_id = ownership.account_id AND own_name.what = 'tag' AND own_name.key = ownership.key"
+    " WHERE ownership.account_id = ? AND ownership.what = 'tag' AND voided_at IS NULL AND since <= ?"
+    " AND coalesce(until, '9999') > ?"
     " ORDER BY ownership.id"
+)
+_VEHICLES: Final = (
+    "SELECT DISTINCT vehicle.id, vehicle.name, own_name.name FROM ownership JOIN vehicle ON vehicle.id = vehicle_id"
+    " LEFT JOIN own_name ON own_name.account_id = ownership.account_id AND own_name.what = 'vehicle'"
+    " AND own_name.key = CAST(vehicle.id AS TEXT) WHERE ownership.account_id = ? AND voided_at IS NULL"
+    " AND removed_at IS NULL AND since <= ? AND coalesce(until, '9999') > ? ORDER BY vehicle.id"
 )
 _OPEN: Final = (
     "SELECT id, cp_id, conn_id, id_tag, suspended_at IS NULL AND verdict = 'Accepted' FROM tx INDEXED BY tx_open"
@@ -128,6 +145,11 @@ _CHARGERS: Final = f"SELECT id, name, is_connected, status FROM cp WHERE {SERVED
 def tags_of(db: Database, account: int, at: str) -> list[OwnTag]:
     """Return the tags that belong to an account at a time, in the order in which they were given to it."""
     return [OwnTag(*row) for row in db.execute(_TAGS, (account, at, at)).fetchall()]
+
+
+def vehicles_of(db: Database, account: int, at: str) -> list[OwnVehicle]:
+    """Return the vehicles that belong to an account at a time, also those that only its tags name."""
+    return [OwnVehicle(*row) for row in db.execute(_VEHICLES, (account, at, at)).fetchall()]
 
 
 def open_ones(db: Database) -> list[OpenOne]:

@@ -173,14 +173,28 @@ def _of_account(transactions: Sequence[int], account: int, owners: Owners) -> li
 
 
 @record
+class OwnName:
+    """What a household itself calls a tag, by its normal form, or a vehicle, by its number (`key`)."""
+
+    what: str
+    key: str
+    name: str
+    set_at: str
+
+
+_OWN_NAME: Final = Shape(OwnName)
+
+
+@record
 class About:
-    """An account, what belonged to it and when, and what its tags were while they were its own. Its drivers, and their
-    log-ins."""
+    """An account, what belonged to it and when, what its tags were while they were its own, and what it called them and
+    its vehicles. Its drivers, and their log-ins."""
 
     account: Account
     belongings: list[Belonging]
     tags: list[TagRow]
     vehicles: list[Vehicle]
+    own_names: list[OwnName]
     wallet: WalletRow | None
     terms: list[TermsRow]
     drivers: list[UserRow]
@@ -201,6 +215,7 @@ def about(db: Database, account: int, policy: Policy) -> About | None:
         belongings=belongings,
         tags=list(_tags(db, belongings, policy)),
         vehicles=[one for one in vehicles if one is not None],
+        own_names=_OWN_NAME.every(db, "FROM own_name WHERE account_id = ? ORDER BY what, key", (account,)),
         wallet=wallets.wallet(db, account),
         terms=wallets.terms(db, account),
         drivers=users.drivers_of(db, account),

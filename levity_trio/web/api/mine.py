@@ -13,19 +13,23 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from levity_trio.billing import bank_accounts
+from levity_trio.billing.ownership import Thing, What
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
+from levity_trio.store.reads.driving import OwnTag, vehicles_of
 from levity_trio.store.reads.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
+from levity_trio.store.writes import own_names
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted, whole
 from levity_trio.web.api.papers import document
+from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.shown import show
 from levity_trio.web.api.statements import ANY_FORM, NOT_MADE, DocumentQuery, paper_of
 from levity_trio.wire.times import in_zone
@@ -35,6 +39,7 @@ ENDPOINTS: Final = Endpoints(TAG)
 T = TypeVar("T")
 TRANSACTIONS: Final = f"{ME}/transactions"
 STATEMENTS: Final = f"{ME}/statements"
+LONGEST_NAME: Final = 60
 
 
 class OwnQuery(Sent):
@@ -55,12 +60,31 @@ class Listing(msgspec.Struct, Generic[T]):
 
 @record
 class DriversTag:
-    """A tag of the household. `note` is what it is called, `why_not` why it may not charge now."""
+    """A tag of the household. `name` is what the household calls it, `note` what the owner of the site calls it.
+
+    `why_not` is why it may not charge now.
+    """
 
     id_tag: str
+    name: str | None
     note: str | None
     is_valid: bool
     why_not: str | None
+
+
+@record
+class DriversVehicle:
+    """A car of the household. `name` is what the household calls it, `note` what the owner of the site calls it."""
+
+    id: int
+    name: str | None
+    note: str
+
+
+class OwnNameBody(Sent, kw_only=True):
+    """What your household calls it; null takes the name away. Others do not see it."""
+
+    name: Annotated[str, Meta(max_length=LONGEST_NAME)] | None
 
 
 @record
@@ -158,10 +182,47 @@ def _payment(found: Owing, owed: int) -> DriversPayment | None:
 @ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")
 async def list_tags(request: Request) -> ListPage[DriversTag]:
     """List the tags of your household, and whether they may charge"""
-    tags = [(tag, why_not(request, tag)) for tag in await tags_of(request)]
-    return whole(
-        [DriversTag(id_tag=tag.id_tag, note=tag.name, is_valid=words is None, why_not=words) for tag, words in tags]
-    )
+    return whole([_shown_tag(request, tag) for tag in await tags_of(request)])
+
+
+def _shown_tag(request: Request, tag: OwnTag) -> DriversTag:
+    words = why_not(request, tag)
+    return DriversTag(id_tag=tag.id_tag, name=tag.own_name, note=tag.name, is_valid=words is None, why_not=words)
+
+
+@ENDPOINTS.put(f"{ME}/tags/{{tag}}", Role.DRIVER, "not_found", "conflict", "invalid")
+async def name_tag(request: Asked[None, OwnNameBody]) -> DriversTag:
+    """Give a tag of your household a name of your own; null takes it away"""
+    key = request.api.id_tags.policy.key(request.path["tag"])
+    await _name(request, Thing(What.TAG, key), f"tag {request.path['tag']}")
+    return next(_shown_tag(request, tag) for tag in await tags_of(request) if tag.key == key)
+
+
+@ENDPOINTS.get(f"{ME}/vehicles", Role.DRIVER, "conflict")
+async def list_vehicles(request: Request) -> ListPage[DriversVehicle]:
+    """List the cars of your household"""
+    return whole(await _vehicles(request))
+
+
+@ENDPOINTS.put(f"{ME}/vehicles/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
+async def name_vehicle(request: Asked[None, OwnNameBody]) -> DriversVehicle:
+    """Give a car of your household a name of your own; null takes it away"""
+    number = request.number()
+    await _name(request, Thing(What.VEHICLE, str(number)), f"vehicle {number}")
+    return next(one for one in await _vehicles(request) if one.id == number)
+
+
+async def _name(request: Asked[None, OwnNameBody], thing: Thing, told: str) -> None:
+    """Store a name of the household's own. Raises Problem for what is not its own."""
+    words = (request.body.name or "").strip() or None
+    own = partial(own_names.name, account=account_of(request), thing=thing, words=words, at=request.api.stamp())
+    if not await request.api.writer.run(own):
+        raise not_found(told)
+
+
+async def _vehicles(request: Request) -> list[DriversVehicle]:
+    found = await request.read(partial(vehicles_of, account=account_of(request), at=request.api.stamp()))
+    return [DriversVehicle(id=number, name=own_name, note=name) for number, name, own_name in found]
 
 
 # Sessions

@@ -137,6 +137,8 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", "/api/me/password"): "Change your password",
         ("POST", "/api/me/chargers/{id}/start"): "Start a session",
         ("POST", "/api/me/transactions/{id}/stop"): "Stop your session",
+        ("PUT", "/api/me/tags/{tag}"): "Name a card",
+        ("PUT", "/api/me/vehicles/{id}"): "Name a car",
     }
 )
 """Of what is not about one charger: that has its words in `operations`."""

@@ -55,6 +55,9 @@ class Driver:
     async def post(self, path: str, body: Any = None, **headers: str) -> Any:
         return (await self.ask("POST", path, body, **headers)).content
 
+    async def put(self, path: str, body: Any) -> Any:
+        return (await self.ask("PUT", path, body)).content
+
     async def refused(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str, str]:
         """Return the status, the code and the words of a refusal."""
         try:

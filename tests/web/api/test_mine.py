@@ -10,10 +10,12 @@ import pytest
 
 from levity_trio.access import user_passwords
 from levity_trio.access.tags import Status
-from levity_trio.billing.ownership import BillBy
+from levity_trio.billing.ownership import BillBy, Span, Thing, What
 from levity_trio.store.reads import pages
-from levity_trio.store.writes import users
+from levity_trio.store.writes import ownership, users, vehicles
+from levity_trio.store.writes.ownership import NamedThing
 from levity_trio.store.writes.users import Manager, UserData
+from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.web.api.access import caller_of
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.server import ENDPOINTS
@@ -22,13 +24,22 @@ from levity_trio.web.dashboard.inside import Question, Refused, ask
 from levity_trio.web.logins import Logins
 from tests.documents import statements as forms
 from tests.store.books import Station
-from tests.store.owning import SPACE
+from tests.store.owning import LONG_AGO, SPACE
 from tests.store.papers import Papers
 from tests.store.telling import charge as flow
 from tests.web.api.driving import Driver, Yard
 
 NOT_NUMBERS = ("-1", "1.0", "1e3", "99999999999999999999", "x", "0x1")
-OWN = ("/tags", "/transactions", "/transactions/1", "/transactions/1/curve", "/statements", "/statements/1")
+OWN = (
+    "/tags",
+    "/vehicles",
+    "/money",
+    "/transactions",
+    "/transactions/1",
+    "/transactions/1/curve",
+    "/statements",
+    "/statements/1",
+)
 
 
 @pytest.fixture
@@ -171,9 +182,32 @@ async def test_the_own_tags(yard: Yard) -> None:
     await yard.add_tag("LOST", status=Status.BLOCKED, notes="she lost it again")
     await yard.add_tag("BEN", 2)
     assert (await yard.anna.get("/tags"))["data"] == [
-        {"id_tag": "ANNA", "note": "Anna's card", "is_valid": True, "why_not": None},
-        {"id_tag": "LOST", "note": None, "is_valid": False, "why_not": "it is blocked"},
+        {"id_tag": "ANNA", "name": None, "note": "Anna's card", "is_valid": True, "why_not": None},
+        {"id_tag": "LOST", "name": None, "note": None, "is_valid": False, "why_not": "it is blocked"},
     ]
+
+
+async def test_a_household_names_its_own_cards_and_cars(yard: Yard) -> None:
+    """The owner's names stay, and neither others nor who has the card next learn of theirs."""
+    await yard.add_tag("A/1", name="Card 7")
+    car = await yard.writer.run(vehicles.add, VehicleData("Zoe, red"), yard.books.at, "cleo")
+    thing = NamedThing(Thing(What.VEHICLE, str(car)), vehicle=car)
+    yard.books.run(ownership.give, 1, thing, Span(LONG_AGO), yard.house.said())
+    for name, expected in (("Key ring", "Key ring"), (" Mum ", "Mum"), ("", None), ("Mum", "Mum")):
+        named = await yard.anna.put("/tags/A/1", {"name": name})
+        assert (named["id_tag"], named["name"], named["note"]) == ("A/1", expected, "Card 7")
+        assert (await yard.anna.get("/tags"))["data"] == [named]
+    red = await yard.anna.put(f"/vehicles/{car}", {"name": "The red one"})
+    assert red == {"id": car, "name": "The red one", "note": "Zoe, red"}
+    assert (await yard.anna.get("/vehicles"))["data"] == [red]
+    for path in ("/tags/A/1", f"/vehicles/{car}", "/tags/NOBODYS", "/vehicles/999"):
+        assert (await yard.ben.refused("PUT", path, {"name": "mine"}))[:2] == (404, "not_found")
+    assert (await yard.anna.refused("PUT", "/tags/A/1", {"name": "x" * 61}))[:2] == (422, "invalid")
+    assert (await yard.anna.refused("PUT", "/tags/A/1", {}))[:2] == (422, "invalid")
+    yard.house.give(2, "A/1", since=yard.books.at)
+    yard.books.wait(1)
+    assert [one["name"] for one in (await yard.ben.get("/tags"))["data"]] == [None]
+    assert (await yard.anna.refused("PUT", "/tags/A/1", {"name": "mine"}))[:2] == (404, "not_found")
 
 
 async def test_who_has_no_household_has_nothing(yard: Yard, plug: Station) -> None:

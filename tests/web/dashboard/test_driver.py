@@ -26,6 +26,7 @@ from tests.web.api.driving import Driver, Yard
 from tests.web.dashboard.opening import Opening, attributes
 
 CHARGE, CHARGER, CONNECTOR, SESSIONS, SESSION, STATEMENTS, ME = driver.PAGES
+NAMING = r"Name it What you call it Save "
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -339,8 +340,11 @@ async def test_what_is_known_of_a_driver(yard: Yard) -> None:
     await yard.add_tag("OLD", status="Blocked")
     shown = await Opening(yard, yard.anna.caller).open(ME)
     assert "You charge for Anna." in shown.words
-    assert "Key ring ANNA ✓ May charge" in shown.words
-    assert "OLD ▲ it is blocked" in shown.words
+    assert "Key ring ANNA ✓ May charge" in re.sub(NAMING, "", shown.words)
+    assert {one.action for one in shown.forms} >= {"/do/put/me/tags/ANNA", "/do/put/me/tags/OLD"}
+    await yard.anna.put("/tags/ANNA", {"name": "Mum's"})
+    assert "Mum's ANNA" in (await Opening(yard, yard.anna.caller).open(ME)).words
+    assert "OLD ▲ it is blocked" in re.sub(NAMING, "", shown.words)
 
 
 async def test_without_a_statement_it_says_when_one_comes(yard: Yard) -> None:

@@ -182,8 +182,9 @@ async def _read_statements(view: View) -> Values:
 
 
 async def _read_me(view: View) -> Values:
-    tags = [] if is_nobody(view) else (await view.get("/api/me/tags"))["data"]
-    return {"is_nobody": is_nobody(view), "me": await view.get("/api/me"), "tags": tags}
+    of_own = ("tags", "vehicles")
+    own = {name: [] if is_nobody(view) else (await view.get(f"/api/me/{name}"))["data"] for name in of_own}
+    return {"is_nobody": is_nobody(view), "me": await view.get("/api/me"), **own}
 
 
 _AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")
