@@ -98,6 +98,11 @@ class Position:
         """The sum of its lines."""
         return sum(line.amount for line in self.lines)
 
+    @property
+    def card(self) -> str | None:
+        """With what somebody charged: the car, or else the card."""
+        return self.vehicle or self.tag
+
 
 @record
 class TaxSum:
@@ -176,6 +181,13 @@ class Statement:
     def energy_wh(self) -> int:
         """The energy of all its charging sessions."""
         return sum(position.energy_wh for position in self.positions)
+
+    @property
+    def only_card(self) -> str | None:
+        """The car, or else the card, of all its charging sessions; None if there are several, or none."""
+        every = (*self.positions, *self.held_back)
+        cards = {one.card for one in every if one.transaction is not None and (one.card or not one.corrects)}
+        return cards.pop() if len(cards) == 1 else None
 
 
 def in_groups(digest: str) -> str:

@@ -366,7 +366,7 @@ def _kwh(record: Mapping[str, Any]) -> str:
 @click.option("--draft", "is_draft", is_flag=True, help="The draft that bill preview made.")
 def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_draft: bool) -> None:
     """Print the statements of a closed month, and its covering sheet."""
-    kind, prefix, papers = ("drafts", "draft-", _drafts) if is_draft else ("closings", "", _statements)
+    kind, which, papers = ("drafts", " draft", _drafts) if is_draft else ("closings", "", _statements)
     statements = list(operator.rows(kind, month) if is_draft else operator.rows("statements", month=month))
     if not statements and not is_draft:
         raise ConfigError(f"no statement of {month} is closed; see levity-trio bill list")
@@ -376,7 +376,7 @@ def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_d
             progress(done, len(statements))
     cover = "html" if form == "html" else "pdf"
     content = _document(operator, kind, month, form=cover)
-    write_into(folder, f"{prefix}covering-sheet-{month}.{cover}", content, replaces=is_draft)
+    write_into(folder, f"{month} covering sheet{which}.{cover}", content, replaces=is_draft)
     words = f"{counted(len(statements), 'statement')} of {month} and the covering sheet are in {folder}"
     operator.tell({"month": month, "statements": len(statements), "folder": str(folder)}, words)
 
@@ -397,7 +397,7 @@ def _statements(operator: Operator, month: str, form: str, _statements: object) 
         if not files:
             return
         yield from files
-        after = int(files[-1][0].partition(".")[0].removeprefix("statement-"))
+        after = int(Path(files[-1][0]).stem.rpartition(" ")[2])
 
 
 def _drafts(
@@ -408,9 +408,9 @@ def _drafts(
     for statement in statements:
         account = statement["account"]
         of_account[account] += 1
-        further = f"-{of_account[account]}" if of_account[account] > 1 else ""
+        further = f" {of_account[account]}" if of_account[account] > 1 else ""
         content = _document(operator, "drafts", month, "statements", str(statement["id"]), form=form)
-        yield f"draft-{month}-account-{account}{further}.{form}", content
+        yield f"{month} account {account} draft{further}.{form}", content
 
 
 def _document(operator: Operator, *path: str, form: str) -> bytes:

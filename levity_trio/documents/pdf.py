@@ -29,13 +29,15 @@ _FAMILY: Final = "sheet"
 _MARGIN: Final = 16.0  # all lengths are in mm
 _FOOT: Final = 18.0
 _GAP: Final = 1.5
+_PADDING: Final = 0.4
+"""Above and below the text of a row."""
 _LINE: Final = 0.42
 """Height of a line for each point of its size."""
 _BODY, _SMALL, _TITLE, _LARGE, _HEAD = 9.0, 7.5, 14.0, 24.0, 11.0
 _SOFT, _INK = 80, 0
 _LOGO_WIDTH, _LOGO_HEIGHT = 45.0, 18.0
 _LARGEST_LOGO: Final = 4_000_000  # pixels
-_MODULE, QUIET = 0.75, 4
+_MODULE, QUIET = 0.7, 4
 _PAGES: Final = "\ufdd0" * 3
 """These noncharacters, which no name contains, stand for the number of pages (three digits) until that is known."""
 _FEATURES: Final = {"tnum": True, "kern": True, "calt": False}
@@ -296,7 +298,7 @@ def _facts(paper: _Paper, facts: Facts) -> None:
         paper.code(facts.code, facts.code_label, left, top, _MODULE)
         paper.set_xy(left, top + side - 1)
         paper.paragraph(facts.code_label, _SMALL, width=side, align=Align.C)
-        paper.set_xy(paper.l_margin, max(end, top + side + 5))
+        paper.set_xy(paper.l_margin, max(end, top + side + 3))
 
 
 def _table(paper: _Paper, table: Table) -> None:
@@ -335,7 +337,7 @@ class _Grid:
         paper, cells = self._paper, zip(row.cells, self._widths, strict=True)
         lines = max(len(paper.lines(text, width - _GAP, _BODY)) for text, width in cells)
         notes = sum(len(paper.lines(note, paper.epw - 4, _SMALL)) for note in row.notes)
-        return lines * _BODY * _LINE + notes * _SMALL * _LINE + 3
+        return lines * _BODY * _LINE + notes * _SMALL * _LINE + 2 * _PADDING + 1.6
 
     def write(
         self, row: Row, *, size: float = _BODY, bold: bool = False, bold_last: bool = False, colour: int = _INK
@@ -346,7 +348,7 @@ class _Grid:
         bolds = [bold or (bold_last and column == last) for column in range(last + 1)]
         cells = zip(row.cells, widths, bolds, strict=True)
         cut = [paper.lines(text, width, size, is_bold) for text, width, is_bold in cells]
-        paper.set_y(paper.get_y() + 0.7)
+        paper.set_y(paper.get_y() + _PADDING)
         elements: list[StructElem | None] = [None] * len(cut)
         for index in range(max(map(len, cut))):
             paper.make_room(height)
@@ -359,4 +361,4 @@ class _Grid:
                         paper.cell(widths[column], height, lines[index], align=self._aligns[column])
                 left += self._widths[column]
             paper.set_xy(paper.l_margin, top + height)
-        paper.set_y(paper.get_y() + 0.7)
+        paper.set_y(paper.get_y() + _PADDING)

@@ -24,11 +24,14 @@ LONGEST_REMITTANCE_BYTES: Final = 140
 HIGHEST_CENTS: Final = 99_999_999_999
 
 
-def payment_code(statement: Statement) -> tuple[str, ...]:
-    """Return the rows of dark ("1") and light ("0") modules, without the quiet zone; empty without a code."""
-    owner, reference = statement.owner, tidy(statement.number or "")
+def payment_code(statement: Statement, reference: str) -> tuple[str, ...]:
+    """Return the rows of dark ("1") and light ("0") modules, without the quiet zone; empty without a code.
+
+    A reference that is too long is cut: it begins with the statement's number.
+    """
+    owner, reference = statement.owner, _cut(reference, LONGEST_REMITTANCE_BYTES)
     name, iban = tidy(owner.party.name)[:LONGEST_NAME].strip(), compact(owner.bank_account or "")
-    is_due = not statement.is_carried and 0 < statement.total <= HIGHEST_CENTS
+    is_due = statement.number is not None and not statement.is_carried and 0 < statement.total <= HIGHEST_CENTS
     if not (is_due and statement.currency.code == "EUR" and is_iban(iban) and _fits(name, reference)):
         return ()
     amount = units(statement.total, statement.currency)
@@ -46,6 +49,11 @@ def terminal_code(text: str) -> str:
     written = StringIO()
     make_qr(text).terminal(written, compact=True)
     return written.getvalue()
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text of so many bytes at most."""
+    return text.encode()[:most].decode(errors="ignore").strip()
 
 
 def _rows(code: QRCode) -> tuple[str, ...]:

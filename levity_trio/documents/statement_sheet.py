@@ -25,6 +25,7 @@ _KINDS: Final = {
 TAX_NAMES: Final = ("net", "tax", "gross")
 _SOLE: Final = (LineKind.SESSION, LineKind.MINIMUM, LineKind.MAXIMUM)
 """These kinds have no quantity."""
+LONGEST_REFERENCE: Final = 140
 _SPLITS: Final = {
     Split.REGISTER: "windows_register",
     Split.POWER: "windows_power",
@@ -123,20 +124,30 @@ def _sums(statement: Statement, template: Template) -> Facts:
 
 
 def _payment(statement: Statement, template: Template) -> Facts:
-    owner = statement.owner
+    owner, reference = statement.owner, payment_reference(statement, template)
     pairs = (
         ("payee", owner.party.name),
         ("account", bank_accounts.grouped(owner.bank_account or "")),
         ("bank", owner.bank_name),
-        ("reference", statement.number),
+        ("reference", reference),
     )
-    code = qr.payment_code(statement)
+    code = qr.payment_code(statement, reference)
     return Facts(
         title=template.say("pay"),
         pairs=tuple((template.say(word), tidy(value)) for word, value in pairs if value),
         code=code,
         code_label=template.say("code") if code else "",
     )
+
+
+def payment_reference(statement: Statement, template: Template) -> str:
+    """Return what a household writes on its payment: the statement's number, by which it is found, and who pays.
+
+    Banks take LONGEST_REFERENCE characters.
+    """
+    name = tidy(template.household(statement).name)
+    number = tidy(statement.number or "")
+    return tidy(template.say("payment_reference", number=number, household=name))[:LONGEST_REFERENCE].strip()
 
 
 def _small(statement: Statement, template: Template) -> Iterator[str]:
@@ -160,21 +171,22 @@ def _tariffs(statement: Statement) -> list[tuple[str, date]]:
     return sorted({(line.tariff, line.version) for position in statement.positions for line in position.lines})
 
 
-def place(template: Template, position: Position) -> str:
-    """Return where somebody charged, and with which car (or else tag)."""
+def place(template: Template, position: Position, only_card: str | None) -> str:
+    """Return where somebody charged, and with which car (or else card), unless it is the only one."""
     where = position.space
     if not where and position.charger:
         where = position.charger
         if position.connector:
             where = template.say("connector", charger=where, connector=position.connector)
-    return " · ".join(tidy(part) for part in (where, position.vehicle or position.tag) if part)
+    card = None if position.card == only_card else position.card
+    return " · ".join(tidy(part) for part in (where, card) if part)
 
 
 class Positions:
     """The positions of a statement as the rows of a table: what was charged, and how each amount came about."""
 
     def __init__(self, statement: Statement, template: Template) -> None:
-        self._statement, self._template = statement, template
+        self._statement, self._template, self._only_card = statement, template, statement.only_card
         self._zone = ZoneInfo(statement.zone)
         lines = [line for position in statement.positions for line in position.lines]
         self._has_tariffs = len(_tariffs(statement)) > 1
@@ -189,7 +201,7 @@ class Positions:
         energy = template.kilowatt_hours(statement.energy_wh)
         sums = (template.say("sum"), "", energy, "", template.amount(total, statement.currency))
         return Table(
-            title=template.say("lines"),
+            title=" · ".join(filter(None, (template.say("lines"), tidy(self._only_card or "")))),
             columns=(
                 *self._columns(),
                 Column(head=template.column("price"), share=10, is_number=True),
@@ -222,7 +234,8 @@ class Positions:
         return (
             str(position.id),
             template.day(in_zone(start, self._zone).date(), "short") if start else "",
-            place(template, position) or (template.say(_KINDS[lines[0].kind]) if lines else ""),
+            place(template, position, self._statement.only_card)
+            or (template.say(_KINDS[lines[0].kind]) if lines else ""),
             template.span(start, position.ended_at, self._zone) if start else "",
             template.kilowatt_hours(position.energy_wh) if start or position.energy_wh else "",
         )

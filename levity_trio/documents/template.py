@@ -35,6 +35,8 @@ UNIT_PRICE_DECIMALS: Final = 4
 _CHOSEN_FIELDS: Final = ("dates.day", "dates.short", "dates.month")
 _DECIMALS: Final = (".", ",", "٫")
 _SEPARATORS: Final = (",", ";", "\t")
+_LATER: Final[Mapping[str, Mapping[str, str]]] = {"words": {"payment_reference": "{number}, {household}"}}
+"""What came after the first files were written: a file that lacks it gets this, without words of another language."""
 
 
 class TemplateProblem(DocumentProblem):
@@ -160,6 +162,9 @@ def parse(text: str) -> Template:
     if not _ENGLISH_VALUES.keys() & values.keys():
         entries = ", ".join(_ENGLISH_VALUES)
         raise TemplateProblem(f"this is no template, which has {entries}; begin with a copy of this program's own")
+    for table, texts in _LATER.items():
+        if isinstance(values.get(table), dict):
+            values[table] = {**texts, **values[table]}
     faults = [*_differences(_ENGLISH_VALUES, values, ""), *_wrong_values(values)]
     if faults:
         raise TemplateProblem(*faults)

@@ -76,7 +76,7 @@ async def test_a_screen_reader_reads_headings_and_cells_one_by_one() -> None:
     (file,) = await pdfs([Paper((replace(statement, positions=(first, *statement.positions[1:])),))])
     read = pdf_structure(file)
     assert [text for kind, text in read if kind == "H1"] == ["Statement for October 2026"]
-    assert [text for kind, text in read if kind == "H2"][:2] == ["Charging and fees", "Tax"]
+    assert [text for kind, text in read if kind == "H2"][:2] == ["Charging and fees · Zoe", "Tax"]
     assert ("P", "Amount (EUR)") in read
     (where,) = [text for kind, text in read if kind == "P" and text.startswith("Hinter")]
     assert squashed(where).startswith(squashed(long))

@@ -34,7 +34,7 @@ def printed(sheet: Sheet) -> str:
 
 
 def table_of(sheet: Sheet, title: str) -> Table:
-    (table,) = [block for block in sheet.blocks if isinstance(block, Table) and block.title == title]
+    (table,) = [block for block in sheet.blocks if isinstance(block, Table) and block.title.startswith(title)]
     return table
 
 
@@ -48,6 +48,25 @@ def test_html_and_pdf_say_the_same(form: Callable[[], Statement]) -> None:
     sheet = sheet_of(form())
     assert html_texts(html(sheet)) == list(sheet.texts())
     assert squashed(printed(sheet)) == squashed("".join(sheet.texts()) + "Page 1 of 1")
+
+
+def test_the_only_card_is_named_once_and_22_lines_fit_on_a_page() -> None:
+    made = forms.statement([forms.position(number, forms.line(quantity=12_345)) for number in range(1, 23)])
+    sheet = sheet_of(made)
+    assert squashed("Page 1 of 1") in squashed(printed(sheet))
+    assert sum("Zoe" in text for text in sheet.texts()) == 1
+    assert {row.cells[2] for row in table_of(sheet, "Charging and fees · Zoe").rows} == {"Space 4"}
+    other = replace(made.positions[0], vehicle=None)
+    several = table_of(sheet_of(replace(made, positions=(other, *made.positions[1:]))), "Charging and fees")
+    assert [row.cells[2] for row in several.rows[:2]] == ["Space 4 · 04A2B1C9", "Space 4 · Zoe"]
+    assert several.title == "Charging and fees"
+
+
+def test_a_clerk_understands_the_reference() -> None:
+    made = forms.one_line()
+    assert facts_of(sheet_of(made), "How to pay")["Reference"] == "Statement 2026-0007, Anna Schäfer"
+    nameless = facts_of(sheet_of(replace(made, to=None)), "How to pay")
+    assert nameless["Reference"] == "Statement 2026-0007, Account 7"
 
 
 def test_currencies_without_decimals_and_with_three() -> None:
@@ -96,7 +115,7 @@ def test_whom_to_ask_is_named_by_the_contact_or_by_the_name() -> None:
 def test_windows_stand_beneath_with_their_arithmetic() -> None:
     sheet = sheet_of(forms.with_windows(8))
     first, *_, seventh, fee = table_of(sheet, "Charging and fees").rows
-    assert first.cells == ("1", "1 Oct", "Space 4 · Zoe", "18:04 – 21:21", "11.168", "", "2.87")
+    assert first.cells == ("1", "1 Oct", "Space 4", "18:04 – 21:21", "11.168", "", "2.87")
     assert "; ".join(first.notes).split("; ") == [
         "Day, tax 19 %: 2.137 kWh × 0.3850 = 0.82",
         "Night, tax 19 %: 9.031 kWh × 0.2275 = 2.05",
@@ -106,7 +125,7 @@ def test_windows_stand_beneath_with_their_arithmetic() -> None:
     assert fee.cells == ("8", "", "Base fee", "", "", "", "4.50")
     assert fee.notes == ("Base fee, tax 7 %: 31 of 31 days × 4.5000 = 4.50",)
     (waiting,) = table_of(sheet, "Held back: waits for a review, is billed later").rows
-    assert waiting.cells == ("99", "15 Oct", "Space 4 · Zoe", "18:04 – 21:21", "7.250")
+    assert waiting.cells == ("99", "15 Oct", "Space 4", "18:04 – 21:21", "7.250")
     assert waiting.notes == ("Reason: the meter ran backwards",)
     assert facts_of(sheet, "In total")["Carried in from earlier statements"] == "−2.50\N{NO-BREAK SPACE}EUR"
 

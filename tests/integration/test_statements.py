@@ -86,7 +86,8 @@ def test_each_form_of_a_statement_is_a_safe_file(server: Serving) -> None:
     ):
         file = get(server, f"{STATEMENTS}/2/document?format={form}")
         assert (file.status, file.headers["content-type"]) == (200, kind)
-        assert file.headers["content-disposition"] == f'{how}; filename="statement-2.{form}"'
+        name = f"2026-10 script alert(1) script Ben statement 2.{form}"
+        assert file.headers["content-disposition"] == f'{how}; filename="{name}"'
         assert (file.headers["cache-control"], file.headers["x-content-type-options"]) == ("no-store", "nosniff")
         assert file.headers["content-security-policy"].startswith("default-src 'none';")
     first, again = (get(server, f"{STATEMENTS}/2/document?format=pdf").content for _ in range(2))
@@ -145,7 +146,7 @@ def test_the_covering_sheet_has_all_statements_of_the_month(server: Serving) -> 
     texts = html_texts(page)
     assert {"Anna", HOSTILE, "Cleo", "1 to 3"} <= set(texts)
     file = get(server, f"{CLOSINGS}/2026-10/document?format=pdf")
-    assert file.headers["content-disposition"] == 'inline; filename="covering-sheet-2026-10.pdf"'
+    assert file.headers["content-disposition"] == 'inline; filename="2026-10 covering sheet.pdf"'
     energy = sum(one["energy_wh"] for one in ask(server, "GET", STATEMENTS).document["data"])
     assert f"{energy / 1000:.3f} kWh" in pdf_text(file.content)
 
@@ -249,24 +250,26 @@ def test_a_month_is_printed_into_a_folder_and_again(
     folder = tmp_path / "a" / "october"
     told = table(shell, capsys, "bill", "print", "2026-10", "--to", folder)
     assert told == f"3 statements of 2026-10 and the covering sheet are in {folder}\n"
-    names = ["covering-sheet-2026-10.pdf", *(f"statement-{number}.pdf" for number in (1, 2, 3))]
-    assert sorted(path.name for path in folder.iterdir()) == names
+    names = sorted(path.name for path in folder.iterdir())
+    (second,) = [name for name in names if name.endswith(" statement 2.pdf")]
+    assert [name for name in names if "statement" not in name] == ["2026-10 covering sheet.pdf"]
+    assert (len(names), {name[:8] for name in names}) == (4, {"2026-10 "})
     assert shown(shell, capsys, "bill", "print", "2026-10", "--to", folder)["statements"] == 3
-    (folder / "statement-2.pdf").write_bytes(b"other")
+    (folder / second).write_bytes(b"other")
     assert shell("bill", "print", "2026-10", "--to", folder) == 1
-    assert "statement-2.pdf exists and differs" in capsys.readouterr().err
+    assert f"{second} exists and differs" in capsys.readouterr().err
     assert shell("bill", "print", "2026-09", "--to", folder) == 2
     table(shell, capsys, "bill", "print", "2026-10", "--to", folder, "--as", "html")
-    assert (folder / "covering-sheet-2026-10.html").exists()
+    assert (folder / "2026-10 covering sheet.html").exists()
 
 
 def test_a_draft_is_printed_over_an_older_one(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "draft-2026-11-account-1.html").write_text("older")
+    (tmp_path / "2026-11 account 1 draft.html").write_text("older")
     table(shell, capsys, "bill", "print", "2026-11", "--draft", "--to", tmp_path, "--as", "html")
-    assert {path.name for path in tmp_path.glob("draft-*")} == {
-        *("draft-2026-11-account-1.html", "draft-2026-11-account-2.html", "draft-covering-sheet-2026-11.html"),
+    assert {path.name for path in tmp_path.glob("2026-11 *")} == {
+        *("2026-11 account 1 draft.html", "2026-11 account 2 draft.html", "2026-11 covering sheet draft.html"),
     }
-    assert "Draft, not a bill" in (tmp_path / "draft-2026-11-account-1.html").read_text()
+    assert "Draft, not a bill" in (tmp_path / "2026-11 account 1 draft.html").read_text()
     assert shell("bill", "print", "2026-10", "--draft", "--to", tmp_path / "none") == 2
     assert not (tmp_path / "none").exists()
     assert "make one with levity-trio bill preview 2026-10" in capsys.readouterr().err
@@ -287,8 +290,8 @@ def test_a_month_comes_in_parts(tmp_path: Path) -> None:
             for after in (0, 20)
         ]
     names = [name for part in parts for name in part.namelist()]
-    assert names == [f"statement-{number}.csv" for number in range(1, 24)]
-    assert b"N22" in parts[1].read("statement-23.csv")
+    assert names == [f"2026-10 N{number - 1} statement {number}.csv" for number in range(1, 24)]
+    assert b"N22" in parts[1].read(names[-1])
 
 
 # Who bills

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.ownership import Thing, What
+from levity_trio.documents.template import ENGLISH
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
@@ -163,19 +164,21 @@ async def get_money(request: Request) -> DriversMoney:
 def _payment(found: Owing, owed: int) -> DriversPayment | None:
     """Return how to pay what is owed: with the reference of the newest statement, to the account of who bills now."""
     from levity_trio.documents.qr import payment_code  # noqa: PLC0415 - its library takes memory, and is needed here only
+    from levity_trio.documents.statement_sheet import payment_reference  # noqa: PLC0415 - it imports that, too
 
     owner, asked = found.owner, found.asked if owed else None
     if owner is None or owner.bank_account is None:
         return None
     days = timedelta(owner.payment_days)
+    reference = None if asked is None else payment_reference(asked, ENGLISH)
     return DriversPayment(
         payee=owner.party.name,
         account=bank_accounts.grouped(owner.bank_account),
         bank=owner.bank_name,
         amount=owed or None,
-        reference=None if asked is None else asked.number,
+        reference=reference,
         due_on=None if asked is None or asked.closed_on is None else (asked.closed_on + days).isoformat(),
-        code=() if asked is None else payment_code(replace(asked, owner=owner, total=owed)),
+        code=() if asked is None else payment_code(replace(asked, owner=owner, total=owed), reference or ""),
     )
 
 
@@ -289,4 +292,4 @@ async def get_statement(request: Asked[DocumentQuery, None]) -> Response:
     """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
     account, number, form = account_of(request), request.number("number"), request.query.format
     found = await request.find(partial(id_of_own, account=account, number=number), f"statement {number}")
-    return document(request.api, paper_of(request, found), form, f"statement-{number}")
+    return document(request.api, paper_of(request, found), form)

@@ -6,12 +6,14 @@ A document takes a second or more. Its request has given its place back by then,
 from __future__ import annotations
 
 import io
+import unicodedata
 import zipfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import quote
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -38,6 +40,9 @@ MEDIA_TYPES: Final = {
     Form.JSON: "application/json",
 }
 ZIP: Final = "application/zip"
+LONGEST_NAME_BYTES: Final = 120
+"""Of a household in the name of a file, which has 255 bytes at most."""
+_NOT_IN_NAMES: Final = frozenset('/\\:*?"<>|%;')
 _SHOWN: Final = (Form.HTML, Form.PDF)
 """Forms that a browser shows; it stores the others."""
 _HEADERS: Final = {
@@ -74,32 +79,51 @@ class Made(Response):
         await response(scope, receive, send)
 
 
-def document(api: Api, read: Callable[[], Awaitable[Paper | CodeSheet]], form: Form, name: str) -> Made:
-    """Return a document; `name` is that of its file without the ending, in ASCII."""
+def document(api: Api, read: Callable[[], Awaitable[Paper | CodeSheet]], form: Form, name: str | None = None) -> Made:
+    """Return a document; `name` is that of its file without the ending: by default that of its statement."""
 
     async def make() -> Response:
         paper = await read()
         with refusals():
             (content,) = await printing.documents([paper], form, api.config.font)
-        return _file(content, MEDIA_TYPES[form], f"{name}.{form}", is_shown=form in _SHOWN)
+        stem = file_name(paper.first) if name is None and isinstance(paper, Paper) else name
+        return _file(content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=form in _SHOWN)
 
     return Made(make)
 
 
-def archive(api: Api, read: Callable[[], Awaitable[Mapping[str, Paper]]], form: Form, name: str) -> Made:
-    """Return documents, each by the name of its file without the ending, as one ZIP file."""
+def archive(api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form, name: str) -> Made:
+    """Return statements as one ZIP file."""
 
     async def make() -> Response:
         papers = await read()
         with refusals():
-            made = await printing.documents([*papers.values()], form, api.config.font)
+            made = await printing.documents(papers, form, api.config.font)
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
-            for of_paper, file in zip(papers, made, strict=True):
-                zipped.writestr(zipfile.ZipInfo(f"{of_paper}.{form}"), file, zipfile.ZIP_DEFLATED)
+            for paper, file in zip(papers, made, strict=True):
+                named = zipfile.ZipInfo(f"{file_name(paper.first)}.{form}")
+                zipped.writestr(named, file, zipfile.ZIP_DEFLATED)
         return _file(content.getvalue(), ZIP, f"{name}.zip", is_shown=False)
 
     return Made(make)
+
+
+def file_name(statement: Statement) -> str:
+    """Return the name of a statement's file without the ending: 2026-12 Flat 1 statement 7. It ends in the number.
+
+    What a file's name cannot have becomes a space, and a long name is cut.
+    """
+    name = statement.to.name if statement.to else f"household {statement.account}"
+    usable = " ".join("".join(" " if _is_unusable(sign) else sign for sign in name).split())
+    household = usable.encode()[:LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .")
+    what = "draft" if statement.number is None else f"statement {statement.number}"
+    return " ".join(filter(None, (f"{statement.month:%Y-%m}", household, what)))
+
+
+def _is_unusable(sign: str) -> bool:
+    """Whether a sign cannot stand in the name of a file, somewhere, or would order its text about."""
+    return sign in _NOT_IN_NAMES or unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 @contextmanager
@@ -179,5 +203,7 @@ async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
 
 def _file(content: bytes, media_type: str, name: str, *, is_shown: bool) -> Response:
     how = "inline" if is_shown else "attachment"
-    headers = {**_HEADERS, "content-disposition": f'{how}; filename="{name}"'}
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    also = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    headers = {**_HEADERS, "content-disposition": f'{how}; filename="{plain}"{also}'}
     return Response(content, headers=headers, media_type=media_type)

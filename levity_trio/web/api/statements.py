@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Annotated, Final, Literal
 
@@ -101,8 +101,7 @@ async def get_statement(request: Request) -> StatementDocument:
 @ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, "changed", **ANY_FORM)
 async def get_document(request: Asked[DocumentQuery, None]) -> Response:
     """Download a closed statement as HTML, PDF, CSV or JSON."""
-    read, name = paper_of(request, await _closed(request)), f"statement-{request.number('number')}"
-    return document(request.api, read, request.query.format, name)
+    return document(request.api, paper_of(request, await _closed(request)), request.query.format)
 
 
 @ENDPOINTS.get(f"{CLOSING}/document", Role.OPERATOR, *NOT_MADE, "changed", **SHEET)
@@ -112,7 +111,7 @@ async def get_cover(request: Asked[CoverQuery, None]) -> Response:
     statements = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
     if not statements:
         raise not_found(f"closed statement of {month}")
-    return _cover(request, [row for row, _ in statements], f"covering-sheet-{month}")
+    return _cover(request, [row for row, _ in statements], f"{month} covering sheet")
 
 
 @ENDPOINTS.get(
@@ -128,11 +127,8 @@ async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
     if not statements:
         raise not_found(f"closed statement of {month} after number {query.after}")
 
-    async def read() -> Mapping[str, Paper]:
-        papers = await read_papers(request.api, [row for row, _ in statements])
-        return {f"statement-{number}": paper for (_, number), paper in zip(statements, papers, strict=True)}
-
-    return archive(request.api, read, query.format, f"statements-{month}-{statements[0][1]}-{statements[-1][1]}")
+    read = partial(read_papers, request.api, [row for row, _ in statements])
+    return archive(request.api, read, query.format, f"{month} statements {statements[0][1]}-{statements[-1][1]}")
 
 
 async def _closed(request: Request) -> int:
@@ -159,8 +155,7 @@ async def get_of_draft(request: Request) -> StatementDocument:
 @ENDPOINTS.get(f"{OF_DRAFT}/document", Role.OPERATOR, *NOT_MADE, "changed", **ANY_FORM)
 async def get_document_of_draft(request: Asked[DocumentQuery, None]) -> Response:
     """Download a statement of a draft."""
-    read, name = paper_of(request, await _drafted(request)), f"draft-{_month(request)}-{request.number()}"
-    return document(request.api, read, request.query.format, name)
+    return document(request.api, paper_of(request, await _drafted(request)), request.query.format)
 
 
 @ENDPOINTS.get(f"{DRAFT}/document", Role.OPERATOR, *NOT_MADE, "changed", **SHEET)
@@ -169,7 +164,7 @@ async def get_cover_of_draft(request: Asked[CoverQuery, None]) -> Response:
     ids = await _ids_of_draft(request)
     if not ids:
         raise not_found(f"statement in the draft of {_month(request)}")
-    return _cover(request, ids, f"draft-covering-sheet-{_month(request)}")
+    return _cover(request, ids, f"{_month(request)} covering sheet draft")
 
 
 @ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "not_found", "busy", "changed", answer=DraftProblems)

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from levity_trio.billing.statement import Party
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.web.api.papers import MOST_WAITING, read_papers, refusals
+from levity_trio.web.api.papers import MOST_WAITING, file_name, read_papers, refusals
 from levity_trio.web.api.problems import Problem
+from tests.documents import statements as forms
 from tests.web.api.conftest import Site
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("Flat 1", "2026-10 Flat 1 statement 7"),
+        ("Haus B / Krüger", "2026-10 Haus B Krüger statement 7"),
+        ("..", "2026-10 statement 7"),
+        ("a\u202egpj.\x00\n:*?", "2026-10 a gpj statement 7"),
+        ("ä" * 200, f"2026-10 {'ä' * 60} statement 7"),
+        (None, "2026-10 household 7 statement 7"),
+    ],
+)
+def test_a_file_is_called_by_month_household_and_number(name: str | None, named: str) -> None:
+    to = None if name is None else Party(name=name, address=())
+    assert file_name(replace(forms.one_line(), number="7", to=to)) == named
 
 
 def test_a_crowd_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,9 +297,10 @@ async def test_what_is_owed_can_be_paid_by_a_code(yard: Yard) -> None:
     assert "Scan it with your banking app. To Bauhof 12 eG Account" in shown.words
     assert len(shown.html) < 25_000
     money = await yard.anna.get("/money")
-    assert (money["owed"], money["payment"]["amount"], money["payment"]["reference"]) == (1234, 1234, "1")
-    said = ("BCD", "002", "1", "SCT", "", "Bauhof 12 eG", forms.IBAN, "EUR12.34", "", "", "1")
-    assert tuple(money["payment"]["code"]) == matrix("\n".join(said))
+    owed, payment, reference = money["owed"], money["payment"], "Statement 1, Anna"
+    assert (owed, payment["amount"], payment["reference"]) == (1234, 1234, reference)
+    said = ("BCD", "002", "1", "SCT", "", "Bauhof 12 eG", forms.IBAN, "EUR12.34", "", "", reference)
+    assert tuple(payment["code"]) == matrix("\n".join(said))
     ben = (await Opening(yard, yard.ben.caller).open(STATEMENTS)).words
     assert "Nothing to pay." in ben
     assert "banking app" not in ben
