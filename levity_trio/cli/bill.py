@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from levity_trio.billing.money import CURRENCIES, minor_units, written
-from levity_trio.cli.declaring import Group, an_example, changes, limit, renamed
+from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, renamed
 from levity_trio.cli.operator import Operator, RefusedByApi, command
-from levity_trio.cli.terminal import CountProgress, confirm, counted, local_minute, say, show_record, show_table
+from levity_trio.cli.terminal import CountProgress, confirm, counted, fill, local_minute, say, show_record, show_table
 from levity_trio.cli.transfers import read_file
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.documents.template import ENGLISH_TEXT
@@ -34,10 +34,11 @@ MINUTE: Final = timedelta(minutes=1)
 TRIES: Final = 5
 """A month that changes while it is closed is prepared again so often."""
 FORMS: Final = click.Choice(["html", "pdf", "csv", "json"])
-DRAFT_COLUMNS: Final = ("account", "name", "sessions", "energy_kwh", "amount", "carried_in", "total", "remarks")
-COLUMNS: Final = ("number", "month", "account", "name", "kwh", "total", "remarks")
+DRAFT_COLUMNS: Final = ("account", "name", "energy_kwh", "total", "remarks", "sessions", "amount", "carried_in")
+COLUMNS: Final = ("number", "month", "name", "kwh", "total", "remarks", "account")
 HEAD: Final = ("statement", "month", "account", "name", "carried_in", "total", "is_carried", "closed_on", "digest")
-LINES: Final = ("line", "date", "where", "from", "to", "kwh", "amount", "remarks")
+LINES: Final = ("line", "date", "where", "kwh", "amount", "from", "to")
+NO_STATEMENT: Final = "no month is closed yet: levity-trio bill preview MONTH shows what would be billed"
 OWNER_FIELDS: Final = ("name", "address", "contact", "bank_account", "bank_name", "tax_number", "payment_days")
 EXAMPLES: Final = """\
 \b
@@ -139,6 +140,7 @@ def begin(operator: Operator, day: str) -> None:
 @_MONTH
 @_CARRY
 @_HOUSEHOLD
+@WIDE
 def preview(operator: Operator, month: str, carry_below: str | None, account: str | None) -> None:
     """Show what the statements of a month would be."""
     draft = _prepared(operator, month, _terms(operator, carry_below, account))
@@ -151,7 +153,7 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
         show_table(DRAFT_COLUMNS, map(_draft_row, statements))
     nothing = _nothing(operator, month, draft)
     for line in [*([nothing] if nothing else _sums(draft["sums"])), *problems]:
-        say(line)
+        say(fill(line))
 
 
 @command("close", group=bill, epilog=CLOSE_EXAMPLES)
@@ -275,7 +277,7 @@ def show_all(operator: Operator, account: str | None, month: str | None, limit: 
     """List closed statements, the newest first."""
     number = account and operator.number("accounts", account)
     page = operator.get("statements", account=number, month=month or None, limit=limit)
-    operator.show_page(COLUMNS, page, _row, narrower=" with --month or --household")
+    operator.show_page(COLUMNS, page, _row, narrower=" with --month or --household", empty=NO_STATEMENT)
 
 
 def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
@@ -290,6 +292,7 @@ def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
 @click.argument("number", type=click.IntRange(1))
 @click.option("--as", "form", type=FORMS, help="As a document.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.")
+@WIDE
 def show(operator: Operator, number: int, form: str | None, output: Path | None) -> None:
     """Show a closed statement, or make a document of it."""
     path = ("statements", str(number))
@@ -322,6 +325,9 @@ def _show(statement: Mapping[str, Any]) -> None:
     rows = [_line(position, zone, currency) for position in statement["positions"]]
     rows += [_line(position, zone, currency, is_held_back=True) for position in statement["held_back"]]
     show_table(LINES, rows)
+    for row in rows:
+        if row["remarks"]:
+            say(fill(f"line {row['line']}: {row['remarks']}"))
     say("")
     names = ("net", "tax", "gross")
     taxes = [{**tax, **{name: written(tax[name], currency) for name in names}} for tax in statement["taxes"]]

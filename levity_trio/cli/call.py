@@ -10,14 +10,16 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from levity_trio.cli.declaring import present
+from levity_trio.cli.declaring import WIDE, present
 from levity_trio.cli.operator import OF_STATE, REJECTED, Operator, command
-from levity_trio.cli.terminal import cell, counted, say, show_table
+from levity_trio.cli.terminal import cell, counted, fill, say, show_below, show_record, show_table, show_words
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, find
 from levity_trio.operations.arguments import completions, described, parse_arguments
 
 MARGIN_SECONDS: Final = 30.0
 """The command waits so much longer than the server waits for the charger."""
+COLUMNS_OF: Final = {"configurationKey": ("key", "value", "readonly")}
+"""The columns of records in an answer, where the order of their fields is not the best."""
 USUAL_SECONDS: Final = 3700.0
 """Longer than the longest time-out of a response."""
 EXAMPLES: Final = """\
@@ -64,6 +66,7 @@ def _complete(context: click.Context, _parameter: click.Parameter, incomplete: s
 @click.option("--deadline", type=float, metavar="SECONDS", help="Wait so long for a charger that is away.")
 @click.option("--no-wait", is_flag=True, help="Show the command at once.")
 @click.option("--fields", is_flag=True, help="List the fields of the operation.")
+@WIDE
 def call(operator: Operator, words: Sequence[str], **options: Any) -> int:
     """Ask a charger for an operation, and show what it said.
 
@@ -75,8 +78,7 @@ def call(operator: Operator, words: Sequence[str], **options: Any) -> int:
         raise click.UsageError("give a charger and an action, such as CP-1 Reset")
     action, arguments = rest[0], rest[1:]
     if action == "help":
-        rows = [{"action": operation.action, "summary": operation.summary} for operation in OPERATIONS.values()]
-        show_table(("action", "summary"), rows)
+        show_words((operation.action, operation.summary) for operation in OPERATIONS.values())
         return 0
     if options["raw"]:
         payload = {"action": action, "payload": _values(None, arguments)}
@@ -115,7 +117,7 @@ def _call_one(
     sent = {"query": _query(options), "headers": {"Prefer": "respond-async"} if options["no_wait"] else {}}
     done = operator.post("chargers", charger, path, body=payload, patience=_patience(options), **sent)
     if not operator.is_told(done):
-        say(_told(done))
+        _show(charger, done)
         for warning in done["warnings"]:
             say(f"warning: {warning}")
         if done["outcome"] is not None:
@@ -123,9 +125,36 @@ def _call_one(
     return OF_STATE.get(done["state"], 0)
 
 
-def _told(done: Mapping[str, Any]) -> str:
-    detail = _detail(done)
-    return f"command {done['id']}: {done['action']} {done['state']}" + (f": {detail}" if detail else "")
+def _show(charger: str, done: Mapping[str, Any]) -> None:
+    """Show what a charger said: in one line, or below it in lines and tables."""
+    answer, told = done["answer"] or {}, f"command {done['id']}: {done['action']} {done['state']}"
+    if done["error_code"] or not any(isinstance(value, dict | list) for value in answer.values()):
+        detail = _detail(done)
+        say(told + (f": {detail}" if detail else ""))
+        return
+    say(told)
+    _show_parts(answer)
+    if "configurationKey" in answer:
+        say(f"all that is known of it: {shlex.join(('levity-trio', 'configuration', charger))}")
+
+
+def _show_parts(answer: Mapping[str, Any]) -> None:
+    """Show each part of an answer: what is one value, then each list of records as a table, and what is within."""
+    if plain := {name: value for name, value in answer.items() if not _has_parts(value)}:
+        say("")
+        show_record(plain, *(name for name, value in plain.items() if value != []))
+    for name, value in answer.items():
+        if isinstance(value, dict):
+            say(f"\n{name}:")
+            _show_parts(value)
+        elif _has_parts(value):
+            show_below(
+                COLUMNS_OF.get(name) or tuple(dict.fromkeys(key for record in value for key in record)), value, name
+            )
+
+
+def _has_parts(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(part, dict) for part in value))
 
 
 def _detail(done: Mapping[str, Any]) -> str:
@@ -158,10 +187,8 @@ def _row(result: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _list_fields(operation: Operation) -> int:
-    say(f"{operation.action} ({operation.section}): {operation.summary}\n")
-    rows = [
-        {"field": name, "needed": field.required, "value": field.kind.words, "help": field.help}
-        for name, field in described(operation)
-    ]
-    show_table(("field", "needed", "value", "help"), rows)
+    say(fill(f"{operation.action} ({operation.section}): {operation.summary}", "") + "\n")
+    for name, field in described(operation):
+        needed = "" if field.required else ", may be left out"
+        say(fill(f"{field.kind.words}{needed}. {field.help}".rstrip(), f"{name:24}  ", " " * 26))
     return 0

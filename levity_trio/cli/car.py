@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Group, an_example, changes, limit
+from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
 
 COLUMNS: Final = ("id", "name", "plate", "battery_kwh")
+NO_CAR: Final = 'no car yet; add one: levity-trio car add "Anna\'s car"'
 PERIODS: Final = ("account", "since", "until", "given_by", "reason")
 EXAMPLES: Final = """\
 \b
@@ -37,11 +38,12 @@ _BATTERY: Final = click.option("--battery", metavar="KWH", help="The capacity of
 @limit()
 def show_all(operator: Operator, search: str | None, limit: int) -> None:
     """List cars."""
-    operator.show_page(COLUMNS, operator.get("vehicles", search=search, limit=limit))
+    operator.show_page(COLUMNS, operator.get("vehicles", search=search, limit=limit), empty=NO_CAR)
 
 
 @command("show", group=car, epilog=an_example('car show "Anna\'s car"'))
 @_CAR
+@WIDE
 def show(operator: Operator, named: str) -> None:
     """Show a car, and whose it is and was."""
     _say(operator, operator.get("vehicles", operator.number("vehicles", named)))

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Group, an_example, changes, limit, together
+from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_file, show_results
 
 COLUMNS: Final = ("id_tag", "name", "status", "expires_at", "parent_id_tag", "max_transactions", "notes")
+NO_CARD: Final = "no card yet; add one: levity-trio card add NUMBER --name NAME"
 PERIODS: Final = ("created_at", "created_by", "ended_at", "ended_by", *COLUMNS[1:])
 STATUSES: Final = ("Accepted", "Blocked")
 ASKED_COLUMNS: Final = ("id_tag", "charger", "first_at", "last_at", "count")
@@ -79,11 +80,12 @@ def _body(name: str | None, expires: str | None, parent: str | None, most: str |
 def show_all(operator: Operator, **query: Any) -> None:
     """List the cards that were added."""
     page = operator.get("id-tags", **{name: "true" if value is True else value for name, value in query.items()})
-    operator.show_page(COLUMNS, page, narrower=" with --search, or use export")
+    operator.show_page(COLUMNS, page, narrower=" with --search, or use export", empty=NO_CARD)
 
 
 @command("show", group=card, epilog=an_example("card show 04A1B2C3"))
 @_CARD
+@WIDE
 def show(operator: Operator, id_tag: str) -> None:
     """Show a card as it is, and as it was."""
     record = operator.get("id-tags", id_tag)
@@ -139,9 +141,11 @@ def remove(operator: Operator, id_tag: str) -> None:
 
 
 @command("asked", group=card)
+@WIDE
 def show_asked(operator: Operator) -> None:
     """List the unknown cards that wait for you (--unknown-tags ask)."""
-    operator.show_page(ASKED_COLUMNS, operator.get("asked-id-tags"))
+    empty = "no unknown card waits; with `serve --unknown-tags ask`, one that is held to a charger does"
+    operator.show_page(ASKED_COLUMNS, operator.get("asked-id-tags"), empty=empty)
 
 
 @command("dismiss", group=card)

@@ -16,7 +16,7 @@ import click
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, ROOT
 from levity_trio.cli.call import USUAL_SECONDS
-from levity_trio.cli.declaring import ID, JSON_PARAMETER, Group, examples_of, on_database
+from levity_trio.cli.declaring import ID, JSON_PARAMETER, WIDE, Group, examples_of, on_database
 from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, command
 from levity_trio.cli.terminal import cell, say, show_record
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder, pages_folder
@@ -25,8 +25,10 @@ from levity_trio.wire.times import stamp
 if TYPE_CHECKING:
     from levity_trio.access.certificates import Described
 
-COLUMNS: Final = ("id", "charger", "subject", "not_after", "issued_by", "revoked_at", "reason")
+COLUMNS: Final = ("id", "charger", "not_after", "revoked_at", "subject", "reason", "issued_by")
 REQUEST_COLUMNS: Final = ("id", "charger", "received_at", "result", "reason", "certificate", "command")
+NO_CERTIFICATE: Final = "no charger has a certificate yet: levity-trio charger secure CHARGER --profile 3"
+NO_REQUEST: Final = "no charger has requested a certificate yet"
 OWN_COLUMNS: Final = ("subject", "names", "not_after", "fingerprint")
 EXAMPLES: Final = """\
 \b
@@ -145,6 +147,7 @@ def pages(folder: Path, now: datetime, names: Sequence[str], organization: str) 
 @click.argument("charger", required=False)
 @click.option("--requests", is_flag=True, help="List what chargers requested instead, with our reasons.")
 @click.option("--own", is_flag=True, help="List the certificates of this server instead.")
+@WIDE
 def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bool) -> None:
     """List the client certificates of all chargers, or of one."""
     if own:
@@ -157,7 +160,7 @@ def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bo
         return
     kind, columns = ("certificate-requests", REQUEST_COLUMNS) if requests else ("certificates", COLUMNS)
     page = operator.get(*(("chargers", charger) if charger else ()), kind, limit=500)
-    operator.table(columns, page["data"])
+    operator.table(columns, page["data"], empty=NO_REQUEST if requests else NO_CERTIFICATE)
 
 
 def _own(operator: Operator, kind: str) -> Any:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Group, present
+from levity_trio.cli.declaring import WIDE, Group, present
 from levity_trio.cli.operator import REJECTED, Operator, command
 from levity_trio.cli.template import OF_RESULT
-from levity_trio.cli.terminal import cell, local_minute, say, show_below, show_record, show_table
+from levity_trio.cli.terminal import cell, fill, local_minute, say, show_below, show_record, show_table
 
 PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
 CERTIFICATES: Final = ("id", "serial", "subject", "not_after", "revoked_at")
@@ -166,6 +166,7 @@ def _is(done: dict[str, Any]) -> str:
 
 @command("security", group=charger, epilog=SECURITY_EXAMPLES)
 @_CHARGER
+@WIDE
 def security(operator: Operator, charger: str) -> None:
     """Show who may connect as a charger, and how it connected last."""
     record: dict[str, Any] = operator.get("chargers", charger, "security")
@@ -210,6 +211,7 @@ def readmit(operator: Operator, charger: str, profile: int) -> None:
 @click.option("--address", metavar="URL", help="Our address for the charger's own setting, where that is known.")
 @click.option("--cancel", is_flag=True, help="Go no further; what was sent stays.")
 @click.option("--wait", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Watch it so long.")
+@WIDE
 def secure(
     operator: Operator, charger: str, profile: int | None, address: str | None, *, cancel: bool, wait: float
 ) -> int:
@@ -247,6 +249,7 @@ def _lower(operator: Operator, charger: str, profile: int) -> bool:
 @_CHARGER
 @click.argument("changes", nargs=-1, metavar="[KEY=true|false]...")
 @click.option("--read", "is_read", is_flag=True, help="Ask the charger for the keys first.")
+@WIDE
 def offline_policy(operator: Operator, charger: str, changes: Sequence[str], *, is_read: bool) -> int:
     """Show who can charge at a charger while we are away, or change it.
 
@@ -266,7 +269,7 @@ def offline_policy(operator: Operator, charger: str, changes: Sequence[str], *, 
         say("")
         show_table(("tags", "may_charge", "why"), policy["who"])
         for note in policy["notes"]:
-            say(f"\n{note}")
+            say(f"\n{fill(note)}")
     return max((OF_RESULT.get(change["result"], REJECTED) for change in policy["changes"]), default=0)
 
 

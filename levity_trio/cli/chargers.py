@@ -12,15 +12,19 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.operations.limits import shown
 
-COLUMNS: Final = ("id", "name", "registration", "status", "connected", "last_seen_at", "model", "firmware_version")
+COLUMNS: Final = ("id", "name", "status", "connected", "last_seen_at", "registration", "model", "firmware_version")
 NEWCOMERS: Final = (
-    *("id", "waiting_since", "connected", "remote_address", "vendor", "model", "serial_number", "has_charged"),
-    "resembles",
+    *("id", "waiting_since", "connected", "model", "resembles", "vendor", "remote_address", "serial_number"),
+    "has_charged",
 )
 CONNECTORS: Final = (
-    *("connector", "status", "status_at", "told_to_be", "error_code", "open_transaction", "type", "max_a", "max_w"),
+    *("connector", "status", "status_at", "told_to_be", "error_code", "open_transaction", "max_a", "type", "max_w"),
 )
 LIMITS: Final = ("connector", "limit", "until", "set_by", "profile", "reported", "reported_at")
+NO_CHARGER: Final = (
+    "no charger yet: enter the address of the server in one, ws://HOST:9000/ws/CHARGER-ID (its log line `serving` has"
+    " it),\nor register one that is going to connect: levity-trio charger add CHARGER-ID"
+)
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -42,7 +46,8 @@ def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: 
     if charger is None:
         what, columns = ("newcomers", NEWCOMERS) if is_newcomers else ("chargers", COLUMNS)
         page = operator.get(what, limit=limit)
-        operator.show_page(columns, page, lambda row: {**row, "connected": row["is_connected"]})
+        empty = "no charger waits to be adopted or refused" if is_newcomers else NO_CHARGER
+        operator.show_page(columns, page, lambda row: {**row, "connected": row["is_connected"]}, empty=empty)
         return
     record = operator.get("chargers", charger)
     limits = operator.get("chargers", charger, "profiles", "limits")["data"]

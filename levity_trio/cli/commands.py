@@ -9,7 +9,8 @@ import click
 from levity_trio.cli.declaring import OF_CHARGER, limit
 from levity_trio.cli.operator import OF_STATE, Operator, command
 
-COLUMNS: Final = ("id", "charger", "action", "state", "asked_by", "requested_at", "outcome", "outcome_words")
+COLUMNS: Final = ("id", "charger", "action", "state", "requested_at", "outcome", "outcome_words", "asked_by")
+NO_COMMAND: Final = "nothing was asked of a charger yet: levity-trio call CHARGER help lists what can be"
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -29,7 +30,7 @@ def commands(operator: Operator, number: int | None, charger: str | None, limit:
     """List commands, the newest first, or show one."""
     operator.check_charger(charger)
     if number is None:
-        operator.show_page(COLUMNS, operator.get("commands", charger=charger or None, limit=limit))
+        operator.show_page(COLUMNS, operator.get("commands", charger=charger or None, limit=limit), empty=NO_COMMAND)
         return 0
     path = ("commands", str(number))
     record = operator.delete(*path) if cancel else operator.get(*path)

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.declaring import WIDE
 from levity_trio.cli.operator import NO_ANSWER, Operator, command
 from levity_trio.cli.terminal import counted, local_minute, say
 
-COLUMNS: Final = ("key", "readonly", "read_at", "last_read_at", "value")
+COLUMNS: Final = ("key", "value", "readonly", "read_at", "last_read_at")
 LAST: Final = ""
 """--diff without a charger compares the last two readings."""
 READ_SECONDS: Final = 3700.0
@@ -40,6 +41,7 @@ For what several chargers must have, see `levity-trio template`.
 )
 @click.option("--since", metavar="TIME", help="Show only what has changed since then.")
 @click.option("--read", "is_read", is_flag=True, help="Read it from the charger first, in parts if need be.")
+@WIDE
 def configuration(operator: Operator, charger: str, other: str | None, since: str | None, *, is_read: bool) -> int:
     """Show the configuration of a charger, or its differences.
 
@@ -69,10 +71,11 @@ def configuration(operator: Operator, charger: str, other: str | None, since: st
 
 
 def _show_all(operator: Operator, page: Mapping[str, Any]) -> None:
-    """Show the keys; the value stands last, because it may be long. One time for all is said once."""
+    """Show the keys. One time for all is said once."""
     times = {entry["last_read_at"] for entry in page["data"]}
     is_one = len(times) == 1 and not operator.is_json
-    operator.table([name for name in COLUMNS if name != "last_read_at" or not is_one], page["data"], page)
+    columns = [name for name in COLUMNS if name != "last_read_at" or not is_one]
+    operator.table(columns, page["data"], page, "its configuration was not read yet; --read reads it")
     if is_one:
         say(f"\nlast read {local_minute(*times)}; `read at` is when a value was first read")
 
@@ -83,4 +86,4 @@ def _show(operator: Operator, page: Mapping[str, Any], *sides: tuple[str, str]) 
         {"key": entry["key"], **{column: (entry[name] or {"value": None})["value"] for name, column in sides}}
         for entry in page["data"]
     ]
-    operator.table(("key", *(column for _, column in sides)), rows, page)
+    operator.table(("key", *(column for _, column in sides)), rows, page, "nothing differs")

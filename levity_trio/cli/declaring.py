@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 import click
 
+from levity_trio.cli import terminal
 from levity_trio.config import SETTINGS
 from levity_trio.config.settings import DATABASE, DatabaseAddress, Setting, Unusable
 from levity_trio.config.sources import load
@@ -46,9 +47,19 @@ def together(*options: Decorator) -> Decorator:
     return decorate
 
 
+def _note_wide(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    ctx.meta[terminal.WIDE] = value
+
+
+WIDE: Final = click.option(
+    "--wide", is_flag=True, expose_value=False, callback=_note_wide, help="Show all columns, and texts whole."
+)
+
+
 def limit(words: str = "How many.", default: int = 50) -> Decorator:
-    """Return the option that says how many rows of a list are shown."""
-    return click.option("--limit", type=click.IntRange(1, 500), default=default, show_default=True, help=words)
+    """Return the options of a list: how many rows are shown, and whether all of their columns are."""
+    shown = click.option("--limit", type=click.IntRange(1, 500), default=default, show_default=True, help=words)
+    return together(shown, WIDE)
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:

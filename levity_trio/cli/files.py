@@ -13,7 +13,8 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.transfers import download
 from levity_trio.config import EnvironmentProblem
 
-COLUMNS: Final = ("id", "kind", "charger", "command", "title", "size_bytes", "state", "created_at")
+COLUMNS: Final = ("id", "kind", "charger", "title", "size_bytes", "state", "created_at", "command")
+NO_FILE: Final = "no file yet: levity-trio call CHARGER GetDiagnostics asks for one"
 MEDIA_TYPE: Final = "application/octet-stream"
 PATIENCE_SECONDS: Final = 600.0
 """The disk of the server may be slow."""
@@ -39,7 +40,7 @@ files = Group("files", help="List, add, get and remove the files that chargers s
 def show_all(operator: Operator, charger: str | None, limit: int) -> None:
     """List files, the newest first."""
     operator.check_charger(charger)
-    operator.show_page(COLUMNS, operator.get("files", charger=charger or None, limit=limit))
+    operator.show_page(COLUMNS, operator.get("files", charger=charger or None, limit=limit), empty=NO_FILE)
 
 
 @command("add", group=files)

@@ -14,6 +14,7 @@ from levity_trio.cli.declaring import (
     OF_CHARGER,
     OF_LANGUAGE,
     SESSION,
+    WIDE,
     Group,
     Words,
     an_example,
@@ -23,14 +24,17 @@ from levity_trio.cli.declaring import (
     together,
 )
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import confirm, counted, local_words, say, show_below, show_record
+from levity_trio.cli.terminal import confirm, counted, local_words, none_yet, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, PATIENCE_SECONDS, download, send_file, show_file, show_results
 from levity_trio.config import ConfigError
 
 COLUMNS: Final = ("id", "name", "contact", "since", "until")
 DETAILS: Final = ("id", "name", "address", "contact", "notes", "language", "since", "until")
-BELONGINGS: Final = ("what", "which", "name", "vehicle", "since", "until", "given_by", "reason", "voided_at")
-OF_TRANSACTION: Final = ("id", "start_time", "charger", "connector", "id_tag", "energy_kwh", "ground", "outside")
+BELONGINGS: Final = ("what", "which", "since", "until", "voided_at", "name", "vehicle", "reason", "given_by")
+NO_HOUSEHOLD: Final = 'no household yet; add one: levity-trio household add "Flat 3, Anna"'
+NO_SESSION: Final = "no session yet; what belongs to it: levity-trio household show HOUSEHOLD"
+ALL_OWNED: Final = "every session belongs to somebody"
+OF_TRANSACTION: Final = ("id", "start_time", "charger", "connector", "energy_kwh", "id_tag", "ground", "outside")
 FILES: Final = {"households": "account", "cards": "account-tag", "spaces": "account-space", "cars": "vehicle"}
 IMPORTED: Final = {"list": "household", **FILES}
 OLD_FILES: Final = {"accounts": "households", "tags": "cards", "vehicles": "cars"}
@@ -188,11 +192,12 @@ def show_all(operator: Operator, search: str | None, *, is_open: bool | None, li
     """List households."""
     state = None if is_open is None else str(is_open).lower()
     page = operator.get("accounts", search=search, open=state, limit=limit)
-    operator.show_page(COLUMNS, page, narrower=" with --search, or use export")
+    operator.show_page(COLUMNS, page, narrower=" with --search, or use export", empty=NO_HOUSEHOLD)
 
 
 @command("show", group=household)
 @HOUSEHOLD
+@WIDE
 def show(operator: Operator, named: str) -> None:
     """Show a household, what belongs to it, and what did."""
     _say(operator, operator.get("accounts", operator.number("accounts", named)))
@@ -304,7 +309,7 @@ def show_sessions(operator: Operator, named: str, limit: int) -> None:
     """List the sessions of a household, the newest first."""
     records = list(operator.some_rows(limit, "accounts", operator.number("accounts", named), "transactions"))
     rows = [{**record["transaction"], "ground": record["ground"], "outside": record["outside"]} for record in records]
-    operator.table(OF_TRANSACTION, rows, records)
+    operator.table(OF_TRANSACTION, rows, records, NO_SESSION)
 
 
 @command("unowned", group=household)
@@ -318,7 +323,7 @@ def show_unowned(operator: Operator, limit: int, **query: Any) -> None:
         query[name] = None if query[name] is None else operator.instant(query[name], f"--{name}")
     operator.check_charger(query["charger"])
     records = list(operator.some_rows(limit, "unowned-transactions", **query))
-    operator.table(OF_TRANSACTION[:-2], records, records)
+    operator.table(OF_TRANSACTION[:-2], records, records, none_yet(ALL_OWNED))
 
 
 @command("import", group=household, epilog=IMPORT_EXAMPLES)

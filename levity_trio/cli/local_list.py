@@ -6,11 +6,11 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import Group
+from levity_trio.cli.declaring import WIDE, Group
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import say, show_record, show_table
 
-COLUMNS: Final = ("charger", "state", "version", "entries", "behind", "left_out", "told_at", "words")
+COLUMNS: Final = ("charger", "state", "entries", "words", "left_out", "behind", "told_at", "version")
 MOST_SHOWN: Final = 50
 STATUS_EXAMPLES: Final = """\
 \b
@@ -40,13 +40,14 @@ local_list = Group("local-list", help="See how the chargers' lists of cards are 
 
 @command("status", group=local_list, epilog=STATUS_EXAMPLES)
 @click.argument("charger", required=False)
+@WIDE
 def status(operator: Operator, charger: str | None) -> None:
     """Show how the local lists are kept, or that of one charger.
 
     For one charger, the cards for which it has no room are shown too.
     """
     if charger is None:
-        operator.show_page(COLUMNS, operator.get("local-lists", "status"))
+        operator.show_page(COLUMNS, operator.get("local-lists", "status"), empty="no charger yet: levity-trio status")
         return
     path = ("chargers", charger, "local-lists")
     (state,) = operator.get(*path, "status")["data"]

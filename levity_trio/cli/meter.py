@@ -14,7 +14,8 @@ from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
 
 COLUMNS: Final = ("id", "name", "class_percent", "chargers_percent", "digits", "since", "until", "chargers")
-READINGS: Final = ("id", "at", "value", "unit", "source", "entered_by", "voided_by", "void_reason")
+READINGS: Final = ("id", "at", "value", "unit", "voided_by", "void_reason", "source", "entered_by")
+NO_METER: Final = 'no meter yet; add one: levity-trio meter add "Main meter" --class 1'
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -47,7 +48,7 @@ _FIELDS: Final = together(
 @limit()
 def show_all(operator: Operator, limit: int) -> None:
     """List the meters of the house."""
-    operator.show_page(COLUMNS, operator.get("meters", limit=limit))
+    operator.show_page(COLUMNS, operator.get("meters", limit=limit), empty=NO_METER)
 
 
 @command("show", group=meter)

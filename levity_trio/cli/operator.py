@@ -179,9 +179,11 @@ class Operator(Output):
         page: Mapping[str, Any],
         row: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
         narrower: str | None = None,
+        empty: str = "none",
     ) -> None:
-        """Show a page of a list as a table, each record by its row. `narrower` says how to see less of a long list."""
-        self.table(columns, list(map(row, page["data"])), page)
+        """Show a page of a list as a table, each record by its row. `narrower` says how to see less of a long list, and
+        `empty` what to do where there is nothing yet."""
+        self.table(columns, list(map(row, page["data"])), page, terminal.none_yet(empty))
         if narrower is not None and not self.is_json and page.get("next_cursor"):
             say(f"… there are more; narrow the list{narrower}")
 
@@ -235,8 +237,6 @@ _CA = click.option(
     envvar="LEVITY_CA",
     help="Root certificate of the server, if it has its own authority.",
 )
-SHARED: Final = ("is_json", "api", "ca")
-"""The options of all these commands, which their help lists last."""
 API: Final = together(
     click.option(
         "--api",
@@ -260,7 +260,7 @@ def command(name: str, *, group: click.Group | None = None, epilog: str = "") ->
 
         shown = epilog or (examples_of(group.epilog, str(group.name), name) if group else "")
         made = click.command(name, epilog=f"{shown}\n{STATUSES}" if shown else STATUSES)(run)
-        made.params.sort(key=lambda parameter: parameter.name in SHARED)
+        made.params.sort(key=lambda parameter: parameter.name in terminal.SHARED)
         if group is not None:
             group.add_command(made)
         return made

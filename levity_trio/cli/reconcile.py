@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.declaring import WIDE
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import local_minute, say, show_below, show_table
+from levity_trio.cli.terminal import fill, local_minute, say, show_below, show_table
 
 EXAMPLES: Final = """\
 \b
@@ -27,17 +28,18 @@ from the chargers by more than the classes allow, or a session that ended after
 later ones began and hides their energy. Differences with a reason do not count.
 """
 SUMS: Final = ("kWh", "of_these_doubtful", "transactions", "")
-CHARGERS: Final = ("charger", "registers", "accounted_for", "between", "difference", "adds_up", "last_register_at")
-DIFFERENCES: Final = ("charger", "transaction", "register_minus_figure_kWh", "figure_kWh", "reason")
+CHARGERS: Final = ("charger", "difference", "adds_up", "registers", "accounted_for", "between", "last_register_at")
+DIFFERENCES: Final = ("charger", "transaction", "figure_kWh", "register_minus_figure_kWh", "reason")
 HIDING: Final = ("charger", "transaction", "ended", "hides_transactions", "hides_kWh")
 REMARKS: Final = ("charger", "connector", "register", "times", "from_wh", "to_wh", "since", "until")
 METERS: Final = (
-    *("meter", "kWh", "chargers_kWh", "at_least", "at_most", "difference", "allowed", "differs", "since", "until"),
+    *("meter", "kWh", "chargers_kWh", "difference", "allowed", "differs", "at_least", "at_most", "since", "until"),
 )
 
 
 @command("reconcile", epilog=EXAMPLES)
 @click.argument("month")
+@WIDE
 def reconcile(operator: Operator, month: str) -> int:
     """Reconcile a month: registers, transactions, and the house's meters."""
     reconciled = operator.get("reconciliations", month)
@@ -130,7 +132,7 @@ def _hiding(hiding: Mapping[str, Any]) -> dict[str, Any]:
 def _say_meter(meter: Mapping[str, Any]) -> None:
     say("")
     if meter["meter_wh"] is None:
-        say(f"{meter['name']}: no two readings around the month")
+        say(fill(f"{meter['name']}: no two readings around the month"))
     else:
         show_table(METERS, [_meter(meter)])
     for remark in meter["remarks"]:

@@ -13,7 +13,7 @@ from levity_trio.cli.terminal import cell, say
 
 AS_TYPED: Final = {"make-transaction": "make"}
 """Answers of the API whose command has a shorter name."""
-COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "answers", "fits")
+COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "fits", "answers")
 REASON: Final = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with your name.")
 EVENT: Final = click.option(
     "--event", type=int, metavar="ID", help="Refuse if the session has a newer event than this one."
@@ -82,7 +82,7 @@ def list_queue(operator: Operator, charger: str | None, kind: str | None, **quer
     operator.check_charger(charger)
     kind = "transaction" if kind == "session" else kind
     page = operator.get("review", charger=charger, kind=kind, **query)
-    operator.show_page(COLUMNS, page, _row)
+    operator.show_page(COLUMNS, page, _row, empty="nothing waits for a person")
     if not operator.is_json and any(waiting["transaction"] for waiting in page["data"]):
         say("several with one cause: levity-trio review groups")
         say("the evidence: levity-trio explain ID; what a reason means: levity-trio help reviews")

@@ -12,11 +12,35 @@ import click
 from levity_trio.billing.states import BillState
 from levity_trio.cli.declaring import OF_CHARGER, Words, limit, renamed
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import local_second, say, show_table
+from levity_trio.cli.terminal import local_second, none_yet, say
 from levity_trio.documents.cells import inert
 
-TO_THE_MINUTE: Final = len("2026-03-01 12:00")
-COLUMNS: Final = ("id", "charger", "connector", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill")
+COLUMNS: Final[tuple[str, ...]] = (
+    "id",
+    "charger",
+    "connector",
+    "id_tag",
+    "start",
+    "stop",
+    "kwh",
+    "confidence",
+    "review",
+    "bill",
+)
+"""Those of CSV."""
+SHOWN: Final = (
+    "id",
+    "charger",
+    "connector",
+    "start_time",
+    "kwh",
+    "id_tag",
+    "bill",
+    "review",
+    "stop_time",
+    "confidence",
+)
+NO_SESSION: Final = "no session yet: levity-trio status shows what the chargers do"
 STATES: Final = {state.value.replace("'", "").replace(" ", "-"): state.value for state in BillState}
 """The states of the bill as people type them, each with its name in the API."""
 EXAMPLES: Final = """\
@@ -59,22 +83,22 @@ def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **fil
     query = _query(operator, **filters)
     operator.check_charger(filters["charger"])
     wanted = None if is_csv or by is not None else limit + 1
-    rows = list(map(_row, operator.some_rows(wanted, "transactions", **query)))
-    is_cut = wanted is not None and len(rows) >= wanted
-    rows = rows[:limit] if is_cut else rows
-    columns: tuple[str, ...] = COLUMNS
+    records = list(operator.some_rows(wanted, "transactions", **query))
+    is_cut = wanted is not None and len(records) >= wanted
+    records = records[:limit] if is_cut else records
+    rows, columns = list(map(_row, records)), COLUMNS
     if by is not None:
         rows, columns = _sums(rows, BY[by]), (BY[by], "transactions", "kwh", "in_review")
     if is_csv:
         _write_csv(columns, rows)
-    elif not operator.is_told(rows):
-        show_table(columns, map(_to_the_minute, rows))
-        if is_cut:
+    elif by is not None:
+        operator.table(columns, rows, empty=none_yet(NO_SESSION))
+    else:
+        operator.table(
+            SHOWN, [{**record, **row} for record, row in zip(records, rows, strict=True)], rows, none_yet(NO_SESSION)
+        )
+        if is_cut and not operator.is_json:
             say(f"only the newest {limit} are shown: --limit NUMBER shows more, --csv all, --by month their sums")
-
-
-def _to_the_minute(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, **{name: row[name][:TO_THE_MINUTE] for name in ("start", "stop") if row.get(name)}}
 
 
 def _query(

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON, Callback, Decorator, Group, examples_of, present, together
+from levity_trio.cli.declaring import JSON, WIDE, Callback, Decorator, Group, examples_of, present, together
 from levity_trio.cli.terminal import Output, say, show_below, show_record, warn
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
@@ -148,6 +148,7 @@ def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 @command("chargers")
 @click.argument("charger", required=False, metavar="[CHARGER]")
+@WIDE
 def chargers(client: Client, charger: str | None) -> None:
     """List the chargers, or show one with its connectors."""
     if charger is None:
@@ -265,6 +266,7 @@ def send(client: Client, charger: str, action: str, payload: str | None, connect
 @_CHARGER
 @click.argument("key", required=False, metavar="[KEY]")
 @click.argument("value", required=False, metavar="[VALUE]")
+@WIDE
 def configuration(client: Client, charger: str, key: str | None, value: str | None) -> None:
     """Show the configuration or one key of it, or change a key."""
     path = ("chargers", charger, "configuration")
@@ -279,6 +281,7 @@ def configuration(client: Client, charger: str, key: str | None, value: str | No
 @command("log")
 @_CHARGER
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="Maximum number of frames.")
+@WIDE
 def show_log(client: Client, charger: str, limit: int) -> None:
     """Show the last OCPP frames of a charger.
 
@@ -300,6 +303,7 @@ def _add_records(kind: str, columns: tuple[str, ...], fields: Decorator) -> None
                 show.invoke(listing)
 
     @command("list", group)
+    @WIDE
     def show(client: Client) -> None:
         """List all."""
         client.table(columns, client.ask("GET", path))

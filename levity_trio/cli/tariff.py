@@ -13,13 +13,15 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
-from levity_trio.cli.declaring import Group, an_example, examples_of, limit, renamed, together
+from levity_trio.cli.declaring import WIDE, Group, an_example, examples_of, limit, renamed, together
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import local_minute, say, show_below, show_record
+from levity_trio.cli.terminal import fill, local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 COLUMNS: Final = ("id", "name", "currency", "prices", "since")
+NO_TARIFF: Final = "no tariff yet: levity-trio tariff example flat > flat.toml is a begin, tariff add flat.toml adds it"
 VERSIONS: Final = ("since", "added_at", "added_by", "reason", "is_used", "withdrawn_at", "withdrawn_by")
+NOT_ASSIGNED: Final = "no tariff holds for anybody yet: levity-trio tariff assign TARIFF --site --since DAY"
 ASSIGNED: Final = ("for", "tariff", "since", "until", "is_replaced", "by", "reason")
 HELP: Final = """\
 \b
@@ -127,12 +129,13 @@ def add(operator: Operator, file: Path, reason: str | None, *, correct_statement
 @limit()
 def show_all(operator: Operator, limit: int) -> None:
     """List tariffs, with the days from which their versions hold."""
-    operator.show_page(COLUMNS, operator.get("tariffs", limit=limit))
+    operator.show_page(COLUMNS, operator.get("tariffs", limit=limit), empty=NO_TARIFF)
 
 
 @command("show", group=tariff, epilog=an_example("tariff show Flat", "tariff show Flat --toml > flat.toml"))
 @_NAME
 @click.option("--toml", "is_toml", is_flag=True, help="Print the newest version as it was given, for the next one.")
+@WIDE
 def show(operator: Operator, named: str, *, is_toml: bool) -> None:
     """Show a tariff: what it says, when, and for whom."""
     record = operator.get("tariffs", operator.number("tariffs", named))
@@ -188,7 +191,9 @@ def assignments(operator: Operator, named: str | None, limit: int, **target: Any
     """List for whom tariffs were assigned, the newest first."""
     query = _target(operator, **target)
     number = None if named is None else operator.number("tariffs", named)
-    operator.show_page(ASSIGNED, operator.get("tariff-assignments", **query, tariff=number, limit=limit), _line)
+    operator.show_page(
+        ASSIGNED, operator.get("tariff-assignments", **query, tariff=number, limit=limit), _line, empty=NOT_ASSIGNED
+    )
 
 
 @command("which", group=tariff)
@@ -204,7 +209,8 @@ def which(operator: Operator, day: str | None, **target: Any) -> None:
     version = f"version of {in_force['version']}" if in_force["version"] else "which has no version for this day"
     reason, at = f": {assigned['reason']}" if assigned["reason"] else "", local_minute(assigned["at"])
     ground = f"assigned to the {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {at}"
-    operator.tell(in_force, f"on {in_force['day']}: {in_force['tariff_name']}, {version}\n  {ground}{reason}")
+    words = fill(f"on {in_force['day']}: {in_force['tariff_name']}, {version}")
+    operator.tell(in_force, f"{words}\n{fill(f'{ground}{reason}', '  ', '  ')}")
 
 
 def _assign(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, Group, an_example, present
+from levity_trio.cli.declaring import OF_CHARGER, WIDE, Group, an_example, present
 from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
 from levity_trio.cli.terminal import say, show_record, show_table, warn
 
@@ -41,13 +41,17 @@ template = Group(
 
 
 @command("list", group=template, epilog=an_example("template list"))
+@WIDE
 def list_templates(operator: Operator) -> None:
     """List the templates."""
-    operator.show_page(COLUMNS, operator.get(TEMPLATES))
+    operator.show_page(
+        COLUMNS, operator.get(TEMPLATES), empty="no template yet: levity-trio template set NAME KEY=VALUE"
+    )
 
 
 @command("show", group=template)
 @click.argument("name")
+@WIDE
 def show(operator: Operator, name: str) -> None:
     """Show a template."""
     _show(operator, operator.get(TEMPLATES, name))
@@ -82,6 +86,7 @@ def remove(operator: Operator, name: str) -> None:
 @command("report", group=template)
 @click.argument("name")
 @OF_CHARGER
+@WIDE
 def report(operator: Operator, name: str, charger: str | None) -> None:
     """Show which chargers differ from a template, and in what."""
     compared = operator.get(TEMPLATES, name, "report", charger=charger)
@@ -93,6 +98,7 @@ def report(operator: Operator, name: str, charger: str | None) -> None:
 @click.argument("chargers", required=False, metavar="CHARGER,...")
 @click.option("--all", "is_all", is_flag=True, help="All chargers of the template.")
 @click.option("--at-once", type=click.IntRange(1, 100), default=5, show_default=True, help="Chargers asked at once.")
+@WIDE
 def apply(operator: Operator, name: str, chargers: str | None, *, is_all: bool, at_once: int) -> int:
     """Change the keys that differ at these chargers, and show what came of each."""
     if (chargers is None) != is_all:

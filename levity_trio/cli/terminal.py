@@ -8,21 +8,54 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import Message
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 import click
+from click.core import ParameterSource
 
 from levity_trio.config import ConfigError, time_zones
 from levity_trio.output import is_terminal, output_errors, readable
 from levity_trio.wire.times import in_zone
 
+SHARED: Final = ("is_json", "api", "ca")
+"""The options that all commands have."""
+WIDE: Final = "levity_trio.wide"
+"""Says in the context of a command that all columns are wanted."""
+USUAL_WIDTH: Final = 80
+PROGRAM: Final = "levity-trio "
+SHORTEST: Final = 16
+"""Texts are cut to so many characters before a column is left out."""
+MIDDLE: Final = 8
+NO_FILTERS: Final = {*SHARED, "wide", "limit", "is_newcomers", "by"}
+NOTHING_FITS: Final = "nothing fits; leave out an option to see more"
+PEOPLES_WORDS: Final[Mapping[str, str]] = {
+    "parent_id_tag": "group",
+    "max_transactions": "at once",
+    **dict.fromkeys(("id_tag", "tag"), "card"),
+    "tags": "cards",
+    "account": "household",
+    "accounts": "households",
+    **dict.fromkeys(("open_transaction", "transaction"), "session"),
+    "transactions": "sessions",
+    "vehicle": "car",
+    **{name: name.removesuffix("_time") for name in ("start_time", "stop_time")},
+    "energy_kwh": "kWh",
+    "kwh": "kWh",
+    "kw": "kW",
+}
+"""Words in the names of the API's fields, and what people call them."""
+_API_WORD: Final = re.compile(
+    rf"(?<![A-Za-z])({'|'.join(sorted(PEOPLES_WORDS, key=len, reverse=True))})(?![A-Za-z])", re.ASCII
+)
 KWH: Final = ("kwh", "energy_kwh")
 LINE_SECONDS: Final = 10.0
 """Time between two lines where no terminal shows a bar."""
@@ -68,27 +101,115 @@ def check_terminal() -> None:
         raise ConfigError("this was not confirmed, because there is no terminal to ask; give --yes")
 
 
-def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
-    """Show one line per record under the names of the columns that have something, or "none". Numbers stand right."""
+def width() -> int:
+    """Return how many columns a line may have: those of this terminal, and 80 where there is none."""
+    return shutil.get_terminal_size((USUAL_WIDTH, 24)).columns
+
+
+def is_wide() -> bool:
+    """Return whether this command was asked for all columns (--wide)."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(WIDE))
+
+
+def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]], empty: str = "none") -> None:
+    """Show one line per record under the names of the columns that have something, or `empty`. Numbers stand right.
+
+    The most important columns come first: where a line has not room for all, times are shortened, texts are cut, and
+    the last columns are left out. A command with --wide shows everything then; one without it does always.
+    """
     records = list(records)
     if not records:
-        say("none")
+        say("\n".join(map(fill, empty.splitlines())))
         return
     shown = [name for name in columns if any(record.get(name) not in (None, "", []) for record in records)]
-    parts = [_column(name, [record.get(name) for record in records]) for name in shown or columns]
-    for line in zip(*parts, strict=True):
+    parts = [_Column(name, [record.get(name) for record in records]) for name in shown or columns]
+    context = click.get_current_context(silent=True)
+    can_be_wide = context is not None and WIDE in context.meta
+    left_out = _fit(parts, width()) if can_be_wide and not is_wide() else []
+    for line in zip(*(part.lines() for part in parts), strict=True):
         say("  ".join(line).rstrip())
+    is_cut = any(part.is_cut for part in parts)
+    if left_out or is_cut:
+        say(f"--wide shows also: {', '.join(left_out)}" if left_out else "--wide shows it whole")
 
 
-def _column(name: str, values: Sequence[object]) -> list[str]:
-    """Return the lines of a column, all of one width."""
-    texts = [_in_column(name, value) for value in values]
-    lines = [name.replace("_", " "), *texts]
-    width = max(map(len, lines))
-    is_figure = all(value is None or _is_number(value) for value in values) or (
-        not name.endswith("version") and all(_FIGURE.fullmatch(text) for text in texts)
-    )
-    return [line.rjust(width) if is_figure else line.ljust(width) for line in lines]
+class _Column:
+    """A column of a table: its head, the texts below it, and how wide it may be."""
+
+    def __init__(self, name: str, values: Sequence[object]) -> None:
+        self.name, self._values = name, values
+        self.head = heading(name)
+        self.texts = [_in_column(name, value) for value in values]
+        self.is_figure = all(value is None or _is_number(value) for value in values) or (
+            not name.endswith("version") and all(_FIGURE.fullmatch(text) for text in self.texts)
+        )
+        self.is_time = any(_is_time(name, value) for value in values)
+        self.most: int | None = None
+
+    @property
+    def width(self) -> int:
+        return max(map(len, (self.head, *self.texts)))
+
+    @property
+    def least(self) -> int:
+        """How narrow it may become before it is left out."""
+        return self.width if self.is_figure or self.is_time else max(len(self.head), min(self.width, SHORTEST))
+
+    @property
+    def is_cut(self) -> bool:
+        return self.most is not None and self.most < self.width
+
+    def shorten(self) -> None:
+        """Write times as people say them now."""
+        if self.is_time:
+            self.texts = [
+                _short(value) if _is_time(self.name, value) else text
+                for value, text in zip(self._values, self.texts, strict=True)
+            ]
+
+    def lines(self) -> list[str]:
+        """Return its lines, all of one width."""
+        texts = [self.head, *(text if self.most is None else _cut(text, self.most) for text in self.texts)]
+        width = max(map(len, texts))
+        return [text.rjust(width) if self.is_figure else text.ljust(width) for text in texts]
+
+
+def _fit(parts: list[_Column], room: int) -> list[str]:
+    """Make the lines of these columns fit; remove those for which there is no room, and return their heads."""
+    left_out: list[str] = []
+    if _total(part.width for part in parts) <= room:
+        return left_out
+    for part in parts:
+        part.shorten()
+    while len(parts) > 1 and _total(part.least for part in parts) > room:
+        left_out.insert(0, parts.pop().head)
+    most = max(part.width for part in parts)
+    while most > 1 and _total(max(part.least, min(part.width, most)) for part in parts) > room:
+        most -= 1
+    for part in parts:
+        part.most = max(part.least, most)
+    if len(parts) == 1:
+        parts[0].most = room
+    return left_out
+
+
+def _total(widths: Iterable[int]) -> int:
+    each = list(widths)
+    return sum(each) + len("  ") * (len(each) - 1)
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text of at most so many characters: the begin of words, or both ends of an identity."""
+    if len(text) <= most:
+        return text
+    end = 0 if " " in text or most < MIDDLE else (most - 1) // 2
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
+def heading(name: str) -> str:
+    """Return the name of a field of the API in words of people."""
+    return _API_WORD.sub(lambda word: PEOPLES_WORDS[word[0]], name).replace("_", " ")
 
 
 def _is_number(value: object) -> bool:
@@ -99,9 +220,22 @@ def _in_column(name: str, value: object) -> str:
     """Return a value of a field: times by the clock of the site, energy in Wh, power in 10 W."""
     if isinstance(value, int | float) and name in KWH:
         return f"{value:.3f}"
-    if isinstance(value, str) and (name == "at" or name.endswith(_TIMES)) and _STAMP.fullmatch(value):
-        return local_minute(value)
+    if _is_time(name, value):
+        return local_minute(str(value))
     return f"{value:.2f}" if isinstance(value, int | float) and name == "kw" else cell(value)
+
+
+def _is_time(name: str, value: object) -> bool:
+    return isinstance(value, str) and (name == "at" or name.endswith(_TIMES)) and bool(_STAMP.fullmatch(value))
+
+
+def _short(stamp: object) -> str:
+    """Return a time of the database by the clock of the site: today, in this year, or in another one."""
+    at, now = (in_zone(moment, zone()) for moment in (datetime.fromisoformat(str(stamp)), datetime.now(UTC)))
+    if at.date() == now.date():
+        return f"{at:%H:%M}"
+    day = f"{at.day} {at:%b}"
+    return f"{day} {at:%H:%M}" if at.year == now.year else f"{day} {at.year}"
 
 
 def show_below(columns: Sequence[str], records: Iterable[Mapping[str, Any]], title: str = "") -> None:
@@ -113,10 +247,26 @@ def show_below(columns: Sequence[str], records: Iterable[Mapping[str, Any]], tit
 
 def show_record(record: Mapping[str, Any], *names: str) -> None:
     """Show one line per field: of all, or of those that are named."""
-    shown = {name: record[name] for name in names or record}
-    width = max(map(len, shown), default=0)
-    for name, value in shown.items():
-        say(f"{name.replace('_', ' ').ljust(width)}  {_in_column(name, value)}".rstrip())
+    shown = {heading(name): _in_column(name, record[name]) for name in names or record}
+    margin = max(map(len, shown), default=0) + len("  ")
+    for head, text in shown.items():
+        say(fill(text, f"{head:{margin}}", " " * margin))
+
+
+def fill(text: str, before: str = "", further: str = "") -> str:
+    """Return a text in lines that fit, after what stands before it. A command in it stays whole, to be copied."""
+    if is_wide() or PROGRAM in text or len(before) + len(text) <= width():
+        return f"{before}{text}".rstrip()
+    lines = textwrap.wrap(f"{before}{text}", width(), subsequent_indent=further, break_long_words=False,
+                          break_on_hyphens=False, drop_whitespace=True)  # fmt: skip
+    return "\n".join(lines)
+
+
+def show_words(rows: Iterable[tuple[str, str]]) -> None:
+    """Show names, each with its text beside it in as many lines as it needs."""
+    formatter = click.HelpFormatter(width=width())
+    formatter.write_dl(list(rows))
+    say(textwrap.dedent(formatter.getvalue()), ends_line=False)
 
 
 def counted(number: int, noun: str) -> str:
@@ -136,6 +286,14 @@ def cell(value: object) -> str:
         return " ".join(map(cell, value)) or "-"
     text = f"{value:.12g}" if isinstance(value, float) else str(value)
     return text if text.isprintable() else repr(text)[1:-1]
+
+
+def none_yet(words: str) -> str:
+    """Return what to say of an empty list: these words, unless somebody asked for a part of it only."""
+    context = click.get_current_context()
+    names = {option.name for option in context.command.params if isinstance(option, click.Option)} - NO_FILTERS
+    is_part = any(context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE for name in names)
+    return NOTHING_FITS if is_part else words
 
 
 class Output:
@@ -160,11 +318,17 @@ class Output:
         if not self.is_told(record):
             show_record(record)
 
-    def table(self, columns: Sequence[str], records: Sequence[Mapping[str, Any]], whole: object = None) -> None:
-        """Show records as a table; with --json show them, or `whole` if given."""
+    def table(
+        self,
+        columns: Sequence[str],
+        records: Sequence[Mapping[str, Any]],
+        whole: object = None,
+        empty: str = "none",
+    ) -> None:
+        """Show records as a table; with --json show them, or `whole` if given. `empty` says what to do without any."""
         if self.is_told(records if whole is None else whole):
             return
-        show_table(columns, records)
+        show_table(columns, records, empty)
         if isinstance(whole, Mapping) and whole.get("next_cursor"):
             say(f"only the first {len(records)} are shown; --limit NUMBER shows more")
 

@@ -6,10 +6,10 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, Group
+from levity_trio.cli.declaring import ID, WIDE, Group
 from levity_trio.cli.operator import Operator, over_socket
 
-COLUMNS: Final = ("id", "name", "role", "created_at", "created_by", "last_used_at", "revoked_at")
+COLUMNS: Final = ("id", "name", "role", "revoked_at", "last_used_at", "created_at", "created_by")
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -36,9 +36,10 @@ def create(operator: Operator, name: str, role: str) -> None:
 
 
 @over_socket("list", token)
+@WIDE
 def show_all(operator: Operator) -> None:
     """List the tokens."""
-    operator.table(COLUMNS, operator.get("tokens"))
+    operator.table(COLUMNS, operator.get("tokens"), empty="no token yet: levity-trio token create NAME --role viewer")
 
 
 @over_socket("revoke", token)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import ID, OF_LANGUAGE, Group, changes, renamed
+from levity_trio.cli.declaring import ID, OF_LANGUAGE, WIDE, Group, changes, renamed
 from levity_trio.cli.operator import API, Operator, over_socket
 from levity_trio.cli.terminal import local_minute
 from levity_trio.config import ConfigError
@@ -15,8 +15,8 @@ from levity_trio.config import ConfigError
 SAY_WHERE: Final = "start the server with --public-url, or for drivers with --drivers-url"
 PAGE: Final = "/welcome"
 """The page of the dashboard that takes codes."""
-COLUMNS: Final = ("id", "name", "role", "account", "has_password", "invited_until", "last_used_at", "removed_at")
-LOGIN_COLUMNS: Final = ("id", "name", "role", "address", "browser", "made_at", "last_used_at", "ended_at", "ended_by")
+COLUMNS: Final = ("id", "name", "role", "account", "removed_at", "last_used_at", "has_password", "invited_until")
+LOGIN_COLUMNS: Final = ("id", "name", "role", "last_used_at", "ended_at", "browser", "address", "made_at", "ended_by")
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -67,10 +67,11 @@ def add(
 
 
 @over_socket("list", user)
+@WIDE
 @API
 def show_all(operator: Operator) -> None:
     """List the users."""
-    operator.table(COLUMNS, operator.get("users"))
+    operator.table(COLUMNS, operator.get("users"), empty="no user yet: levity-trio user add NAME --role admin")
 
 
 @over_socket("change", user)
@@ -123,10 +124,13 @@ def invite(operator: Operator, named: str, **kinds: bool) -> None:
 
 @over_socket("logins", user)
 @click.option("is_ended", "--ended", is_flag=True, help="Also log-ins that were ended.")
+@WIDE
 @API
 def logins(operator: Operator, *, is_ended: bool) -> None:
     """List the browsers that are logged in."""
-    operator.table(LOGIN_COLUMNS, operator.get("logins", ended=str(is_ended).lower(), limit=500))
+    operator.table(
+        LOGIN_COLUMNS, operator.get("logins", ended=str(is_ended).lower(), limit=500), empty="nobody is logged in"
+    )
 
 
 @over_socket("end", user)

@@ -11,14 +11,16 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, an_example, limit, present, together
+from levity_trio.cli.declaring import HOUSEHOLD, WIDE, Decorator, Group, an_example, limit, present, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.config import ConfigError
 
 AMOUNTS: Final = ("amount", "balance", "reserved", "available", "limit")
-COLUMNS: Final = ("account", "name", "terms", "balance", "reserved", "available", "limit", "spent_since")
-ENTRIES: Final = ("id", "entered_at", "kind", "amount", "transaction", "statement", "entered_by", "reason")
+COLUMNS: Final = ("account", "name", "terms", "balance", "available", "spent_since", "reserved", "limit")
+NO_WALLET: Final = 'no household yet; add one: levity-trio household add "Flat 3, Anna"'
+NO_SERVICE: Final = "no payment service yet: levity-trio wallet service add NAME"
+ENTRIES: Final = ("id", "entered_at", "kind", "amount", "reason", "transaction", "statement", "entered_by")
 RESERVATIONS: Final = ("transaction", "amount", "reserved_at", "stop_asked_at")
 SERVICE_COLUMNS: Final = ("id", "name", "added_at", "added_by", "revoked_at")
 EXAMPLES: Final = """\
@@ -68,7 +70,7 @@ def show_all(operator: Operator, limit: int, **filters: bool | None) -> None:
     page = operator.get(
         "wallets", **{name: str(value).lower() for name, value in present(filters).items()}, limit=limit
     )
-    operator.show_page(COLUMNS, page, _in_units, narrower="")
+    operator.show_page(COLUMNS, page, _in_units, narrower="", empty=NO_WALLET)
 
 
 @command("show", group=wallet)
@@ -148,9 +150,10 @@ def add_service(operator: Operator, name: str) -> None:
 
 
 @command("list", group=service, epilog=an_example("wallet service list"))
+@WIDE
 def list_services(operator: Operator) -> None:
     """List the payment services."""
-    operator.table(SERVICE_COLUMNS, operator.get("payment-services"))
+    operator.table(SERVICE_COLUMNS, operator.get("payment-services"), empty=NO_SERVICE)
 
 
 @command("revoke", group=service)

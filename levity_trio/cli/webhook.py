@@ -6,12 +6,13 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, Group, present
+from levity_trio.cli.declaring import ID, WIDE, Group, present
 from levity_trio.cli.operator import FAILED, Operator, command
 
 COLUMNS: Final = (
-    *("id", "name", "url", "kinds", "charger", "delivered_at", "failing", "problem", "given_up", "removed_at"),
+    *("id", "name", "url", "failing", "problem", "removed_at", "given_up", "delivered_at", "kinds", "charger"),
 )
+NO_WEBHOOK: Final = "no webhook yet: levity-trio webhook add NAME URL"
 GIVEN_UP_COLUMNS: Final = ("at", "charger", "first_event", "last_event", "facts", "failing_since", "problem")
 ADD_EXAMPLES: Final = """\
 \b
@@ -52,9 +53,10 @@ def add(operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger
 
 
 @command("list", group=webhook)
+@WIDE
 def show_all(operator: Operator) -> None:
     """List the webhooks, and whether their deliveries fail."""
-    operator.table(COLUMNS, operator.get("webhooks"))
+    operator.table(COLUMNS, operator.get("webhooks"), empty=NO_WEBHOOK)
 
 
 @command("test", group=webhook)
@@ -69,9 +71,14 @@ def test(operator: Operator, number: int) -> int:
 
 @command("given-up", group=webhook)
 @ID
+@WIDE
 def show_given_up(operator: Operator, number: int) -> None:
     """List the facts that were never delivered, the newest first."""
-    operator.table(GIVEN_UP_COLUMNS, operator.get("webhooks", str(number), "given-up"))
+    operator.table(
+        GIVEN_UP_COLUMNS,
+        operator.get("webhooks", str(number), "given-up"),
+        empty="every fact was delivered, or still waits",
+    )
 
 
 @command("remove", group=webhook)

@@ -78,7 +78,7 @@ async def test_a_charger_from_its_first_day_to_its_last(type_in: Type) -> None:
     assert await done(type_in("chargers")) == "none\n"
     added = ("--vendor", "Grizzl-E", "--quirk", "grizzl-e", "--quirk", "no-pings", "--connectors", "2")
     assert await done(type_in("add", "CP 1", *added)) == "added CP 1\n"
-    header, line = (await done(type_in("chargers"))).splitlines()
+    header, line = (await done(type_in("chargers", "--wide"))).splitlines()
     assert header.split()[:3] == ["id", "vendor", "model"]
     assert "Grizzl-E" in line
     assert line.endswith("grizzl-e no-pings")

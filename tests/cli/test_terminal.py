@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from levity_trio import cli
@@ -55,9 +56,9 @@ def test_numbers_are_aligned_by_their_decimals(capsys: pytest.CaptureFixture[str
     )
     show_table(("tag", "size_bytes", "kwh", "kw", "total", "firmware_version", "ended"), rows)
     assert capsys.readouterr().out.splitlines() == [
-        "tag  size bytes     kwh    kw        total  firmware version",
-        "04            5   0.000  7.20     1.75 EUR  1.2",
-        "TAG       12345  15.300     -  -101.00 EUR  1.10",
+        "card  size bytes     kWh    kW        total  firmware version",
+        "04             5   0.000  7.20     1.75 EUR  1.2",
+        "TAG        12345  15.300     -  -101.00 EUR  1.10",
     ]
 
 
@@ -89,3 +90,43 @@ def test_what_is_shown_passes_through_the_functions_that_escape_it() -> None:
         "__init__.py": "        click.echo(context.get_help())",
         "help.py": "        console.print(Markdown(text, hyperlinks=False))",
     }
+
+
+COLUMNS = ("id", "name", "since", "value", "notes")
+ROW = {"id": 7, "name": "A" * 50, "since": STAMP, "value": "Flat 3, the one on the left", "notes": "n" * 40}
+
+
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, *, wide: bool) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with click.Context(click.Command("x")) as context:
+        context.meta[terminal.WIDE] = wide
+        show_table(COLUMNS, [ROW])
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_table_shortens_times_cuts_texts_and_leaves_out_its_last_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fits = told(monkeypatch, capsys, 200, wide=False)
+    assert [len(fits), fits[0].split()] == [2, list(COLUMNS)]
+    for width in (80, 60, 40, 24):
+        lines = told(monkeypatch, capsys, width, wide=False)
+        assert max(map(len, lines[:2])) <= width
+        assert "…" in lines[1]
+        assert lines[2].startswith("--wide shows ")
+    assert told(monkeypatch, capsys, 60, wide=False)[2] == "--wide shows also: notes"
+    assert told(monkeypatch, capsys, 40, wide=True) == fits
+
+
+def test_a_long_text_of_a_record_goes_over_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    show_record({"id": 7, "notes": "a text of many words for a narrow line", "key": "k" * 40})
+    assert capsys.readouterr().out.splitlines() == [
+        "id     7",
+        "notes  a text of many words",
+        "       for a narrow line",
+        "key",
+        f"       {'k' * 40}",
+    ]

@@ -53,7 +53,7 @@ def test_a_household_from_its_beginning_to_its_end(
     assert shell("household", "give", 1, "--transaction", by_space) == 2
     assert "given by local admin" in table(shell, capsys, "household", "give", 1, "--transaction", by_space, *reason)
     assert "since 2026-01-01 00:00, given by" in table(shell, capsys, "household", "whose", by_tag)
-    assert table(shell, capsys, "household", "unowned") == "none\n"
+    assert table(shell, capsys, "household", "unowned") == "every session belongs to somebody\n"
     assert "give by local admin: a guest of theirs" in table(shell, capsys, "explain", by_space)
     assert "nobody's" in table(shell, capsys, "household", "take", 1, "--transaction", by_space, *reason)
     assert shell("household", "take", 1, "--transaction", by_space, *reason) == 2

@@ -95,7 +95,7 @@ def test_tc_042_1_no_list_is_supported(database: Path, capsys: pytest.CaptureFix
     ):
         wait_state(server, "not supported")
         assert sent(server) == []
-        assert shell(server, "local-list", "status") == 0
+        assert shell(server, "local-list", "status", "--wide") == 0
         assert "without us it knows only the tags of its cache" in capsys.readouterr().out
 
 

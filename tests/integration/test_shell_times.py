@@ -22,7 +22,7 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 
 def test_a_day_that_was_typed_comes_back_as_that_day(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     told = table(shell, capsys, "household", "add", "Anna", "--since", "2026-01-01")
-    assert "since    2026-01-01 00:00" in told
+    assert "since     2026-01-01 00:00" in told
     table(shell, capsys, "household", "add", "Ben", "--since", "2026-02-01")
     table(shell, capsys, "household", "give", "Anna", "--tag", "Card", "--since", "2026-01-01")
     assert shell("household", "give", "Ben", "--tag", "Card", "--since", "2026-02-01") == 2
@@ -39,7 +39,7 @@ def test_months_of_transactions_are_those_of_the_bills(
         charger.call("StopTransaction", transactionId=number, meterStop=3000, timestamp="2025-09-30T22:30:00Z")
     (sums,) = shown(shell, capsys, "transactions", "--by", "month")
     assert (sums["month"], sums["kwh"]) == ("2025-10", 2.0)
-    assert "2025-09-30 23:30" in table(shell, capsys, "transactions", "--from", "2025-09-30T23:30")
+    assert "2025-09-30 23:30" in table(shell, capsys, "sessions", "--wide", "--from", "2025-09-30T23:30")
     assert shown(shell, capsys, "transactions", "--from", "2025-09-30T23:31") == []
     assert shown(shell, capsys, "transactions", "--to", "2025-09-30T23:30") == []
     assert "2.000" in table(shell, capsys, "household", "unowned", "--from", "2025-09-30T23:30")

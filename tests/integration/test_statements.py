@@ -225,7 +225,7 @@ def test_others_are_answered_while_a_document_is_made(server: Serving) -> None:
 
 
 def test_statements_in_the_shell(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    listed = table(shell, capsys, "bill", "list", "--month", "2026-10")
+    listed = table(shell, capsys, "bill", "list", "--wide", "--month", "2026-10")
     assert "carried on, 1 corrections" in listed
     assert len(shown(shell, capsys, "bill", "list", "--account", "Anna")["data"]) == 1
     told = table(shell, capsys, "bill", "show", 3)
