@@ -7,7 +7,18 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, SESSION, Group, Words, an_example, energy, limit, present, renamed
+from levity_trio.cli.declaring import (
+    OF_CHARGER,
+    SESSION,
+    WIDE,
+    Group,
+    Words,
+    an_example,
+    energy,
+    limit,
+    present,
+    renamed,
+)
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, say
 
@@ -96,10 +107,11 @@ REPORTED: Final = "as reported"
 @command("groups", group=review, epilog=an_example("review groups", "review groups CP-1 wrong_factor"))
 @click.argument("charger", required=False)
 @click.argument("cause", required=False)
+@WIDE
 def list_groups(operator: Operator, charger: str | None, cause: str | None) -> None:
     """List the sessions in doubt by charger and cause, or show the figures of one group."""
     if charger is None or cause is None:
-        operator.show_page(GROUPED, operator.get("review", "groups"), _group)
+        operator.show_page(GROUPED, operator.get("review", "groups"), _group, empty="no session is in doubt")
         return
     found = operator.get("chargers", charger, "review-groups", cause)
     if operator.is_json:

@@ -127,8 +127,7 @@ def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]], emp
     context = click.get_current_context(silent=True)
     can_be_wide = context is not None and WIDE in context.meta
     left_out = _fit(parts, width()) if can_be_wide and not is_wide() else []
-    for line in zip(*(part.lines() for part in parts), strict=True):
-        say("  ".join(line).rstrip())
+    say("\n".join("  ".join(line).rstrip() for line in zip(*(part.lines() for part in parts), strict=True)))
     is_cut = any(part.is_cut for part in parts)
     if left_out or is_cut:
         say(f"--wide shows also: {', '.join(left_out)}" if left_out else "--wide shows it whole")

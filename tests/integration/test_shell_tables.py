@@ -70,6 +70,7 @@ OF_COMMAND: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("call",): (f"{CHARGER},{CHARGER}2", "GetConfiguration"),
     ("bill", "preview"): (THIS,),
     ("chargers",): (),
+    ("review", "groups"): (),
     ("commands",): (),
     ("template", "apply"): ("garage", CHARGER),
 }
