@@ -340,6 +340,27 @@ class TagsImported(Fact):
 
 
 @record
+class HouseholdReported(Fact):
+    """A driver of an `account` reported something `about` a session, a statement, a charger or a lost card. What was
+    written is never part of a fact."""
+
+    report: int
+    account: int
+    about: str
+    transaction: int | None
+    id_tag: str | None
+
+
+@record
+class ReportAnswered(Fact):
+    """An operator, `by`, answered a report of an `account`."""
+
+    report: int
+    account: int
+    by: str
+
+
+@record
 class StartRefused(Fact):
     """A transaction began with a tag that may not charge. It is stored with its energy; the charger was told.
 

@@ -26,6 +26,7 @@ from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.accounts import Account, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of
 from levity_trio.store.reads.owned import OwnershipRule
+from levity_trio.store.reads.reports import Report, Wanted, reports
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.reads.tags import TagRow, periods
 from levity_trio.store.reads.transactions import TransactionEvent, events_of
@@ -188,7 +189,7 @@ _OWN_NAME: Final = Shape(OwnName)
 @record
 class About:
     """An account, what belonged to it and when, what its tags were while they were its own, and what it called them and
-    its vehicles. Its drivers, and their log-ins."""
+    its vehicles. Its drivers, their log-ins, and what they reported."""
 
     account: Account
     belongings: list[Belonging]
@@ -199,6 +200,7 @@ class About:
     terms: list[TermsRow]
     drivers: list[UserRow]
     logins: list[LoginRow]
+    reports: list[Report]
     deletion: PersonalDeletion | None
 
 
@@ -220,6 +222,7 @@ def about(db: Database, account: int, policy: Policy) -> About | None:
         terms=wallets.terms(db, account),
         drivers=users.drivers_of(db, account),
         logins=users.logins_of(db, account),
+        reports=reports(db, Wanted(account=account)),
         deletion=deletion(db, account),
     )
 

@@ -124,6 +124,7 @@ class Counts:
 
     transactions: Kind
     messages: Kind
+    reports: Kind
     newcomers: Kind
     asked_tags: Kind
 
@@ -140,6 +141,7 @@ _NEWCOMERS: Final = (
     "SELECT waiting_since AS since FROM cp WHERE registration = 'newcomer' AND waiting_since IS NOT NULL"
     " AND (hidden_at IS NULL OR is_connected = 1)"
 )
+_REPORTS: Final = "SELECT written_at AS since FROM report INDEXED BY report_waiting WHERE answered_at IS NULL"
 _ASKED: Final = "SELECT first_at AS since FROM asked_tag"
 
 
@@ -149,6 +151,7 @@ def counts(db: Database) -> Counts:
     return Counts(
         transactions=_kind(db, _TIMES_OF_TRANSACTIONS),
         messages=_kind(db, _TIMES_OF_MESSAGES),
+        reports=_kind(db, _REPORTS),
         newcomers=_kind(db, _NEWCOMERS),
         asked_tags=_kind(db, _ASKED),
     )

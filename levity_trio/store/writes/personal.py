@@ -2,8 +2,8 @@
 
 At once go its name, address, contact and notes; the names of vehicles and spaces that were only its own; the names and
 notes that its tags had, also those of its own; the names of its drivers, who can no longer log in, and where they did;
-and the reasons that were given for what belonged to it. What stands on closed statements, and what was written about
-entries of its ledger, stays for the years of keeping (`forget_due`).
+what they reported, with the answers; and the reasons that were given for what belonged to it. What stands on closed
+statements, and what was written about entries of its ledger, stays for the years of keeping (`forget_due`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from levity_trio.events import AccountChanged, VehicleChanged
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import accounts, own_names, users, vehicles
+from levity_trio.store.writes import accounts, own_names, reports, users, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
 
 _OF_OTHERS: Final = (
@@ -71,7 +71,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     accounts.change(db, account, nobody, told.at, told.by)
     users.forget_drivers(db, account, told.at, told.by)
     _forget_vehicles(db, account, told)
-    _forget_texts(db, account)
+    _forget_texts(db, account, told)
     own_names.forget(db, account)
     db.execute(
         "INSERT INTO personal_deletion (account_id, keep_years, reason, deleted_at, deleted_by) VALUES (?, ?, ?, ?, ?)",
@@ -99,7 +99,7 @@ def _forget_vehicles(db: UnitOfWork, account: int, told: Deletion) -> None:
         db.record(VehicleChanged(charger=None, at=told.at, vehicle=number, change="forgotten", by=told.by))
 
 
-def _forget_texts(db: UnitOfWork, account: int) -> None:
+def _forget_texts(db: UnitOfWork, account: int, told: Deletion) -> None:
     for space in db.rows(_OWN_SPACES, (account,)):
         db.execute("DELETE FROM space WHERE cp_id = ? AND conn_id = ?", space)
     for key, since, until in db.rows(_TAGS, (account,)):
@@ -112,6 +112,7 @@ def _forget_texts(db: UnitOfWork, account: int) -> None:
         "UPDATE ownership SET reason = NULL, end_reason = NULL, void_reason = NULL WHERE account_id = ?", (account,)
     )
     db.execute("UPDATE wallet_terms SET reason = '' WHERE account_id = ?", (account,))
+    reports.forget(db, account, told.at, told.by)
 
 
 def forget_due(db: UnitOfWork, today: date, at: str, most: int) -> int:

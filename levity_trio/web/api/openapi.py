@@ -36,6 +36,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "invalid": 422,
     "not_json": 400,
     "queue_full": 429,
+    "too_many_reports": 429,
     "too_many_waiting": 503,
     "too_many_streams": 503,
     "charger_error": 502,

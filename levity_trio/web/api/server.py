@@ -53,6 +53,7 @@ from levity_trio.web.api import (
     personal,
     plans,
     registration,
+    reports,
     review,
     review_groups,
     security,
@@ -109,7 +110,7 @@ ROOMS: Final = (
     *(certificates, offline, imports, addresses),
     *(accounts, owned, account_files, households, personal, tariffs, billing, biller, statements, meters),
     *(wallets, payments),
-    *(users, driving, mine),
+    *(users, driving, mine, reports),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(endpoint for room in ROOMS for endpoint in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))

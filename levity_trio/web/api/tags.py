@@ -170,7 +170,7 @@ async def create_tag(request: Asked[None, TagBody]) -> ChangedTag:
         change = await request.write(writes.add, api.id_tags.policy, data)
     except TagInUse as known:
         raise Problem(HTTPStatus.CONFLICT, "in_use", f"the tag {known} was added before; change it instead") from None
-    return await _changed(request, change)
+    return await changed(request, change)
 
 
 @ENDPOINTS.get(ID_TAG, Role.VIEWER, "not_found")
@@ -194,7 +194,7 @@ async def change_tag(request: Asked[None, ChangeBody]) -> ChangedTag:
         change = await request.write(writes.change, api.id_tags.policy, tag, fields)
     except UnknownTag:
         raise _unknown(request) from None
-    return await _changed(request, change)
+    return await changed(request, change)
 
 
 @ENDPOINTS.delete(ID_TAG, Role.ADMIN, "not_found")
@@ -209,7 +209,8 @@ async def remove_tag(request: Request) -> None:
         await clear_caches(request)
 
 
-async def _changed(request: Request, change: writes.Change) -> ChangedTag:
+async def changed(request: Request, change: writes.Change) -> ChangedTag:
+    """Return a changed tag, and have the connected chargers forget it if it may not charge any longer."""
     policy, before = request.api.id_tags.policy, None if change.before is None else change.before.tag
     key = policy.key(change.after.id_tag)
     is_withdrawn = policy.is_withdrawn(key, before, change.after.tag, request.api.stamp())

@@ -229,6 +229,7 @@ async def test_what_waits_is_counted_with_its_times(site: Site, station: Station
     assert {name: kind["count"] for name, kind in found.items()} == {
         "transactions": 1,
         "messages": 1,
+        "reports": 0,
         "newcomers": 0,
         "asked_tags": 0,
     }

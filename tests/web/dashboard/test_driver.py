@@ -11,9 +11,11 @@ import pytest
 
 from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.billing.ledger import Kind
+from levity_trio.store.writes import reports
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.pages import driver
+from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
@@ -27,6 +29,7 @@ from tests.web.dashboard.opening import Opening, attributes
 
 CHARGE, CHARGER, CONNECTOR, SESSIONS, SESSION, STATEMENTS, ME = driver.PAGES
 NAMING = r"Name it What you call it Save "
+REVIEW = OF_REVIEW[0]
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -374,3 +377,39 @@ async def test_hostile_names_stay_words(yard: Yard) -> None:
         for shown in (await at(yard, yard.anna), await Opening(yard, yard.anna.caller).open(CHARGE)):
             assert HOSTILE in shown.words
             assert all("src" in given for tag, given in shown.tags if tag == "script")
+
+
+# What drivers report
+
+
+async def test_a_lost_card_is_blocked_by_one_button(yard: Yard) -> None:
+    await yard.add_tag("ANNA", name="Anna's card")
+    opening = Opening(yard, yard.anna.caller)
+    form = (await opening.open(ME)).form("/lost")
+    assert form.action == "/do/post/me/tags/ANNA/lost"
+    assert "Block Anna's card now" in form.words
+    await yard.anna.post("/tags/ANNA/lost")
+    shown = await opening.open(ME)
+    assert not [one for one in shown.forms if one.action.endswith("/lost")]
+    assert "Card ANNA is lost" in shown.words
+
+
+async def test_an_answer_stands_where_it_was_asked(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    station, opening = Station(yard.books), Opening(yard, yard.anna.caller)
+    number = station.start(1000, tag="ANNA")
+    yard.books.wait(60)
+    station.stop(number, 5000)
+    form = (await opening.open(SESSION, id=number)).form("/me/reports")
+    assert (form.values["transaction"], form.values["next"]) == (str(number), f"/d/sessions/{number}")
+    for words, subject in ((HOSTILE, {"transaction": number}), ("It smells.", {"charger": "CP-1"})):
+        await yard.anna.post("/reports", {"words": words, **subject})
+    review = await Opening(yard, Role.OPERATOR).open(REVIEW)
+    assert "Anna reports" in review.words
+    assert "<script>alert" not in review.html
+    assert f"/sessions/{number}" in review.links
+    for place in (1, 2):
+        await yard.writer.run(reports.answer, place, f"Answer {place}", yard.books.at, "cleo")
+    assert "Answer: Answer 1" in (await opening.open(SESSION, id=number)).words
+    assert "Answer: Answer 2" in (await at(yard, yard.anna)).words
+    assert "Answer" not in (await at(yard, yard.ben)).words

@@ -18,6 +18,7 @@ from levity_trio.store.engine.database import Database, Space
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
+from levity_trio.store.reads.reports import Wanted, reports, still_listed
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import in_zone, stamp
 
@@ -52,7 +53,9 @@ class Kind(StrEnum):
     CERTIFICATE = "certificate"
     CHARGER_CLOCK = "charger_clock"
     BACKUP = "backup"
+    LOST_CARD = "lost_card"
     WALLET = "wallet"
+    REPORT = "report"
     REVIEW = "review"
     SET_ASIDE = "set_aside"
     NEWCOMER = "newcomer"
@@ -145,7 +148,7 @@ def attention(
     found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
     found += _asked_tags(db)
     if sees_all:
-        found += _webhooks(db, now)
+        found += [*_webhooks(db, now), *_reports(db)]
     return sorted(found, key=lambda one: (_RANKS[one.kind], one.charger is None, one.charger or "", one.since or ""))
 
 
@@ -326,6 +329,20 @@ def _asked_tags(db: Database) -> Iterator[Attention]:
     ((tags, since),) = db.execute("SELECT count(*), min(first_at) FROM asked_tag").fetchall()
     if tags:
         yield _entry(Kind.TAGS, f"{_count(tags, 'unknown tag was', 'unknown tags were')} refused", since, tags)
+
+
+def _reports(db: Database) -> Iterator[Attention]:
+    """Yield what households reported and nobody answered: each lost card, and how many other reports there are."""
+    waiting = [*reversed(reports(db, Wanted(is_waiting=True)))]
+    for lost in (one for one in waiting if one.id_tag is not None):
+        words = f"{lost.household} lost the card {lost.id_tag}, which is blocked"
+        names = still_listed(db, str(lost.id_tag))
+        away = f"Away, and may still let it charge: {listed(names)}" if names else None
+        yield replace(_entry(Kind.LOST_CARD, words, lost.written_at), advice=away)
+    others = [one for one in waiting if one.id_tag is None]
+    if others:
+        verb = "message from a household waits" if len(others) == 1 else "messages from households wait"
+        yield _entry(Kind.REPORT, f"{len(others)} {verb} for an answer", others[0].written_at, len(others))
 
 
 def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Attention]:

@@ -24,11 +24,12 @@ from levity_trio.web.dashboard.pages.session import curves
 
 CHARGERS: Final = "/api/me/chargers"
 OWN: Final = "/api/me/transactions"
+REPORTS: Final = "/api/me/reports"
 SECTION: Final = N_("Charge")
 SITE: Final = ""
 """Among what changed: a fact about no charger."""
 MOST: Final = 20
-"""Own sessions that go on at once."""
+"""Own sessions that go on at once, and reports that are shown."""
 
 
 async def _read_all(view: View) -> Values:
@@ -53,7 +54,15 @@ async def _all(view: View) -> Sequence[Part]:
 
 async def _read_place(view: View) -> Values:
     charger = await view.get(f"{CHARGERS}/{view.path['charger']}")
-    return {"charger": charger, "place": await _place(view, charger)}
+    reports = None if is_nobody(view) else await _reports(view, "charger", charger=charger["id"])
+    here = _path(charger["id"], view.path.get("connector"))
+    return {"charger": charger, "place": await _place(view, charger), "reports": reports, "here": here}
+
+
+async def _reports(view: View, *about: str, **subject: object) -> Part:
+    """Return what the household reported about something, with the answers."""
+    found = [one for one in (await view.get(REPORTS, **subject))["data"] if one["about"] in about]
+    return Part("reports", "driver/reports.html", {"reports": found[:MOST]})
 
 
 async def _live_place(view: View, changed: Changed) -> Sequence[Part]:
@@ -170,6 +179,7 @@ async def _session_parts(view: View, session: Mapping[str, Any]) -> Sequence[Par
         Part("own-head", "driver/head.html", {"one": session}),
         Part("own-bill", "driver/bill.html", {"one": session}),
         Part("curves", "session/curves.html", {"known": known, "count": count, **curves(known, None, view.api.zone)}),
+        await _reports(view, "session", "statement", transaction=session["id"]),
     ]
 
 
@@ -178,13 +188,15 @@ async def _read_statements(view: View) -> Values:
         return {"is_nobody": True}
     found = await view.get(STATEMENTS, cursor=view.query.get("cursor"))
     money = None if "cursor" in view.query else await view.get("/api/me/money")
-    return {"is_nobody": False, "money": money, "statements": found["data"], "cursor": found.get("next_cursor")}
+    reports, page = await _reports(view, "statement"), {"statements": found["data"], "cursor": found.get("next_cursor")}
+    return {"is_nobody": False, "money": money, "reports": reports, **page}
 
 
 async def _read_me(view: View) -> Values:
     of_own = ("tags", "vehicles")
     own = {name: [] if is_nobody(view) else (await view.get(f"/api/me/{name}"))["data"] for name in of_own}
-    return {"is_nobody": is_nobody(view), "me": await view.get("/api/me"), **own}
+    reports = None if is_nobody(view) else await _reports(view, "card")
+    return {"is_nobody": is_nobody(view), "me": await view.get("/api/me"), "reports": reports, **own}
 
 
 _AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")

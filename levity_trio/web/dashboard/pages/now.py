@@ -36,6 +36,8 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "backup": "/system",
     "webhook": "/system",
     "wallet": "/accounts",
+    "lost_card": "/review?kind=report",
+    "report": "/review?kind=report",
     "review": "/review",
     "set_aside": "/review",
     "newcomer": "/review?kind=charger",

@@ -20,6 +20,9 @@ from levity_trio.web.dashboard.shapes import kilowatts, kwh
 REVIEW: Final = "/api/admin/review"
 COUNTS: Final = f"{REVIEW}/counts"
 GROUPS: Final = f"{REVIEW}/groups"
+REPORTS: Final = "/api/admin/reports"
+OF_OPERATORS: Final = ("message", "report")
+"""Kinds that viewers do not see."""
 AT_ONCE: Final = 25
 """Sessions of a group that are shown and decided at once: with more, a page is too large for a phone."""
 NAMED: Final = 4
@@ -256,8 +259,18 @@ async def _name_of(view: View, id_tag: str) -> str:
     return str(tag["account_name"] or tag["name"] or id_tag)
 
 
+async def _reports(view: View, most: int) -> Found:
+    if not view.may("GET", REPORTS):
+        return Found(entries=())
+    found = (await view.get(REPORTS, waiting=True))["data"]
+    names = await names_of_chargers(view)
+    oldest = [{**one, "place": names.get(one["charger"], one["charger"])} for one in reversed(found)]
+    return Found(entries=oldest[:most])
+
+
 KINDS: Final = N_(
     (
+        Kind(name="report", title="From households", counted="reports", read=_reports),
         Kind(name="session", title="Doubtful sessions", counted="transactions", read=_sessions),
         Kind(name="message", title="Messages without a session", counted="messages", read=_messages),
         Kind(name="charger", title="New chargers", counted="newcomers", read=_newcomers),
@@ -277,7 +290,7 @@ def _chosen(view: View) -> tuple[Kind, ...]:
 
 def _shown(view: View) -> tuple[Kind, ...]:
     """Return the kinds that a reader may see."""
-    return tuple(one for one in KINDS if one.name != "message" or view.may("GET", REVIEW))
+    return tuple(one for one in KINDS if one.name not in OF_OPERATORS or view.may("GET", REVIEW))
 
 
 async def _read(view: View) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from levity_trio.web.dashboard.page import Page, View
 
 TAGS: Final = "/api/admin/id-tags"
 OWNED: Final = "/api/admin/owned-id-tags"
+REPORTS: Final = "/api/admin/reports"
 ACCOUNTS: Final = "/api/admin/accounts"
 SESSIONS: Final = 20
 HOUSEHOLDS: Final = 100
@@ -64,6 +65,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "id_tag": id_tag if tag is None else tag["id_tag"],
         "tag": tag,
         "owner": await _owner(view, id_tag) if tag is None else None,
+        "lost": await _lost(view, id_tag),
         "sessions": sorted(sessions, key=lambda one: one["start_time"], reverse=True)[:SESSIONS],
         "forms": forms,
         "households": await _households(view) if may_give else [],
@@ -77,6 +79,13 @@ async def _show(view: View) -> Mapping[str, Any]:
 async def _owner(view: View, id_tag: str) -> Any:
     """Return whose a tag is that nobody has added, None if it is nobody's."""
     return next((one for one in await _unlisted(view, "") if one["id_tag"].lower() == id_tag.lower()), None)
+
+
+async def _lost(view: View, id_tag: str) -> Any:
+    """Return the report of its loss that waits for an answer, None if there is none."""
+    if not view.may("GET", REPORTS):
+        return None
+    return next(iter((await view.get(REPORTS, tag=id_tag, waiting=True))["data"]), None)
 
 
 async def _known(view: View, id_tag: str) -> Any:

@@ -1,0 +1,113 @@
+"""What drivers reported and what was answered; and which chargers that are away would still admit a lost card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from levity_trio.access.local_lists import Content, Place
+from levity_trio.access.tags import Status
+from levity_trio.records import record
+from levity_trio.store import local_lists as stored
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.chargers import SERVED
+from levity_trio.store.reads.pages import Condition, given
+from levity_trio.store.reads.shapes import Shape, rows_of
+
+MOST: Final = 500
+
+
+@record
+class Report:
+    """What a driver reported about a session, a statement (or a session on it), a charger or a lost card.
+
+    Without `answered_at` it waits. What was written is null after the household's personal data were deleted.
+    """
+
+    id: int
+    account: int
+    household: str
+    about: str
+    transaction: int | None
+    statement: int | None
+    charger: str | None
+    charger_name: str | None
+    id_tag: str | None
+    words: str | None
+    written_at: str
+    written_by: str | None
+    answer: str | None
+    answered_at: str | None
+    answered_by: str | None
+
+
+_SHAPE: Final = Shape(
+    Report,
+    id="report.id",
+    account="report.account_id",
+    household="account.name",
+    statement="report.statement_number",
+    charger="report.cp_id",
+    charger_name="cp.name",
+)
+_FROM: Final = "FROM report JOIN account ON account.id = report.account_id LEFT JOIN cp ON cp.id = report.cp_id"
+
+
+@record(kw_only=False)
+class Wanted:
+    """Which reports; None means all."""
+
+    account: int | None = None
+    transaction: int | None = None
+    statement: int | None = None
+    charger: str | None = None
+    id_tag: str | None = None
+    number: int | None = None
+    is_waiting: bool | None = None
+
+    @property
+    def conditions(self) -> Sequence[Condition]:
+        found = given(
+            ("report.account_id = ?", self.account),
+            ("report.tx_id = ?", self.transaction),
+            ("report.statement_number = ?", self.statement),
+            ("report.cp_id = ?", self.charger),
+            ("lower(report.id_tag) = lower(?)", self.id_tag),
+            ("report.id = ?", self.number),
+        )
+        waits = {None: [], True: [Condition("answered_at IS NULL")], False: [Condition("answered_at IS NOT NULL")]}
+        return [*found, *waits[self.is_waiting]]
+
+
+def reports(db: Database, wanted: Wanted) -> list[Report]:
+    """Return reports, the newest first."""
+    conditions = wanted.conditions
+    where = " WHERE " + " AND ".join(one.sql for one in conditions) if conditions else ""
+    values = [value for one in conditions for value in one.values]
+    return _SHAPE.every(db, f"{_FROM}{where} ORDER BY report.id DESC LIMIT {MOST}", tuple(values))
+
+
+_AWAY: Final = f"SELECT id, coalesce(name, id) FROM cp WHERE is_connected = 0 AND {SERVED} ORDER BY id"  # noqa: S608 - ours
+_LISTED: Final = "SELECT id, status, first_revision, revision FROM listed_tag WHERE tag = lower(trim(?))"
+
+
+def still_listed(db: Database, id_tag: str) -> list[str]:
+    """Return the names of the chargers that are away and still have a card in their list as one that may charge."""
+    found = db.execute(_LISTED, (id_tag,)).fetchall()
+    if not found:
+        return []
+    (row,) = found
+    rows, names = rows_of(db), list[str]()
+    for charger, name in db.execute(_AWAY).fetchall():
+        known = stored.known(rows, charger)
+        contents = [] if known is None else [known.content, None if known.sent is None else known.sent.content]
+        if any(_may_admit(one, tuple(row)) for one in contents if one is not None):
+            names.append(name)
+    return names
+
+
+def _may_admit(content: Content, listed: tuple[Any, ...]) -> bool:
+    """Whether a list has a card as it was before it was blocked."""
+    number, status, first_revision, revision = listed
+    is_in_it = first_revision <= content.revision and content.upto >= Place(0, number)
+    return is_in_it and (status == Status.ACCEPTED or content.revision < revision)

@@ -1,0 +1,214 @@
+"""What drivers report: a lost card, which is blocked at once, and one sentence about what is wrong; and the answers.
+
+What is written is personal: it is not recorded in the audit, and goes with what is personal of the household.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.access.tags import Status
+from levity_trio.records import record
+from levity_trio.store.reads import driving as places
+from levity_trio.store.reads import reports as stored
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.reports import Report, Wanted
+from levity_trio.store.reads.statements import id_of_own
+from levity_trio.store.writes import reports as writes
+from levity_trio.store.writes.reports import (
+    MOST_OF_DAY,
+    AlreadyAnswered,
+    NotOwned,
+    Subject,
+    TooManyReports,
+    UnknownReport,
+)
+from levity_trio.web.api import tags
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.driving import ME, TAG, WHY_NOT, account_of, household
+from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import whole
+from levity_trio.web.api.local_times import midnight
+from levity_trio.web.api.mine import DriversTag
+from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
+from levity_trio.web.api.shown import extended
+
+ENDPOINTS: Final = Endpoints("reports")
+OWN: Final = f"{ME}/reports"
+REPORTS: Final = "/api/admin/reports"
+LONGEST: Final = 300
+
+Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
+Words = Annotated[str, Meta(min_length=1, max_length=LONGEST, pattern=r"\S")]
+OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
+OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
+
+
+class ReportBody(Sent):
+    """What is wrong, in one sentence, about one of: a session of the household, a statement of it, a charger. With a
+    statement, the session is that of its line."""
+
+    words: Words
+    transaction: Id | None = None
+    statement: Id | None = None
+    charger: Annotated[str, Meta(max_length=100)] | None = None
+
+
+class OwnReportsQuery(Sent):
+    transaction: Id | None = None
+    statement: Id | None = None
+    charger: str | None = None
+
+
+class ReportsQuery(Sent):
+    waiting: Annotated[bool, Meta(description=OF_WAITING)] | None = None
+    account: OfAccount = None
+    transaction: Id | None = None
+    tag: str | None = None
+
+
+class AnswerBody(Sent):
+    """What the household reads as the answer, on the page where it reported."""
+
+    answer: Words
+
+
+@record
+class DriversReport:
+    """What your household reported, and the answer of those who run the site; null while it waits."""
+
+    id: int
+    about: str
+    transaction: int | None
+    statement: int | None
+    charger: str | None
+    id_tag: str | None
+    words: str | None
+    written_at: str
+    answer: str | None
+    answered_at: str | None
+
+
+@record
+class WaitingReport(Report):
+    """A report. `still_listed` are the chargers that are away and still have a lost card in their list."""
+
+    still_listed: tuple[str, ...]
+
+
+# Of drivers
+
+
+@ENDPOINTS.post(
+    OWN,
+    Role.DRIVER,
+    *("not_found", "conflict", "invalid", "too_many_reports"),
+    group=TAG,
+    status=CREATED,
+    personal=("words",),
+)
+async def report(request: Asked[None, ReportBody]) -> DriversReport:
+    """Tell those who run the site in one sentence what is wrong"""
+    account, body = account_of(request), request.body
+    subject = await _subject(request, account)
+    since = midnight(request.api.now(), request.zone)
+    try:
+        number = await request.write(writes.write, account, subject, body.words.strip(), since)
+    except TooManyReports:
+        words = (
+            f"your household has written {MOST_OF_DAY} times today; go on tomorrow, or ask whoever runs the chargers"
+        )
+        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_reports", words) from None
+    (found,) = await request.read(partial(stored.reports, wanted=Wanted(number=number)))
+    return _own(found)
+
+
+async def _subject(request: Asked[None, ReportBody], account: int) -> Subject:
+    """Return what a report is about. Raises Problem for what does not belong to the household."""
+    body, charger = request.body, request.body.charger
+    if body.transaction is None and body.statement is None and charger is None:
+        raise invalid("words", "say which session, statement or charger it is about")
+    if body.statement is not None:
+        of_own = partial(id_of_own, account=account, number=body.statement)
+        await request.find(of_own, f"statement {body.statement}")
+    if body.transaction is not None:
+        read = partial(places.own_transaction, household=household(request), number=body.transaction)
+        charger = (await request.find(read, f"session {body.transaction} of your household")).charger
+    elif charger is not None:
+        read_all = partial(places.places, household=household(request), now=request.api.now(), charger=charger)
+        if not await request.read(read_all):
+            raise not_found(f"charger {charger}")
+    return Subject(body.transaction, body.statement, charger)
+
+
+def _own(found: Report) -> DriversReport:
+    return DriversReport(
+        id=found.id,
+        about=found.about,
+        transaction=found.transaction,
+        statement=found.statement,
+        charger=found.charger,
+        id_tag=found.id_tag,
+        words=found.words,
+        written_at=found.written_at,
+        answer=found.answer,
+        answered_at=found.answered_at,
+    )
+
+
+@ENDPOINTS.get(OWN, Role.DRIVER, "conflict", "invalid", group=TAG)
+async def list_own(request: Asked[OwnReportsQuery, None]) -> ListPage[DriversReport]:
+    """List what your household reported, with the answers, the newest first"""
+    query = request.query
+    wanted = Wanted(account_of(request), query.transaction, query.statement, query.charger)
+    return whole([_own(one) for one in await request.read(partial(stored.reports, wanted=wanted))])
+
+
+@ENDPOINTS.post(f"{ME}/tags/{{tag}}/lost", Role.DRIVER, "not_found", "conflict", group=TAG)
+async def lose_tag(request: Request) -> DriversTag:
+    """Block a lost card of your household at once; those who run the site are told"""
+    account, tag, policy = account_of(request), request.path["tag"], request.api.id_tags.policy
+    try:
+        change = await request.write(writes.lose, policy, account, tag)
+    except NotOwned:
+        raise not_found(f"card {tag} of your household") from None
+    await tags.changed(request, change)
+    card, words = change.after, WHY_NOT[Status.BLOCKED]
+    return DriversTag(id_tag=card.id_tag, note=card.name, is_valid=False, why_not=words)
+
+
+# Of operators
+
+
+@ENDPOINTS.get(REPORTS, Role.OPERATOR, "invalid")
+async def list_reports(request: Asked[ReportsQuery, None]) -> ListPage[WaitingReport]:
+    """List what households reported, the newest first; of a lost card, also which absent chargers still list it"""
+    query = request.query
+    wanted = Wanted(query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting)
+    found = await request.read(partial(stored.reports, wanted=wanted))
+    return whole([await _waiting(request, one) for one in found])
+
+
+@ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict", personal=("answer",))
+async def answer_report(request: Asked[None, AnswerBody]) -> WaitingReport:
+    """Answer what a household reported; then it waits no longer"""
+    number = request.number()
+    try:
+        await request.write(writes.answer, number, request.body.answer.strip())
+    except UnknownReport:
+        raise not_found(f"report {number}") from None
+    except AlreadyAnswered:
+        raise conflict("this was answered otherwise already") from None
+    (found,) = await request.read(partial(stored.reports, wanted=Wanted(number=number)))
+    return await _waiting(request, found)
+
+
+async def _waiting(request: Request, found: Report) -> WaitingReport:
+    names: list[str] = []
+    if found.id_tag is not None and found.answered_at is None:
+        names = await request.read(partial(stored.still_listed, id_tag=found.id_tag))
+    return extended(WaitingReport, found, still_listed=tuple(names))
