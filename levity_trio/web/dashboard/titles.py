@@ -27,6 +27,7 @@ TOPICS: Final[Mapping[str, str]] = {
     "meters": "tasks/does-it-add-up",
     "operations": "reference/operations",
     "payment services": "tasks/payments",
+    "reports": "tasks/a-neighbour-asks",
     "review": "tasks/a-session-in-doubt",
     "security": "tasks/raise-security",
     "access": "tasks/phone",
