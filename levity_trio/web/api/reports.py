@@ -29,7 +29,7 @@ from levity_trio.store.writes.reports import (
 )
 from levity_trio.web.api import tags
 from levity_trio.web.api.bodies import Sent
-from levity_trio.web.api.driving import ME, TAG, WHY_NOT, account_of, household
+from levity_trio.web.api.driving import ME, TAG, WHY_NOT, account_of, household, tags_of
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import midnight
@@ -178,7 +178,8 @@ async def lose_tag(request: Request) -> DriversTag:
         raise not_found(f"card {tag} of your household") from None
     await tags.changed(request, change)
     card, words = change.after, WHY_NOT[Status.BLOCKED]
-    return DriversTag(id_tag=card.id_tag, note=card.name, is_valid=False, why_not=words)
+    name = next((one.own_name for one in await tags_of(request) if one.key == policy.key(tag)), None)
+    return DriversTag(id_tag=card.id_tag, name=name, note=card.name, is_valid=False, why_not=words)
 
 
 # Of operators

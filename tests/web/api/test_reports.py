@@ -101,7 +101,7 @@ class TestLostCards:
         await yard.add_tag("ANNA", name="Anna's card")
         async with yard.charger() as plug:
             told = await yard.anna.post("/tags/anna/lost")
-            assert told == {"id_tag": "ANNA", "note": "Anna's card", "is_valid": False, "why_not": "it is blocked"}
+            assert (told["id_tag"], told["is_valid"], told["why_not"]) == ("ANNA", False, "it is blocked")
             assert (await plug.charger.receive())[2] == "ClearCache"
         await yard.anna.post("/tags/ANNA/lost")
         assert yard.books.rows("SELECT status, created_by FROM tag WHERE ended_at IS NULL") == [

@@ -28,7 +28,7 @@ from tests.web.api.driving import Driver, Yard
 from tests.web.dashboard.opening import Opening, attributes
 
 CHARGE, CHARGER, CONNECTOR, SESSIONS, SESSION, STATEMENTS, ME = driver.PAGES
-NAMING = r"Name it What you call it Save "
+NAMING = r"Name it What you call it Save |I lost this card… Block .*? now "
 REVIEW = OF_REVIEW[0]
 HOSTILE = '"><script>alert(1)</script>'
 
