@@ -98,10 +98,11 @@ def test_money_stands_with_its_currency(server: Serving) -> None:
 def test_moving_out(server: Serving) -> None:
     operator = log_in(server, "operator")
     page = make(operator, "Dora")
-    closing = next(one for one in page.links if "/close?" in one)
-    page = operator.send(operator.get(closing).form("/close"))
-    assert "Lived here from" in page.words
-    assert not [one for one in page.links if "/close?" in one]
+    leaving = next(one for one in page.links if "/move-out?" in one)
+    page = operator.send(operator.get(leaving).form("/move-out"), until="2026-01-31")
+    assert "the last day is Sat 31 Jan" in page.words
+    assert not [one for one in page.links if "/move-out?" in one]
+    assert "/last-bill" in " ".join(page.links)
     assert not [one for one in page.links if "/personal?" in one], "only an admin deletes names"
 
 

@@ -27,7 +27,7 @@ from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody, Values
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
-from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
+from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.shown import extended
@@ -68,7 +68,7 @@ class AccountBody(Sent):
     notes: Text = None
     language: Language | None = None
     since: LocalTime = None
-    until: LocalTime = None
+    until: LocalEnd = None
 
 
 class AccountChangeBody(Sent):
@@ -80,13 +80,13 @@ class AccountChangeBody(Sent):
     notes: Text | UnsetType = UNSET
     language: Language | UnsetType | None = UNSET
     since: GivenTime | UnsetType = UNSET
-    until: LocalTime | UnsetType = UNSET
+    until: LocalEnd | UnsetType = UNSET
 
 
 class AccountEndBody(Sent):
     """Until when an account is open: now, if nothing is given."""
 
-    until: LocalTime = None
+    until: LocalEnd = None
 
 
 class ThingBody(Sent):
@@ -107,7 +107,7 @@ class GiveBody(ThingBody):
     """What belongs to the account, since when (now) and until when. `name` is that of a space."""
 
     since: LocalTime = None
-    until: LocalTime = None
+    until: LocalEnd = None
     reason: Reason | None = None
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     exclusive: Exclusive | None = None

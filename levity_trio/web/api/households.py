@@ -65,6 +65,7 @@ from levity_trio.web.invitations import LETTER, Kind
 from levity_trio.wire.times import in_zone, stamp
 
 ENDPOINTS: Final = Endpoints(TAG)
+NAMED_SPACE: Final = "A charger or a parking space by its name, its identity or its number."
 HOUSEHOLDS: Final = "/api/admin/households"
 MOVE_INS: Final = "/api/admin/move-ins"
 MOVE_OUT: Final = f"{ACCOUNT}/move-out"
@@ -72,8 +73,9 @@ TASKS: Final = "/api/admin/household-tasks"
 UNKNOWN_CARDS: Final = "/api/admin/unknown-cards"
 MOST_ROWS: Final = 500
 COLUMNS: Final = ("name", "card", "space", "car", "since")
-CELL: Final = 200
-"""Characters of a cell, before it is looked at."""
+CELL, LINE = 200, 500
+"""Characters of a cell, before it is looked at, and of a line."""
+CarName = Annotated[str, Meta(min_length=1, max_length=CELL, extra_json_schema={"examples": ["Anna's car"]})]
 
 
 class HouseholdCells(Sent):
@@ -99,7 +101,7 @@ class _Row(Sent):
     name: Name
     card: IdTag | None = None
     space: Annotated[str, Meta(min_length=1, max_length=CELL)] | None = None
-    car: Name | None = None
+    car: CarName | None = None
     since: LocalTime = None
 
 
@@ -193,14 +195,14 @@ class MoveInBody(Sent):
     """
 
     name: Name
-    contact: Text = None
+    contact: Annotated[str, Meta(max_length=LINE)] | None = None
     address: Text = None
     language: Language | None = None
     since: LocalTime = None
     card: IdTag | None = None
-    space: Annotated[str, Meta(min_length=1, max_length=CELL)] | None = None
+    space: Annotated[str, Meta(min_length=1, max_length=CELL, description=NAMED_SPACE)] | None = None
     exclusive: Annotated[bool, Meta(description="Other cards may not charge at its space.")] = True
-    car: Name | None = None
+    car: CarName | None = None
     plate: Plate = None
     tariff: Id | None = None
     driver: UserName | None = None

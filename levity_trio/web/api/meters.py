@@ -23,7 +23,7 @@ from levity_trio.web.api.billing import month_of, rule
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import Paged, page, wanted
-from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
+from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
 from levity_trio.web.api.sheets import Cells, Sheet, converted
 from levity_trio.web.api.shown import extended
 from levity_trio.web.api.tags import CSV
@@ -63,7 +63,7 @@ class MeterBody(Sent):
     chargers_percent: OfChargers = CHARGERS_PERCENT
     digits: Digits = None
     since: LocalTime = None
-    until: LocalTime = None
+    until: LocalEnd = None
     chargers: Chargers = []  # noqa: RUF012 - msgspec copies it
 
 
@@ -75,7 +75,7 @@ class MeterChangeBody(Sent):
     chargers_percent: OfChargers | UnsetType = UNSET
     digits: Digits | UnsetType = UNSET
     since: GivenTime | UnsetType = UNSET
-    until: LocalTime | UnsetType = UNSET
+    until: LocalEnd | UnsetType = UNSET
     chargers: Chargers | UnsetType = UNSET
 
 

@@ -26,8 +26,8 @@ from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
-from levity_trio.web.api.lists import FORMATS, Paged, hidden, page, wanted, whole
-from levity_trio.web.api.local_times import local_moment
+from levity_trio.web.api.lists import Paged, hidden, page, wanted, whole
+from levity_trio.web.api.local_times import UNTIL, local_moment
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.sheets import Sheet, converted, encoded, read, refuse
 from levity_trio.web.api.shown import extended
@@ -53,7 +53,7 @@ Name = Annotated[str, Meta(max_length=200)] | None
 Notes = Annotated[str, Meta(max_length=2000)] | None
 Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None
 _EXPIRY = Meta(
-    description="From when on it is Expired: a time, or a day, in the time zone of the site.", extra_json_schema=FORMATS
+    description="From when on it is Expired: a time, or a day, in the time zone of the site.", extra_json_schema=UNTIL
 )
 Expiry = Annotated[str, _EXPIRY] | None
 Parent = IdTag | None

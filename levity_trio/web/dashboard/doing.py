@@ -23,7 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.config import ServerConfig
-from levity_trio.locale import N_, _, said
+from levity_trio.locale import N_, _, language, said, speaking
 from levity_trio.records import record
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.bodies import StreamedBody
@@ -34,6 +34,7 @@ from levity_trio.web.dashboard.desk import Desk, Note
 from levity_trio.web.dashboard.fields import (
     ENERGY,
     LABELS,
+    LEAST_ROWS,
     MONEY,
     MORE_ROWS,
     QUERY,
@@ -56,9 +57,10 @@ from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
 from levity_trio.web.dashboard.saying import capital, in_words, sentence
 from levity_trio.web.dashboard.shapes import minute, moment, typed_kwh
+from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
 from levity_trio.web.drivers_address import drivers_address
-from levity_trio.web.invitations import LINK
+from levity_trio.web.invitations import LETTER, LINK
 from levity_trio.web.problems import MEDIA_TYPE as PROBLEM
 
 BEFORE: Final = "before:"
@@ -122,7 +124,9 @@ class Form:
         values = {**await self._present(), **entered}
         offers = Offers(self.view, self.endpoint, self.desk)
         around = await offers.circumstances()
-        rows = with_rows(self.fields, values, MORE_ROWS if MORE in entered else 0)
+        task = self.task
+        spare, least = (MORE_ROWS, LEAST_ROWS) if task is None else (task.rows // 2, task.rows)
+        rows = with_rows(self.fields, values, spare if MORE in entered else 0, least)
         fields = await offers.fill(filled(rows, values, problems), values, around)
         shown = {
             "form": self,
@@ -140,7 +144,18 @@ class Form:
             "next": path_of_ours(entered.get(NEXT, "")) or self.home,
             "key": entered.get(KEY) or token_hex(KEY_BYTES),
         }
-        return await self.desk.page("form.html", self.view, shown, status=status)
+        if task is None:
+            return await self.desk.page("form.html", self.view, shown, status=status)
+        try:
+            beside = await task.read(self.view, values)
+        except Refused as refused:
+            return await self.desk.refused(self.view, refused)
+        return await self.desk.page(task.template, self.view, {**shown, **beside}, status=status)
+
+    @property
+    def task(self) -> Task | None:
+        """What makes its page, if that is one of its own."""
+        return TASKS.get((self.endpoint.method, self.endpoint.path))
 
     @property
     def target(self) -> str:
@@ -265,6 +280,8 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
 
 async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str, str]:
     """Return what is wrong, by the names of fields; of a file, by its lines."""
+    if cells := problems_of_rows(refused.document, given_in(content)):
+        return {name: said(plain_words(words)) for name, words in cells.items()}
     lines = refused.document.get("lines", ())[:MOST_LINES]
     if not lines:
         return await form.problem_of(refused, given_in(content))
@@ -291,7 +308,7 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
         return Response(reply.body, reply.status, reply.headers)
     answer = reply.content
     if (handed := await _handed_out(form.view, form.endpoint, answer, form.desk.api.config)) is not None:
-        return await form.desk.page(INVITED, form.view, {**handed, "next": next_of(content, form.home)})
+        return await _hand(form, handed, onward(next_of(content, form.home), answer))
     if isinstance(form.endpoint.body, StreamedBody) or (
         isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
     ):
@@ -303,13 +320,24 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
     told = [Note("warning", sentence(in_words(said(one)))) for one in warnings]
     form.desk.leave_notes(request, [await _done(form, reply), *told])
-    return RedirectResponse(form.desk.base + next_of(content, form.home), HTTPStatus.SEE_OTHER)
+    return RedirectResponse(form.desk.base + onward(next_of(content, form.home), answer), HTTPStatus.SEE_OTHER)
+
+
+async def _hand(form: Form, handed: Mapping[str, Any], following: str) -> Response:
+    """Return the page with a code, which is shown once; a letter is in the language of its household."""
+    shown = {**handed, "next": following}
+    if handed["invitation"]["kind"] != LETTER or not handed["rows"]:
+        return await form.desk.page(INVITED, form.view, shown)
+    account = await form.view.get(f"/api/admin/accounts/{handed['user']['account']}")
+    with speaking(account["language"] or language()):
+        of_household = {"household": account["name"], "address": account["address"] or ""}
+        return await form.desk.page("letter.html", form.view, shown | of_household)
 
 
 def _course(content: FormData, answer: Any) -> str | None:
     """Return the page that shows the course of the command that was made, None if none is to."""
-    onward, is_made = next_of(content), isinstance(answer, dict) and isinstance(answer.get("id"), int)
-    return onward.removesuffix(COURSE) + COURSE.format(**answer) if is_made and onward.endswith(COURSE) else None
+    following, is_made = next_of(content), isinstance(answer, dict) and isinstance(answer.get("id"), int)
+    return following.removesuffix(COURSE) + COURSE.format(**answer) if is_made and following.endswith(COURSE) else None
 
 
 async def _done(form: Form, reply: Reply) -> Note:
@@ -468,7 +496,7 @@ async def _handed_out(view: View, endpoint: Endpoint, answer: Any, config: Serve
     if user["role"] != DRIVER:
         return None
     page = {"user": user, "invitation": made, "url": None, "rows": None, "welcome": f"{address}{WELCOME}"}
-    if made["kind"] != LINK or made["is_local"]:
+    if made["kind"] not in (LINK, LETTER) or made["is_local"]:
         return page
     from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
 
@@ -479,5 +507,6 @@ async def _handed_out(view: View, endpoint: Endpoint, answer: Any, config: Serve
 def _invitation(endpoint: Endpoint, answer: Any) -> Mapping[str, Any] | None:
     if endpoint.status != HTTPStatus.CREATED:
         return None
-    found: Any = {USERS: lambda: answer["invitation"], f"{USER}/invitations": lambda: answer}.get(endpoint.path)
+    of_answer = dict.fromkeys((USERS, MOVE_INS), lambda: answer["invitation"])
+    found: Any = {**of_answer, f"{USER}/invitations": lambda: answer}.get(endpoint.path)
     return None if found is None else found()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -26,7 +26,8 @@ from levity_trio.wire.times import in_zone, stamp
 
 Schema = Mapping[str, Any]
 GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, ENERGY = "group", "rows", "text", "area", "number", "money", "energy"
-CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = "choice", "switch", "yes or no", "time", "day", "lines", "json"
+CHOICE, SWITCH, YES_OR_NO, LINES, JSON = "choice", "switch", "yes or no", "lines", "json"
+TIME, DAY, LAST_DAY = "time", "day", "last-day"
 LONGEST_LINE: Final = 500
 """A text that may have more characters may have several lines."""
 QUERY: Final = "?"
@@ -46,7 +47,14 @@ LABELS: Final[Mapping[str, str]] = N_(
         "site": "For the whole site",
         "parent_id_tag": "Group (parent tag)",
         "max_transactions": "Sessions at once, at most",
-        "expires_at": "Expires",
+        "expires_at": "Last day on which it may charge",
+        "until": "Last day",
+        "card": "Card",
+        "car": "Car",
+        "exclusive": "For this household only",
+        "driver": "Name for the log-in",
+        "invite": "How the driver is invited",
+        "cards": "Its cards",
         "force": "Do it although a session is open",
         "correct_statements": "Correct statements that are closed already",
         "deadline": "Wait for an absent charger (seconds)",
@@ -86,6 +94,8 @@ _OF_PROGRAMS: Final = re.compile(r"A time such as \S+Z\.\s*")
 LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
 MOST_ROWS: Final = 500
+DATES, IS_END = "anyOf", "x-until"
+"""In the schema of a time or a day: what it may be, and whether it is the end of a stretch."""
 SCALARS: Final = ("string", "integer", "number", "boolean")
 _BY_FORMAT: Final = {MINOR_UNITS["format"]: MONEY, WATT_HOURS["format"]: ENERGY}
 """Numbers that people type in another unit than the API takes."""
@@ -150,20 +160,22 @@ def last_name(name: str) -> str:
     return name.removeprefix(QUERY).rpartition(".")[2]
 
 
-def with_rows(fields: tuple[Field, ...], names: Iterable[str], spare: int = 0) -> tuple[Field, ...]:
+def with_rows(
+    fields: tuple[Field, ...], names: Iterable[str], spare: int = 0, least: int = LEAST_ROWS
+) -> tuple[Field, ...]:
     """Return the fields with the rows that these names need, and some empty ones."""
     given = list(names)
-    return tuple(_with_rows(one, given, spare) for one in fields)
+    return tuple(_with_rows(one, given, spare, least) for one in fields)
 
 
-def _with_rows(field: Field, names: Sequence[str], spare: int) -> Field:
+def _with_rows(field: Field, names: Sequence[str], spare: int, least: int) -> Field:
     if field.kind == GROUP:
-        return replace(field, inner=with_rows(field.inner, names, spare))
+        return replace(field, inner=with_rows(field.inner, names, spare, least))
     if field.kind != ROWS:
         return field
     begin = f"{field.name}["
     found = [int(name[len(begin) :].partition("]")[0]) for name in names if _is_row(name, begin)]
-    count = min(max(LEAST_ROWS, *(number + 1 + spare for number in found)) if found else LEAST_ROWS, MOST_ROWS)
+    count = min(max(least, *(number + 1 + spare for number in found)) if found else least, MOST_ROWS)
     return replace(field, inner=tuple(_row(field, number) for number in range(count)))
 
 
@@ -243,6 +255,8 @@ def _of_object(schema: Schema, components: Schema, prefix: str, *, is_enforced: 
 def _field(name: str, given: Schema, components: Schema, *, is_required: bool, is_enforced: bool) -> Field:
     schema = _resolved(given, components)
     kind = _kind(schema, components, is_nullable="anyOf" in given)
+    if kind == DAY and DATES in schema and last_name(name) != "since":
+        kind = LAST_DAY if IS_END in schema else TIME
     examples = schema.get("examples") or [""]
     default = schema.get("const", schema.get("default"))
     return Field(
@@ -253,7 +267,7 @@ def _field(name: str, given: Schema, components: Schema, *, is_required: bool, i
         is_required=is_required,
         is_enforced=is_required and is_enforced,
         value="" if default is None or kind in (JSON, ROWS) else plain(default),
-        example="" if kind == TIME else plain(examples[0]),
+        example="" if kind in (TIME, DAY, LAST_DAY) else plain(examples[0]),
         choices=tuple(plain(one) for one in schema.get("enum", ()) if one is not None),
         inner=_inner(name, schema, components, kind, is_enforced=is_required and is_enforced),
         limits=_limits(schema, kind),
@@ -265,6 +279,8 @@ def _help(schema: Schema, kind: str) -> str:
     words: str = schema.get("description", "")
     if kind == MONEY:
         return ""
+    if kind in (DAY, LAST_DAY) and DATES in schema:
+        return _("This day is included.") if kind == LAST_DAY else ""
     return said(_OF_PROGRAMS.sub("", words) if kind == TIME else words)
 
 
@@ -297,7 +313,8 @@ def _kind(schema: Schema, components: Schema, *, is_nullable: bool) -> str:
 def _kind_of_text(schema: Schema) -> str:
     if schema.get("maxLength", 0) > LONGEST_LINE:
         return AREA
-    return {"date-time": TIME, "date": DAY}.get(schema.get("format", ""), TEXT)
+    is_date = {"format": "date"} in schema.get(DATES, ())
+    return DAY if is_date else {"date-time": TIME, "date": DAY}.get(schema.get("format", ""), TEXT)
 
 
 def _limits(schema: Schema, kind: str) -> dict[str, Any]:
@@ -306,6 +323,8 @@ def _limits(schema: Schema, kind: str) -> dict[str, Any]:
         return {"min": schema.get("minimum"), "max": schema.get("maximum"), "step": step}
     if kind in (MONEY, ENERGY):
         return {"inputmode": "decimal"}
+    if kind in (DAY, LAST_DAY):
+        return {}
     return {
         "maxlength": schema.get("maxLength"),
         "minlength": schema.get("minLength"),
@@ -392,8 +411,10 @@ def _shown_of(field: Field, value: Any, zone: tzinfo) -> str:
         return "\n".join(map(plain, value))
     if field.kind == ENERGY:
         return typed_kwh(value)
-    if field.kind == TIME:
-        return in_zone(datetime.fromisoformat(value), zone).strftime("%Y-%m-%dT%H:%M:%S")
+    if field.kind in (TIME, DAY, LAST_DAY) and "T" in value:
+        written = "%Y-%m-%dT%H:%M:%S" if field.kind == TIME else "%Y-%m-%d"
+        back = datetime.resolution if field.kind == LAST_DAY else timedelta()
+        return in_zone(datetime.fromisoformat(value) - back, zone).strftime(written)
     return plain(value)
 
 
@@ -410,6 +431,8 @@ def _json_of(field: Field, text: str, zone: tzinfo) -> Any:
             return wh_of(text)
         case "time":
             return _moment(text, zone)
+        case "last-day":
+            return _day_after(text)
         case "number" | "json":
             return _read(field, text)
         case _:
@@ -423,6 +446,14 @@ def _moment(text: str, zone: tzinfo) -> str:
         return stamp(local.replace(tzinfo=UTC) - (local.utcoffset() or timedelta()))
     except (ValueError, OverflowError):
         raise ValueError(_("give a date and a time")) from None
+
+
+def _day_after(text: str) -> str:
+    """Return the day after the last one, with which the API ends a stretch."""
+    try:
+        return str(date.fromisoformat(text) + timedelta(days=1))
+    except (ValueError, OverflowError):
+        raise ValueError(_("give a day")) from None
 
 
 def _read(field: Field, text: str) -> Any:

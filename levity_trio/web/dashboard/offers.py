@@ -42,7 +42,7 @@ MASKED: Final = "***"
 SOLE: Final = frozenset({"connectorId", "transactionId", "reservationId"})
 """Where there is only one, it is meant."""
 ENDING: Final = ("remote-stop",)
-LISTED: Final = frozenset({"account", "station"})
+LISTED: Final = frozenset({"account", "station", "tariff"})
 """Are known by numbers that nobody knows by heart: they are chosen by name."""
 OF_SOME: Final = frozenset({"station"})
 """Not asked for where there are none: most sites do without."""
@@ -206,6 +206,10 @@ class Offers:
         of_ours = [one for one in rows if one["kind"] == "firmware" and one["deleted_at"] is None]
         return [Offer(one["title"], shapes.size(one["size_bytes"])) for one in of_ours]
 
+    async def _places(self, _around: Circumstances) -> list[Offer]:
+        chargers = await self._rows("/api/admin/chargers")
+        return [Offer(one["name"] or one["id"], one["id"] if one["name"] else "") for one in chargers]
+
     async def _named(self, path: str, _around: Circumstances) -> list[Offer]:
         return [Offer(str(one["id"]), one["name"] or "") for one in await self._rows(path)]
 
@@ -219,6 +223,8 @@ _READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequenc
     "location": Offers._firmware,
     "charger": lambda offers, around: offers._named("/api/admin/chargers", around),
     "account": lambda offers, around: offers._named("/api/admin/accounts", around),
+    "tariff": lambda offers, around: offers._named("/api/admin/tariffs", around),
+    "space": Offers._places,
     "station": lambda offers, around: offers._named("/api/admin/stations", around),
 }
 """By the last part of a field's name."""

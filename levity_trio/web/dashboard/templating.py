@@ -25,6 +25,7 @@ from levity_trio.web.dashboard import charts, money, saying, shapes
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, method, sentence, state_of
 from levity_trio.wire.times import in_zone
+from levity_trio.wire.times import stamp as stamp_of
 
 GIVE_WAY_SECONDS: Final = 0.001
 """Between two parts that are rendered, and two readers that are sent them: chargers are answered meanwhile."""
@@ -91,6 +92,12 @@ def _on_day(context: Context, stamp: str) -> str:
 
 
 @pass_context
+def _last_day(context: Context, stamp: str) -> str:
+    """Return the last day of a stretch that ends at a time, which is not part of it."""
+    return _on_day(context, stamp_of(shapes.moment(stamp) - datetime.resolution))
+
+
+@pass_context
 def _second(context: Context, stamp: str) -> str:
     """Return the time of day to the second."""
     return f"{in_zone(shapes.moment(stamp), context['zone']):%H:%M:%S}"
@@ -142,6 +149,10 @@ def _part(context: Context, part: Part) -> Markup:
     return _PART.format(part.id, Markup(content))  # noqa: S704 - rendered with autoescape
 
 
+OF_MONEY: Final = ("money", "amount", "price", "typed", "month", "day", "line", "times")
+"""Filters of these names are functions of money.py."""
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("levity_trio.web.dashboard", "templates"),
@@ -177,17 +188,11 @@ def _environment() -> Environment:
         "told": _told,
         "measured": saying.measured,
         "on_day": _on_day,
+        "last_day": _last_day,
         "second": _second,
         "dash": _dash,
         "urlencode": _quoted,
-        "money": money.money,
-        "amount": money.amount,
-        "price": money.price,
-        "typed": money.typed,
-        "month": money.month,
-        "day": money.day,
-        "line": money.line,
-        "times": money.times,
+        **{name: vars(money)[name] for name in OF_MONEY},
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
     made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "bars": _bars}

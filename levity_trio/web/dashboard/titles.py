@@ -148,6 +148,8 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
 """Of what is not about one charger: that has its words in `operations`."""
 HELPS: Final[Mapping[tuple[str, str], str]] = N_(
     {
+        ("POST", f"{ADMIN}/household-tasks/{{id}}/undo"): "All that was entered together with it is taken back.",
+        ("POST", f"{ADMIN}/household-import"): LINES,
         ("POST", f"{ADMIN}/accounts/{{id}}/close"): "What belongs to it stays with it until somebody else is given it.",
         ("POST", f"{ADMIN}/accounts/{{id}}/give"): "Whoever had it has it no longer.",
         ("POST", f"{ADMIN}/accounts/{{id}}/take"): "Then it belongs to nobody.",
@@ -236,6 +238,13 @@ DONE: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", "/api/admin/set-aside/{id}/dismiss"): "Done: the message does not matter",
         ("POST", "/api/admin/chargers/{id}/adopt"): "{charger} is adopted",
         ("POST", "/api/admin/chargers/{id}/refuse"): "{charger} is refused",
+        (
+            "POST",
+            "/api/admin/households",
+        ): "New households: {added}. Given something new: {changed}. As they were: {same}",
+        ("POST", "/api/admin/move-ins"): "{name} has moved in",
+        ("POST", "/api/admin/accounts/{id}/move-out"): "The last day is set: cards, spaces and log-ins end with it",
+        ("POST", "/api/admin/household-tasks/{id}/undo"): "Undone: all is as it was before",
         ("POST", "/api/admin/id-tags"): "Added: {id_tag} {can}",
         ("PATCH", "/api/admin/id-tags/{tag}"): "Changed: {id_tag} {can}",
         ("DELETE", "/api/admin/id-tags/{tag}"): "Removed: {tag}",

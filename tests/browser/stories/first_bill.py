@@ -48,11 +48,9 @@ def _say_who_bills(page: Page) -> None:
 
 
 def _add_a_household(page: Page) -> None:
-    page.get_by_role("link", name="Add a household").click()
-    page.get_by_label("Name", exact=True).fill("Anna Becker")
-    page.locator("main form button.strong").click()
-    page.get_by_role("link", name="Give a tag or a space").click()
-    page.get_by_label("Tag").first.fill(TAG)
+    page.get_by_role("link", name="Enter households").click()
+    page.get_by_label("Name, row 1", exact=True).fill("Anna Becker")
+    page.get_by_label("Card, row 1", exact=True).fill(TAG)
     page.locator("main form button.strong").click()
     expect(page.get_by_text("1 of them have a tag or a space.")).to_be_visible()
 

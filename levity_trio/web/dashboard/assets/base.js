@@ -61,7 +61,7 @@ function patchElement(from, to) {
 function show(parts) {
   for (const [id, html] of Object.entries(parts)) {
     const place = document.getElementById(id);
-    if (!place && !html.trim()) continue; // gone before it was here
+    if (!place && (main.dataset.live || !html.trim())) continue; // of another page, or gone before it was here
     if (!place) return reload(id);
     const made = document.createElement("template");
     made.innerHTML = html;
@@ -103,7 +103,7 @@ function hideRead() {
 
 function open() {
   if (source || document.hidden || !main.hasAttribute("data-live")) return;
-  source = new EventSource(`${base}/live${location.pathname.slice(base.length)}${location.search}`);
+  source = new EventSource(main.dataset.live || `${base}/live${location.pathname.slice(base.length)}${location.search}`);
   source.addEventListener("parts", (event) => { hear(); show(JSON.parse(event.data)); });
   source.addEventListener("fault", () => lose(words.unread));
   source.addEventListener("open", hear);

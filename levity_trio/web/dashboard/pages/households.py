@@ -12,6 +12,7 @@ from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View, names_of_chargers
+from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
 ACCOUNTS: Final = "/api/admin/accounts"
 WALLETS: Final = "/api/admin/wallets"
@@ -24,6 +25,8 @@ OPEN: Final[Mapping[str, Mapping[str, str]]] = {
 FEW: Final = 10
 MOST: Final = 500
 PREPAID: Final = "prepaid"
+STEP_SECONDS: Final = 2.0
+"""A look at a bill that is not ready works on it for so long."""
 
 
 async def _list(view: View) -> Mapping[str, Any]:
@@ -55,6 +58,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "wallet": await view.get(f"{WALLETS}/{number}"),
         "entries": (await view.get(f"{WALLETS}/{number}/entries", limit=FEW))["data"],
         "drivers": await _drivers(view, household["id"]),
+        "task": await _task(view, household),
         "personal": await _personal(view, number),
         "may_delete": view.may("DELETE", f"{ACCOUNTS}/{{id}}/personal"),
         "may_set_terms": view.may("POST", f"{WALLETS}/{{id}}/terms"),
@@ -70,6 +74,32 @@ def _belongings(given: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], 
     return {what: [*some] for what, some in groupby(present, lambda one: one["what"])}, [
         one for one in valid if one["until"] is not None
     ]
+
+
+async def _task(view: View, household: Mapping[str, Any]) -> Any:
+    """Return what was done to a household last by a whole task and can be undone, None if there is nothing."""
+    tasks = (await view.get("/api/admin/household-tasks", account=household["id"]))["data"]
+    newest = next((one for one in tasks if one["undone_at"] is None), None)
+    return newest if newest is not None and newest["obstacle"] is None else None
+
+
+async def _last_bill(view: View) -> Mapping[str, Any]:
+    """Work on the statement of a household that moves out; return it if it is ready, or why there is none."""
+    household = await view.get(f"{ACCOUNTS}/{view.path['id']}")
+    leaving = await view.get(f"{ACCOUNTS}/{household['id']}/move-out", until=household["until"])
+    shown = {"household": household, "month": leaving["month"], "draft": None, "refused": None}
+    try:
+        billing = await view.get("/api/admin/billing")
+        shown["month"] = month = max(leaving["month"], billing["open_month"])
+        draft = await view.post(f"/api/admin/drafts/{month}", account=household["id"], seconds=STEP_SECONDS)
+    except Refused as refused:
+        return {**shown, "refused": refused}
+    return {**shown, "draft": draft}
+
+
+async def _cards(view: View) -> Mapping[str, Any]:
+    (part,) = await unknown_cards(view)
+    return {"cards": part}
 
 
 async def _drivers(view: View, household: int) -> Sequence[Mapping[str, Any]]:
@@ -94,6 +124,8 @@ _page: Final = partial(Page, role=Role.OPERATOR, section=N_("Households"), help=
 PAGES: Final = N_(
     (
         _page("/accounts", "Households", "households.html", _list),
+        _page(CARDS, "Unknown cards", "tasks/unknown.html", _cards, live=unknown_cards),
         _page("/accounts/{id}", "Household", "household.html", _show),
+        _page("/accounts/{id}/last-bill", "Last bill", "tasks/last_bill.html", _last_bill, is_work=True),
     )
 )
