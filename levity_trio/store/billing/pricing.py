@@ -32,6 +32,9 @@ _COLUMNS: Final = (
 _BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}})"  # noqa: S608 - our own names
 
 
+NO_EVIDENCE: Final = Evidence()
+
+
 class Rule(NamedTuple):
     """By what transactions are billed: the site's zone, the normal form of tags, and what comes first."""
 
@@ -44,7 +47,8 @@ class Priced(NamedTuple):
     """What a transaction costs now.
 
     Its position has no lines unless `kind` is SESSION; `words` then say why. An open transaction is priced as if it
-    stopped, and waits. `versions` are those of its tariff, None if there is none, or nobody owns it.
+    stopped, and waits. `versions` are those of its tariff, None if there is none, or nobody owns it; `evidence` is what
+    the price was made of.
     """
 
     owner: Owner
@@ -53,6 +57,7 @@ class Priced(NamedTuple):
     words: str | None
     versions: Versions | None
     is_open: bool
+    evidence: Evidence = NO_EVIDENCE
 
     @property
     def account(self) -> int | None:
@@ -187,9 +192,10 @@ class Pricer:
 
     def _with_lines(self, tx: _Billable, owner: Owner, position: Position, versions: Versions) -> Priced:
         zone = self._rule.zone
-        priced = price_session(position, self._evidence(tx, position, versions), versions, zone)
+        evidence = self._evidence(tx, position, versions)
+        priced = price_session(position, evidence, versions, zone)
         if priced.split is not None:
-            return Priced(owner, Kind.SESSION, priced, None, versions, tx.is_open)
+            return Priced(owner, Kind.SESSION, priced, None, versions, tx.is_open, evidence)
         least = versions.version_at(in_zone(tx.span[0], zone).date()).free_below_wh
         return Priced(owner, Kind.FREE, priced, f"less than {least} Wh", versions, tx.is_open)
 

@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.assignments import Assignment
 from levity_trio.billing.blocking import Counted, Stay, counted
 from levity_trio.billing.positions import Kind
-from levity_trio.billing.pricing import Evidence, pieces
+from levity_trio.billing.pricing import pieces
 from levity_trio.billing.splitting import Crossing, Flow, crossings
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import Blocking, Tariff, Versions, Window
 from levity_trio.billing.windows import Span
 from levity_trio.records import record
-from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.times import in_zone
@@ -58,7 +57,7 @@ def reasoned(rows: Rows, number: int, rule: Rule, now: datetime | None = None) -
     assignment = pricer.tariffs.assigned(priced.account, position.charger, day)
     if priced.versions is None or priced.kind is not Kind.SESSION:
         return Reasoned(priced=priced, assignment=assignment)
-    evidence = _evidence(rows, number, priced, rule.zone)
+    evidence = priced.evidence
     parts = pieces(priced.versions, start, end, rule.zone)
     is_going_on = priced.is_open and evidence.stay is None
     flow = Flow(start, end, position.energy_wh, evidence.levels, evidence.powers)
@@ -75,13 +74,6 @@ def _span(position: Position) -> tuple[datetime, datetime]:
     if position.started_at is None or position.ended_at is None:
         raise ValueError("a session without start or end has no price")
     return position.started_at, position.ended_at
-
-
-def _evidence(rows: Rows, number: int, priced: Priced, zone: ZoneInfo) -> Evidence:
-    if priced.versions is None:
-        return Evidence()
-    billed = Billed(number, *_span(priced.position), priced.position.energy_wh)
-    return evidence_of(rows, billed, needs(priced.versions, billed.since, billed.until, zone))
 
 
 def _blocked(versions: Versions, start: datetime, stay: Stay | None, zone: ZoneInfo) -> Blocked | None:

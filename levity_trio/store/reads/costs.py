@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from levity_trio.billing.money import tax_sums
 from levity_trio.records import record
@@ -14,9 +14,9 @@ from levity_trio.store.billing.pricing import Priced, Pricer
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
+from levity_trio.store.reads.bill.own import OwnBill
 from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.driving import Household
-from levity_trio.store.reads.prices import DriversPrice, Prices
 
 _BILLED: Final = (
     "SELECT tx_id, number, currency, prices, lines FROM position JOIN statement ON statement.id = statement_id"
@@ -41,22 +41,24 @@ class DriversCost:
     statement: int | None
 
 
-class Costed(NamedTuple):
-    """What a session costs, None if that is not certain; and of an open one what a kWh costs now."""
-
-    cost: DriversCost | None = None
-    price: DriversPrice | None = None
-
-
-def costs_of(rows: Rows, household: Household, numbers: Sequence[int], now: datetime) -> dict[int, Costed]:
+def costs_of(rows: Rows, household: Household, numbers: Sequence[int], now: datetime) -> dict[int, DriversCost]:
     """Return what sessions of a household cost. Those of others, and those without a price, are left out."""
-    costs = {number: Costed(cost) for some in parts(numbers) for number, cost in _billed(rows, household, some)}
-    prices = Prices(rows, household.rule, household.account, now)
+    costs = {number: cost for some in parts(numbers) for number, cost in _billed(rows, household, some)}
     unbilled = [number for number in numbers if number not in costs]
-    for number, priced in Pricer(rows, household.rule, now=now).price(unbilled).items():
-        if priced.account == household.account:
-            costs[number] = Costed(_cost(priced), prices.by(priced.versions) if priced.is_open else None)
-    return costs
+    priced = Pricer(rows, household.rule, now=now).price(unbilled) if unbilled else {}
+    found = ((number, _cost(one)) for number, one in priced.items() if one.account == household.account)
+    return costs | {number: cost for number, cost in found if cost is not None}
+
+
+def cost_of(rows: Rows, household: Household, number: int, bill: OwnBill) -> DriversCost | None:
+    """Return the same of one session whose bill is known."""
+    if bill.positions:
+        return dict(_billed(rows, household, (number,))).get(number)
+    price = bill.price
+    if price is None:
+        return None
+    gross = sum(tax.gross for tax in price.taxes)
+    return DriversCost(amount=price.amount, gross=gross, currency=price.currency, prices=price.prices, statement=None)
 
 
 def _billed(rows: Rows, household: Household, some: Collection[int]) -> Iterator[tuple[int, DriversCost]]:

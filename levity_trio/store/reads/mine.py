@@ -19,11 +19,11 @@ from levity_trio.store.reads.billed import (
     billed_transaction,
     sifted_transactions,
 )
-from levity_trio.store.reads.costs import Costed, DriversCost, costs_of
+from levity_trio.store.reads.costs import DriversCost, cost_of, costs_of
 from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.driving import Household, open_ones, own_of
 from levity_trio.store.reads.pages import Wanted, cursor_of
-from levity_trio.store.reads.prices import DriversPrice
+from levity_trio.store.reads.prices import DriversPrice, Prices
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import COMPLETED, Filters
 
@@ -138,8 +138,9 @@ def transaction(db: Database, household: Household, number: int, now: datetime) 
     found = billed_transaction(db, number, household.rule)
     if found is None or household.account is None or found.account != household.account:
         return None
-    (shown,) = _shown(db, household, [found], now)
     bill = own_bill(db, number, household.account, household.rule, now)
+    cost = cost_of(rows_of(db), household, number, bill)
+    shown = _one(found, cost, Prices(rows_of(db), household.rule, household.account, now))
     return DriversSession(**{field.name: getattr(shown, field.name) for field in fields(shown)}, bill=bill)
 
 
@@ -151,11 +152,14 @@ def own_curve(db: Database, household: Household, number: int) -> Curve | None:
 def _shown(
     db: Database, household: Household, found: Sequence[BilledTransaction], now: datetime
 ) -> list[DriversTransaction]:
-    costs = costs_of(rows_of(db), household, [one.id for one in found], now) if found else {}
-    return [_one(each, costs.get(each.id, Costed())) for each in found]
+    """Return sessions with their costs; what is billed elsewhere has none here."""
+    rows, numbers = rows_of(db), [one.id for one in found if one.bill != BillState.BILLED_ELSEWHERE]
+    costs = costs_of(rows, household, numbers, now) if numbers else {}
+    prices = Prices(rows, household.rule, household.account, now)
+    return [_one(each, costs.get(each.id), prices) for each in found]
 
 
-def _one(transaction: BilledTransaction, costed: Costed) -> DriversTransaction:
+def _one(transaction: BilledTransaction, cost: DriversCost | None, prices: Prices) -> DriversTransaction:
     state = _STATES.get(BillState(transaction.bill), DriversState.ENDED)
     of_ended = None if state is DriversState.IN_REVIEW else transaction.energy_wh
     return DriversTransaction(
@@ -169,6 +173,6 @@ def _one(transaction: BilledTransaction, costed: Costed) -> DriversTransaction:
         power_w=transaction.power_w,
         last_reading_at=transaction.last_reading_at,
         state=state,
-        cost=costed.cost,
-        price=costed.price,
+        cost=cost,
+        price=prices.begun(transaction.charger, transaction.start_time) if state is DriversState.OPEN else None,
     )

@@ -71,6 +71,11 @@ class Prices:
         """Return what a session costs that starts at a charger now; None without a tariff that holds."""
         return self.by(self._tariffs.of(self._account, charger, in_zone(self._now, self._rule.zone).date()))
 
+    def begun(self, charger: str, at: str) -> DriversPrice | None:
+        """Return what a session that began at a charger then costs now: its tariff is that of the day of its start."""
+        day = in_zone(datetime.fromisoformat(at), self._rule.zone).date()
+        return self.by(self._tariffs.of(self._account, charger, day))
+
     def by(self, versions: Versions | None) -> DriversPrice | None:
         """Return what a tariff says now."""
         if versions is None:
