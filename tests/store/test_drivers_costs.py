@@ -268,8 +268,15 @@ def test_a_later_fact_changes_it_and_is_told(biller: Biller, seen: tuple[Driver,
 def test_a_tariff_that_was_entered_after_the_session_is_told(biller: Biller, seen: tuple[Driver, Station]) -> None:
     number = charge(seen[1], 10_000)
     biller.assign(biller.add(NET.replace('"Net"', '"Other"')), date(2026, 3, 1), ANNA)
-    changes = seen[0].look(number, ANNA).bill.changes
-    assert [(one.kind, one.by) for one in changes] == [("assignment", "cleo"), ("tariff", "cleo")]
+    assert [(one.kind, one.by) for one in seen[0].look(number, ANNA).bill.changes] == [("assignment", "cleo")]
+
+
+def test_a_version_that_was_entered_after_the_session_is_told(biller: Biller, seen: tuple[Driver, Station]) -> None:
+    number = charge(seen[1], 10_000)
+    biller.add(HOUSE.format(since="2026-03-02", day="0.40", night="0.30", minimum="1.00"))
+    (change,) = seen[0].look(number, ANNA).bill.changes
+    assert (change.kind, change.by) == ("tariff", "cleo")
+    assert seen[0].seen[number].cost == euros(435)
 
 
 def test_what_is_in_doubt_has_no_cost_until_somebody_decided(biller: Biller, seen: tuple[Driver, Station]) -> None:

@@ -101,10 +101,11 @@ def _figure(kind: str, what: Any) -> int | None:
 
 
 def _new_tariffs(rows: Rows, bill: Bill, stopped_at: str) -> Iterator[OwnChange]:
-    """Yield what was entered after the end of a session, and says what it costs."""
+    """Yield what was entered after the end of a session, and says what it costs: its tariff, else a version of it."""
     tariff = bill.tariff
     if tariff is not None and tariff.at > stopped_at:
         yield OwnChange(kind="assignment", at=tariff.at, by=tariff.by, reason=tariff.reason, energy_wh=None)
+        return
     lines = () if bill.price is None else bill.price.lines
     for name, since in sorted({(line.tariff, line.version) for line in lines}):
         for at, by, reason in rows(_VERSION, (name, since, stopped_at)):

@@ -48,8 +48,18 @@ async def _all(view: View) -> Sequence[Part]:
     places = [{"charger": one, "connectors": _connectors(one, sessions), "path": _path(one["id"])} for one in chargers]
     return [
         Part("running", "driver/running.html", {"running": running}),
-        Part("places", "driver/places.html", {"places": places, "tags": tags, "is_nobody": is_nobody(view)}),
+        Part(
+            "places",
+            "driver/places.html",
+            {"places": places, "price": _common_price(chargers), "tags": tags, "is_nobody": is_nobody(view)},
+        ),
     ]
+
+
+def _common_price(chargers: Sequence[Mapping[str, Any]]) -> Any:
+    """Return the price that holds at all chargers, None if it differs: then each has its own."""
+    first = chargers[0]["price"] if chargers else None
+    return first if all(one["price"] == first for one in chargers) else None
 
 
 async def _read_place(view: View) -> Values:
