@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -64,11 +65,18 @@ _STATES: Final = {
 
 @record
 class Place:
-    """A connector. `transaction` is the open one of the household there."""
+    """A connector. `transaction` is the open one of the household there.
+
+    `why_not` is why no card of the household may charge there, null if one may; `reason` is space (it is for another
+    household only) or chargers, and `elsewhere` has the chargers where it may, by their names.
+    """
 
     id: int
     state: PlaceState
     transaction: int | None
+    why_not: str | None = None
+    reason: str | None = None
+    elsewhere: list[str] = field(default_factory=list)
 
 
 @record

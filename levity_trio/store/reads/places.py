@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import fields
+from typing import Final, NamedTuple
+
+import orjson
 
 from levity_trio.access.places import Limit, Space
+from levity_trio.records import record
 from levity_trio.store import places as stored
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.wallets import currency_of
 
 
 class Loaded(NamedTuple):
@@ -24,3 +29,105 @@ def load_places(db: Database) -> Loaded:
     db.execute("BEGIN")
     rows = rows_of(db)
     return Loaded([*stored.spaces(rows)], stored.connectors(rows), stored.limits(rows))
+
+
+@record
+class SpaceRow:
+    """A space that belongs to a household now (`connector` null: the whole charger), perhaps for it only."""
+
+    charger: str
+    charger_name: str | None
+    connector: int | None
+    name: str | None
+    account: int
+    account_name: str
+    since: str
+    exclusive: bool
+
+
+@record
+class LimitRow:
+    """What holds for a card or a household from `since` on: where it may charge, and how much in a month."""
+
+    chargers: list[str] | None
+    everywhere: bool
+    month_wh: int | None
+    month_amount: int | None
+    since: str | None = None
+    set_by: str | None = None
+
+
+@record
+class Limits(LimitRow):
+    """What holds now, and how the month stands until `until`: `state` is near from four fifths on, or reached.
+
+    Amounts are minor units of `currency`. `history` is what was set, the newest first.
+    """
+
+    used_wh: int | None
+    used_amount: int | None
+    until: str | None
+    state: str | None
+    currency: str | None
+    history: list[LimitRow]
+
+
+_SPACE: Final = Shape(
+    SpaceRow,
+    charger="ownership.key",
+    charger_name="cp.name",
+    connector="nullif(ownership.conn_id, 0)",
+    name="space.name",
+    account="account_id",
+    account_name="account.name",
+    since="ownership.since",
+    exclusive="is_exclusive",
+)
+_SPACES: Final = (
+    "FROM ownership JOIN account ON account.id = account_id LEFT JOIN cp ON cp.id = ownership.key"
+    " LEFT JOIN space ON space.cp_id = ownership.key AND space.conn_id = ownership.conn_id"
+    " WHERE what = 'space' AND voided_at IS NULL AND ownership.since <= ? AND coalesce(ownership.until, '9999') > ?"
+)
+_HISTORY: Final = (
+    "SELECT chargers, is_everywhere, month_wh, month_amount, since, set_by FROM usage_limit WHERE what = ? AND key = ?"
+    " ORDER BY id DESC LIMIT 100"
+)
+_STANDING: Final = (
+    "SELECT wh, amount, until, warned_at, reached_at FROM month_standing WHERE what = ? AND key = ? AND until > ?"
+)
+
+
+def spaces(db: Database, now: str, charger: str | None) -> list[SpaceRow]:
+    """Return the spaces that belong to households now, of one charger or of all."""
+    one, values = (" AND ownership.key = ?", (charger,)) if charger is not None else ("", ())
+    return _SPACE.every(db, f"{_SPACES}{one} ORDER BY ownership.key, ownership.conn_id", (now, now, *values))
+
+
+def limits_of(db: Database, what: str, key: str, now: str) -> Limits:
+    """Return what holds for a tag, by its normal form, or for an account."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    history = [
+        LimitRow(
+            chargers=None if chargers is None else orjson.loads(chargers),
+            everywhere=bool(is_everywhere),
+            month_wh=month_wh,
+            month_amount=month_amount,
+            since=since,
+            set_by=set_by,
+        )
+        for chargers, is_everywhere, month_wh, month_amount, since, set_by in rows(_HISTORY, (what, key))
+    ]
+    present = history[0] if history else LimitRow(chargers=None, everywhere=False, month_wh=None, month_amount=None)
+    has_month = present.month_wh is not None or present.month_amount is not None
+    found = rows(_STANDING, (what, key, now)) if has_month else []
+    wh, amount, until, warned_at, reached_at = found[0] if found else (None, None, None, None, None)
+    return Limits(
+        **{field.name: getattr(present, field.name) for field in fields(LimitRow)},
+        used_wh=wh,
+        used_amount=amount,
+        until=until,
+        state="reached" if reached_at is not None else "near" if warned_at is not None else None,
+        currency=currency_of(rows),
+        history=history,
+    )

@@ -31,7 +31,7 @@ from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, loca
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.shown import extended
-from levity_trio.web.api.tags import TAG_PATTERN, IdTag
+from levity_trio.web.api.tags import TAG_PATTERN, IdTag, clear_caches
 
 TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -252,6 +252,8 @@ async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
 
     with refusals():
         await request.api.writer.run(write)
+    if body.exclusive:
+        await clear_caches(request, lambda charger: charger == body.charger)
     return await _shown(request, request.number())
 
 

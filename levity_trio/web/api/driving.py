@@ -6,13 +6,15 @@ and warnings for operators stay theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from levity_trio.access.tags import Status
+from levity_trio.access.places import Reason
+from levity_trio.access.tags import Index, Status
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import Payload
 from levity_trio.operations.outcomes import State
@@ -24,6 +26,7 @@ from levity_trio.store.reads.driving import (
     Household,
     OwnTag,
     OwnTransaction,
+    Place,
     PlacesOfCharger,
     PlaceState,
     UnderWay,
@@ -47,6 +50,10 @@ LONGEST_TAG: Final = 255
 AWAY: Final = "the charger cannot be reached at present; nothing was sent. Try again later"
 NO_TAG: Final = "your household has no card to charge with; ask whoever runs the chargers"
 NOT_YOURS: Final = "this place is another household's, which would pay for your session"
+NOT_HERE: Final[Mapping[str, str]] = {
+    Reason.SPACE: "this space is for another household only",
+    Reason.CHARGERS: "your card may charge at other chargers only",
+}
 REFUSED: Final[Mapping[PlaceState, str]] = {
     PlaceState.IN_USE: "this connector is in use",
     PlaceState.RESERVED: "this connector is reserved for somebody else",
@@ -58,6 +65,7 @@ WHY_NOT: Final[Mapping[str, str]] = {
     Status.EXPIRED: "it has expired",
     Status.INVALID: "it is not enabled here",
 }
+USED_UP: Final = "it has used what it may in this month, or your household has"
 SPENT: Final = "nothing is left of what your household paid in advance"
 _STARTING: Final[Mapping[str, str]] = {
     "queued": "Your start waits to be sent to the charger.",
@@ -142,8 +150,33 @@ async def get_charger(request: Request) -> PlacesOfCharger:
 
 async def _places(request: Request, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
     own = Household(request.caller.account, rule(request))  # anybody may look
-    read = partial(stored.places, household=own, now=request.api.now(), charger=charger, tag=tag)
-    return await request.read(read)
+    read = partial(stored.places, household=own, now=request.api.now(), tag=tag)
+    found = await request.read(partial(read, charger=charger))
+    if own.account is None or request.api.id_tags.places.are_for_all:
+        return found
+    keys = [one.key for one in await tags_of(request) if tag in (None, one.key)]
+    at, every = request.api.stamp(), found if charger is None else await request.read(read)
+    refusal = partial(_refusal, request.api.id_tags, keys, at)
+    elsewhere = [
+        one.name or one.id for one in every if any(refusal((one.id, place.id)) is None for place in one.connectors)
+    ]
+    return [
+        replace(one, connectors=[_refused(place, refusal((one.id, place.id)), elsewhere) for place in one.connectors])
+        for one in found
+    ]
+
+
+def _refusal(tags: Index, keys: Sequence[str], at: str, place: tuple[str, int]) -> Reason | None:
+    """Return why none of these tags may charge at a connector of a charger; None if one may, or if there is none."""
+    reasons = [tags.refusal(key, *place, at) for key in keys]
+    return reasons[0] if reasons and None not in reasons else None
+
+
+def _refused(place: Place, reason: Reason | None, elsewhere: list[str]) -> Place:
+    if reason is None:
+        return place
+    where = f"; you may charge at {', '.join(elsewhere)}" if elsewhere else ""
+    return replace(place, why_not=f"{NOT_HERE[reason]}{where}", reason=reason, elsewhere=elsewhere)
 
 
 async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
@@ -185,6 +218,8 @@ async def _start(request: Asked[None, StartBody], own: Household) -> int:
         raise conflict(f"your session {place.transaction} is open at this connector")
     if (words := REFUSED.get(place.state)) is not None:
         raise conflict(words)
+    if place.why_not is not None:
+        raise conflict(place.why_not)
     await _check_tag(request, own, tag)
     pays = partial(stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=request.api.stamp())
     if not await request.read(partial(pays, household=own)):
@@ -231,8 +266,9 @@ def why_not(request: Request, tag: OwnTag) -> str | None:
     verdict = tags.judge(tag.id_tag, at)
     if verdict.is_accepted or tags.policy.is_asked_outside(tag.key, known):
         return None
-    is_spent = tags.policy.judge(tag.key, known, at).is_accepted
-    return SPENT if is_spent else WHY_NOT.get(verdict.status, "it is refused here")
+    if verdict.reason is not None:
+        return SPENT if verdict.reason == Reason.SPENT else USED_UP
+    return WHY_NOT.get(verdict.status, "it is refused here")
 
 
 async def _same(request: Request, action: str, payload: Payload) -> int | None:

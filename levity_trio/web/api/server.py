@@ -42,6 +42,7 @@ from levity_trio.web.api import (
     history,
     households,
     imports,
+    limits,
     logs,
     meters,
     mine,
@@ -108,7 +109,7 @@ ROOMS: Final = (
     ),
     *(operations, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, offline, imports, addresses),
-    *(accounts, owned, account_files, households, personal, tariffs, billing, biller, statements, meters),
+    *(accounts, owned, limits, account_files, households, personal, tariffs, billing, biller, statements, meters),
     *(wallets, payments),
     *(users, driving, mine, reports),
 )

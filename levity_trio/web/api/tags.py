@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
@@ -219,8 +219,12 @@ async def changed(request: Request, change: writes.Change) -> ChangedTag:
     return extended(ChangedTag, tag, commands=commands)
 
 
-async def clear_caches(request: Request) -> list[int]:
-    """Ask the connected chargers to forget whom they let charge (§5.4); return the commands."""
+def _every(_charger: str) -> bool:
+    return True
+
+
+async def clear_caches(request: Request, concerns: Callable[[str], bool] = _every) -> list[int]:
+    """Ask the connected chargers that it concerns to forget whom they let charge (§5.4); return the commands."""
     commands: list[int] = []
 
     async def ask(charger: str) -> None:
@@ -230,7 +234,7 @@ async def clear_caches(request: Request) -> list[int]:
             return
 
     async with trio.open_nursery() as tasks:
-        for charger in request.api.chargers.connected():
+        for charger in filter(concerns, request.api.chargers.connected()):
             tasks.start_soon(ask, charger)
     return sorted(commands)
 

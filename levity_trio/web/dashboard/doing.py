@@ -242,7 +242,12 @@ class Form:
 
 
 def given_in(form: FormData) -> dict[str, str]:
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    """Return the fields that were filled in; several boxes of one name are lines of one field."""
+    given: dict[str, str] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            given[name] = f"{given[name]}\n{value}" if name in given else value
+    return given
 
 
 async def perform(form: Form, request: Request) -> Response:

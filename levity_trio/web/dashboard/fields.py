@@ -82,6 +82,10 @@ LABELS: Final[Mapping[str, str]] = N_(
         "idTagInfo": "What it may do",
         "max_a": "Largest current (A)",
         "battery_kwh": "Battery (kWh)",
+        "chargers": "Only at these chargers (one a line)",
+        "everywhere": "Works at every space, also at those of others",
+        "month_wh": "At most in a month (kWh)",
+        "month_amount": "Cost at most in a month",
         "toml": "The tariff as TOML",
         "max_kw": "Largest power (kW)",
     }

@@ -132,6 +132,17 @@ async def names_of_chargers(view: View) -> Mapping[str, str]:
     return {one["id"]: one["name"] for one in found if one["name"]}
 
 
+async def chargers_and_currency(view: View) -> Mapping[str, Any]:
+    """Return what the form of limits shows: all chargers with their names, and the currency."""
+    if not view.may("POST", "/api/admin/id-tags"):
+        return {"chargers": {}, "currency": USUAL}
+    found = (await view.get("/api/admin/chargers", limit=MOST_CHARGERS))["data"]
+    return {
+        "chargers": {one["id"]: one["name"] or one["id"] for one in found},
+        "currency": await currency_of_site(view),
+    }
+
+
 async def currency_of_site(view: View) -> str:
     """Return the currency in which this site bills."""
     wallets = (await view.get("/api/admin/wallets", limit=1))["data"]

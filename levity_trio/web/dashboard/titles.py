@@ -55,6 +55,8 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/account-import"): "Import households",
         ("POST", f"{ADMIN}/account-tag-import"): "Import the tags of households",
         ("POST", f"{ADMIN}/account-space-import"): "Import the spaces of households",
+        ("PUT", f"{ADMIN}/accounts/{{id}}/limits"): "Limit a household",
+        ("PUT", f"{ADMIN}/id-tags/{{tag}}/limits"): "Limit a card",
         ("POST", f"{ADMIN}/vehicles"): "Add a vehicle",
         ("PATCH", f"{ADMIN}/vehicles/{{id}}"): "Change a vehicle",
         ("DELETE", f"{ADMIN}/vehicles/{{id}}"): "Remove a vehicle",

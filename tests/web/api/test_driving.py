@@ -57,12 +57,14 @@ async def test_the_state_of_a_connector(yard: Yard, status: str, state: str) -> 
     async with yard.charger() as plug:
         await plug.status(status)
         for one in (yard.anna, yard.zoe):
-            assert await one.get("/chargers/CP-1") == {
-                "id": "CP-1",
-                "name": None,
-                "connectors": [{"id": 1, "state": state, "transaction": None}],
-            }
+            found = await one.get("/chargers/CP-1")
+            assert (found["id"], found["name"], found["price"]) == ("CP-1", None, None)
+            (connector,) = found["connectors"]
+            assert connector == {"id": 1, "state": state, "transaction": None} | NOT_REFUSED
     assert await yard.anna.states() == {1: "away"}
+
+
+NOT_REFUSED: dict[str, Any] = {"why_not": None, "reason": None, "elsewhere": []}
 
 
 async def test_a_connector_is_what_its_charger_and_its_transactions_make_of_it(yard: Yard) -> None:

@@ -92,8 +92,9 @@ class _Read:
     def _attention(self) -> list[Attention]:
         silent = [one.known for one in self._sessions if self._silence.is_silent(one.known)]
         chargers = Chargers(self._served, self._statuses, self._faults, silent)
-        asked = self._asked
-        return attention(self._db, asked.at, asked.rule.zone, asked.machine, chargers, sees_all=asked.sees_all)
+        asked, policy = self._asked, self._asked.rule.policy
+        machine, sees_all = asked.machine, asked.sees_all
+        return attention(self._db, asked.at, asked.rule.zone, machine, chargers, sees_all=sees_all, policy=policy)
 
     def _cards(self, named: Collection[str]) -> list[ChargerNow]:
         asked, wanted = self._asked, self._asked.chargers

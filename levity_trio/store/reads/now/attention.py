@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from levity_trio.access.places import Reason
+from levity_trio.access.tags import Policy
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
 from levity_trio.records import record
+from levity_trio.store import places
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.cases.case import length
 from levity_trio.store.connectors import differing
@@ -59,6 +62,8 @@ class Kind(StrEnum):
     REVIEW = "review"
     SET_ASIDE = "set_aside"
     NEWCOMER = "newcomer"
+    REFUSED = "refused"
+    LIMIT = "limit"
     TAGS = "tags"
     WEBHOOK = "webhook"
 
@@ -134,7 +139,14 @@ _RANKS: Final = {kind.value: rank for rank, kind in enumerate(Kind)}
 
 
 def attention(
-    db: Database, now: datetime, zone: tzinfo, machine: Machine, chargers: Chargers, *, sees_all: bool
+    db: Database,
+    now: datetime,
+    zone: tzinfo,
+    machine: Machine,
+    chargers: Chargers,
+    *,
+    sees_all: bool,
+    policy: Policy = Policy(),  # noqa: B008 - immutable
 ) -> list[Attention]:
     """Return what wants a look. Money and addresses are for operators. Times in words are those of the zone."""
     turned_away = [*_turned_away(db, now, chargers, sees_all=sees_all)]
@@ -147,8 +159,9 @@ def attention(
     found += _of_backup(db, now, machine)
     found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
     found += _asked_tags(db)
+    found += _refused_cards(db, now, policy, chargers, sees_all=sees_all)
     if sees_all:
-        found += [*_webhooks(db, now), *_reports(db)]
+        found += [*_webhooks(db, now), *_reports(db), *_limits(db, now)]
     return sorted(found, key=lambda one: (_RANKS[one.kind], one.charger is None, one.charger or "", one.since or ""))
 
 
@@ -343,6 +356,60 @@ def _reports(db: Database) -> Iterator[Attention]:
     if others:
         verb = "message from a household waits" if len(others) == 1 else "messages from households wait"
         yield _entry(Kind.REPORT, f"{len(others)} {verb} for an answer", others[0].written_at, len(others))
+
+
+_REFUSED: Final = (
+    "SELECT cp_id, conn_id, key, id_tag, first_at, (SELECT name FROM tag WHERE tag.key = refused_card.key"
+    " AND ended_at IS NULL) FROM refused_card WHERE last_at >= ? ORDER BY cp_id, first_at, key"
+)
+_NAME: Final = "SELECT name FROM account WHERE id = ?"
+_SPACE_NAME: Final = "SELECT name FROM space WHERE cp_id = ? AND conn_id IN (?, 0) ORDER BY conn_id DESC LIMIT 1"
+
+
+def _refused_cards(
+    db: Database, now: datetime, policy: Policy, chargers: Chargers, *, sees_all: bool
+) -> Iterator[Attention]:
+    """Yield the cards that were refused in the last day because of whose space it is, or where they may charge, unless
+    they may charge there by now; once for each place and reason."""
+    rows, at = rows_of(db), stamp(now)
+    names = {one.id: _name(one) for one in chargers.served}
+    groups: dict[tuple[str, int, Reason], list[tuple[str, str]]] = defaultdict(list)
+    for charger, connector, key, id_tag, since, name in rows(_REFUSED, (stamp(now - timedelta(seconds=DAY)),)):
+        reason = places.refusal(rows, policy, key, charger, connector or None, at)
+        if reason is not None and charger in names:
+            account = places.card(rows, key, at).account
+            who = rows(_NAME, (account,))[0][0] if account is not None else name or id_tag
+            groups[charger, connector, reason].append((since, who))
+    for (charger, connector, reason), refused in groups.items():
+        space = next(iter(rows(_SPACE_NAME, (charger, connector))), (names[charger],))[0]
+        who = listed([*dict.fromkeys(who for _, who in refused)])
+        who, was = who if sees_all else _count(len(refused), "card", "cards"), "was" if len(refused) == 1 else "were"
+        if reason is Reason.CHARGERS:
+            words = f"{who} may charge at other chargers only, and {was} refused at {space}"
+        else:
+            accounts = places.admitted(rows, charger, connector or None, at) or ()
+            owners = [rows(_NAME, (one,))[0][0] for one in sorted(accounts)] if sees_all else ["its household"]
+            words = f"{space} is for {listed(owners)} only: {who} {was} refused"
+        about = About(charger, connector or None)
+        yield _entry(Kind.REFUSED, words, min(since for since, _ in refused), len(refused), about)
+
+
+_LIMITS: Final = (
+    "SELECT what, month_standing.key, coalesce(account.name, tag.name, month_standing.key), warned_at, reached_at"
+    " FROM month_standing LEFT JOIN account ON what = 'account' AND account.id = CAST(month_standing.key AS INTEGER)"
+    " LEFT JOIN tag ON what = 'tag' AND tag.key = month_standing.key AND ended_at IS NULL"
+    " WHERE warned_at IS NOT NULL AND month_standing.until > ?"
+    " ORDER BY reached_at IS NULL, warned_at, month_standing.key"
+)
+
+
+def _limits(db: Database, now: datetime) -> Iterator[Attention]:
+    """Yield the households and cards that have nearly used what they may in this month, or all of it."""
+    for _, _, name, warned_at, reached_at in db.execute(_LIMITS, (stamp(now),)).fetchall():
+        if reached_at is not None:
+            yield _entry(Kind.LIMIT, f"{name} has used what it may in this month, and starts nothing more", reached_at)
+        else:
+            yield _entry(Kind.LIMIT, f"{name} has used four fifths of what it may in this month", warned_at)
 
 
 def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Attention]:

@@ -67,7 +67,21 @@ async def _read(view: View) -> Values:
         "parts": await _parts(view, charger),
         "groups": groups_for(view),
         "uptime": await _uptime(view, charger["created_at"]),
+        **await _spaces(view, charger["id"]),
     }
+
+
+SPACES: Final = "/api/admin/spaces"
+
+
+async def _spaces(view: View, charger: str) -> Values:
+    """Return whose the spaces of a charger are, and what its list lacks of that while it is away."""
+    if not view.may("GET", SPACES):
+        return {"spaces": [], "behind": 0}
+    spaces = (await view.get(SPACES, charger=charger))["data"]
+    kept = (await view.get(f"{api_of(view)}/local-lists/status"))["data"] if spaces else []
+    behind = [one["behind"] for one in kept if (one["version"] or 0) > 0]
+    return {"spaces": spaces, "behind": sum(behind)}
 
 
 async def _uptime(view: View, created_at: str) -> Values:

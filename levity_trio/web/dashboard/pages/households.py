@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View, names_of_chargers
+from levity_trio.web.dashboard.page import Page, View, chargers_and_currency, names_of_chargers
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
 ACCOUNTS: Final = "/api/admin/accounts"
@@ -63,6 +63,8 @@ async def _show(view: View) -> Mapping[str, Any]:
         "may_delete": view.may("DELETE", f"{ACCOUNTS}/{{id}}/personal"),
         "may_set_terms": view.may("POST", f"{WALLETS}/{{id}}/terms"),
         "names": await names_of_chargers(view),
+        "limits": await view.get(f"{ACCOUNTS}/{number}/limits"),
+        **await chargers_and_currency(view),
         "prepaid": PREPAID,
     }
 

@@ -44,6 +44,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "offline": "/chargers",
     "turned_away": "",  # it has no page: nothing is stored of it
     "tags": "/review",
+    "limit": "/accounts",
 }
 """Where something that wants a look is mended, if not at its charger or session."""
 ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERATOR}

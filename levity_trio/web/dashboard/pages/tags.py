@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from levity_trio.locale import N_
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.page import Page, View, chargers_and_currency
 
 TAGS: Final = "/api/admin/id-tags"
 OWNED: Final = "/api/admin/owned-id-tags"
@@ -73,6 +73,8 @@ async def _show(view: View) -> Mapping[str, Any]:
         "is_giving": bool(view.query.get("give") or view.query.get("household")),
         "may_change": view.may("POST", TAGS),
         "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
+        "limits": await view.get(f"{TAGS}/{id_tag}/limits"),
+        **await chargers_and_currency(view),
     }
 
 

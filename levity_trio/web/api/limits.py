@@ -1,0 +1,116 @@
+"""Whose the spaces are, and what cards and households may use: at which chargers, and how much in a month."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.access.places import ACCOUNT, TAG
+from levity_trio.billing.ledger import LARGEST
+from levity_trio.store.places import UsageLimit
+from levity_trio.store.reads import accounts
+from levity_trio.store.reads import places as stored
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.places import Limits, SpaceRow
+from levity_trio.store.writes import limits as writes
+from levity_trio.store.writes.accounts import Code
+from levity_trio.web.api.accounts import refusals
+from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import whole
+from levity_trio.web.api.tags import clear_caches
+
+ENDPOINTS: Final = Endpoints("accounts")
+SPACES: Final = "/api/admin/spaces"
+OF_ACCOUNT: Final = "/api/admin/accounts/{id}/limits"
+OF_TAG: Final = "/api/admin/id-tags/{tag}/limits"
+MOST_WH: Final = 10**9
+PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
+
+Chargers = Annotated[list[str], Meta(max_length=200, description="It may charge at these only; left out: at all.")]
+Energy = Annotated[int, Meta(ge=1, le=MOST_WH, description="Left out: without a limit.", extra_json_schema=WATT_HOURS)]
+Amount = Annotated[int, Meta(ge=1, le=LARGEST, extra_json_schema=MINOR_UNITS)]
+
+
+class LimitsBody(Sent):
+    """What holds from now on; what is left out is without a limit. At four fifths of a month's limit there is a
+    warning; when it is reached, nothing new starts until the month is over.
+
+    Money is what its sessions cost, tax included, without base fees.
+    """
+
+    chargers: Chargers | None = None
+    month_wh: Energy | None = None
+    month_amount: Amount | None = None
+
+
+class TagLimitsBody(LimitsBody):
+    """As of a household; one that works `everywhere` does so at spaces of others, too, as the owner's card."""
+
+    everywhere: bool = False
+
+
+class SpacesQuery(Sent):
+    charger: Annotated[str, Meta(description="Only those of this charger.")] | None = None
+
+
+@ENDPOINTS.get(SPACES, Role.OPERATOR)
+async def list_spaces(request: Asked[SpacesQuery, None]) -> ListPage[SpaceRow]:
+    """List the spaces that belong to households, and for whom they are."""
+    read = partial(stored.spaces, now=request.api.stamp(), charger=request.query.charger)
+    return whole(await request.read(read))
+
+
+@ENDPOINTS.get(OF_ACCOUNT, Role.OPERATOR, "not_found", "invalid")
+async def get_account_limits(request: Request) -> Limits:
+    """Show where a household may charge, how much in a month, and how the month stands."""
+    number = request.number()
+    await request.find(partial(accounts.account, number=number), f"account {number}")
+    return await _shown(request, ACCOUNT, str(number))
+
+
+@ENDPOINTS.put(OF_ACCOUNT, Role.OPERATOR, *PROBLEMS)
+async def limit_account(request: Asked[None, LimitsBody]) -> Limits:
+    """Say where a household may charge, and how much in a month."""
+    number = request.number()
+    before = await _shown(request, ACCOUNT, str(number))
+    with refusals():
+        await request.write(writes.limit_account, number, _wanted(request.body))
+    return await _settled(request, ACCOUNT, str(number), before)
+
+
+@ENDPOINTS.get(OF_TAG, Role.VIEWER)
+async def get_tag_limits(request: Request) -> Limits:
+    """Show where a card may charge, how much in a month, and how the month stands."""
+    return await _shown(request, TAG, request.api.id_tags.policy.key(request.path["tag"]))
+
+
+@ENDPOINTS.put(OF_TAG, Role.OPERATOR, *PROBLEMS)
+async def limit_tag(request: Asked[None, TagLimitsBody]) -> Limits:
+    """Say where a card may charge, and how much in a month."""
+    policy, body = request.api.id_tags.policy, request.body
+    key = policy.key(request.path["tag"])
+    before = await _shown(request, TAG, key)
+    wanted = _wanted(body)._replace(is_everywhere=body.everywhere)
+    with refusals():
+        await request.write(writes.limit_tag, policy, request.path["tag"].strip(), wanted)
+    return await _settled(request, TAG, key, before)
+
+
+def _wanted(body: LimitsBody) -> UsageLimit:
+    chargers = None if body.chargers is None else tuple(dict.fromkeys(body.chargers))
+    return UsageLimit(chargers, month_wh=body.month_wh, month_amount=body.month_amount)
+
+
+async def _settled(request: Request, what: str, key: str, before: Limits) -> Limits:
+    """Return what holds now. Chargers where a card may charge no longer are asked to forget whom they let charge."""
+    after = await _shown(request, what, key)
+    if after.chargers is not None and after.chargers != before.chargers:
+        await clear_caches(request, lambda charger: charger not in (after.chargers or ()))
+    return after
+
+
+async def _shown(request: Request, what: str, key: str) -> Limits:
+    return await request.read(partial(stored.limits_of, what=what, key=key, now=request.api.stamp()))

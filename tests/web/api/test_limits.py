@@ -1,0 +1,137 @@
+"""Whose the spaces are, and what cards and households may use, as the API shows and takes it; and who is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from levity_trio.access.tags import Policy
+from levity_trio.store.reads.now.attention import Chargers, attention
+from levity_trio.store.reads.now.chargers import served
+from levity_trio.store.reads.places import load_places
+from levity_trio.store.reads.wallets import tags_owned_after
+from levity_trio.store.writes import tags
+from levity_trio.store.writes.tags import TagData
+from levity_trio.web.api import accounts, limits
+from levity_trio.web.api.endpoints import Endpoint
+from levity_trio.web.api.problems import Problem
+from tests.store.books import Station
+from tests.store.nows import WELL
+from tests.store.owning import SPACE, House
+from tests.store.reading import reading
+from tests.web.api.conftest import Site
+from tests.web.api.driving import Yard
+
+START = "/chargers/CP-1/start"
+
+
+def endpoint(method: str, path: str) -> Endpoint:
+    every: tuple[Endpoint, ...] = (*limits.ENDPOINTS, *accounts.ENDPOINTS)
+    (found,) = [one for one in every if (one.method, one.path) == (method, path)]
+    return found
+
+
+SPACES, GIVE = endpoint("GET", limits.SPACES), endpoint("POST", f"{accounts.ACCOUNT}/give")
+LIMIT, LIMITS = endpoint("PUT", limits.OF_ACCOUNT), endpoint("GET", limits.OF_ACCOUNT)
+LIMIT_TAG, LIMITS_OF_TAG = endpoint("PUT", limits.OF_TAG), endpoint("GET", limits.OF_TAG)
+
+
+@pytest.fixture
+def flats(site: Site) -> Site:
+    """Flat 1 and Flat 2, with a card each, and one charger."""
+    Station(site.books).boot()
+    house = House(site.books)
+    for account, card in ((1, "04AA"), (2, "04BB")):
+        site.books.run(tags.add, site.books.policy, TagData(card), site.books.at, "cleo")
+        house.give(account, card)
+    return site
+
+
+def wants_look(site: Site, *, sees_all: bool = True) -> list[str]:
+    with reading(site.books) as db:
+        chargers = Chargers(served(db), {}, {}, [])
+        found = attention(
+            db, site.books.now, site.api.config.time_zone, WELL, chargers, sees_all=sees_all, policy=Policy()
+        )
+    return [one.words for one in found if one.kind in ("refused", "limit")]
+
+
+async def test_a_space_is_for_its_household_only_and_for_everybody_again(flats: Site) -> None:
+    given = {"charger": "CP-1", "name": "Space 4", "exclusive": True}
+    await flats.call(GIVE, body=given, id="1")
+    ((one),) = (await flats.call(SPACES))["data"]
+    assert (one["charger"], one["name"], one["account_name"], one["exclusive"]) == ("CP-1", "Space 4", "Anna", True)
+    flats.books.wait(1)
+    shown = await flats.call(GIVE, body={"charger": "CP-1", "exclusive": False}, id="1")
+    assert [one["exclusive"] for one in shown["belongings"] if one["what"] == "space"] == [False, True]
+    assert [one["exclusive"] for one in (await flats.call(SPACES, query={"charger": "CP-1"}))["data"]] == [False]
+    with pytest.raises(Problem) as problem:
+        await flats.call(GIVE, body={"tag": "04AA", "exclusive": True}, id="1")
+    assert problem.value.members["field"] == "exclusive"
+
+
+async def test_who_was_refused_is_told_once_with_both_names_until_it_is_over(flats: Site) -> None:
+    station = Station(flats.books)
+    await flats.call(GIVE, body={"charger": "CP-1", "name": "Space 4", "exclusive": True}, id="1")
+    for card in ("04BB", "04BB", "STRANGER"):
+        started = station.start_with_verdict(1000, 1, card, None)
+        assert started.verdict.status == "Invalid"
+        flats.books.wait(1)
+    assert wants_look(flats) == ["Space 4 is for Anna only: Ben, STRANGER were refused"]
+    assert wants_look(flats, sees_all=False) == ["Space 4 is for its household only: 2 cards were refused"]
+    await flats.call(GIVE, body={"charger": "CP-1", "exclusive": False}, id="1")
+    assert wants_look(flats) == []
+    await flats.call(GIVE, body={"charger": "CP-1", "exclusive": True}, id="1")
+    flats.books.wait(25 * 60)
+    assert wants_look(flats) == []
+
+
+async def test_a_card_and_a_household_are_limited_and_it_is_undone(flats: Site) -> None:
+    nothing = {"chargers": None, "everywhere": False, "month_wh": None, "month_amount": None}
+    before = await flats.call(LIMITS, id="1")
+    assert {name: before[name] for name in nothing} == nothing
+    after = await flats.call(LIMIT, body={"chargers": ["CP-1"], "month_wh": 100_000}, id="1")
+    assert (after["chargers"], after["month_wh"], after["month_kwh"], after["set_by"]) == (
+        ["CP-1"],
+        100_000,
+        100.0,
+        "anna",
+    )
+    undone = await flats.call(LIMIT, body={}, id="1")
+    assert [one["month_wh"] for one in undone["history"]] == [None, 100_000]
+    card = await flats.call(LIMIT_TAG, body={"everywhere": True}, tag="04bb")
+    assert card["everywhere"]
+    assert (await flats.call(LIMITS_OF_TAG, tag="04BB"))["everywhere"]
+    for body, field in (
+        ({"chargers": ["CP-9"]}, "chargers"),
+        ({"chargers": ["CP-1"], "everywhere": True}, "everywhere"),
+    ):
+        with pytest.raises(Problem) as problem:
+            await flats.call(LIMIT_TAG, body=body, tag="04BB")
+        assert problem.value.members["field"] == field
+    with pytest.raises(Problem):
+        await flats.call(LIMIT, body={}, id="9")
+
+
+async def test_a_refused_driver_reads_where_he_may_charge(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    await yard.add_tag("BEN", 2)
+    async with yard.charger() as plug, yard.charger("CP-2"):
+        await plug.status("Available")
+        yard.house.give(2, SPACE, exclusive=True)
+        _load(yard)
+        words = "this space is for another household only; you may charge at CP-2"
+        (place,) = (await yard.anna.get("/chargers/CP-1"))["connectors"]
+        assert (place["why_not"], place["reason"], place["elsewhere"]) == (words, "space", ["CP-2"])
+        assert (await yard.anna.refused("POST", START, {}))[2] == words
+        (place,) = (await yard.ben.get("/chargers/CP-1"))["connectors"]
+        assert place["why_not"] is None
+
+
+def _load(yard: Yard) -> None:
+    index: Any = yard.central.tags
+    with reading(yard.books) as db:
+        index.wallets.load(tags_owned_after(db, 0, 100), [])
+    with reading(yard.books) as db:
+        index.places.load(*load_places(db))
