@@ -316,8 +316,7 @@ def _shown(path: str, method: str, operation: Schema, components: Schema) -> str
         return f"<tr><td><code>{html.escape(name)}</code><td>{place}<td>{html.escape(str(schema.get('type') or 'any'))}"
 
     def text(schema: Schema) -> str:
-        whole = msgspec.json.encode(_whole(schema, components))
-        return f"<pre>{html.escape(msgspec.json.format(whole, indent=1).decode())}</pre>"
+        return f"<pre>{html.escape(in_full(schema, components))}</pre>"
 
     rows = "".join(row(given["name"], given["in"], given["schema"]) for given in operation["parameters"])
     body = operation.get("requestBody", {}).get("content", {})
@@ -329,6 +328,11 @@ def _shown(path: str, method: str, operation: Schema, components: Schema) -> str
         f"<details><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code> {summary}"
         f"</summary><p>{needs}<table>{rows}</table>{schemas}<p>{answers}</details>"
     )
+
+
+def in_full(schema: Schema, components: Schema) -> str:
+    """Return the text of a schema, with what it refers to in its place."""
+    return msgspec.json.format(msgspec.json.encode(_whole(schema, components)), indent=1).decode()
 
 
 def _whole(node: Json, components: Schema) -> Json:

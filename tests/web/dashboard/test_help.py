@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from levity_trio import manual
@@ -15,7 +17,8 @@ from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
-CONTENTS, PAGE = OF_MANUAL
+CONTENTS, REQUESTS, PAGE = OF_MANUAL
+PREVIEWS = "/api/admin/tariff-previews"
 
 
 async def test_the_contents_lead_to_every_page(site: Site) -> None:
@@ -67,3 +70,27 @@ def test_the_question_mark_of_a_form_leads_to_a_page_too() -> None:
     groups = {one.group for one in ENDPOINTS if one.changes and one.role > Role.DRIVER}
     assert TOPICS.keys() <= groups
     assert groups - TOPICS.keys() == {"commands", "older", "server", "stations"}
+
+
+async def test_the_api_is_documented_on_pages_that_a_log_in_opens(site: Site) -> None:
+    """By groups, by requests, then with all fields: each page is small."""
+    opening = Opening(site, Role.VIEWER)
+    groups = [link for link in (await opening.open(REQUESTS)).links if link.startswith("/help/api?group=")]
+    assert {link.partition("=")[2] for link in groups} == {quote(one.group, safe="") for one in ENDPOINTS}
+    shown = [await opening.open(REQUESTS, link) for link in groups]
+    links = [link for one in shown for link in one.links if "request=" in link]
+    assert len(links) == len(ENDPOINTS)
+    assert max(len(one.html) for one in shown) < 25_000
+    (link,) = [one for one in links if one.endswith(quote(f"POST {PREVIEWS}", safe="").replace("%20", "+"))]
+    words = (await opening.open(REQUESTS, link)).words
+    assert all(name in words for name in ("night_price", "corrects_statements", "admin"))
+
+
+@pytest.mark.parametrize("link", ["?group=nothing", "?group=tariffs&request=GET+/api/nothing"])
+async def test_a_request_that_is_not_there_is_told(site: Site, link: str) -> None:
+    with pytest.raises(Refused, match="the API has no request"):
+        await Opening(site, Role.VIEWER).open(REQUESTS, link)
+
+
+def test_drivers_do_not_see_the_requests_of_the_api() -> None:
+    assert REQUESTS.role > Role.DRIVER

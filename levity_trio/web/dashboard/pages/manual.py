@@ -1,7 +1,8 @@
-"""The manual: its contents, and its pages. Drivers see those that are written for them."""
+"""The manual: its contents, its pages (drivers see those that are written for them), and the requests of the API."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
@@ -12,7 +13,8 @@ import trio
 from levity_trio import manual
 from levity_trio.locale import N_, _
 from levity_trio.manual import rendering
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.endpoints import Endpoint, Role
+from levity_trio.web.api.openapi import document, in_full
 from levity_trio.web.dashboard.front import HELP
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
@@ -55,6 +57,32 @@ async def _page(view: View) -> Mapping[str, Any]:
     return {"topic": page, "html": partial(rendering.to_html, page)}
 
 
+# The requests of the API
+
+
+async def _requests(view: View) -> Mapping[str, Any]:
+    """Return the groups of requests; those of a group, without its schemas; or all of one request."""
+    group, asked = view.query.get("group", ""), view.query.get("request", "")
+    groups = Counter(one.group for one in view.api.endpoints.values())
+    found = [one for one in view.api.endpoints.values() if one.group == group]
+    if group and not found:
+        raise Refused(HTTPStatus.NOT_FOUND, {"detail": _("the API has no requests of %(group)s", group=group)})
+    one = next((one for one in found if f"{one.method} {one.path}" == asked), None)
+    if asked and one is None:
+        raise Refused(HTTPStatus.NOT_FOUND, {"detail": _("the API has no request %(request)s", request=asked)})
+    shown = None if one is None else await trio.to_thread.run_sync(_request, one)
+    return {"groups": groups, "group": group, "found": found, "one": one, "shown": shown}
+
+
+def _request(one: Endpoint) -> Mapping[str, Any]:
+    """Return what the documentation says of a request."""
+    described = document([one])
+    operation = described["paths"][one.path][one.method.lower()]
+    body = operation.get("requestBody", {}).get("content", {})
+    schemas = described["components"]["schemas"]
+    return {**operation, "schemas": [in_full(content["schema"], schemas) for content in body.values()]}
+
+
 def _may_see(view: View, page: manual.ManualPage) -> bool:
     return view.caller.role > Role.DRIVER or page.folder == manual.OF_DRIVERS
 
@@ -62,6 +90,7 @@ def _may_see(view: View, page: manual.ManualPage) -> bool:
 PAGES: Final = N_(
     (
         Page(HELP, "Help", "help.html", _contents, role=Role.DRIVER),
+        Page(f"{HELP}/api", "The API", "help/api.html", _requests, help="tasks/call-the-api"),
         Page(f"{HELP}/{{topic:path}}", "Help", "help/page.html", _page, role=Role.DRIVER),
     )
 )
