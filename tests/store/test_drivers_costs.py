@@ -302,6 +302,22 @@ def test_others_read_nothing_of_it(biller: Biller, seen: tuple[Driver, Station])
     assert (bens.bill.positions, bens.cost) == ((), euros(364))
 
 
+def test_after_the_stop_it_says_that_the_fee_goes_on_until_the_cable_is_out(
+    biller: Biller, seen: tuple[Driver, Station]
+) -> None:
+    books, driver, station = biller.books, *seen
+    biller.assign(biller.add(NET.replace('"Net"', '"Strict"')), date(2026, 3, 1), ANNA)
+    number = charge(station, 10_000)
+    costs = []
+    for status in ("Finishing", "Available"):
+        station.status(status)
+        found = driver.look(number, ANNA)
+        assert found.cost is not None
+        costs.append((found.bill.goes_on, found.cost.amount))
+        books.wait(30)
+    assert costs == [(True, 269), (False, 269 + 374)]
+
+
 # While it goes on
 
 

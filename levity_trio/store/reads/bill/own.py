@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.bill.shape import Bill, BillPosition, BillPrice
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.wire.times import stamp
 
 _METER: Final = (
     "SELECT coalesce(billed_from_wh, meter_start), CASE WHEN status = 'Active' THEN last_register_wh ELSE"
@@ -31,6 +32,14 @@ _VERSION: Final = (
     "SELECT added_at, added_by, tariff_version.reason FROM tariff_version JOIN tariff ON tariff.id = tariff_id"
     " WHERE name = ? AND since = ? AND withdrawn_at IS NULL AND added_at > ? ORDER BY tariff_version.id DESC LIMIT 1"
 )
+
+
+_LEFT: Final = (
+    "SELECT 1 FROM tx WHERE id = ?1 AND (coalesce(stop_time, '') < ?2 OR EXISTS (SELECT 1 FROM tx AS next"
+    " WHERE next.cp_id = tx.cp_id AND next.conn_id = tx.conn_id AND next.start_time > tx.start_time))"
+)
+"""Whether a transaction is open, ended long ago, or was followed by another one at its connector."""
+LONGEST_STAY: Final = timedelta(days=1)
 
 
 @record
@@ -54,7 +63,8 @@ class OwnBill:
     statements, and `pending` is what the next statement adds to them (negative: gives back).
 
     `meter_start_wh` and `meter_stop_wh` are the registers that its energy is the difference of, as far as that is so.
-    `charged` is what was taken from the wallet. Amounts are minor units.
+    `charged` is what was taken from the wallet. Amounts are minor units. `goes_on` is whether the fee for staying still
+    grows after the stop, because the cable is in.
     """
 
     meter_start_wh: int | None
@@ -64,6 +74,7 @@ class OwnBill:
     positions: tuple[BillPosition, ...]
     pending: int
     charged: int | None
+    goes_on: bool
     changes: tuple[OwnChange, ...]
 
 
@@ -82,8 +93,17 @@ def own_bill(db: Database, number: int, account: int, rule: Rule, now: datetime)
         positions=tuple(one for one in bill.positions if one.account == account),
         pending=sum(one.amount for one in bill.pending if one.account == account),
         charged=sum(charges) if charges else None,
+        goes_on=_goes_on(rows, number, bill, now),
         changes=tuple(sorted([*_decided(rows, number), *later], key=attrgetter("at"))),
     )
+
+
+def _goes_on(rows: Rows, number: int, bill: Bill, now: datetime) -> bool:
+    """Whether a car may stay after the stop at a price. A connector that tells nothing for a day is no sign of it."""
+    blocking = None if bill.price is None else bill.price.blocking
+    if blocking is None or not blocking.waits_for_cable:
+        return False
+    return not rows(_LEFT, (number, stamp(now - LONGEST_STAY)))
 
 
 def _decided(rows: Rows, number: int) -> Iterator[OwnChange]:

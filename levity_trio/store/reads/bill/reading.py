@@ -170,6 +170,7 @@ def _blocking(blocked: Blocked) -> BillBlocking:
         excused=() if counted is None else _stretches(counted.excused),
         free=() if counted is None else _stretches(counted.free),
         minutes=0 if counted is None else counted.minutes,
+        waits_for_cable=blocked.terms.is_until_available and stay is not None and stay.available_at is None,
     )
 
 

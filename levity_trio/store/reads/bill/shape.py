@@ -54,7 +54,8 @@ class BillStretch:
 @record
 class BillBlocking:
     """What a fee for blocking counts: begun minutes from `since` to `until`, without what is `excused` and without the
-    `free` hours of the tariff. All are null or empty if the end of the charging is not known: then there is no fee."""
+    `free` hours of the tariff. All are null or empty if the end of the charging is not known: then there is no fee.
+    `waits_for_cable` is whether the tariff counts until the cable is out, which was not seen yet."""
 
     grace_minutes: int
     charging_ended_at: str | None
@@ -63,6 +64,7 @@ class BillBlocking:
     excused: tuple[BillStretch, ...]
     free: tuple[BillStretch, ...]
     minutes: int
+    waits_for_cable: bool
 
 
 @record
