@@ -72,6 +72,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "deploy",
         "operations",
         "client",
+        "locale.formats",
         "store.keeping",
         "store.moving",
         "store.reads",

@@ -42,7 +42,7 @@ class Terms(StrEnum):
     POSTPAID = "postpaid"
 
 
-_TYPED: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,6})?")
+_TYPED: Final = re.compile(r"[+-]?[0-9]{1,15}(?:[.,][0-9]{1,6})?")
 _SIGNS: Final[Mapping[Kind, tuple[int, ...]]] = {
     Kind.STATEMENT: (-1, 0, 1),
     Kind.PAYMENT: (1,),
@@ -76,17 +76,18 @@ def refund_objection(amount: int, in_favour: int, currency: Currency) -> str | N
 
 
 def typed_amount(text: str) -> Decimal:
-    """Return an amount that a person typed in units of a currency, as in 12.50. Raises ValueError."""
-    if "," in text:
-        raise ValueError(f"{text}: write a point before the decimals, as in 12.50, and nothing between thousands")
+    """Return a number that a person typed, with comma or point before its decimals. Raises ValueError."""
     if _TYPED.fullmatch(text.strip()) is None:
-        raise ValueError(f"{text}: this is no amount; write it as in 12.50")
-    return Decimal(text.strip())
+        raise ValueError(f"{text}: write a number as in 12.50 or 12,50, with nothing between thousands")
+    return Decimal(text.strip().replace(",", "."))
 
 
 def exact_minor_units(amount: Decimal, currency: Currency) -> int:
-    """Return an amount in units of a currency in minor units. Raises ValueError if it has more decimals."""
-    if amount != amount.quantize(Decimal(1).scaleb(-currency.exponent)):
+    """Return an amount in units of a currency in minor units.
+
+    Raises ValueError if it has more decimals, also of 0: 1.000 may be a thousand.
+    """
+    if len(f"{amount:f}".partition(".")[2]) > currency.exponent:
         raise ValueError(f"{amount}: {currency.code} has {currency.exponent} decimals")
     return minor_units(amount, currency)
 

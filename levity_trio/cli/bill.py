@@ -9,14 +9,15 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
 
-from levity_trio.billing.money import CURRENCIES, minor_units, written
+from levity_trio.billing.ledger import exact_minor_units, typed_amount
+from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, renamed
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.terminal import CountProgress, confirm, counted, fill, local_minute, say, show_record, show_table
@@ -229,9 +230,10 @@ def _terms(operator: Operator, carry_below: str | None, account: str | None) -> 
     if not tariffs:
         raise ConfigError("there is no tariff, and so no currency; add one with levity-trio tariff add")
     try:
-        return terms | {"carry_below": minor_units(Decimal(carry_below), CURRENCIES[tariffs[0]["currency"]])}
-    except InvalidOperation:
-        raise ConfigError(f"{carry_below} is no amount; give one such as 5.00") from None
+        exact = exact_minor_units(typed_amount(carry_below), CURRENCIES[tariffs[0]["currency"]])
+    except ValueError as wrong:
+        raise ConfigError(str(wrong)) from None
+    return terms | {"carry_below": exact}
 
 
 def _draft_row(statement: Mapping[str, Any]) -> dict[str, Any]:

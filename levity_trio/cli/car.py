@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.billing.ledger import typed_amount
 from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
@@ -82,9 +83,9 @@ def remove(operator: Operator, named: str) -> None:
 def _body(battery: str | None, **fields: Any) -> dict[str, Any]:
     """Return the fields that were given, for a body."""
     try:
-        return changes({**fields, "battery_kwh": float(battery) if battery else battery})
-    except ValueError:
-        raise click.BadParameter(f"{battery}: give a number such as 58.5", param_hint="--battery") from None
+        return changes({**fields, "battery_kwh": float(typed_amount(battery)) if battery else battery})
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--battery") from None
 
 
 def _say(operator: Operator, vehicle: Mapping[str, Any]) -> None:

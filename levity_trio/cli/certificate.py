@@ -156,7 +156,10 @@ def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bo
             operator.get("certificate-authority")  # says what to do
         certificates = [authority["root"], *authority["server"]] if authority else []
         certificates += [pages["root"], pages["site"]] if pages else []
-        operator.table(OWN_COLUMNS, certificates, whole={**authority, **({"pages": pages} if pages else {})})
+        if not operator.is_told({**authority, **({"pages": pages} if pages else {})}):
+            for place, one in enumerate(certificates):
+                say("" if place == 0 else "\n", ends_line=False)
+                show_record(one, *OWN_COLUMNS)
         return
     kind, columns = ("certificate-requests", REQUEST_COLUMNS) if requests else ("certificates", COLUMNS)
     page = operator.get(*(("chargers", charger) if charger else ()), kind, limit=500)

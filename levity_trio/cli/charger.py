@@ -16,7 +16,7 @@ from levity_trio.cli.terminal import cell, fill, local_minute, say, show_below, 
 
 PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
 CERTIFICATES: Final = ("id", "serial", "subject", "not_after", "revoked_at")
-STEPS: Final = ("step", "state", "words", "command")
+STEPS: Final = ("step", "state", "command")
 LOOK_SECONDS: Final = 0.5
 CHANGE_SECONDS: Final = 600.0
 SWITCHES: Final = {"true": True, "false": False}
@@ -232,6 +232,9 @@ def secure(
     if not operator.is_told(raising):
         say(f"{cell(raising['charger'])}: security profile {raising['profile']}: {raising['state']}")
         show_table(STEPS, raising["steps"])
+        for step in raising["steps"]:
+            if step["words"]:
+                say(fill(f"{step['step']}: {step['words']}"))
     return REJECTED if raising["state"] == "failed" else 0
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, cast
 
 import click
 
+from levity_trio.billing.ledger import typed_amount
 from levity_trio.cli import terminal
 from levity_trio.config import SETTINGS
 from levity_trio.config.settings import DATABASE, DatabaseAddress, Setting, Unusable
@@ -20,7 +21,6 @@ from levity_trio.config.sources import load
 EXISTING: Final = "Existing database, as for `serve`."
 PROGRAM: Final = "  levity-trio "
 LONGEST_SUMMARY: Final = 1000
-_ENERGY: Final = re.compile(r"(?=.*\d)(\d{0,9})(?:[.,](\d{0,3}))?", re.ASCII)
 NO_NAMES: Final[Mapping[str, str]] = {}
 Callback = Callable[..., int | None]
 Decorator = Callable[[Callback], Callback]
@@ -127,17 +127,31 @@ class Words(click.Choice[str]):
         return super().convert(self._old.get(value, value), param, ctx)
 
 
+class Number(click.ParamType[Decimal]):
+    """A number that is typed with comma or point."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            return typed_amount(value)
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
+
+
 class _Kwh(click.ParamType[int]):
-    """An energy that is typed in kWh, with comma or point; its value is in Wh."""
+    """An energy that is typed in kWh; its value is in Wh."""
 
     name = "kWh"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        if (match := _ENERGY.fullmatch(value.strip())) is None:
+        try:
+            wh = typed_amount(value).scaleb(3)
+        except ValueError:
+            wh = Decimal(-1)
+        if wh < 0 or wh != wh.to_integral_value():
             self.fail(f"{value}: give kWh with up to three decimals, such as 3.5", param, ctx)
-        return int(match[1] or 0) * 1000 + int(f"{match[2] or '':0<3}")
+        return int(wh)
 
 
 def energy(name: str, flag: str, words: str) -> Decorator:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Group, an_example, changes, limit, together
+from levity_trio.cli.declaring import Group, Number, an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
@@ -35,8 +35,8 @@ site. A file has the columns meter, at, value and, unless it is kWh, unit.
 meter = Group("meter", help="Keep the meters of the house, and their readings.", epilog=EXAMPLES)
 _METER: Final = click.argument("named", metavar="METER")
 _FIELDS: Final = together(
-    click.option("--class", "class_percent", type=float, metavar="PERCENT", help="Its class: B is 1, A is 2."),
-    click.option("--chargers-class", "chargers_percent", type=float, metavar="PERCENT", help="Of its chargers."),
+    click.option("--class", "class_percent", type=Number(), metavar="PERCENT", help="Its class: B is 1, A is 2."),
+    click.option("--chargers-class", "chargers_percent", type=Number(), metavar="PERCENT", help="Of its chargers."),
     click.option("--digits", metavar="N", help="It shows N digits of kWh, then goes on at 0."),
     click.option("--since", metavar="TIME", help="Since when it is in use."),
     click.option("--until", metavar="TIME", help="Until when it is in use."),
@@ -93,12 +93,13 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
 
 @command("read", group=meter, epilog=EXAMPLES)
 @_METER
-@click.argument("value")
+@click.argument("value", type=Number())
 @click.option("--unit", type=click.Choice(["kWh", "Wh"]), default="kWh", show_default=True, help="Its unit.")
 @click.option("--at", metavar="TIME", help="When it was read; now, if not given.")
 def read(operator: Operator, named: str, **fields: Any) -> None:
     """Enter what a meter shows. The same again changes nothing."""
-    reading = operator.post("meters", operator.number("meters", named), "readings", body=changes(fields))
+    body = changes({**fields, "value": f"{fields['value']:f}"})
+    reading = operator.post("meters", operator.number("meters", named), "readings", body=body)
     words = f"reading {reading['id']}: {reading['value']} {reading['unit']} at {reading['at']} ({reading['result']})"
     for other in reading["contradicts"]:
         words += f"\nit contradicts reading {other}: if one of them is wrong, void it"
@@ -125,7 +126,8 @@ def import_(operator: Operator, path: Path) -> None:
 
 def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that were given, for a body; an empty text empties one."""
-    body = changes({**fields, "chargers": fields["chargers"] or None})
+    percents = {name: float(fields[name]) for name in ("class_percent", "chargers_percent") if fields[name] is not None}
+    body = changes({**fields, **percents, "chargers": fields["chargers"] or None})
     if "chargers" in body:
         body["chargers"] = list(filter(None, body["chargers"]))
     if str(body.get("digits")).isdecimal():

@@ -23,6 +23,7 @@ import click
 from click.core import ParameterSource
 
 from levity_trio.config import ConfigError, time_zones
+from levity_trio.locale.formats import short_day
 from levity_trio.output import is_terminal, output_errors, readable
 from levity_trio.wire.times import in_zone
 
@@ -233,8 +234,9 @@ def _short(stamp: object) -> str:
     at, now = (in_zone(moment, zone()) for moment in (datetime.fromisoformat(str(stamp)), datetime.now(UTC)))
     if at.date() == now.date():
         return f"{at:%H:%M}"
-    day = f"{at.day} {at:%b}"
-    return f"{day} {at:%H:%M}" if at.year == now.year else f"{day} {at.year}"
+    is_this_year = at.year == now.year
+    day = short_day(at.date(), has_year=not is_this_year)
+    return f"{day} {at:%H:%M}" if is_this_year else day
 
 
 def show_below(columns: Sequence[str], records: Iterable[Mapping[str, Any]], title: str = "") -> None:

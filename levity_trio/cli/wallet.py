@@ -37,7 +37,7 @@ Examples:
   levity-trio wallet service revoke 1
 
 A household is named by its number or its name. Amounts are in units of the
-currency, with a point: 12.50. Positive is in the household's favour.
+currency, such as 12.50 or 12,50. Positive is in the household's favour.
 """
 ENTRY_EXAMPLES: Final = """\
 \b

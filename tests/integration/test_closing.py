@@ -107,14 +107,15 @@ def test_a_month_is_written_as_2026_10(server: Serving, month: str, field: str) 
     assert (refused.value.status, refused.value.document["field"]) == (422, field)
 
 
-def test_small_amounts_are_typed_with_a_point(
+def test_small_amounts_are_typed_with_comma_or_point(
     site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert len(site) == 3
     table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
-    assert "carried on" in table(shell, capsys, "bill", "preview", MONTH, "--carry-below", "5.00")
-    assert shell("bill", "preview", MONTH, "--carry-below", "5,00") == 2
-    assert "5,00 is no amount" in capsys.readouterr().err
+    for amount in ("5.00", "5,00"):
+        assert "carried on" in table(shell, capsys, "bill", "preview", MONTH, "--carry-below", amount)
+    assert shell("bill", "preview", MONTH, "--carry-below", "5.000,00") == 2
+    assert "5.000,00: write a number" in capsys.readouterr().err
 
 
 def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(

@@ -75,7 +75,7 @@ def test_people_see_a_table_and_one_line(server: Serving, capsys: pytest.Capture
         transaction = charger.start("TAG", 1000)
         stop(charger, 17, "many")
     assert main(["review"]) == 0
-    shown = [name for name in COLUMNS if name not in ("kwh", "fits")]  # nothing is known of these
+    shown = [name for name in COLUMNS if name != "kwh"]  # nothing is known of it
     told = capsys.readouterr().out
     assert told.split()[: len(shown)] == shown
     assert "levity-trio explain" not in told  # it is for transactions

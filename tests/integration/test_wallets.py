@@ -77,10 +77,10 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
     assert shell("wallet", "top-up", 1, "12.50", *why) == 2
     assert "give --currency" in capsys.readouterr().err
     for amount, words in (
-        ("12,50", "write a point"),
-        ("1.234,50", "write a point"),
+        ("1.234,50", "with nothing between thousands"),
+        ("1.000", "EUR has 2 decimals"),
         ("12.505", "EUR has 2 decimals"),
-        ("1e30", "no amount"),
+        ("1e30", "write a number as in 12.50 or 12,50"),
         ("0", "AMOUNT: give 1 or more"),
         ("9" * 15, "AMOUNT: "),
     ):
@@ -88,7 +88,7 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
         assert words in capsys.readouterr().err
     assert "12.50 EUR" in table(shell, capsys, "wallet", "top-up", "flat 3", "12.5", *why, "--currency", "EUR")
     for _ in range(2):
-        told = table(shell, capsys, "wallet", "pay", 1, "1.00", *why, "--id", "bank 7")
+        told = table(shell, capsys, "wallet", "pay", 1, "1,00", *why, "--id", "bank 7")
         assert "its balance is 13.50 EUR" in told
     assert shell("wallet", "pay", 1, "2.00", *why, "--id", "bank 7") == 2
     assert shell("wallet", "refund", 1, "13.51", *why) == 2
