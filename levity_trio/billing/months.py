@@ -52,3 +52,28 @@ class Month(NamedTuple):
 def beginning(day: date, zone: tzinfo) -> datetime:
     """Return the local midnight of a day, in UTC."""
     return in_zone(datetime.combine(day, datetime.min.time(), zone), UTC)
+
+
+class Used(NamedTuple):
+    """What was used in a month: energy in Wh, and money in minor units."""
+
+    wh: int
+    amount: int
+
+
+class MonthLimit(NamedTuple):
+    """What may be used in a month; None: as much as one likes."""
+
+    wh: int | None
+    amount: int | None
+
+    def is_near(self, used: Used) -> bool:
+        """Whether four fifths of it are used."""
+        return any(5 * got >= 4 * most for got, most in self._pairs(used))
+
+    def is_reached(self, used: Used) -> bool:
+        """Whether all of it is used."""
+        return any(got >= most for got, most in self._pairs(used))
+
+    def _pairs(self, used: Used) -> list[tuple[int, int]]:
+        return [(got, most) for got, most in zip(used, self, strict=True) if most is not None]

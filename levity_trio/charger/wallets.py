@@ -1,4 +1,5 @@
 """Keeps the wallets: reserves what prepaid accounts use, charges it, and has sessions stopped (--stop-when-spent).
+And counts what those use who have a limit of a month.
 
 One task looks after each fact that may change what a transaction costs or whose it is, and at intervals, because energy
 flows without facts. What it finds is priced by readers and stored by one write, which leaves alone what has changed
@@ -7,8 +8,9 @@ meanwhile. All that it knows is in the database, so a start goes on from the row
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -19,10 +21,12 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.log.output import get_logger
+from levity_trio.store.engine.database import parts
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.reads import Reader, charges
+from levity_trio.store.reads import Reader, charges, month_use
 from levity_trio.store.reads.charges import Look
-from levity_trio.store.writes.commands import TooMany
+from levity_trio.store.writes.commands import Message, TooMany
+from levity_trio.store.writes.limits import TheMonth, assess, count, stop_used
 from levity_trio.store.writes.wallets import ASK_AGAIN, settle, stop
 from levity_trio.wire.times import stamp
 
@@ -37,8 +41,10 @@ NEWS: Final = (
     *NEW_PRICES,
     *(events.TransactionStarted, events.TransactionStopped, events.TransactionClosed, events.TransactionRejudged),
     *(events.TransactionConfirmed, events.TransactionCorrected, events.TransactionGiven, events.ReviewDismissed),
-    *(events.OwnershipChanged, events.WalletTermsChanged, events.WalletEntered),
+    *(events.OwnershipChanged, events.WalletTermsChanged, events.WalletEntered, events.LimitChanged),
 )
+NEW_COUNTS: Final = (*NEW_PRICES, events.LimitChanged)
+"""Facts after which the whole month is counted again."""
 log = get_logger("system")
 
 
@@ -63,12 +69,20 @@ class Wallets:
         self._rule = charges.rule_of(central.config, central.policy)
         self._revision = 0
         """The last one of bill_work that was looked at."""
+        self._turns = 0
+        """How often the whole month was to be counted anew."""
+        self._whole: tuple[TheMonth, int] | None = None
+        """The month that is counted, and as of which of these turns."""
+        self._counted = 0
+        """The last revision of bill_work that is counted."""
         self._news = trio.Event()
 
     def observe(self, event: Event) -> None:
         """Look after a fact that may change what a transaction costs, or whose it is."""
         if isinstance(event, NEW_PRICES):
             self._revision = 0
+        if isinstance(event, NEW_COUNTS):
+            self._turns += 1
         if isinstance(event, NEWS):
             self._news.set()
 
@@ -78,21 +92,46 @@ class Wallets:
         while True:
             self._news = trio.Event()
             with surviving("the wallets could not be kept"):
-                if await self._reader.run(charges.are_kept):
-                    await self.look()
+                await self.look()
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._central.config.check_interval_seconds):
                 await self._news.wait()
 
     async def look(self) -> None:
         """Settle what has changed and what is open, then have the sessions of spent accounts stopped."""
+        if await self._reader.run(charges.are_kept):
+            await self._keep()
+        if await self._reader.run(month_use.are_limited):
+            await self._count()
+        if self._central.config.stop_when_spent:
+            await self._stop()
+
+    async def _keep(self) -> None:
         while (reached := await self._settle(charges.changed, self._revision)) is not None:
             self._revision = reached
         after = 0
         while (reached := await self._settle(charges.present, after)) is not None:
             after = reached
-        if self._central.config.stop_when_spent:
-            await self._stop()
+
+    async def _count(self) -> None:
+        """Count what has changed and what is open; all of the month where it has begun, or a limit is new."""
+        month = TheMonth.at(self._central.clock(), self._rule.zone)
+        if self._whole != (whole := (month, self._turns)):
+            reached = await self._reader.run(month_use.newest_revision)
+            ended = await self._reader.run(partial(month_use.ended_since, since=month.since))
+            await self._count_these(month, ended)
+            await self._central.writer.run(assess, month, stamp(self._central.clock()))
+            self._whole, self._counted = whole, reached
+        while changed := await self._reader.run(partial(month_use.changed, after=self._counted, most=AT_ONCE)):
+            await self._count_these(month, [number for number, _ in changed])
+            self._counted = changed[-1][1]
+        await self._count_these(month, await self._reader.run(month_use.open_now))
+
+    async def _count_these(self, month: TheMonth, numbers: Sequence[int]) -> None:
+        for part in parts(numbers, AT_ONCE):
+            counted = await self._reader.run(partial(month_use.counted, rule=self._rule, numbers=part))
+            if counted:
+                await self._central.writer.run(count, counted, month, stamp(self._central.clock()))
 
     async def _settle(self, read: Callable[..., Look], after: int) -> int | None:
         """Settle the next transactions; return whereafter to go on, None at the end."""
@@ -103,12 +142,25 @@ class Wallets:
 
     async def _stop(self) -> None:
         now = self._central.clock()
-        for transaction, charger in await self._reader.run(partial(charges.to_stop, before=stamp(now - ASK_AGAIN))):
+        before = stamp(now - ASK_AGAIN)
+        spent = await self._reader.run(partial(charges.to_stop, before=before))
+        used = await self._reader.run(partial(month_use.to_stop, at=stamp(now), before=before))
+        await self._ask(stop, spent, now, "its account is spent")
+        await self._ask(stop_used, used, now, "the limit of its month is reached")
+
+    async def _ask(
+        self,
+        write: Callable[..., tuple[Message | None, None]],
+        found: Sequence[tuple[int, str]],
+        now: datetime,
+        why: str,
+    ) -> None:
+        for transaction, charger in found:
             if not self._chargers.is_served(charger):
                 continue  # asked when it is back
-            decide: Any = partial(stop, transaction=transaction, now=now)
+            decide: Any = partial(write, transaction=transaction, now=now)
             try:
                 await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
             except TooMany:
                 continue  # at the next look
-            log.warning("a session is asked to stop: its account is spent", cp=charger, transaction=transaction)
+            log.warning(f"a session is asked to stop: {why}", cp=charger, transaction=transaction)

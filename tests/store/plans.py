@@ -27,7 +27,7 @@ BOUNDED = {
     "meter",
     *("wallet", "payment_service", "personal_deletion", "lost_statements"),
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
-    *("usage_limit", "refused_card", "month_standing"),
+    *("usage_limit", "refused_card", "month_standing", "month_use"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {
