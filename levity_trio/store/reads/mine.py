@@ -63,8 +63,10 @@ class DriversTransaction:
 
 @record
 class DriversSession(DriversTransaction):
-    """A session of a household, and how its cost comes about."""
+    """A session of a household, and how its cost comes about. `card` is what the household calls its card, else the
+    tag."""
 
+    card: str | None
     bill: OwnBill
 
 
@@ -77,6 +79,7 @@ class Some(NamedTuple):
 
 _Found: TypeAlias = tuple[list[BilledTransaction], bool]
 """Sessions, and whether there are more."""
+_CARD: Final = "SELECT name FROM own_name WHERE account_id = ? AND what = 'tag' AND key = ?"
 _STATES: Final = {
     BillState.OPEN: DriversState.OPEN,
     BillState.HELD_BACK: DriversState.IN_REVIEW,
@@ -141,7 +144,10 @@ def transaction(db: Database, household: Household, number: int, now: datetime) 
     bill = own_bill(db, number, household.account, household.rule, now)
     cost = cost_of(rows_of(db), household, number, bill)
     shown = _one(found, cost, Prices(rows_of(db), household.rule, household.account, now))
-    return DriversSession(**{field.name: getattr(shown, field.name) for field in fields(shown)}, bill=bill)
+    key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
+    names = rows_of(db)(_CARD, (household.account, key))
+    card = names[0][0] if names else found.id_tag
+    return DriversSession(**{field.name: getattr(shown, field.name) for field in fields(shown)}, card=card, bill=bill)
 
 
 def own_curve(db: Database, household: Household, number: int) -> Curve | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -236,7 +236,9 @@ async def test_the_cost_so_far_and_its_proof(yard: Yard) -> None:
         assert "So far, if you stopped now. 0.32 EUR per kWh until" in words
     station.stop(number, 8200)
     yard.books.wait(1)
+    await yard.anna.put("/tags/ANNA", {"name": "Key ring"})
     words = (await opening.open(SESSION, id=number)).words
+    assert "· Key ring" in words
     for part in (
         "How the cost comes about day: 7.200 kWh × 0.32 = 2.30 Fee for the session: 0.50",
         "Together 2.80 EUR 19 % tax in it: 0.45 EUR",
@@ -280,6 +282,19 @@ async def test_a_session_in_doubt_says_so_and_then_who_decided(yard: Yard) -> No
     assert doubt not in words
     assert "cleo has corrected this session to 9.000 kWh, 13:30" in words.replace(" ,", ",")
     assert "Reason: read from its display" in words
+
+
+@pytest.mark.usefixtures("day_and_night")
+async def test_what_this_system_does_not_bill_says_so(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    station, opening = Station(yard.books), Opening(yard, yard.anna.caller)
+    yard.books.now -= timedelta(days=3)
+    number = station.start(1000, tag="ANNA")
+    yard.books.wait(60)
+    station.stop(number, 5000)
+    words = (await opening.open(SESSION, id=number)).words
+    assert "This session is not billed here" in words
+    assert "EUR" not in words + (await opening.open(SESSIONS)).words
 
 
 # What is owed

@@ -59,14 +59,15 @@ class OwnChange:
 
 @record
 class OwnBill:
-    """How the cost of a session comes about. `price` is by today's facts; `positions` are its lines on closed
-    statements, and `pending` is what the next statement adds to them (negative: gives back).
+    """How the cost of a session comes about. `state` is one of levity_trio.billing.states.
 
-    `meter_start_wh` and `meter_stop_wh` are the registers that its energy is the difference of, as far as that is so.
-    `charged` is what was taken from the wallet. Amounts are minor units. `goes_on` is whether the fee for staying still
-    grows after the stop, because the cable is in.
+    `price` is by today's facts; `positions` are its lines on closed statements, and `pending` is what the next
+    statement adds to them (negative: gives back). `meter_start_wh` and `meter_stop_wh` are the registers that its
+    energy is the difference of, as far as that is so. `charged` is what was taken from the wallet. Amounts are minor
+    units. `goes_on` is whether the fee for staying still grows after the stop, because the cable is in.
     """
 
+    state: str
     meter_start_wh: int | None
     meter_stop_wh: int | None
     tariff: str | None
@@ -86,6 +87,7 @@ def own_bill(db: Database, number: int, account: int, rule: Rule, now: datetime)
     charges = [one.amount for one in bill.charges if one.account == account]
     later = [] if stopped_at is None else [*_new_tariffs(rows, bill, stopped_at)]
     return OwnBill(
+        state=bill.state,
         meter_start_wh=begin,
         meter_stop_wh=end,
         tariff=None if bill.tariff is None else bill.tariff.tariff,
