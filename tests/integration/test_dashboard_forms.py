@@ -241,7 +241,7 @@ class TestAnOpenSession:
         form = page.form("/reset")
         refused = browser.send(form)
         assert (refused.status, "Nothing was done" in refused.words) == (409, True)
-        said = f"{HOSTILE} is charging here: stop that session first, or tick “Do it although a session is open”"
+        said = f"{HOSTILE} is charging here: stop that session first, or tick “Do it although a session is running”"
         assert said in refused.words
         assert "would interrupt" not in refused.words
         browser.post(form.action, form.values | {"?force": "true"})

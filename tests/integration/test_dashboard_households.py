@@ -72,7 +72,7 @@ def test_a_charger_that_belongs_to_a_household_has_its_name(server: Serving) -> 
     api_of(server).ask("PUT", "admin", "chargers", "CP-7", given={"name": "Space 7"})
     page = make(operator, "Clara")
     page = operator.send(operator.get(_give(page)).form("/give"), charger="CP-7", since=LONG_AGO)
-    assert "✓ Done: Give a household a tag, space or vehicle" in page.words
+    assert "✓ Done: Give a household a card, space or car" in page.words
     assert "Spaces Space 7" in page.words
 
 

@@ -19,7 +19,7 @@ class Doubt(NamedTuple):
     meaning: str = ""
 
 
-OTHER: Final = N_(Doubt("Doubtful", "Look at its readings and at what the charger sent."))
+OTHER: Final = N_(Doubt("In doubt", "Look at its readings and at what the charger sent."))
 DOUBTS: Final[Mapping[str, Doubt]] = N_(
     {
         "closed_by_system": Doubt(
@@ -30,7 +30,7 @@ DOUBTS: Final[Mapping[str, Doubt]] = N_(
         ),
         "stop_without_id": Doubt(
             "Its stop did not name it",
-            "Compare tag and time of the stop with those of the session.",
+            "Compare card and time of the stop with those of the session.",
             "Its stop had no usable transaction id and was matched by time and register. It is certain if the "
             "charger calls it by a negative id of its own, which two live readings had before.",
         ),
@@ -63,8 +63,8 @@ DOUBTS: Final[Mapping[str, Doubt]] = N_(
             "An operator closed it. The charger's own stop arrived later and counts.",
         ),
         "stopped_by_stranger": Doubt(
-            "Another tag stopped it",
-            "The figure is not in doubt. Ask both; give the tags of a household one parent.",
+            "Another card stopped it",
+            "The figure is not in doubt. Ask both drivers. Put the cards of a household into one group.",
             "Another tag than its own stopped it at the charger, and the two are not of one group. The figure "
             "is not in doubt.",
         ),
@@ -219,7 +219,7 @@ DOUBTS: Final[Mapping[str, Doubt]] = N_(
             "row had changed, or judging it failed. The text says which.",
         ),
         "legacy": Doubt(
-            "Doubtful",
+            "In doubt",
             "Read the words; checking it again shows what today's rules say.",
             "A review of an earlier version, which has a text only.",
         ),

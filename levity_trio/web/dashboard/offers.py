@@ -198,7 +198,7 @@ class Offers:
         if around.charger is None or not self.endpoint.path.endswith("cancel-reservation"):
             return []
         rows = await self._rows(f"{self._api}/reservations")
-        words = N_("connector %(connector)s, tag %(id_tag)s")
+        words = N_("connector %(connector)s, card %(id_tag)s")
         return [Offer(str(one["reservation"]), _(words, **one)) for one in rows if one["state"] == "active"]
 
     async def _firmware(self, _around: Circumstances) -> list[Offer]:

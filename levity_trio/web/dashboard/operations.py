@@ -45,7 +45,7 @@ GROUPS: Final = N_(
                 Asking("change-availability", "Take out of use, or put back"),
                 Asking("reserve-now", "Reserve"),
                 Asking("cancel-reservation", "End a reservation"),
-                Asking("trigger-message", "Ask for a message now"),
+                Asking("trigger-message", "Request a message now"),
             ),
         ),
         Group(
@@ -69,33 +69,33 @@ GROUPS: Final = N_(
             "Security",
             (
                 Asking("security-profile", "Raise the security profile"),
-                Asking("security-profile", "Cancel the way to a security profile", "DELETE"),
+                Asking("security-profile", "Cancel raising the security profile", "DELETE"),
                 Asking("security", "Require a security profile", "PUT"),
                 Asking("password", "Make a password"),
-                Asking("readmit", "Let it in once below its profile"),
-                Asking("get-installed-certificate-ids", "Ask for its root certificates"),
+                Asking("readmit", "Let it connect once with a lower profile"),
+                Asking("get-installed-certificate-ids", "List its root certificates"),
                 Asking("install-certificate", "Install a root certificate"),
                 Asking("delete-certificate", "Delete a root certificate"),
                 Asking("certificate-signed", "Send its own certificate"),
-                Asking("extended-trigger-message", "Ask for a security message now"),
+                Asking("extended-trigger-message", "Request a security message now"),
             ),
         ),
         Group(
-            "Tags at the charger",
+            "Cards in the charger",
             (
-                Asking("local-lists/resume", "Keep its list of tags again"),
-                Asking("send-local-list", "Send a list of tags"),
-                Asking("get-local-list-version", "Ask for the list's version"),
-                Asking("clear-cache", "Make it forget remembered tags"),
-                Asking("offline-policy", "Change who may charge while it is away"),
+                Asking("local-lists/resume", "Keep its card list up to date again"),
+                Asking("send-local-list", "Send a card list"),
+                Asking("get-local-list-version", "Get the version of its card list"),
+                Asking("clear-cache", "Make it forget the cards it remembers"),
+                Asking("offline-policy", "Change who may charge when offline"),
             ),
         ),
         Group(
             "Configuration",
             (
                 Asking("configuration/read", "Read the configuration"),
-                Asking("get-configuration", "Read some keys"),
-                Asking("change-configuration", "Change a key"),
+                Asking("get-configuration", "Read single settings"),
+                Asking("change-configuration", "Change a setting"),
             ),
         ),
         Group(
@@ -108,7 +108,7 @@ GROUPS: Final = N_(
                 Asking("forget", "Forget"),
             ),
         ),
-        Group("Raw", (Asking("data-transfer", "Send a message of the vendor"), Asking("raw", "Send any call"))),
+        Group("Raw", (Asking("data-transfer", "Send a vendor's message"), Asking("raw", "Send any OCPP call"))),
     )
 )
 ASKED: Final[Mapping[tuple[str, str], str]] = {

@@ -165,7 +165,7 @@ SECTIONS: Final = N_(
         Section("Bills", "/bills", Role.OPERATOR),
         Section("Chargers", "/chargers"),
         Section("Households", "/accounts", Role.OPERATOR),
-        Section("Tags", "/tags", Role.OPERATOR),
+        Section("Cards", "/tags", Role.OPERATOR),
         Section("Tariffs", "/tariffs", Role.OPERATOR),
         Section("History", "/history"),
         Section("System", "/system", Role.ADMIN),

@@ -20,12 +20,12 @@ WORDS_OF_API: Final = (
     *(N_("free"), N_("nobody's"), N_("billed elsewhere"), N_("open")),
 )
 """The roles, and the states of a session's bill: templates translate them, and catalogues find them here."""
-_THINGS: Final = {"transaction": "session", "account": "household"}
-_NAMED: Final = re.compile(r"(?<![\w-])(?<!bank )(transaction|account)(s?)(?![\w-])")
+_THINGS: Final = {"transaction": "session", "account": "household", "tag": "card"}
+_NAMED: Final = re.compile(r"(?<![\w-])(?<!bank )(transaction|account|tag)(s?)(?![\w-])")
 
 
 def in_words(words: str) -> str:
-    """Return words of the API with the names of pages: sessions and households."""
+    """Return words of the API with the names of pages: sessions, households and cards."""
     return _NAMED.sub(lambda found: _THINGS[found[1]] + found[2], words)
 
 

@@ -48,7 +48,7 @@ def an_invited_driver_charges(page: Page, site: Site) -> None:
     with _phone(page) as phone:
         phone.goto(link)
         expect(phone).to_have_url(f"{site.url}/welcome")
-        phone.get_by_role("button", name="Go on").click()
+        phone.get_by_role("button", name="Continue").click()
         expect(phone.get_by_role("heading", name="Charge", exact=True)).to_be_visible()
         phone.goto(_code(site))
         place = phone.get_by_role("region", name="Space 4")
@@ -108,7 +108,7 @@ def without_javascript(page: Page, site: Site) -> None:
     site.act("SPACE-4", "plug")
     page.goto(f"{site.url}/d/at/SPACE-4")
     page.get_by_label("One-time code or PIN").fill(made["invitation"]["code"])
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page).to_have_url(f"{site.url}/d/at/SPACE-4")
     send(page.get_by_role("button", name="Start"))
     _reload_until(page, "Charging")

@@ -52,7 +52,7 @@ def _add_a_household(page: Page) -> None:
     page.get_by_label("Name, row 1", exact=True).fill("Anna Becker")
     page.get_by_label("Card, row 1", exact=True).fill(TAG)
     page.locator("main form button.strong").click()
-    expect(page.get_by_text("1 of them have a tag or a space.")).to_be_visible()
+    expect(page.get_by_text("With a card or a space: 1.")).to_be_visible()
 
 
 def _set_a_price(page: Page) -> None:

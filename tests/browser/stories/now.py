@@ -136,7 +136,7 @@ def _card(page: Page, name: str) -> Locator:
 def _start_and_stop(page: Page, name: str, *, reload: bool = False) -> None:
     """Start from the card with a tag, and stop there. What has no JavaScript is loaded again."""
     _card(page, name).get_by_role("link", name="Start").click()
-    page.get_by_label("Tag", exact=True).fill(TAG)
+    page.get_by_label("Card", exact=True).fill(TAG)
     _press(page.get_by_role("button", name="Start a session"), navigates=reload)
     _expect(page, name, "Charging", reload=reload)
     card = _card(page, name)

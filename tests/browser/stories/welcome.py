@@ -32,7 +32,7 @@ def the_code_of_a_link_leaves_the_address_and_is_sent_only_by_its_form(page: Pag
     page.goto(f"{url}/welcome?next={FORM}#{code}")
     expect(page.get_by_label("One-time code or PIN")).to_have_value(code)
     expect(page).to_have_url(f"{url}/welcome?next={FORM}")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page).to_have_url(f"{url}{FORM}")
     told = [one for one in asked if code in one.url or code in (one.headers.get("referer") or "")]
     assert (len(asked) > 3, told) == (True, [])
@@ -54,7 +54,7 @@ def without_javascript_it_is_typed(page: Page, site: Site) -> None:
     url, code = _url(site), _code(site)
     page.goto(f"{url}/login?next={FORM}")
     page.get_by_label("One-time code or PIN").fill(code)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page).to_have_url(f"{url}{FORM}")
 
 

@@ -62,7 +62,7 @@ class TestAViewer:
         assert not [one for one in page.links if one.startswith("/do/")]
 
     @pytest.mark.parametrize(
-        ("kept", "words"), [(None, "every 60 s"), (300, "every 300 s by an interval of its own (it was told 60 s)")]
+        ("kept", "words"), [(None, "every 60 s"), (300, "every 300 s, its own interval (it was told 60 s)")]
     )
     async def test_sees_the_heartbeat_interval_that_it_keeps(
         self, site: Site, station: Station, kept: int | None, words: str
@@ -145,7 +145,7 @@ async def test_one_that_is_away_says_what_its_connectors_told_before(site: Site,
 
 async def test_frames_say_that_some_come_later(site: Site) -> None:
     frames = FRAMES
-    assert "such as a heartbeat, stands here after a few seconds" in (await look(site, frames)).words
+    assert "such as heartbeats, appear here after a few seconds" in (await look(site, frames)).words
 
 
 async def test_only_one_that_waits_is_new(site: Site) -> None:

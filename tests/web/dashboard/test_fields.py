@@ -210,7 +210,7 @@ def test_a_problem_stands_at_its_field() -> None:
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [("idTag", "Tag"), ("max_wh", "Max wh"), ("a.b.meterStart", "Meter start"), ("?from", "From"), ("URL", "Url")],
+    [("idTag", "Card"), ("max_wh", "Max wh"), ("a.b.meterStart", "Meter start"), ("?from", "From"), ("URL", "Url")],
 )
 def test_labels(name: str, label: str) -> None:
     assert label_of(name) == label

@@ -60,7 +60,7 @@ async def test_pages_are_found_by_words(site: Site) -> None:
     shown = await Opening(site, Role.VIEWER).open(CONTENTS, "/help?q=night+tariff")
     assert "/help/tasks/night-tariff" in shown.html.partition("Pages with")[2].partition("</ul>")[0]
     shown = await Opening(site, Role.DRIVER).open(CONTENTS, "/help?q=night")
-    assert "None. Try another word." in shown.html
+    assert "Nothing found. Try another word." in shown.html
     shown = await Opening(site, Role.DRIVER).open(CONTENTS, "/help?q=%3Cb%3E")
     assert "<b>" not in shown.html
 

@@ -30,7 +30,7 @@ def rows(shown: Any) -> list[str]:
 
 
 async def test_nobody_has_charged(site: Site) -> None:
-    assert "Nothing in this time" in (await Opening(site).open(HISTORY)).words
+    assert "Nothing in this period" in (await Opening(site).open(HISTORY)).words
 
 
 async def test_a_day_leads_to_its_sessions(site: Site, station: Station) -> None:

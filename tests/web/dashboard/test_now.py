@@ -171,9 +171,12 @@ class TestCommands:
             (("Reset", "expired"), "✕ Restart: never sent"),
             (
                 ("ClearCache", "accepted", "contradicted", "it is full"),
-                "✕ Make it forget remembered tags: sent → accepted → it is full",
+                "✕ Make it forget the cards it remembers: sent → accepted → it is full",
             ),
-            (("ClearCache", "accepted", None), "Make it forget remembered tags: sent → accepted 1"),  # and the time
+            (
+                ("ClearCache", "accepted", None),
+                "Make it forget the cards it remembers: sent → accepted 1",
+            ),  # and the time
         ],
     )
     async def test_how_far_it_is(self, site: Site, station: Station, told: tuple[Any, ...], words: str) -> None:
@@ -202,7 +205,7 @@ class TestTheSite:
     @pytest.mark.usefixtures("session")
     async def test_beside_it_stands_how_many_are_silent(self, site: Site) -> None:
         site.books.wait(20)
-        assert "1 tells no power now" in (await look(site))["site"].words
+        assert "1 reports no power now" in (await look(site))["site"].words
 
     async def test_where_all_is_well_nothing_wants_a_look(self, site: Site, station: Station) -> None:
         station.status("Available")
@@ -218,7 +221,7 @@ class TestTheSite:
         for number in range(7):
             Station(site.books, f"CP-{number}").status("Faulted", error="GroundFailure")
         shown = (await look(site))["attention"]
-        assert "7 things want a look" in shown.words
+        assert "7 things need attention" in shown.words
         assert "3 more" in shown.words
         assert len(shown.links) == 7
 
@@ -237,7 +240,7 @@ class TestNewcomers:
     @pytest.mark.usefixtures("newcomer")
     async def test_one_is_adopted_by_one_button(self, site: Site) -> None:
         shown = (await look(site))["newcomers"]
-        assert "United Chargers Grizzl-E waits to be adopted" in shown.words
+        assert "United Chargers Grizzl-E is waiting to be adopted" in shown.words
         assert shown.form("Adopt NEW-1").action == "/do/post/admin/chargers/NEW-1/adopt"
 
     @pytest.mark.usefixtures("newcomer")

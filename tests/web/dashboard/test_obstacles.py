@@ -15,7 +15,7 @@ from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
 RESET = f"{CHARGER}/reset"
-FOR_ADMINS = ", or tick “Do it although a session is open”"
+FOR_ADMINS = ", or tick “Do it although a session is running”"
 
 
 def endpoint(path: str) -> Endpoint:

@@ -152,12 +152,12 @@ class TestTags:
         assert "GIVEN" not in await seen(site, Role.VIEWER, TAGS)
 
     async def test_a_search_that_finds_nothing(self, site: Site) -> None:
-        assert "No tag fits." in await seen(site, Role.OPERATOR, TAGS, f"?{urlencode({'search': HOSTILE})}")
+        assert "No card fits." in await seen(site, Role.OPERATOR, TAGS, f"?{urlencode({'search': HOSTILE})}")
 
     async def test_a_tag_that_nobody_added_has_its_sessions(self, site: Site, station: Station) -> None:
         number = doubtful(station, "STRAY")
         html = await seen(site, Role.OPERATOR, TAG, tag="STRAY")
-        assert "Nobody has added this tag" in html
+        assert "Nobody has added this card" in html
         assert f"/sessions/{number}" in html
 
     async def test_old_sessions_have_their_time_of_day(self, site: Site, station: Station) -> None:

@@ -68,7 +68,7 @@ def drawn(shown: Shown) -> list[int]:
 
 
 def row_count(shown: Shown) -> int:
-    return shown.html.split("The same as a table")[1].split("</table>")[0].count("<tr><th") - 1  # its head
+    return shown.html.split("As a table")[1].split("</table>")[0].count("<tr><th") - 1  # its head
 
 
 class TestAnyKind:
@@ -165,7 +165,7 @@ class TestAnyKind:
     async def test_a_doubtful_imported_one(self, site: Site) -> None:
         number = import_one(site.books, energy_wh=0, doubts=["its energy is 0 Wh, but its readings show 9900 Wh"])
         shown = await opened(site, number)
-        assert "▲ Imported, doubtful" in shown.words
+        assert "▲ Imported, in doubt" in shown.words
         assert "In doubt: its energy is 0 kWh, but its readings show 9.9 kWh" in shown.words
 
     async def test_figures_are_told_in_the_units_and_names_of_people(self, site: Site, station: Station) -> None:
@@ -177,7 +177,7 @@ class TestAnyKind:
         head, story = shown.words.split("Why this figure")[0], shown.words.split("What happened")[1]
         assert "60 kWh in 5 min" in head
         assert "start register 225.785 kWh; its time 13:00:00" in story.split("Everything as text")[0]
-        assert "Anna: the tag TAG belonged to it since" in shown.words
+        assert "Anna: the card TAG belonged to it since" in shown.words
         assert not re.search(r"\d Wh\b", head)
 
     async def test_an_unknown_one(self, site: Site) -> None:

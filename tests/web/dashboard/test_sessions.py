@@ -66,7 +66,7 @@ async def test_states_are_words(site: Site, station: Station) -> None:
     assert "○ Interrupted" in (await listed(site)).words
     station.connect()
     charge(station, wh=500_000, connector=2)
-    assert "▲ Doubtful" in (await listed(site)).words
+    assert "▲ In doubt" in (await listed(site)).words
 
 
 async def test_a_viewer_sees_neither_names_nor_bills(site: Site, station: Station) -> None:
@@ -102,7 +102,7 @@ async def test_filters_stand_in_the_url(site: Site, station: Station) -> None:
     ):
         assert numbers(await listed(site, link)) == expected, link
     shown = await listed(site, "?account=1&review=false")
-    assert "Filter: Anna, not doubtful" in shown.words
+    assert "Filter: Anna, not in doubt" in shown.words
     chosen = [given["value"] for tag, given in shown.tags if tag == "option" and "selected" in given]
     assert chosen == ["1", "false"]
 

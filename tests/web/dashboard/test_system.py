@@ -33,7 +33,7 @@ async def test_chargers_that_are_away_are_known(site: Site, api: Any) -> None:
 async def test_a_setting_that_was_not_given_is_none_that_is_unknown(site: Site, api: Any) -> None:
     off = SimpleNamespace(name="no-api", group="API", text=None, is_secret=False, origin="default", help="")
     api.config.in_force = (off,)
-    assert "no-api not given default" in (await Opening(site).open(SYSTEM)).words
+    assert "no-api not set default" in (await Opening(site).open(SYSTEM)).words
 
 
 @pytest.mark.parametrize(

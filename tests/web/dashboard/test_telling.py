@@ -69,7 +69,7 @@ def test_a_ground_names_the_household_and_the_tag_as_it_was_sent() -> None:
     told_by_api = "account 5: the tag 04c0ffee belonged to it since 3 Nov 2026, given by cleo: from account 51"
     bill = {"account": 5, "account_name": r"Flat \1", "grounds": [told_by_api]}
     assert grounds(bill, "04C0FFEE") == [
-        r"Flat \1: the tag 04C0FFEE belonged to it since 3 Nov 2026, given by cleo: from household 51"
+        r"Flat \1: the card 04C0FFEE belonged to it since 3 Nov 2026, given by cleo: from household 51"
     ]
-    assert grounds({**bill, "account_name": None}, None)[0].startswith("household 5: the tag 04c0ffee ")
+    assert grounds({**bill, "account_name": None}, None)[0].startswith("household 5: the card 04c0ffee ")
     assert grounds(None, "04C0FFEE") == ()

@@ -35,11 +35,11 @@ def test_a_title_is_short_and_for_people(method: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("sent", "done"),
     [
-        (("POST", "/api/admin/id-tags"), ("Add a tag", (), False)),
-        (("PATCH", "/api/admin/id-tags/04/A2"), ("Change a tag", ("04/A2",), False)),
+        (("POST", "/api/admin/id-tags"), ("Add a card", (), False)),
+        (("PATCH", "/api/admin/id-tags/04/A2"), ("Change a card", ("04/A2",), False)),
         (("POST", "/api/admin/chargers/SPACE-01/reset"), ("Restart", ("SPACE-01",), True)),
         (("PUT", "/api/admin/chargers/SPACE-01"), (ASKED["PUT", CHARGER], ("SPACE-01",), True)),
-        (("PUT", "/api/admin/chargers/S/connectors/2"), ("Say what a connector is", ("S", "2"), True)),
+        (("PUT", "/api/admin/chargers/S/connectors/2"), ("Describe a connector", ("S", "2"), True)),
         (("POST", "/api/admin/newcomers/adopt"), ("Adopt all new chargers with a session", (), False)),
     ],
 )

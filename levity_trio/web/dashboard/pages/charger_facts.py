@@ -50,7 +50,7 @@ _HISTORY: Final = N_(
                 Column("Words", "info"),
                 Column("Times", "count", "number"),
             ),
-            "It has not told a status yet.",
+            "The charger has not reported a status yet.",
         ),
         Kind(
             "faults",
@@ -64,7 +64,7 @@ _HISTORY: Final = N_(
                 Column("Words", "error_description"),
                 Column("Only a warning", "is_warning", "yes"),
             ),
-            "It has told no fault.",
+            "The charger has reported no fault.",
         ),
         Kind(
             "links",
@@ -76,7 +76,7 @@ _HISTORY: Final = N_(
                 Column("Reason", "close_reason"),
                 Column("Address", "remote_address"),
             ),
-            "It never connected.",
+            "The charger never connected.",
         ),
         Kind(
             "boots",
@@ -89,7 +89,7 @@ _HISTORY: Final = N_(
                 Column("Model", "model"),
                 Column("Serial number", "serial_number"),
             ),
-            "It has not booted yet.",
+            "The charger has not booted yet.",
         ),
     )
 )
@@ -97,7 +97,7 @@ _ODDITIES: Final = N_(
     (
         Kind(
             "repairs",
-            "What had to be repaired in its messages",
+            "Repairs of its messages",
             (
                 Column("What", "kind", "words"),
                 Column("Times", "count", "number"),
@@ -106,7 +106,7 @@ _ODDITIES: Final = N_(
                 Column("Firmware", "firmware"),
                 Column("Example", "sample", "code"),
             ),
-            "Nothing: its messages are as they should be.",
+            "Nothing: the charger's messages are in order.",
             is_paged=False,
         ),
         Kind(
@@ -154,7 +154,7 @@ _LIMITS: Final = N_(
                 Column("State", "state"),
                 Column("All of it", "content", "code"),
             ),
-            "It was sent no profile.",
+            "No profile was sent to the charger.",
         ),
         Kind(
             "reservations",
@@ -163,7 +163,7 @@ _LIMITS: Final = N_(
                 Column("Made", "created_at", "time"),
                 Column("Number", "reservation", "number"),
                 Column("Connector", "connector", "number"),
-                Column("Tag", "id_tag"),
+                Column("Card", "id_tag"),
                 Column("Until", "expires_at", "time"),
                 Column("State", "state"),
             ),
@@ -171,13 +171,13 @@ _LIMITS: Final = N_(
         ),
         Kind(
             "local-lists",
-            "Lists of tags",
+            "Card lists",
             (
                 Column("Sent", "created_at", "time"),
                 Column("Version", "version", "number"),
                 Column("Entries", "entries", "code"),
             ),
-            "It was sent no list.",
+            "No list was sent to the charger.",
         ),
     )
 )
@@ -192,13 +192,13 @@ _FILES: Final = N_(
             Column("Size", "size_bytes", "size"),
             Column("State", "state"),
         ),
-        "It has sent no file.",
+        "The charger has sent no file.",
     )
 )
 _REGISTRATIONS: Final = N_(
     Kind(
         "registrations",
-        "Who let it in",
+        "Decisions about this charger",
         (
             Column("When", "decided_at", "time"),
             Column("Decision", "decision"),

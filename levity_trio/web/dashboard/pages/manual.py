@@ -21,11 +21,11 @@ from levity_trio.web.dashboard.page import Page, View
 
 FOLDERS: Final[Mapping[str, str]] = N_(
     {
-        "start": "Begin",
-        "tasks": "Do something",
-        "explanation": "Understand it",
-        "reference": "Look something up",
-        "drivers": "For those who charge",
+        "start": "First steps",
+        "tasks": "Tasks",
+        "explanation": "Background",
+        "reference": "Reference",
+        "drivers": "For drivers",
     }
 )
 """The folders of the manual, in the order of who comes here."""

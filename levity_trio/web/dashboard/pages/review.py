@@ -274,7 +274,7 @@ KINDS: Final = N_(
         Kind(name="session", title="Doubtful sessions", counted="transactions", read=_sessions),
         Kind(name="message", title="Messages without a session", counted="messages", read=_messages),
         Kind(name="charger", title="New chargers", counted="newcomers", read=_newcomers),
-        Kind(name="tag", title="Unknown tags", counted="asked_tags", read=_tags),
+        Kind(name="tag", title="Unknown cards", counted="asked_tags", read=_tags),
     )
 )
 

@@ -45,7 +45,7 @@ class Filter(NamedTuple):
 
 
 STATES: Final = (Choice("Active", N_("going on")), Choice("Completed", N_("ended")))
-DOUBTS: Final = (Choice("true", N_("doubtful")), Choice("false", N_("not doubtful")))
+DOUBTS: Final = (Choice("true", N_("in doubt")), Choice("false", N_("not in doubt")))
 BILLS: Final = tuple(Choice(one.value, one.value) for one in BillState)
 
 
@@ -110,7 +110,7 @@ def _fields(chargers: Sequence[Choice], accounts: Sequence[Choice], *, sees_bill
     yield Filter("review", _("Figure"), choices=_told(DOUBTS))
     if sees_bills:
         yield Filter("bill", _("Bill"), choices=_told(BILLS))
-    yield Filter("tag", _("Tag"), "text")
+    yield Filter("tag", _("Card"), "text")
     yield Filter("connector", _("Connector"), "number")
 
 

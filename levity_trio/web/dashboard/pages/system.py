@@ -76,10 +76,10 @@ _page: Final = partial(Page, section=SECTION, role=Role.ADMIN)
 PAGES: Final = N_(
     (
         _page("/system", "System", "system.html", _system, help="reference/settings"),
-        _page("/system/people", "Who may use it", "system/people.html", _people, help="tasks/phone#1-add-yourself"),
+        _page("/system/people", "Who has access", "system/people.html", _people, help="tasks/phone#1-add-yourself"),
         Page(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
         _page(
-            "/system/audit", "What was done", "system/audit.html", _audit, help="explanation/security#who-may-do-what"
+            "/system/audit", "Who did what", "system/audit.html", _audit, help="explanation/security#who-may-do-what"
         ),
     )
 )

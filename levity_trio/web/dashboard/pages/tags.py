@@ -107,7 +107,7 @@ async def _households(view: View) -> Any:
 
 PAGES: Final = N_(
     (
-        Page("/tags", "Tags", "tags.html", _list, help="tasks/cards", section="Tags"),
-        Page("/tags/{tag:path}", "Tag", "tag.html", _show, help="tasks/cards", section="Tags"),
+        Page("/tags", "Cards", "tags.html", _list, help="tasks/cards", section="Cards"),
+        Page("/tags/{tag:path}", "Card", "tag.html", _show, help="tasks/cards", section="Cards"),
     )
 )
