@@ -83,12 +83,13 @@ def withdraw(db: UnitOfWork, number: int, since: date, first_open: date | None, 
     _record(db, number, version, "withdrawn", since, said)
 
 
-def replaceable(db: UnitOfWork, tariff: Tariff, first_open: date | None) -> int | None:
+def replaceable(db: UnitOfWork, new: Given, first_open: date | None) -> int | None:
     """Return the number of a tariff that has another version from the same day on, which may be withdrawn."""
-    number = named(db, tariff.name)
-    if number is None or _version_at(db, number, tariff.since) is None:
+    since, number = new.tariff.since, named(db, new.tariff.name)
+    known = None if number is None else _digest_at(db, number, since)
+    if known is None or known == digest_of(new.toml):
         return None
-    return number if first_open is None or tariff.since >= first_open else None
+    return number if first_open is None or since >= first_open else None
 
 
 def digest_of(toml: str) -> str:

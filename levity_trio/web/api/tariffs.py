@@ -426,7 +426,7 @@ async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
     month = _last_month(request) if body.month is None else Month.parse(body.month)
 
     def change(db: UnitOfWork) -> None:
-        replaces = writes.replaceable(db, price.version.tariff, first_open_day(db.rows)) is not None
+        replaces = writes.replaceable(db, price.version, first_open_day(db.rows)) is not None
         _, corrected = correcting(db, rule(request), partial(price.change, db), may_correct=body.correct_statements)
         raise _Undone(is_replacing=replaces, corrected=corrected)
 
@@ -494,7 +494,7 @@ async def _priced(request: Asked[None, PriceBody] | Asked[None, PreviewBody]) ->
 
     def change(db: UnitOfWork) -> Change:
         first_open = first_open_day(db.rows)
-        same = writes.replaceable(db, version.tariff, first_open) if body.replaces else None
+        same = writes.replaceable(db, version, first_open) if body.replaces else None
         if same is not None:
             writes.withdraw(db, same, since, first_open, who)
         done = writes.add(db, version, first_open, who)

@@ -82,7 +82,16 @@ async def test_another_price_of_a_tariff_concerns_those_who_have_it(month: Site)
     found = await previewed(month, name="Flat", site=False)
     assert (found["new"], found["replaces"]) == (360, False)
     await month.call(SET, body=NIGHT | {"name": "Flat"})
-    assert (await previewed(month, name="Flat", site=False))["replaces"]
+    assert not (await previewed(month, name="Flat", site=False))["replaces"]  # it is there already
+    assert (await previewed(month, name="Flat", site=False, price="0.41"))["replaces"]
+
+
+async def test_a_price_that_is_sent_twice_is_set_once(month: Site) -> None:
+    for result in ("added", "same"):
+        assert (await month.call(SET, body=NIGHT | {"name": "Flat", "site": True}))["result"] == result
+    assert month.books.rows("SELECT count(*) FROM tariff_version WHERE withdrawn_at IS NOT NULL") == [(0,)]
+    await month.call(SET, body=NIGHT | {"name": "Flat", "price": "0.41"})
+    assert month.books.rows("SELECT count(*) FROM tariff_version WHERE withdrawn_at IS NOT NULL") == [(1,)]
 
 
 async def test_a_preview_goes_on_where_it_was(month: Site) -> None:

@@ -15,6 +15,7 @@ from levity_trio.locale import N_, _
 from levity_trio.manual import rendering
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import document, in_full
+from levity_trio.web.dashboard.fields import every, fields_of
 from levity_trio.web.dashboard.front import HELP
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
@@ -71,7 +72,8 @@ async def _requests(view: View) -> Mapping[str, Any]:
     if asked and one is None:
         raise Refused(HTTPStatus.NOT_FOUND, {"detail": _("the API has no request %(request)s", request=asked)})
     shown = None if one is None else await trio.to_thread.run_sync(_request, one)
-    return {"groups": groups, "group": group, "found": found, "one": one, "shown": shown}
+    fields = () if one is None else tuple(every(fields_of(one)))
+    return {"groups": groups, "group": group, "found": found, "one": one, "shown": shown, "fields": fields}
 
 
 def _request(one: Endpoint) -> Mapping[str, Any]:
