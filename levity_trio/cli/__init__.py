@@ -1,4 +1,4 @@
-"""The command line: one module per command, without logic of its own.
+"""The command line: modules of commands, without logic of their own.
 
 Every error is one line on stderr. The exit status is 2 for wrong usage or configuration and 1 for a failure of the
 environment. No other exception is caught here, so a bug shows its traceback.
@@ -31,7 +31,15 @@ GROUPS: Final = {
     "Simulate": ("demo", "simulate", "simulator", "verify"),
     "Read": ("help",),
 }
-"""The commands, as --help groups them. Each is in a module of its name, with _ for -, and after a word of Python."""
+"""The commands, as --help groups them."""
+MODULES: Final = {
+    "chargers": "charger",
+    **dict.fromkeys(("correct", "close"), "review"),
+    "explain": "sessions",
+    "commands": "call",
+    "uninstall": "install",
+}
+"""Where commands are; the others are in a module of their name, with _ for -, and after a word of Python."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
 OLD_NAMES: Final = {
     "account": "household",
@@ -56,16 +64,17 @@ class Commands(Group):
         del ctx
         for group, names in GROUPS.items():
             with formatter.section(group):
-                formatter.write_dl([(name, summary(_command(name))) for name in names])
+                formatter.write_dl([(name, summary(command_of(name))) for name in names])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        return _command(cmd_name) if cmd_name in COMMANDS else None
+        return command_of(cmd_name) if cmd_name in COMMANDS else None
 
 
-def _command(name: str) -> click.Command:
-    name = name.replace("-", "_") + "_" * iskeyword(name)
-    command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
+def command_of(name: str) -> click.Command:
+    """Return a command, whose module is imported now."""
+    own = name.replace("-", "_") + "_" * iskeyword(name)
+    command: click.Command = getattr(import_module(f"{__name__}.{MODULES.get(name, own)}"), own)
     return command
 
 

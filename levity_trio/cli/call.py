@@ -1,4 +1,4 @@
-"""`levity-trio call`: asks a charger, or many, for an operation."""
+"""`levity-trio call` and `commands`: asks a charger, or many, for an operation, and lists what was asked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from levity_trio.cli.declaring import WIDE, present
+from levity_trio.cli.declaring import OF_CHARGER, WIDE, limit, present
 from levity_trio.cli.operator import OF_STATE, REJECTED, Operator, command
 from levity_trio.cli.terminal import cell, counted, fill, say, show_below, show_record, show_table, show_words
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, find
@@ -192,3 +192,37 @@ def _list_fields(operation: Operation) -> int:
         needed = "" if field.required else ", may be left out"
         say(fill(f"{field.kind.words}{needed}. {field.help}".rstrip(), f"{name:24}  ", " " * 26))
     return 0
+
+
+# Commands
+
+
+COMMANDS_COLUMNS: Final = ("id", "charger", "action", "state", "requested_at", "outcome", "outcome_words", "asked_by")
+NO_COMMAND: Final = "nothing was asked of a charger yet: levity-trio call CHARGER help lists what can be"
+COMMANDS_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio commands
+  levity-trio commands --charger CP-1
+  levity-trio commands 17
+  levity-trio commands 17 --cancel
+"""
+
+
+@command("commands", epilog=COMMANDS_EXAMPLES)
+@click.argument("number", type=int, required=False, metavar="[COMMAND]")
+@OF_CHARGER
+@limit("How many, the newest.", default=20)
+@click.option("--cancel", is_flag=True, help="Cancel a command that is still queued.")
+def commands(operator: Operator, number: int | None, charger: str | None, limit: int, cancel: bool) -> int:
+    """List commands, the newest first, or show one."""
+    operator.check_charger(charger)
+    if number is None:
+        operator.show_page(
+            COMMANDS_COLUMNS, operator.get("commands", charger=charger or None, limit=limit), empty=NO_COMMAND
+        )
+        return 0
+    path = ("commands", str(number))
+    record = operator.delete(*path) if cancel else operator.get(*path)
+    operator.record({name: value for name, value in record.items() if value not in (None, [])})
+    return 0 if cancel else OF_STATE.get(record["state"], 0)

@@ -24,7 +24,7 @@ from levity_trio.cli.declaring import (
     together,
 )
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import confirm, counted, local_words, none_yet, say, show_below, show_record
+from levity_trio.cli.terminal import confirm, counted, heading, local_words, none_yet, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, PATIENCE_SECONDS, download, send_file, show_file, show_results
 from levity_trio.config import ConfigError
 
@@ -380,7 +380,8 @@ def _say(operator: Operator, account: Mapping[str, Any]) -> None:
     names: dict[int, str] = {}
     if any(belonging["vehicle"] for belonging in belongings):
         names = {vehicle["id"]: vehicle["name"] for vehicle in operator.rows("vehicles")}
-    show_below(BELONGINGS, ({**row, "which": _which(row), "vehicle": names.get(row["vehicle"])} for row in belongings))
+    words = ({"what": heading(row["what"]), "vehicle": names.get(row["vehicle"])} for row in belongings)
+    show_below(BELONGINGS, ({**row, "which": _which(row), **more} for row, more in zip(belongings, words, strict=True)))
 
 
 def _say_whose(operator: Operator, owner: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`sudo levity-trio install`: makes a supervised server of this machine."""
+"""`sudo levity-trio install` and `uninstall`: makes a supervised server of this machine, or takes it away."""
 
 from __future__ import annotations
 
@@ -250,3 +250,42 @@ def _write_files(directory: Path, answers: dict[str, str | None]) -> None:
     if answers["time_zone"] is not None:
         flags["given_time_zone"] = answers["time_zone"]
     write_files(directory, flags)
+
+
+# Uninstall
+
+
+UNINSTALL_EXAMPLES = """\
+\b
+Examples:
+  levity-trio uninstall
+  levity-trio uninstall --yes
+
+Run it with sudo. It shows what it takes away, and asks once. The database, the backups, the certificates and the
+settings stay, because they are the evidence for your bills; so does the user levity, to whom they belong.
+
+Exit status: 0 when it is gone, 1 when something failed (run it again), 2 for wrong usage, 130 if the answer was no.
+"""
+
+
+@click.command("uninstall", epilog=UNINSTALL_EXAMPLES, short_help="Remove the program and its service; the data stays.")
+@ROOT
+@YES
+@JSON_LINES
+def uninstall(*, root: Path | None, is_yes: bool, is_json: bool) -> int:
+    """Remove the program and its service from this machine. The data stays."""
+    from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.deploy.installation import BACKUPS, STATE_FOLDER  # noqa: PLC0415
+    from levity_trio.deploy.steps import missing  # noqa: PLC0415
+
+    machine, report = machine_at(root), Progress(is_json=is_json)
+    steps = missing(plan.removals(), machine)
+    if steps and not report.agreed([(step.what, step.where) for step in steps], is_yes=is_yes):
+        return 130
+    report.do(steps, machine)
+    left = [path for path in (STATE_FOLDER, BACKUPS, plan.SETTINGS.parent) if machine.has(path)]
+    report.tell(left=list(map(str, left)))
+    report.say("levity-trio is not installed here.")
+    if left:
+        report.say(f"Your data stays: {', '.join(map(str, left))}")
+    return 0

@@ -1,4 +1,4 @@
-"""`levity-trio review`: what waits for a person, and the decisions about it."""
+"""`levity-trio review`, `correct` and `close`: what waits for a person, and the decisions about sessions."""
 
 from __future__ import annotations
 
@@ -222,3 +222,53 @@ def make(operator: Operator, message: int, **fields: object) -> int:
 def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> int:
     """Resolve a message, or a review, that affects no bill."""
     return decide(operator, "reviews" if is_review else "set-aside", str(message), "dismiss", **fields)
+
+
+# Correct
+
+
+CORRECT_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio correct 1000017 --kwh 3.5 --reason "read at its display"
+  levity-trio correct 1000017 --stop-kwh 43.5 --reason "digits swapped"
+  levity-trio correct 1000017 --card 04A1B2C3 --reason "Anna's, she says"
+"""
+
+
+@command("correct", epilog=CORRECT_EXAMPLES)
+@SESSION
+@energy("figure_kwh", "--kwh", "The energy, if it is not the difference of the registers.")
+@energy("meter_start_kwh", "--start-kwh", "The register at its start.")
+@energy("meter_stop_kwh", "--stop-kwh", "The register at its end.")
+@click.option("--start-time", metavar="TIME", help="When it began, for the bill, as 2026-03-01T12:00 at the site.")
+@click.option("--stop-time", metavar="TIME", help="When it ended, for the bill, likewise.")
+@renamed("id_tag", "--card", "--id-tag", "The card, if none is known.")
+@REASON
+@EVENT
+def correct(operator: Operator, transaction: int, **fields: object) -> int:
+    """Set the energy of an ended session. What stood before is kept."""
+    return decide(operator, "transactions", str(transaction), "correct", **fields)
+
+
+# Close
+
+
+CLOSE_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio close 1000017 --reason "the charger was taken down"
+  levity-trio close 1000017 --stop-time 2026-03-01T13:00 \\
+      --stop-kwh 43.5 --reason "read at its display"
+"""
+
+
+@command("close", epilog=CLOSE_EXAMPLES)
+@SESSION
+@click.option("--stop-time", metavar="TIME", help="When it ended, as 2026-03-01T13:00 at the site.  [default: now]")
+@energy("meter_stop_kwh", "--stop-kwh", "The register at its end; the figure is then corrected.")
+@REASON
+@EVENT
+def close(operator: Operator, transaction: int, **fields: object) -> int:
+    """Close an open session. Its charger's own stop still wins."""
+    return decide(operator, "transactions", str(transaction), "close", **fields)

@@ -1,4 +1,4 @@
-"""`levity-trio sessions`: lists charging sessions, or sums them by month, charger or card."""
+"""`levity-trio sessions` and `explain`: charging sessions, their sums by month, charger or card, and all about one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.states import BillState
-from levity_trio.cli.declaring import OF_CHARGER, Words, limit, renamed
+from levity_trio.cli.declaring import OF_CHARGER, SESSION, Words, limit, renamed
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import local_second, none_yet, say
+from levity_trio.cli.terminal import cell, local_second, none_yet, say
 from levity_trio.documents.cells import inert
 
 COLUMNS: Final[tuple[str, ...]] = (
@@ -144,3 +144,28 @@ def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows({name: inert(value) for name, value in row.items()} for row in rows)
     say(text.getvalue(), ends_line=False)
+
+
+# Explain
+
+
+EXPLAIN_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio explain 1000017
+"""
+
+
+@command("explain", epilog=EXPLAIN_EXAMPLES)
+@SESSION
+def explain(operator: Operator, transaction: int) -> None:
+    """Show how the energy of a session was found, and how its bill came about.
+
+    Each message, each candidate and each doubt; then whose it is and why, the
+    tariff, the arithmetic of each line, statements and corrections. Of one that
+    is not billed: why not, and what to do.
+    """
+    explained = operator.get("transactions", str(transaction), "explain")
+    if not operator.is_told(explained):
+        for line in explained["lines"]:
+            say(cell(line))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.chargers import NO_CHARGER
+from levity_trio.cli.charger import NO_CHARGER
 from levity_trio.cli.declaring import WIDE
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import say, show_table

@@ -234,9 +234,9 @@ def _short(stamp: object) -> str:
     at, now = (in_zone(moment, zone()) for moment in (datetime.fromisoformat(str(stamp)), datetime.now(UTC)))
     if at.date() == now.date():
         return f"{at:%H:%M}"
-    is_this_year = at.year == now.year
-    day = short_day(at.date(), has_year=not is_this_year)
-    return f"{day} {at:%H:%M}" if is_this_year else day
+    is_day = at.year != now.year or (at.hour, at.minute) == (0, 0)
+    day = short_day(at.date(), has_year=is_day)
+    return day if is_day else f"{day} {at:%H:%M}"
 
 
 def show_below(columns: Sequence[str], records: Iterable[Mapping[str, Any]], title: str = "") -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
-from keyword import iskeyword
 
 import click
 import pytest
 
-from levity_trio.cli import COMMANDS, main
+from levity_trio.cli import COMMANDS, command_of, main
 from levity_trio.cli.declaring import examples_of
 
 COLUMNS = 80
@@ -19,8 +17,7 @@ INNER = ("locations", "vehicles")
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
     for name in COMMANDS:
-        own = name.replace("-", "_") + "_" * iskeyword(name)
-        yield from walk(getattr(import_module(f"levity_trio.cli.{own}"), own), (name,))
+        yield from walk(command_of(name), (name,))
 
 
 def walk(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio import manual
 from levity_trio.cli import COMMANDS, main
-from levity_trio.cli.correct import correct
+from levity_trio.cli.review import correct
 
 COLUMNS = 80
 
