@@ -113,7 +113,7 @@ def list_groups(operator: Operator, charger: str | None, cause: str | None) -> N
     if charger is None or cause is None:
         operator.show_page(GROUPED, operator.get("review", "groups"), _group, empty="no session is in doubt")
         return
-    found = operator.get("chargers", charger, "review-groups", cause)
+    found = operator.get("review", "groups", charger, cause)
     if operator.is_json:
         operator.record(found)
         return
@@ -153,7 +153,7 @@ def _previewed(one: Mapping[str, Any]) -> dict[str, object]:
 @REASON
 def settle(operator: Operator, charger: str, cause: str, reason: str, *, as_reported: bool) -> int:
     """Settle all sessions of a group, each with the figure that `review groups` shows; 100 at most."""
-    shown = operator.get("chargers", charger, "review-groups", cause)["data"]
+    shown = operator.get("review", "groups", charger, cause)["data"]
     if not shown:
         say("no session waits for this reason")
         return 0
@@ -165,9 +165,7 @@ def settle(operator: Operator, charger: str, cause: str, reason: str, *, as_repo
         }
         for one in shown
     ]
-    done = operator.post(
-        "chargers", charger, "review-groups", cause, "decide", body={"reason": reason, "sessions": sessions}
-    )
+    done = operator.post("review", "groups", charger, cause, "decide", body={"reason": reason, "sessions": sessions})
     if operator.is_json:
         operator.record(done)
     else:

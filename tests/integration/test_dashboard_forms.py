@@ -32,7 +32,10 @@ NEEDED = {"remote-stop": {"transactionId": "5"}, "get-diagnostics": {"location":
 """What the server would otherwise find: there is neither a session nor a place for files."""
 LAST = ("Reset", "SignedUpdateFirmware", "UpdateFirmware")
 """After these a charger is away for a while."""
-IN_PATHS = {"tag": "TAG", "month": "2026-01", "name": "name", "connector": "1", "reading": "1", "number": "1"}
+IN_PATHS = {"tag": "TAG", "month": "2026-01", "name": "name", "connector": "1", "reading": "1", "number": "1"} | {
+    "charger": "CP-1",
+    "cause": "too_fast",
+}
 
 
 @pytest.fixture(scope="module")

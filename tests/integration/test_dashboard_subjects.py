@@ -64,8 +64,14 @@ def test_who_corrects_a_session_sees_which_and_is_refused_what_is_impossible(ser
     assert "Energy (kWh) : No charger delivers 99999.999 kWh" in page.words
     page = browser.send(page.form(path), figure_wh="-5")
     assert "Energy (kWh) : Give 0.000 kWh or more" in page.words
-    page = browser.send(page.form(path), figure_wh="2,001")
+    page = browser.press(page.form(path), "Show what changes", figure_wh="2,001")
+    assert "Then it has 2.001 kWh" in page.words
+    assert page.form(path).values["figure_wh"] == "2,001"
+    assert server.query("SELECT energy_delivered FROM tx WHERE id = ?", number) == [(13275,)]
+    before = server.query("SELECT start_time, stop_time FROM tx WHERE id = ?", number)
+    page = browser.send(page.form(path))
     assert page.status == 200
+    assert server.query("SELECT start_time, stop_time FROM tx WHERE id = ?", number) == before
     assert server.query("SELECT energy_delivered FROM tx WHERE id = ?", number) == [(2001,)]
 
 

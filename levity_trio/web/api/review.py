@@ -13,19 +13,26 @@ from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 
 from msgspec import Meta
 
+from levity_trio.billing.states import BillState
 from levity_trio.charger.exchange import Unreadable, read_again
+from levity_trio.records import record
+from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.cases.transaction import Known
+from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import transactions as stored
+from levity_trio.store.reads.bill.reading import bill_of, kind_of
+from levity_trio.store.reads.bill.shape import Bill
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.review_queue import Counts, ReviewItem, counts, message, to_review
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.origin import StopWithData
 from levity_trio.store.writes.transactions import decisions, waiting
-from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
+from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, Foreseen, correct
 from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.waiting import Made
+from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import WATT_HOURS, Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
@@ -135,8 +142,12 @@ async def confirm_transaction(request: Asked[None, ReviewBody]) -> Transaction:
 @ENDPOINTS.post("/api/admin/transactions/{id}/correct", Role.OPERATOR, *DECISION_PROBLEMS)
 async def correct_transaction(request: Asked[None, FigureBody]) -> Transaction:
     """Set the figure of a transaction"""
+    return await _decided(request, correct, request.number(), _correction(request))
+
+
+def _correction(request: Asked[None, FigureBody]) -> Correction:
     body = request.body
-    correction = Correction(
+    return Correction(
         figure_wh=body.figure_wh,
         meter_start=body.meter_start_wh,
         meter_stop=body.meter_stop_wh,
@@ -144,7 +155,59 @@ async def correct_transaction(request: Asked[None, FigureBody]) -> Transaction:
         stop_time=_time(request, body.stop_time, "stop_time"),
         id_tag=body.id_tag,
     )
-    return await _decided(request, correct, request.number(), correction)
+
+
+@record
+class CorrectionPreview:
+    """What a correction would make of a transaction, and of its bill. `amount` is its new price in minor units of
+    `currency` (null: it has none, and `words` say why), `billed_amount` what closed statements have of it (null: none
+    has it). Where one has, the household's next statement corrects the difference."""
+
+    energy_wh: int
+    start_time: str
+    stop_time: str | None
+    account: int | None
+    currency: str | None
+    prices: str | None
+    amount: int | None
+    billed_amount: int | None
+    words: str | None
+
+
+@ENDPOINTS.post("/api/admin/transactions/{id}/correct/preview", Role.OPERATOR, *DECISION_PROBLEMS)
+async def preview_correction(request: Asked[None, FigureBody]) -> CorrectionPreview:
+    """Show what a correction would change; nothing is changed"""
+    number, billed_by = request.number(), rule(request)
+    bill = await request.find(partial(_bill, number=number, rule=billed_by), f"transaction {number}")
+    try:
+        await decide(request, decisions.foresee, number, _correction(request), billed_by)
+    except Foreseen as foreseen:
+        return _foreseen(foreseen.tx, foreseen.priced, bill)
+    raise AssertionError("what was foreseen was kept")
+
+
+def _bill(db: Database, number: int, rule: Rule) -> Bill | None:
+    db.execute("BEGIN")
+    try:
+        return bill_of(db, number, rule)
+    except LookupError:
+        return None
+
+
+def _foreseen(tx: Known, priced: Priced, bill: Bill) -> CorrectionPreview:
+    versions = None if bill.state == BillState.BILLED_ELSEWHERE else priced.versions
+    currency, prices = (None, None) if versions is None else kind_of(versions)
+    return CorrectionPreview(
+        energy_wh=tx.energy_delivered or 0,
+        start_time=tx.start_time,
+        stop_time=tx.stop_time,
+        account=priced.account,
+        currency=None if currency is None else currency.code,
+        prices=prices,
+        amount=None if currency is None else priced.position.amount,
+        billed_amount=bill.billed_amount,
+        words=priced.words,
+    )
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/close", Role.OPERATOR, *DECISION_PROBLEMS)

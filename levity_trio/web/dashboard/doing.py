@@ -38,17 +38,20 @@ from levity_trio.web.dashboard.fields import (
     MONEY,
     MORE_ROWS,
     QUERY,
+    WHICH,
     Field,
     Unreadable,
     body_of,
     every,
     fields_of,
     filled,
+    in_order,
     last_name,
     leaves,
     query_of,
     texts,
     with_rows,
+    with_twice,
 )
 from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask, hand_on
 from levity_trio.web.dashboard.money import money
@@ -66,6 +69,8 @@ from levity_trio.web.problems import MEDIA_TYPE as PROBLEM
 BEFORE: Final = "before:"
 """Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""
 FORM_VALUE, TARGET, NEXT, KEY, FILE, MORE = (*("form-value", "form-target", "next", "form-key", "file", "more-rows"),)
+PREVIEW: Final = "preview"
+"""The name of the button that shows what a form would do."""
 COURSE: Final = "?command={id}"
 """At the end of where a form goes next: that page shows the course of the command that the form made."""
 FOREIGN: Final = N_("this form is of another log-in, or of another site; nothing was done. Send it again")
@@ -117,9 +122,13 @@ class Form:
         return OF_DRIVERS if self.view.caller.role is Role.DRIVER else TOPICS.get(self.endpoint.group, "")
 
     async def show(
-        self, entered: Mapping[str, str], problems: Mapping[str, str], status: int = HTTPStatus.OK
+        self,
+        entered: Mapping[str, str],
+        problems: Mapping[str, str],
+        status: int = HTTPStatus.OK,
+        foreseen: Mapping[str, Any] | None = None,
     ) -> Response:
-        """Return the form with these values."""
+        """Return the form with these values. `foreseen` is what sending it would do, if somebody asked."""
         problems = {name: capital(words) for name, words in problems.items()}
         values = {**await self._present(), **entered}
         offers = Offers(self.view, self.endpoint, self.desk)
@@ -127,8 +136,9 @@ class Form:
         task = self.task
         spare, least = (MORE_ROWS, LEAST_ROWS) if task is None else (task.rows // 2, task.rows)
         rows = with_rows(self.fields, values, spare if MORE in entered else 0, least)
-        fields = await offers.fill(filled(rows, values, problems), values, around)
+        fields = with_twice(await offers.fill(filled(rows, values, problems), values, around), self.desk.zone)
         shown = {
+            "foreseen": foreseen,
             "form": self,
             "around": around,
             "subject": await subject_of(self.view, self.endpoint),
@@ -169,8 +179,10 @@ class Form:
         meant = content.get(TARGET)
         return meant is None or unquote(str(meant)) == unquote(self.target)
 
-    async def _present(self) -> dict[str, str]:
+    async def _present(self) -> Mapping[str, str]:
         """Return what is to be changed, as the form shows it."""
+        if self.task is not None and self.task.present is not None:
+            return await self.task.present(self.view)
         present = self.view.api.endpoints.get(("GET", self.endpoint.path))
         is_shown = self.endpoint.method in ("PUT", "PATCH") and not isinstance(self.endpoint.body, StreamedBody)
         if present is None or not is_shown:
@@ -181,12 +193,12 @@ class Form:
             return {}
         return texts(self.fields, content, self.desk.zone)
 
-    async def send(self, form: FormData) -> Reply:
-        """Send the request. Raises Unreadable."""
+    async def send(self, form: FormData, below: str = "") -> Reply:
+        """Send the request, or the one below it. Raises Unreadable."""
         entered = given_in(form)
         question = Question(
             method=self.endpoint.method,
-            path=self.path,
+            path=f"{self.path}{below}",
             query=query_of(self.fields, entered),
             headers={"prefer": "respond-async", "idempotency-key": entered.get(KEY) or token_hex(KEY_BYTES)},
             **await self._body(form, entered),
@@ -199,7 +211,8 @@ class Form:
         if isinstance(self.endpoint.body, StreamedBody):
             return {"receive": _receive(form.get(FILE))}
         fields = with_rows(self.fields, entered)
-        made = body_of(fields, self._changed(entered), self.desk.zone, await self._currency(entered))
+        given = in_order(fields, {**_choices_in(entered), **self._changed(entered)}, self.desk.zone)
+        made = body_of(fields, given, self.desk.zone, await self._currency(entered))
         return {"body": orjson.dumps(made | self._emptied(entered))}
 
     async def _currency(self, entered: Mapping[str, str]) -> str:
@@ -228,10 +241,15 @@ class Form:
         return lambda minor: money(minor, currency)
 
     def _changed(self, entered: Mapping[str, str]) -> Mapping[str, str]:
-        """Return what is sent: of a PATCH only what differs from what the form showed at first."""
-        if self.endpoint.method != "PATCH":
+        """Return what is sent: of a PATCH and of a task only what differs from what the form showed at first."""
+        if self.endpoint.method != "PATCH" and (self.task is None or self.task.present is None):
             return entered
-        return {name: text for name, text in entered.items() if text.strip() != entered.get(BEFORE + name, "").strip()}
+        return {name: text for name, text in entered.items() if self._is_changed(name, entered)}
+
+    @staticmethod
+    def _is_changed(name: str, entered: Mapping[str, str]) -> bool:
+        names = (name, f"{name}{WHICH}")
+        return any(entered.get(one, "").strip() != entered.get(BEFORE + one, "").strip() for one in names)
 
     def _emptied(self, entered: Mapping[str, str]) -> dict[str, None]:
         """Return the fields that a PATCH empties."""
@@ -239,6 +257,11 @@ class Form:
             return {}
         names = [one.name for one in leaves(self.fields) if not one.name.startswith(QUERY)]
         return {name: None for name in names if not entered.get(name, "").strip() and entered.get(BEFORE + name, "")}
+
+
+def _choices_in(entered: Mapping[str, str]) -> dict[str, str]:
+    """Return which of two equal times is meant, by the names of these choices."""
+    return {name: text for name, text in entered.items() if name.endswith(WHICH)}
 
 
 def given_in(form: FormData) -> dict[str, str]:
@@ -269,13 +292,16 @@ async def perform(form: Form, request: Request) -> Response:
 async def _send(form: Form, request: Request, content: FormData) -> Response:
     """Send what was filled in, and return what follows."""
     try:
+        if form.task is not None and form.task.preview and PREVIEW in content:
+            foreseen = (await form.send(content, form.task.preview)).content
+            return await form.show(_without_value(content), {}, foreseen=foreseen)
         reply = await form.send(content)
         return await _after(form, request, content, reply)
     except Unreadable as error:
         return await form.show(_without_value(content), {error.name: str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY)
     except Refused as found:
         refused = await explained(form.view, form.endpoint, found)
-        if content.get(BACK) and refused.status in DECIDED:
+        if content.get(BACK) and refused.status in DECIDED and PREVIEW not in content:
             return _back(form, request, content, refused)
         if next_of(content).endswith(COURSE):
             form.desk.leave_notes(request, [Note("problem", refused.sentence)])

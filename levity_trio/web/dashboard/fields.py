@@ -132,8 +132,14 @@ class Field:
     problem: str = ""
     offered: tuple[Offer, ...] = ()
     """Values that are known to make sense, for people to choose from."""
+    twice: tuple[Offer, ...] = ()
+    """For a time that a change of the clock repeats: which of both it can be."""
     is_listed: bool = False
     """Whether these are all values that there are, so that one of them is chosen by its words."""
+
+    def asked(self, label: str, words: str = "") -> Field:
+        """Return the field as a page of a task asks for it."""
+        return replace(self, label=label, help=f"{words} {self.help}".strip(), is_required=True)
 
 
 def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:
@@ -401,6 +407,54 @@ def query_of(fields: tuple[Field, ...], values: Mapping[str, str]) -> dict[str, 
 
 
 # One field
+
+
+WHICH: Final = "~which"
+"""Ends the name of the field that says which of two equal times is meant."""
+
+
+def with_twice(fields: tuple[Field, ...], zone: tzinfo) -> tuple[Field, ...]:
+    """Return the fields; those with a time that a change of the clock repeats say which of both it can be."""
+    return tuple(
+        replace(one, twice=_twice(one.value, zone) if one.kind == TIME else (), inner=with_twice(one.inner, zone))
+        for one in fields
+    )
+
+
+def _twice(text: str, zone: tzinfo) -> tuple[Offer, ...]:
+    both = _both(text, zone)
+    words = (N_("the first time (%(zone)s)"), N_("the second time (%(zone)s)"))
+    if both is None or (both[0].utcoffset() or timedelta()) <= (both[1].utcoffset() or timedelta()):
+        return ()
+    return tuple(
+        Offer(str(number), _(told, zone=at.tzname())) for number, (told, at) in enumerate(zip(words, both, strict=True))
+    )
+
+
+def _both(text: str, zone: tzinfo) -> tuple[datetime, datetime] | None:
+    """Return the two moments that a local time may mean, mostly the same; None for what is no local time."""
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if local.tzinfo is not None else (local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1))
+
+
+def in_order(fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo) -> Mapping[str, str]:
+    """Return what was filled in, local times that a change of the clock repeats with their offset. Raises Unreadable
+    if it does not say which of both is meant, or for one that the clock left out."""
+    made = dict(values)
+    for name in (one.name for one in leaves(fields) if one.kind == TIME and values.get(one.name, "").strip()):
+        first, second = _both(values[name].strip(), zone) or (None, None)
+        if first is None or second is None or first.utcoffset() == second.utcoffset():
+            continue
+        if (first.utcoffset() or timedelta()) < (second.utcoffset() or timedelta()):
+            raise Unreadable(name, _("the clock was put forward, so there is no such time on that day"))
+        which = values.get(f"{name}{WHICH}", "")
+        if which not in ("0", "1"):
+            raise Unreadable(name, _("the clock was put back, so this time came twice: choose which"))
+        made[name] = (second if which == "1" else first).isoformat()
+    return made
 
 
 def _content_at(content: Any, name: str) -> Any:

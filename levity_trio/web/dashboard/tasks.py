@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, tzinfo
 from typing import Any, Final
 from urllib.parse import quote
 
 from levity_trio.records import record
+from levity_trio.web.dashboard.fields import WHICH
+from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers
+from levity_trio.web.dashboard.shapes import moment, typed_kwh
+from levity_trio.wire.times import in_zone
 
 HOUSEHOLDS, MOVE_INS = "/api/admin/households", "/api/admin/move-ins"
 MOVE_OUT: Final = "/api/admin/accounts/{id}/move-out"
+SESSION: Final = "/api/admin/transactions/{id}"
 CARDS: Final = "/accounts/cards"
 """The page of unknown cards, whose live part other pages show, too."""
 ROWS: Final = 16
@@ -22,11 +27,17 @@ Values = Mapping[str, Any]
 
 @record(kw_only=False)
 class Task:
-    """The page of a form: its template, what it reads beside, and how many rows it shows at least."""
+    """The page of a form: its template, what it reads beside, and how many rows it shows at least.
+
+    `present` returns what its fields have at first; those that are left so are not sent. `preview` ends the path of the
+    request that says what sending it would change.
+    """
 
     template: str
     read: Callable[[View, Values], Awaitable[Values]]
     rows: int = ROWS
+    present: Callable[[View], Awaitable[Mapping[str, str]]] | None = None
+    preview: str = ""
 
 
 async def unknown_cards(view: View, _changed: Changed = None) -> Sequence[Part]:
@@ -58,10 +69,43 @@ def _day_after(text: str) -> str | None:
         return None
 
 
+# Correct a session
+
+
+async def _as_it_is(view: View) -> Mapping[str, str]:
+    """Return a session as the fields of a correction show it, none for one that is not there."""
+    try:
+        session = await view.get(SESSION.format(**view.path))
+    except Refused:
+        return {}
+    energy = {} if session["energy_wh"] is None else {"figure_wh": typed_kwh(session["energy_wh"])}
+    return {**energy, **_times(session, view.api.zone)}
+
+
+def _times(session: Values, zone: tzinfo) -> Mapping[str, str]:
+    """Return its times as fields show them, and which of both each is if a change of the clock repeats it."""
+    shown = dict[str, str]()
+    for name in ("start_time", "stop_time"):
+        if session[name] is None:
+            continue
+        at = in_zone(moment(session[name]), zone)
+        shown[name] = f"{at:%Y-%m-%dT%H:%M:%S}"
+        if at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset():
+            shown[f"{name}{WHICH}"] = str(at.fold)
+    return shown
+
+
+async def _correction(view: View, _entered: Values) -> Values:
+    session = await view.get(SESSION.format(**view.path))
+    told = await view.get(f"{SESSION.format(**view.path)}/explain", weighed=False)
+    return {"session": session, "bill": told["bill"], "kept": _times(session, view.api.zone)}
+
+
 TASKS: Final[Mapping[tuple[str, str], Task]] = {
     ("POST", HOUSEHOLDS): Task("tasks/households.html", _with_cards),
     ("POST", MOVE_INS): Task("tasks/move_in.html", _with_cards),
     ("POST", MOVE_OUT): Task("tasks/move_out.html", _leaving),
+    ("POST", f"{SESSION}/correct"): Task("tasks/correct.html", _correction, present=_as_it_is, preview="/preview"),
 }
 
 

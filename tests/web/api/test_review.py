@@ -103,7 +103,7 @@ async def test_a_page_that_does_not_exist_is_a_problem(site: Site) -> None:
 
 
 def test_each_answer_has_an_endpoint() -> None:
-    paths = {one.path for one in review.ENDPOINTS if one.method == "POST"}
+    paths = {one.path for one in review.ENDPOINTS if one.method == "POST" and not one.path.endswith("/preview")}
     offered = {
         *(("transactions", answer) for state in State for answer in about_transaction(state, ())),
         *(("set-aside", answer) for answer in about_message("StopTransaction", has_transaction=False)),
@@ -251,3 +251,16 @@ async def test_a_confirmation_after_a_correction_that_was_not_seen(site: Site, s
     problem = await refused(site, "transactions/{id}/confirm", number, event=item["event"])
     assert (problem.status, problem.code) == (409, "already_decided")
     assert (await decide(site, "transactions/{id}/confirm", number))["energy_wh"] == 3000
+
+
+# What a correction changes
+
+
+async def test_a_preview_of_a_correction_keeps_nothing(site: Site, station: Station) -> None:
+    number = doubtful(station)
+    before = site.books.rows("SELECT * FROM tx"), site.books.count("tx_event"), site.books.count("event")
+    shown = await decide(site, "transactions/{id}/correct/preview", number, figure_wh=3000)
+    assert (shown["energy_wh"], shown["energy_kwh"], shown["amount"], shown["billed_amount"]) == (3000, 3.0, None, None)
+    assert (site.books.rows("SELECT * FROM tx"), site.books.count("tx_event"), site.books.count("event")) == before
+    problem = await refused(site, "transactions/{id}/correct/preview", number, figure_wh=10**9)
+    assert problem.code == "invalid"

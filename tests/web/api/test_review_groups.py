@@ -35,11 +35,13 @@ def doubtful(station: Station, times: int, tag: str = "TAG") -> list[int]:
 
 
 async def group(site: Site, cause: str = CAUSE) -> Any:
-    return await site.call(endpoint("get_group"), id="CP-1", cause=cause)
+    return await site.call(endpoint("get_group"), charger="CP-1", cause=cause)
 
 
 async def decide(site: Site, seen: list[dict[str, Any]]) -> Any:
-    return await site.call(endpoint("decide_group"), body={"reason": WHY, "sessions": seen}, id="CP-1", cause=CAUSE)
+    return await site.call(
+        endpoint("decide_group"), body={"reason": WHY, "sessions": seen}, charger="CP-1", cause=CAUSE
+    )
 
 
 def as_shown(shown: Any) -> list[dict[str, Any]]:
@@ -126,7 +128,7 @@ async def test_a_transaction_given_twice_is_refused(site: Site, station: Station
 @pytest.mark.usefixtures("station")
 async def test_what_is_no_group(site: Site, charger: str, cause: str) -> None:
     with pytest.raises(Problem) as caught:
-        await site.call(endpoint("get_group"), id=charger, cause=cause)
+        await site.call(endpoint("get_group"), charger=charger, cause=cause)
     assert caught.value.code == "not_found"
 
 

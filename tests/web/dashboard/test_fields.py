@@ -23,11 +23,13 @@ from levity_trio.web.dashboard.fields import (
     body_of,
     fields_of,
     filled,
+    in_order,
     label_of,
     leaves,
     query_of,
     texts,
     with_rows,
+    with_twice,
 )
 from levity_trio.web.dashboard.templating import Templates
 
@@ -269,3 +271,30 @@ def test_a_tariff_is_typed_as_code_and_begins_with_an_example() -> None:
     html = str(shown.get_template("macros.html").module.field(toml))  # type: ignore[attr-defined]
     assert ">The tariff as TOML</label>" in html
     assert 'rows="16" class="code" placeholder="# One price' in html
+
+
+# An hour that a change of the clock repeats or leaves out
+
+TWICE = "2026-10-25T02:30:00"
+
+
+@pytest.mark.parametrize(("which", "meant"), [("0", "2026-10-25T00:30:00"), ("1", "2026-10-25T01:30:00")])
+def test_of_a_time_that_comes_twice_one_is_chosen(which: str, meant: str) -> None:
+    fields = fields_of(CORRECT)
+    entered = in_order(fields, {"start_time": TWICE, "start_time~which": which}, BERLIN)
+    assert body_of(fields, entered, BERLIN, "EUR")["start_time"].startswith(meant)
+
+
+def test_a_time_that_comes_twice_says_which_it_can_be() -> None:
+    shown = with_twice(filled(fields_of(CORRECT), {"start_time": TWICE, "stop_time": "2026-10-25T03:30"}, {}), BERLIN)
+    found = {one.name: [offer.words for offer in one.twice] for one in shown}
+    assert found["start_time"] == ["the first time (CEST)", "the second time (CET)"]
+    assert found["stop_time"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(TWICE, "came twice: choose which"), ("2026-03-29T02:30", "there is no such time on that day")]
+)
+def test_a_time_that_is_not_clear_is_asked_again(text: str, words: str) -> None:
+    with pytest.raises(Unreadable, match=words):
+        in_order(fields_of(CORRECT), {"start_time": text}, BERLIN)

@@ -187,7 +187,7 @@ class TestGroups:
     async def test_its_page_sends_what_it_shows(self, site: Site, station: Station) -> None:
         numbers = several(station, 3)
         page = await Opening(site, Role.OPERATOR).open(GROUP, charger="CP-1", cause="closed_by_system")
-        form = page.form("/review-groups/")
+        form = page.form("/review/groups/")
         sent = [
             [form.values[f"sessions[{place}].{name}"] for name in ("transaction", "figure_wh")] for place in range(3)
         ]

@@ -116,7 +116,7 @@ def _price(reasons: Reasoned) -> BillPrice | None:
     priced = reasons.priced
     if priced.versions is None:
         return None
-    position, currency, prices = priced.position, *_kind_of(priced.versions)
+    position, currency, prices = priced.position, *kind_of(priced.versions)
     return BillPrice(
         energy_wh=position.energy_wh,
         amount=position.amount,
@@ -135,7 +135,7 @@ def _tax(one: TaxSum) -> BillTax:
     return BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross)
 
 
-def _kind_of(versions: Versions) -> tuple[Currency, str]:
+def kind_of(versions: Versions) -> tuple[Currency, str]:
     version = next(iter(versions))
     return version.currency, "gross" if version.are_gross else "net"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
 
@@ -25,6 +25,7 @@ from levity_trio.charging.sent.readings import HIGHEST_WH
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
 from levity_trio.records import record
+from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.cases.case import case_of
 from levity_trio.store.cases.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
 from levity_trio.store.cases.transaction import Known, by_our_clock, known
@@ -334,6 +335,20 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
     compare_neighbours(db, decision.origin(tx.charger), tx.id)
     return load(db, tx.id)
+
+
+class Foreseen(Exception):
+    """What a correction would make of a transaction and of its price. It is raised so that nothing of it is kept."""
+
+    def __init__(self, tx: Known, priced: Priced) -> None:
+        super().__init__(tx.id)
+        self.tx, self.priced = tx, priced
+
+
+def foresee(db: UnitOfWork, transaction: int, correction: Correction, rule: Rule, decision: Decision) -> NoReturn:
+    """Correct a transaction and take it back. Raises Foreseen, or DecisionRefused as the correction would."""
+    tx = correct(db, transaction, correction, decision)
+    raise Foreseen(tx, Pricer(db.rows, rule).price((tx.id,))[tx.id])
 
 
 def _is_repeated(db: UnitOfWork, tx: Known, decision: Decision, after: dict[str, Any]) -> bool:

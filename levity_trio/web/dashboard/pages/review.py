@@ -341,7 +341,7 @@ class Next:
 
 async def _read_group(view: View) -> Mapping[str, Any]:
     charger, cause = view.path["charger"], view.path["cause"]
-    group = await view.get(f"/api/admin/chargers/{quote(charger, safe='')}/review-groups/{cause}")
+    group = await view.get(f"{GROUPS}/{charger}/{cause}")
     choices = _choices(group["data"])
     take = view.query.get("take", "")
     chosen = take if take in {one.name for one in choices} else ""
