@@ -16,6 +16,8 @@ from typing import Final
 import pytest
 
 from levity_trio.store.billing.rows import lines_of
+from levity_trio.store.reads.bill.own import OwnBill
+from levity_trio.store.reads.bill.shape import BillPrice
 from levity_trio.store.reads.costs import DriversCost
 from levity_trio.store.reads.driving import Household
 from levity_trio.store.reads.mine import DriversSession, DriversState, transaction
@@ -208,7 +210,7 @@ def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller
     assert statement.keys() == {number for (number,) in books.rows(IN_MARCH)}
     told = {number: costs(seen) for number, seen in driver.seen.items()}
     assert {made[number]: (told[number], says) for number, says in statement.items() if told[number] != says} == {}
-    lines = [line for seen in driver.seen.values() if seen.bill.price for line in seen.bill.price.lines]
+    lines = [line for seen in driver.seen.values() for line in price_of(seen).lines]
     assert {line.kind for line in lines} == {"energy", "session fee", "blocking fee", "minimum", "maximum"}
     assert {line.tax_rate for line in lines} == {"19", "7"}
     assert {seen.state for seen in driver.seen.values()} == {DriversState.OPEN, DriversState.ENDED}
@@ -218,14 +220,25 @@ def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller
         assert now.cost is not None
         assert now.cost.statement is not None
         assert replace(now.cost, statement=None) == seen.cost
-        assert now.bill.changes == ()
+        assert bill_of(now).changes == ()
+
+
+def bill_of(seen: DriversSession) -> OwnBill:
+    assert seen.bill is not None
+    return seen.bill
+
+
+def price_of(seen: DriversSession) -> BillPrice:
+    price = bill_of(seen).price
+    assert price is not None
+    return price
 
 
 def costs(seen: DriversSession) -> tuple[int, list[int]]:
+    price = price_of(seen)
     assert seen.cost is not None
-    assert seen.bill.price is not None
-    assert sum(tax.gross for tax in seen.bill.price.taxes) == seen.cost.gross
-    return seen.cost.amount, [line.amount for line in seen.bill.price.lines]
+    assert sum(tax.gross for tax in price.taxes) == seen.cost.gross
+    return seen.cost.amount, [line.amount for line in price.lines]
 
 
 # What changes it later
@@ -244,10 +257,10 @@ def euros(cents: int, statement: int | None = None) -> DriversCost:
 def test_a_later_fact_changes_it_and_is_told(biller: Biller, seen: tuple[Driver, Station]) -> None:
     books, driver, number = biller.books, seen[0], charge(seen[1], 10_000)
     before = driver.look(number, ANNA)
-    assert (before.cost, before.bill.changes) == (euros(364), ())
+    assert (before.cost, bill_of(before).changes) == (euros(364), ())
     correct(books, number, 5_000)
     now = driver.look(number, ANNA)
-    (change,) = now.bill.changes
+    (change,) = bill_of(now).changes
     assert now.cost == euros(200)
     assert (change.kind, change.by, change.reason, change.energy_wh) == (
         "correct",
@@ -259,25 +272,25 @@ def test_a_later_fact_changes_it_and_is_told(biller: Biller, seen: tuple[Driver,
     biller.close("2026-03")
     correct(books, number, 6_000)
     late = driver.look(number, ANNA)
-    assert (late.cost, late.bill.pending) == (euros(200, 1), 32)
+    assert (late.cost, bill_of(late).pending) == (euros(200, 1), 32)
     month_is_over(books, 4)
     biller.close("2026-04")
     corrected = driver.look(number, ANNA)
-    assert (corrected.cost, corrected.bill.pending) == (euros(232, 1), 0)
-    positions = [(one.statement, one.corrects, one.amount) for one in corrected.bill.positions]
+    assert (corrected.cost, bill_of(corrected).pending) == (euros(232, 1), 0)
+    positions = [(one.statement, one.corrects, one.amount) for one in bill_of(corrected).positions]
     assert positions == [(1, None, 200), (2, 1, 32)]
 
 
 def test_a_tariff_that_was_entered_after_the_session_is_told(biller: Biller, seen: tuple[Driver, Station]) -> None:
     number = charge(seen[1], 10_000)
     biller.assign(biller.add(NET.replace('"Net"', '"Other"')), date(2026, 3, 1), ANNA)
-    assert [(one.kind, one.by) for one in seen[0].look(number, ANNA).bill.changes] == [("assignment", "cleo")]
+    assert [(one.kind, one.by) for one in bill_of(seen[0].look(number, ANNA)).changes] == [("assignment", "cleo")]
 
 
 def test_a_version_that_was_entered_after_the_session_is_told(biller: Biller, seen: tuple[Driver, Station]) -> None:
     number = charge(seen[1], 10_000)
     biller.add(HOUSE.format(since="2026-03-02", day="0.40", night="0.30", minimum="1.00"))
-    (change,) = seen[0].look(number, ANNA).bill.changes
+    (change,) = bill_of(seen[0].look(number, ANNA)).changes
     assert (change.kind, change.by) == ("tariff", "cleo")
     assert seen[0].seen[number].cost == euros(435)
 
@@ -285,12 +298,12 @@ def test_a_version_that_was_entered_after_the_session_is_told(biller: Biller, se
 def test_what_is_in_doubt_has_no_cost_until_somebody_decided(biller: Biller, seen: tuple[Driver, Station]) -> None:
     books, driver, number = biller.books, seen[0], charge(seen[1], 900_000)
     doubtful = driver.look(number, ANNA)
-    assert (doubtful.state, doubtful.cost, doubtful.bill.changes) == (DriversState.IN_REVIEW, None, ())
+    assert (doubtful.state, doubtful.cost, bill_of(doubtful).changes) == (DriversState.IN_REVIEW, None, ())
     books.run(decisions.confirm, number, Decision("cleo", "a truck", books.at))
     correct(books, number, 20_000)
     now = driver.look(number, ANNA)
     assert (now.state, now.energy_wh, now.cost) == (DriversState.ENDED, 20_000, euros(693))
-    assert [(one.kind, one.by, one.reason) for one in now.bill.changes] == [
+    assert [(one.kind, one.by, one.reason) for one in bill_of(now).changes] == [
         *(("confirm", "cleo", "a truck"), ("correct", "cleo", "read from its display")),
     ]
 
@@ -302,7 +315,7 @@ def test_others_read_nothing_of_it(biller: Biller, seen: tuple[Driver, Station])
     biller.close("2026-03")
     biller.house.give_by_hand(number, BEN)
     bens = driver.look(number, BEN)
-    assert (bens.bill.positions, bens.cost) == ((), euros(364))
+    assert (bill_of(bens).positions, bens.cost) == ((), euros(364))
 
 
 def test_after_the_stop_it_says_that_the_fee_goes_on_until_the_cable_is_out(
@@ -316,7 +329,7 @@ def test_after_the_stop_it_says_that_the_fee_goes_on_until_the_cable_is_out(
         station.status(status)
         found = driver.look(number, ANNA)
         assert found.cost is not None
-        costs.append((found.bill.goes_on, found.cost.amount))
+        costs.append((bill_of(found).goes_on, found.cost.amount))
         books.wait(30)
     assert costs == [(True, 269), (False, 269 + 374)]
 
@@ -333,9 +346,8 @@ def test_staying_costs_nothing_while_energy_may_still_flow(biller: Biller, seen:
 
     def stayed() -> int | None:
         """Return the minutes of staying that the driver sees."""
-        price = driver.look(number, ANNA).bill.price
-        assert price is not None
-        return next((line.quantity for line in price.lines if line.kind == "blocking fee"), None)
+        lines = price_of(driver.look(number, ANNA)).lines
+        return next((line.quantity for line in lines if line.kind == "blocking fee"), None)
 
     def tell(wh: int, power: int) -> int | None:
         books.wait(10)

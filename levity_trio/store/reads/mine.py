@@ -67,7 +67,7 @@ class DriversSession(DriversTransaction):
     tag."""
 
     card: str | None
-    bill: OwnBill
+    bill: OwnBill | None
 
 
 class Some(NamedTuple):
@@ -136,13 +136,15 @@ def _read(db: Database, household: Household, filters: Filters, limit: int, afte
             return found[:limit], cursor is not None
 
 
-def transaction(db: Database, household: Household, number: int, now: datetime) -> DriversSession | None:
-    """Return a session of a household, None for any other."""
+def transaction(
+    db: Database, household: Household, number: int, now: datetime, *, is_billed: bool = True
+) -> DriversSession | None:
+    """Return a session of a household, None for any other. Without its bill it costs less to read."""
     found = billed_transaction(db, number, household.rule)
     if found is None or household.account is None or found.account != household.account:
         return None
-    bill = own_bill(db, number, household.account, household.rule, now)
-    cost = cost_of(rows_of(db), household, number, bill)
+    bill = own_bill(db, number, household.account, household.rule, now) if is_billed else None
+    cost = None if bill is None else cost_of(rows_of(db), household, number, bill)
     shown = _one(found, cost, Prices(rows_of(db), household.rule, household.account, now))
     key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
     names = rows_of(db)(_CARD, (household.account, key))

@@ -51,6 +51,12 @@ class OwnQuery(Sent):
     limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
 
 
+class SessionQuery(Sent):
+    """Whether its bill is wanted, too; without it, its cost is null."""
+
+    bill: bool = True
+
+
 class Listing(msgspec.Struct, Generic[T]):
     """Sessions of a household, the newest first. `next` leads to older ones; it is null at the end."""
 
@@ -242,9 +248,9 @@ async def list_transactions(request: Asked[OwnQuery, None]) -> Listing[DriversTr
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
-async def get_transaction(request: Request) -> DriversSession:
+async def get_transaction(request: Asked[SessionQuery, None]) -> DriversSession:
     """Show a session of your household, and how its cost comes about"""
-    return await _own(request, partial(stored.transaction, now=request.api.now()))
+    return await _own(request, partial(stored.transaction, now=request.api.now(), is_billed=request.query.bill))
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.DRIVER, "not_found", "conflict", "invalid")

@@ -191,6 +191,16 @@ async def test_live_parts_are_those_of_the_page(yard: Yard) -> None:
             assert [*await opening.parts(CHARGER, changed, charger="CP-1")] == expected
 
 
+async def test_the_page_of_a_session_follows_its_charger_alone(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    number = Station(yard.books).start(1000, tag="ANNA")
+    opening = Opening(yard, yard.anna.caller)
+    for changed, count in ((None, 3), ({"CP-1"}, 3), ({""}, 3), ({"CP-2"}, 0)):
+        assert len([name for name in await opening.parts(SESSION, changed, id=number) if name != "reports"]) == count
+    without = await yard.anna.get(f"/transactions/{number}?bill=false")
+    assert (without["bill"], without["cost"], without["state"]) == (None, None, "open")
+
+
 async def test_without_chargers_it_says_so(yard: Yard) -> None:
     assert "There is no charger here yet" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
 

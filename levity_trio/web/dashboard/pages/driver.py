@@ -177,9 +177,10 @@ async def _read_session(view: View) -> Values:
 async def _live_session(view: View, changed: Changed) -> Sequence[Part]:
     if is_nobody(view):
         return []
-    one = await view.get(f"{OWN}/{view.path['id']}")
-    is_about = changed is EVERYTHING or not changed.isdisjoint({one["charger"], SITE})
-    return await _session_parts(view, one) if is_about else []
+    path = f"{OWN}/{view.path['id']}"
+    if changed is not EVERYTHING and changed.isdisjoint({(await view.get(path, bill=False))["charger"], SITE}):
+        return []
+    return await _session_parts(view, await view.get(path))
 
 
 async def _session_parts(view: View, session: Mapping[str, Any]) -> Sequence[Part]:
