@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, together
+from levity_trio.cli.limits import EVERYWHERE, LIMITS, set_limits, take_limits
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_file, show_results
@@ -38,6 +39,9 @@ CHANGE_EXAMPLES: Final = """\
 Examples:
   levity-trio card change 04A1B2C3 --name "Ben, flat 3"
   levity-trio card change 04A1B2C3 --expires "" --most ""
+  levity-trio card change 04A1B2C3 --only-at CP-1 --only-at CP-2
+  levity-trio card change 04A1B2C3 --anywhere --month-kwh 150
+  levity-trio card change 04A1B2C3 --everywhere
 
 An empty text empties the field.
 """
@@ -107,9 +111,14 @@ def add(operator: Operator, id_tag: str, *, blocked: bool, **fields: Any) -> Non
 @command("change", group=card, epilog=CHANGE_EXAMPLES)
 @_CARD
 @_FIELDS
+@LIMITS
+@EVERYWHERE
 def change(operator: Operator, id_tag: str, **fields: Any) -> None:
     """Change a card; what is not given stays."""
-    _say(operator, operator.patch("id-tags", id_tag, body=_body(**fields)))
+    if given := take_limits(fields):
+        set_limits(operator, "id-tags", id_tag, given=given)
+    if (body := _body(**fields)) or not given:
+        _say(operator, operator.patch("id-tags", id_tag, body=body))
 
 
 @command("block", group=card)

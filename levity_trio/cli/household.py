@@ -23,6 +23,7 @@ from levity_trio.cli.declaring import (
     renamed,
     together,
 )
+from levity_trio.cli.limits import LIMITS, set_limits, take_limits
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import confirm, counted, heading, local_words, none_yet, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, PATIENCE_SECONDS, download, send_file, show_file, show_results
@@ -215,12 +216,17 @@ def add(operator: Operator, **fields: Any) -> None:
 @HOUSEHOLD
 @click.option("--name", help="Its new name.")
 @_FIELDS
+@LIMITS
 def change(operator: Operator, named: str, **fields: Any) -> None:
     """Change a household; what is not given stays.
 
     An empty text empties the field.
     """
-    _say(operator, operator.patch("accounts", operator.number("accounts", named), body=changes(fields)))
+    number = operator.number("accounts", named)
+    if given := take_limits(fields):
+        set_limits(operator, "accounts", number, given=given)
+    if (body := changes(fields)) or not given:
+        _say(operator, operator.patch("accounts", number, body=body))
 
 
 @command("close", group=household)

@@ -105,7 +105,6 @@ def spaces(db: Database, now: str, charger: str | None) -> list[SpaceRow]:
 
 def limits_of(db: Database, what: str, key: str, now: str) -> Limits:
     """Return what holds for a tag, by its normal form, or for an account."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     history = [
         LimitRow(

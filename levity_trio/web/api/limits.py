@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from levity_trio.access.places import ACCOUNT, TAG
 from levity_trio.billing.ledger import LARGEST
+from levity_trio.store.engine.database import Database
 from levity_trio.store.places import UsageLimit
 from levity_trio.store.reads import accounts
 from levity_trio.store.reads import places as stored
@@ -113,4 +114,8 @@ async def _settled(request: Request, what: str, key: str, before: Limits) -> Lim
 
 
 async def _shown(request: Request, what: str, key: str) -> Limits:
-    return await request.read(partial(stored.limits_of, what=what, key=key, now=request.api.stamp()))
+    def read(db: Database) -> Limits:
+        db.execute("BEGIN")
+        return stored.limits_of(db, what, key, request.api.stamp())
+
+    return await request.read(read)

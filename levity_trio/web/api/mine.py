@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from levity_trio.access.places import ACCOUNT
+from levity_trio.access.places import TAG as CARD
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.documents.template import ENGLISH
@@ -23,6 +25,7 @@ from levity_trio.store.reads.driving import OwnTag, vehicles_of
 from levity_trio.store.reads.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
+from levity_trio.store.reads.places import Limits, limits_of
 from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
 from levity_trio.store.writes import own_names
 from levity_trio.web.api.bodies import Sent
@@ -92,6 +95,24 @@ class OwnNameBody(Sent, kw_only=True):
     """What your household calls it; null takes the name away. Others do not see it."""
 
     name: Annotated[str, Meta(max_length=LONGEST_NAME)] | None
+
+
+@record
+class DriversLimit:
+    """What the household (`card` null) or a tag may use in this month, and has used.
+
+    Money is in minor units of `currency`. `state` is near from four fifths on, or reached: then nothing new starts
+    until `until`.
+    """
+
+    card: str | None
+    month_wh: int | None
+    month_amount: int | None
+    used_wh: int
+    used_amount: int
+    currency: str | None
+    state: str | None
+    until: str | None
 
 
 @record
@@ -192,6 +213,33 @@ def _payment(found: Owing, owed: int) -> DriversPayment | None:
 async def list_tags(request: Request) -> ListPage[DriversTag]:
     """List the tags of your household, and whether they may charge"""
     return whole([_shown_tag(request, tag) for tag in await tags_of(request)])
+
+
+@ENDPOINTS.get(f"{ME}/limits", Role.DRIVER, "conflict")
+async def list_limits(request: Request) -> ListPage[DriversLimit]:
+    """Show what your household, and each of its tags, may use in this month, and has used"""
+    subjects: list[tuple[str, str, str | None]] = [(ACCOUNT, str(account_of(request)), None)]
+    subjects += [(CARD, tag.key, tag.own_name or tag.name or tag.id_tag) for tag in await tags_of(request)]
+
+    def read(db: Database) -> list[DriversLimit]:
+        db.execute("BEGIN")
+        found = [(name, limits_of(db, what, key, request.api.stamp())) for what, key, name in subjects]
+        return [_limit(name, one) for name, one in found if one.month_wh is not None or one.month_amount is not None]
+
+    return whole(await request.read(read))
+
+
+def _limit(card: str | None, limits: Limits) -> DriversLimit:
+    return DriversLimit(
+        card=card,
+        month_wh=limits.month_wh,
+        month_amount=limits.month_amount,
+        used_wh=limits.used_wh or 0,
+        used_amount=limits.used_amount or 0,
+        currency=limits.currency,
+        state=limits.state,
+        until=limits.until,
+    )
 
 
 def _shown_tag(request: Request, tag: OwnTag) -> DriversTag:

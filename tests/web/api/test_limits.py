@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pytest
 
 from levity_trio.access.tags import Policy
+from levity_trio.charger.wallets import Wallets
+from levity_trio.store.places import UsageLimit
 from levity_trio.store.reads.now.attention import Chargers, attention
 from levity_trio.store.reads.now.chargers import served
 from levity_trio.store.reads.places import load_places
 from levity_trio.store.reads.wallets import tags_owned_after
+from levity_trio.store.writes import limits as writes
 from levity_trio.store.writes import tags
+from levity_trio.store.writes.limits import TheMonth
 from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api import accounts, limits
 from levity_trio.web.api.endpoints import Endpoint
@@ -135,3 +140,33 @@ def _load(yard: Yard) -> None:
         index.wallets.load(tags_owned_after(db, 0, 100), [])
     with reading(yard.books) as db:
         index.places.load(*load_places(db))
+
+
+async def test_a_driver_reads_what_is_used_of_the_month(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    assert (await yard.anna.get("/limits"))["data"] == []
+    books = yard.books
+    books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), books.at, "cleo")
+    books.run(writes.assess, TheMonth.at(books.now, UTC), books.at)
+    books.connection.execute("UPDATE month_standing SET wh = 85000, warned_at = ?", (books.at,))
+    (found,) = (await yard.anna.get("/limits"))["data"]
+    assert (found["card"], found["used_kwh"], found["month_kwh"], found["state"]) == (None, 85, 100, "near")
+    assert (await yard.ben.get("/limits"))["data"] == []
+
+
+async def test_the_month_is_counted_by_the_task_of_wallets(yard: Yard) -> None:
+    """From its beginning, what comes later, and after a start of the server."""
+    await yard.add_tag("ANNA")
+    station = Station(yard.books, "CP-3")
+    yard.central.writer = yard.writer
+    for expected in (4000, 8000):
+        transaction = station.start(expected, 1, "ANNA")
+        yard.books.wait(60)
+        station.stop(transaction, expected + 4000)
+        yard.books.wait(1)
+        if expected == 4000:
+            yard.books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
+            wallets = Wallets(yard.central, yard.api.reader)
+        await wallets.look()
+        await Wallets(yard.central, yard.api.reader).look()
+        assert yard.books.rows("SELECT wh FROM month_standing") == [(expected,)]

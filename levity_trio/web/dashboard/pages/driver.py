@@ -51,7 +51,13 @@ async def _all(view: View) -> Sequence[Part]:
         Part(
             "places",
             "driver/places.html",
-            {"places": places, "price": _common_price(chargers), "tags": tags, "is_nobody": is_nobody(view)},
+            {
+                "places": places,
+                "price": _common_price(chargers),
+                "tags": tags,
+                "limits": await _limits(view),
+                "is_nobody": is_nobody(view),
+            },
         ),
     ]
 
@@ -135,6 +141,12 @@ async def _tags(view: View) -> Sequence[Mapping[str, Any]]:
     return [] if is_nobody(view) else [one for one in (await view.get("/api/me/tags"))["data"] if one["is_valid"]]
 
 
+async def _limits(view: View) -> Sequence[Mapping[str, Any]]:
+    """Return what the household and its cards may use in this month, where that is limited."""
+    found: Sequence[Mapping[str, Any]] = [] if is_nobody(view) else (await view.get("/api/me/limits"))["data"]
+    return found
+
+
 async def _curve(view: View, number: int) -> Any:
     """Return the small curve of a session, None if too little is known."""
     known = await view.get(f"{OWN}/{number}/curve")
@@ -204,7 +216,7 @@ async def _read_statements(view: View) -> Values:
 
 
 async def _read_me(view: View) -> Values:
-    of_own = ("tags", "vehicles")
+    of_own = ("tags", "vehicles", "limits")
     own = {name: [] if is_nobody(view) else (await view.get(f"/api/me/{name}"))["data"] for name in of_own}
     reports = None if is_nobody(view) else await _reports(view, "card")
     return {"is_nobody": is_nobody(view), "me": await view.get("/api/me"), "reports": reports, **own}

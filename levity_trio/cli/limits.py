@@ -1,0 +1,80 @@
+"""The options of limits, for cards and households: at which chargers they may charge, and how much in a month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from levity_trio.billing.ledger import exact_minor_units, typed_amount
+from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.billing.statement import Currency
+from levity_trio.cli.declaring import together
+from levity_trio.cli.operator import Operator
+from levity_trio.cli.terminal import say
+from levity_trio.config import ConfigError
+
+NAMES: Final = ("only_at", "anywhere", "month_kwh", "month_amount")
+LIMITS: Final = together(
+    click.option("--only-at", metavar="ID", multiple=True, help="A charger where it may charge, and at no other."),
+    click.option("--anywhere", is_flag=True, help="Wherever everybody may again."),
+    click.option("--month-kwh", metavar="KWH", help='How many kWh it may charge in a month; "" for any.'),
+    click.option("--month-amount", metavar="AMOUNT", help='What it may cost in a month; "" for any.'),
+)
+EVERYWHERE: Final = click.option(
+    "--everywhere/--not-everywhere", default=None, help="Also at spaces that are for one household only."
+)
+
+
+def take_limits(fields: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of limits out of the fields of a command; return those that were given."""
+    taken = {name: fields.pop(name, None) for name in (*NAMES, "everywhere")}
+    if not taken["anywhere"]:
+        del taken["anywhere"]
+    return {name: value for name, value in taken.items() if value not in (None, ())}
+
+
+def set_limits(operator: Operator, *path: str, given: Mapping[str, Any]) -> None:
+    """Change the limits at a path, those that were given; the rest stays. Raises ConfigError."""
+    before = operator.get(*path, "limits")
+    currency = CURRENCIES[before["currency"] or "EUR"]
+    body = {name: before[name] for name in ("chargers", "everywhere", "month_wh", "month_amount")} | _place(given)
+    for name, option in (("month_wh", "month_kwh"), ("month_amount", "month_amount")):
+        if option in given:
+            body[name] = _number(option, given[option], currency)
+    after = operator.put(*path, "limits", body={name: value for name, value in body.items() if value})
+    if not operator.is_json:
+        say(_words(after, currency))
+
+
+def _place(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given about where it may charge."""
+    if given.get("only_at"):
+        return {"chargers": list(given["only_at"]), "everywhere": False}
+    if given.get("anywhere"):
+        return {"chargers": None, "everywhere": given.get("everywhere", False)}
+    if given.get("everywhere"):
+        return {"chargers": None, "everywhere": True}
+    return {"everywhere": False} if "everywhere" in given else {}
+
+
+def _number(option: str, typed: str, currency: Currency) -> int | None:
+    """Return Wh, or minor units; None for no limit. Raises ConfigError."""
+    try:
+        if not typed:
+            return None
+        amount = typed_amount(typed)
+        return int(amount.scaleb(3)) if option == "month_kwh" else exact_minor_units(amount, currency)
+    except ValueError as wrong:
+        raise ConfigError(f"--{option.replace('_', '-')}: {wrong}") from None
+
+
+def _words(limits: Mapping[str, Any], currency: Currency) -> str:
+    where = f"only at {', '.join(limits['chargers'])}" if limits["chargers"] else "wherever everybody may"
+    parts = ["everywhere" if limits["everywhere"] else where]
+    if limits["month_wh"] is not None:
+        parts.append(f"{limits['month_kwh']:g} kWh a month")
+    if limits["month_amount"] is not None:
+        parts.append(f"{written(limits['month_amount'], currency)} a month")
+    return f"may charge {', '.join(parts)}"
