@@ -374,7 +374,7 @@ class ServerConfig(WebConfig):
     )
     stop_when_spent: bool = setting(
         *(False, "stop-when-spent", "Billing", SWITCH),
-        "Stop the charging sessions of prepaid accounts that have nothing left.",
+        "Stop the charging sessions of prepaid accounts that have nothing left, and of those whose month is used up.",
     )
     bill_by: str = setting(
         *("tag", "bill-by", "Billing", one_of("RULE", BILL_BY)),

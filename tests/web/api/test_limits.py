@@ -158,15 +158,13 @@ async def test_the_month_is_counted_by_the_task_of_wallets(yard: Yard) -> None:
     """From its beginning, what comes later, and after a start of the server."""
     await yard.add_tag("ANNA")
     station = Station(yard.books, "CP-3")
-    yard.central.writer = yard.writer
+    yard.books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
+    wallets = Wallets(yard.central, yard.api.reader)
     for expected in (4000, 8000):
         transaction = station.start(expected, 1, "ANNA")
         yard.books.wait(60)
         station.stop(transaction, expected + 4000)
         yard.books.wait(1)
-        if expected == 4000:
-            yard.books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
-            wallets = Wallets(yard.central, yard.api.reader)
         await wallets.look()
         await Wallets(yard.central, yard.api.reader).look()
         assert yard.books.rows("SELECT wh FROM month_standing") == [(expected,)]
