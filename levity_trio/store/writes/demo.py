@@ -7,7 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes import reports
+from levity_trio.store.writes.reports import Subject
 from levity_trio.wire.times import stamp
+
+ASKED = "My car shows less than the meter. Which of them is right?"
+"""What a neighbour wants to know."""
 
 
 class Open(NamedTuple):
@@ -37,9 +42,22 @@ def resume(db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, s
             " SELECT ?, min(id), '', 'demo', ?, ? FROM \"user\" WHERE role = ?",
             (digest, begun, begun, role),
         )
+    _report(db, begun)
     last = "SELECT cp_id, coalesce(meter_stop, last_register_wh, meter_start) FROM tx ORDER BY id"
     registers: dict[str, int] = dict(db.rows(last))
     are_open = db.rows("SELECT cp_id, id, id_tag FROM tx WHERE status = 'Active'")
     return Resumed(
         datetime.fromisoformat(begun), started, registers, {charger: Open(*rest) for charger, *rest in are_open}
     )
+
+
+def _report(db: UnitOfWork, at: str) -> None:
+    """Let the neighbour who is logged in ask about the newest session of the household."""
+    newest = (
+        'SELECT account_id, "user".name, tx.id, tx.cp_id FROM "user" JOIN ownership USING (account_id)'
+        " JOIN tx ON tx.id_tag = ownership.id_tag WHERE role = 'driver' AND what = 'tag' AND tx.status = 'Completed'"
+        ' ORDER BY "user".id, tx.stop_time DESC LIMIT 1'
+    )
+    for account, name, transaction, charger in db.rows(newest):
+        subject = Subject(transaction=transaction, charger=charger)
+        reports.write(db, account, subject, ASKED, at, at, name)

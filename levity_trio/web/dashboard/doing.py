@@ -58,6 +58,7 @@ from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.offers import OPERATIONS, Offers, subject_of
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
+from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.saying import capital, in_words, sentence
 from levity_trio.web.dashboard.shapes import minute, moment, typed_kwh
 from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
@@ -139,6 +140,7 @@ class Form:
         fields = with_twice(await offers.fill(filled(rows, values, problems), values, around), self.desk.zone)
         shown = {
             "foreseen": foreseen,
+            "waiting": await count_part(self.view),
             "form": self,
             "around": around,
             "subject": await subject_of(self.view, self.endpoint),

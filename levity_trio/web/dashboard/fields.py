@@ -139,7 +139,7 @@ class Field:
 
     def asked(self, label: str, words: str = "") -> Field:
         """Return the field as a page of a task asks for it."""
-        return replace(self, label=label, help=f"{words} {self.help}".strip(), is_required=True)
+        return replace(self, label=label, help=words, is_required=True)
 
 
 def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:
