@@ -71,7 +71,7 @@ def test_a_price_is_tried_set_changed_and_withdrawn(server: Serving, browser: Br
     assert "nothing to compare" in page.words
     assert scripts(page) == []
     page = browser.send(page.form(PRICES))
-    assert (page.path, page.status) == ("/tariffs", 200)
+    assert (page.path, page.status) == ("/tariffs/1", 200)
     assert "0.32 EUR per kWh" in page.words
     assert f"The whole site {HOSTILE} 1 March 2026" in page.words
     page = browser.get("/tariffs/1/change", price="0,35", night_price="0,24", since="2026-05-01", whom="", show="1")

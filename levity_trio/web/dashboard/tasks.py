@@ -22,6 +22,8 @@ CARDS: Final = "/accounts/cards"
 ROWS: Final = 16
 ONWARD: Final = "{account}"
 """In where a form goes next: the household that it is about."""
+MADE: Final = "{id}"
+"""In where a form goes next: stands for the number of what it made."""
 Values = Mapping[str, Any]
 
 
@@ -121,6 +123,6 @@ def problems_of_rows(document: Mapping[str, Any], entered: Mapping[str, str]) ->
 
 
 def onward(path: str, answer: Any) -> str:
-    """Return where to go after a task: to the household that it is about, if the form says so."""
-    account = answer.get("account", "") if isinstance(answer, dict) else ""
-    return path.replace(ONWARD, str(account))
+    """Return where to go after a task: to the household that it is about, or what it made, if the form says so."""
+    told = answer if isinstance(answer, dict) else {}
+    return path.replace(ONWARD, str(told.get("account", ""))).replace(MADE, str(told.get("id", "")))

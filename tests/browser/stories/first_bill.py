@@ -56,7 +56,9 @@ def _add_a_household(page: Page) -> None:
 
 
 def _set_a_price(page: Page) -> None:
-    page.get_by_label("Price of a kWh").fill("0.32")
+    page.get_by_role("link", name="Say what a kWh costs").click()
+    page.get_by_label("Price (EUR a kWh)").fill("0.32")
+    page.get_by_role("button", name="What would last month have cost?").click()
     page.get_by_role("button", name="Set this price").click()
     expect(page.get_by_text("A tariff is assigned.")).to_be_visible()
 
