@@ -116,7 +116,7 @@ def add(operator: Operator, id_tag: str, *, blocked: bool, **fields: Any) -> Non
 def change(operator: Operator, id_tag: str, **fields: Any) -> None:
     """Change a card; what is not given stays."""
     if given := take_limits(fields):
-        set_limits(operator, "id-tags", id_tag, given=given)
+        set_limits(operator, "id-tag-limits", id_tag, given=given)
     if (body := _body(**fields)) or not given:
         _say(operator, operator.patch("id-tags", id_tag, body=body))
 

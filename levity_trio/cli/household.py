@@ -224,7 +224,7 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
     """
     number = operator.number("accounts", named)
     if given := take_limits(fields):
-        set_limits(operator, "accounts", number, given=given)
+        set_limits(operator, "accounts", number, "limits", given=given)
     if (body := changes(fields)) or not given:
         _say(operator, operator.patch("accounts", number, body=body))
 

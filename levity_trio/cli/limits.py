@@ -36,14 +36,14 @@ def take_limits(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_limits(operator: Operator, *path: str, given: Mapping[str, Any]) -> None:
-    """Change the limits at a path, those that were given; the rest stays. Raises ConfigError."""
-    before = operator.get(*path, "limits")
+    """Change the limits at a path of the API, those that were given; the rest stays. Raises ConfigError."""
+    before = operator.get(*path)
     currency = CURRENCIES[before["currency"] or "EUR"]
     body = {name: before[name] for name in ("chargers", "everywhere", "month_wh", "month_amount")} | _place(given)
     for name, option in (("month_wh", "month_kwh"), ("month_amount", "month_amount")):
         if option in given:
             body[name] = _number(option, given[option], currency)
-    after = operator.put(*path, "limits", body={name: value for name, value in body.items() if value})
+    after = operator.put(*path, body={name: value for name, value in body.items() if value})
     if not operator.is_json:
         say(_words(after, currency))
 

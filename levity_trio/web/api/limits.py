@@ -26,7 +26,7 @@ from levity_trio.web.api.tags import clear_caches
 ENDPOINTS: Final = Endpoints("accounts")
 SPACES: Final = "/api/admin/spaces"
 OF_ACCOUNT: Final = "/api/admin/accounts/{id}/limits"
-OF_TAG: Final = "/api/admin/id-tags/{tag}/limits"
+OF_TAG: Final = "/api/admin/id-tag-limits/{tag}"
 MOST_WH: Final = 10**9
 PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
 

@@ -56,7 +56,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/account-tag-import"): "Import the cards of households",
         ("POST", f"{ADMIN}/account-space-import"): "Import the spaces of households",
         ("PUT", f"{ADMIN}/accounts/{{id}}/limits"): "Limit a household",
-        ("PUT", f"{ADMIN}/id-tags/{{tag}}/limits"): "Limit a card",
+        ("PUT", f"{ADMIN}/id-tag-limits/{{tag}}"): "Limit a card",
         ("POST", f"{ADMIN}/vehicles"): "Add a car",
         ("PATCH", f"{ADMIN}/vehicles/{{id}}"): "Change a car",
         ("DELETE", f"{ADMIN}/vehicles/{{id}}"): "Remove a car",

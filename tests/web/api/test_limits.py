@@ -19,14 +19,15 @@ from levity_trio.store.writes import tags
 from levity_trio.store.writes.limits import TheMonth
 from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api import accounts, limits
-from levity_trio.web.api.endpoints import Endpoint
+from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
+from levity_trio.web.dashboard.inside import Question, ask
 from tests.store.books import Station
 from tests.store.nows import WELL
 from tests.store.owning import SPACE, House
 from tests.store.reading import reading
 from tests.web.api.conftest import Site
-from tests.web.api.driving import Yard
+from tests.web.api.driving import Driver, Yard
 
 START = "/chargers/CP-1/start"
 
@@ -168,3 +169,12 @@ async def test_the_month_is_counted_by_the_task_of_wallets(yard: Yard) -> None:
         await wallets.look()
         await Wallets(yard.central, yard.api.reader).look()
         assert yard.books.rows("SELECT wh FROM month_standing") == [(expected,)]
+
+
+async def test_the_paths_of_limits_are_no_tags(yard: Yard) -> None:
+    """A tag may contain a slash, so that its path takes all that follows."""
+    await yard.add_tag("A/limits")
+    admin = Driver(yard, 1, None, Role.ADMIN)
+    question = Question(method="GET", path="/api/admin/id-tag-limits/A/limits", query={}, body=b"", headers={})
+    found: Any = (await ask(yard.app, admin.caller, question)).content
+    assert found["everywhere"] is False

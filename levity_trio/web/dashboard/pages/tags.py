@@ -73,7 +73,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "is_giving": bool(view.query.get("give") or view.query.get("household")),
         "may_change": view.may("POST", TAGS),
         "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
-        "limits": await view.get(f"{TAGS}/{id_tag}/limits"),
+        "limits": await view.get(f"/api/admin/id-tag-limits/{id_tag}"),
         **await chargers_and_currency(view),
     }
 
