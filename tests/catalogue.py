@@ -24,14 +24,17 @@ from babel.messages.pofile import normalize, read_po
 
 from levity_trio.documents.template import ENGLISH, TRANSLATED
 from levity_trio.locale import DOMAIN, FOLDER
+from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.dashboard.fields import english_label, every, fields_of
 
 PACKAGE_FOLDER: Final = Path(__file__).parent.parent / "levity_trio"
 TEMPLATES: Final = {"_": None, "_n": (1, 2), "gettext": None}
 OPTIONS: Final = {"silent": "false"}
 MARKS: Final = ("_", "_n", "N_")
+LEAST_LETTERS: Final = 4
 OTHERS: Final = ("log.", "Markup", "re.compile")
 """Calls that get no text that people read here: lines of the log, HTML and patterns."""
-_WORDS: Final = re.compile(r"[A-Za-z]{2}[,:;.]? [A-Za-z(“]|^[A-Z][a-z]+$")
+_WORDS: Final = re.compile(r"[A-Za-z]{2}[,:;.]? [A-Za-z(“{]|^[A-Z][a-z]+$")
 
 
 OF_PROGRAM: Final = (
@@ -39,17 +42,30 @@ OF_PROGRAM: Final = (
     "charging",
     "access",
     "billing",
+    "store/billing",
     "operations",
     "store/writes",
     "store/reads",
     "web/api",
 )
 """What of the package speaks English: its refusals, facts and reviews are translated where the dashboard shows them."""
+NOT_ON_PAGES: Final = (
+    "store/reads/bill",
+    "store/reads/levity",
+    "store/writes/imports.py",
+    "web/api/imports.py",
+    "web/api/logs.py",
+    "web/api/openapi.py",
+)
+"""Modules below those whose texts only the command line, the API and their documentation show: they stay English."""
 _SENTENCE: Final = re.compile(r"[a-z]{2}[,:;.]? [a-z(“{]")
 _CODE: Final = re.compile(
     r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|ORDER BY|AND|JOIN|SET|NULL)\b|[(<]\w+[>(]|\w_\w+, \w"
+    r"|\n|^coalesce\(|^'[a-z ]+'$|; filename=|-src '|^(?:\w[\w-]*, ){2,}\w[\w-]*$|^(?:\w{16,} ){3,}"
+    r"|=\"\w+_\w+\"$|^\w+ = |^<|--\w+ \{"
 )
-_GAP: Final = re.compile(r"\{[^{}]*\}")
+_GAP: Final = re.compile(r"(?:\{[^{}]*\})+")
+"""What the program fills in. What it fills in side by side is one gap: where the first ends, nobody can see."""
 
 
 class Text(NamedTuple):
@@ -106,12 +122,26 @@ def of_program() -> Iterator[tuple[str, str]]:
     for room in OF_PROGRAM:
         place = PACKAGE_FOLDER / room
         for path in sorted(place.rglob("*.py")) if place.is_dir() else (place,):
+            if str(path.relative_to(PACKAGE_FOLDER)).startswith(NOT_ON_PAGES):
+                continue
             for text in texts_of(path.read_text(encoding="utf-8")):
                 words = text.words[0]
-                if _SENTENCE.search(words) and not _CODE.search(words):
+                if _SENTENCE.search(words) and not _CODE.search(words) and not _is_vague(words):
                     numbers = count(1)
                     gaps = _GAP.sub(lambda _gap, numbers=numbers: f"{{{next(numbers)}}}", words)  # type: ignore[misc]
                     yield str(path.relative_to(PACKAGE_FOLDER)), gaps
+
+
+def _is_vague(words: str) -> bool:
+    """Whether a text with gaps says so little itself that it would be found in others: {1} to {2}."""
+    return len(_GAP.findall(words)) > 1 and len("".join(re.findall("[A-Za-z]", _GAP.sub("", words)))) < LEAST_LETTERS
+
+
+def of_labels() -> Iterator[tuple[str, str]]:
+    """Yield what forms call their fields."""
+    for endpoint in ENDPOINTS:
+        if endpoint.changes:
+            yield from (("web/api", english_label(one.name)) for one in every(fields_of(endpoint)))
 
 
 def of_papers() -> Iterator[tuple[str, str]]:
@@ -132,7 +162,7 @@ def extracted() -> Catalog:
                 flags = ["python-format"] if "%(" in text.words[0] else []
                 words = text.words if len(text.words) > 1 else text.words[0]
                 found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], flags=flags)
-    for name, words in (*of_program(), *of_papers()):
+    for name, words in (*of_program(), *of_labels(), *of_papers()):
         found.add(words, None, [(name, 0)])
     for path in sorted((*PACKAGE_FOLDER.rglob("web/**/*.html"), *PACKAGE_FOLDER.rglob("documents/*.html"))):
         with path.open("rb") as file:

@@ -15,7 +15,7 @@ from levity_trio.documents.json_file import json_bytes
 from levity_trio.documents.paper import CodeSheet, Form, Paper
 from levity_trio.documents.sheet import Sheet
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import Template, TemplateProblem, of_program, parse
+from levity_trio.documents.template import Template, chosen
 from levity_trio.locale import speaking
 
 Maker = Callable[[Any], object]
@@ -85,17 +85,7 @@ def _words(value: object) -> Iterator[str]:
 
 
 def _template(paper: Paper) -> Template:
-    """Return the first template of the paper's language that can be used. Raises the problem of the first."""
-    problems = []
-    for text in paper.templates:
-        try:
-            template = of_program(paper.language) if text is None else parse(text)
-        except TemplateProblem as problem:
-            problems.append(problem)
-        else:
-            is_right = paper.language in (None, str(template.values["language"]).partition("-")[0])
-            return template if is_right else of_program(paper.language)
-    raise problems[0]
+    return chosen(paper.templates, paper.language)
 
 
 _WITHOUT_FONTS: Final[dict[Form, Maker]] = {

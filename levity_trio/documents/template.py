@@ -280,3 +280,20 @@ def of_program(name: str | None) -> Template:
     with speaking(name):
         words = {table: {word: _(text) for word, text in ENGLISH.values[table].items()} for table in TRANSLATED}
     return Template({**ENGLISH.values, **tables(name), **words, "language": name})
+
+
+def chosen(texts: Iterable[str | None], language: str | None) -> Template:
+    """Return the first of some templates that can be used. Raises the problem of the first.
+
+    None is that of this program. One in another language than the household's (None: any) gives way to this program's.
+    """
+    problems = []
+    for text in texts:
+        try:
+            template = of_program(language) if text is None else parse(text)
+        except TemplateProblem as problem:
+            problems.append(problem)
+        else:
+            is_right = language in (None, str(template.values["language"]).partition("-")[0])
+            return template if is_right else of_program(language)
+    raise problems[0]

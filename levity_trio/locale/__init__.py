@@ -113,6 +113,8 @@ def _said(catalogue: GNUTranslations, words: str) -> str:
         return known
     fitting = ((gaps, one.translation) for one in _patterns(catalogue) if (gaps := _gaps(words, one.around)))
     gaps, translation = next(fitting, ((), words))
+    if not gaps and "; " in words:
+        return "; ".join(_said(catalogue, part) for part in words.split("; "))
     values = [_said(catalogue, gap) for gap in gaps]
     return _GAP.sub(lambda gap: values[int(gap[1]) - 1], translation) if gaps else words
 

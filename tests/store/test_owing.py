@@ -54,7 +54,8 @@ def test_it_is_what_the_statement_says(biller: Biller, station: Station) -> None
     assert [bill.statement for bill in march.bills] == [1]
     assert [(bill.charged, bill.total) for bill in march.bills] == [(bill.charged, bill.total) for bill in before.bills]
     assert (told(april), april.bills[0].total) == (("2026-04", False, 0, 0), 490)
-    assert (now.wallet.balance, now.asked and now.asked.number, now.asked and now.asked.total) == (-610, "1", 610)
+    assert now.asked is not None
+    assert (now.wallet.balance, now.asked.statement.number, now.asked.statement.total) == (-610, "1", 610)
 
 
 def test_a_month_that_is_not_closed_yet_stands_beside_the_next_one(biller: Biller, station: Station) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.positions import Kind
-from levity_trio.billing.statement import Owner, Statement
+from levity_trio.billing.statement import Owner
 from levity_trio.records import record
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.drafting import Drafter
@@ -16,7 +16,7 @@ from levity_trio.store.billing.due import Plan, Terms, due, newest_revision
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.rows import taxes_of
-from levity_trio.store.billing.statements import FIGURES, OF_POSITION, UNASKED, statement
+from levity_trio.store.billing.statements import FIGURES, OF_POSITION, UNASKED, Printed, printed
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.shape import BillTax
@@ -77,7 +77,7 @@ class Owing(NamedTuple):
     wallet: WalletRow
     months: list[MonthOfHousehold]
     owner: Owner | None
-    asked: Statement | None
+    asked: Printed | None
 
 
 class _Bill(NamedTuple):
@@ -95,7 +95,7 @@ def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None
     stands, biller = wallet(db, account), newest_biller(rows)
     if stands is None:
         return None
-    asked = [statement(rows, found) for (found,) in rows(_NEWEST, (account,))]
+    asked = [*printed(rows, (found for (found,) in rows(_NEWEST, (account,))))]
     known = begun(rows)
     months = [] if known is None else [*_months(rows, account, known, rule, now)]
     return Owing(stands, months, None if biller is None else biller.owner, next(iter(asked), None))

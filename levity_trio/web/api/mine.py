@@ -16,7 +16,7 @@ from levity_trio.access.places import ACCOUNT
 from levity_trio.access.places import TAG as CARD
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.documents.template import ENGLISH
+from levity_trio.documents.template import chosen
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
@@ -193,11 +193,14 @@ def _payment(found: Owing, owed: int) -> DriversPayment | None:
     from levity_trio.documents.qr import payment_code  # noqa: PLC0415 - its library takes memory, and is needed here only
     from levity_trio.documents.statement_sheet import payment_reference  # noqa: PLC0415 - it imports that, too
 
-    owner, asked = found.owner, found.asked if owed else None
+    owner, newest = found.owner, found.asked if owed else None
     if owner is None or owner.bank_account is None:
         return None
     days = timedelta(owner.payment_days)
-    reference = None if asked is None else payment_reference(asked, ENGLISH)
+    asked = None if newest is None else newest.statement
+    reference = (
+        None if newest is None else payment_reference(newest.statement, chosen(newest.templates, newest.language))
+    )
     return DriversPayment(
         payee=owner.party.name,
         account=bank_accounts.grouped(owner.bank_account),

@@ -16,11 +16,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
-from levity_trio.locale import N_, _, said
+from levity_trio.locale import N_, SOURCE, _, language, said
 from levity_trio.records import record
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
+from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
 from levity_trio.wire.times import in_zone, stamp
 
@@ -94,6 +95,7 @@ LABELS: Final[Mapping[str, str]] = N_(
 HIDDEN: Final = frozenset({"?errors", "?timeout"})
 """Parameters for programs."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_LEFT_OUT: Final = " If left out: "
 _OF_PROGRAMS: Final = re.compile(r"A time such as \S+Z\.\s*")
 LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
@@ -224,11 +226,14 @@ def filled(fields: tuple[Field, ...], values: Mapping[str, str], problems: Mappi
 
 def label_of(name: str) -> str:
     """Return the name of a field in words."""
+    return _(english_label(name))
+
+
+def english_label(name: str) -> str:
+    """Return the name of a field in English words, which catalogues have, too."""
     last = last_name(name)
-    if last in LABELS:
-        return _(LABELS[last])
     words = " ".join(_WORDS.findall(last)).lower()
-    return (words[:1].upper() + words[1:]) or last
+    return LABELS.get(last) or (words[:1].upper() + words[1:]) or last
 
 
 # From schemas
@@ -289,9 +294,11 @@ def _help(schema: Schema, kind: str) -> str:
     words: str = schema.get("description", "")
     if kind == MONEY:
         return ""
-    if kind in (DAY, LAST_DAY) and DATES in schema:
-        return _("This day is included.") if kind == LAST_DAY else ""
-    return said(_OF_PROGRAMS.sub("", words) if kind == TIME else words)
+    before, _word, allotted = (_OF_PROGRAMS.sub("", words) if kind == TIME else words).partition(_LEFT_OUT)
+    told = said(before)
+    if told == before and language() != SOURCE:  # the API begins it with a capital
+        told = sentence(said(f"{before[:1].lower()}{before[1:].removesuffix('.')}"))
+    return f"{told} {_('If left out: %(what)s.', what=said(allotted.removesuffix('.')))}" if allotted else told
 
 
 def _inner(name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool) -> tuple[Field, ...]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from levity_trio.locale import N_, _, said
-from levity_trio.locale.formats import number
+from levity_trio.locale import N_, SOURCE, _, language, said
+from levity_trio.locale.formats import format_of, number, typed
 from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment
 
 WORDS_OF_API: Final = (
@@ -20,6 +21,27 @@ WORDS_OF_API: Final = (
     *(N_("free"), N_("nobody's"), N_("billed elsewhere"), N_("open")),
 )
 """The roles, and the states of a session's bill: templates translate them, and catalogues find them here."""
+OF_API: Final = (
+    *(N_("adopted"), N_("refused"), N_("newcomer"), N_("gone"), N_("known"), N_("unknown"), N_("prepaid")),
+    *(N_("postpaid"), N_("statement"), N_("payment"), N_("top-up"), N_("charge"), N_("refund"), N_("chargeback")),
+    *(N_("correction"), N_("letter"), N_("link"), N_("pin"), N_("gross"), N_("net"), N_("block"), N_("end")),
+    *(N_("charger"), N_("system"), N_("leapt"), N_("energy"), N_("minimum"), N_("maximum"), N_("session")),
+    *(N_("certain"), N_("doubtful"), N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them")),
+    *(N_("counts anew"), N_("not known"), N_("{1}: not known"), N_("day night"), N_("base fee")),
+    *(N_("blocking fee"), N_("session fee"), N_("start by {1}"), N_("stop by {1}"), N_("suspend by {1}")),
+    *(N_("stop by {1}: {2}"), N_("suspend by {1}: {2}"), N_("resume by {1}"), N_("{1}: {2} a kWh, {3}.")),
+    *(N_("{1} per kWh"), N_("{1} a session"), N_("{1} a month"), N_("{1} {2} per kWh")),
+    *(N_("Tax: energy {1}, session fee {2}, blocking fee {3}, base fee {4}."), N_("Each session: {1}.")),
+    *(N_("Each month: {1}."), N_("A session costs at least: {1}."), N_("A session costs at most: {1}.")),
+    *(N_("connector {1} is {2}, error {3}"), N_("it has not ended"), N_("less than {1}"), N_("{1} are doubtful")),
+    *(N_("{1} is doubtful"), N_("A or W."), N_("energy: {1}"), N_("energy, {1}: {2}"), N_("session fee: {1}")),
+    *(N_("blocking fee: {1}"), N_("base fee: {1}"), N_("connector lock failure"), N_("ground failure")),
+    *(N_("high temperature"), N_("internal error"), N_("local list conflict"), N_("other error")),
+    *(N_("over current failure"), N_("over voltage"), N_("power meter failure"), N_("power switch failure")),
+    *(N_("reader failure"), N_("reset failure"), N_("under voltage"), N_("weak signal")),
+    N_("ev communication error"),
+)
+"""Words and short sentences of the API that pages show: `said` translates them, and catalogues find them here."""
 _THINGS: Final = {"transaction": "session", "account": "household", "tag": "card"}
 _NAMED: Final = re.compile(r"(?<![\w-])(?<!bank )(transaction|account|tag)(s?)(?![\w-])")
 
@@ -69,14 +91,22 @@ _REGISTERS: Final = N_({"meterStart": "start register", "meterStop": "stop regis
 _TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)")
 _REGISTER: Final = re.compile(r"\b(meterStart|meterStop)\b( is)?(?: (\d+)(?: Wh\b|(?![\w.])))?")
 _NUMBER: Final = r"(?<![\w.+,-])(-?\d{1,15}(?:\.\d+)?)"
-_MEASURED: Final = re.compile(rf"{_NUMBER}(?: to {_NUMBER})? (Wh|W|s)(?!\w)")
+_PRICE: Final = re.compile(r"(?<![\w.,])(-?\d+\.\d+) ([A-Z]{3})(?!\w)")
+_MEASURED: Final = re.compile(rf"{_NUMBER}(?: (?:to|bis) {_NUMBER})? (Wh|W|s)(?!\w)")
 
 
 def told(words: str, now: datetime, zone: tzinfo) -> str:
     """Return a text with its figures in the units of people."""
     timed = _TIME.sub(lambda found: _local(found[0], now, zone), said(words))
     named = _REGISTER.sub(_named, timed)
-    return in_words(_MEASURED.sub(_measured, named))
+    priced = named if language() == SOURCE else _PRICE.sub(_priced, named)
+    return in_words(_MEASURED.sub(_measured, priced))
+
+
+def _priced(found: re.Match[str]) -> str:
+    """Return an amount of the API, such as 0.32 EUR, as the language writes it."""
+    number, code = found.groups()
+    return f"{typed(Decimal(number))}\N{NO-BREAK SPACE}{format_of(language()).symbols.get(code, code)}"
 
 
 def measured(value: float | None, unit: str) -> str:

@@ -178,7 +178,7 @@ def _environment() -> Environment:
         "size": shapes.size,
         "state_of": state_of,
         "method": method,
-        "words": shapes.words,
+        "words": lambda name: said(shapes.words(name)),
         "sentence": lambda words: sentence(in_words(said(words))),
         "said": said,
         "choice": lambda word: NAMES.get(word) or said(word),

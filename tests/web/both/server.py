@@ -21,6 +21,7 @@ from trio_websocket import ConnectionClosed
 from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
 from levity_trio.documents.making import open_maker
+from levity_trio.locale import FOLDER
 from levity_trio.store.reads import Reader
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep.tagging import open_tags
@@ -57,6 +58,8 @@ class Server:
     api: Api
     app: ASGIApp
     pages: ASGIApp
+    accept_language: str = "en"
+    """Of the browsers that open pages."""
 
     def caller(self, role: Role) -> Caller:
         """Return one who asks. The driver is that of the first household."""
@@ -75,7 +78,7 @@ class Server:
         self.books.now += BETWEEN
         reply = Reply()
         with trio.fail_after(SECONDS):
-            await self.pages(_scope(cookie, path, query), _nothing_more, reply.take)
+            await self.pages(_scope(cookie, path, query, self.accept_language), _nothing_more, reply.take)
         return reply
 
     @asynccontextmanager
@@ -100,7 +103,7 @@ async def _accept(charger: Charger) -> None:
                 await charger.send(json.dumps([3, number, answer]))
 
 
-def _scope(cookie: str, path: str, query: Mapping[str, Any]) -> Scope:
+def _scope(cookie: str, path: str, query: Mapping[str, Any], language: str) -> Scope:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -111,7 +114,11 @@ def _scope(cookie: str, path: str, query: Mapping[str, Any]) -> Scope:
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": urlencode(query).encode(),
-        "headers": [(b"host", b"localhost"), (b"cookie", f"levity_0={cookie}".encode())],
+        "headers": [
+            (b"host", b"localhost"),
+            (b"cookie", f"levity_0={cookie}".encode()),
+            (b"accept-language", language.encode()),
+        ],
         "client": ("192.0.2.3", 0),
         "server": None,
     }
@@ -129,8 +136,10 @@ async def _nothing_more() -> Any:
 
 
 @asynccontextmanager
-async def open_server(stored: Stored, moment: datetime, zone: ZoneInfo = BERLIN) -> AsyncIterator[Server]:
-    """Begin a run at a moment. Random values are the same in each server."""
+async def open_server(
+    stored: Stored, moment: datetime, zone: ZoneInfo = BERLIN, catalogues: Path = FOLDER
+) -> AsyncIterator[Server]:
+    """Begin a run at a moment. Random values are the same in each server. `catalogues`: the languages of its pages."""
     books = Books(stored.connection)
     books.now = moment
     writer: Any = InlineWriter(stored.connection)
@@ -147,7 +156,7 @@ async def open_server(stored: Stored, moment: datetime, zone: ZoneInfo = BERLIN)
         api = api_of(central, reader, imports, feed, webhooks, shelf, SecretKey("A" * 43 + "="))
         await api.logins.open()
         app = application_of(api, ENDPOINTS)
-        front = Front(door=Door(is_loopback=True), url=None)
+        front = Front(door=Door(is_loopback=True), url=None, catalogues=catalogues)
         pages = await parts.enter_async_context(open_dashboard(api, app, ENDPOINTS, front, api.streams))
         yield Server(books, central, api, app, pages)
 

@@ -43,8 +43,9 @@ NO_TEXT: Final = STATES | {
     *("Wh", "Soft", "Operative", "StartTransaction", "StopTransaction", "MeterValues", "NoError", "Local"),
     *("button strong", "button end", "yes or no", "timed out", "not seen", "held back", "ready to close", "all others"),
     *("blocking fee", "base fee", "id tags", "payment services"),  # as the API names them
+    " If left out: ",  # where the API's explanation of a field is cut
     "The bill",  # a line of the API's explanation, at which it is cut
-    "the tag {}",  # in the API's words, which are replaced by the name of the tag
+    *("the tag {}", "account {}"),  # in the API's words, which are replaced by the name of the tag
     *("public, max-age=31536000, immutable", "public, max-age=3600"),
     *(
         "text/css; charset=utf-8",

@@ -201,7 +201,7 @@ _REGISTRATIONS: Final = N_(
         "Decisions about this charger",
         (
             Column("When", "decided_at", "time"),
-            Column("Decision", "decision"),
+            Column("Decision", "decision", "words"),
             Column("By", "decided_by"),
             Column("Reason", "reason"),
         ),

@@ -1,0 +1,71 @@
+"""The German catalogue: it has what the program says, with the same gaps, and nothing is left in English unseen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.pofile import read_po
+
+from levity_trio.locale import DOMAIN, FOLDER
+from tests.catalogue import extracted, written
+
+PATH: Final = FOLDER / "de" / "LC_MESSAGES" / f"{DOMAIN}.po"
+GAP: Final = re.compile(r"%\(\w+\)s|\{\w*\}|%%")
+NUMBER: Final = ("%(num)s", "%(sessions)s")
+"""One of a thing need not be counted."""
+ALIKE: Final = frozenset(
+    (
+        *("Android", "Bank", "Code", "Firmware", "Mac", "Name", "Phase", "Python, SQLite", "Standard"),
+        *("Status", "System", "Token", "Version", "Webhooks", "Windows", "kWh", "live", "iPhone, iPad", "In OCPP"),
+        *("%(count)s h", "%(count)s min", "%(energy_wh)s in %(sessions)s", "%(sessions)s, %(kwh)s kWh"),
+        *("Firmware %(firmware_version)s.", "In %(currency)s.", "in %(file)s", "{number} kWh", "{number} min"),
+        *("{count} ({energy})", "{what}: {amount}", "{what}: {quantity} × {price} = {amount}"),
+        *("{1} Wh in {2}", "{1} Wh in {2} s", "{1} Wh in {2} s {3}", "meterStart {1} Wh", "meterStop {1} Wh"),
+        *("Transaction.Begin {1}, End {2}", "RemoteStartTransaction, {1}", "levity-trio bill close {1}"),
+        "levity-trio household take {1} {2}",
+        *("levity-trio user add NAME --role admin", "`levity-trio call CHARGER …`"),
+    )
+)
+"""What is the same in German: names, units, commands, and words that both languages have."""
+
+
+@pytest.fixture(scope="module")
+def entries() -> Sequence[Message]:
+    with PATH.open("rb") as text:
+        return [one for one in read_po(text, locale="de", domain=DOMAIN) if one.id]
+
+
+def forms(texts: str | Sequence[str] | None) -> Sequence[str]:
+    return [texts] if isinstance(texts, str) else [*(texts or ("",))]
+
+
+def test_it_has_what_the_program_says_and_nothing_else(entries: Sequence[Message]) -> None:
+    """`just catalogue de` writes it anew."""
+    known, wanted = ({forms(one.id)[0] for one in found} for found in (entries, [one for one in extracted() if one.id]))
+    assert (sorted(wanted - known), sorted(known - wanted)) == ([], [])
+
+
+def test_each_text_is_translated(entries: Sequence[Message]) -> None:
+    assert [one.id for one in entries if one.fuzzy or not all(forms(one.string))] == []
+
+
+def test_what_is_the_same_in_both_languages_is_listed(entries: Sequence[Message]) -> None:
+    alike = {one.id for one in entries if isinstance(one.id, str) and one.id == one.string}
+    assert (sorted(alike - ALIKE), sorted(ALIKE - alike)) == ([], [])
+
+
+def test_translations_have_the_same_gaps(entries: Sequence[Message]) -> None:
+    for one in entries:
+        for english, german in zip(forms(one.id), forms(one.string), strict=True):
+            wanted, found = ({*GAP.findall(text)} for text in (english, german))
+            assert wanted - {*NUMBER} == found - {*NUMBER}, one.id
+            assert found <= {*GAP.findall(" ".join(forms(one.id)))}, one.id
+
+
+def test_it_is_sorted_without_places_and_dates() -> None:
+    with PATH.open("rb") as text:
+        assert written(read_po(text, locale="de", domain=DOMAIN)) == PATH.read_text(encoding="utf-8")

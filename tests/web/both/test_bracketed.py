@@ -1,0 +1,164 @@
+"""Every page and paper with a catalogue that brackets each text: what is read outside brackets bypasses translation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from html import unescape
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import trio
+
+from levity_trio.access import user_passwords
+from levity_trio.billing.money import CURRENCIES
+from levity_trio.documents import printing
+from levity_trio.locale import NAMES, formats
+from levity_trio.store.engine.connection import open_database
+from tests.browser.past import HOUSEHOLDS, write_past
+from tests.catalogue import invent
+from tests.web.both.changes import Life, live
+from tests.web.both.questions import Asking
+from tests.web.both.server import make_documents_here, open_server
+from tests.web.both.test_same_answers import MOMENT, _shown
+from tests.web.stores import Stored
+
+BRACKETED: Final = "nl"
+"""It has one and many, as English."""
+SAMENESS: Final = re.compile(r"<(script|style|code|pre|textarea)\b.*?</\1>", re.DOTALL)
+SHOWN: Final = re.compile(r'\b(?:aria-label|title|alt|data-head|data-label)="([^"]*)"')
+SCRIPT: Final = re.compile(r'\bdata-words="([^"]*)"')
+TAG: Final = re.compile(r"<(?:[^<>\"]|\"[^\"]*\")*>")
+WORD: Final = re.compile(r"[^\W\d_]{2,}")
+NOT_SEEN: Final = re.compile(r"\w+ (?:/help|/manifest|/api/)")
+"""The manual is English, and the rest is for programs."""
+_CAUSE: Final = "SELECT cp_id, code FROM review JOIN tx ON tx.id = tx_id WHERE resolved_at IS NULL LIMIT 1"
+TABLES: Final = (
+    *("account", "biller", "cp", "ledger", "listed_tag", "meter", "meter_reading", "registration", "space", "station"),
+    *("tag", "tariff", "tariff_version", "token", "vehicle", "webhook", '"user"'),
+)
+"""Here stand names, and what people wrote."""
+OTHERS: Final = ("role", "prices", "toml", "words", "decision")
+"""Their columns in which other things stand."""
+REFERENCE: Final = re.compile(r"Statement \d+,")
+"""Of a payment: as it stands on the paper, whose household said no language here."""
+WINDOW: Final = re.compile(r'name = "([^"]+)"')
+UNITS: Final = frozenset(
+    (*("kWh", "kW", "Wh", "MB", "GB", "kB", "min", "CSV", "PDF"), *("JSON", "TOML", "ZIP", "OCPP", "levity", "EUR"))
+)
+"""The same in each language; and the name of the site."""
+OCPP: Final = re.compile(r"[A-Za-z]*[a-z][A-Z]\w*|\w+\.[A-Z]\w+(?:\.\w+)*|SHA\d+")
+"""Its own words are written as it writes them."""
+OCPP_WORDS: Final = frozenset(
+    (
+        *("Available", "Charging", "Preparing", "Finishing", "Reserved", "Unavailable", "Faulted", "Accepted"),
+        *("Blocked", "Expired", "Invalid", "Unknown", "Local", "Absolute", "Recurring", "Relative", "Daily", "Weekly"),
+        *("Type", "Hard", "Soft", "Operative", "Inoperative", "Full", "Differential", "Heartbeat"),
+    )
+)
+
+
+def in_brackets(here: formats.Format) -> formats.Format:
+    """Return how a language writes whose names of days, months and zones are seen."""
+
+    def marked(names: Sequence[str]) -> Sequence[str]:
+        return [f"«{one}»" for one in names]
+
+    zones = {name: f"«{name}»" for name in ("CET", "CEST", "UTC")}
+    named = here._replace(weekdays=marked(here.weekdays), months=marked(here.months), zones=zones)
+    return named._replace(short_months=marked(here.short_months))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
+    """The pages of a house in which everything has happened, by what was asked."""
+    folder = tmp_path_factory.mktemp("bracketed")
+    invent(BRACKETED, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
+        patch.setattr(user_passwords, "SCRYPT_N", 2)
+        patch.setattr(user_passwords, "SCRYPT_P", 1)
+        patch.setattr(printing, "_run", make_documents_here)
+        patch.setitem(formats.FORMATS, BRACKETED, in_brackets(formats.FORMATS["en"]))
+        past = write_past(folder / "site.db", MOMENT)
+        with open_database(folder / "site.db") as file:
+            yield trio.run(partial(_pages, Stored(file, folder / "site.db"), past, folder))
+
+
+async def _pages(stored: Stored, past: Any, folder: Path) -> dict[str, list[str]]:
+    async with open_server(stored, MOMENT, catalogues=folder) as server:
+        life = Life(server)
+        await live(life)
+        server.accept_language = BRACKETED
+        ((charger, cause),) = server.books.rows(_CAUSE)
+        group = {"/review/{charger}/{cause}": f"/review/{charger}/{cause}"}
+        asking = Asking(server, _shown(past) | life.shown | group)
+        await asking.pages()
+    names = known(stored)
+    return {
+        asked: [*_words(body.decode(), names)]
+        for asked, (_, body) in asking.answers.items()
+        if not NOT_SEEN.search(asked)
+    }
+
+
+def _words(html: str, names: re.Pattern[str]) -> Iterator[str]:
+    for text in outside(html):
+        for line in text.split("\n"):
+            rest = OCPP.sub(" ", names.sub(" ", REFERENCE.sub(" ", line)))
+            if {*WORD.findall(rest)} - UNITS - OCPP_WORDS:
+                yield line.strip()
+
+
+def known(stored: Stored) -> re.Pattern[str]:
+    """Return what finds the names of the database in a text."""
+    names = set[str]()
+    for table in TABLES:
+        found = stored.connection.execute(f"SELECT * FROM {table}")
+        columns = [one[0] for one in found.description]
+        for row in found:
+            texts = (value for name, value in zip(columns, row, strict=True) if name not in OTHERS)
+            names.update(line for text in texts if isinstance(text, str) for line in text.splitlines() if line)
+    windows = WINDOW.findall("".join(toml for (toml,) in stored.connection.execute("SELECT toml FROM tariff_version")))
+    names |= {
+        *CURRENCIES,
+        *NAMES.values(),
+        *windows,
+        *(one.name for one in HOUSEHOLDS),
+        str(stored.address),
+        "the outside",
+    }
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+
+
+def outside(html: str) -> Iterator[str]:
+    """Yield the texts of a page that stand in no brackets."""
+    plain = SAMENESS.sub(" ", html)
+    for text in SHOWN.findall(plain):
+        yield from _outside(unescape(text))
+    for words in SCRIPT.findall(plain):
+        for text in json.loads(unescape(words)).values():
+            yield from _outside(text)
+    yield from _outside(unescape(TAG.sub("\n", plain)))
+
+
+def _outside(text: str) -> Iterator[str]:
+    depth, begin = 0, 0
+    for place, sign in enumerate(text):
+        if sign == "«":
+            if depth == 0:
+                yield text[begin:place]
+            depth += 1
+        elif sign == "»":
+            depth -= 1
+            begin = place + 1
+    yield text[begin:]
+
+
+def test_all_is_in_brackets(pages: dict[str, list[str]]) -> None:
+    first = {line: asked for asked, lines in reversed(pages.items()) for line in lines}
+    assert not first, "\n".join(f"{asked}: {line}" for line, asked in sorted(first.items()))
