@@ -232,6 +232,7 @@ def _shown(run: Run) -> dict[str, object]:
         "statements": ask("GET", "admin", "statements")["data"][0]["number"],
         "commands": ask("POST", "admin", "chargers", identity(0), "clear-cache", given={})["id"],
         "meters": ask("POST", "admin", "meters", given={"name": "House", "class_percent": 1.0})["id"],
+        "/review/{charger}/{cause}": f"/review/{identity(0)}/too_fast",
         "/bills/{month}/papers": f"{drafted}/papers",
         "/bills/{month}/draft/{number}": f"{drafted}/draft/{draft}",
     }

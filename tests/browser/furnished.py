@@ -156,11 +156,18 @@ def _shown(site: Site, past: Past) -> dict[str, Any]:
         "commands": site.ask("POST", "admin", "chargers", QUIET, "clear-cache")["id"],
         "accounts": 1,
         "tariffs": 1,
+        "/review/{charger}/{cause}": "/review/" + "/".join(_group(site)),
         "/d/at/{charger}": f"/d/at/{CHARGING[0].charger}",
         "/d/at/{charger}/{connector}": f"/d/at/{QUIET}/1",
         "/d/sessions/{id}": f"/d/sessions/{_ended(site)}",
         "meters": site.ask("POST", "admin", "meters", name="House", class_percent=1.0)["id"],
     }
+
+
+def _group(site: Site) -> tuple[str, str]:
+    """Return charger and cause of what waits for a decision."""
+    found = site.ask("GET", "admin", "review", "groups")["data"][0]
+    return str(found["charger"]), str(found["cause"])
 
 
 def _ended(site: Site) -> int:

@@ -13,7 +13,9 @@ from tests.browser.site import Site
 
 OF_STRANGERS: Final = ("/login", "/login?next=/d/at/SPACE-09", "/welcome")
 """The log-in, that of a driver who scanned a code, and the page that takes one-time codes."""
-TASKS: Final = tuple(f"/do/post/admin/{one}" for one in ("households", "move-ins", "accounts/{id}/move-out"))
+TASKS: Final = tuple(
+    f"/do/post/admin/{one}" for one in ("households", "move-ins", "accounts/{id}/move-out", "transactions/{id}/correct")
+)
 """Forms with a page of their own."""
 BESIDE: Final = (*OF_STRANGERS, IMPORTED, *TASKS, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs")
 """With forms that are made from a declaration, and the documentation."""

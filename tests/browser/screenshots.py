@@ -81,6 +81,7 @@ def shown_by(demo: Demo) -> dict[str, object]:
     demo.ask("POST", "admin", "drafts", month)
     draft = demo.ask("GET", "admin", "drafts", month)["data"][0]["id"]
     doubtful = demo.ask("GET", "admin", "review")["data"][0]["transaction"]["id"]
+    group = demo.ask("GET", "admin", "review", "groups")["data"][0]
     sessions = demo.ask("GET", "admin", "accounts", "1", "transactions")["data"]
     ended = next(one["transaction"]["id"] for one in sessions if one["transaction"]["stop_time"] is not None)
     return {
@@ -96,6 +97,7 @@ def shown_by(demo: Demo) -> dict[str, object]:
         "meters": demo.ask("POST", "admin", "meters", name="House", class_percent=1.0)["id"],
         "/bills/{month}/papers": f"/bills/{month}/papers",
         "/bills/{month}/draft/{number}": f"/bills/{month}/draft/{draft}",
+        "/review/{charger}/{cause}": f"/review/{group['charger']}/{group['cause']}",
         "/d/at/{charger}": f"/d/at/{quiet}",
         "/d/at/{charger}/{connector}": f"/d/at/{quiet}/1",
         "/d/sessions/{id}": f"/d/sessions/{ended}",

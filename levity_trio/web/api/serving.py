@@ -49,10 +49,10 @@ def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Rou
     by_path: dict[str, dict[str, Endpoint]] = {}
     for one in endpoints:
         by_path.setdefault(one.path, {})[one.method] = one
-    # A tag is the last part of its path. It may contain slashes, because chargers choose its text.
+    # A tag may contain slashes, because chargers choose its text. So what is below a tag comes before the tag itself.
     routes = [
         Route(path.replace("/{tag}", "/{tag:path}"), _handler(api, of_path), methods=[*of_path, "OPTIONS"])
-        for path, of_path in by_path.items()
+        for path, of_path in sorted(by_path.items(), key=lambda one: one[0].endswith("/{tag}"))
     ]
     handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
     return application([*routes, *others], handlers)
