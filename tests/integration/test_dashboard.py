@@ -219,8 +219,12 @@ def test_assets_bring_no_cookie(server: Serving, browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/nothing", 404, "This is not there There is nothing at /nothing; the navigation leads to all pages. Now"),
-        ("/accounts/4711", 404, "This is not there There is no household 4711. Now"),
+        (
+            "/nothing",
+            404,
+            "This page does not exist There is nothing at /nothing; the navigation leads to all pages. Now",
+        ),
+        ("/accounts/4711", 404, "This page does not exist There is no household 4711. Now"),
         ("/bills/2026-13", 422, "That did not work Give a month such as 2026-10. Now"),
     ],
 )

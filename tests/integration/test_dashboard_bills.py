@@ -62,7 +62,7 @@ def set_up(browser: Browser, *names: str) -> None:
 
 
 def set_price(browser: Browser, price: str) -> None:
-    """Say what a kWh costs, by the form to which the checklist leads."""
+    """Enter what a kWh costs, by the form to which the checklist leads."""
     (link,) = [link for link in browser.get("/bills").links if link.startswith("/tariffs/new")]
     page = browser.get(link.partition("?")[0], next="/bills", price=price, since=BEGUN, whom="site", show="1")
     page = browser.send(page.form("tariff-prices"))

@@ -122,5 +122,5 @@ def test_a_charger_that_nobody_knows_has_no_place(server: Serving) -> None:
 
 def test_a_failure_leads_a_driver_to_charge(server: Serving) -> None:
     page = log_in(server, "anna").get("/sessions")
-    assert "This is not for you This page is for those who run this site, not for you. Charge" in page.words
+    assert "This is not for you This page is for the owner, not for you. Charge" in page.words
     assert page.links[-1] == "/d/"

@@ -79,7 +79,7 @@ def test_who_closes_one_sees_which(server: Serving, browser: Browser) -> None:
     _, number = numbers(server)
     page = browser.get(f"/do/post/admin/transactions/{number}/close")
     assert "=1+1" in page.words
-    assert "Register at the end (kWh)" in page.words
+    assert "Meter at the end (kWh)" in page.words
 
 
 def test_a_payment_says_whose_and_is_refused_in_money(server: Serving, browser: Browser) -> None:

@@ -22,7 +22,7 @@ _ENDS: Final[Mapping[str, tuple[str, str]]] = N_(
         "error": ("broken", "the charger answered with an error"),
         "timed out": ("broken", "no answer in time"),
         "gone": ("broken", "the connection ended before the answer"),
-        "expired": ("broken", "it came too late to be sent"),
+        "expired": ("broken", "it was too late to send it"),
         "cancelled": ("look", "cancelled before it was sent"),
     }
 )
@@ -66,10 +66,10 @@ def _status(command: Mapping[str, Any]) -> str:
 def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:
     outcome = command["outcome"]
     if outcome == "pending":
-        yield Step("busy", _("what comes of it is not seen yet"))
+        yield Step("busy", _("the result is not known yet"))
     elif outcome is not None:
         kind = _OUTCOMES.get(outcome, "look")
-        words = _("not seen in time") if outcome == "not seen" else said(command["outcome_words"] or outcome)
+        words = _("not confirmed in time") if outcome == "not seen" else said(command["outcome_words"] or outcome)
         yield Step(kind, words, command["outcome_at"])
 
 
@@ -181,8 +181,8 @@ def _short_steps(command: Mapping[str, Any]) -> Iterator[str]:
         case "fulfilled":
             yield _(ENDS.get(command["action"], N_("done")))
         case "contradicted":
-            yield said(command["outcome_words"] or "") or _("it did otherwise")
+            yield said(command["outcome_words"] or "") or _("the charger did something else")
         case "not seen":
-            yield _("nothing came of it")
+            yield _("it had no effect")
         case _ if state == "sent" or (state, outcome) == ("accepted", "pending"):
             yield "…"

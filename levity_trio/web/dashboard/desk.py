@@ -32,7 +32,7 @@ RENDERS: Final = 2
 HEADINGS: Final[Mapping[int, str]] = N_(
     {
         HTTPStatus.FORBIDDEN: "This is not for you",
-        HTTPStatus.NOT_FOUND: "This is not there",
+        HTTPStatus.NOT_FOUND: "This page does not exist",
         HTTPStatus.SERVICE_UNAVAILABLE: "Not now",
     }
 )
@@ -82,9 +82,7 @@ class Desk:
     async def forbidden(self, view: View, role: Role) -> Response:
         """Return the page for something that this reader may not do."""
         if view.caller.role is Role.DRIVER:
-            return await self.problem(
-                view, HTTPStatus.FORBIDDEN, _("This page is for those who run this site, not for you")
-            )
+            return await self.problem(view, HTTPStatus.FORBIDDEN, _("This page is for the owner, not for you"))
         needed, own = _(role.word), _(view.caller.role.word)
         words = _(
             "This needs the role %(needed)s; yours is %(own)s. Ask an admin of this site.", needed=needed, own=own

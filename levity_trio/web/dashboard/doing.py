@@ -74,7 +74,7 @@ PREVIEW: Final = "preview"
 """The name of the button that shows what a form would do."""
 COURSE: Final = "?command={id}"
 """At the end of where a form goes next: that page shows the course of the command that the form made."""
-FOREIGN: Final = N_("this form is of another log-in, or of another site; nothing was done. Send it again")
+FOREIGN: Final = N_("this form is from another log-in or another site, so nothing was done. Send it again")
 BACK: Final = "back"
 """The field of a form of a list: what somebody else has decided meanwhile is told on the page of the list."""
 LINE: Final = "line "
@@ -474,7 +474,7 @@ def _under_way(
 NEEDS_FORCE, CHANGED, NOT_CONNECTED = "needs_force", "changed", "not_connected"
 EXPLAINED: Final = frozenset({NEEDS_FORCE, CHANGED, NOT_CONNECTED})
 """Of which the words say all."""
-AWAY: Final = N_("it is away, and nothing was sent: say how long this may wait for it")
+AWAY: Final = N_("the charger is not connected, so nothing was sent: say how long this may wait for it")
 LOOK_AGAIN: Final = N_("this session has changed since you looked: look again")
 OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "reviews", "set-aside"))
 

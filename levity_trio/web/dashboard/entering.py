@@ -114,7 +114,7 @@ class _Entrance:
         view = View(api=self._inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address))
         if self._pace.waiting >= MOST_WAITING:
             headers = {"retry-after": "3"}
-            words = _("Too many are at the door; try again.")
+            words = _("Too many people are logging in at the moment. Try again.")
             return PlainTextResponse(f"{words}\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
         async with self._pace.turn():
             values["place"] = await self._place(reader, wanted)

@@ -26,7 +26,7 @@ OF_API: Final = (
     *(N_("postpaid"), N_("statement"), N_("payment"), N_("top-up"), N_("charge"), N_("refund"), N_("chargeback")),
     *(N_("correction"), N_("letter"), N_("link"), N_("pin"), N_("gross"), N_("net"), N_("block"), N_("end")),
     *(N_("charger"), N_("system"), N_("leapt"), N_("energy"), N_("minimum"), N_("maximum"), N_("session")),
-    *(N_("certain"), N_("doubtful"), N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them")),
+    *(N_("certain"), N_("in doubt"), N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them")),
     *(N_("counts anew"), N_("not known"), N_("{1}: not known"), N_("day night"), N_("base fee")),
     *(N_("blocking fee"), N_("session fee"), N_("start by {1}"), N_("stop by {1}"), N_("suspend by {1}")),
     *(N_("stop by {1}: {2}"), N_("suspend by {1}: {2}"), N_("resume by {1}"), N_("{1}: {2} a kWh, {3}.")),

@@ -177,8 +177,8 @@ def _view_of_anybody(inner: InnerApi, request: Request) -> View:
 
 def _failures(desk: Desk, inner: InnerApi) -> dict[type[Exception], HTTPExceptionHandler]:
     """Return what is shown where a page fails."""
-    store = N_("the database cannot be used at present, and nothing was done; see the server's log")
-    bug = N_("this page failed, and nothing was done; the server's log has its traceback")
+    store = N_("the database cannot be used now, so nothing was done. The server's log says why")
+    bug = N_("this page failed, so nothing was done. The server's log says why")
     store_fails = partial(_failure, desk, inner, HTTPStatus.SERVICE_UNAVAILABLE, store)
     return {
         HTTPException: partial(_nothing_here, desk, inner),
@@ -190,7 +190,7 @@ def _failures(desk: Desk, inner: InnerApi) -> dict[type[Exception], HTTPExceptio
 
 async def _nothing_here(desk: Desk, inner: InnerApi, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
-    words = _("there is nothing at %(path)s; the navigation leads to all pages", path=request.scope["path"])
+    words = _("there is nothing at %(path)s. The menu leads to all pages", path=request.scope["path"])
     if error.status_code != HTTPStatus.NOT_FOUND:
         words = _("%(method)s is not possible here", method=request.method)
     return await desk.problem(_view_of_anybody(inner, request), error.status_code, words)

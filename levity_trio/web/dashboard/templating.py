@@ -125,7 +125,7 @@ def _words_of_script() -> dict[str, str]:
         "read": _("Got it"),
         "sending": _("Sending…"),
         "copied": _("Copied"),
-        "zone": _(", not of %(zone)s, where you are", zone="{}"),
+        "zone": _("; yours is %(zone)s", zone="{}"),
         "now": _("now"),
         "min": _("%(count)s min", count="{}"),
         "h": _("%(count)s h", count="{}"),

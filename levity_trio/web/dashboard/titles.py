@@ -105,7 +105,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("PUT", f"{ADMIN}/billing"): "Set the day from which you bill",
         ("POST", f"{ADMIN}/drafts/{{month}}"): "Prepare a month's statements",
         ("POST", f"{ADMIN}/closings/{{month}}"): "Close a month",
-        ("PUT", f"{ADMIN}/biller"): "Say who bills",
+        ("PUT", f"{ADMIN}/biller"): "Enter the sender of the bills",
         ("PUT", f"{ADMIN}/biller/logo"): "Set the logo for statements",
         ("DELETE", f"{ADMIN}/biller/logo"): "Remove the logo from statements",
         ("PUT", f"{ADMIN}/biller/template"): "Use your own wording on statements",

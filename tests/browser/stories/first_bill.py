@@ -41,10 +41,10 @@ def the_first_bill(page: Page, site: Site) -> None:
 
 
 def _say_who_bills(page: Page) -> None:
-    page.get_by_role("region", name="Before the first bill").get_by_role("link", name="Who bills").click()
+    page.get_by_role("region", name="Before the first bill").get_by_role("link", name="Sender of the bills").click()
     page.get_by_label("Name", exact=True).fill("Hausverein Bauhof 12")
     page.locator("main form button.strong").click()
-    expect(page.get_by_text("Statements name who bills.")).to_be_visible()
+    expect(page.get_by_text("The statements name their sender.")).to_be_visible()
 
 
 def _add_a_household(page: Page) -> None:
@@ -56,7 +56,7 @@ def _add_a_household(page: Page) -> None:
 
 
 def _set_a_price(page: Page) -> None:
-    page.get_by_role("link", name="Say what a kWh costs").click()
+    page.get_by_role("link", name="Enter what a kWh costs").click()
     page.get_by_label("Price (EUR a kWh)").fill("0.32")
     page.get_by_role("button", name="What would last month have cost?").click()
     page.get_by_role("button", name="Set this price").click()

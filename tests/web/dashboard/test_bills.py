@@ -114,7 +114,7 @@ async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
         "/api/history": {"series": [nobody]},
     }
     html = await shown("/bills/{month}", answers=answers)
-    assert "27 sessions are nobody's (860.1 kWh), so no statement asks for them." in html
+    assert "27 sessions are nobody's (860.1 kWh), so they are not on a statement." in html
     query = "bill=nobody%27s&amp;ended_since=2026-10-01&amp;ended_before=2026-10-31"
     assert f'href="/sessions?{query}"' in html
     assert "nobody" not in await shown("/bills/{month}", answers={**answers, "/api/history": {"series": []}})
@@ -125,7 +125,7 @@ async def test_what_wallets_pay_of_a_month_is_said() -> None:
     closed = {**MONTH, "state": "closed", "statements": 3, "amount": 3625, "from_wallets": 170, "currency": "EUR"}
     month = {**closed, "closed_by": "anna", "closed_at": MONTH["until"]}
     answers = {"/api/admin/months/2026-10": month, "/api/history": {"series": []}}
-    assert "Of it 1.70\xa0EUR from wallets" in await shown("/bills/{month}", answers=answers)
+    assert "1.70\xa0EUR of this come from wallets" in await shown("/bills/{month}", answers=answers)
 
 
 async def test_a_total_is_said_once_where_nothing_was_carried_in() -> None:

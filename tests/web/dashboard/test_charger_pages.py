@@ -173,9 +173,12 @@ class TestACourse:
             (command("sent"), ["sent", "waits for the answer"]),
             (command("accepted", answer={"status": "Unlocked"}), ["sent", "unlocked"]),
             (command("accepted", answer={}), ["sent", "accepted"]),
-            (command("accepted", outcome="pending"), ["sent", "accepted", "what comes of it is not seen yet"]),
+            (command("accepted", outcome="pending"), ["sent", "accepted", "the result is not known yet"]),
             (command("accepted", outcome="fulfilled", outcome_words="it booted"), ["sent", "accepted", "it booted"]),
-            (command("accepted", outcome="not seen", outcome_words="…Z"), ["sent", "accepted", "not seen in time"]),
+            (
+                command("accepted", outcome="not seen", outcome_words="…Z"),
+                ["sent", "accepted", "not confirmed in time"],
+            ),
             (command("rejected", answer={"status": "Rejected"}), ["sent", "refused by the charger (rejected)"]),
             (
                 command("error", error_code="NotSupported", error_description="no"),

@@ -243,7 +243,7 @@ async def test_the_cost_so_far_and_its_proof(yard: Yard) -> None:
     for page, given in ((CHARGE, {}), (CHARGER, {"charger": "CP-1"}), (SESSION, {"id": number})):
         words = (await opening.open(page, **given)).words
         assert "kW 2.80 EUR" in words
-        assert "So far, if you stopped now. 0.32 EUR per kWh until" in words
+        assert "The cost so far, if you stop now. 0.32 EUR per kWh until" in words
     station.stop(number, 8200)
     yard.books.wait(1)
     await yard.anna.put("/tags/ANNA", {"name": "Key ring"})
@@ -251,7 +251,7 @@ async def test_the_cost_so_far_and_its_proof(yard: Yard) -> None:
     assert "· Key ring" in words
     for part in (
         "How the cost comes about day: 7.200 kWh × 0.32 = 2.30 Fee for the session: 0.50",
-        "Together 2.80 EUR 19 % tax in it: 0.45 EUR",
+        "Total 2.80 EUR Includes 19 % tax: 0.45 EUR",
         "The meter went from 1.000 to 8.200 kWh. The tariff is With blocking fee.",
         "These lines will be on the statement of the month",
     ):
@@ -268,7 +268,7 @@ async def test_net_lines_are_shown_as_printed_and_with_tax_beside(yard: Yard) ->
     flow(station, number, 1000, minutes=60)
     station.stop(number, 8200)
     words = (await opening.open(SESSION, id=number)).words
-    assert "Energy: 7.200 kWh × 0.268908 = 1.94 Fee for the session: 0.42 Together 2.36 EUR without tax" in words
+    assert "Energy: 7.200 kWh × 0.268908 = 1.94 Fee for the session: 0.42 Total 2.36 EUR without tax" in words
     assert "7 % tax: 0.03 EUR 19 % tax: 0.37 EUR With tax 2.76 EUR" in words
     assert "adds tax once to the sum of all its lines" in words
     assert "2.76 EUR" in (await opening.open(SESSIONS)).words
@@ -322,7 +322,7 @@ def owed(yard: Yard) -> None:
 async def test_what_is_owed_can_be_paid_by_a_code(yard: Yard) -> None:
     shown = await Opening(yard, yard.anna.caller).open(STATEMENTS)
     assert "12.34 EUR to pay" in shown.words
-    assert "Scan it with your banking app. To Bauhof 12 eG Account" in shown.words
+    assert "Scan it with your banking app. Payee Bauhof 12 eG Account" in shown.words
     assert len(shown.html) < 25_000
     money = await yard.anna.get("/money")
     owed, payment, reference = money["owed"], money["payment"], "Statement 1, Anna"
@@ -368,7 +368,7 @@ async def test_what_is_known_of_a_driver(yard: Yard) -> None:
     await yard.add_tag("ANNA", name="Key ring")
     await yard.add_tag("OLD", status="Blocked")
     shown = await Opening(yard, yard.anna.caller).open(ME)
-    assert "You charge for Anna." in shown.words
+    assert "You charge for the household Anna." in shown.words
     assert "Key ring ANNA ✓ May charge" in re.sub(NAMING, "", shown.words)
     assert {one.action for one in shown.forms} >= {"/do/put/me/tags/ANNA", "/do/put/me/tags/OLD"}
     await yard.anna.put("/tags/ANNA", {"name": "Mum's"})

@@ -165,7 +165,7 @@ class TestCommands:
             (("RemoteStopTransaction", "accepted", "fulfilled"), "Stop a session: sent → accepted → ended"),
             (
                 ("RemoteStartTransaction", "accepted", "not seen"),
-                "✕ Start a session: sent → accepted → nothing came of it",
+                "✕ Start a session: sent → accepted → it had no effect",
             ),
             (("Reset", "rejected"), "✕ Restart: sent → the charger refused"),
             (("Reset", "expired"), "✕ Restart: never sent"),
@@ -189,7 +189,7 @@ class TestTheSite:
     @pytest.mark.usefixtures("session")
     async def test_one_line_says_whether_all_is_well(self, site: Site) -> None:
         shown = (await look(site))["site"]
-        assert "1 charging · 7.2 kW" in shown.words
+        assert "1 car charging · 7.2 kW" in shown.words
         assert "Today 1.2 kWh" in shown.words
 
     @pytest.mark.parametrize(("wh", "words"), [(83_340, "83.3 kWh"), (203_300, "203 kWh")])

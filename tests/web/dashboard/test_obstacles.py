@@ -59,7 +59,11 @@ class TestSessionsInTheWay:
     [
         ("/api/admin/transactions/{id}/confirm", "changed", "this session has changed since you looked: look again"),
         ("/api/admin/drafts/{month}", "changed", "session 1 is in the way of the household"),
-        (RESET, "not_connected", "it is away, and nothing was sent: say how long this may wait for it"),
+        (
+            RESET,
+            "not_connected",
+            "the charger is not connected, so nothing was sent: say how long this may wait for it",
+        ),
         (f"{CHARGER}/configuration/read", "not_connected", "session 1 is in the way of the household"),
         (RESET, "conflict", "session 1 is in the way of the household"),
     ],

@@ -148,7 +148,7 @@ class TestAnyKind:
 
     async def test_an_open_one(self, site: Site, station: Station) -> None:
         number = station.start(1000)
-        assert "It is going on: 0.000 kWh so far" in (await opened(site, number)).words
+        assert "The session is in progress: 0.000 kWh so far" in (await opened(site, number)).words
         tell(station, number, 1500)
         shown = await opened(site, number)
         assert "0.50 kWh 6.0 kW ● Charging 13:00 – now (0:05 h)" in shown.words
@@ -255,7 +255,7 @@ class TestProof:
         assert f"/sessions/{number}" in shown.links
         shown = await opening.open(READINGS, "?measurand=Power.Active.Import", id=number)
         assert "11 readings." in shown.words
-        assert "There are none" in (await opening.open(READINGS, "?measurand=odd", id=number)).words
+        assert "None." in (await opening.open(READINGS, "?measurand=odd", id=number)).words
 
     async def test_its_charger_has_its_name_and_its_id_stands_beside(self, site: Site, station: Station) -> None:
         site.books.connection.execute("UPDATE cp SET name = 'Space 4' WHERE id = 'CP-1'")

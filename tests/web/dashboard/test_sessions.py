@@ -60,7 +60,7 @@ async def test_the_page_of_a_tag_names_the_charger_as_people_do(site: Site, stat
 
 async def test_states_are_words(site: Site, station: Station) -> None:
     station.start(1000)
-    assert "◐ Going on open" in (await listed(site)).words
+    assert "◐ In progress open" in (await listed(site)).words
     station.tell({"timestamp": station.clock(), "sampledValue": [{"value": "7", "measurand": "Power.Active.Import"}]})
     station.lose()
     assert "○ Interrupted" in (await listed(site)).words

@@ -44,7 +44,7 @@ class Filter(NamedTuple):
         return dict(self.choices).get(value) or f"{self.label.lower()} {value}"
 
 
-STATES: Final = (Choice("Active", N_("going on")), Choice("Completed", N_("ended")))
+STATES: Final = (Choice("Active", N_("in progress")), Choice("Completed", N_("ended")))
 DOUBTS: Final = (Choice("true", N_("in doubt")), Choice("false", N_("not in doubt")))
 BILLS: Final = tuple(Choice(one.value, one.value) for one in BillState)
 
