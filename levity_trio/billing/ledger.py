@@ -5,13 +5,12 @@ Amounts are minor units, positive in the account's favour. A balance is the sum 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from levity_trio.billing.money import minor_units, written
+from levity_trio.billing.money import minor_units, typed_number, written
 from levity_trio.billing.statement import Currency
 
 LARGEST: Final = 10**12
@@ -42,7 +41,6 @@ class Terms(StrEnum):
     POSTPAID = "postpaid"
 
 
-_TYPED: Final = re.compile(r"[+-]?[0-9]{1,15}(?:[.,][0-9]{1,6})?")
 _SIGNS: Final[Mapping[Kind, tuple[int, ...]]] = {
     Kind.STATEMENT: (-1, 0, 1),
     Kind.PAYMENT: (1,),
@@ -77,9 +75,10 @@ def refund_objection(amount: int, in_favour: int, currency: Currency) -> str | N
 
 def typed_amount(text: str) -> Decimal:
     """Return a number that a person typed, with comma or point before its decimals. Raises ValueError."""
-    if _TYPED.fullmatch(text.strip()) is None:
+    number = typed_number(text)
+    if number is None:
         raise ValueError(f"{text}: write a number as in 12.50 or 12,50, with nothing between thousands")
-    return Decimal(text.strip().replace(",", "."))
+    return number
 
 
 def exact_minor_units(amount: Decimal, currency: Currency) -> int:

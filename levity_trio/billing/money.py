@@ -5,6 +5,7 @@ Amounts are whole minor units; what is computed on the way is exact.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
@@ -29,6 +30,18 @@ CURRENCIES: Final = {
     code: Currency(code=code, exponent=exponent) for exponent, codes in _CODES.items() for code in codes.split()
 }
 """ISO 4217 without units of account, precious metals and the two currencies of four decimals."""
+
+
+def typed_number(text: str) -> Decimal | None:
+    """Return a number as a person types it, with comma or point before its decimals; None if it is none.
+
+    A sign between thousands is not understood: 1.234 may be meant as either.
+    """
+    found = _TYPED.fullmatch(text.strip())
+    return None if found is None else Decimal(found[0].replace(",", "."))
+
+
+_TYPED: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9})")
 
 
 def half_up(exact: Fraction) -> int:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from levity_trio.billing.money import CURRENCIES, PRICE_DECIMALS
+from levity_trio.billing.money import CURRENCIES, PRICE_DECIMALS, typed_number
 from levity_trio.billing.statement import Currency
 from levity_trio.billing.windows import DAY_MINUTES, Season, Times
 
@@ -21,7 +21,6 @@ YEARS: Final = range(2000, 2200)
 """The years of days that somebody may mean."""
 _LEAP_YEAR: Final = 2000
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
-_COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _TIMES: Final = re.compile(r"\s*(\d?\d):(\d\d)\s*[-–]\s*(\d?\d):(\d\d)\s*", re.ASCII)
 _SEASON: Final = re.compile(r"\s*(\d\d)-(\d\d)\s+to\s+(\d\d)-(\d\d)\s*", re.ASCII)
 
@@ -94,8 +93,8 @@ def switch(value: object) -> bool:
 def number(value: object) -> Decimal:
     """A decimal number, as a number or in quotes."""
     written = value.strip() if isinstance(value, str) else value
-    if isinstance(written, str) and _COMMA.fullmatch(written):
-        raise Fault(f"write a decimal point, not a comma: {written.replace(',', '.')}")
+    if isinstance(written, str):
+        written = typed_number(written) or written
     if isinstance(written, bool) or not isinstance(written, int | Decimal | str):
         raise Fault(f"{shown(value)} must be a number")
     if isinstance(written, str) and not _NUMBER.fullmatch(written):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.money import CURRENCIES, foot, half_up, minor_units, tax_sums, units, written
+from levity_trio.billing.money import CURRENCIES, foot, half_up, minor_units, tax_sums, typed_number, units, written
 from tests.billing.cases import line, prices, session
 
 amounts = st.integers(-(10**9), 10**9)
@@ -101,3 +101,19 @@ def test_the_total(amount: int, carried_in: int, carry_below: int, total: int, *
     found = foot(positions, are_gross=True, carried_in=carried_in, carry_below=carry_below)
     assert (found.carried_in, found.total, found.is_carried) == (carried_in, total, is_carried)
     assert sum(tax.gross for tax in found.taxes) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12.5", "12.5"),
+        (" 12,50 ", "12.50"),
+        (",5", "0.5"),
+        ("-3", "-3"),
+        ("1.234,50", None),
+        ("1 000", None),
+        ("", None),
+    ],
+)
+def test_a_number_is_typed_with_comma_or_point(text: str, number: str | None) -> None:
+    assert typed_number(text) == (None if number is None else Decimal(number))

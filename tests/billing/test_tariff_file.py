@@ -107,7 +107,6 @@ times = "23:00-01:00"
         "tax: 0.19 would be less than one percent; write 19",
         "window 1.price: has more than 6 decimals",
         "window 2.price: true must be a number",
-        "energy.price: write a decimal point, not a comma: 0.32",
         "window: night and late overlap on a Mon from 00:00",
         "base_fee: -3 must not be negative",
         "maximum: 2 is less than the minimum 3",

@@ -92,7 +92,7 @@ def test_kwh_are_typed_with_comma_or_point(typed: str, wh: int) -> None:
     assert options["figure_kwh"].type.convert(typed, None, None) == wh
 
 
-@pytest.mark.parametrize("typed", ["", ",", ",5", "1.2345", "-1", "1e3", "3 kWh", "1.000,5"])
+@pytest.mark.parametrize("typed", ["", ",", "1.2345", "-1", "1e3", "3 kWh", "1.000,5"])
 def test_what_is_no_kwh_is_refused(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["correct", "7", "--kwh", typed, "--reason", "why"]) == 2
     assert f"{typed}: give kWh with up to three decimals, such as 3.5" in capsys.readouterr().err

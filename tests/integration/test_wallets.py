@@ -86,7 +86,7 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
     ):
         assert shell("wallet", "top-up", 1, amount, *why, "--currency", "eur") == 2
         assert words in capsys.readouterr().err
-    assert "12.50 EUR" in table(shell, capsys, "wallet", "top-up", "flat 3", "12.5", *why, "--currency", "EUR")
+    assert "12.50 EUR" in table(shell, capsys, "wallet", "top-up", "flat 3", "12,5", *why, "--currency", "EUR")
     for _ in range(2):
         told = table(shell, capsys, "wallet", "pay", 1, "1,00", *why, "--id", "bank 7")
         assert "its balance is 13.50 EUR" in told

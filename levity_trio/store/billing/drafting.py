@@ -21,6 +21,7 @@ from levity_trio.billing.positions import Kind
 from levity_trio.billing.pricing import base_fee
 from levity_trio.billing.statement import Line, Position
 from levity_trio.billing.tariff import NoVersion, Versions
+from levity_trio.records import in_order
 from levity_trio.store.billing.due import Plan, Terms, newest_revision
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
@@ -362,9 +363,10 @@ _UNPRICED: Final = (
     " WHERE draft_id = ? AND position.kind = 'unpriced'"
 )
 _TO_CLOSE: Final = (
-    "SELECT id, account_id, charged, currency, content FROM statement WHERE draft_id = ? AND number IS NULL"
+    "SELECT account.name, statement.id, account_id, charged, currency, content FROM statement"
+    " JOIN account ON account.id = account_id WHERE draft_id = ? AND number IS NULL"
     " AND EXISTS (SELECT 1 FROM position WHERE statement_id = statement.id"
-    " AND kind IN ('session', 'free', 'base fee', 'correction')) ORDER BY account_id, id"
+    " AND kind IN ('session', 'free', 'base fee', 'correction'))"
 )
 _PAID_BY_WALLET: Final = (
     "SELECT coalesce(sum(ledger.amount), 0) FROM position CROSS JOIN ledger ON ledger.tx_id = position.tx_id"
@@ -402,7 +404,8 @@ def closables(rows: Rows, draft: int, salt: bytes) -> Closables:
 
 
 def _closables(rows: Rows, draft: int, salt: bytes) -> Iterator[Closable]:
-    for statement, account, charged, currency, content in rows(_TO_CLOSE, (draft,)):
+    by_name = sorted(rows(_TO_CLOSE, (draft,)), key=lambda row: (in_order(row[0]), row[1]))
+    for _, statement, account, charged, currency, content in by_name:
         own_salt = hashlib.sha256(salt + str(statement).encode()).hexdigest()
         party = names_text(names_now(rows, statement, account), own_salt)
         ((paid,),) = rows(_PAID_BY_WALLET, (statement,))

@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -70,7 +70,7 @@ def accounts(db: Database, filters: AccountFilters, wanted: Wanted) -> ListPage[
         negated = "" if filters.is_open else "NOT "
         is_open = f"{negated}(since <= ? AND coalesce(until, '9999') > ?)"
         conditions.append(Condition(is_open, (filters.now, filters.now)))
-    listing = Listing([Branch("account", conditions)], ("name", "id"), is_newest_first=False)
+    listing = by_name("account", conditions)
     return read_page(db, listing, wanted, _ACCOUNT.by_id(db, "account"))
 
 
@@ -87,7 +87,9 @@ def vehicles(db: Database, name: str | None, search: str | None, wanted: Wanted)
     if search is not None:
         is_found = "(instr(lower(name), lower(?)) > 0 OR instr(lower(coalesce(plate, '')), lower(?)) > 0)"
         conditions.append(Condition(is_found, (search, search)))
-    listing = Listing([Branch("vehicle INDEXED BY vehicle_name", conditions)], ("name", "id"), is_newest_first=False)
+    listing = Listing(
+        [Branch("vehicle INDEXED BY vehicle_name", conditions)], ("name", "id"), is_newest_first=False, is_by_name=True
+    )
     return read_page(db, listing, wanted, _VEHICLE.by_id(db, "vehicle"))
 
 

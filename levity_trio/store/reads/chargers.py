@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -114,13 +114,13 @@ _CONNECTOR: Final = Shape(
 def chargers(
     db: Database, station: int | None, is_connected: bool | None, wanted: Wanted, *, is_hidden: bool = False
 ) -> ListPage[Charger]:
-    """Return a page of chargers in the order of their identities: visible ones, or hidden ones. Raises NoPage."""
+    """Return a page of chargers by their names, or identities: visible ones, or hidden ones. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [
         Condition(_HIDDEN if is_hidden else f"NOT {_HIDDEN}"),
         *given(("station_id = ?", station), ("is_connected = ?", is_connected)),
     ]
-    listing = Listing([Branch("cp", conditions)], is_newest_first=False)
+    listing = by_name("cp", conditions, "coalesce(name, id)")
     page = read_page(db, listing, wanted, _SHAPE.by_id(db, "cp"))
     return replace(page, data=[_with_connectors(db, one) for one in page.data])
 

@@ -16,7 +16,7 @@ import orjson
 
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.operations.situation import Reservation
-from levity_trio.records import record
+from levity_trio.records import in_order, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners, periods_of
@@ -182,7 +182,8 @@ def places(
     one, values = (" AND id = ?", (charger,)) if charger is not None else ("", ())
     found = db.execute(f"{_CHARGERS}{one} ORDER BY id", values).fetchall()
     reading = _Reading(db, household, now, tag, charger)
-    return [reading.shown(_Charger(*row)) for row in found]
+    by_name = sorted((_Charger(*row) for row in found), key=lambda one: in_order(one.name or one.id))
+    return [reading.shown(one) for one in by_name]
 
 
 class _Charger(NamedTuple):

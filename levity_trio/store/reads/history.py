@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from levity_trio.records import record
+from levity_trio.records import in_order, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import OwnershipRule
 
@@ -177,8 +177,9 @@ def _named(db: Database, grouping: Grouping, series: Mapping[Key, Sequence[Ended
         return [_series(figures) for figures in series.values()]
     names = dict(db.execute(f"SELECT id, name FROM {'cp' if grouping is Grouping.CHARGER else 'account'}").fetchall())  # noqa: S608
     if grouping is Grouping.CHARGER:
-        return [_series(series[one], charger=str(one), name=names.get(one)) for one in sorted(map(str, series))]
-    ordered = sorted(series, key=lambda one: (one is None, (names.get(one) or "").casefold()))
+        chargers = sorted(map(str, series), key=lambda one: in_order(names.get(one) or one))
+        return [_series(series[one], charger=one, name=names.get(one)) for one in chargers]
+    ordered = sorted(series, key=lambda one: (one is None, in_order(names.get(one) or "")))
     return [_series(series[one], account=one, name=names.get(one)) for one in ordered]
 
 

@@ -56,7 +56,9 @@ _READING: Final = Shape(MeterReading, meter="meter_id")
 def meters(db: Database, name: str | None, wanted: Wanted) -> ListPage[Meter]:
     """Return a page of the meters, by their names. Raises NoPage."""
     db.execute("BEGIN")
-    listing = Listing([Branch("meter", given(("name = ?", name)))], ("name", "id"), is_newest_first=False)
+    listing = Listing(
+        [Branch("meter", given(("name = ?", name)))], ("name", "id"), is_newest_first=False, is_by_name=True
+    )
     load = _METER.by_id(db, "meter")
     return read_page(db, listing, wanted, lambda key: _with_chargers(db, load(key)))
 

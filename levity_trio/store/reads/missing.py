@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from levity_trio.billing.months import Month
-from levity_trio.records import record
+from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import begun
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -151,7 +151,7 @@ def _counted(code: Lack, weight: Weight, found: Sequence[tuple[int, int]]) -> Mi
 def _named(rows: Rows, code: Lack, among: str, values: Sequence[Any]) -> Missing:
     """Return households or meters, by their names."""
     ((count,),) = rows(f"SELECT count(*) {among}", values)
-    found = rows(f"SELECT id, name {among} ORDER BY name, id LIMIT ?", (*values, NAMED))
+    found = sorted(rows(f"SELECT id, name {among}", values), key=lambda row: in_order(row[1]))[:NAMED]
     return _of_things(code, Weight.PAPER, [MissingThing(id=str(key), name=name) for key, name in found], count)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -92,7 +92,8 @@ def draft_statements(db: Database, draft: int, wanted: Wanted) -> ListPage[Draft
     """Return a page of the statements of a draft, by account. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [Condition("draft_id = ?", (draft,)), Condition("number IS NULL")]
-    listing = Listing([Branch("statement", conditions)], ("account_id", "id"), is_newest_first=False)
+    source = "(SELECT statement.*, name FROM statement JOIN account ON account.id = account_id) AS named"
+    listing = by_name(source, conditions)
     return read_page(db, listing, wanted, lambda key: _DRAFT.every(db, _FROM_DRAFT, key[-1:])[0])
 
 

@@ -139,7 +139,9 @@ _FROM: Final = (
 def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> ListPage[TariffRow]:
     """Return a page of tariffs, by their names. Raises NoPage."""
     db.execute("BEGIN")
-    listing = Listing([Branch("tariff", given(("name = ?", name)))], ("name", "id"), is_newest_first=False)
+    listing = Listing(
+        [Branch("tariff", given(("name = ?", name)))], ("name", "id"), is_newest_first=False, is_by_name=True
+    )
     load = _TARIFF.by_id(db, "tariff")
     return read_page(db, listing, wanted, lambda key: _said(rows_of(db), load(key), today))
 

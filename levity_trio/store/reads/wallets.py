@@ -8,7 +8,7 @@ from typing import Final
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.wallets import currency_of, standing_of
@@ -96,7 +96,7 @@ def wallets(db: Database, filters: WalletFilters, wanted: Wanted) -> ListPage[Wa
     db.execute("BEGIN")
     conditions = _conditions(("prepaid_since", filters.is_prepaid), ("spent_since", filters.is_spent))
     source = "account LEFT JOIN wallet ON account_id = account.id"
-    listing = Listing([Branch(source, conditions)], ("name", "id"), is_newest_first=False)
+    listing = by_name(source, conditions)
 
     def load(key: Row) -> WalletRow:
         found = wallet(db, key[-1])

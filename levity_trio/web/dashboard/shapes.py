@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from levity_trio.billing.money import typed_number
 from levity_trio.locale import _, _n
 from levity_trio.locale.formats import number, short_day, typed, weekday, zone_name
 from levity_trio.wire.times import in_zone
@@ -20,7 +21,6 @@ SOON: Final = 60
 NEAR_DAYS: Final = 6
 """For so many days a weekday says enough."""
 TWO: Final = 2
-_TYPED: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9})")
 _INNER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -44,8 +44,8 @@ def wh_of(text: str) -> int:
 
 def whole(text: str, decimals: int) -> int | None:
     """Return a number as it was typed, in units so many decimals smaller; None if that is not a whole number."""
-    given = _TYPED.fullmatch(text.strip())
-    exact = Decimal(given[0].replace(",", ".")).scaleb(decimals) if given else None
+    typed = typed_number(text)
+    exact = None if typed is None else typed.scaleb(decimals)
     return int(exact) if exact is not None and exact == exact.to_integral_value() else None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.access.tags import Verdict
 from levity_trio.store.writes import authorization, tags
-from levity_trio.web.api import accounts, households
+from levity_trio.web.api import accounts, chargers, households, wallets
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from tests.store.books import Station
@@ -267,3 +267,30 @@ async def test_a_card_that_nobody_knows_is_offered_where_it_was_held(yard_of_two
     site.books.wait(2)
     assert (await site.call(CARDS))["data"] == []
     assert len((await site.call(CARDS, query={"since": found["at"]}))["data"]) == 1
+
+
+LISTS = {
+    "accounts": next(one for one in accounts.ENDPOINTS if (one.method, one.path) == ("GET", accounts.ACCOUNTS)),
+    "wallets": next(one for one in wallets.ENDPOINTS if (one.method, one.path) == ("GET", "/api/admin/wallets")),
+}
+
+
+@pytest.mark.parametrize("listing", LISTS)
+async def test_flat_2_comes_before_flat_10(site: Site, listing: str) -> None:
+    await enter(site, *({"name": name} for name in ("Flat 10", "flat 9a", "Attic", "Flat 2", "Flat 9")))
+    names, query = list[str](), {"limit": "2"}
+    while True:
+        page = await site.call(LISTS[listing], query=query)
+        names += [one["name"] for one in page["data"]]
+        if (cursor := page.get("next_cursor")) is None:
+            break
+        query = {"limit": "2", "cursor": cursor}
+    assert names == ["Attic", "Flat 2", "Flat 9", "flat 9a", "Flat 10"]
+    assert (await site.call(LISTS[listing], query={"page": "2", "limit": "3"}))["total"] == 5
+
+
+async def test_space_4_comes_before_space_12(yard_of_two: Site) -> None:
+    Station(yard_of_two.books, "AAA")
+    yard_of_two.books.connection.execute("UPDATE cp SET name = 'Space 100' WHERE id = 'AAA'")
+    (listing,) = [one for one in chargers.ENDPOINTS if (one.method, one.path) == ("GET", "/api/admin/chargers")]
+    assert [one["name"] for one in (await yard_of_two.call(listing))["data"]] == ["Space 4", "Space 12", "Space 100"]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from levity_trio.records import record
+from levity_trio.records import in_order, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import Connector, connectors
 from levity_trio.store.reads.present import AWAY_SINCE, OMITTED
@@ -96,8 +96,9 @@ _COMMAND: Final = (
 
 
 def served(db: Database) -> list[KnownCharger]:
-    """Return the chargers that are served: not hidden, refused or waiting."""
-    return [KnownCharger(*row)._replace(is_connected=bool(row[4])) for row in db.execute(_CHARGERS).fetchall()]
+    """Return the chargers that are served, by their names: not hidden, refused or waiting."""
+    found = [KnownCharger(*row)._replace(is_connected=bool(row[4])) for row in db.execute(_CHARGERS).fetchall()]
+    return sorted(found, key=lambda one: in_order(one.name or one.id))
 
 
 def faults(db: Database) -> dict[Place, Fault]:
