@@ -126,6 +126,20 @@ class TestSessions:
         assert "✕ Nothing was done. This session has changed since you looked: look again." in page.words
         assert "newest event" not in page.words
 
+    def test_several_with_one_cause_are_settled_by_two_clicks(
+        self, server: Serving, browser: Browser, charger: Charger
+    ) -> None:
+        numbers = [doubtful(charger), doubtful(charger)]
+        link = next(one for one in browser.get("/review").links if one == "/review/CP-1/second_stop")
+        page = browser.get(link)
+        page = browser.press(page.form("/review/groups/"), "Settle")
+        assert page.path == link
+        assert "No session waits for this reason any longer." in page.words
+        assert "It waits for you again." in page.words
+        for number in numbers:
+            assert figure(server, number) == (4000, "certain", None)
+            assert reason(server, number) == "looked at: a second stop came"
+
     def test_without_a_reason_nothing_is_done(self, server: Serving, browser: Browser, charger: Charger) -> None:
         number = doubtful(charger)
         page = browser.press(session(browser, number), "Confirm", reason=" ")

@@ -15,6 +15,7 @@ from levity_trio.charging.reviews import Code
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import CEILING
+from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.billed import billed_rows
 from levity_trio.store.reads.shapes import rows_of
@@ -37,7 +38,6 @@ _HABITS: Final = (
     " AND meter_serial = coalesce(cp.meter_serial_number, '') AND revoked_at IS NULL"
 )
 _SAID: Final = "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
-_CONNECTORS: Final = "SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0 ORDER BY conn_id"
 
 
 class Outcome(StrEnum):
@@ -171,8 +171,7 @@ def preview(db: Database, charger: str, cause: str, rule: Rule) -> GroupPreview 
     db.execute("BEGIN")
     numbers = _waiting(db)[0].get(_Kind(charger, codes), [])
     data = tuple(_grouped(db, numbers[:MOST_SHOWN], rule))
-    rows = rows_of(db)
-    connectors = sorted({one.connector or 0 for one in data}) or [number for (number,) in rows(_CONNECTORS, (charger,))]
+    places = sorted({one.connector or 0 for one in data}) or connectors(rows_of(db), charger, "tx")
     return GroupPreview(
         charger=charger,
         charger_name=Whose(db, rule).charger_name(charger),
@@ -180,7 +179,7 @@ def preview(db: Database, charger: str, cause: str, rule: Rule) -> GroupPreview 
         codes=codes,
         count=len(numbers),
         data=data,
-        next=tuple(_next(db, charger, connectors, codes)),
+        next=tuple(_next(db, charger, places, codes)),
     )
 
 
@@ -206,9 +205,9 @@ def _grouped(db: Database, numbers: Sequence[int], rule: Rule) -> Iterator[Group
         )
 
 
-def _next(db: Database, charger: str, connectors: Sequence[int], codes: Sequence[str]) -> Iterator[NextSession]:
+def _next(db: Database, charger: str, places: Sequence[int], codes: Sequence[str]) -> Iterator[NextSession]:
     habits = {(connector, kind): rest for connector, kind, *rest in db.execute(_HABITS, (charger,)).fetchall()}
-    for connector in connectors:
+    for connector in places:
         said = db.execute(_SAID, (charger, connector)).fetchall()
         _, times, most, *_ = habits.get((connector, CEILING), (None, 0, None))
         ceiling_w = (said[0][0] if said else None) or (most if times >= tolerances.MANY else None)

@@ -18,7 +18,8 @@ OF_OTHERS: Final = "conflict"
 
 
 class Column(NamedTuple):
-    """A column: its head, the field that it shows, and how: text, time, number, size, yes, code or state."""
+    """A column: its head, the field that it shows, and how: text, time, number, size, yes, code, habit or
+    state."""
 
     title: str
     field: str
@@ -113,9 +114,10 @@ _ODDITIES: Final = N_(
             "habits",
             "Habits",
             (
-                Column("What", "kind", "words"),
+                Column("What", "kind", "habit"),
                 Column("Connector", "connector", "number"),
                 Column("Sessions", "transactions", "number"),
+                Column("Asked each time by", "asks_by"),
                 Column("Since", "since", "time"),
                 Column("Last", "last_at", "time"),
                 Column("Firmware", "firmware"),
