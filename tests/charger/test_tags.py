@@ -9,9 +9,12 @@ import pytest
 import trio
 
 from levity_trio.access.tags import Policy, Tag, Unknown, Verdict
+from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.charger.central import Central, policy_of
 from levity_trio.events import StartRefused, TagPresented
-from levity_trio.store.writes import tags
+from levity_trio.store.writes import accounts, ownership, tags
+from levity_trio.store.writes.accounts import AccountData
+from levity_trio.store.writes.ownership import NamedThing, Said
 from levity_trio.store.writes.tags import TagData
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, open_charger
@@ -196,3 +199,29 @@ def test_the_settings_become_the_policy(central: Central) -> None:
     configure(central, authorizer="http://x/", authorizer_away="refuse", unknown_tags="accept")
     assert policy_of(central.config) == Policy(Unknown.REFUSE, has_authorizer=True)
     assert policy_of(replace(central.config, authorizer=None)) == Policy(Unknown.ACCEPT)
+
+
+async def test_a_space_that_is_for_one_household_only(central: Central, writer: InlineWriter) -> None:
+    """Authorize is answered from memory, a start from the database, and a stop is taken from anybody."""
+    for card in ("Card", "Other"):
+        await add(central, card)
+    data = AccountData("Flat 1", None, None, None, "2026-01-01T00:00:00.000Z")
+    said, span = Said(AT, "anna"), Span("2026-01-01T00:00:00.000Z")
+    async with open_charger(central) as charger:
+        await charger.call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"})
+        for account, card in ((1, "Card"), (2, "Other")):
+            await central.writer.run(accounts.add, data._replace(name=card), AT, "anna")
+            thing = Thing(What.TAG, card.lower())
+            await central.writer.run(ownership.give, account, NamedThing(thing, card), span, said)
+        space = NamedThing(Thing(What.SPACE, "CP-1", 1), is_exclusive=True)
+        await central.writer.run(ownership.give, 1, space, span, said)
+        assert [(await authorize(charger, card))["status"] for card in ("Card", "Other")] == ["Accepted", "Invalid"]
+        started = await charger.call("StartTransaction", START | {"idTag": "Other"})
+        assert started["idTagInfo"] == {"status": "Invalid"}
+        assert started["transactionId"] > 0
+        stop = {"transactionId": started["transactionId"], "meterStop": 4000, "timestamp": NOW, "idTag": "Other"}
+        assert (await charger.call("StopTransaction", stop))["idTagInfo"] == {"status": "Accepted"}
+    assert writer.row("SELECT verdict, verdict_reason, energy_delivered FROM tx") == ("Invalid", "space", 3000)
+    (fact,) = [one for one in writer.recorded(TagPresented) if one.verdict == "Invalid"]
+    assert (fact.id_tag, fact.reason) == ("Other", "space")
+    assert writer.rows("SELECT id_tag, conn_id, reason, count FROM refused_card") == [("Other", 1, "space", 2)]

@@ -58,7 +58,8 @@ class Filters:
 class Transaction:
     """A transaction as it is known now. Registers and energy in Wh.
 
-    `state` is one of levity_trio.charging.lifecycle. `energy_wh` is the judged figure of an ended transaction;
+    `verdict_reason` is why a card that may charge might not here or then: space, chargers, spent or month. `state` is
+    one of levity_trio.charging.lifecycle. `energy_wh` is the judged figure of an ended transaction;
     `energy_so_far_wh` and `power_w` are those of an open one. `imported_id` is the id of an imported one in the system
     that it comes from.
     """
@@ -68,6 +69,7 @@ class Transaction:
     connector: int | None
     id_tag: str | None
     verdict: str
+    verdict_reason: str | None
     status: str
     state: str
     start_time: str
