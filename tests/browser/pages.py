@@ -17,7 +17,13 @@ TASKS: Final = tuple(
     f"/do/post/admin/{one}" for one in ("households", "move-ins", "accounts/{id}/move-out", "transactions/{id}/correct")
 )
 """Forms with a page of their own."""
-BESIDE: Final = (*OF_STRANGERS, IMPORTED, *TASKS, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs")
+TRIED: Final = "/tariffs/new?name=Night&price=0.4&night_price=cheap&since=2030-01-01&whom=site&show=1"
+"""A price that is refused at its field."""
+REQUEST: Final = "/help/api?group=tariffs&request=POST+/api/admin/tariff-prices"
+BESIDE: Final = (
+    *(*OF_STRANGERS, IMPORTED, *TASKS, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs"),
+    *(TRIED, TRIED.replace("cheap", "0.2"), REQUEST),
+)
 """With forms that are made from a declaration, and the documentation."""
 PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)
 OF_THE_MANUAL: Final = {"help": "reference/settings"}

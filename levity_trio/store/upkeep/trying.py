@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import trio
 
 from levity_trio.billing.months import Month, beginning
-from levity_trio.records import record
+from levity_trio.records import in_order, record
 from levity_trio.store.billing.drafting import Cost, Drafter
 from levity_trio.store.billing.due import Plan, Terms, newest_revision
 from levity_trio.store.billing.months import Begun, begun
@@ -29,7 +29,7 @@ _ENDED: Final = (
     "SELECT tx.id FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
     " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
 )
-_OPEN: Final = "SELECT id, name FROM account WHERE since < ? AND coalesce(until, '9999') > ? ORDER BY name, id"
+_OPEN: Final = "SELECT id, name FROM account WHERE since < ? AND coalesce(until, '9999') > ?"
 _NAME: Final = "SELECT name FROM account WHERE id = ?"
 
 
@@ -95,8 +95,8 @@ class Trying:
             while len(self._works) > KEPT:
                 del self._works[next(iter(self._works))]
             await self._go_on(work, trial, trio.current_time() + seconds)
-            done = {household.account: household for household in work.done}
-            return Tried([done[account] for account in work.names if account in done], len(work.names))
+            by_name = sorted(work.done, key=lambda one: (in_order(one.name), one.account))
+            return Tried(by_name, len(work.names))
 
     async def _go_on(self, work: _Work, trial: Trial, until: float) -> None:
         for part in steps(dict(work.left)):
