@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
@@ -196,7 +196,6 @@ def _payment(found: Owing, owed: int) -> DriversPayment | None:
     owner, newest = found.owner, found.asked if owed else None
     if owner is None or owner.bank_account is None:
         return None
-    days = timedelta(owner.payment_days)
     asked = None if newest is None else newest.statement
     reference = (
         None if newest is None else payment_reference(newest.statement, chosen(newest.templates, newest.language))
@@ -207,9 +206,16 @@ def _payment(found: Owing, owed: int) -> DriversPayment | None:
         bank=owner.bank_name,
         amount=owed or None,
         reference=reference,
-        due_on=None if asked is None or asked.closed_on is None else (asked.closed_on + days).isoformat(),
+        due_on=None if asked is None else _due(asked.closed_on, owner.payment_days),
         code=() if asked is None else payment_code(replace(asked, owner=owner, total=owed), reference or ""),
     )
+
+
+def _due(closed_on: date | None, days: int) -> str | None:
+    """Return the last day to pay; the last one of the calendar, if it would lie beyond."""
+    if closed_on is None:
+        return None
+    return date.fromordinal(min(closed_on.toordinal() + days, date.max.toordinal())).isoformat()
 
 
 @ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")

@@ -321,6 +321,9 @@ async def _drivers(life: Life) -> None:
     quiet.status("Preparing")
     await life.send("POST", "/api/me/chargers/SPACE-06/start", b"{}", role=Role.DRIVER, status=409)
     await life.send("POST", f"/api/me/transactions/{_open(books, ONE.charger)}/stop", role=Role.DRIVER, status=409)
+    for path in (f"/api/me/tags/{ONE.tag}", f"/api/me/vehicles/{life.shown['vehicles']}"):
+        for name in (b"Zoe", b"Ours"):
+            await life.send("PUT", path, b'{"name": "%s"}' % name, role=Role.DRIVER)
     life.shown["/api/me/transactions/{id}"] = f"/api/me/transactions/{_open(books, ONE.charger)}"
     life.shown["/api/me/transactions/{id}/curve"] = f"/api/me/transactions/{_open(books, ONE.charger)}/curve"
     await ask("POST", "chargers/SPACE-05/adopt")

@@ -58,6 +58,7 @@ VALUES: Final[Mapping[str, tuple[object, ...]]] = {
     "ended_since": ("2026-03-01",),
     "from": ("2026-02-20", "2026-03-10T12:00:00Z"),
     "key": ("HeartbeatInterval",),
+    "kind": ("ChargerBooted",),
     "limit": (2,),
     "measurand": ("Power.Active.Import",),
     "message_id": ('"c1"',),
@@ -69,10 +70,12 @@ VALUES: Final[Mapping[str, tuple[object, ...]]] = {
     "search": ("a", "ÖZ", "öz", "04", "%", "xyz"),
     "since": ("2026-02-20",),
     "station": (1, 9),
+    "statement": (1, 9),
     "tag": (HOUSEHOLDS[4].tag, "none"),
     "tariff": (1, 2),
     "text": ("Boot", "%"),
     "to": ("2026-03-10",),
+    "transaction": (1, 1_000_000),
     "until": ("2026-03-10",),
 }
 """By the name of a parameter; those that have a choice, or are true or false, get all their values."""
