@@ -91,7 +91,7 @@ def test_a_day_that_is_taken_is_told_at_its_field(server: Serving, browser: Brow
     (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
     assert (page.status, wrong["name"]) == (409, "toml")
     page = browser.get("/tariffs/1/change", price="0.35", since="2026-03-01", show="1")
-    assert "It replaces the price that was set for that day before." in page.words
+    assert "It replaces the price already set for that day." in page.words
     assert browser.send(page.form(PRICES)).status == 200
     assert "0.35 EUR per kWh" in browser.get("/tariffs").words
 

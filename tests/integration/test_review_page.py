@@ -98,7 +98,7 @@ class TestSessions:
         number = charger.start(TAG, 900_000)
         charger.call("StopTransaction", transactionId=number, meterStop=12_000, timestamp=now())
         form = session(browser, number)
-        (other,) = [one for one in form.buttons if one.words.startswith("It was")]
+        (other,) = [one for one in form.buttons if one.words.startswith("Cost")]
         page = browser.press(form, other.words)
         assert page.status == 422
         assert "No charger delivers 112.000 kWh in 0 h 0 min" in page.words
@@ -134,8 +134,8 @@ class TestSessions:
         page = browser.get(link)
         page = browser.press(page.form("/review/groups/"), "Settle")
         assert page.path == link
-        assert "No session waits for this reason any longer." in page.words
-        assert "It waits for you again." in page.words
+        assert "No session is waiting for this reason any more." in page.words
+        assert "It will wait for you again." in page.words
         for number in numbers:
             assert figure(server, number) == (4000, "certain", None)
             assert reason(server, number) == "looked at: a second stop came"
@@ -255,4 +255,4 @@ def test_only_one_kind_is_shown(browser: Browser, charger: Charger) -> None:
 
 def test_where_nothing_waits(tmp_path: Path) -> None:
     with serving(tmp_path / "site.db") as running:
-        assert "Nothing needs your eye." in Browser(running).get("/review").words
+        assert "Nothing is waiting for you." in Browser(running).get("/review").words

@@ -84,7 +84,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "max_a": "Maximum current (A)",
         "battery_kwh": "Battery (kWh)",
         "chargers": "Only at these chargers (one a line)",
-        "everywhere": "Works at every space, also at those of others",
+        "everywhere": "Works at every space, even at those of other households",
         "month_wh": "At most in a month (kWh)",
         "month_amount": "Cost at most in a month",
         "toml": "The tariff as TOML",

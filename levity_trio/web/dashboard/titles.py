@@ -140,7 +140,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/imports/levity/errors"): "Import errors from Levity",
         ("POST", "/api/me/password"): "Change your password",
         ("POST", f"{ADMIN}/reports/{{id}}/answer"): "Answer a household",
-        ("POST", "/api/me/reports"): "Tell what is wrong",
+        ("POST", "/api/me/reports"): "Report a problem",
         ("POST", "/api/me/tags/{tag}/lost"): "Block a lost card",
         ("POST", "/api/me/chargers/{id}/start"): "Start a session",
         ("POST", "/api/me/transactions/{id}/stop"): "Stop your session",
@@ -151,7 +151,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
 """Of what is not about one charger: that has its words in `operations`."""
 HELPS: Final[Mapping[tuple[str, str], str]] = N_(
     {
-        ("POST", f"{ADMIN}/household-tasks/{{id}}/undo"): "All that was entered together with it is taken back.",
+        ("POST", f"{ADMIN}/household-tasks/{{id}}/undo"): "Everything that was entered together with it is undone.",
         ("POST", f"{ADMIN}/household-import"): LINES,
         (
             "POST",
@@ -258,7 +258,10 @@ DONE: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", "/api/admin/transactions/{id}/close"): "Closed: the session has {energy_kwh} kWh",
         ("POST", "/api/admin/reviews/{id}/dismiss"): "Done: the session keeps its {energy_kwh} kWh",
         ("POST", "/api/admin/review/groups/{charger}/{cause}/decide"): "Settled: {decided}. Left out: {left_out}",
-        ("POST", "/api/admin/habits/{id}/ask"): "You are asked about each such session. Figures that are certain stay",
+        (
+            "POST",
+            "/api/admin/habits/{id}/ask",
+        ): "You will be asked about each such session. Figures that are certain stay",
         ("DELETE", "/api/admin/habits/{id}/ask"): "Such sessions are billed without asking from now on",
         ("POST", "/api/admin/set-aside/{id}/attach"): "Done: the message belongs to session {id}",
         ("POST", "/api/admin/set-aside/{id}/make-transaction"): "Done: the message became session {id}",
@@ -268,16 +271,16 @@ DONE: Final[Mapping[tuple[str, str], str]] = N_(
         (
             "POST",
             "/api/admin/households",
-        ): "New households: {added}. Given something new: {changed}. As they were: {same}",
+        ): "New households: {added}. Changed: {changed}. Unchanged: {same}",
         ("POST", "/api/admin/move-ins"): "{name} has moved in",
         ("POST", "/api/admin/accounts/{id}/move-out"): "The last day is set: cards, spaces and log-ins end with it",
-        ("POST", "/api/admin/household-tasks/{id}/undo"): "Undone: all is as it was before",
+        ("POST", "/api/admin/household-tasks/{id}/undo"): "Undone: everything is as before",
         ("POST", "/api/admin/id-tags"): "Added: {id_tag} {can}",
         ("PATCH", "/api/admin/id-tags/{tag}"): "Changed: {id_tag} {can}",
         ("DELETE", "/api/admin/id-tags/{tag}"): "Removed: {tag}",
-        ("POST", "/api/admin/reports/{id}/answer"): "Answered: {household} reads it where it was reported",
-        ("POST", "/api/me/reports"): "Thank you. The answer will stand here",
-        ("POST", "/api/me/tags/{tag}/lost"): "{id_tag} is blocked, and those who run this site know it",
+        ("POST", "/api/admin/reports/{id}/answer"): "Answered: {household} reads it where the report was made",
+        ("POST", "/api/me/reports"): "Thank you. The answer will appear here",
+        ("POST", "/api/me/tags/{tag}/lost"): "{id_tag} is blocked, and the owner knows it",
         ("DELETE", "/api/admin/users/{id}"): "Removed: the code and the log-ins of this user have ended",
         ("DELETE", "/api/admin/asked-id-tags/{tag}"): "Forgotten: {tag}, until somebody uses it again",
     }

@@ -41,7 +41,7 @@ def sixteen_households_are_entered_on_one_page(page: Page, site: Site) -> None:
         keys.press("Tab")
         keys.copy(f"04A1B2C3{number:02}")
         keys.press("Tab", *str(number), "Enter")
-    page.get_by_role("button", name="Enter them").press("Enter")
+    page.get_by_role("button", name="Enter these households").press("Enter")
     keys.pressed += 1
     expect(page.get_by_text("New households: 16.")).to_be_visible()
     found = site.server.query(
@@ -65,7 +65,7 @@ def rows_of_a_spreadsheet_are_pasted_and_an_error_loses_nothing(page: Page, site
         ".dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true })) }",
         rows,
     )
-    page.get_by_role("button", name="Enter them").press("Enter")
+    page.get_by_role("button", name="Enter these households").press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("There is no charger or space 'nowhere'")
     expect(page.locator("[name='rows[17].name']")).to_have_value("Pasted 18")
     expect(page.locator("[name='rows[17].since']")).to_have_value("2025-11-01")
@@ -73,5 +73,5 @@ def rows_of_a_spreadsheet_are_pasted_and_an_error_loses_nothing(page: Page, site
     expect(wrong).to_have_attribute("aria-invalid", "true")
     assert site.server.query("SELECT count(*) FROM account WHERE name LIKE 'Pasted %'") == [(0,)]
     wrong.fill("")
-    page.get_by_role("button", name="Enter them").press("Enter")
+    page.get_by_role("button", name="Enter these households").press("Enter")
     expect(page.get_by_text("New households: 19.")).to_be_visible()

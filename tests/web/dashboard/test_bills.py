@@ -93,7 +93,7 @@ async def shown(path: str, role: Role = Role.ADMIN, answers: Mapping[str, Any] =
 async def test_a_preview_that_takes_long_says_how_far_it_is_and_goes_on_by_itself() -> None:
     draft = {"ready": False, "done": 34, "accounts": 340, "sums": None}
     html = await shown("/bills/{month}", answers={**ANSWERS, f"POST {DRAFT}": draft})
-    assert "34 of 340 households are done. This page goes on by itself." in html
+    assert "34 of 340 households are done. This page continues by itself." in html
     assert '<meta http-equiv="refresh" content="1">' in html
     assert "http-equiv" not in await shown("/bills/{month}")
 

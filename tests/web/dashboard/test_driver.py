@@ -28,7 +28,7 @@ from tests.web.api.driving import Driver, Yard
 from tests.web.dashboard.opening import Opening, attributes
 
 CHARGE, CHARGER, CONNECTOR, SESSIONS, SESSION, STATEMENTS, ME = driver.PAGES
-NAMING = r"Name it What you call it Save |I lost this card… Block .*? now "
+NAMING = r"Give it a name Name Save |I lost this card… Block .*? now "
 REVIEW = OF_REVIEW[0]
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -322,7 +322,7 @@ def owed(yard: Yard) -> None:
 async def test_what_is_owed_can_be_paid_by_a_code(yard: Yard) -> None:
     shown = await Opening(yard, yard.anna.caller).open(STATEMENTS)
     assert "12.34 EUR to pay" in shown.words
-    assert "Scan it with your banking app. Payee Bauhof 12 eG Account" in shown.words
+    assert "Scan this code with your banking app. Payee Bauhof 12 eG Account" in shown.words
     assert len(shown.html) < 25_000
     money = await yard.anna.get("/money")
     owed, payment, reference = money["owed"], money["payment"], "Statement 1, Anna"

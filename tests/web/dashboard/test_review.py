@@ -119,7 +119,7 @@ async def test_more_newcomers_than_a_page_has_are_told(site: Site) -> None:
     for number in range(52):
         Station(site.books, f"NEW-{number}").boot()
     site.books.connection.execute("UPDATE cp SET waiting_since = ?", (site.books.at,))
-    assert "These 50 of 52 wait longest" in await seen(site, Role.OPERATOR, REVIEW, "/review?kind=charger")
+    assert "These 50 of 52 have waited longest" in await seen(site, Role.OPERATOR, REVIEW, "/review?kind=charger")
 
 
 class TestTags:
@@ -193,13 +193,13 @@ class TestGroups:
         ]
         assert sent == [[str(number), "4.000"] for number in numbers]
         assert "Settle 3 sessions: 12.0 kWh" in page.html
-        assert "It waits for you again." in page.html
+        assert "It will wait for you again." in page.html
 
     async def test_one_that_nobody_waits_for_says_what_comes_next(self, site: Site, station: Station) -> None:
         doubtful(station)
         page = await Opening(site, Role.OPERATOR).open(GROUP, charger="CP-1", cause="nothing_agrees")
-        assert "No session waits for this reason any longer." in page.html
-        assert "It waits for you again." in page.html
+        assert "No session is waiting for this reason any more." in page.html
+        assert "It will wait for you again." in page.html
 
     async def test_another_figure_can_be_taken(self, site: Site, station: Station) -> None:
         for number in range(2):

@@ -271,7 +271,7 @@ async def _reports(view: View, most: int) -> Found:
 KINDS: Final = N_(
     (
         Kind(name="report", title="From households", counted="reports", read=_reports),
-        Kind(name="session", title="Doubtful sessions", counted="transactions", read=_sessions),
+        Kind(name="session", title="Sessions in doubt", counted="transactions", read=_sessions),
         Kind(name="message", title="Messages without a session", counted="messages", read=_messages),
         Kind(name="charger", title="New chargers", counted="newcomers", read=_newcomers),
         Kind(name="tag", title="Unknown cards", counted="asked_tags", read=_tags),
@@ -388,23 +388,24 @@ def _next_words(one: Item) -> str:
     """Return what becomes of the next session; the API says how it is found."""
     if one["outcome"] == "certain":
         return _(
-            "It is not asked about. The server knows this habit: %(shown)s sessions showed it, and their power or the"
-            " car's battery confirmed each. The corrected figure is billed if nothing else speaks against it.",
+            "You will not be asked about it. The server knows this habit: %(shown)s sessions showed it, each confirmed "
+            "by its power or the car's battery. The corrected figure is billed unless something else speaks "
+            "against it.",
             shown=one["shown"],
         )
     if one["outcome"] == "asks":
-        return _("It waits for you, because %(who)s wants to be asked. The habit is known.", who=one["asks_by"])
+        return _("It will wait for you, because %(who)s wants to be asked. The habit is known.", who=one["asks_by"])
     if one["outcome"] == "learns":
         return _(
-            "It waits for you. %(shown)s of %(needed)s sessions have shown this habit, confirmed by their power or the"
-            " car's battery. After %(needed)s the server stops asking.",
+            "It will wait for you. %(shown)s of %(needed)s sessions have shown this habit, confirmed by their power or "
+            "the car's battery. After %(needed)s, the server stops asking.",
             shown=one["shown"],
             needed=one["needed"],
         )
     if one["ceiling_w"] is not None:
-        words = N_("It waits for you if it is faster than %(kw)s kW, the most that is known of this connector.")
+        words = N_("It will wait for you if it is faster than %(kw)s kW, the highest power known of this connector.")
         return _(words, kw=kilowatts(one["ceiling_w"]))
-    return _("It waits for you again.")
+    return _("It will wait for you again.")
 
 
 # The count beside the entry of the navigation

@@ -76,7 +76,7 @@ async def _new(view: View) -> Values:
         usual["since"] = begun["begun_on"] if begun else f"{today[:7]}-01"
     problems = {}
     if view.query.get("name", "").strip() in known:
-        problems["name"] = _("There is a tariff of this name already. Change that one, or choose another name.")
+        problems["name"] = _("There is already a tariff with this name. Change that one, or choose another name.")
     return await _form(view, usual, None, problems)
 
 
