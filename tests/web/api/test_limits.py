@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.wallets import Wallets
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.places import UsageLimit
+from levity_trio.store.reads import month_use
 from levity_trio.store.reads.now.attention import Chargers, attention
 from levity_trio.store.reads.now.chargers import served
 from levity_trio.store.reads.places import load_places
@@ -90,6 +94,26 @@ async def test_who_was_refused_is_told_once_with_both_names_until_it_is_over(fla
     assert wants_look(flats) == []
     await flats.call(GIVE, body={"charger": "CP-1", "exclusive": True}, id="1")
     flats.books.wait(25 * 60)
+    assert wants_look(flats) == []
+
+
+async def test_a_limit_of_the_month_is_told_until_the_month_is_over(flats: Site) -> None:
+    station, books = Station(flats.books), flats.books
+    await flats.call(LIMIT, body={"month_wh": 5000}, id="1")
+    transaction = station.start(1000, 1, "04AA")
+    books.wait(60)
+    for used, words in (
+        (4000, "Anna has used four fifths of what it may in this month"),
+        (5000, "Anna has used what it may in this month, and starts nothing more"),
+    ):
+        station.tell(station.register(1000 + used), transaction=transaction)
+        with reading(books) as db:
+            found = month_use.counted(db, Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG), [transaction])
+        books.run(writes.count, found, TheMonth.at(books.now, UTC), books.at)
+        assert wants_look(flats) == [words]
+        books.wait(1)
+    assert wants_look(flats, sees_all=False) == []
+    books.now = datetime.fromisoformat(TheMonth.at(books.now, UTC).until)
     assert wants_look(flats) == []
 
 

@@ -178,7 +178,11 @@ async def _move_in(life: Life) -> None:
     await ask("POST", "accounts/3/take", charger="SPACE-03", reason="not theirs")
     await ask("PATCH", "accounts/2", contact="mira@example.org", notes="two cars")
     await ask("PATCH", f"id-tags/{ONE.tag}", notes="her card", max_transactions=2)
+    await ask("POST", "accounts/3/give", charger="SPACE-03", exclusive=True)
+    await ask("PUT", "accounts/3/limits", chargers=["SPACE-03", "SPACE-04"], month_wh=200_000)
+    await ask("PUT", f"id-tag-limits/{ONE.tag}", everywhere=True, month_amount=9000)
     life.shown |= {"stations": station, "vehicles": vehicle, "tariffs": tariff, "accounts": 1, "tags": ONE.tag}
+    life.shown |= {"id-tag-limits": ONE.tag}
 
 
 async def _files(life: Life) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.billing.ledger import Kind
+from levity_trio.store.reads.places import load_places
+from levity_trio.store.reads.wallets import tags_owned_after
 from levity_trio.store.writes import reports
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
@@ -21,7 +23,9 @@ from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import Biller, correct
 from tests.store.books import Station
+from tests.store.owning import SPACE
 from tests.store.papers import Papers
+from tests.store.reading import reading
 from tests.store.telling import charge as flow
 from tests.store.wallets import Purses
 from tests.web.api.driving import Driver, Yard
@@ -438,3 +442,21 @@ async def test_an_answer_stands_where_it_was_asked(yard: Yard) -> None:
     assert "Answer: Answer 1" in (await opening.open(SESSION, id=number)).words
     assert "Answer: Answer 2" in (await at(yard, yard.anna)).words
     assert "Answer" not in (await at(yard, yard.ben)).words
+
+
+async def test_a_space_of_others_says_where_one_may_charge(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    async with yard.charger() as plug, yard.charger("CP-2") as other:
+        for one in (plug, other):
+            await one.status("Preparing")
+        yard.house.give(2, SPACE, exclusive=True)
+        with reading(yard.books) as db:
+            yard.central.tags.wallets.load(tags_owned_after(db, 0, 100), [])
+        with reading(yard.books) as db:
+            yard.central.tags.places.load(*load_places(db))
+        shown = await at(yard, yard.anna)
+        assert "This space belongs to another household. You can charge at: CP-2." in shown.words
+        assert not starts(shown)
+        shown = await Opening(yard, yard.anna.caller).open(CHARGE)
+        assert "Not for your cards" in shown.words
+        assert "/d/at/CP-2" in shown.links
