@@ -145,6 +145,7 @@ async def live(life: Life) -> None:
     await _bills(life)
     await _wallets(life)
     await _imports(life)
+    await _households(life)
     await _goodbyes(life)
 
 
@@ -440,6 +441,16 @@ async def _imports(life: Life) -> None:
         for _ in range(2):
             body = orjson.dumps([[*row.values()]]) + b"\n"
             await life.send("POST", f"/api/admin/imports/levity/{kind}", body, content_type=LINES)
+
+
+async def _households(life: Life) -> None:
+    """Whole tasks: a list that is entered and undone, one that moves in with a log-in, and out."""
+    ask = life.ask
+    entered = await ask("POST", "households", rows=[{"name": "Flat 20", "card": "04F20F20"}, {"name": "Flat 21"}])
+    await ask("POST", f"household-tasks/{entered['task']}/undo")
+    await life.send("POST", "/api/admin/household-import", b"name,card\nFlat 23,04F23F23\n", content_type=CSV)
+    moved = await ask("POST", "move-ins", name="Flat 24", card="04F24F24", driver="flat24", contact="f@example.org")
+    await ask("POST", f"accounts/{moved['account']}/move-out", until="2026-03-19")
 
 
 async def _goodbyes(life: Life) -> None:

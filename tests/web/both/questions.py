@@ -36,6 +36,7 @@ READERS: Final[Mapping[str, Role]] = {
 NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
     "/api/admin/chargers/{id}/configuration/history": {"key": "HeartbeatInterval"},
     "/api/admin/chargers/{id}/configuration/differences": {"other": HOUSEHOLDS[0].charger},
+    "/api/admin/household-tasks": {"account": "1"},
 }
 """Parameters without which there is no answer."""
 ROLES_OF_PRINTED: Final = size(3, 1)
