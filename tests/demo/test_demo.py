@@ -48,7 +48,7 @@ def test_a_stranger_sees_cars_charge_and_starts_one(tmp_path: Path, capsys: pyte
         wait_until(lambda: charging(demo) >= 3)
         now = owner.get("/")
         assert now.status == 200
-        assert re.search(r"Demo · .* as of 17:[23]\d .* [3-9] charging", now.words)
+        assert re.search(r"Demo · .* as of 17:[23]\d .* [3-9] cars charging", now.words)
         assert "Space 17 is faulted: GroundFailure" in now.words
         assert "2 sessions are doubtful" in now.words
         the_documentation_says_so_too(demo)

@@ -222,7 +222,7 @@ def test_assets_bring_no_cookie(server: Serving, browser: Browser) -> None:
         (
             "/nothing",
             404,
-            "This page does not exist There is nothing at /nothing; the navigation leads to all pages. Now",
+            "This page does not exist There is nothing at /nothing. The menu leads to all pages. Now",
         ),
         ("/accounts/4711", 404, "This page does not exist There is no household 4711. Now"),
         ("/bills/2026-13", 422, "That did not work Give a month such as 2026-10. Now"),

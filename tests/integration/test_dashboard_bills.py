@@ -143,7 +143,7 @@ def test_a_session_that_is_held_back_says_why_and_leads_to_itself(
 def test_a_session_of_nobody_and_one_without_a_tariff_are_told(browser: Browser, charger: Charger) -> None:
     charge(charger, "STRANGER", 0, 4000)
     page = preview(browser)
-    assert "1 session is of no household (4.0 kWh)" in page.words
+    assert "1 session belongs to no household (4.0 kWh)" in page.words
     assert can_be_closed(page)
     form = browser.get("/tariffs").form("To a household")
     browser.send(form, account="1", tariff="null", since=BEGUN)  # the tariff of the site still holds
@@ -160,7 +160,7 @@ def test_a_session_of_nobody_and_one_without_a_tariff_are_told(browser: Browser,
 def test_a_month_that_is_not_over_says_from_when_it_can_be_closed(browser: Browser) -> None:
     browser.send(preview(browser).form(CLOSE))
     page = preview(browser, THIS)
-    assert "The month is not over. It can be closed from" in page.words
+    assert "The month is not over. You can close it from" in page.words
     assert not can_be_closed(page)
     path = CLOSE.replace(MONTH, THIS)
     assert f"{THIS} is not over" in browser.send(browser.get(path).form(path)).words

@@ -171,7 +171,7 @@ class TestWhatAFormKnows:
         page = browser.send(form)
         assert "waits for the charger" in page.words
         refused = browser.send(form_of(browser, "clear-cache", away), **{"?deadline": ""})
-        assert "It is away, and nothing was sent: say how long this may wait for it" in refused.words
+        assert "The charger is not connected, so nothing was sent: say how long this may wait for it" in refused.words
         number = last_command(server)[-1]
         until = api_of(server).ask("GET", "admin", "commands", str(number))["deadline_at"]
         said = f"Waits for {away}, which is away: {words_of('ClearCache')}, until "

@@ -43,7 +43,7 @@ def make(browser: Browser, name: str) -> Page:
 
 def test_nobody_lives_here_yet(tmp_path_factory: pytest.TempPathFactory) -> None:
     with serving(tmp_path_factory.mktemp("empty") / "site.db") as running:
-        assert "There are no households yet" in Browser(running).get("/accounts").words
+        assert "There is no household yet" in Browser(running).get("/accounts").words
 
 
 def test_a_household_gets_a_tag_and_its_sessions(server: Serving) -> None:

@@ -62,7 +62,7 @@ def test_a_link_is_shown_once_as_text_and_as_a_code(server: Serving) -> None:
 def test_a_pin_is_shown_with_the_address_to_type_it_at(server: Serving) -> None:
     operator, driver = log_in(server, "operator"), Browser(server)
     page = invite(operator, "mia", "PIN")
-    assert f"Type it at {PUBLIC}/welcome" in page.words
+    assert f"Enter it at {PUBLIC}/welcome" in page.words
     assert driver.send(driver.get("/welcome").form("/welcome"), code=code_of(page)).path != "/welcome"
     assert server.query("SELECT role, account_id FROM user WHERE name = 'mia'") == [("driver", 1)]
 
@@ -72,7 +72,7 @@ def test_a_new_code_replaces_the_one_before(server: Serving) -> None:
     first = code_of(invite(operator, "nora", "link"))
     ((number,),) = server.query("SELECT id FROM user WHERE name = 'nora'")
     again = operator.send(operator.get("/accounts/1").form(f"/users/{number}/invitations"))
-    assert "Hand this to nora" in again.words
+    assert "Give this to nora" in again.words
     assert driver.send(driver.get("/welcome").form("/welcome"), code=first).status >= 400
     assert driver.send(driver.get("/welcome").form("/welcome"), code=code_of(again)).path != "/welcome"
 
@@ -95,7 +95,7 @@ def test_a_name_that_is_taken_is_told_at_the_field(server: Serving) -> None:
 
 def test_names_stay_words(server: Serving) -> None:
     page = invite(log_in(server, "operator"), HOSTILE, "link")
-    assert f"Hand this to {HOSTILE}" in page.words
+    assert f"Give this to {HOSTILE}" in page.words
     assert not [tag for tag, _ in page.tags if tag == "b"]
 
 
@@ -112,7 +112,7 @@ def test_who_never_logged_in_is_told_to_become_an_admin_first(tmp_path_factory: 
         browser.send(browser.get("/login").form("/login"), name="cleo", password=PASSWORD)
         for kind in ("PIN", "link"):
             page = invite(browser, f"max {kind}", kind)
-            assert "Only programs on this machine reach" in page.words
+            assert "Only this machine can open" in page.words
             assert "#invite" not in page.html  # neither as a link nor as a code to scan
             assert "QR code" not in page.html
 

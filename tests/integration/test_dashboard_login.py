@@ -176,6 +176,6 @@ def test_a_pin_that_was_used_up_by_guesses_is_told_with_its_user(server: Serving
         page = browser.send(browser.get("/welcome").form("/welcome"), code=wrong)
         assert "this code is wrong" in page.words
     log_in(browser, "admin")
-    assert "used up by wrong guesses" in browser.get("/system/people").words
+    assert "no longer works after wrong tries" in browser.get("/system/people").words
     api.ask("POST", "admin", "users", str(made["id"]), "invitations", given={"kind": "pin"})
-    assert "used up by wrong guesses" not in browser.get("/system/people").words
+    assert "no longer works after wrong tries" not in browser.get("/system/people").words

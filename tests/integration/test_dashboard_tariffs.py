@@ -176,7 +176,7 @@ def png() -> bytes:
 
 def test_who_bills_is_said_and_changed(server: Serving, browser: Browser) -> None:
     page = browser.get("/biller")
-    assert "not said yet who bills" in page.words
+    assert "The bills have no sender yet" in page.words
     path = "/do/put/admin/biller"
     form = browser.get(path, next="/biller").form(path)
     page = browser.send(form, name=HOSTILE, address="Bauhof 12\r\n10115 Berlin", bank_account="DE99")

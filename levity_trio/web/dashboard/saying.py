@@ -26,7 +26,7 @@ OF_API: Final = (
     *(N_("postpaid"), N_("statement"), N_("payment"), N_("top-up"), N_("charge"), N_("refund"), N_("chargeback")),
     *(N_("correction"), N_("letter"), N_("link"), N_("pin"), N_("gross"), N_("net"), N_("block"), N_("end")),
     *(N_("charger"), N_("system"), N_("leapt"), N_("energy"), N_("minimum"), N_("maximum"), N_("session")),
-    *(N_("certain"), N_("in doubt"), N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them")),
+    *(N_("certain"), N_("doubtful"), N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them")),
     *(N_("counts anew"), N_("not known"), N_("{1}: not known"), N_("day night"), N_("base fee")),
     *(N_("blocking fee"), N_("session fee"), N_("start by {1}"), N_("stop by {1}"), N_("suspend by {1}")),
     *(N_("stop by {1}: {2}"), N_("suspend by {1}: {2}"), N_("resume by {1}"), N_("{1}: {2} a kWh, {3}.")),
@@ -39,7 +39,8 @@ OF_API: Final = (
     *(N_("high temperature"), N_("internal error"), N_("local list conflict"), N_("other error")),
     *(N_("over current failure"), N_("over voltage"), N_("power meter failure"), N_("power switch failure")),
     *(N_("reader failure"), N_("reset failure"), N_("under voltage"), N_("weak signal")),
-    N_("ev communication error"),
+    *(N_("ev communication error"), N_("{1} session"), N_("{1} sessions"), N_("{1} new charger waits")),
+    *(N_("{1} new chargers wait")),
 )
 """Words and short sentences of the API that pages show: `said` translates them, and catalogues find them here."""
 _THINGS: Final = {"transaction": "session", "account": "household", "tag": "card"}

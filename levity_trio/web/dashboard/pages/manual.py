@@ -25,7 +25,7 @@ FOLDERS: Final[Mapping[str, str]] = N_(
         "start": "First steps",
         "tasks": "Tasks",
         "explanation": "Background",
-        "reference": "Reference",
+        "reference": "Look it up",
         "drivers": "For drivers",
     }
 )
