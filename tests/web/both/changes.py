@@ -329,6 +329,10 @@ async def _drivers(life: Life) -> None:
     for path in (f"/api/me/tags/{ONE.tag}", f"/api/me/vehicles/{life.shown['vehicles']}"):
         for name in (b"Zoe", b"Ours"):
             await life.send("PUT", path, b'{"name": "%s"}' % name, role=Role.DRIVER)
+    about = orjson.dumps({"words": "It smells.", "charger": ONE.charger})
+    reported = await life.send("POST", "/api/me/reports", about, role=Role.DRIVER)
+    await ask("POST", f"reports/{reported['id']}/answer", answer="It is new.")
+    await life.send("POST", "/api/me/tags/NONE/lost", role=Role.DRIVER, status=404)
     life.shown["/api/me/transactions/{id}"] = f"/api/me/transactions/{_open(books, ONE.charger)}"
     life.shown["/api/me/transactions/{id}/curve"] = f"/api/me/transactions/{_open(books, ONE.charger)}/curve"
     await ask("POST", "chargers/SPACE-05/adopt")
@@ -358,7 +362,13 @@ async def _oddities(life: Life) -> None:
     station.boot()
     doubtful = _doubtful(station, 0)
     await ask("POST", f"transactions/{doubtful[0]}/confirm", reason="seen")
+    of_preview = f"/api/admin/transactions/{doubtful[1]}/correct/preview"  # a good one takes numbers on PostgreSQL
+    await life.send("POST", of_preview, b'{"reason":"read again","figure_wh":900000000}', status=422)
     await ask("POST", f"transactions/{doubtful[1]}/correct", reason="read again", figure_wh=4000)
+    seen = {"transaction": doubtful[1], "event": 1, "figure_wh": 5000}
+    await ask("POST", "review/groups/SPACE-12/register_leapt/decide", reason="seen", sessions=[seen])
+    for method in ("POST", "DELETE"):
+        await life.send(method, "/api/admin/habits/999/ask", status=404)
     await ask("POST", f"transactions/{doubtful[2]}/give", account=7, reason="a guest of theirs")
     await ask("POST", f"transactions/{doubtful[3]}/give", account=7, reason="a guest")
     await ask("POST", f"transactions/{doubtful[3]}/take-back", reason="a mistake")
