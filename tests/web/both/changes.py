@@ -212,10 +212,6 @@ async def _files(life: Life) -> None:
     await life.send("PUT", "/api/admin/biller/logo", logo, content_type="image/png")
     await life.send("PUT", "/api/admin/biller/template", template, content_type="application/toml")
     life.shown["files"] = 1
-    life.shown["/api/admin/review/groups/{charger}/{cause}"] = (
-        f"/api/admin/review/groups/{ONE.charger}/closed_by_system"
-    )
-    life.shown["/review/{charger}/{cause}"] = f"/review/{ONE.charger}/closed_by_system"
 
 
 async def _people(life: Life) -> None:
