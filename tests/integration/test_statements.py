@@ -154,8 +154,8 @@ def test_the_covering_sheet_has_all_statements_of_the_month(server: Serving) -> 
 def test_a_draft_is_seen_by_operators_when_it_is_ready(server: Serving) -> None:
     rows = ask(server, "GET", f"{DRAFTS}/2026-11").document["data"]
     assert [(one["account"], one["name"], one["total"], one["unpriced"]) for one in rows] == [
-        (1, "Anna", 397, 0),
         (2, HOSTILE, 397, 0),
+        (1, "Anna", 397, 0),
     ]
     path = f"{DRAFTS}/2026-11/statements/{rows[0]['id']}"
     assert ask(server, "GET", path).document["number"] is None
