@@ -89,6 +89,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "month_amount": "Cost at most in a month",
         "toml": "The tariff as TOML",
         "max_kw": "Maximum power (kW)",
+        "free_below_wh": "A session is free below (kWh)",
     }
 )
 """Where the name of a field does not say it in words of people."""
