@@ -22,6 +22,18 @@ WORDS_OF_API: Final = (
 )
 """The roles, and the states of a session's bill: templates translate them, and catalogues find them here."""
 OF_API: Final = (
+    N_("{1} prepaid account has nothing left"),
+    N_("{1} prepaid accounts have nothing left"),
+    N_("{1} message could not be linked to a session"),
+    N_("{1} messages could not be linked to a session"),
+    N_("{1} new charger waits to be adopted or refused"),
+    N_("{1} new chargers wait to be adopted or refused"),
+    N_("{1} unknown tag was refused"),
+    N_("{1} unknown tags were refused"),
+    N_("{1} fact was never delivered to the webhook {2}"),
+    N_("{1} facts were never delivered to the webhook {2}"),
+    N_("{1} message from a household waits for an answer"),
+    N_("{1} messages from households wait for an answer"),
     *(N_("adopted"), N_("refused"), N_("newcomer"), N_("gone"), N_("known"), N_("unknown"), N_("prepaid")),
     *(N_("postpaid"), N_("statement"), N_("payment"), N_("top-up"), N_("charge"), N_("refund"), N_("chargeback")),
     *(N_("correction"), N_("letter"), N_("link"), N_("pin"), N_("gross"), N_("net"), N_("block"), N_("end")),
