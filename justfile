@@ -97,7 +97,7 @@ manual: venv
 catalogue language: venv
     {{ bin }}/python -m tests.catalogue {{ language }}
 
-# compare the server with a bare echo server and a durable one
+# compare the server with bare and durable echo
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 

@@ -132,10 +132,19 @@ class Pricer:
     An open one is priced as if it stopped `now`, or at its last reading, with the energy that is known.
     """
 
-    def __init__(self, rows: Rows, rule: Rule, trial: Trial | None = None, *, now: datetime | None = None) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        rule: Rule,
+        trial: Trial | None = None,
+        *,
+        now: datetime | None = None,
+        longest: timedelta = timedelta.max,
+    ) -> None:
         self._rows = rows
         self._rule = rule
         self._now = "" if now is None else stamp(now)
+        self._longest = longest
         self._owners = Owners(rows, rule.policy, rule.bill_by)
         self._since = bills_since(rows, rule.zone)
         self.tariffs = Tariffs(rows, trial)
@@ -145,9 +154,10 @@ class Pricer:
         return self._owners.decide(transactions)
 
     def price(self, transactions: Sequence[int]) -> dict[int, Priced]:
-        """Return what transactions cost, by their ids; those that do not exist are left out."""
+        """Return what transactions cost, by their ids; those that do not exist, or last too long, are left out."""
         owners = self.owners(transactions)
-        return {one.id: self._priced(one, owners[one.id]) for one in self._billable(transactions)}
+        billable = [one for one in self._billable(transactions) if one.span[1] - one.span[0] <= self._longest]
+        return {one.id: self._priced(one, owners[one.id]) for one in billable}
 
     def by_both_times(self, transaction: int) -> BothTimes | None:
         """Return what a transaction costs by both times, if its price depends on which of them are right."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -23,6 +23,10 @@ _BILLED: Final = (
     " WHERE tx_id IN ({}) AND position.account_id = ? AND number IS NOT NULL"
     " AND kind IN ('session', 'free', 'correction') ORDER BY tx_id, position.id"
 )
+
+
+LONGEST: Final = timedelta(366)
+"""A session that lasts longer has no cost in a list: its days are priced one by one, its clock is hardly right."""
 
 
 @record
@@ -45,7 +49,7 @@ def costs_of(rows: Rows, household: Household, numbers: Sequence[int], now: date
     """Return what sessions of a household cost. Those of others, and those without a price, are left out."""
     costs = {number: cost for some in parts(numbers) for number, cost in _billed(rows, household, some)}
     unbilled = [number for number in numbers if number not in costs]
-    priced = Pricer(rows, household.rule, now=now).price(unbilled) if unbilled else {}
+    priced = Pricer(rows, household.rule, now=now, longest=LONGEST).price(unbilled) if unbilled else {}
     found = ((number, _cost(one)) for number, one in priced.items() if one.account == household.account)
     return costs | {number: cost for number, cost in found if cost is not None}
 

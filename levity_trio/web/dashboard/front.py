@@ -18,6 +18,8 @@ DRIVERS: Final = "/d/"
 """Below it stand the pages of drivers, and it is the first of them."""
 HELP: Final = "/help"
 """Here stands the manual."""
+HELP_API: Final = "/help/api"
+"""Here stands what the API can be asked."""
 OWN: Final = "/api/me/"
 """Below it stands what drivers may ask the API for."""
 
@@ -43,7 +45,8 @@ class Front:
 
     def shows(self, path: str) -> bool:
         """Whether it has the page, or the form or file of the API, with this path."""
-        return not self.door.is_for_drivers or path.startswith((DRIVERS, OWN, HELP))
+        is_of_operators = path.startswith(HELP_API)
+        return not self.door.is_for_drivers or (path.startswith((DRIVERS, OWN, HELP)) and not is_of_operators)
 
     def is_secure(self, scope: Scope) -> bool:
         """Whether the browser speaks TLS with us, or with the proxy before us."""

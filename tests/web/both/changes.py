@@ -387,6 +387,10 @@ async def _oddities(life: Life) -> None:
     books.wait(30)
     await ask("POST", f"transactions/{lost}/close", reason="it left", meter_stop_wh=502_000)
     books.settle()
+    left = (await life.send("GET", "/api/admin/review/groups"))["data"][0]
+    group = f"{left['charger']}/{left['cause']}"
+    life.shown["/review/{charger}/{cause}"] = f"/review/{group}"
+    life.shown["/api/admin/review/groups/{charger}/{cause}"] = f"/api/admin/review/groups/{group}"
 
 
 def _doubtful(station: Station, begin: int) -> list[int]:
@@ -423,6 +427,8 @@ async def _bills(life: Life) -> None:
     await ask("POST", "drafts/2026-02")
     await ask("POST", "closings/2026-02")
     await ask("POST", "drafts/2026-03")
+    price = {"price": "0,30", "since": "2026-04-01", "name": "Dearer", "night_price": "0.25", "currency": "EUR"}
+    await ask("POST", "tariff-previews", **price, month="2026-02")
     life.shown |= {"meters": meter}
 
 

@@ -161,8 +161,6 @@ def _shown(past: Past) -> dict[str, Any]:
         "/api/admin/accounts/{id}/personal": "/api/admin/accounts/8/personal",
         "/api/admin/drafts/{month}/statements/{id}": f"/api/admin/drafts/{draft}",
         "/api/admin/drafts/{month}/statements/{id}/document": f"/api/admin/drafts/{draft}/document",
-        "/api/admin/review/groups/{charger}/{cause}": f"/api/admin/review/groups/{HOUSEHOLDS[0].charger}/register_fell",
-        "/review/{charger}/{cause}": f"/review/{HOUSEHOLDS[0].charger}/register_fell",
         "/bills/{month}/papers": "/bills/2026-03/papers",
         "/bills/{month}/draft/{number}": "/bills/2026-03/draft/9",
         "/d/at/{charger}": f"/d/at/{HOUSEHOLDS[0].charger}",
