@@ -36,14 +36,14 @@ SETTINGS = """\
 unexpected-methods = ["TRACE"]
 """
 """A charger that is away does not hold the run up, and its silence is no error of the server."""
-IMPORTS = ("id-tag", "account", "account-tag", "account-space", "vehicle", "meter-reading")
+IMPORTS = ("id-tag", "account", "account-tag", "account-space", "vehicle", "meter-reading", "household")
 LEFT_OUT: tuple[str, ...] = ("/api/events", "/api/admin/tokens/{id}", "/api/admin/chargers", "/api/admin/biller/logo")
-LEFT_OUT += ("/api/admin/drain",)
+LEFT_OUT += ("/api/admin/drain", "/api/admin/households")
 LEFT_OUT += tuple(f"/api/admin/{name}-import" for name in IMPORTS)
 LEFT_OUT += tuple(f"/api/admin/imports/levity/{kind}" for kind in KINDS)
 LEFT_OUT += ("/api/admin/tariffs",) if CASES != "0" else ()
 """A stream has no end, the run would revoke its own token and send its chargers away, a schema does not describe CSV,
-lines or (at random) TOML, and each command to a charger that was created and never connects would wait for its
+lines, cells of a list on paper or (at random) TOML, and each command to a charger that was created and never connects would wait for its
 deadline."""
 
 
