@@ -65,7 +65,7 @@ def test_who_corrects_a_session_sees_which_and_is_refused_what_is_impossible(ser
     page = browser.send(page.form(path), figure_wh="-5")
     assert "Energy (kWh) : Give 0.000 kWh or more" in page.words
     page = browser.press(page.form(path), "Show what changes", figure_wh="2,001")
-    assert "Then it has 2.001 kWh" in page.words
+    assert "The session then has 2.001 kWh" in page.words
     assert page.form(path).values["figure_wh"] == "2,001"
     assert server.query("SELECT energy_delivered FROM tx WHERE id = ?", number) == [(13275,)]
     before = server.query("SELECT start_time, stop_time FROM tx WHERE id = ?", number)

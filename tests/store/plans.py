@@ -41,6 +41,7 @@ OF_THE_PRESENT = {
     "review_open": "only what waits for a person",
     "review_waiting": "only what waits for a person",
     "set_aside_waiting": "only what waits for a person",
+    "report_waiting": "only what waits for a person",
     "tx_doubtful": "only what waits for a person",
     "cp_err_open": "only faults of now",
     "configuration_template_name": "only templates of now",

@@ -184,8 +184,8 @@ def _keys(db: Database, listing: Listing, branch: Branch, after: Row | None, mos
         conditions = [*conditions, Condition(f"({order}) {sign} ({marks(after)})", after)]
     direction = "DESC" if listing.is_newest_first else "ASC"
     by = ", ".join(f"{column} {direction}" for column in listing.order)
-    where, values = _where(conditions)
-    sql = f"SELECT {order} FROM {branch.source}{where} ORDER BY {by} LIMIT ?"  # noqa: S608 - our own names
+    clause, values = where(conditions)
+    sql = f"SELECT {order} FROM {branch.source}{clause} ORDER BY {by} LIMIT ?"  # noqa: S608 - our own names
     return db.execute(sql, (*values, most)).fetchall()
 
 
@@ -193,15 +193,16 @@ def _count(db: Database, listing: Listing) -> int:
     """Count the rows, up to one more than MOST_COUNTED."""
     total = 0
     for branch in listing.branches:
-        where, values = _where(branch.conditions)
-        rows = f"SELECT 1 FROM {branch.source}{where} LIMIT ?"  # noqa: S608 - our own names
+        clause, values = where(branch.conditions)
+        rows = f"SELECT 1 FROM {branch.source}{clause} LIMIT ?"  # noqa: S608 - our own names
         counted = db.execute(f"SELECT count(*) FROM ({rows})", (*values, MOST_COUNTED + 1 - total))  # noqa: S608
         ((count,),) = counted.fetchall()
         total += count
     return total
 
 
-def _where(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
+def where(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
+    """Return the WHERE of conditions that all hold, "" for none, and its values."""
     if not conditions:
         return "", ()
     clause = " AND ".join(condition.sql for condition in conditions)

@@ -11,7 +11,7 @@ from levity_trio.records import record
 from levity_trio.store import local_lists as stored
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import SERVED
-from levity_trio.store.reads.pages import Condition, given
+from levity_trio.store.reads.pages import Condition, given, where
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 MOST: Final = 500
@@ -81,10 +81,9 @@ class Wanted:
 
 def reports(db: Database, wanted: Wanted) -> list[Report]:
     """Return reports, the newest first."""
-    conditions = wanted.conditions
-    where = " WHERE " + " AND ".join(one.sql for one in conditions) if conditions else ""
-    values = [value for one in conditions for value in one.values]
-    return _SHAPE.every(db, f"{_FROM}{where} ORDER BY report.id DESC LIMIT {MOST}", tuple(values))
+    clause, values = where(wanted.conditions)
+    order = "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"  # an index has those that wait
+    return _SHAPE.every(db, f"{_FROM}{clause} ORDER BY {order} LIMIT {MOST}", values)
 
 
 _AWAY: Final = f"SELECT id, coalesce(name, id) FROM cp WHERE is_connected = 0 AND {SERVED} ORDER BY id"  # noqa: S608 - ours

@@ -201,7 +201,9 @@ def test_an_upgrade_makes_the_same_schema(server: Server, monkeypatch: pytest.Mo
         migrate(new)
         monkeypatch.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every[:-later])
         migrate(upgraded)
-        assert upgraded.execute(VERSION).fetchall() == [(every[-later - 1][0],)]
+        assert upgraded.execute("SELECT mod(version, 1000) FROM levity.migrated").fetchall() == [
+            (every[-later - 1][0],)
+        ]
         monkeypatch.undo()
         migrate(upgraded)
         assert dump(upgraded) == dump(new)
