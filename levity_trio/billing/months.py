@@ -40,6 +40,10 @@ class Month(NamedTuple):
     def next(self) -> Month:
         return Month(self.year + self.number // 12, self.number % 12 + 1)
 
+    @property
+    def before(self) -> Month:
+        return Month(self.year - (self.number == 1), (self.number - 2) % 12 + 1)
+
     def since(self, zone: tzinfo) -> datetime:
         """Return when it begins, in UTC: the local midnight of its first day."""
         return beginning(self.first_day, zone)

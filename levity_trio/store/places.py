@@ -51,9 +51,10 @@ class UsageLimit(NamedTuple):
 def usage_limit(rows: Rows, what: str, key: str) -> UsageLimit:
     """Return what holds for a tag, by its normal form, or for an account."""
     found = rows(_LIMIT, (what, key))
-    if not found:
-        return UsageLimit()
-    chargers, is_everywhere, *month = found[0]
+    return _usage_limit(*found[0]) if found else UsageLimit()
+
+
+def _usage_limit(chargers: str | None, is_everywhere: int, *month: int | None) -> UsageLimit:
     return UsageLimit(None if chargers is None else tuple(orjson.loads(chargers)), bool(is_everywhere), *month)
 
 
@@ -74,10 +75,7 @@ def connectors(rows: Rows) -> list[tuple[str, int]]:
 
 def limits(rows: Rows) -> dict[tuple[str, str], Limit]:
     """Return the tags and accounts that may not charge like all others."""
-    return {
-        (what, key): Limit(None if chargers is None else frozenset(orjson.loads(chargers)), bool(is_everywhere))
-        for what, key, chargers, is_everywhere in rows(_LIMITS, ())
-    }
+    return {(what, key): _usage_limit(*limit).of_place for what, key, *limit in rows(_LIMITS, ())}
 
 
 def admitted(rows: Rows, charger: str, connector: int | None, at: str) -> frozenset[int] | None:

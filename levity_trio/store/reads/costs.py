@@ -23,8 +23,6 @@ _BILLED: Final = (
     " WHERE tx_id IN ({}) AND position.account_id = ? AND number IS NOT NULL"
     " AND kind IN ('session', 'free', 'correction') ORDER BY tx_id, position.id"
 )
-
-
 LONGEST: Final = timedelta(366)
 """A session that lasts longer has no cost in a list: its days are priced one by one, its clock is hardly right."""
 

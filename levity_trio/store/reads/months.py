@@ -164,7 +164,7 @@ def _newest_first(known: Begun, present: Month) -> Iterator[Month]:
     first, one = Month.of(known.on), max(present, Month.of(known.on))
     while one >= first:
         yield one
-        one = Month(one.year - (one.number == 1), (one.number - 2) % 12 + 1)
+        one = one.before
 
 
 def _month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime) -> BillMonth:

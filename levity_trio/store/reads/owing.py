@@ -104,8 +104,7 @@ def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None
 def _months(rows: Rows, account: int, known: Begun, rule: Rule, now: datetime) -> Iterator[MonthOfHousehold]:
     """Yield the present month, and the one before."""
     present = Month.of(in_zone(now, rule.zone).date())
-    before = Month(present.year - (present.number == 1), (present.number - 2) % 12 + 1)
-    for month in (present, before):
+    for month in (present, present.before):
         if month >= Month.of(known.on):
             is_closed = month < known.open_month
             drafted = [] if is_closed else _drafted(rows, account, known, month, rule, now)

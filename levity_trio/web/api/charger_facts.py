@@ -64,9 +64,9 @@ class UptimeQuery(Whose, rename={"since": "from", "until": "to"}):
     until: Since = None
 
 
-async def known_charger(request: Request) -> str:
+async def known_charger(request: Request, parameter: str = "id") -> str:
     """Return the charger in the path. Raises Problem if it is not known."""
-    named = request.path["id"]
+    named = request.path[parameter]
     if not await request.read(partial(chargers.is_known, identity=named)):
         raise not_found(f"charger {named}")
     return named

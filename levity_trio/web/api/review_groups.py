@@ -15,7 +15,6 @@ from msgspec import Meta
 from levity_trio.records import record
 from levity_trio.store.reads import review_groups as stored
 from levity_trio.store.reads.charger_facts import Habit, habit
-from levity_trio.store.reads.chargers import is_known
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.review_groups import MOST_SHOWN, GroupPreview, NextSession, ReviewGroup
 from levity_trio.store.writes.transactions import groups, habits
@@ -24,6 +23,7 @@ from levity_trio.store.writes.transactions.groups import Result, Seen
 from levity_trio.web.api import review
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.charger_facts import known_charger
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.problems import invalid, not_found
@@ -86,15 +86,8 @@ async def get_group(request: Request) -> GroupPreview:
     return await _preview(request)
 
 
-async def _charger(request: Request) -> str:
-    named = request.path["charger"]
-    if not await request.read(partial(is_known, identity=named)):
-        raise not_found(f"charger {named}")
-    return named
-
-
 async def _preview(request: Request) -> GroupPreview:
-    charger, cause = await _charger(request), request.path["cause"]
+    charger, cause = await known_charger(request, "charger"), request.path["cause"]
     read = partial(stored.preview, charger=charger, cause=cause, rule=rule(request))
     return await request.find(read, f"cause {cause}")
 
@@ -102,7 +95,7 @@ async def _preview(request: Request) -> GroupPreview:
 @ENDPOINTS.post(f"{GROUP}/decide", Role.OPERATOR, "not_found")
 async def decide_group(request: Asked[None, GroupBody]) -> GroupDecision:
     """Decide about many transactions at once, each with the figure that was shown"""
-    charger, seen = await _charger(request), request.body.sessions
+    charger, seen = await known_charger(request, "charger"), request.body.sessions
     if len({one.transaction for one in seen}) < len(seen):
         raise invalid("sessions", "give each transaction once")
     wanted = [Seen(one.transaction, one.event, one.figure_wh) for one in seen]

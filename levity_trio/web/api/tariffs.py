@@ -423,7 +423,7 @@ async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
 async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
     """Work for some seconds on what a month would have cost at a price; ask again until it is ready."""
     body, price = request.body, await _priced(request)
-    month = _last_month(request) if body.month is None else Month.parse(body.month)
+    month = Month.of(_today(request)).before if body.month is None else Month.parse(body.month)
 
     def change(db: UnitOfWork) -> None:
         replaces = writes.replaceable(db, price.version, first_open_day(db.rows)) is not None
@@ -545,8 +545,3 @@ def _decimal(body: PriceBody, name: str) -> str | None:
     if text.strip().startswith("-"):
         raise invalid(name, "a price below 0 would pay for charging; give 0 if it is free")
     return str(text.strip().replace(",", "."))
-
-
-def _last_month(request: Request) -> Month:
-    day = _today(request)
-    return Month(day.year - (day.month == 1), (day.month - 2) % 12 + 1)

@@ -498,7 +498,7 @@ def _json_of(field: Field, text: str, zone: tzinfo) -> Any:
         case "time":
             return _moment(text, zone)
         case "last-day":
-            return _day_after(text)
+            return day_after(text)
         case "number" | "json":
             return _read(field, text)
         case _:
@@ -514,7 +514,7 @@ def _moment(text: str, zone: tzinfo) -> str:
         raise ValueError(_("give a date and a time")) from None
 
 
-def _day_after(text: str) -> str:
+def day_after(text: str) -> str:
     """Return the day after the last one, with which the API ends a stretch."""
     try:
         return str(date.fromisoformat(text) + timedelta(days=1))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date, tzinfo
+from datetime import tzinfo
 from typing import Any, Final
 from urllib.parse import quote
 
 from levity_trio.records import record
-from levity_trio.web.dashboard.fields import WHICH
+from levity_trio.web.dashboard.fields import WHICH, day_after
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
@@ -56,19 +56,15 @@ async def _with_cards(view: View, _entered: Values) -> Values:
 async def _leaving(view: View, entered: Values) -> Values:
     """Return what moving out ends, on the day that was chosen."""
     number = view.path["id"]
-    until = _day_after(entered.get("until", ""))
+    try:
+        until = day_after(entered.get("until", ""))
+    except ValueError:  # none is chosen yet, or the form says what is wrong
+        until = None
     return {
         "leaving": await view.get(f"/api/admin/accounts/{quote(number)}/move-out", until=until),
         "names": await names_of_chargers(view),
         "may_delete": view.may("DELETE", "/api/admin/accounts/{id}/personal"),
     }
-
-
-def _day_after(text: str) -> str | None:
-    try:
-        return str(date.fromordinal(date.fromisoformat(text).toordinal() + 1))
-    except (ValueError, OverflowError):
-        return None
 
 
 # Correct a session

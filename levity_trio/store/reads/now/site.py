@@ -8,7 +8,7 @@ where one began before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -69,7 +69,7 @@ def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[
     """Return the energy of a site at a time, with what its open transactions have delivered so far."""
     local, delivered = in_zone(now, zone), sum(so_far_wh)
     month, day = Month.of(local), beginning(local.date(), zone)
-    last = Month.of(month.first_day - timedelta(days=1))
+    last = month.before
     day_since, month_since, last_since = stamp(day), stamp(month.since(zone)), stamp(last.since(zone))
     until = _same_moment(local, last, zone)
     times = (last_since, until, month_since, day_since, "9999")

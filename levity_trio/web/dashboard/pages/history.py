@@ -12,6 +12,7 @@ from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.locale.formats import short_day, short_month
 from levity_trio.web.dashboard.charts import Bar
+from levity_trio.web.dashboard.fields import day_after
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.shapes import wrong_way_round
@@ -55,8 +56,8 @@ async def _found(view: View, query: Mapping[str, Any]) -> tuple[Mapping[str, Any
 def _until(span: Mapping[str, str]) -> dict[str, str]:
     """Return the days for the API, which leaves the last one out."""
     try:
-        return {**span, "to": str(date.fromisoformat(span["to"]) + timedelta(days=1))}
-    except (KeyError, ValueError, OverflowError):  # none, or one that the API refuses with words
+        return {**span, "to": day_after(span["to"])}
+    except (KeyError, ValueError):  # none, or one that the API refuses with words
         return dict(span)
 
 
