@@ -21,6 +21,9 @@ CREATE TABLE household_task_account (
 CREATE TRIGGER household_task_is_kept BEFORE DELETE ON household_task BEGIN
     SELECT RAISE(ABORT, 'a fact is never deleted');
 END;
+CREATE TRIGGER household_task_stays BEFORE UPDATE OF id, kind, done_at, done_by, key, steps, results ON household_task BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
 CREATE TRIGGER household_task_is_undone_once BEFORE UPDATE ON household_task WHEN OLD.undone_at IS NOT NULL BEGIN
     SELECT RAISE(ABORT, 'a fact is opened and ended once');
 END;

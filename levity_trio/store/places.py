@@ -1,4 +1,7 @@
-"""Whose a place is, and where a card may charge, as stored. Only reads, so the writer and readers share it."""
+"""Why a card may not charge here or now, as stored: whose a place is, limits of a place and a month, spent accounts.
+
+Only reads, so the writer and read-only connections share it.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ import orjson
 from levity_trio.access import places
 from levity_trio.access.places import ACCOUNT, ANYWHERE, TAG, Card, Limit, Reason, Space
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import Thing, What
+from levity_trio.billing.ownership import BillBy, Charged, Span, Thing, What, decide
 from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import periods_of
+from levity_trio.store.wallets import is_spent
 
 NEWEST: Final = "usage_limit.id IN (SELECT max(id) FROM usage_limit GROUP BY what, key)"
 IS_OF_PLACE: Final = "(chargers IS NOT NULL OR is_everywhere = 1)"
@@ -31,6 +35,37 @@ _LIMIT: Final = (
     " ORDER BY id DESC LIMIT 1"
 )
 _LIMITS: Final = f"SELECT what, key, chargers, is_everywhere FROM usage_limit WHERE {NEWEST} AND {IS_OF_PLACE}"  # noqa: S608 - ours
+_IS_OWNED: Final = (
+    "ownership.what = 'tag' AND voided_at IS NULL AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
+)
+_OF_SPENT: Final = (
+    "FROM wallet INDEXED BY wallet_spent CROSS JOIN ownership USING (account_id)"
+    f" WHERE wallet.spent_since IS NOT NULL AND {_IS_OWNED}"
+)
+_REACHED: Final = "FROM month_standing INDEXED BY month_standing_reached"
+_IS_REACHED: Final = "reached_at IS NOT NULL AND month_standing.until > ?1"
+_OF_TAG: Final = f"{_REACHED} WHERE month_standing.what = 'tag' AND {_IS_REACHED}"
+_OF_ACCOUNT: Final = (
+    f"{_REACHED} CROSS JOIN ownership ON ownership.account_id = CAST(month_standing.key AS INTEGER)"
+    f" WHERE month_standing.what = 'account' AND {_IS_REACHED} AND {_IS_OWNED}"
+)
+WITHHELD_KEYS: Final = (
+    f"SELECT ownership.key {_OF_SPENT} UNION ALL SELECT month_standing.key {_OF_TAG}"
+    f" UNION ALL SELECT ownership.key {_OF_ACCOUNT}"
+)
+"""The normal forms of the tags that may not charge at a time, the only parameter: they belong to a spent account, or a
+limit of the month is reached."""
+WITHHELD: Final = (
+    f"SELECT reason FROM (SELECT 1 AS place, 'month' AS reason {_OF_TAG} AND month_standing.key = ?2"  # noqa: S608 - ours
+    f" UNION ALL SELECT 2, 'spent' {_OF_SPENT} AND ownership.key = ?2"
+    f" UNION ALL SELECT 3, 'month' {_OF_ACCOUNT} AND ownership.key = ?2) AS one ORDER BY place LIMIT 1"
+)
+"""The Reason why a tag may charge nowhere at a time; no row if it may. Parameters: the time, and its normal form."""
+_ANY_WITHHELD: Final = (
+    "SELECT 1 FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL UNION ALL"  # noqa: S608
+    f" SELECT 1 {_REACHED} WHERE reached_at IS NOT NULL LIMIT 1"
+)
+_HAS_REACHED: Final = f"SELECT 1 {_REACHED} WHERE what = ?2 AND key = ?3 AND {_IS_REACHED}"
 _IS_KNOWN: Final = "SELECT 1 FROM tag WHERE key = ? AND ended_at IS NULL"
 
 
@@ -105,3 +140,19 @@ def refusal(rows: Rows, policy: Policy, key: str, charger: str, connector: int |
     if policy.is_own(key) or not rows(_ANY, ()):
         return None
     return places.refusal(card(rows, key, at), charger, admitted(rows, charger, connector, at))
+
+
+def withheld(rows: Rows, policy: Policy, charged: Charged) -> Reason | None:
+    """Return why a start is Blocked: its tag belongs to a spent account, the account that would pay for it is spent, or
+    a limit of the month of one of them is reached."""
+    if not rows(_ANY_WITHHELD, ()):
+        return None
+    if charged.tag and (found := rows(WITHHELD, (charged.start, charged.tag))):
+        return Reason(found[0][0])
+    bill_by = BillBy.CONNECTOR if policy.bills_connector_first else BillBy.TAG
+    account = decide(charged, None, bill_by, lambda thing: periods_of(rows, thing), lambda _: Span("")).account
+    if account is None:
+        return None
+    if is_spent(rows, account):
+        return Reason.SPENT
+    return Reason.MONTH if rows(_HAS_REACHED, (charged.start, ACCOUNT, str(account))) else None

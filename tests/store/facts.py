@@ -56,6 +56,8 @@ def add_facts(books: Books, station: Station) -> None:
     add(f"INSERT INTO certificate ({of_certificates}) VALUES ({issued}, 'a', '2025'), ({issued}, 'b', NULL)")
     of_requests = "INSERT INTO certificate_request (cp_id, session_id, received_at, csr, ended_at, result) VALUES"
     add(f"{of_requests} ('CP-1', 1, '', '', '2025', 'installed'), ('CP-1', 1, '', '', NULL, NULL)")
+    of_tasks = "INSERT INTO household_task (kind, done_at, done_by, steps, results, undone_at) VALUES"
+    add(f"{of_tasks} ('entered', '', 'anna', '[]', '[]', '2025'), ('entered', '', 'anna', '[]', '[]', NULL)")
     of_names = "INSERT INTO certificate_name (cp_id, name, request_id, allowed_at, allowed_by, reason) VALUES"
     add(f"{of_names} ('CP-1', 'a', 1, '', 'anna', '')")
     of_plans = "INSERT INTO securing (cp_id, profile, steps, asked_at, asked_by, ended_at, result) VALUES"

@@ -59,7 +59,8 @@ CHANGEABLE: dict[str, set[str]] = {
     "tag": {"key", "name", "notes", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"count", "last_received_at"},
-    "user": {"name", "role", "account_id", "language", "salt", "digest", "removed_at", "removed_by"},
+    "household_task": {"undone_at", "undone_by"},
+    "user": {"name", "role", "account_id", "language", "ends_at", "salt", "digest", "removed_at", "removed_by"},
     "login": {"last_used_at", "ended_at", "ended_by"},
     "webhook": {"secret", "position", "delivered_at", "removed_at", "removed_by"},
     "webhook_given_up": set(),
@@ -210,7 +211,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         *("refused_card", "listed_refusal", "month_use", "month_standing"),
         "invitation",
         "turned_away",
-        "own_name",
+        *("own_name", "household_task_account"),
         "site_count",
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
@@ -423,6 +424,7 @@ AGAIN = {
     "command": "UPDATE command SET state = 'queued'",
     "token": "UPDATE token SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "file": "UPDATE file SET deleted_at = '2026' WHERE deleted_at IS NOT NULL",
+    "household_task": "UPDATE household_task SET undone_by = 'x' WHERE undone_at IS NOT NULL",
     "operator_action": "UPDATE operator_action SET status = 201 WHERE status IS NOT NULL",
     "user": "UPDATE user SET removed_by = 'x' WHERE removed_at IS NOT NULL",
     "login": "UPDATE login SET ended_by = 'x' WHERE ended_at IS NOT NULL",

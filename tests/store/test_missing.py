@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from levity_trio.billing.months import Month
 from levity_trio.store.reads import missing as reads
 from levity_trio.store.reads import months
-from levity_trio.store.reads.missing import Missing
+from levity_trio.store.reads.missing import MissingPiece
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.billing import closing
@@ -18,7 +18,7 @@ from tests.store.reading import reading
 OVER = datetime(2026, 4, 2, 9, tzinfo=UTC)
 
 
-def missing(books: Books, month: str = "2026-03") -> dict[str, Missing]:
+def missing(books: Books, month: str = "2026-03") -> dict[str, MissingPiece]:
     with reading(books) as db:
         found = months.month(db, Month.parse(month), BERLIN, books.now)
         assert found is not None

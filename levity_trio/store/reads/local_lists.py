@@ -18,12 +18,11 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.local_lists import Source
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.wallets import WITHHELD_KEYS
 
 OFF: Final = "off"
 _NOW: Final = (
     "CASE WHEN tag.status <> 'Accepted' THEN tag.status WHEN tag.expires_at <= ?1 THEN 'Expired'"
-    f" WHEN tag.key IN ({WITHHELD_KEYS}) THEN 'Blocked' ELSE tag.status END"
+    f" WHEN tag.key IN ({places.WITHHELD_KEYS}) THEN 'Blocked' ELSE tag.status END"
 )
 _CHANGED: Final = (
     "SELECT lower(trim(tag.id_tag)) FROM tag LEFT JOIN listed_tag AS listed"  # noqa: S608 - our own words

@@ -46,7 +46,7 @@ class Lack(StrEnum):
 
 
 @record
-class MissingThing:
+class MissingSubject:
     """A charger, household or meter that it is about; `since` is since when it is away."""
 
     id: str
@@ -55,7 +55,7 @@ class MissingThing:
 
 
 @record
-class Missing:
+class MissingPiece:
     """Something that is missing: how many there are, of how much energy, and which.
 
     `month` is the one to close before, `at` when this one is over.
@@ -67,7 +67,7 @@ class Missing:
     energy_wh: int | None = None
     month: str | None = None
     at: str | None = None
-    things: tuple[MissingThing, ...] = ()
+    things: tuple[MissingSubject, ...] = ()
 
 
 _BILLER: Final = "SELECT bank_account IS NOT NULL FROM biller ORDER BY id DESC LIMIT 1"
@@ -93,7 +93,7 @@ _UNREAD: Final = (
 )
 
 
-def missing(db: Database, month: BillMonth) -> list[Missing]:
+def missing(db: Database, month: BillMonth) -> list[MissingPiece]:
     """Return what is missing before a month can be closed; nothing of one that is closed.
 
     Sessions without a tariff and those of nobody are known once its draft is ready.
@@ -105,55 +105,55 @@ def missing(db: Database, month: BillMonth) -> list[Missing]:
     return [lack for lack in lacks if lack.count]
 
 
-def _blocking(rows: Rows, month: BillMonth) -> Iterator[Missing]:
+def _blocking(rows: Rows, month: BillMonth) -> Iterator[MissingPiece]:
     known = begun(rows)
     if month.state is MonthState.RUNNING:
-        yield Missing(code=Lack.NOT_OVER, weight=Weight.BLOCKS, at=month.until)
+        yield MissingPiece(code=Lack.NOT_OVER, weight=Weight.BLOCKS, at=month.until)
     if known is not None and known.open_month != Month.parse(month.month):
-        yield Missing(code=Lack.EARLIER_MONTH, weight=Weight.BLOCKS, month=str(known.open_month))
+        yield MissingPiece(code=Lack.EARLIER_MONTH, weight=Weight.BLOCKS, month=str(known.open_month))
     if not rows(_BILLER, ()):
-        yield Missing(code=Lack.NO_BILLER, weight=Weight.BLOCKS)
+        yield MissingPiece(code=Lack.NO_BILLER, weight=Weight.BLOCKS)
     if not rows(_TARIFF, ()):
-        yield Missing(code=Lack.NO_TARIFF, weight=Weight.BLOCKS)
+        yield MissingPiece(code=Lack.NO_TARIFF, weight=Weight.BLOCKS)
     yield _counted(Lack.UNPRICED, Weight.BLOCKS, rows(_UNPRICED, (month.month,)))
 
 
-def _later(db: Database, rows: Rows, month: BillMonth) -> Iterator[Missing]:
+def _later(db: Database, rows: Rows, month: BillMonth) -> Iterator[MissingPiece]:
     span = (month.since, month.until)
     yield _counted(Lack.DOUBTFUL, Weight.LATER, rows(_DOUBTFUL, span))
     ((messages,),) = rows(_MESSAGES, (month.until,))
-    yield Missing(code=Lack.MESSAGES, weight=Weight.LATER, count=messages)
+    yield MissingPiece(code=Lack.MESSAGES, weight=Weight.LATER, count=messages)
     if month.drafted_at is not None:
         yield _counted(Lack.NOBODYS, Weight.LATER, rows(NOBODYS, span))
     away = [
-        MissingThing(id=charger.id, name=charger.name or charger.id, since=charger.since)
+        MissingSubject(id=charger.id, name=charger.name or charger.id, since=charger.since)
         for charger in served(db)
         if not charger.is_connected and charger.since is not None and charger.since < month.until
     ]
     yield _of_things(Lack.AWAY, Weight.LATER, away, len(away))
 
 
-def _on_paper(rows: Rows, month: BillMonth) -> Iterator[Missing]:
+def _on_paper(rows: Rows, month: BillMonth) -> Iterator[MissingPiece]:
     biller = rows(_BILLER, ())
     if biller and not biller[0][0]:
-        yield Missing(code=Lack.NO_BANK_ACCOUNT, weight=Weight.PAPER)
+        yield MissingPiece(code=Lack.NO_BANK_ACCOUNT, weight=Weight.PAPER)
     span = (month.until, month.since)
     yield _named(rows, Lack.NO_ADDRESS, _WITHOUT_ADDRESS, span)
     if month.state is not MonthState.RUNNING:
         yield _named(rows, Lack.UNREAD_METER, _UNREAD, (*span, month.until))
 
 
-def _counted(code: Lack, weight: Weight, found: Sequence[tuple[int, int]]) -> Missing:
+def _counted(code: Lack, weight: Weight, found: Sequence[tuple[int, int]]) -> MissingPiece:
     ((count, energy_wh),) = found
-    return Missing(code=code, weight=weight, count=count, energy_wh=energy_wh)
+    return MissingPiece(code=code, weight=weight, count=count, energy_wh=energy_wh)
 
 
-def _named(rows: Rows, code: Lack, among: str, values: Sequence[Any]) -> Missing:
+def _named(rows: Rows, code: Lack, among: str, values: Sequence[Any]) -> MissingPiece:
     """Return households or meters, by their names."""
     ((count,),) = rows(f"SELECT count(*) {among}", values)
     found = sorted(rows(f"SELECT id, name {among}", values), key=lambda row: in_order(row[1]))[:NAMED]
-    return _of_things(code, Weight.PAPER, [MissingThing(id=str(key), name=name) for key, name in found], count)
+    return _of_things(code, Weight.PAPER, [MissingSubject(id=str(key), name=name) for key, name in found], count)
 
 
-def _of_things(code: Lack, weight: Weight, things: Sequence[MissingThing], count: int) -> Missing:
-    return Missing(code=code, weight=weight, count=count, things=tuple(things[:NAMED]))
+def _of_things(code: Lack, weight: Weight, things: Sequence[MissingSubject], count: int) -> MissingPiece:
+    return MissingPiece(code=code, weight=weight, count=count, things=tuple(things[:NAMED]))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from levity_trio.access.places import OF_PLACE
+from levity_trio.access.places import OF_PLACE, Reason
 from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
 from levity_trio.billing.ownership import Charged
 from levity_trio.events import StartRefused, TagPresented
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.places import refusal
-from levity_trio.store.wallets import withheld, withheld_tag
+from levity_trio.store.places import WITHHELD, refusal, withheld
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.origin import Origin
 
@@ -66,7 +65,8 @@ def _list_refused(
 def judge(db: UnitOfWork, policy: Policy, id_tag: str, at: str) -> Verdict:
     """Return the verdict on a tag, whatever else it is charging."""
     key = policy.key(id_tag)
-    return policy.judge(key, _tag(db, key), at).refused(withheld_tag(db.rows, key, at))
+    verdict, withheld_by = policy.judge(key, _tag(db, key), at), db.row(WITHHELD, (at, key))
+    return verdict if withheld_by is None else verdict.refused(Reason(withheld_by[0]))
 
 
 def judge_start(db: UnitOfWork, policy: Policy, origin: Origin, connector: int | None, id_tag: str) -> Judged:

@@ -8,7 +8,6 @@ from typing import Final
 
 from levity_trio.events import ChargerHidden, ChargerShown
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.origin import Origin
 
 CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
 NEVER_CHARGED: Final = f"registration <> 'adopted' AND NOT {CHARGED}"
@@ -59,11 +58,6 @@ def hide_each(
     for charger in named:
         hide(db, charger, at, retired_on)
     return named
-
-
-def show_again(db: UnitOfWork, origin: Origin) -> None:
-    """Show a hidden charger again, because it charges."""
-    show(db, origin.charger, origin.received_at, origin.session)
 
 
 def show(db: UnitOfWork, charger: str, at: str, session: int | None = None) -> None:

@@ -21,8 +21,7 @@ from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED
 from levity_trio.store import local_lists as stored
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.local_lists import Source
-from levity_trio.store.places import refusal
-from levity_trio.store.wallets import withheld_tag
+from levity_trio.store.places import WITHHELD, refusal
 from levity_trio.store.writes.commands import Message
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
@@ -189,7 +188,7 @@ def renew(db: UnitOfWork, tags: Sequence[str], at: str) -> None:
         if present is not None:
             id_tag, status, expires_at, parent_id_tag, key = present
             listed = policy.listed(id_tag, status, expires_at, parent_id_tag, at)
-            _list(db, tag, before, listed.withheld() if withheld_tag(db.rows, key, at) else listed)
+            _list(db, tag, before, listed if db.row(WITHHELD, (at, key)) is None else listed.withheld())
         elif before is not None:
             _list(db, tag, before, Listed(*before)._replace(status=None))
 

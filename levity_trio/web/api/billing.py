@@ -19,7 +19,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads import billing as stored
 from levity_trio.store.reads import months
 from levity_trio.store.reads.billing import FirstBill, first_bill
-from levity_trio.store.reads.missing import Missing, missing
+from levity_trio.store.reads.missing import MissingPiece, missing
 from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.statements import draft_of
@@ -247,7 +247,7 @@ async def get_month(request: Request) -> BillMonth:
 
 
 @ENDPOINTS.get(f"{MONTHS}/{{month}}/missing", Role.OPERATOR, "not_found")
-async def list_missing(request: Request) -> ListPage[Missing]:
+async def list_missing(request: Request) -> ListPage[MissingPiece]:
     """List what is missing before a month is closed: what blocks, what comes later, and what its papers would lack.
 
     Sessions without a tariff and those of nobody are known once its draft is ready.

@@ -17,7 +17,7 @@ from levity_trio.store.reads import review_groups as stored
 from levity_trio.store.reads.charger_facts import Habit, habit
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.review_groups import MOST_SHOWN, GroupPreview, NextSession, ReviewGroup
-from levity_trio.store.writes.transactions import groups, habits
+from levity_trio.store.writes.transactions import decisions, groups
 from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.store.writes.transactions.groups import Result, Seen
 from levity_trio.web.api import review
@@ -129,13 +129,13 @@ def _warnings(left_out: list[GroupResult]) -> Iterator[str]:
 @ENDPOINTS.post(HABIT, Role.OPERATOR, "not_found")
 async def ask_about_habit(request: Request) -> Habit:
     """Ask a person again about each session that shows a habit"""
-    return await _changed(request, await request.write(habits.ask_about, request.number()))
+    return await _changed(request, await request.write(decisions.ask_about, request.number()))
 
 
 @ENDPOINTS.delete(HABIT, Role.OPERATOR, "not_found")
 async def stop_asking_about_habit(request: Request) -> Habit:
     """Let a known habit make figures certain again, without asking"""
-    return await _changed(request, await request.api.writer.run(habits.stop_asking, request.number()))
+    return await _changed(request, await request.api.writer.run(decisions.stop_asking, request.number()))
 
 
 async def _changed(request: Request, holds: bool) -> Habit:

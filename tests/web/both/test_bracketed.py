@@ -41,7 +41,7 @@ TABLES: Final = (
     *("own_name", "report", "tag", "tariff", "tariff_version", "token", "vehicle", "webhook", '"user"'),
 )
 """Here stand names, and what people wrote."""
-OTHERS: Final = ("role", "prices", "toml", "words", "decision")
+OTHERS: Final = ("role", "prices", "toml", "decision")
 """Their columns in which other things stand."""
 REFERENCE: Final = re.compile(r"Statement \d+,")
 """Of a payment: as it stands on the paper, whose household said no language here."""

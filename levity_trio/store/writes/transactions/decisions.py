@@ -26,7 +26,7 @@ from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
-from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, case_of
 from levity_trio.store.cases.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
 from levity_trio.store.cases.transaction import Known, by_our_clock, known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -34,8 +34,7 @@ from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
-from levity_trio.store.writes.transactions.habits import learn_confirmed
-from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
+from levity_trio.store.writes.transactions.judging import compare_neighbours, learn_confirmed, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import CONFIRMED, resolve
 from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
 from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state
@@ -477,3 +476,22 @@ def _record(db: UnitOfWork, charger: str, transaction: int, account: int | None,
     db.record(
         TransactionGiven(charger=charger, at=decision.at, transaction=transaction, account=account, by=decision.by)
     )
+
+
+# About habits. One that a person wants to be asked about stays known, and what it puts in doubt stays in doubt: so no
+# decision makes a figure certain that would be doubtful with the habit.
+
+
+_AVOIDS_REVIEWS = f"id = ? AND revoked_at IS NULL AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}')"
+
+
+def ask_about(db: UnitOfWork, habit: int, at: str, by: str) -> bool:
+    """Ask a person again about each session that shows a habit; return False if no such habit avoids a review. A
+    repetition changes nothing."""
+    ask = "asks_since = coalesce(asks_since, ?), asks_by = coalesce(asks_by, ?)"
+    return db.changed(f"UPDATE habit SET {ask} WHERE {_AVOIDS_REVIEWS}", (at, by, habit)) > 0  # noqa: S608 - our own words
+
+
+def stop_asking(db: UnitOfWork, habit: int) -> bool:
+    """Let a habit make figures certain again; return False if no such habit avoids a review."""
+    return db.changed(f"UPDATE habit SET asks_since = NULL, asks_by = NULL WHERE {_AVOIDS_REVIEWS}", (habit,)) > 0  # noqa: S608

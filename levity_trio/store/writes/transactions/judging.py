@@ -17,21 +17,20 @@ from itertools import chain
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
-from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.evidence import Case, seconds
 from levity_trio.charging.sent.figures import overlap
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import LATE_SECONDS, MOST_STEPS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS, SPAN_SECONDS
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
 from levity_trio.log.output import get_logger
 from levity_trio.store.billing.pricing import Pricer, Rule
-from levity_trio.store.cases.case import Dating, case_of, clock_words, dating, span_of
+from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, Dating, case_of, clock_words, dating, span_of
 from levity_trio.store.cases.neighbours import AROUND, Span, factor_of, may_share, newest_beside, spans_beside
 from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, overruled
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, before, known
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions.habits import learn
 from levity_trio.store.writes.transactions.reviews import (
     is_known,
     is_settled,
@@ -571,3 +570,61 @@ def ask(db: UnitOfWork, tx: Known, at: str, rule: Rule) -> None:
         ((event,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
         open_review(db, tx.id, doubt, event, at)
     db.execute(_ASKED, (tx.id,))
+
+
+# Habits: learned from sessions that another source confirms, ended by a contradiction
+
+
+_LAST_ASKED = (
+    "(SELECT {0} FROM habit WHERE cp_id = ?5 AND conn_id = ?1 AND firmware = coalesce(cp.firmware_version, '')"
+    " AND meter_serial = coalesce(cp.meter_serial_number, '') AND kind = ?2 ORDER BY id DESC LIMIT 1)"
+)
+"""One that is learned again, after a contradiction ended it, is asked about like the one before."""
+
+
+def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) -> None:
+    """Learn from a transaction whose figure is confirmed by another source than its register."""
+    if not judgement.is_confirmed:
+        return
+    if judgement.code is not None and judgement.is_sole:
+        factor = None if judgement.factor == 1 else round(judgement.factor * 1000)
+        other = (judgement.code, factor or 1000)
+        _revoke(db, tx, "lacks another factor", at, "kind = ? AND coalesce(value, 1000) <> ?", other)
+        _show(db, tx, judgement.code, factor, at)
+    elif judgement.is_power_scaled:
+        _show(db, tx, POWER_TOO_HIGH, None, at)
+    elif not judgement.doubts:
+        if case.power:
+            _show(db, tx, CEILING, round(case.power.most), at)
+        # One whose start and stop are rounded does not contradict that this charger rounds them.
+        kept = (CEILING, Code.ENDS_ROUNDED if case.ends_digit > 1 else CEILING)
+        _revoke(db, tx, "is certain as reported", at, "kind NOT IN (?, ?)", kept)
+
+
+def learn_confirmed(db: UnitOfWork, tx: Known, case: Case, found: Judgement, at: str) -> None:
+    """Learn the highest power from a doubtful transaction that an operator confirms, if two sources show it."""
+    if found.is_confirmed and found.doubts and found.wh == tx.energy_delivered and case.power:
+        _show(db, tx, CEILING, round(case.power.most), at)
+
+
+def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> None:
+    """Count a transaction for a habit; once only, where it was closed before its own stop arrived."""
+    db.execute(
+        "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at,"  # noqa: S608
+        " asks_since, asks_by)"
+        " SELECT id, ?1, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?2, ?3, 1, ?4, ?4,"
+        f" {_LAST_ASKED.format('asks_since')}, {_LAST_ASKED.format('asks_by')} FROM cp"
+        " WHERE id = ?5 ON CONFLICT (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL"
+        " DO UPDATE SET last_at = excluded.last_at, transactions = habit.transactions + CASE WHEN"
+        " (SELECT count(*) FROM tx_event WHERE tx_id = ?6 AND kind IN ('close', 'stop')) > 1 THEN 0 ELSE 1 END,"
+        " value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END",
+        (tx.connector or 0, kind, value, at, tx.charger, tx.id),
+    )
+
+
+def _revoke(db: UnitOfWork, tx: Known, why: str, at: str, which: str, values: tuple[object, ...]) -> None:
+    db.execute(
+        "UPDATE habit SET revoked_at = ?, revoked_by = 'system', reason = ? WHERE cp_id = ? AND conn_id = ?"  # noqa: S608
+        f" AND revoked_at IS NULL AND {which}",
+        (at, f"transaction {tx.id} {why}", tx.charger, tx.connector or 0, *values),
+    )

@@ -16,7 +16,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal
 from levity_trio.store.writes.effects import Use, use_reservation
-from levity_trio.store.writes.hiding import show_again
+from levity_trio.store.writes.hiding import show
 from levity_trio.store.writes.origin import Message, Opening, Origin, Start, Started
 from levity_trio.store.writes.transactions.judging import compare_neighbours, judge_now, look_again
 from levity_trio.store.writes.transactions.states import (
@@ -129,7 +129,7 @@ def insert(db: UnitOfWork, origin: Origin, moment: Moment, judged: Judged, field
     )
     touch = "UPDATE cp SET last_tx_start_at = max(coalesce(last_tx_start_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (start_time, at, origin.charger))
-    show_again(db, origin)
+    show(db, origin.charger, origin.received_at, origin.session)  # it charges
     return transaction
 
 
