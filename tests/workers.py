@@ -28,7 +28,7 @@ from typing import Any, Final
 import pytest
 
 TESTS: Final = Path(__file__).parent
-WAITING_WORKERS: Final = 5
+WAITING_WORKERS: Final = 3
 """So many more than cores: they take files that mostly wait for servers, while one for each core takes the others."""
 
 LONG: Final = (
