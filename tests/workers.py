@@ -35,6 +35,7 @@ LONG: Final = (
     "integration/test_installed.py",
     *("browser/test_pages.py", "browser/test_stories.py", "benchmarks/test_servers.py", "store/moving/test_moving.py"),
     *("web/both/test_same_answers.py", "integration/test_openapi.py", "integration/test_servers.py"),
+    "web/both/test_bracketed.py",
     *("integration/test_simulate.py", "integration/test_readme.py", "integration/test_fluentd.py"),
     *("benchmarks/test_bench.py", "benchmarks/test_dashboard.py", "integration/test_simulated_bill.py"),
     *("integration/test_backup.py", "integration/test_deployed_servers.py", "store/moving/test_refusals.py"),

@@ -49,7 +49,8 @@ def test_its_links_lead_to_files_and_its_pictures_are_small() -> None:
 def test_the_start_command_starts_a_server_in_a_bare_clone(tmp_path: Path) -> None:
     clone = shutil.copytree(ROOT, tmp_path / "clone", ignore=NOT_CLONED)
     command = block(README, "&& .venv/bin/levity-trio serve")
-    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEVITY_PORT": "0", "PIP_COMPILE": "0"}
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEVITY_PORT": "0", "LEVITY_API_PORT": "0"}
+    home["PIP_COMPILE"] = "0"
     home["PIP_CACHE_DIR"] = os.environ.get(
         "PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")
     )  # nothing is fetched anew

@@ -8,21 +8,35 @@ from functools import partial
 import pytest
 
 from levity_trio.store.engine.connection import FileConnection
+from tests import quick
 from tests.both_stores import both_in_memory
+from tests.sizes import IS_FULL
 from tests.store.books import Books, Station, in_memory
 from tests.store.plans import Recorder, recording, whole_reads
 
 judged: set[str] = set()
-POSTGRESQL = "postgresql"
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out, on PostgreSQL, what is marked as a matter of SQLite's own."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, on PostgreSQL, what is marked as a matter of SQLite's own.
+
+    What runs on PostgreSQL runs on SQLite at the same time, and both must answer the same. So that test alone does it,
+    unless all run at full size, or only those without a server.
+    """
     items[:] = [item for item in items if item.get_closest_marker("sqlite") is None or not _is_on_postgresql(item)]
+    if not IS_FULL and not quick.is_asked(config):
+        twins = {item.nodeid.replace(POSTGRESQL, SQLITE, 1) for item in items if _is_on_postgresql(item)}
+        items[:] = [item for item in items if item.nodeid not in twins or not _is_of_books(item)]
 
 
 def _is_on_postgresql(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and hasattr(item, "callspec") and POSTGRESQL in item.callspec.id
+
+
+def _is_of_books(item: pytest.Item) -> bool:
+    """Whether a test uses these books, which are compared."""
+    return isinstance(item, pytest.Function) and hasattr(item, "callspec") and "books" in item.callspec.params
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +56,7 @@ def only_in_memory() -> Iterator[FileConnection]:
         yield connection
 
 
-@pytest.fixture(params=[only_in_memory, both_in_memory], ids=["sqlite", POSTGRESQL])
+@pytest.fixture(params=[only_in_memory, both_in_memory], ids=[SQLITE, POSTGRESQL])
 def books(request: pytest.FixtureRequest) -> Iterator[Books]:
     """The books, once in SQLite and once on PostgreSQL, where SQLite must answer the same."""
     with request.param() as connection:
