@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from secrets import token_urlsafe
+from secrets import token_hex, token_urlsafe
 from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 
 import trio
@@ -43,7 +43,8 @@ LASTS: Final = timedelta(days=30)
 BROWSER_CHARACTERS: Final = 200
 NAME_CHARACTERS: Final = 64
 """Of a name for which failures are counted."""
-FORM: Final = b"form"
+NONCE_BYTES: Final = 8
+"""Of the value of a form."""
 DRIVER: Final = "driver"
 """The role of those who may log in at the drivers' port."""
 
@@ -116,12 +117,21 @@ def new_cookie() -> str:
 
 
 def form_value(cookie: str) -> str:
-    """Return the value that proves that a form is from a page of ours, which knew the cookie (CSRF)."""
-    return hmac.new(cookie.encode(errors="replace"), FORM, sha256).hexdigest()
+    """Return a value that proves that a form is from a page of ours, which knew the cookie (CSRF).
+
+    It is another one each time: what stays the same in compressed pages can be guessed from their lengths (BREACH).
+    """
+    return _form_value(cookie, token_hex(NONCE_BYTES))
 
 
 def is_form_value(cookie: str, given: str) -> bool:
-    return hmac.compare_digest(form_value(cookie).encode(), given.encode(errors="replace"))
+    own = _form_value(cookie, given[: 2 * NONCE_BYTES])
+    return hmac.compare_digest(own.encode(errors="replace"), given.encode(errors="replace"))
+
+
+def _form_value(cookie: str, nonce: str) -> str:
+    signed = hmac.new(cookie.encode(errors="replace"), nonce.encode(errors="replace"), sha256)
+    return nonce + signed.hexdigest()
 
 
 def _folded(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,11 +17,9 @@ from levity_trio.listening.addresses import reachable
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import PluginPage
 from levity_trio.web.http import OwnHosts, application, open_http, problem
-from levity_trio.web.negotiation import accepts_gzip, preferred
+from levity_trio.web.negotiation import accepts_gzip, compressed, preferred
 
 UNAVAILABLE: Final = 503
-GZIP_LEVEL: Final = 1
-"""The fastest level; the lines are so similar that it suffices."""
 
 log = get_logger("system")
 
@@ -82,4 +79,4 @@ async def _page(page: PluginPage, turn: trio.Lock, request: Request) -> Response
 
 
 def _body(render: Callable[[], bytes], is_compressed: bool) -> bytes:
-    return gzip.compress(render(), GZIP_LEVEL, mtime=0) if is_compressed else render()
+    return compressed(render()) if is_compressed else render()

@@ -52,7 +52,7 @@ PACE_SECONDS: Final = 0.1
 READERS: Final = 50
 WARM: Final = 5
 PATIENCE: Final = 120.0
-FIRST_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = 100, 50, 150, 300, 25, 2, 80
+FIRST_KB, PAGE_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = 100, 25, 50, 150, 300, 25, 2, 80
 GROWN_MIB: Final = 16
 IDLE_SECONDS: Final = 0.02
 """Until the server waits again: the time of a thread is counted up when it stops."""
@@ -142,13 +142,13 @@ def _kind(url: str) -> str:
 def of_pages(run: Run) -> Iterator[Figure]:
     """Yield the CPU of each page, and of a bare route."""
     with _bare(run.folder) as bare:
-        route = statistics.median(_costs(bare, bare.port, "POST", "/operation", run.rounds))
+        route = statistics.median(_costs(bare, bare.port, "POST", "/operation", run.rounds)[0])
     yield Figure("CPU of a bare route", "", f"{route * MS:.2f} ms")
     shown = _shown(run)
     for page in OF_OPERATORS:
-        costs = _costs(run.server, run.web, "GET", fill_in(page.path, shown), run.rounds)
+        costs, size = _costs(run.server, run.web, "GET", fill_in(page.path, shown), run.rounds)
         limit = NOW_MS if page.path == "/" else PAGE_MS
-        yield _figure(page, costs, limit, f", {statistics.median(costs) / route:.0f} x the bare route")
+        yield _figure(page, costs, size, limit, f", {statistics.median(costs) / route:.0f} x the bare route")
 
 
 def of_drivers(run: Run) -> Iterator[Figure]:
@@ -167,13 +167,15 @@ def of_drivers(run: Run) -> Iterator[Figure]:
     for page in PAGES:
         if page not in OF_OPERATORS:
             path = fill_in(page.path, shown)
-            yield _figure(page, _costs(run.server, run.web, "GET", path, run.rounds, {"Cookie": cookie}), PAGE_MS)
+            costs, size = _costs(run.server, run.web, "GET", path, run.rounds, {"Cookie": cookie})
+            yield _figure(page, costs, size, PAGE_MS)
 
 
-def _figure(page: Page, costs: list[float], limit: int, more: str = "") -> Figure:
-    cost = statistics.median(costs) * MS
-    words = f"{cost:.1f} ms (slowest {max(costs) * MS:.0f}){more}"
-    return Figure(f"CPU of {page.title} ({page.path})", f"{limit} ms", words, cost < limit)
+def _figure(page: Page, costs: list[float], size: int, limit: int, more: str = "") -> Figure:
+    cost, kilobytes = statistics.median(costs) * MS, size / 1000
+    words = f"{cost:.1f} ms (slowest {max(costs) * MS:.0f}){more}; {kilobytes:.1f} kB"
+    is_met = cost < limit and kilobytes <= PAGE_KB
+    return Figure(f"{page.title} ({page.path})", f"{limit} ms of CPU, {PAGE_KB} kB", words, is_met)
 
 
 def _logged_in(run: Run, **given: str) -> str:
@@ -192,20 +194,21 @@ def _logged_in(run: Run, **given: str) -> str:
 
 def _costs(
     server: Server, port: int, method: str, path: str, rounds: int, headers: Mapping[str, str] = NO_HEADERS
-) -> list[float]:
-    """Return the CPU seconds of requests, one after the other, after some for the caches."""
-    found = []
+) -> tuple[list[float], int]:
+    """Return the CPU seconds of requests, one after the other, after some for the caches; and the last answer's bytes
+    on the wire, compressed."""
+    found, size = [], 0
     with closing(http.client.HTTPConnection(HOST, port, timeout=60)) as connection:
         warm = min(WARM, rounds)
         for _ in range(warm + rounds):
             before = server.cpu().total
             connection.request(method, path, b"{}" if method == "POST" else None, {**BROWSER, **headers})
             answer = connection.getresponse()
-            answer.read()
+            size = len(answer.read())
             assert answer.status == 200, (path, answer.status)
             time.sleep(IDLE_SECONDS)
             found.append(server.cpu().total - before)
-    return found[warm:]
+    return found[warm:], size
 
 
 def _shown(run: Run) -> dict[str, object]:

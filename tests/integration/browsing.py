@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -238,14 +239,17 @@ class Browser:
     ) -> Page:
         """Send one request; redirects are not followed."""
         connection = HTTPConnection(self._host, self._port or 80, timeout=SECONDS)
-        given = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()), **(headers or {})}
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        given = {"cookie": cookies, "accept-encoding": "gzip", **(headers or {})}
         if isinstance(values, Mapping):
             given["content-type"] = "application/x-www-form-urlencoded"
             values = urlencode(values).encode()
         try:
             connection.request(method, path, values, given)
             answer = connection.getresponse()
-            content = answer.read().decode(errors="replace")
+            body = answer.read()
+            is_compressed = answer.headers["content-encoding"] == "gzip"
+            content = (gzip.decompress(body) if is_compressed else body).decode(errors="replace")
         finally:
             connection.close()
         for one in answer.headers.get_all("set-cookie", []):

@@ -62,6 +62,16 @@ def test_a_wrong_password_is_told_at_the_form(server: Serving) -> None:
     assert PASSWORD not in page.html
 
 
+def test_pages_are_compressed_for_browsers_that_can(server: Serving) -> None:
+    browser = Browser(server)
+    log_in(browser, "operator")
+    packed, plain = browser.get("/"), browser.ask("GET", "/", headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+    values = {page.form("/logout").values["form-value"] for page in (packed, plain)}
+    assert len(values) == 2, "a value that stayed the same could be guessed from lengths"
+
+
 def test_logging_out_ends_it_also_for_a_copy_of_the_cookie(server: Serving) -> None:
     browser, copy = Browser(server), Browser(server)
     page = log_in(browser, "operator")

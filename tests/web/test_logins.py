@@ -119,6 +119,7 @@ async def test_a_log_in_ends_the_one_that_its_browser_had(house: House) -> None:
 def test_the_value_of_a_form_belongs_to_a_cookie() -> None:
     one, other = new_cookie(), new_cookie()
     assert is_form_value(one, form_value(one))
+    assert len({form_value(one)[16:] for _ in range(3)}) == 3, "compressed pages hold no secret that stays the same"
     for wrong in (form_value(other), form_value(one)[:-1], "", one, "ä\ud800"):
         assert not is_form_value(one, wrong)
     assert one not in form_value(one)

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import trio
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
@@ -24,6 +25,7 @@ from levity_trio.web.dashboard.reader import Reader
 from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.logins import is_form_value
+from levity_trio.web.negotiation import accepts_gzip, compressed
 
 READER: Final = "levity.reader"
 """In the scope of a request: the browser that sent it."""
@@ -118,8 +120,10 @@ class _Page(HTMLResponse):
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         reader: Reader = scope[READER]
-        body = personal(bytes(self.body), reader.form_value)
-        await Response(body, self.status_code, media_type="text/html")(scope, receive, send)
+        body, headers = personal(bytes(self.body), reader.form_value), {"vary": "accept-encoding"}
+        if accepts_gzip(Headers(scope=scope).get("accept-encoding", "")):
+            body, headers["content-encoding"] = compressed(body), "gzip"
+        await Response(body, self.status_code, headers, "text/html")(scope, receive, send)
 
 
 MOST_READERS: Final = 1000
