@@ -40,7 +40,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("store.upkeep", "store.keeping"),
     ("store.moving",),
     ("store.postgresql", "plugins.base"),
-    ("charger", "plugins"),
+    ("charger", "notify", "plugins"),
     ("web",),
     ("deploy", "server", "simulator"),
     ("demo",),
@@ -53,7 +53,7 @@ EVERYBODYS = ("records",)
 
 EVERYTHING = (
     *("access", "authority", "charger", "charging", "clock", "config", "events", "groups", "listening", "log"),
-    *("plugins", "store", "web", "wire"),
+    *("notify", "plugins", "store", "web", "wire"),
 )
 
 # Room: whom it may import beside itself. The longest name that fits a module is its room.
@@ -101,6 +101,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "documents",
         "locale",
         "charger",
+        "notify",
         "operations",
         "charging",
         "store",
@@ -128,6 +129,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "config",
         "clock",
         "log",
+    ),
+    "notify": (
+        *("billing", "documents", "locale", "plugins.base", "store", "wire", "events", "config", "clock", "log"),
     ),
     "plugins.base": ("charging", "store", "events", "config", "clock", "log"),
     "plugins": (

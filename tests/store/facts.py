@@ -96,6 +96,14 @@ def add_facts(books: Books, station: Station) -> None:
     add(f"{of_users} ('a', 'viewer', NULL, NULL, '', '', '2025'), ('a', 'viewer', '', '', '', '', NULL)")
     of_logins = "INSERT INTO login (digest, user_id, address, browser, made_at, last_used_at, ended_at) VALUES"
     add(f"{of_logins} ('a', 1, '', '', '', '', '2025'), ('b', 2, '', '', '', '', NULL)")
+    of_recipients = "INSERT INTO recipient (who, kinds, away_minutes, with_names, gets_statements, added_at, added_by,"
+    add(f"{of_recipients} ended_at) VALUES ('owner', '[]', 1, 0, 0, '', '', '2025')")
+    add(f"{of_recipients} ended_at) VALUES ('owner', '[]', 1, 0, 0, '', '', NULL)")
+    of_causes = "INSERT INTO cause (kind, subject, parts, began_at, found_at, ended_at) VALUES"
+    add(f"{of_causes} ('away', '', '{{}}', '', '', '2025'), ('away', '', '{{}}', '', '', NULL)")
+    of_messages = "INSERT INTO message (message_id, recipient_id, channel, part, kind, created_at, not_before, next_at,"
+    add(f"{of_messages} sent_at) VALUES ('a', 1, 'mail', 'note', 'full', '', '', '', '2025')")
+    add(f"{of_messages} sent_at) VALUES ('b', 1, 'mail', 'note', 'full', '', '', '', NULL)")
 
 
 def closed_statement(books: Books) -> None:

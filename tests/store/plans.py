@@ -27,7 +27,7 @@ BOUNDED = {
     "meter",
     *("wallet", "payment_service", "personal_deletion", "lost_statements"),
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
-    *("usage_limit", "refused_card", "month_standing", "month_use"),
+    *("usage_limit", "refused_card", "month_standing", "month_use", "recipient", "message_cursor"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {
@@ -53,6 +53,8 @@ OF_THE_PRESENT = {
     "certificate_request_open": "only requests that are not settled yet",
     "securing_open": "only profiles on their way",
     "credential_open": "only passwords of now",
+    "cause_open": "only what lasts now",
+    "message_waiting": "only what waits to be sent",
 }
 """Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {

@@ -2,8 +2,9 @@
 
 At once go its name, address, contact and notes; the names of vehicles and spaces that were only its own; the names and
 notes that its tags had, also those of its own; the names of its drivers, who can no longer log in, and where they did;
-what they reported, with the answers; and the reasons that were given for what belonged to it. What stands on closed
-statements, and what was written about entries of its ledger, stays for the years of keeping (`forget_due`).
+the addresses of its recipients, and what was sent to them; what they reported, with the answers; and the reasons that
+were given for what belonged to it. What stands on closed statements, and what was written about entries of its ledger,
+stays for the years of keeping (`forget_due`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 from levity_trio.events import AccountChanged, VehicleChanged
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import accounts, own_names, reports, users, vehicles
+from levity_trio.store.writes import accounts, own_names, recipients, reports, users, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
 
 _OF_OTHERS: Final = (
@@ -73,6 +74,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     _forget_vehicles(db, account, told)
     _forget_texts(db, account, told)
     own_names.forget(db, account)
+    recipients.forget(db, account, recipients.By(told.at, told.by))
     db.execute(
         "INSERT INTO personal_deletion (account_id, keep_years, reason, deleted_at, deleted_by) VALUES (?, ?, ?, ?, ?)",
         (account, *told),

@@ -1,0 +1,122 @@
+"""Who is told what, and what became of each message. Topics are in `topic`, which only those who show one ask."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.secret_key import SecretKey
+
+
+@record
+class RecipientRow:
+    """A recipient. `kinds` are what they chose; `has_push`: they have a topic, which `must_scan` if nobody has seen it.
+
+    `mail_problem` is why a mail server refused the address for ever, since `mail_problem_at`.
+    """
+
+    id: int
+    who: str
+    user: int | None
+    account: int | None
+    name: str | None
+    language: str | None
+    mail: str | None
+    mail_problem: str | None
+    mail_problem_at: str | None
+    has_push: bool
+    must_scan: bool
+    kinds: Any
+    away_minutes: int
+    quiet_from: str | None
+    quiet_until: str | None
+    with_names: bool
+    gets_statements: bool
+    added_at: str
+    added_by: str
+    ended_at: str | None
+    ended_by: str | None
+
+
+@record
+class MessageRow:
+    """A message. `part` is begin or end (of a cause), note (of one fact), digest or statement.
+
+    It waits until `next_at`, was sent at `sent_at`, or was given up. `perhaps_twice`: the server died while it was
+    sent, and sent it again under the same `message_id`. `sent_to` is the address that it went to, null for push.
+    """
+
+    id: int
+    message_id: str
+    recipient: int
+    channel: str
+    part: str
+    kind: str
+    cause: int | None
+    event: int | None
+    statement: int | None
+    subject: str | None
+    body: str | None
+    link: str | None
+    sent_to: str | None
+    created_at: str
+    created_by: str | None
+    attempts: int
+    failing_since: str | None
+    next_at: str
+    sending_since: str | None
+    sent_at: str | None
+    perhaps_twice: bool
+    problem: str | None
+    given_up_at: str | None
+
+
+_RECIPIENT: Final = Shape(
+    RecipientRow,
+    user="user_id",
+    account="account_id",
+    has_push="topic IS NOT NULL",
+    must_scan="(topic IS NOT NULL AND topic_shown_at IS NULL)",
+)
+_MESSAGE: Final = Shape(
+    MessageRow, recipient="recipient_id", cause="cause_id", event="event_id", statement="statement_id"
+)
+
+
+def recipients(db: Database, account: int | None = None) -> list[RecipientRow]:
+    """Return the recipients in use, or those of an account, in the order in which they were added."""
+    wanted = "FROM recipient WHERE ended_at IS NULL AND (CAST(?1 AS INTEGER) IS NULL OR account_id = ?1) ORDER BY id"
+    return _RECIPIENT.every(db, wanted, (account,))
+
+
+def recipient(db: Database, number: int) -> RecipientRow | None:
+    """Return a recipient, None if there is none."""
+    found = _RECIPIENT.every(db, "FROM recipient WHERE id = ?", (number,))
+    return found[0] if found else None
+
+
+def topic(db: Database, number: int, key: SecretKey) -> str | None:
+    """Return the topic of a recipient, None if there is none, or if it was encrypted by another key."""
+    found = db.execute("SELECT topic FROM recipient WHERE id = ? AND topic IS NOT NULL", (number,)).fetchall()
+    return key.opened(found[0][0]) if found else None
+
+
+def messages(db: Database, before: int | None, limit: int) -> list[MessageRow]:
+    """Return messages with an id below `before`, the newest first."""
+    wanted = "FROM message WHERE id < ? ORDER BY id DESC LIMIT ?"
+    return _MESSAGE.every(db, wanted, (2**62 if before is None else before, limit))
+
+
+def messages_of_account(db: Database, account: int, limit: int) -> list[MessageRow]:
+    """Return the messages to the recipients of a household, the newest first."""
+    wanted = (
+        "FROM message WHERE recipient_id IN (SELECT id FROM recipient WHERE account_id = ?) ORDER BY id DESC LIMIT ?"
+    )
+    return _MESSAGE.every(db, wanted, (account, limit))
+
+
+def messages_of_statement(db: Database, statement: int) -> list[MessageRow]:
+    """Return what was sent of a statement, and to whom, the newest first."""
+    return _MESSAGE.every(db, "FROM message WHERE statement_id = ? ORDER BY id DESC", (statement,))

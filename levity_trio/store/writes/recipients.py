@@ -1,0 +1,124 @@
+"""Who is told what by mail and push. Topics of push are stored encrypted: whoever knows one can read what it gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.records import record
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.secret_key import SecretKey
+
+DRIVER: Final = "driver"
+
+
+@record
+class RecipientData:
+    """A recipient as somebody gives it. `who` is owner, caretaker or driver; `account` is a driver's household.
+
+    `away_minutes` is after how long a charger is away for them. Quiet hours are local times, HH:MM; both or none.
+    """
+
+    who: str
+    user: int | None = None
+    account: int | None = None
+    name: str | None = None
+    language: str | None = None
+    mail: str | None = None
+    kinds: Sequence[str] = ()
+    away_minutes: int = 10
+    quiet_from: str | None = None
+    quiet_until: str | None = None
+    with_names: bool = False
+    gets_statements: bool = False
+
+
+class By(NamedTuple):
+    """Who changes it, and when."""
+
+    at: str
+    name: str
+
+
+_CHANGED: Final = (
+    "UPDATE recipient SET (name, language, mail, kinds, away_minutes, quiet_from, quiet_until, with_names,"
+    " gets_statements) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ? AND ended_at IS NULL"
+)
+
+
+def add(db: UnitOfWork, data: RecipientData, topic: str | None, key: SecretKey, by: By) -> int:
+    """Add a recipient and return its number; with a topic, it also gets push. Raises NoKey."""
+    sealed = None if topic is None else key.sealed(topic)
+    return db.insert(
+        "INSERT INTO recipient (who, user_id, account_id, name, language, mail, kinds, away_minutes, quiet_from,"
+        " quiet_until, with_names, gets_statements, topic, added_at, added_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (data.who, data.user, data.account, *_values(data), sealed, *by),
+    )
+
+
+def change(db: UnitOfWork, recipient: int, data: RecipientData) -> bool:
+    """Change all that can change of a recipient but the topic; return False if there is none in use with this number.
+
+    Another address has no problem yet.
+    """
+    db.execute(
+        "UPDATE recipient SET (mail_problem, mail_problem_at) = (NULL, NULL) WHERE id = ? AND mail IS DISTINCT FROM ?",
+        (recipient, data.mail),
+    )
+    return db.changed(_CHANGED, (*_values(data), recipient)) > 0
+
+
+def _values(data: RecipientData) -> tuple[object, ...]:
+    kinds, names, statements = json.dumps([*data.kinds]), int(data.with_names), int(data.gets_statements)
+    quiet = data.quiet_from, data.quiet_until
+    return data.name, data.language, data.mail, kinds, data.away_minutes, *quiet, names, statements
+
+
+def set_topic(db: UnitOfWork, recipient: int, topic: str | None, key: SecretKey) -> bool:
+    """Give a recipient a new topic, which nobody has scanned yet, or (None) no push. Raises NoKey."""
+    sealed = None if topic is None else key.sealed(topic)
+    changed = "UPDATE recipient SET (topic, topic_shown_at) = (?, NULL) WHERE id = ? AND ended_at IS NULL"
+    return db.changed(changed, (sealed, recipient)) > 0
+
+
+def note_shown(db: UnitOfWork, recipient: int, at: str) -> None:
+    """Store that the topic of a recipient was shown to be scanned."""
+    db.execute("UPDATE recipient SET topic_shown_at = ? WHERE id = ? AND topic IS NOT NULL", (at, recipient))
+
+
+def lost_topics(db: UnitOfWork, key: SecretKey) -> list[int]:
+    """Return the recipients whose topics were encrypted by another key."""
+    found = db.rows("SELECT id, topic FROM recipient WHERE topic IS NOT NULL AND ended_at IS NULL ORDER BY id")
+    return [recipient for recipient, topic in found if key.opened(topic) is None]
+
+
+def end(db: UnitOfWork, recipient: int, by: By) -> bool:
+    """Tell a recipient nothing more; return False if there is none in use with this number."""
+    ended = "UPDATE recipient SET (ended_at, ended_by, topic) = (?, ?, NULL) WHERE id = ? AND ended_at IS NULL"
+    if not db.changed(ended, (*by, recipient)):
+        return False
+    given_up = (
+        "UPDATE message SET (given_up_at, problem) = (?, ?) WHERE recipient_id = ? AND sent_at IS NULL"
+        " AND given_up_at IS NULL"
+    )
+    db.execute(given_up, (by.at, ENDED, recipient))
+    return True
+
+
+ENDED: Final = "the recipient was removed"
+
+
+def forget(db: UnitOfWork, account: int, by: By) -> None:
+    """Delete what is personal of the recipients of an account, and of the messages that they got."""
+    for (recipient,) in db.rows("SELECT id FROM recipient WHERE account_id = ?", (account,)):
+        end(db, recipient, by)
+        db.execute(
+            "UPDATE recipient SET (name, mail, mail_problem) = (NULL, NULL, NULL) WHERE id = ?",
+            (recipient,),
+        )
+        db.execute(
+            "UPDATE message SET (subject, body, link, sent_to) = (NULL, NULL, NULL, NULL) WHERE recipient_id = ?",
+            (recipient,),
+        )
