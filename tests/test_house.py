@@ -26,7 +26,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("clock", "events", "groups", "locale", "refusals", "wire", "writing"),
     ("charging.reviews", "charging.tolerances", "documents.cells"),
     ("config", "manual", "charging.lifecycle", "listening.own_addresses"),
-    ("client", "log", "output", "charging.sent"),
+    ("client", "log", "outgoing", "output", "charging.sent"),
     ("listening", "charging.refute"),
     ("charging.propose",),
     ("charging",),
@@ -107,6 +107,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "store",
         "wire",
         "plugins.base",
+        "outgoing",
         "events",
         "refusals",
         "manual",
@@ -114,6 +115,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "log",
     ),
+    "outgoing": (),
     "operations": ("charging", "events", "wire.charging_profiles", "wire.times"),
     "charger": (
         "access",
@@ -131,7 +133,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "log",
     ),
     "notify": (
-        *("billing", "documents", "locale", "plugins.base", "store", "wire", "events", "config", "clock", "log"),
+        *("billing", "documents", "locale", "outgoing", "plugins.base", "store", "wire", "events", "config", "clock"),
+        *("log", "writing"),
     ),
     "plugins.base": ("charging", "store", "events", "config", "clock", "log"),
     "plugins": (
@@ -199,7 +202,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "fontTools": ("documents.fonts",),
     "fpdf": ("documents.pdf",),
     "fastjsonschema": ("wire.payloads",),
-    "h11": ("web.post",),
+    "h11": ("outgoing",),
     "hatchling": ("locale.hook",),
     "hypercorn": ("web.http",),
     "jinja2": ("documents.html", "web.dashboard.templating"),

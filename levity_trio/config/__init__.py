@@ -19,10 +19,13 @@ from levity_trio.config.settings import (
     ENDPOINT,
     FILE,
     FILES,
+    MAIL,
     NAMES,
     NETWORKS,
     PATTERN,
+    PING,
     SECRET_URL,
+    SENDER,
     SWITCH,
     TAG,
     TEXT,
@@ -344,6 +347,29 @@ class ServerConfig(WebConfig):
     event_days: int = setting(
         *(400, "event-days", "Monitoring", whole(1, 36_500, "days")),
         "Retention of the facts in the table event; no bill depends on them.",
+    )
+    mail: str | None = setting(
+        *(None, "mail", "Messages", MAIL),
+        "Mail server: smtps://user@host, smtp://user@host (STARTTLS), or folder:DIR, which takes the mails as files.",
+    )
+    mail_password_file: Path | None = setting(
+        *(None, "mail-password-file", "Messages", FILE),
+        "File with the password of --mail; or give smtps://user:password@host as LEVITY_MAIL or in the file of"
+        " --config.",
+    )
+    mail_from: str | None = setting(
+        *(None, "mail-from", "Messages", SENDER),
+        "Sender of mails, which gets the bounces; by default the user of --mail.",
+    )
+    ntfy: str | None = setting(
+        *(None, "ntfy", "Messages", SECRET_URL), "Server of ntfy for push messages, such as https://ntfy.sh."
+    )
+    ntfy_token_file: Path | None = setting(
+        *(None, "ntfy-token-file", "Messages", FILE), "File with the access token of --ntfy, if that wants one."
+    )
+    ping_url: str | None = setting(
+        *(None, "ping-url", "Messages", PING),
+        "URL that is requested every minute while the server is healthy, as Healthchecks and Uptime Kuma expect.",
     )
     unknown_tags: str = setting(
         *("accept", "unknown-tags", "Access", one_of("RULE", UNKNOWN_TAGS)),

@@ -22,6 +22,8 @@ T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 _SHOWN_CHARACTERS = 100
 _LONGEST_URL = 200
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
+"""What HTML takes for one; one with other letters few servers accept."""
 _TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 _FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
@@ -39,6 +41,11 @@ class UnusableSecret(Unusable):
     """Raised for a value that contains a secret, and is not shown."""
 
 
+def has_secret(url: str) -> bool:
+    """Whether a URL has a user, or a parameter whose name suggests a secret. One that cannot be read may have one."""
+    return _SECRET_OF_URL.search(url) is not None
+
+
 @record(kw_only=False)
 class Kind:
     """The placeholder of a setting's value in `--help`, and the function that parses it."""
@@ -50,6 +57,10 @@ class Kind:
     """Whether a value is not repeated in errors, and refused on the command line if it has a secret."""
     is_repeatable: bool = False
     """Whether the flag may be given several times."""
+    has_secret: Callable[[str], bool] = has_secret
+    """Whether a value of a kind with secrets has one."""
+    masked: Callable[[str], str] = str
+    """What may be shown of a value whose secret is more than the user of a URL."""
 
 
 @record(kw_only=False)
@@ -219,6 +230,63 @@ def _read_secret_url(value: object) -> str:
     return text
 
 
+def _read_ping(value: object) -> str:
+    text = str(value)
+    if _http_address(text, unfit=' "<>#') is None:
+        raise Unusable("give an address such as https://hc-ping.com/your-uuid")
+    return text
+
+
+def _without_path(url: str) -> str:
+    """Return the server of a URL whose path is the secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}/***"
+
+
+FOLDER_OF_MAIL = "folder:"
+MAIL_PORTS = {"smtps": 465, "smtp": 587}
+_MAIL_FORM = "give smtps://user@host, or smtp://user@host for STARTTLS, or folder:DIR"
+
+
+def _read_mail(value: object) -> str:
+    """Return the URL of a mail server, or a folder that takes the mails."""
+    text = str(value)
+    if text.startswith(FOLDER_OF_MAIL):
+        if not Path(text.removeprefix(FOLDER_OF_MAIL)).is_dir():
+            raise Unusable("give the path of a folder that exists")
+        return text
+    try:
+        parts = urlsplit(text)
+        is_server = parts.scheme in MAIL_PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # unbalanced brackets, a port that is not a number
+        raise Unusable(_MAIL_FORM) from None
+    is_plain = text.isascii() and text.isprintable() and " " not in text and len(text) <= _LONGEST_URL
+    if not is_server or not is_plain or parts.path.strip("/") or parts.query or parts.fragment:
+        raise Unusable(_MAIL_FORM)
+    return text
+
+
+def _has_password(url: str) -> bool:
+    """Whether the URL of a mail server has a password. One that cannot be read may have one."""
+    return re.search(r"//[^@/]*:[^@/]*@", url) is not None
+
+
+def sender_parts(text: str) -> tuple[str, str] | None:
+    """Return the name and the address of who sends mails, the name perhaps empty; None if there is no address."""
+    name, bracket, address = text.rpartition("<")
+    is_whole = text.endswith(">") if name else not bracket
+    address = address.removesuffix(">") if name else address
+    is_plain = MAIL_ADDRESS.fullmatch(address) and not set('<>@"') & set(name)
+    return (name.strip(), address) if is_whole and is_plain else None
+
+
+def _read_sender(value: object) -> str:
+    text = str(value).strip()
+    if len(text) > _LONGEST_URL or not text.isprintable() or sender_parts(text) is None:
+        raise Unusable("give an address such as charging@example.org, or Bauhof 12 <charging@example.org>")
+    return text
+
+
 def _http_address(text: str, *, unfit: str) -> SplitResult | None:
     """Return the parts of an HTTP address, None if it is none or has one of these characters."""
     try:
@@ -228,11 +296,6 @@ def _http_address(text: str, *, unfit: str) -> SplitResult | None:
         return None
     is_plain = text.isascii() and text.isprintable() and not set(unfit).intersection(text)
     return parts if is_address and is_plain and len(text) <= _LONGEST_URL else None
-
-
-def has_secret(url: str) -> bool:
-    """Whether a URL has a user, or a parameter whose name suggests a secret. One that cannot be read may have one."""
-    return _SECRET_OF_URL.search(url) is not None
 
 
 def _read_pattern(value: object) -> re.Pattern[str]:
@@ -329,6 +392,9 @@ SWITCH = Kind("", read_switch)
 ENDPOINT = Kind("HOST:PORT", _read_endpoint)
 URL = Kind("URL", _read_url)
 SECRET_URL = Kind("URL", _read_secret_url, is_secret=True)
+PING = Kind("URL", _read_ping, is_secret=True, masked=_without_path)
+MAIL = Kind("URL", _read_mail, is_secret=True, has_secret=_has_password)
+SENDER = Kind("ADDRESS", _read_sender)
 TEXT = Kind("TEXT", _read_text(100))
 TAG = Kind("TAG", _read_text(20))
 PATTERN = Kind("REGEX", _read_pattern)

@@ -24,7 +24,6 @@ from levity_trio.config.settings import (
     Unusable,
     UnusableSecret,
     environment_name,
-    has_secret,
     shown,
 )
 
@@ -85,7 +84,7 @@ def _in_force(setting: Setting, given: _Given | None) -> InForce:
         text, origin = setting.default_text or None, "default"
     else:
         parts = given.value if isinstance(given.value, list | tuple) else [given.value]
-        text, origin = ",".join(map(str, parts)), given.origin
+        text, origin = setting.kind.masked(",".join(map(str, parts))), given.origin
     return InForce(
         name=setting.name,
         group=setting.group,
@@ -137,7 +136,7 @@ def _nearest(key: str, names: Sequence[str]) -> str:
 
 def _read(setting: Setting, given: _Given) -> object:
     value, origin, source = given
-    is_secret = has_secret(str(value))
+    is_secret = setting.kind.has_secret(str(value))
     if setting.kind.is_secret and is_secret and origin == "flag":
         words = "leave out the password, which others would see; put the URL"
         raise ConfigError(f"{source}: {words} into {setting.environment_name} or the file of --config")

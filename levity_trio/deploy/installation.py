@@ -294,7 +294,7 @@ def environment_lines(
         value = wanted[setting.attribute]
         if value != inherited[setting.attribute] and (value is not None or setting.is_switch):
             text = _text(setting, value)
-            if setting.kind.is_secret and has_secret(text):
+            if setting.kind.is_secret and setting.kind.has_secret(text):
                 words = f"everybody reads a unit; put {setting.name} into the file of --config"
                 raise ConfigError(f"{setting.environment_name}: {words}, which only the service may read")
             yield f"{setting.environment_name}={text}"

@@ -47,6 +47,7 @@ from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, port_of, reachable
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
+from levity_trio.notify.ping import keep_pinging
 from levity_trio.plugins.base import Hooks, PluginPage, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.server.memory import give_back
@@ -277,6 +278,8 @@ async def _serve_chargers(
             accepting.start_soon(central.draining.run, central.registry)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
+            if central.config.ping_url is not None:
+                accepting.start_soon(keep_pinging, central.config.ping_url, central.writer)
             if central.tls is not None:
                 accepting.start_soon(watch_tls, central.config, central.tls)
             if ports.tls:

@@ -6,23 +6,19 @@ It gets a POST of `{"idTag", "charger", "connector"}` and answers 2xx with an id
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import orjson
 import trio
 
 from levity_trio.access.tags import LONGEST_TAG, Status, Verdict
 from levity_trio.log.output import get_logger
-from levity_trio.web.post import Destination, Unanswered, post
+from levity_trio.outgoing.request import Unanswered, leading_to, post, proof_in
 from levity_trio.wire.times import parse_time, stamp
 
 AT_ONCE: Final = 20
 MOST_BYTES: Final = 4096
 STATUSES: Final = (Status.ACCEPTED, Status.BLOCKED, Status.EXPIRED, Status.INVALID)
-PORTS: Final = {"http": 80, "https": 443}
 
 log = get_logger("system")
 
@@ -31,16 +27,7 @@ class Authorizer:
     """The server outside. It is asked once for each tag that is presented; nothing is remembered."""
 
     def __init__(self, url: str, seconds: float) -> None:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        self._to = Destination(
-            is_tls=parts.scheme == "https",
-            host=host,
-            port=port or PORTS[parts.scheme],
-            authority=parts.netloc.rpartition("@")[2],
-            target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-        )
-        self._headers = _proof(parts.username, parts.password)
+        self._to, self._headers = leading_to(url), proof_in(url)
         self._seconds = seconds
         self._places = trio.Semaphore(AT_ONCE)
         self._failures = 0
@@ -85,10 +72,3 @@ def read_verdict(body: bytes) -> Verdict | None:
     moment = parse_time(expiry) if isinstance(expiry, str) else None
     is_parent = isinstance(parent, str) and 0 < len(parent) <= LONGEST_TAG
     return Verdict(told["status"], None if moment is None else stamp(moment), parent if is_parent else None)
-
-
-def _proof(user: str | None, password: str | None) -> Mapping[str, str]:
-    if user is None:
-        return {}
-    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
-    return {"authorization": f"Basic {b64encode(pair).decode()}"}

@@ -62,7 +62,7 @@ def test_where_each_setting_came_from(write_toml: WriteToml) -> None:
     assert found["log-level"] == ("debug", "environment")
     assert (found["max-chargers"], found["plugins"]) == (("3", "file"), ("a,b", "file"))
     assert (found["host"], found["tls-port"], found["no-api"]) == (("0.0.0.0", "default"), *[(None, "default")] * 2)  # noqa: S104
-    assert [one.name for one in server.in_force if one.is_secret] == ["authorizer"]
+    assert [one.name for one in server.in_force if one.is_secret] == ["mail", "ntfy", "ping-url", "authorizer"]
 
 
 def test_flag_over_environment_over_toml_over_default(write_toml: WriteToml) -> None:
@@ -119,6 +119,12 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "authorizer": "https://user:password@example.org/authorize",
         "authorizer-timeout": "2",
         "authorizer-away": "refuse",
+        "mail": "smtps://haus%40example.org:word@mail.example.org",
+        "mail-password-file": str(tmp_path / "password"),
+        "mail-from": "Bauhof 12 <haus@example.org>",
+        "ntfy": "https://:token@ntfy.example.org",
+        "ntfy-token-file": str(tmp_path / "token"),
+        "ping-url": "https://hc-ping.com/1e8a",
         "local-list": "on",
         "time-zone": "Australia/Lord_Howe",
         "bill-by": "connector",
@@ -131,6 +137,41 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         by_toml = load({"config": write_toml(f'{setting.name} = "{text}"')}, {})
         by_flag = by_toml if setting.kind.is_secret else load({setting.attribute: text}, {})
         assert by_flag == by_environment == by_toml != load({}, {})
+
+
+@pytest.mark.parametrize(
+    "mail", ["smtps://mail.example.org", "smtp://haus@mail.example.org:587", "smtps://haus%40example.org@[fd00::1]/"]
+)
+def test_a_mail_server_without_its_password_may_be_a_flag(mail: str) -> None:
+    assert load({"mail": mail}, {})[0].mail == mail
+
+
+@pytest.mark.parametrize("flags", [{"mail": "smtps://haus:secret@a.example"}, {"ntfy": "https://:secret@a.example"}])
+def test_a_password_is_no_flag(flags: Mapping[str, str]) -> None:
+    assert "leave out the password" in (said := problem(flags))
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        *(
+            ("mail", one)
+            for one in ("mail.example.org", "http://a", "smtps://", "smtps://a/in", "smtp://a:x", "smtps://[a")
+        ),
+        *(("mail", one) for one in ("smtps://a b", "folder:/nowhere", "smtp://a?x=y")),
+        *(("mail_from", one) for one in ("Bauhof", "a@b\nBcc: c@d", "Bauhof a@b", "<a@b", "A <a@b> x", '"A" <a@b>')),
+        *(("ping_url", one) for one in ("hc-ping.com/1", "https://hc-ping.com/1 2")),
+    ],
+)
+def test_settings_of_messages_that_cannot_be_used(attribute: str, value: str) -> None:
+    assert "give " in problem({attribute: value})
+
+
+def test_what_is_shown_of_a_sign_of_life() -> None:
+    server, _ = load({"ping_url": "https://hc-ping.com/1e8a?x"}, {})
+    (shown,) = (one.text for one in server.in_force if one.name == "ping-url")
+    assert shown == "https://hc-ping.com/***"
 
 
 def test_values_take_their_types() -> None:

@@ -194,6 +194,10 @@ class Writer:
             raise StoreUnavailable
         return cast(T, job.result.unwrap())
 
+    async def prove(self) -> None:
+        """Commit a write that changes nothing, which proves that the next one can be. Raises like `run`."""
+        await self.run(_touch)
+
     def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """Run a write within `coalesce_seconds`, without any promise; a later one with the same key replaces it.
 

@@ -16,8 +16,8 @@ from secrets import token_bytes
 from typing import Final
 from urllib.parse import urlsplit
 
+from levity_trio.outgoing.request import PORTS, Destination, Unanswered, leading_to, post
 from levity_trio.records import record
-from levity_trio.web.post import Destination, Unanswered, post
 
 SECONDS: Final = 10.0
 """The time for one attempt: from looking up the name to the head of the response."""
@@ -70,7 +70,6 @@ async def send(url: str, secret: str, message: Message) -> int:
 
 LONGEST_URL: Final = 2000
 _PRINTABLE: Final = re.compile(r"[!-~]+")
-PORTS: Final = {"http": 80, "https": 443}
 
 
 class BadUrl(ValueError):
@@ -87,17 +86,16 @@ def destination(url: str) -> Destination:
         raise BadUrl(f"give a URL of at most {LONGEST_URL} ASCII characters, without spaces")
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, _ = parts.hostname, parts.port  # which raises, too
     except ValueError as error:
         raise BadUrl(f"give a valid URL ({error})") from None
     if parts.scheme not in PORTS or not host:
         raise BadUrl("give a URL that begins with http:// or https:// and names a host")
     if parts.username is not None or parts.fragment:
         raise BadUrl("give a URL without a user name and without a fragment")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if _is_literal(host):
         check_address(host)
-    return Destination(parts.scheme == "https", host, port or PORTS[parts.scheme], parts.netloc, target)
+    return leading_to(url)
 
 
 def _is_literal(host: str) -> bool:

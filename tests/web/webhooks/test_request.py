@@ -7,7 +7,7 @@ import time
 import pytest
 import trio
 
-from levity_trio.web.post import Destination
+from levity_trio.outgoing.request import Destination
 from levity_trio.web.webhooks import request
 from levity_trio.web.webhooks.request import (
     BadUrl,

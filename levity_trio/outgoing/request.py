@@ -1,12 +1,14 @@
-"""Sends one HTTP request to a server outside: a POST of JSON over http or https, without redirects."""
+"""Sends one HTTP request to a server outside, over http or https, without redirects."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import h11
 import trio
@@ -16,6 +18,7 @@ from levity_trio.records import record
 
 HEAD_BYTES: Final = 16 * 1024
 RECEIVE_BYTES: Final = 4096
+PORTS: Final = {"http": 80, "https": 443}
 _Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
@@ -32,6 +35,27 @@ class Destination:
     port: int
     authority: str
     target: str
+
+
+def leading_to(url: str) -> Destination:
+    """Return where a URL leads that was checked. A user in it is for `proof_in`."""
+    parts = urlsplit(url)
+    return Destination(
+        is_tls=parts.scheme == "https",
+        host=parts.hostname or "",
+        port=parts.port or PORTS[parts.scheme],
+        authority=parts.netloc.rpartition("@")[2],
+        target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+    )
+
+
+def proof_in(url: str) -> Mapping[str, str]:
+    """Return the header that proves who asks, from the user and the password in a URL; nothing without a user."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return {"authorization": f"Basic {b64encode(pair).decode()}"}
 
 
 class Response(NamedTuple):
@@ -54,13 +78,39 @@ async def post(
     check_peer: Callable[[str], None] = accept_any,
     most_bytes: int = 0,
 ) -> Response:
-    """Send a request and return the response within `seconds`, with up to `most_bytes` of its body.
+    """Send JSON and return the response within `seconds`, with up to `most_bytes` of its body.
 
     `check_peer` may raise for the address to which the connection leads. Raises Unanswered.
     """
+    sent = {
+        "host": to.authority,
+        "user-agent": f"levity-trio/{__version__}",
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",
+        **headers,
+    }
+    head = h11.Request(method="POST", target=to.target, headers=list(sent.items()))
+    return await _within(seconds, to, _Exchange(head, body, check_peer, most_bytes))
+
+
+async def get(to: Destination, seconds: float) -> Response:
+    """Request a URL and return the status of the response. The request tells nothing else. Raises Unanswered."""
+    head = h11.Request(method="GET", target=to.target, headers=[("host", to.authority), ("connection", "close")])
+    return await _within(seconds, to, _Exchange(head, b"", accept_any, 0))
+
+
+class _Exchange(NamedTuple):
+    head: h11.Request
+    body: bytes
+    check_peer: Callable[[str], None]
+    most_bytes: int
+
+
+async def _within(seconds: float, to: Destination, exchange: _Exchange) -> Response:
     try:
         with trio.fail_after(seconds):
-            return await _exchange(to, headers, body, check_peer, most_bytes)
+            return await _response(to, exchange)
     except trio.TooSlowError:
         raise Unanswered(f"no response within {seconds:g} s") from None
     except h11.RemoteProtocolError:
@@ -79,38 +129,25 @@ def _words(error: BaseException, host: str) -> str:
     return words or str(cause) or type(cause).__name__
 
 
-async def _exchange(
-    to: Destination, headers: Mapping[str, str], body: bytes, check_peer: Callable[[str], None], most_bytes: int
-) -> Response:
+async def _response(to: Destination, exchange: _Exchange) -> Response:
     async with await trio.open_tcp_stream(to.host, to.port) as plain:
-        check_peer(plain.socket.getpeername()[0])  # of the connection itself: a name may lead elsewhere each time
+        exchange.check_peer(plain.socket.getpeername()[0])  # of the connection itself: a name may lead elsewhere
         stream: _Stream = plain
         if to.is_tls:
-            stream = trio.SSLStream(plain, await trio.to_thread.run_sync(_trust), server_hostname=to.host)
+            stream = trio.SSLStream(plain, await trio.to_thread.run_sync(trust), server_hostname=to.host)
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
-        await stream.send_all(_request(http, to, headers, body))
-        return await _response(http, stream, most_bytes)
+        events = exchange.head, h11.Data(data=exchange.body), h11.EndOfMessage()
+        await stream.send_all(b"".join(http.send(event) or b"" for event in events))
+        return await _received(http, stream, exchange.most_bytes)
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
+    """Return the context that trusts the authorities of this machine; the first time it reads them."""
     return ssl.create_default_context()
 
 
-def _request(http: h11.Connection, to: Destination, headers: Mapping[str, str], body: bytes) -> bytes:
-    sent = {
-        "host": to.authority,
-        "user-agent": f"levity-trio/{__version__}",
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        "connection": "close",
-        **headers,
-    }
-    head = h11.Request(method="POST", target=to.target, headers=list(sent.items()))
-    return b"".join(http.send(event) or b"" for event in (head, h11.Data(data=body), h11.EndOfMessage()))
-
-
-async def _response(http: h11.Connection, stream: _Stream, most_bytes: int) -> Response:
+async def _received(http: h11.Connection, stream: _Stream, most_bytes: int) -> Response:
     status, body = None, bytearray()
     while True:
         event = http.next_event()

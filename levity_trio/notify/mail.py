@@ -1,0 +1,196 @@
+"""One conversation with a mail server, by `smtplib` in a thread.
+
+Who waits for it is released after a minute at the latest, whatever the server does: its connection is cut then, which
+ends the thread.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+from contextlib import suppress
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import trio
+
+from levity_trio.config.settings import MAIL_ADDRESS, MAIL_PORTS
+from levity_trio.notify.letter import Letter, Unsent
+from levity_trio.outgoing.request import trust
+from levity_trio.writing import replace
+
+AT_ONCE: Final = 2
+STEP_SECONDS: Final = 20.0
+"""How long the mail server may be silent."""
+MAIL_SECONDS: Final = 60.0
+OWN_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
+OK, WILL_RELAY, PERMANENT = 250, 251, 500
+_PLACES: Final = trio.lowlevel.RunVar[trio.CapacityLimiter]("mail")
+Sender = tuple[str, str]
+"""The name and the address."""
+
+
+async def send(letter: Letter, sender: Sender, url: str, password_file: Path | None) -> None:
+    """Hand a mail to the server of a URL. Raises Unsent."""
+    if not MAIL_ADDRESS.fullmatch(letter.to):
+        raise Unsent(f"{letter.to} is not a mail address", is_refused=True)
+    conversation = _Conversation(url, password_file)
+    work = partial(conversation.run, sender[1], letter.to, _message(letter, sender))
+    with trio.move_on_after(MAIL_SECONDS):
+        try:
+            await trio.to_thread.run_sync(work, limiter=_places(), abandon_on_cancel=True)
+        finally:
+            conversation.cut()
+    conversation.check()
+
+
+def _places() -> trio.CapacityLimiter:
+    try:
+        return _PLACES.get()
+    except LookupError:
+        _PLACES.set(trio.CapacityLimiter(AT_ONCE))
+        return _PLACES.get()
+
+
+def _message(letter: Letter, sender: Sender) -> bytes:
+    message, (name, address) = EmailMessage(policy=SMTP), sender
+    message["From"] = Address(name, addr_spec=address)
+    message["To"] = Address(addr_spec=letter.to)
+    message["Subject"] = " ".join(letter.subject.split())
+    message["Date"] = format_datetime(letter.at)
+    message["Message-ID"] = f"<{letter.message_id}@{address.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"  # so that nobody's "out of office" answers
+    message.set_content(f"{letter.body}\n\n{letter.link}\n" if letter.link else f"{letter.body}\n")
+    for one in letter.attachments:
+        kind, _, form = one.media_type.partition("/")
+        message.add_attachment(one.content, kind, form, filename=one.name)
+    return message.as_bytes()
+
+
+async def put(letter: Letter, sender: Sender, folder: Path) -> None:
+    """Write a mail into a folder. Raises Unsent."""
+    digest = sha256(letter.message_id.encode()).hexdigest()[:12]
+    path = folder / f"{letter.at:%Y%m%dT%H%M%S}-{digest}.eml"  # the same when it is sent again
+    try:
+        await trio.to_thread.run_sync(replace, path, _message(letter, sender))
+    except OSError as error:
+        raise Unsent(f"cannot write to {folder}: {error.strerror or error}") from None
+
+
+class _Conversation:
+    """One conversation with a mail server, in a thread; `cut` ends it from outside."""
+
+    def __init__(self, url: str, password_file: Path | None) -> None:
+        self._url = urlsplit(url)
+        self._password_file = password_file
+        self._smtp: smtplib.SMTP | None = None
+        self._is_cut = self._is_under_way = self._is_taken = False
+        self._problem: Unsent | None = None
+
+    def cut(self) -> None:
+        """End the connection, if it is still open; no message is begun any more."""
+        self._is_cut = True
+        if self._smtp is not None and self._smtp.sock is not None:
+            with suppress(OSError):
+                self._smtp.sock.shutdown(socket.SHUT_RDWR)
+
+    def check(self) -> None:
+        """Raise Unsent unless the server has taken the message."""
+        if not self._is_taken:
+            late = Unsent(f"no answer within {MAIL_SECONDS:g} s", is_perhaps_sent=self._is_under_way)
+            raise self._problem or late
+
+    def run(self, sender: str, to: str, message: bytes) -> None:
+        """Hand a message over; `check` tells what came of it."""
+        try:
+            self._open()
+            self._log_in()
+            self._hand_over(sender, to, message)
+        except Unsent as problem:
+            self._problem = problem
+        except (OSError, smtplib.SMTPException) as error:
+            self._problem = Unsent(_words(error, self._host), is_perhaps_sent=self._is_under_way)
+        finally:
+            if self._smtp is not None:
+                self._smtp.close()
+
+    @property
+    def _host(self) -> str:
+        return self._url.hostname or ""
+
+    def _open(self) -> None:
+        port, own_name = self._url.port or MAIL_PORTS[self._url.scheme], "[127.0.0.1]"  # looking it up may take long
+        if self._url.scheme == "smtps":
+            self._smtp = smtplib.SMTP_SSL(self._host, port, own_name, timeout=STEP_SECONDS, context=trust())
+            return
+        self._smtp = smtplib.SMTP(self._host, port, own_name, timeout=STEP_SECONDS)
+        if self._host not in OWN_MACHINE:
+            self._smtp.starttls(context=trust())
+
+    def _log_in(self) -> None:
+        if self._smtp is None or not self._url.username:
+            return
+        password = unquote(self._url.password or "")
+        if self._password_file is not None:
+            try:
+                password = self._password_file.read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise Unsent(f"cannot read the password in {self._password_file}: {error}") from None
+        if not password.isascii():
+            raise Unsent("the password of the mail server has letters that cannot be sent: choose one of ASCII")
+        if password:
+            self._smtp.login(unquote(self._url.username), password)
+
+    def _hand_over(self, sender: str, to: str, message: bytes) -> None:
+        smtp = self._smtp
+        if smtp is None or self._is_cut:
+            return
+        smtp.ehlo_or_helo_if_needed()
+        code, words = smtp.mail(sender)
+        _check(code == OK, code, words, f"the mail server refuses the sender {sender}")
+        code, words = smtp.rcpt(to)
+        if code not in (OK, WILL_RELAY):
+            raise Unsent(f"{to} was refused: {_said(code, words)}", is_refused=code >= PERMANENT)
+        if self._is_cut:
+            return
+        self._is_under_way = True
+        code, words = smtp.data(message)
+        self._is_under_way = False
+        _check(code == OK, code, words, "the mail server refuses the message")
+        self._is_taken = True
+        with suppress(OSError, smtplib.SMTPException):
+            smtp.putcmd("quit")  # its answer changes nothing
+
+
+def _check(is_right: bool, code: int, words: bytes, problem: str) -> None:
+    if not is_right:
+        raise Unsent(f"{problem}: {_said(code, words)}")
+
+
+def _said(code: int, words: bytes | str) -> str:
+    text = words.decode(errors="replace") if isinstance(words, bytes) else words
+    return f"{code} {' '.join(text.split())}"
+
+
+def _words(error: Exception, host: str) -> str:
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return f"the mail server does not accept the user or the password: {_said(error.smtp_code, error.smtp_error)}"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"the mail server answers {_said(error.smtp_code, error.smtp_error)}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate of {host} is not trusted here ({error.verify_message})"
+    if isinstance(error, socket.gaierror):
+        return f"the name {host} has no address (DNS: {error.strerror})"
+    if isinstance(error, TimeoutError) or "timed out" in str(error):  # of which smtplib keeps only the words
+        return f"the mail server {host} does not answer"
+    if isinstance(error, smtplib.SMTPServerDisconnected):
+        return f"the mail server {host} closed the connection"
+    return f"{host}: {getattr(error, 'strerror', None) or error}"

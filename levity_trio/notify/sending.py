@@ -1,0 +1,88 @@
+"""The two ways by which messages leave: mail, and push messages over ntfy, as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import orjson
+import trio
+
+from levity_trio.config import ServerConfig
+from levity_trio.config.settings import FOLDER_OF_MAIL, sender_parts
+from levity_trio.notify.letter import Letter, Notice, Unsent
+from levity_trio.outgoing.request import Unanswered, leading_to, post, proof_in
+
+PUSH_SECONDS: Final = 10.0
+PUSH_BYTES: Final = 4000
+"""ntfy makes a file of a text that is longer than 4,096 bytes."""
+PROBLEM_BYTES: Final = 1000
+URGENT: Final = 4
+"""Of ntfy's priorities: a long vibration."""
+
+
+def sender_of(settings: ServerConfig) -> tuple[str, str] | None:
+    """Return the name and the address from which mails come, and to which they bounce; None if none is set."""
+    if settings.mail is None:
+        return None
+    if settings.mail_from is not None:
+        return sender_parts(settings.mail_from)
+    if settings.mail.startswith(FOLDER_OF_MAIL):
+        return "", "levity-trio@localhost"
+    user = unquote(urlsplit(settings.mail).username or "")
+    return sender_parts(user)
+
+
+async def send_mail(letter: Letter, settings: ServerConfig) -> None:
+    """Send a mail. It is sent when this returns. Raises Unsent."""
+    if settings.mail is None:
+        raise Unsent("no mail server is set (--mail)")
+    if (sender := sender_of(settings)) is None:
+        raise Unsent("give the sender of mails with --mail-from")
+    from levity_trio.notify import mail  # noqa: PLC0415 - its libraries are a megabyte, and a site may have none
+
+    if settings.mail.startswith(FOLDER_OF_MAIL):
+        await mail.put(letter, sender, Path(settings.mail.removeprefix(FOLDER_OF_MAIL)))
+    else:
+        await mail.send(letter, sender, settings.mail, settings.mail_password_file)
+
+
+async def push(notice: Notice, settings: ServerConfig) -> None:
+    """Publish a push message as JSON, as ntfy documents it. Raises Unsent."""
+    if settings.ntfy is None:
+        raise Unsent("no ntfy server is set (--ntfy)")
+    content = {
+        "topic": notice.topic,
+        "title": notice.title,
+        "message": notice.body.encode()[:PUSH_BYTES].decode(errors="ignore"),
+        **({"click": notice.link} if notice.link else {}),
+        **({"priority": URGENT} if notice.is_urgent else {}),
+    }
+    to, proof = leading_to(settings.ntfy), await _proof(settings)
+    try:
+        response = await post(to, proof, orjson.dumps(content), PUSH_SECONDS, most_bytes=PROBLEM_BYTES)
+    except Unanswered as problem:
+        raise Unsent(f"ntfy at {to.host}: {problem}") from None
+    if not 200 <= response.status < 300:
+        raise Unsent(f"ntfy at {to.host} answers {response.status}{_error_in(response.body)}")
+
+
+async def _proof(settings: ServerConfig) -> Mapping[str, str]:
+    if settings.ntfy_token_file is None:
+        return proof_in(settings.ntfy or "")
+    try:
+        token = await trio.to_thread.run_sync(settings.ntfy_token_file.read_text, "utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unsent(f"cannot read the token in {settings.ntfy_token_file}: {error}") from None
+    return {"authorization": f"Bearer {token.strip()}"}
+
+
+def _error_in(body: bytes) -> str:
+    """Return what ntfy says is wrong."""
+    try:
+        error = orjson.loads(body)["error"]
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return ""
+    return f": {error}" if isinstance(error, str) else ""
