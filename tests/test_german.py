@@ -19,7 +19,20 @@ NUMBER: Final = ("%(num)s", "%(sessions)s")
 """One of a thing need not be counted."""
 ALIKE: Final = frozenset(
     (
-        *("optional", "Android", "Bank", "Code", "Firmware", "Mac", "Name", "Phase", "Python, SQLite", "Standard"),
+        *(
+            "optional",
+            "API",
+            "Android",
+            "Bank",
+            "Code",
+            "Firmware",
+            "Garage",
+            "Mac",
+            "Name",
+            "Phase",
+            "Python, SQLite",
+            "Standard",
+        ),
         *("Status", "System", "Token", "Version", "Webhooks", "Windows", "kWh", "live", "iPhone, iPad", "In OCPP"),
         *("%(count)s h", "%(count)s min", "%(sessions)s, %(kwh)s kWh"),
         *("Firmware %(firmware_version)s.", "In %(currency)s.", "in %(file)s", "{number} kWh", "{number} min"),

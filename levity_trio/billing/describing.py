@@ -57,16 +57,16 @@ def words(tariff: Tariff) -> Iterator[str]:
 
 
 def in_short(tariff: Tariff) -> str:
-    """Return what a tariff costs in one line: 0.32 EUR per kWh; 22:00-06:00 0.28; 0.50 a session."""
+    """Return what a tariff costs in one line: 0.32 EUR per kWh; 22:00-06:00: 0.28 EUR; 0.50 EUR a session."""
     code = tariff.currency.code
     *others, first = sorted(tariff.windows, key=lambda window: window.when is None)
     times = {window: _recurrence(window.when).replace(";", ",") for window in tariff.windows if window.when is not None}
     parts = [f"{first.price} {code} per kWh" + (f", {times[first]}" if first in times else "")]
-    parts += [f"{times[window]} {window.price}" for window in others]
+    parts += [f"{times[window]}: {window.price} {code}" for window in others]
     fees = {"session": tariff.session_fee, "month": tariff.base_fee}
-    parts += [f"{price} a {what}" for what, price in fees.items() if price]
+    parts += [f"{price} {code} a {what}" for what, price in fees.items() if price]
     if tariff.blocking is not None:
-        parts.append(f"{tariff.blocking.price} a minute of blocking")
+        parts.append(f"{tariff.blocking.price} {code} a minute of blocking")
     return "; ".join(parts)
 
 

@@ -87,12 +87,12 @@ SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 class Guests(NamedTuple):
     """The cookies of two log-ins: whose these are, everybody is who opens the dashboard, or the drivers' pages.
 
-    `clock` says how the clock runs.
+    `speed` says by how much the clock runs faster.
     """
 
     dashboard: str
     drivers: str
-    clock: str
+    speed: int
 
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -175,7 +175,7 @@ def _config(database: Path, ports: Sequence[int]) -> ServerConfig:
         clock_wait_seconds=0.0,
         registration="ask",
         unknown_tags="ask",
-        guests=Guests(new_cookie(), new_cookie(), f"clock {SPEED} × as fast"),
+        guests=Guests(new_cookie(), new_cookie(), SPEED),
     )
 
 

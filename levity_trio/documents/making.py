@@ -16,7 +16,7 @@ from levity_trio.documents.paper import CodeSheet, Form, Paper
 from levity_trio.documents.sheet import Sheet
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import Template, chosen
-from levity_trio.locale import speaking
+from levity_trio.locale import SOURCE, languages, speaking
 
 Maker = Callable[[Any], object]
 PACKAGES: Final = ("fpdf", "fontTools", "PIL", "pymupdf_fonts", "uharfbuzz")
@@ -59,7 +59,9 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
 def sheet_of(paper: Paper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
     template = _template(paper)
-    return covering_sheet(paper.statements, template) if paper.is_cover else statement_sheet(paper.first, template)
+    spoken = template.values["language"]
+    with speaking(spoken if spoken in languages() else SOURCE):
+        return covering_sheet(paper.statements, template) if paper.is_cover else statement_sheet(paper.first, template)
 
 
 def _html(paper: Paper | CodeSheet) -> str:

@@ -12,6 +12,7 @@ from levity_trio.billing.statement import Currency, Line, LineKind, Position, Sp
 from levity_trio.documents import qr
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
 from levity_trio.documents.template import Template, price_decimals
+from levity_trio.locale import said
 from levity_trio.wire.times import in_zone
 
 _KINDS: Final = {
@@ -265,7 +266,7 @@ class Positions:
 
     def _reason(self, position: Position) -> Iterator[str]:
         if position.reason:
-            yield self._template.say("reason", reason=tidy(position.reason))
+            yield self._template.say("reason", reason=said(tidy(position.reason)))
 
     def _line(self, line: Line) -> str:
         template = self._template
@@ -285,7 +286,7 @@ class Positions:
         template = self._template
         what = template.say(_KINDS[line.kind])
         if line.window:
-            what = tidy(line.window) if line.kind is LineKind.ENERGY else f"{what} · {tidy(line.window)}"
+            what = tidy(said(line.window)) if line.kind is LineKind.ENERGY else f"{what} · {tidy(said(line.window))}"
         if self._has_tariffs:
             what = template.say("of_tariff", what=what, tariff=tidy(line.tariff), date=template.day(line.version))
         if self._has_rates:

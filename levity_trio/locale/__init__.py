@@ -61,6 +61,11 @@ def language() -> str:
     return _language.get()
 
 
+def of_reader() -> str | None:
+    """Return the language of the request for papers, None for English: a program speaks that, too."""
+    return language() if language() in _translated(FOLDER) else None
+
+
 def languages(folder: Path = FOLDER) -> Sequence[str]:
     """Return the languages that people may read, the source first."""
     return (SOURCE, *_translated(folder))

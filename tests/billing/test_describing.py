@@ -22,9 +22,9 @@ SINCE = date(2026, 3, 1)
     ("kind", "words"),
     [
         ("flat", "0.32 EUR per kWh"),
-        ("day-night", "0.34 EUR per kWh; 22:00-06:00 0.22"),
-        ("blocking", "0.32 EUR per kWh; 0.50 a session; 0.05 a minute of blocking"),
-        ("base-fee", "0.29 EUR per kWh; 4.90 a month"),
+        ("day-night", "0.34 EUR per kWh; 22:00-06:00: 0.22 EUR"),
+        ("blocking", "0.32 EUR per kWh; 0.50 EUR a session; 0.05 EUR a minute of blocking"),
+        ("base-fee", "0.29 EUR per kWh; 4.90 EUR a month"),
     ],
 )
 def test_a_tariff_in_one_line(kind: str, words: str) -> None:
@@ -34,8 +34,8 @@ def test_a_tariff_in_one_line(kind: str, words: str) -> None:
 def test_times_weekdays_and_seasons_of_one_price_stay_together() -> None:
     first, noon, weekend = in_short(parse(EXAMPLES["season"])).split("; ")
     assert first == "0.33 EUR per kWh"
-    assert noon == "11:00-15:00, Mon, Tue, Wed, Thu, Fri, 04-01 to 09-30 -0.01"
-    assert weekend == "Sat, Sun 0.25"
+    assert noon == "11:00-15:00, Mon, Tue, Wed, Thu, Fri, 04-01 to 09-30: -0.01 EUR"
+    assert weekend == "Sat, Sun: 0.25 EUR"
 
 
 def one_price(name: str, tax: str, price: str) -> str:

@@ -33,8 +33,8 @@ def test_a_form_finds_itself_again(plain: PlainTariff) -> None:
 
 
 def test_the_weekend_goes_before_the_night() -> None:
-    night = "22:00-06:00, Mon, Tue, Wed, Thu, Fri 0.24"
-    assert in_short(parse(BOTH.toml)) == f"0.3200 EUR per kWh; {night}; Sat, Sun 0.20"
+    night = "22:00-06:00, Mon, Tue, Wed, Thu, Fri: 0.24 EUR"
+    assert in_short(parse(BOTH.toml)) == f"0.3200 EUR per kWh; {night}; Sat, Sun: 0.20 EUR"
 
 
 def test_which_examples_a_form_can_say() -> None:

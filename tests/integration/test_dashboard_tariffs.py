@@ -103,7 +103,7 @@ def test_a_tariff_of_several_prices_is_text_and_nothing_of_it_is_lost(server: Se
     assert "[[window]]\r\nname = &#34;night&#34;" in page.html
     page = add(browser, toml(name=HOSTILE[:20]))
     assert page.status == 200
-    assert "0.34 EUR per kWh; 22:00-06:00 0.22" in page.words
+    assert "0.34 EUR per kWh; 22:00-06:00: 0.22 EUR" in page.words
     ((stored,),) = server.query("SELECT toml FROM tariff_version")
     assert stored == toml(name=HOSTILE[:20])
     for path in ("/tariffs", "/tariffs/1"):

@@ -173,7 +173,7 @@ def test_a_preview_tells_what_the_papers_lack(tmp_path: Path) -> None:
         papers.rows("UPDATE draft SET ready_at = NULL WHERE id = ?", [unready])
     with serving(path) as server:
         found = ask(server, "GET", f"{DRAFTS}/2026-10/problems").document["problems"]
-        assert found[0] == "nobody bills: say who with levity-trio bill owner set"
+        assert found[0] == "the bills have no sender: enter it with levity-trio bill owner set"
         assert "the font lacks 王 (U+738B), as in 'Wang 王'" in found[1]
         assert get(server, f"{DRAFTS}/2026-10/statements/1/document").status == 200
         ask(server, "PUT", "/api/admin/biller", body={"name": "House"})

@@ -80,6 +80,7 @@ class Biller:
         self.books = house.books
         self.zone = BERLIN
         self.carry_below = 0
+        self.language: str | None = None
         self.preparing = Preparing(InlineReader(self.books), self._writer, self._now)  # type: ignore[arg-type]
         if has_begun:
             return
@@ -131,7 +132,7 @@ class Biller:
 
     @property
     def order(self) -> Order:
-        return Order("cleo", self.books.at)
+        return Order("cleo", self.books.at, self.language)
 
     def closable(self, draft: int) -> Closables:
         with reading(self.books) as db:

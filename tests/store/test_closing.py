@@ -462,6 +462,17 @@ def test_a_closed_statement_keeps_the_language_with_which_it_was_closed(biller: 
     assert language_of(biller, 1) == "de"
 
 
+def test_who_closes_says_the_language_of_households_that_said_none(biller: Biller, station: Station) -> None:
+    charge(station)
+    charge(station, tag="Ben")
+    month_is_over(biller.books, 3)
+    speak = partial(accounts.change, at=biller.books.at, by="cleo")
+    biller.books.run(speak, BEN, {"language": "en"})
+    biller.language = "de"
+    biller.close("2026-03")
+    assert [language_of(biller, number) for number in (1, 2)] == ["de", "en"]
+
+
 def language_of(biller: Biller, statement_id: int) -> str | None:
     with reading(biller.books) as db:
         return next(printed(rows_of(db), (statement_id,))).language

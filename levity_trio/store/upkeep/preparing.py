@@ -79,7 +79,7 @@ def _end(ends: Sequence[tuple[str | None]], month: Month, until: str, terms: Ter
         raise Refused(Code.CONFLICT, f"there is no account {account}")
     ((end,),) = ends
     if end is None or not stamp(month.since(terms.rule.zone)) < end < until:
-        words = f"account {account} does not end within {month}; end it first with levity-trio household close"
+        words = f"account {account} does not end within {month}; enter its last day first"
         raise Refused(Code.CONFLICT, words)
     return end
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
+from levity_trio.locale import of_reader
 from levity_trio.records import record
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
@@ -173,7 +174,7 @@ async def _prepare(request: Asked[None, TermsBody], seconds: float) -> tuple[Pla
 async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
     """Close a month: number and seal its statements."""
     planned, progress = await _prepare(request, SECONDS)
-    order = Order(request.caller.name, request.api.stamp())
+    order = Order(request.caller.name, request.api.stamp(), of_reader())
     with refusals():
         if not progress.is_ready:
             words = f"the draft is not ready yet ({progress.done} of {progress.accounts} accounts); prepare it first"

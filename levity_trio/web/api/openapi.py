@@ -301,9 +301,9 @@ def _of_input(endpoint: Endpoint) -> tuple[str, ...]:
     return ("invalid", *(("not_json",) if endpoint.body is not None else ()), *(("not_found",) if is_list else ()))
 
 
-def page(described: Schema, demo: str | None = None) -> str:
+def page(described: Schema, speed: int | None = None) -> str:
     """Return the document as a page for people. That of a demo says so, and how its clock runs."""
-    said = "" if demo is None else f"<p><strong>Demo</strong> · invented data · {html.escape(demo)}</p>"
+    said = "" if speed is None else f"<p><strong>Demo</strong> · invented data · clock {speed} × as fast</p>"
     parts = [HEAD, STYLE, f"<main>{said}<h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>"]
     for path, operations in described["paths"].items():
         for method, one in operations.items():

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import CodeSheet, Form, Paper
-from levity_trio.locale import SOURCE, language
+from levity_trio.locale import of_reader
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import Database, parts
@@ -139,7 +139,14 @@ def refusals() -> Iterator[None]:
 
 async def read_papers(api: Api, statement_ids: Sequence[int]) -> list[Paper]:
     """Return some statements to be printed; a few at once, because all are in memory. Raises Problem."""
-    return [Paper((one.statement,), one.templates, language=one.language) for one in await _read(api, statement_ids)]
+    return [
+        Paper((one.statement,), one.templates, language=one.language or (of_reader() if _is_draft(one) else None))
+        for one in await _read(api, statement_ids)
+    ]
+
+
+def _is_draft(printed: Printed) -> bool:
+    return printed.statement.number is None
 
 
 async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
@@ -151,8 +158,7 @@ async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
             energy = replace(_ENERGY_ONLY, energy_wh=statement.statement.energy_wh)
             statements.append(replace(statement.statement, positions=(energy,)))
             templates = statement.templates
-    reader = None if language() == SOURCE else language()  # English stands for a program, too
-    return Paper(tuple(statements), templates, is_cover=True, language=reader)
+    return Paper(tuple(statements), templates, is_cover=True, language=of_reader())
 
 
 async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
@@ -160,7 +166,7 @@ async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
     biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
     problems = []
     if biller is None:
-        problems.append("nobody bills: say who with levity-trio bill owner set")
+        problems.append("the bills have no sender: enter it with levity-trio bill owner set")
     elif biller.owner.bank_account is None:
         problems.append("statements do not say how to pay: add a bank account with levity-trio bill owner set")
     if not statement_ids:

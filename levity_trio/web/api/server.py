@@ -315,7 +315,7 @@ def _documentation(guests: Guests | None) -> Iterator[Route]:
         return Response(content, media_type="application/json")
 
     async def show_page(_request: Request) -> Response:
-        shown = await trio.to_thread.run_sync(lambda: page(document(ENDPOINTS), guests and guests.clock))
+        shown = await trio.to_thread.run_sync(lambda: page(document(ENDPOINTS), guests and guests.speed))
         return HTMLResponse(shown, headers={"content-security-policy": POLICY})
 
     yield Route("/api/openapi.json", show_document)

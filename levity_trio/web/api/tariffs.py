@@ -13,6 +13,7 @@ from msgspec import Meta
 from levity_trio.billing.assignments import SITE, Scope, Target
 from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.examples import FLAT
+from levity_trio.billing.money import typed_number
 from levity_trio.billing.months import Month
 from levity_trio.billing.plain_tariff import PlainTariff
 from levity_trio.billing.tariff import Tariff as Parsed
@@ -542,6 +543,7 @@ def _decimal(body: PriceBody, name: str) -> str | None:
     text = getattr(body, name)
     if text is None:
         return None
-    if text.strip().startswith("-"):
+    number = typed_number(text)
+    if number is not None and number < 0:
         raise invalid(name, "a price below 0 would pay for charging; give 0 if it is free")
-    return str(text.strip().replace(",", "."))
+    return text.strip() if number is None else f"{number:f}"

@@ -60,7 +60,7 @@ def _answer(command: Mapping[str, Any]) -> Iterator[Step]:
 def _status(command: Mapping[str, Any]) -> str:
     answer = command["answer"]
     status = answer.get("status") if isinstance(answer, Mapping) else None
-    return "" if status is None else str(status).lower()
+    return "" if status is None else said(str(status).lower())
 
 
 def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:

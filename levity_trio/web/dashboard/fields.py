@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
+from levity_trio.billing.money import typed_number
 from levity_trio.locale import N_, SOURCE, _, language, said
 from levity_trio.records import record
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody
@@ -297,7 +298,7 @@ def _help(schema: Schema, kind: str) -> str:
         return ""
     before, _word, allotted = (_OF_PROGRAMS.sub("", words) if kind == TIME else words).partition(_LEFT_OUT)
     told = said(before)
-    if told == before and language() != SOURCE:  # the API begins it with a capital
+    if before and told == before and language() != SOURCE:  # the API begins it with a capital
         told = sentence(said(f"{before[:1].lower()}{before[1:].removesuffix('.')}"))
     return f"{told} {_('If left out: %(what)s.', what=said(allotted.removesuffix('.')))}" if allotted else told
 
@@ -523,6 +524,9 @@ def day_after(text: str) -> str:
 
 
 def _read(field: Field, text: str) -> Any:
+    number = typed_number(text) if field.kind == NUMBER else None
+    if number is not None:
+        return int(number) if number == number.to_integral_value() else float(number)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_, SOURCE, _, language, said
-from levity_trio.locale.formats import format_of, number, typed
+from levity_trio.locale.formats import format_of, number, short_day, typed
+from levity_trio.web.api.access import LOCAL_ADMIN
 from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment
 
 WORDS_OF_API: Final = (
@@ -46,12 +47,21 @@ OF_API: Final = (
     *(N_("Tax: energy {1}, session fee {2}, blocking fee {3}, base fee {4}."), N_("Each session: {1}.")),
     *(N_("Each month: {1}."), N_("A session costs at least: {1}."), N_("A session costs at most: {1}.")),
     *(N_("connector {1} is {2}, error {3}"), N_("it has not ended"), N_("less than {1}"), N_("{1} are doubtful")),
+    *(N_("its time {1}"), N_("its time {1}, taken as {2}"), N_("{1} times, last {2}"), N_("import by {1}: {2}")),
+    *(N_("{1} is faulted: {2}"), N_("it was imported; the system from which it comes has billed it")),
+    *(N_("{1} per kWh, {2}"), N_("{1} a minute of blocking"), N_("Flat 3"), N_("Anna's car"), N_("Garage")),
+    *(N_("it has a transaction"), N_("late messages may still change its figure")),
+    *(
+        N_("account {1} does not end within {2}; enter its last day first"),
+        N_("nobody is known who would pay for it"),
+        N_("this system does not bill yet"),
+    ),
     *(N_("{1} is doubtful"), N_("A or W."), N_("energy: {1}"), N_("energy, {1}: {2}"), N_("session fee: {1}")),
-    *(N_("blocking fee: {1}"), N_("base fee: {1}"), N_("connector lock failure"), N_("ground failure")),
-    *(N_("high temperature"), N_("internal error"), N_("local list conflict"), N_("other error")),
-    *(N_("over current failure"), N_("over voltage"), N_("power meter failure"), N_("power switch failure")),
-    *(N_("reader failure"), N_("reset failure"), N_("under voltage"), N_("weak signal")),
-    *(N_("ev communication error"), N_("{1} session"), N_("{1} sessions"), N_("{1} new charger waits")),
+    *(N_("blocking fee: {1}"), N_("base fee: {1}"), N_("ConnectorLockFailure"), N_("GroundFailure")),
+    *(N_("HighTemperature"), N_("InternalError"), N_("LocalListConflict"), N_("OtherError")),
+    *(N_("OverCurrentFailure"), N_("OverVoltage"), N_("PowerMeterFailure"), N_("PowerSwitchFailure")),
+    *(N_("ReaderFailure"), N_("ResetFailure"), N_("UnderVoltage"), N_("WeakSignal")),
+    *(N_("EVCommunicationError"), N_("{1} session"), N_("{1} sessions"), N_("{1} new charger waits")),
     *(N_("{1} new chargers wait")),
 )
 """Words and short sentences of the API that pages show: `said` translates them, and catalogues find them here."""
@@ -62,6 +72,43 @@ _NAMED: Final = re.compile(r"(?<![\w-])(?<!bank )(transaction|account|tag)(s?)(?
 def in_words(words: str) -> str:
     """Return words of the API with the names of pages: sessions, households and cards."""
     return _NAMED.sub(lambda found: _THINGS[found[1]] + found[2], words)
+
+
+def after_colon(words: str) -> str:
+    """Return the begin of a sentence as it stands after a colon; German begins one there, too."""
+    return f"{words[:1].lower()}{words[1:]}" if language() == SOURCE else words
+
+
+PROGRAMS: Final = (
+    *(N_("--adopt-existing"), N_("running"), N_("slow"), N_("ended"), N_("none"), N_("it has a transaction")),
+    *(
+        N_("default"),
+        N_("flag"),
+        N_("Preparing"),
+        N_("SuspendedEV"),
+        N_("SuspendedEVSE"),
+        N_("environment"),
+        N_("file"),
+        N_("API"),
+        N_("Access"),
+        N_("Billing"),
+    ),
+    *(N_("Files"), N_("Monitoring"), N_("Network"), N_("Start and stop"), N_("Storage"), N_("Transactions")),
+)
+"""Words of settings, of plug-ins, and of what a program did."""
+_PROGRAMS: Final = frozenset(
+    (N_("local admin"), N_("local socket"), N_("system"), N_("charger"), N_("import"), N_("levity"))
+)
+
+
+def person(name: str | None) -> str | None:
+    """Return who did something: the name of a user, or what it was instead of one."""
+    return said(name) if name in _PROGRAMS else name
+
+
+def owner(name: str) -> str:
+    """Return who decided something, for a driver: who is at the server, is the owner for him."""
+    return _("The owner") if name == LOCAL_ADMIN else name
 
 
 def capital(words: str) -> str:
@@ -100,6 +147,8 @@ def _with_names(ground: str, names: Mapping[str, str]) -> str:
 LONGEST_SECONDS: Final = 2 * MINUTE
 """Up to here a length of time is told in seconds."""
 LONGEST_MINUTES: Final = 120
+LEAP: Final = 2000
+"""A year that has all days."""
 _REGISTERS: Final = N_({"meterStart": "start register", "meterStop": "stop register"})
 _TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)")
 _REGISTER: Final = re.compile(r"\b(meterStart|meterStop)\b( is)?(?: (\d+)(?: Wh\b|(?![\w.])))?")
@@ -114,6 +163,28 @@ def told(words: str, now: datetime, zone: tzinfo) -> str:
     named = _REGISTER.sub(_named, timed)
     priced = named if language() == SOURCE else _PRICE.sub(_priced, named)
     return in_words(_MEASURED.sub(_measured, priced))
+
+
+_DAYS: Final = "|".join(format_of(SOURCE).weekdays)
+_WEEKDAY: Final = re.compile(rf"(?<=, )(?:{_DAYS})(?![\w-])|\b(?:{_DAYS})(?=[,.]|$)|(?<=; )(?:{_DAYS})(?=: \d)")
+_SEASON: Final = re.compile(r"\b(\d\d)-(\d\d) to (\d\d)-(\d\d)\b")
+
+
+def tariff(words: str, now: datetime, zone: tzinfo) -> str:
+    """Return what a tariff says, with its weekdays and seasons as the language writes them."""
+    dated = _SEASON.sub(_season, words)
+    return told(_WEEKDAY.sub(_weekday, dated), now, zone)
+
+
+def _weekday(found: re.Match[str]) -> str:
+    return format_of(language()).weekdays[format_of(SOURCE).weekdays.index(found[0])]
+
+
+def _season(found: re.Match[str]) -> str:
+    first, last = (
+        short_day(date(LEAP, int(month), int(day))) for month, day in (found.groups()[:2], found.groups()[2:])
+    )
+    return _("%(first)s to %(last)s", first=first, last=last)
 
 
 def _priced(found: re.Match[str]) -> str:

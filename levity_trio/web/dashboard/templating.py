@@ -115,6 +115,17 @@ def _told(context: Context, words: str) -> str:
     return saying.told(words, context["now"], context["zone"])
 
 
+@pass_context
+def _tariff(context: Context, words: str) -> str:
+    """Return what a tariff says with its figures and days as people write them."""
+    return saying.tariff(words, context["now"], context["zone"])
+
+
+def _known_words(name: str) -> str:
+    """Return a name of a program in words: those of a catalogue, otherwise its own."""
+    return known if (known := said(name)) != name else said(shapes.words(name))
+
+
 def _words_of_script() -> dict[str, str]:
     """Return what assets/base.js says, in the language of the request. `{}` is what it fills in."""
     return {
@@ -178,7 +189,7 @@ def _environment() -> Environment:
         "size": shapes.size,
         "state_of": state_of,
         "method": method,
-        "words": lambda name: said(shapes.words(name)),
+        "words": _known_words,
         "sentence": lambda words: sentence(in_words(said(words))),
         "said": said,
         "choice": lambda word: NAMES.get(word) or said(word),
@@ -186,6 +197,9 @@ def _environment() -> Environment:
         "period": _period,
         "exactly": _exactly,
         "told": _told,
+        "tariff": _tariff,
+        "person": saying.person,
+        "owner": saying.owner,
         "measured": saying.measured,
         "on_day": _on_day,
         "last_day": _last_day,

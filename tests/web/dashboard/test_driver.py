@@ -263,6 +263,20 @@ async def test_the_cost_so_far_and_its_proof(yard: Yard) -> None:
     assert "7.20 kWh 2.80 EUR Ended" in (await opening.open(SESSIONS)).words
 
 
+async def test_a_price_that_was_entered_later_is_told_once(yard: Yard) -> None:
+    """A tariff, and for whom it is, are two entries."""
+    await yard.add_tag("ANNA")
+    station = Station(yard.books)
+    number = station.start(1000, tag="ANNA")
+    flow(station, number, 1000, minutes=60)
+    station.stop(number, 8200)
+    yard.books.wait(1)
+    biller = Biller(yard.house)
+    biller.assign(biller.add(BLOCKING.replace("2026-10-01", "2026-01-01")), date(2026, 1, 1), 1)
+    words = (await Opening(yard, yard.anna.caller).open(SESSION, id=number)).words
+    assert words.count("entered the price after the session had ended") == 1
+
+
 async def test_net_lines_are_shown_as_printed_and_with_tax_beside(yard: Yard) -> None:
     await yard.add_tag("ANNA")
     biller = Biller(yard.house)

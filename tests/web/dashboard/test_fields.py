@@ -10,6 +10,7 @@ import msgspec
 import orjson
 import pytest
 
+from levity_trio.locale import speaking
 from levity_trio.web.api.bodies import StructBody
 from levity_trio.web.api.endpoints import Endpoint, Request, Role
 from levity_trio.web.api.server import ENDPOINTS
@@ -298,3 +299,15 @@ def test_a_time_that_comes_twice_says_which_it_can_be() -> None:
 def test_a_time_that_is_not_clear_is_asked_again(text: str, words: str) -> None:
     with pytest.raises(Unreadable, match=words):
         in_order(fields_of(CORRECT), {"start_time": text}, BERLIN)
+
+
+def test_a_field_without_help_has_none_in_german() -> None:
+    with speaking("de"):
+        fields = fields_of(endpoint("/api/admin/move-ins"))
+    assert {one.name: one.help for one in leaves(fields)}["contact"] == ""
+
+
+@pytest.mark.parametrize(("typed", "read"), [("11,5", 11.5), ("11.5", 11.5), ("12", 12), ("12,0", 12)])
+def test_a_number_is_typed_with_comma_or_point(typed: str, read: float) -> None:
+    form = fields_of(endpoint("/api/admin/chargers/{id}/connectors/{connector}", "PUT"))
+    assert body_of(form, {"max_kw": typed}, BERLIN, "")["max_kw"] == read

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from levity_trio.web.dashboard.saying import in_words, sentence
+from levity_trio.locale import speaking
+from levity_trio.web.dashboard.saying import after_colon, in_words, owner, person, sentence, tariff, told
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,54 @@ from levity_trio.web.dashboard.saying import in_words, sentence
 )
 def test_things_have_the_names_of_pages(words: str, said: str) -> None:
     assert sentence(in_words(words)) == said
+
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("words", "german"),
+    [
+        (
+            "0.34 EUR per kWh; 22:00-06:00: 0.22 EUR",
+            "0,34\N{NO-BREAK SPACE}€ je kWh; 22:00-06:00: 0,22\N{NO-BREAK SPACE}€",
+        ),
+        ("0.30 EUR per kWh, Sat, Sun", "0,30\N{NO-BREAK SPACE}€ je kWh, Sa, So"),
+        (
+            "night: 0.2 EUR a kWh, 22:00-06:00; 10-01 to 03-31.",
+            "Nacht: 0,2\N{NO-BREAK SPACE}€ je kWh, 22:00-06:00; 1. Okt. bis 31. März.",
+        ),
+    ],
+)
+def test_a_tariff_in_german(words: str, german: str) -> None:
+    with speaking("de"):
+        assert tariff(words, NOW, UTC) == german
+    assert tariff("0.30 EUR per kWh, Sat, Sun", NOW, UTC) == "0.30 EUR per kWh, Sat, Sun"
+
+
+@pytest.mark.parametrize(
+    ("words", "german"),
+    [
+        ("connector 1 is SuspendedEV", "Anschluss 1: Vom Auto pausiert"),
+        ("Space 9 is faulted: GroundFailure", "Space 9 ist gestört: Erdschluss"),
+        (
+            "stop by charger: Local; its time 2026-11-27T11:59:58.000Z, taken as 2026-11-27T11:59:57.000Z",
+            "Ende durch die Wallbox: Local; ihre Uhr: 11:59:58, gerechnet als 11:59:57",
+        ),
+    ],
+)
+def test_what_happened_in_german(words: str, german: str) -> None:
+    with speaking("de"):
+        assert told(words, NOW, UTC) == german
+
+
+def test_what_stands_for_a_person_is_translated_and_a_name_is_not() -> None:
+    with speaking("de"):
+        assert (person("local admin"), person("Bank"), person(None)) == ("Admin am Server", "Bank", None)
+        assert (owner("local admin"), owner("Clara")) == ("Der Betreiber", "Clara")
+
+
+def test_german_nouns_keep_their_capital_after_a_colon() -> None:
+    assert after_colon("The meter made a leap") == "the meter made a leap"
+    with speaking("de"):
+        assert after_colon("Der Zähler machte einen Sprung") == "Der Zähler machte einen Sprung"

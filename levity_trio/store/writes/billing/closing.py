@@ -21,7 +21,7 @@ _DRAFT: Final = "SELECT id, terms, revision FROM draft WHERE month = ? AND accou
 _LAST: Final = "SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1"
 _SEAL: Final = (
     "UPDATE statement SET closing_id = ?, number = ?, party_digest = ?, previous_digest = ?, digest = ?, language ="
-    " (SELECT language FROM account WHERE account.id = account_id) WHERE id = ?"
+    " coalesce((SELECT language FROM account WHERE account.id = account_id), ?) WHERE id = ?"
 )
 _SETTLED: Final = (
     "DELETE FROM bill_work WHERE revision IN (SELECT revision FROM bill_work LEFT JOIN tx ON tx.id = tx_id"
@@ -53,10 +53,11 @@ class Refused(Exception):
 
 
 class Order(NamedTuple):
-    """Who closes and when."""
+    """Who closes and when. `language` is that of statements to households of which none is known."""
 
     by: str
     at: str
+    language: str | None = None
 
 
 class Closed(NamedTuple):
@@ -90,7 +91,7 @@ def close(db: UnitOfWork, plan: Plan, order: Order, closables: Closables) -> Clo
     _check_draft(db, plan, order, closables)
     biller = db.row("SELECT max(id) FROM biller")
     if biller is None or biller[0] is None:
-        raise Refused(Code.NO_BILLER, "nobody bills; say who does with levity-trio bill owner set")
+        raise Refused(Code.NO_BILLER, "the bills have no sender; enter it with levity-trio bill owner set")
     ((next_number,),) = db.rows("SELECT next_number FROM billing", ())
     before = _last_seal(db)
     seals = list(_seals(closables.statements, next_number, before))
@@ -172,7 +173,7 @@ def _seals(statements: Iterable[Closable], next_number: int, before: str) -> Ite
 
 def _seal(db: UnitOfWork, closing: int, sealed: _Sealed, order: Order) -> None:
     statement, number, previous, digest = sealed
-    db.execute(_SEAL, (closing, number, statement.party_digest, previous, digest, statement.id))
+    db.execute(_SEAL, (closing, number, statement.party_digest, previous, digest, order.language, statement.id))
     db.execute("INSERT INTO statement_party (statement_id, party) VALUES (?, ?)", (statement.id, statement.party))
     if statement.amount:
         words = f"statement {number}"

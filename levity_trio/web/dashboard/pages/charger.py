@@ -67,8 +67,15 @@ async def _read(view: View) -> Values:
         "parts": await _parts(view, charger),
         "groups": groups_for(view),
         "uptime": await _uptime(view, charger["created_at"]),
+        "station": await _station(view, charger["station_id"]),
         **await _spaces(view, charger["id"]),
     }
+
+
+async def _station(view: View, number: int | None) -> str | None:
+    """Return what the station of a charger is called."""
+    stations = [] if number is None else (await view.get("/api/admin/stations"))["data"]
+    return next((one["name"] for one in stations if one["id"] == number), None)
 
 
 SPACES: Final = "/api/admin/spaces"

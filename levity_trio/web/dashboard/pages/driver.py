@@ -169,6 +169,8 @@ async def _command(view: View, charger: str, connectors: Sequence[Mapping[str, A
 
 
 ROWS: Final = 50
+PRICED: Final = ("tariff", "assignment")
+"""The kinds of changes that give a session its price."""
 STATEMENTS: Final = "/api/me/statements"
 
 
@@ -199,11 +201,17 @@ async def _session_parts(view: View, session: Mapping[str, Any]) -> Sequence[Par
     known = await view.get(f"{OWN}/{session['id']}/curve")
     count = len(known["power"])
     return [
-        Part("own-head", "driver/head.html", {"one": session}),
+        Part("own-head", "driver/head.html", {"one": session, "changes": _changes(session["bill"]["changes"])}),
         Part("own-bill", "driver/bill.html", {"one": session}),
         Part("curves", "session/curves.html", {"known": known, "count": count, **curves(known, None, view.api.zone)}),
         await _reports(view, "session", "statement", transaction=session["id"]),
     ]
+
+
+def _changes(found: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return what was decided about a session. A price is entered in two steps, a tariff and for whom it is."""
+    last = {"price" if one["kind"] in PRICED else number: one for number, one in enumerate(found)}
+    return [*last.values()]
 
 
 async def _read_statements(view: View) -> Values:

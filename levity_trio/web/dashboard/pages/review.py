@@ -15,6 +15,7 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.doubts import Doubt, doubt
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Page, Part, View, names_of_chargers
+from levity_trio.web.dashboard.saying import after_colon
 from levity_trio.web.dashboard.shapes import kilowatts, kwh
 
 REVIEW: Final = "/api/admin/review"
@@ -107,7 +108,9 @@ class Session:
     @property
     def reason(self) -> str:
         """What is proposed as the reason of a decision."""
-        return "; ".join(dict.fromkeys(_("looked at: %(doubt)s", doubt=one.title.lower()) for __, one in self.reviews))
+        return "; ".join(
+            dict.fromkeys(_("looked at: %(doubt)s", doubt=after_colon(one.title)) for __, one in self.reviews)
+        )
 
 
 @record

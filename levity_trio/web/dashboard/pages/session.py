@@ -8,7 +8,6 @@ from datetime import timedelta, tzinfo
 from functools import partial
 from typing import Any, Final
 
-from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.ownership import Ground
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.lifecycle import Answer, Kind, State, about_transaction
@@ -16,6 +15,7 @@ from levity_trio.locale import N_, _
 from levity_trio.locale.formats import number
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import Band, Curve
+from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
 from levity_trio.web.dashboard.saying import grounds
 from levity_trio.web.dashboard.shapes import moment
@@ -190,17 +190,13 @@ def _money(bill: Mapping[str, Any] | None) -> Mapping[str, Any]:
     price, positions = bill["price"], bill["positions"]
     currency = price["currency"] if price else positions[-1]["currency"] if positions else None
     return {
-        "price": price and _written(price["amount"], currency),
-        "lines": [(one["words"], _written(one["amount"], currency)) for one in (price or {}).get("lines", ())],
-        "billed": None if bill["billed_amount"] is None else _written(bill["billed_amount"], currency),
-        "positions": [(one, _written(one["amount"], one["currency"])) for one in positions],
-        "pending": [(one["account"], _written(one["amount"], currency)) for one in bill["pending"]],
-        "charges": [(one, _written(one["amount"], one["currency"])) for one in bill["charges"]],
+        "price": price and money(price["amount"], currency),
+        "lines": [(one["words"], money(one["amount"], currency)) for one in (price or {}).get("lines", ())],
+        "billed": None if bill["billed_amount"] is None else money(bill["billed_amount"], currency),
+        "positions": [(one, money(one["amount"], one["currency"])) for one in positions],
+        "pending": [(one["account"], money(one["amount"], currency)) for one in bill["pending"]],
+        "charges": [(one, money(one["amount"], one["currency"])) for one in bill["charges"]],
     }
-
-
-def _written(amount: int, currency: str | None) -> str:
-    return str(amount) if currency is None else written(amount, CURRENCIES[currency])
 
 
 # One tap deeper

@@ -41,7 +41,7 @@ class Filter(NamedTuple):
 
     def words(self, value: str) -> str:
         """Return what is chosen in words."""
-        return dict(self.choices).get(value) or f"{self.label.lower()} {value}"
+        return dict(self.choices).get(value) or f"{self.label} {value}"
 
 
 STATES: Final = (Choice("Active", N_("in progress")), Choice("Completed", N_("ended")))
