@@ -61,6 +61,7 @@ from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.secret_key import open_key
 from levity_trio.store.upkeep.duties import open_duties
 from levity_trio.store.upkeep.following import open_following
+from levity_trio.store.upkeep.metering import open_metering
 from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
 from levity_trio.store.upkeep.rejudging import open_rejudging
 from levity_trio.store.writes import commands, credentials, sessions
@@ -198,7 +199,7 @@ def _site(central: Central, reader: Reader, pages: dict[str, PluginPage]) -> Sit
 @asynccontextmanager
 async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
     """Keep what is stored up to date: old frames and names go, doubtful energy is judged again, commands get their
-    outcomes."""
+    outcomes, energy is summed by the quarter of an hour."""
     config, clock, writer = central.config, central.clock, central.writer
     rule = rule_of(config, central.policy)
     async with (
@@ -207,6 +208,7 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
         open_rejudging(writer, clock, config.check_interval_seconds, rule),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
+        open_metering(writer, reader, clock, config.clock_speed, lambda: central.clock_trusted),
     ):
         yield
 

@@ -44,7 +44,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.file_folder import ENOUGH_BYTES
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.totals import COUNTED, sums_of
-from levity_trio.store.writes import frames, logins, personal
+from levity_trio.store.writes import frames, logins, personal, power
 from levity_trio.wire.times import in_zone, stamp
 
 ROWS_AT_ONCE: Final = 200
@@ -52,6 +52,8 @@ AGED_ROWS: Final = 20_000
 """Rows examined in one read."""
 SCARCE_BYTES: Final = 200_000_000
 DAILY: Final = timedelta(days=1)
+POWER_KEPT: Final = timedelta(days=731)
+"""Two years of pictures."""
 SAMPLES: Final = 512
 ROW_BYTES: Final = 14
 """The size of a row besides its texts, with its share of the page header."""
@@ -282,7 +284,7 @@ class Pruning:
         if now is None or (self._due is not None and now < self._due):
             return 0
         self._due = now + DAILY
-        return await self._delete_of_strangers() + await self._delete_events(now)
+        return await self._delete_of_strangers() + await self._delete_events(now) + await self._delete_power(now)
 
     async def _delete_of_strangers(self) -> int:
         rows, done, now = 0, frames.Swept(0, ""), self._now()
@@ -305,6 +307,15 @@ class Pruning:
                 rows += deleted
         if rows:
             await self._writer.run(_record, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
+        return rows
+
+    async def _delete_power(self, now: datetime) -> int:
+        """Delete the power of days that are no longer in a picture. Return the number of rows deleted."""
+        rows, is_all = 0, False
+        while not is_all:
+            days = int((now - POWER_KEPT).timestamp()) // (24 * 3600)
+            deleted, is_all = await self._step(power.delete_before, days, self._limits.step_seconds)
+            rows += deleted
         return rows
 
     async def _delete(self, last: int) -> int:

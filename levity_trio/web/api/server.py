@@ -53,6 +53,7 @@ from levity_trio.web.api import (
     payments,
     personal,
     plans,
+    power,
     registration,
     reports,
     review,
@@ -94,7 +95,7 @@ DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.
 FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
-    *(now, history, system),
+    *(now, power, history, system),
     *(
         administration,
         tags,

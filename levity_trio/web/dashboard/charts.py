@@ -1,5 +1,5 @@
-"""Charts as SVG, made on the server: curves of power and register, bars, and small curves without an axis; and their
-arithmetic: fewer points with the same extremes, gaps, and ticks at round values and times.
+"""Charts as SVG, made on the server: curves of power and register, days and bars in layers, and small curves without an
+axis; and their arithmetic: fewer points with the same extremes, gaps, and ticks at round values and times.
 
 Colours, widths and fonts are in assets/chart.css. Positions along the time are per cent of the width, so that labels
 keep their size on a narrow screen; shapes are stretched. Labels of levels stand left of the plot, where the sheet
@@ -72,6 +72,36 @@ class Bar:
     href: str = ""
 
 
+@record(kw_only=False)
+class Layer:
+    """What one of several adds to a chart: a value for each step, None where it is unknown. `colour` is always the same
+    for the same charger or household; `words` say whose it is, and how much."""
+
+    words: str
+    values: Sequence[float | None]
+    colour: int = 0
+
+
+@record
+class Steps:
+    """A course in equal steps of `step` seconds: its layers, one on the other; behind them, as a line, another course.
+
+    `gaps` are where something is unknown. What is under the finger is the sum, `whole`.
+    """
+
+    words: str
+    unit: str
+    since: datetime
+    until: datetime
+    zone: tzinfo
+    step: int
+    layers: Sequence[Layer]
+    whole: Sequence[float | None]
+    behind: Sequence[float | None] = ()
+    gaps: Sequence[Band] = ()
+    digits: int = 1
+
+
 # Curves with axes
 
 
@@ -115,8 +145,7 @@ _LABEL: Final = Markup('<text class="level" x="-6" y="{}" text-anchor="end">{}</
 _LEVEL: Final = Markup('<line class="axis" x1="0" x2="100%" y1="{y}" y2="{y}"/>{label}')
 _TIME: Final = Markup('<text x="{at}%" y="{y}" text-anchor="{anchor}">{label}</text>')
 _BAND: Final = Markup(
-    '<rect class="band shade-{shade}" x="{at}%" y="{top}" width="{width}%" height="{height}"><title>{words}</title>'
-    "</rect>"
+    '<rect class="{kind}" x="{at}%" y="{top}" width="{width}%" height="{height}"><title>{words}</title></rect>'
 )
 
 
@@ -134,10 +163,145 @@ def _time(tick: Tick, seconds: float) -> Markup:
     return _TIME.format(at=at, y=TOP + PLOT + 16, anchor=anchor, label=tick.label)
 
 
-def _band(band: Band, seconds: float) -> Markup:
+def _band(band: Band, seconds: float, kind: str = "") -> Markup:
     since, until = (min(max(at / seconds * 100, 0.0), 100.0) for at in (band.since, band.until))
-    width, shade = round(max(0.0, until - since), 2), band.shade % SHADES
-    return _BAND.format(shade=shade, at=round(since, 2), top=TOP, width=width, height=PLOT, words=band.words)
+    width, kind = round(max(0.0, until - since), 2), kind or f"band shade-{band.shade % SHADES}"
+    return _BAND.format(kind=kind, at=round(since, 2), top=TOP, width=width, height=PLOT, words=band.words)
+
+
+# Layers
+
+COLOURS: Final = 8
+"""Different colours of chargers and households; beyond that they come again, and the labels tell them apart."""
+_Run = list[tuple[int, float, float]]
+"""Steps in a row without a gap: the number of each, and the values at which a layer begins and ends."""
+
+
+def steps(course: Steps) -> Markup:
+    """Return a course in steps with its axes."""
+    seconds = (course.until - course.since).total_seconds()
+    count = max(1, round(seconds / course.step))
+    known = [value for value in (*course.whole, *course.behind) if value is not None]
+    scale = ticks(0.0, max(known, default=0.0))
+    box = f"0 0 {count} {PLOT}"
+    middles = ((course.step * (place + 0.5), value) for place, value in enumerate(course.whole) if value is not None)
+    return _STEPS.format(
+        words=course.words,
+        height=TOP + PLOT + BOTTOM,
+        gaps=_joined(_band(gap, seconds, "gap") for gap in course.gaps),
+        scale=_joined(_scale(scale, course.unit)),
+        times=_joined(_time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)),
+        layers=_joined(_layers(course.layers, scale[-1].at, box)),
+        behind=_BEHIND.format(box=box, top=TOP, height=PLOT, line=_outline(course.behind[:count], scale[-1].at)),
+        begin=course.since.timestamp(),
+        seconds=seconds,
+        unit=course.unit,
+        digits=course.digits,
+        points=orjson.dumps([(round(at), round(value, course.digits)) for at, value in middles]).decode(),
+        top=TOP,
+        bottom=TOP + PLOT,
+    )
+
+
+_STEPS: Final = Markup(
+    '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" aria-label="{words}"'
+    ' data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" data-digits="{digits}" data-points="{points}">'
+    '{gaps}{layers}{behind}{scale}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
+)
+_LAYER: Final = Markup(
+    '<g class="layer c{colour}"><svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none">'
+    '<path d="{path}"><title>{words}</title></path></svg><text class="tip" x="4" y="12">{words}</text></g>'
+)
+_BEHIND: Final = Markup(
+    '<svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none">'
+    '<path class="behind" d="{line}"/></svg>'
+)
+
+
+def _layers(layers: Sequence[Layer], highest: float, box: str) -> Iterator[Markup]:
+    """Yield each layer on those before it."""
+    floor: dict[int, float] = {}
+    for layer in layers:
+        parts: list[_Run] = []
+        for place, value in enumerate(layer.values):
+            if value:
+                if not parts or parts[-1][-1][0] != place - 1:
+                    parts.append([])
+                base = floor.get(place, 0.0)
+                floor[place] = base + value
+                parts[-1].append((place, base, base + value))
+        path = "".join(_stepped(part, highest) for part in parts)
+        yield _LAYER.format(colour=layer.colour % COLOURS, top=TOP, height=PLOT, box=box, path=path, words=layer.words)
+
+
+def _stepped(part: _Run, highest: float) -> str:
+    """Return the outline of a layer: along its upper edge, and back along its lower one. Levels that stay are one."""
+    upper = _levels([(place, _height(top, highest)) for place, _, top in part])
+    lower = _levels([(place, _height(base, highest)) for place, base, _ in part])
+    back = "".join(f"V{level}H{begin}" for begin, level in reversed(lower))
+    first, *rest = upper
+    over = "".join(f"H{begin}V{level}" for begin, level in rest)
+    return f"M{first[0]} {first[1]}{over}H{part[-1][0] + 1}{back}Z"
+
+
+def _outline(values: Sequence[float | None], highest: float) -> str:
+    """Return the line of a course, broken where it is unknown."""
+    drawn, is_broken, level = "", True, -1
+    for place, value in enumerate(values):
+        if value is None:
+            drawn, is_broken = drawn + ("" if is_broken else f"H{place}"), True
+            continue
+        now = _height(value, highest)
+        if is_broken:
+            drawn += f"M{place} {now}"
+        elif now != level:
+            drawn += f"H{place}V{now}"
+        level, is_broken = now, False
+    return drawn if is_broken else f"{drawn}H{len(values)}"
+
+
+def _levels(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return where each level begins."""
+    return [one for place, one in enumerate(places) if not place or places[place - 1][1] != one[1]]
+
+
+def _height(value: float, highest: float) -> int:
+    return round((1 - value / highest) * PLOT)
+
+
+@record(kw_only=False)
+class Compared:
+    """A value beside others, with its words; `part` of it is drawn darker (None: all)."""
+
+    words: str
+    value: float
+    part: float | None = None
+    is_present: bool = True
+
+
+ROW: Final = 44
+"""The height of a compared value: its words, and its bar beneath."""
+
+
+def compared(rows: Sequence[Compared], words: str) -> Markup:
+    """Return few values one beneath the other, of one unit."""
+    highest = max((one.value for one in rows), default=0.0) or 1.0
+    drawn = (_compared(one, place * ROW, highest) for place, one in enumerate(rows))
+    return _COMPARED.format(words=words, height=len(rows) * ROW, rows=_joined(drawn))
+
+
+_COMPARED: Final = Markup(
+    '<svg class="chart pair" width="100%" height="{height}" role="img" aria-label="{words}">{rows}</svg>'
+)
+_COMPARED_ROW: Final = Markup('<text x="0" y="{y}">{words}</text>{bars}')
+_COMPARED_BAR: Final = Markup('<rect class="bar{kind}" x="0" y="{y}" width="{width}%" height="14" rx="2"/>')
+
+
+def _compared(one: Compared, y: int, highest: float) -> Markup:
+    kinds = [("" if one.is_present else " before", one.value), *([] if one.part is None else [(" then", one.part)])]
+    widths = [(kind, round(100 * max(value, 0.0) / highest, 1)) for kind, value in kinds]
+    drawn = _joined(_COMPARED_BAR.format(kind=kind, y=y + 22, width=width) for kind, width in widths)
+    return _COMPARED_ROW.format(words=one.words, y=y + 15, bars=drawn)
 
 
 # Bars

@@ -34,6 +34,8 @@ SHORTEST_SECONDS: Final = 0.25
 """Between two patches of a page."""
 FAULT_SECONDS: Final = 5.0
 """After a failure, until it is tried again."""
+WHOLE_SECONDS: Final = 60.0
+"""A page to which facts come all the time is read again as a whole this often: for what no fact tells of."""
 LONGEST_SECONDS: Final = 15.0
 """A stream says something after so many seconds, so that a lost connection is noticed."""
 ROOM: Final = 8
@@ -65,6 +67,8 @@ class Channel:
     """See Page."""
     rest: float = 0.0
     """See Page."""
+    whole_until: float = 0.0
+    """Until then not everything is read again."""
 
     def note(self, charger: str | None) -> None:
         """Note that a fact was about a charger, or about none."""
@@ -73,7 +77,10 @@ class Channel:
 
     def take_changed(self) -> Changed:
         """Return what changed since the last call. For readers who joined since then, that is everything."""
-        found = EVERYTHING if self.is_stale or self.joining else frozenset(self.changed)
+        now = trio.current_time()
+        found = EVERYTHING if self.is_stale or self.joining or now >= self.whole_until else frozenset(self.changed)
+        if found is EVERYTHING:
+            self.whole_until = now + WHOLE_SECONDS
         self.changed, self.is_stale, self.news = set(), False, trio.Event()
         return found
 

@@ -210,6 +210,7 @@ def _environment() -> Environment:
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
     made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "bars": _bars}
+    made.globals |= {"steps": charts.steps, "compared": charts.compared}
     return made
 
 

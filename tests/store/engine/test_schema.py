@@ -43,7 +43,7 @@ PRESENT = (
     "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting asked_tag tag_import_part security listed_tag"
     " local_list_upkeep account vehicle space tx_account billing bill_work draft meter meter_charger"
     " wallet wallet_reservation invitation availability turned_away secret_key household_task household_task_account"
-    " refused_card listed_refusal month_use month_standing own_name message_cursor"
+    " refused_card listed_refusal month_use month_standing own_name message_cursor power power_work"
 )
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")

@@ -12,7 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.web.dashboard.charts import MOST_POINTS, Band, Bar, Curve, Point, bars, curve
+from levity_trio.web.dashboard.charts import (
+    MOST_POINTS,
+    PLOT,
+    Band,
+    Bar,
+    Compared,
+    Curve,
+    Layer,
+    Point,
+    Steps,
+    bars,
+    compared,
+    curve,
+    steps,
+)
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 HOSTILE = '"><script>alert(1)</script>'
@@ -124,3 +138,58 @@ def test_any_readings_are_drawn(points: list[Point], minutes: float) -> None:
     svg = made(points, minutes, is_area=True)
     assert len(orjson.loads(svg.get("data-points", ""))) <= MOST_POINTS
     assert "nan" not in ET.tostring(svg, "unicode")
+
+
+# Layers
+
+DAY: tuple[float | None, ...] = (0, 0, 5, 10, 0, None, 2, 2)
+
+
+def layered(*layers: Layer, hours: float = 2, **given: object) -> ET.Element:
+    until = NOON + timedelta(hours=hours)
+    settings = {"words": "Power", "unit": "kW", "step": 900, "whole": DAY, "layers": layers, **given}
+    return drawn(steps(Steps(since=NOON, until=until, zone=ZoneInfo("UTC"), **settings)))  # type: ignore[arg-type]
+
+
+def paths(svg: ET.Element, name: str = "layer") -> list[str]:
+    return [path.get("d", "") for one in of_class(svg, name) for path in one.iter() if path.tag == "path"]
+
+
+def test_layers_stand_on_each_other_and_stop_where_nothing_flows() -> None:
+    first, second = paths(layered(Layer("A", DAY), Layer("B", (0, 0, 5, 0, 0, None, 0, 0))))
+    assert first == f"M2 {PLOT // 2}H3V0H4V{PLOT}H2ZM6 {PLOT - 28}H8V{PLOT}H6Z"
+    assert second == f"M2 0H3V{PLOT // 2}H2Z"
+
+
+def test_the_line_behind_is_broken_where_nothing_is_known() -> None:
+    behind = ((0, 0, None, 10, 10, 5, None, None), "M0 140H2M3 0H5V70H6")
+    svg = layered(behind=behind[0])
+    assert [one.get("d") for one in of_class(svg, "behind")] == [behind[1]]
+
+
+@pytest.mark.parametrize("hours", [23, 25])
+def test_a_day_of_a_change_of_the_clock_has_as_many_quarters_as_it_lasts(hours: int) -> None:
+    svg = layered(Layer("A", [1.0] * 4 * hours), hours=hours, whole=[1.0] * 4 * hours)
+    (box,) = {one.get("viewBox") for one in svg.iter("svg") if one.get("viewBox")}
+    assert box == f"0 0 {4 * hours} {PLOT}"
+    assert paths(svg) == [f"M0 0H{4 * hours}V{PLOT}H0Z"]
+
+
+def test_what_is_under_the_finger_is_the_sum_and_a_gap_says_nothing() -> None:
+    points = orjson.loads(layered(Layer("A", DAY)).get("data-points", ""))
+    assert points == [[450, 0], [1350, 0], [2250, 5], [3150, 10], [4050, 0], [5850, 2], [6750, 2]]
+
+
+def test_who_it_was_is_said_by_text_and_by_colour() -> None:
+    svg = layered(Layer(HOSTILE, DAY, 9), gaps=[Band(3600, 5400, "not known")])
+    assert [one.text for one in of_class(svg, "tip")] == [HOSTILE]
+    assert of_class(svg, "c1")
+    assert [one[0].text for one in of_class(svg, "gap")] == ["not known"]
+
+
+def test_values_are_compared_by_their_length() -> None:
+    svg = drawn(compared([Compared("Now", 50.0), Compared("Before", 100.0, 25.0, is_present=False)], "Energy"))
+    assert [one.get("width") for one in svg.iter("rect")] == ["50.0%", "100.0%", "25.0%"]
+    assert not [
+        one.get("width") for one in drawn(compared([Compared("Now", 0)], "")).iter("rect") if one.get("width") != "0.0%"
+    ]

@@ -8,11 +8,14 @@ from urllib.parse import quote
 
 import pytest
 
+from levity_trio.store.reads import power
+from levity_trio.store.writes.power import keep
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import now
 from tests.integration.browsing import Page as Shown
 from tests.store.books import Station
 from tests.store.owning import House
+from tests.store.reading import reading
 from tests.store.telling import charge
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening, attributes
@@ -224,6 +227,31 @@ class TestTheSite:
         assert "7 things need attention" in shown.words
         assert "3 more" in shown.words
         assert len(shown.links) == 7
+
+
+class TestTheDay:
+    @pytest.fixture
+    async def drawn(self, site: Site, session: int) -> Shown:
+        """Anna's session, by the quarter of an hour."""
+        charge(Station(site.books), session, 2200, minutes=30, every=1)
+        with reading(site.books) as db:
+            found = power.taken(db, [session])
+        site.books.run(keep, found)
+        return (await look(site))["day"]
+
+    async def test_it_shows_each_charger_and_the_same_as_a_table(self, drawn: Shown) -> None:
+        assert attributes(drawn, "svg", "aria-label") == ["Power of the site today in kW, and yesterday as a line"]
+        assert "CP-1: 3.6 kWh" in drawn.words, "as far as the last quarter that is complete"
+        assert "Hour Today Yesterday" in drawn.words
+        assert "/chargers/CP-1" in drawn.links
+
+    @pytest.mark.usefixtures("session")
+    async def test_without_energy_there_is_none(self, site: Site) -> None:
+        assert (await look(site))["day"].words == ""
+
+    @pytest.mark.usefixtures("session")
+    async def test_a_fact_of_a_charger_reads_it_not_again(self, site: Site) -> None:
+        assert "day" not in await Opening(site).parts(NOW, ["CP-1"])
 
 
 def newcomers(site: Site, count: int) -> None:

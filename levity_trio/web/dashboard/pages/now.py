@@ -1,6 +1,7 @@
 """Now: is all well? The site, what wants a look, and a card for each charger; without chargers, the way to the first.
 
-A fact about a charger reads and renders its card only, beside the site and what wants a look.
+A fact about a charger reads and renders its card only, beside the site and what wants a look. The pictures are read
+when the whole page is: at least once a minute.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import has_failed, short_steps
 from levity_trio.web.dashboard.operations import words_of
 from levity_trio.web.dashboard.page import EVERYTHING, SECTIONS, Changed, Page, Part, Values, View, part_id
+from levity_trio.web.dashboard.pictures import day_values
 from levity_trio.web.dashboard.saying import state_of
 
 NOW: Final = "/api/now"
@@ -22,6 +24,7 @@ ADDRESSES: Final = "/api/admin/addresses"
 CHARGERS: Final = "/api/admin/chargers"
 TRANSACTIONS: Final = "/api/admin/transactions"
 NEWCOMERS: Final = "/api/admin/newcomers"
+POWER: Final = "/api/power"
 SEPARATOR: Final = ","
 """Between identities in a query. One that contains it cannot be asked for alone."""
 MOST_NEWCOMERS: Final = 3
@@ -54,12 +57,19 @@ async def _read(view: View) -> Values:
     """Read the whole page. Cards of one line come last: beside tall ones they would leave holes."""
     head, cards = await _parts(view, EVERYTHING)
     speaking = [one for one in cards if not one.values["is_quiet"]]
-    return {"head": head, "speaking": speaking, "quiet": [one for one in cards if one.values["is_quiet"]]}
+    pictures = await _pictures(view) if cards else []
+    return {
+        "head": head,
+        "pictures": pictures,
+        "speaking": speaking,
+        "quiet": [one for one in cards if one.values["is_quiet"]],
+    }
 
 
 async def _live(view: View, changed: Changed) -> Sequence[Part]:
     head, cards = await _parts(view, changed)
-    return [*head, *cards]
+    pictures = await _pictures(view) if changed is EVERYTHING and cards else []
+    return [*head, *pictures, *cards]
 
 
 async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part]]:
@@ -118,6 +128,14 @@ async def _newcomers(view: View, attention: Sequence[Mapping[str, Any]]) -> Sequ
         return []
     found: Sequence[Mapping[str, Any]] = (await view.get(NEWCOMERS, waiting=True, limit=MOST_NEWCOMERS))["data"]
     return found
+
+
+# Pictures
+
+
+async def _pictures(view: View) -> list[Part]:
+    """Return the day of the site, with yesterday behind it."""
+    return [Part("day", "now/day.html", day_values(await view.get(POWER), view.api.zone))]
 
 
 # The first charger

@@ -1,0 +1,315 @@
+"""The power of the site by the quarter of an hour: computed from what is stored of transactions, and read again.
+
+The table `power` holds the energy of each transaction in each quarter. A transaction is computed as a whole when it has
+ended, and again whenever its figure, its times or its readings change; while it is open, only its end is, from its last
+quarter on. So a message that is repeated, late, or from a clock that is corrected later needs no rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import orjson
+
+from levity_trio.charging.quarters import SECONDS, Point, Quarters, quarter_of, quarters
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.readings import REGISTER, whole_wh
+from levity_trio.records import record
+from levity_trio.store.cases.transaction import Known, by_our_clock, known, register, span
+from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.shapes import rows_of
+
+A_DAY: Final = 96
+"""Quarters of a day."""
+PENDING: Final = 2
+"""Quarters that an open transaction may be behind: its next reading is about to tell of them."""
+_FROM: Final = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+_READINGS: Final = f"SELECT timestamp, wh {_FROM} AND wh IS NOT NULL ORDER BY timestamp, id"
+_BEFORE: Final = f"SELECT timestamp, wh {_FROM} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
+_IMPORTED: Final = f"SELECT timestamp, value, unit {_FROM} AND measurand = '{REGISTER}' ORDER BY timestamp, id"
+_LAST: Final = "SELECT day, since, wh FROM power WHERE tx_id = ? ORDER BY day DESC LIMIT 1"
+_OPEN: Final = "SELECT id, coalesce(last_reading_at, ''), updated_at FROM tx INDEXED BY tx_open WHERE status = 'Active'"
+_BELOW: Final = (
+    "SELECT id, coalesce(stop_time, '9999') FROM tx WHERE id < ? AND status <> 'Active' ORDER BY id DESC LIMIT ?"
+)
+LAST_TIME: Final = "9999"
+
+
+class Day(NamedTuple):
+    """What a transaction took on a day of UTC: from its quarter `since` on, as it is stored."""
+
+    day: int
+    since: int
+    wh: str
+
+
+class Taken(NamedTuple):
+    """What a transaction took from a day on. What is stored of days before stays."""
+
+    transaction: int
+    from_day: int
+    days: Sequence[Day]
+
+
+class Work(NamedTuple):
+    """How far the table is: see `power_work` in schema/."""
+
+    revision: int
+    done_from: int
+
+
+def work(db: Database) -> Work:
+    """Return how far the table is; a new database has nothing from before."""
+    return next((Work(*row) for row in db.execute("SELECT revision, done_from FROM power_work").fetchall()), Work(0, 0))
+
+
+def open_now(db: Database) -> Mapping[int, tuple[str, str]]:
+    """Return what changes of open transactions with each reading, by their ids."""
+    return {number: (read, updated) for number, read, updated in db.execute(_OPEN).fetchall()}
+
+
+def below(db: Database, number: int, since: str, most: int) -> tuple[list[int], int]:
+    """Return the next ended transactions below an id, those that ended since a time, and whereafter to go on; 0 at the
+    end."""
+    found = db.execute(_BELOW, (number, most)).fetchall()
+    return [one for one, ended in found if ended >= since], found[-1][0] if len(found) == most else 0
+
+
+def taken(db: Database, numbers: Sequence[int]) -> list[Taken]:
+    """Return what transactions took, computed as a whole."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    return [_whole(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
+
+
+def taken_lately(db: Database, numbers: Sequence[int]) -> list[Taken]:
+    """Return what open transactions took since their last quarter that is stored, with that."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    return [_end(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
+
+
+def _whole(rows: Rows, tx: Known) -> Taken:
+    points = [*_readings(rows, tx, *span(tx))]
+    ends = _ends(tx)
+    points = sorted([*ends, *points]) if ends else points
+    found = quarters(points, None if tx.status == "Active" else tx.energy_delivered)
+    return Taken(tx.id, 0, [] if found is None else [*_days(found)])
+
+
+def _ends(tx: Known) -> list[Point]:
+    """Return the registers of start and stop, by our clock."""
+    begin = register(tx.meter_start if tx.billed_from is None else tx.billed_from)
+    end = register(tx.meter_stop if tx.billed_until is None else tx.billed_until)
+    found = [] if begin is None else [(seconds(tx.start_time), float(begin))]
+    if tx.status != "Active" and tx.stop_time is not None and end is not None and tx.stopped_by != "system":
+        found.append((seconds(tx.stop_time), float(end)))
+    return found
+
+
+def _end(rows: Rows, tx: Known) -> Taken:
+    stored = next((Day(*row) for row in rows(_LAST, (tx.id,))), None)
+    if stored is None:
+        return _whole(rows, tx)
+    values = orjson.loads(stored.wh)
+    last = stored.day * A_DAY + stored.since + len(values) - 1
+    since = _own(tx, last * SECONDS)
+    place = tx.charger, tx.connector or 0
+    before = [(at, wh) for at, wh in rows(_BEFORE, (*place, span(tx)[0], since, tx.id))]
+    points = [*_placed(tx, before), *_readings(rows, tx, since, LAST_TIME)]
+    found = quarters(points if before else sorted([*_ends(tx), *points]))
+    if found is None:
+        return Taken(tx.id, stored.day + 1, ())
+    new = found.wh[max(0, last - found.first) :]
+    joined = Quarters(stored.day * A_DAY + stored.since, [*values[:-1], *new]) if new else Quarters(last, values[-1:])
+    return Taken(tx.id, stored.day, [*_days(joined)])
+
+
+def _readings(rows: Rows, tx: Known, since: str, until: str) -> Iterator[Point]:
+    values = (tx.charger, tx.connector or 0, since, until, tx.id)
+    found = rows(_READINGS, values)
+    if not found and tx.status != "Active":  # of an imported one, none counts for the bill
+        imported = ((at, whole_wh(value, unit)) for at, value, unit in rows(_IMPORTED, values))
+        found = [(at, wh) for at, wh in imported if wh is not None]
+    yield from _placed(tx, found)
+
+
+def _placed(tx: Known, found: Sequence[tuple[str, int]]) -> Iterator[Point]:
+    """Yield readings by our clock."""
+    ahead = _ahead(tx)
+    return ((seconds(at) - ahead, float(wh)) for at, wh in found)
+
+
+def _ahead(tx: Known) -> float:
+    """Return by how many seconds the clock of its charger was ahead of ours."""
+    return seconds(tx.own_start_time) - seconds(by_our_clock(tx, tx.own_start_time))
+
+
+def _own(tx: Known, at: float) -> str:
+    return timestamp_of(at + _ahead(tx))
+
+
+def _days(found: Quarters) -> Iterator[Day]:
+    """Yield quarters by days of UTC."""
+    first, wh = found
+    while wh:
+        day, since = divmod(first, A_DAY)
+        size = A_DAY - since
+        yield Day(day, since, orjson.dumps(wh[:size]).decode())
+        first, wh = first + size, wh[size:]
+
+
+# A day of the site
+
+
+@record
+class ChargerPower:
+    """What a charger delivered on a day: Wh by the quarter of an hour, null where that is not known.
+
+    `number` says which of all chargers it is, in the order in which they came: pictures colour it by that.
+    """
+
+    charger: str
+    name: str | None
+    number: int
+    energy_wh: int
+    quarters: list[int | None]
+
+
+@record
+class PowerGap:
+    """A time of which a charger that had a session has told nothing, or told only later how much flowed in it."""
+
+    charger: str
+    name: str | None
+    since: str
+    until: str
+
+
+@record
+class DayPower:
+    """The energy of the site on a local day by the quarter of an hour, as far as it is complete, and on the day before.
+
+    Four times the Wh of a quarter are its mean power in W. `quarters` are the sums of what is known of each charger,
+    null where nothing is. The figures come from registers; of sessions in doubt they may differ from what is billed.
+    """
+
+    day: str
+    time_zone: str
+    since: str
+    until: str
+    step_seconds: int
+    quarters: list[int | None]
+    before: list[int | None]
+    chargers: list[ChargerPower]
+    gaps: list[PowerGap]
+
+
+class Span(NamedTuple):
+    """The quarters from one to another, which is not among them."""
+
+    since: int
+    until: int
+
+    @classmethod
+    def between(cls, since: str, until: str) -> Span:
+        return cls(quarter_of(seconds(since)), quarter_of(seconds(until)))
+
+
+Series = dict[str, dict[int, int | None]]
+"""By charger and quarter: its Wh, None if that is not known."""
+_STORED: Final = (
+    "SELECT cp_id, tx.id, status = 'Active', power.day, power.since, power.wh FROM power INDEXED BY power_of_day"
+    " JOIN tx ON tx.id = tx_id WHERE power.day BETWEEN ? AND ? ORDER BY tx.id, power.day"
+)
+_NAMES: Final = "SELECT id, name, row_number() OVER (ORDER BY created_at, id) FROM cp"
+_FIRST: Final = "SELECT coalesce(min(created_at), '1970-01-01T00:00:00.000Z') FROM cp"
+"""Since when there is a charger: of the time before, nothing is known."""
+
+
+def power_of_day(db: Database, day: str, zone: str, times: Sequence[str], now: str) -> DayPower:
+    """Return the power of a day; `times` are the beginnings of the day before, of the day, and of the next one."""
+    db.execute("BEGIN")
+    earlier, since, until = times
+    whole = Span.between(earlier, until)
+    found, complete = _series(db, whole, quarter_of(seconds(now)))
+    today, before = (
+        Span.between(since, min(until, max(since, timestamp_of(complete * SECONDS)))),
+        Span.between(earlier, since),
+    )
+    names = {charger: (name, number) for charger, name, number in db.execute(_NAMES).fetchall()}
+    return DayPower(
+        day=day,
+        time_zone=zone,
+        since=since,
+        until=until,
+        step_seconds=SECONDS,
+        quarters=_summed(found, today),
+        before=_summed(found, before, _first(db)),
+        chargers=[*_chargers(found, today, names)],
+        gaps=[*_gaps(found, today, names)],
+    )
+
+
+def _series(db: Database, whole: Span, at: int) -> tuple[Series, int]:
+    """Return what chargers delivered, and until which quarter that is complete."""
+    found: Series = defaultdict(dict)
+    last: dict[int, tuple[str, int]] = {}
+    for charger, number, is_open, day, since, wh in db.execute(
+        _STORED, (whole.since // A_DAY, whole.until // A_DAY)
+    ).fetchall():
+        first, values, of_charger = day * A_DAY + since, orjson.loads(wh), found[charger]
+        for one, value in enumerate(values, first):
+            if value != 0 or one not in of_charger:
+                of_charger[one] = (
+                    None if value is None or (known_wh := of_charger.get(one, 0)) is None else known_wh + value
+                )
+        if is_open:
+            last[number] = charger, first + len(values) - 1
+    complete = at
+    for charger, one in last.values():
+        if one >= at - PENDING:
+            complete = min(complete, one)
+        else:
+            found[charger] |= dict.fromkeys(range(one, at))
+    return found, complete
+
+
+def _first(db: Database) -> int:
+    """Return the first quarter of which something is known."""
+    return quarter_of(seconds(db.execute(_FIRST).fetchall()[0][0]))
+
+
+def _summed(found: Series, within: Span, first: int = 0) -> list[int | None]:
+    sums: list[int | None] = []
+    for one in range(*within):
+        values = [by_quarter[one] for by_quarter in found.values() if one in by_quarter]
+        told = [value for value in values if value is not None]
+        is_known = any(told) or (len(told) == len(values) and one >= first)
+        sums.append(sum(told) if is_known else None)
+    return sums
+
+
+def _chargers(found: Series, within: Span, names: Mapping[str, tuple[str | None, int]]) -> Iterator[ChargerPower]:
+    for charger in sorted(found, key=lambda one: names[one][1]):
+        wh = [found[charger].get(one, 0) for one in range(*within)]
+        if any(wh):
+            energy = sum(one or 0 for one in wh)
+            name, number = names[charger]
+            yield ChargerPower(charger=charger, name=name, number=number, energy_wh=energy, quarters=wh)
+
+
+def _gaps(found: Series, within: Span, names: Mapping[str, tuple[str | None, int]]) -> Iterator[PowerGap]:
+    for charger, by_quarter in found.items():
+        begin: int | None = None
+        for one in range(within.since, within.until + 1):
+            is_unknown = one < within.until and by_quarter.get(one, 0) is None
+            if is_unknown and begin is None:
+                begin = one
+            elif not is_unknown and begin is not None:
+                since, until = timestamp_of(begin * SECONDS), timestamp_of(one * SECONDS)
+                yield PowerGap(charger=charger, name=names[charger][0], since=since, until=until)
+                begin = None

@@ -1,0 +1,31 @@
+"""The power of the site over a day, by the quarter of an hour."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from levity_trio.store.reads.power import DayPower, power_of_day
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
+
+ENDPOINTS: Final = Endpoints("history")
+DAY: Final = timedelta(days=1)
+
+
+class PowerQuery(Sent):
+    """The day; by default, today."""
+
+    day: LocalDay | None = None
+
+
+@ENDPOINTS.get("/api/power", Role.VIEWER, "invalid")
+async def get_power(request: Asked[PowerQuery, None]) -> DayPower:
+    """Show the energy of a day by the quarter of an hour: of the site, of each charger, and of the day before. Two
+    years are kept."""
+    zone, now = request.zone, request.api.now()
+    day = today(now, zone) if request.query.day is None else local_day(request.query.day, "day")
+    times = [begins_at(one, zone) for one in (day - DAY, day, day + DAY)]
+    return await request.read(partial(power_of_day, day=str(day), zone=str(zone), times=times, now=request.api.stamp()))

@@ -1,0 +1,223 @@
+"""The power of the site by the quarter of an hour: messages that are late, repeated, or from a wrong clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import orjson
+import pytest
+
+from levity_trio.charging.quarters import SECONDS
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.power import A_DAY, DayPower, Work, power_of_day
+from levity_trio.store.upkeep.metering import Metering
+from levity_trio.store.upkeep.pruning import POWER_KEPT
+from levity_trio.store.writes.power import delete_before, keep
+from levity_trio.wire.times import stamp
+from tests.charger.parts import InlineWriter
+from tests.store.books import NOON, Books, Station
+from tests.store.reading import reading
+from tests.store.telling import charge
+
+T = TypeVar("T")
+QUARTER = 15
+DAY = timedelta(days=1)
+
+
+class Inline:
+    """Reads of a test's books."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+
+    async def run(self, read: Callable[[Database], T]) -> T:
+        with reading(self.books) as db:
+            return read(db)
+
+
+class Kept:
+    """The task that keeps the table, look by look; a new one is a server that was started again."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.is_trusted = True
+        self.restart()
+
+    def restart(self) -> None:
+        parts: tuple[Any, Any] = InlineWriter(self.books.connection), Inline(self.books)
+        self._metering = Metering(*parts, lambda: self.books.now, lambda: self.is_trusted)
+
+    async def look(self) -> None:
+        while not await self._metering.look():
+            pass
+
+    def rows(self) -> list[tuple[int, int, int, list[int | None]]]:
+        found = self.books.rows("SELECT tx_id, day, since, wh FROM power ORDER BY tx_id, day")
+        return [(number, day, since, orjson.loads(wh)) for number, day, since, wh in found]
+
+    def sums(self) -> dict[int, int]:
+        """What is known of each transaction, in Wh."""
+        sums: dict[int, int] = {}
+        for number, _, _, wh in self.rows():
+            sums[number] = sums.get(number, 0) + sum(one or 0 for one in wh)
+        return sums
+
+    def day(self, at: datetime | None = None) -> DayPower:
+        begin = (at or self.books.now).replace(hour=0, minute=0, second=0, microsecond=0)
+        times = [stamp(one) for one in (begin - DAY, begin, begin + DAY)]
+        with reading(self.books) as db:
+            return power_of_day(db, f"{begin:%Y-%m-%d}", "UTC", times, self.books.at)
+
+
+@pytest.fixture
+def kept(books: Books) -> Kept:
+    return Kept(books)
+
+
+async def test_a_session_while_it_runs_and_after_it(books: Books, station: Station, kept: Kept) -> None:
+    transaction, register = station.start(1000), 1000
+    looks = []
+    for _ in range(4):
+        register = charge(station, transaction, register, minutes=QUARTER)
+        await kept.look()
+        looks.append(kept.rows())
+    assert [wh for _, _, _, wh in looks[-1]] == [[1800, 1800, 1800, 1800, 0]]
+    assert [sum(one or 0 for one in rows[0][-1]) for rows in looks] == [1800, 3600, 5400, 7200]
+    station.stop(transaction, register)
+    await kept.look()
+    assert kept.sums() == {transaction: books.value("SELECT energy_delivered FROM tx")} == {transaction: 7200}
+
+
+async def test_what_was_known_after_a_kill_is_what_was_known_before(station: Station, kept: Kept) -> None:
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, minutes=40)
+    await kept.look()
+    register = charge(station, transaction, register, minutes=40)
+    kept.restart()
+    await kept.look()
+    once = kept.rows()
+    kept.restart()
+    await kept.look()
+    assert kept.rows() == once
+    assert kept.sums() == {transaction: register - 1000}
+
+
+async def test_a_repeated_message_counts_once(station: Station, kept: Kept) -> None:
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000)
+    again = station.register(register)
+    for _ in range(3):
+        station.tell(again, transaction=transaction)
+    station.stop(transaction, register)
+    station.stop(transaction, register)
+    await kept.look()
+    assert kept.sums() == {transaction: register - 1000}
+
+
+async def test_a_queue_that_comes_late_fills_the_gap(books: Books, station: Station, kept: Kept) -> None:
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, minutes=30)
+    waiting = []
+    for _ in range(24):
+        books.wait(5)
+        register += 600
+        waiting.append(station.register(register))
+    await kept.look()
+    assert kept.day().gaps[0].charger == "CP-1"
+    station.tell(*waiting, transaction=transaction)
+    await kept.look()
+    assert kept.day().gaps == []
+    assert kept.sums() == {transaction: register - 1000}
+
+
+async def test_a_reading_that_comes_after_the_stop_is_in_it(books: Books, station: Station, kept: Kept) -> None:
+    transaction = station.start(1000)
+    books.wait(45)
+    late = station.register(8000)
+    books.wait(45)
+    station.stop(transaction, 9000)
+    await kept.look()
+    assert kept.sums() == {transaction: 0}, "nobody knows when"
+    station.tell(late, transaction=transaction)
+    await kept.look()
+    assert kept.sums() == {transaction: 8000}
+    ((_, _, _, wh),) = kept.rows()
+    assert sum(one or 0 for one in wh[:3]) == pytest.approx(7000, abs=1)
+
+
+async def test_a_corrected_figure_is_the_sum_again(books: Books, station: Station, kept: Kept) -> None:
+    transaction = station.start(1000)
+    station.stop(transaction, charge(station, transaction, 1000))
+    await kept.look()
+    books.connection.execute("UPDATE tx SET energy_delivered = 720 WHERE id = ?", (transaction,))
+    await kept.look()
+    assert kept.sums() == {transaction: 720}
+
+
+async def test_a_session_is_where_our_clock_was(books: Books, kept: Kept) -> None:
+    station = Station(books, behind=26 * 60)
+    transaction = station.start(1000)
+    station.stop(transaction, charge(station, transaction, 1000))
+    await kept.look()
+    times = [day * A_DAY + since for _, day, since, _ in kept.rows()]
+    assert times == [int(datetime.fromisoformat(books.value("SELECT start_time FROM tx")).timestamp()) // SECONDS]
+
+
+async def test_a_day_of_two_chargers(books: Books, station: Station, kept: Kept) -> None:
+    other = Station(books, "CP-2")
+    one, two = station.start(1000), other.start(500, tag="B")
+    charge(station, one, 1000, minutes=30)
+    other.tell(other.register(3500), transaction=two)
+    books.wait(1)
+    await kept.look()
+    day = kept.day()
+    assert [(power.charger, power.energy_wh) for power in day.chargers] == [("CP-1", 3600), ("CP-2", 3000)]
+    assert sum(one or 0 for one in day.quarters) == 6600
+    assert len(day.quarters) == 50, "it ends with the last quarter of which both have told"
+    assert day.before == [None] * A_DAY, "there was no charger"
+
+
+async def test_a_silent_charger_is_a_gap_and_the_others_go_on(books: Books, station: Station, kept: Kept) -> None:
+    other = Station(books, "CP-2")
+    charge(station, station.start(1000), 1000, minutes=30)
+    transaction = other.start(500, tag="B")
+    charge(other, transaction, 500, minutes=60)
+    await kept.look()
+    day = kept.day()
+    assert [(gap.charger, gap.until) for gap in day.gaps] == [
+        ("CP-1", stamp(NOON.replace(minute=30, microsecond=0) + timedelta(hours=1)))
+    ]
+    assert day.quarters[-1] is not None
+
+
+async def test_what_was_there_before_the_table_is_filled_in(books: Books, station: Station, kept: Kept) -> None:
+    register = 1000
+    for _ in range(45):
+        transaction = station.start(register)
+        register = charge(station, transaction, register, minutes=20)
+        station.stop(transaction, register)
+        books.wait(60)
+    books.connection.execute("DELETE FROM power")
+    revision, newest = books.value("SELECT max(revision) FROM bill_work"), books.value("SELECT max(id) + 1 FROM tx")
+    books.connection.execute("DELETE FROM power_work")
+    books.run(keep, [], Work(revision, newest))
+    kept.is_trusted = False
+    await kept.look()
+    assert kept.sums() == {}, "a clock that is years ahead would leave out everything"
+    kept.is_trusted = True
+    await kept.look()
+    assert sum(kept.sums().values()) == register - 1000
+    assert books.value("SELECT done_from FROM power_work") == 0
+
+
+async def test_two_years_are_kept(books: Books, station: Station, kept: Kept) -> None:
+    transaction = station.start(1000)
+    station.stop(transaction, charge(station, transaction, 1000))
+    await kept.look()
+    for days, left in ((0, 1), (2, 0)):
+        before = int((NOON + days * DAY).timestamp()) // 86_400
+        assert books.run(delete_before, before, 1.0) == (1 - left, True)
+        assert books.count("power") == left
+    assert POWER_KEPT > 2 * 365 * DAY
