@@ -33,7 +33,7 @@ KEYS = (
     " ORDER BY CAST(conrelid AS regclass), conname"
 )
 KILLS = 8
-MOST_BYTES = 3_000_000
+MOST_BYTES = 3_500_000
 """More than the WAL of a new database, and less than that of the house."""
 GONE = 41
 """The id of a row that was there once."""
