@@ -196,7 +196,7 @@ async def test_the_file_shrinks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         await kept.look()
         kept.checkpoint()
         assert before > 10_000_000
-        assert kept.path.stat().st_size < before / 8
+        assert kept.path.stat().st_size < before / 6
         assert kept.rows("PRAGMA integrity_check") == [("ok",)]
 
 
