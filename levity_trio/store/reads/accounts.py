@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
+from levity_trio.store.reads.pages import Condition, ListPage, Sort, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -56,21 +56,28 @@ class AccountFilters:
     is_open: bool | None = None
 
 
+ACCOUNT_COLUMNS: Final[Mapping[str, str]] = {
+    "name": "name",
+    "contact": "contact",
+    "since": "since",
+    "balance": "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = account.id)",
+}
+"""By what accounts can be sorted."""
 _ACCOUNT: Final = Shape(Account)
 _VEHICLE: Final = Shape(Vehicle)
 NOT_REMOVED: Final = Condition("removed_at IS NULL")
 NOT_UNDONE: Final = Condition("undone_at IS NULL")
 
 
-def accounts(db: Database, filters: AccountFilters, wanted: Wanted) -> ListPage[Account]:
-    """Return a page of accounts, by their names. Raises NoPage."""
+def accounts(db: Database, filters: AccountFilters, wanted: Wanted, sort: Sort | None = None) -> ListPage[Account]:
+    """Return a page of accounts, by their names if nothing else is asked for. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [NOT_UNDONE, *given(("name = ?", filters.name), ("instr(lower(name), lower(?)) > 0", filters.search))]
     if filters.is_open is not None:
         negated = "" if filters.is_open else "NOT "
         is_open = f"{negated}(since <= ? AND coalesce(until, '9999') > ?)"
         conditions.append(Condition(is_open, (filters.now, filters.now)))
-    listing = by_name("account", conditions)
+    listing = by_name("account", conditions, sort=sort)
     return read_page(db, listing, wanted, _ACCOUNT.by_id(db, "account"))
 
 
@@ -87,9 +94,7 @@ def vehicles(db: Database, name: str | None, search: str | None, wanted: Wanted)
     if search is not None:
         is_found = "(instr(lower(name), lower(?)) > 0 OR instr(lower(coalesce(plate, '')), lower(?)) > 0)"
         conditions.append(Condition(is_found, (search, search)))
-    listing = Listing(
-        [Branch("vehicle INDEXED BY vehicle_name", conditions)], ("name", "id"), is_newest_first=False, is_by_name=True
-    )
+    listing = by_name("vehicle INDEXED BY vehicle_name", conditions)
     return read_page(db, listing, wanted, _VEHICLE.by_id(db, "vehicle"))
 
 

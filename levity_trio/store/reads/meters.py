@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -56,9 +56,7 @@ _READING: Final = Shape(MeterReading, meter="meter_id")
 def meters(db: Database, name: str | None, wanted: Wanted) -> ListPage[Meter]:
     """Return a page of the meters, by their names. Raises NoPage."""
     db.execute("BEGIN")
-    listing = Listing(
-        [Branch("meter", given(("name = ?", name)))], ("name", "id"), is_newest_first=False, is_by_name=True
-    )
+    listing = by_name("meter", given(("name = ?", name)))
     load = _METER.by_id(db, "meter")
     return read_page(db, listing, wanted, lambda key: _with_chargers(db, load(key)))
 

@@ -3,13 +3,15 @@
 The total is exact up to MOST_COUNTED, because counting costs a look at each row. A page is chosen by its number within
 these, or by a cursor at any depth. A cursor holds the sort key of the last row, so rows that are added meanwhile move
 nothing.
+
+What no index has in order is sorted here, by the keys of its rows alone: MOST_SORTED of them at most.
 """
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from heapq import merge
 from itertools import chain, groupby, islice
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -27,6 +29,8 @@ MOST_COUNTED: Final = 10_000
 MOST_ROWS: Final = 500
 """The largest page."""
 DEFAULT_ROWS: Final = 50
+MOST_SORTED: Final = 10_000
+"""Rows that are sorted in another order than that of their list."""
 EXAMINED: Final = 5000
 """Candidates that a page of a sifted list examines at most."""
 AT_ONCE: Final = 500
@@ -78,6 +82,55 @@ class Branch(NamedTuple):
     conditions: Sequence[Condition] = ()
 
 
+Value = int | str | None
+"""What rows are sorted by. None and "" come last, texts are in the order of people."""
+
+
+class Sort(NamedTuple):
+    """Another order of a list than that of its keys, which decide between equal values.
+
+    `value` is an expression of SQL, or a function that returns the values of rows by their keys. Of more than `most`
+    rows there is no such order.
+    """
+
+    value: str | Callable[[Sequence[Row]], Sequence[Value]]
+    is_descending: bool = False
+    most: int = MOST_SORTED
+
+    def read(self, db: Database, listing: Listing) -> list[Row]:
+        """Return all keys of a list in this order, each after its value. Raises NoPage."""
+        order = listing.order if callable(self.value) else (self.value, *listing.order)
+        every = replace(listing, order=order, sort=None)
+        found = [_keys(db, every, branch, None, self.most + 1, is_ordered=False) for branch in listing.branches]
+        return self.of_keys([*chain.from_iterable(found)])
+
+    def of_keys(self, keys: Sequence[Row]) -> list[Row]:
+        """Return keys that were read, each after its value. Raises NoPage."""
+        if len(keys) > self.most:
+            raise NoPage("sort", f"there are more than {self.most} to be sorted; narrow the filter")
+        if not callable(self.value):
+            return [("" if value is None else value, *key) for value, *key in keys]
+        values = self.value(keys)
+        return [("" if value is None else value, *key) for value, key in zip(values, keys, strict=True)]
+
+    def ordered(self, keys: Iterable[Row], *, is_newest_first: bool) -> list[Row]:
+        """Return keys with their values in this order."""
+        every = sorted(keys, key=lambda key: [(isinstance(one, str), one) for one in key[1:]], reverse=is_newest_first)
+        every.sort(key=lambda key: _place(key[0]), reverse=self.is_descending)
+        return sorted(every, key=lambda key: key[0] == "")
+
+
+def _place(value: int | str) -> tuple[bool, int | str]:
+    return (True, in_order(value)) if isinstance(value, str) else (False, value)
+
+
+def sort_by(columns: Mapping[str, str], asked: str | None) -> Sort | None:
+    """Return the order that is asked for by the name of a column, after - a descending one."""
+    if asked is None:
+        return None
+    return Sort(columns[asked.removeprefix("-")], is_descending=asked.startswith("-"))
+
+
 @record(kw_only=False)
 class Listing:
     """The keys of a list: `order` are their columns, which every branch has; no two rows have the same.
@@ -90,13 +143,14 @@ class Listing:
     branches: Sequence[Branch]
     order: tuple[str, ...] = ("id",)
     is_newest_first: bool = True
-    is_by_name: bool = False
-    """Whether the first column is a name, by whose natural order the rows are. A page then looks at each of them."""
+    sort: Sort | None = None
+    """Its order, if that is not the one of its keys. The rows are then read by (value, *key)."""
 
 
-def by_name(source: str, conditions: Sequence[Condition] = (), name: str = "name") -> Listing:
-    """Return a list by names, in their natural order."""
-    return Listing([Branch(source, conditions)], (name, "id"), is_newest_first=False, is_by_name=True)
+def by_name(source: str, conditions: Sequence[Condition] = (), name: str = "name", sort: Sort | None = None) -> Listing:
+    """Return a list by names, in their natural order, which no index has: in a site they are hundreds."""
+    in_their_order = sort or Sort(name, most=HIGHEST_NUMBER - 1)
+    return Listing([Branch(source, conditions)], is_newest_first=False, sort=in_their_order)
 
 
 def given(*pairs: tuple[str, object]) -> list[Condition]:
@@ -106,9 +160,9 @@ def given(*pairs: tuple[str, object]) -> list[Condition]:
 
 def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Row], T]) -> ListPage[T]:
     """Read one page. `item` loads what a key identifies. Raises NoPage."""
+    if listing.sort is not None:
+        return page_of_sorted(listing.sort.read(db, listing), listing, listing.sort, wanted, item)
     after = None if wanted.cursor is None else key_of(wanted.cursor, len(listing.order))
-    if listing.is_by_name:
-        return _read_by_name(db, listing, after, wanted, item)
     skipped = 0 if after is not None else (wanted.page - 1) * wanted.limit
     if skipped + wanted.limit > MOST_COUNTED:
         raise NoPage("page", f"pages by number end with row {MOST_COUNTED}; go on with next_cursor")
@@ -127,24 +181,21 @@ def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Ro
     )
 
 
-def _read_by_name(
-    db: Database, listing: Listing, after: Row | None, wanted: Wanted, item: Callable[[Row], T]
+def page_of_sorted(
+    found: Sequence[Row], listing: Listing, sort: Sort, wanted: Wanted, item: Callable[[Row], T]
 ) -> ListPage[T]:
-    """Read one page in the natural order of names, which no index has: in a site they are hundreds."""
-
-    def place(key: Row) -> Row:
-        return (in_order(key[0]), *key[1:])
-
-    found = (_keys(db, listing, one, None, HIGHEST_NUMBER) for one in listing.branches)
-    every = sorted(chain.from_iterable(found), key=place)
-    begin = (wanted.page - 1) * wanted.limit if after is None else bisect_right(every, place(after), key=place)
+    """Return one page of rows whose keys, with their values, were all read. Raises NoPage."""
+    after = None if wanted.cursor is None else key_of(wanted.cursor, 1 + len(listing.order))
+    every = sort.ordered({*found, *(() if after is None else (after,))}, is_newest_first=listing.is_newest_first)
+    begin = (wanted.page - 1) * wanted.limit if after is None else every.index(after) + 1
     keys = every[begin : begin + wanted.limit]
+    total = len(found)
     return ListPage(
         data=[item(key) for key in keys],
         page=wanted.page,
         limit=wanted.limit,
-        total=len(every) if len(every) <= MOST_COUNTED else None,
-        total_at_least=None if len(every) <= MOST_COUNTED else MOST_COUNTED,
+        total=total if total <= MOST_COUNTED else None,
+        total_at_least=None if total <= MOST_COUNTED else MOST_COUNTED,
         next_cursor=cursor_of(keys[-1]) if begin + wanted.limit < len(every) else None,
     )
 
@@ -176,7 +227,20 @@ def sift(
     return rows, None if after is None else cursor_of(after)
 
 
-def _keys(db: Database, listing: Listing, branch: Branch, after: Row | None, most: int) -> list[Row]:
+def every_key(
+    db: Database, listing: Listing, choose: Callable[[Sequence[Row]], Iterable[Row]] | None, most: int
+) -> list[Row]:
+    """Return the keys of a list that `choose` chooses (None: all), or the first so many if there are more."""
+    after, rows = None, list[Row]()
+    while len(rows) <= most and (keys := next_keys(db, listing, after, AT_ONCE)):
+        rows += keys if choose is None else choose(keys)
+        after = keys[-1]
+    return rows[: most + 1]
+
+
+def _keys(
+    db: Database, listing: Listing, branch: Branch, after: Row | None, most: int, *, is_ordered: bool = True
+) -> list[Row]:
     """Return the first keys of a branch after a cursor, in order."""
     order, conditions = ", ".join(listing.order), branch.conditions
     if after is not None:
@@ -185,7 +249,8 @@ def _keys(db: Database, listing: Listing, branch: Branch, after: Row | None, mos
     direction = "DESC" if listing.is_newest_first else "ASC"
     by = ", ".join(f"{column} {direction}" for column in listing.order)
     clause, values = where(conditions)
-    sql = f"SELECT {order} FROM {branch.source}{clause} ORDER BY {by} LIMIT ?"  # noqa: S608 - our own names
+    ordered = f" ORDER BY {by}" if is_ordered else ""
+    sql = f"SELECT {order} FROM {branch.source}{clause}{ordered} LIMIT ?"  # noqa: S608 - our own names
     return db.execute(sql, (*values, most)).fetchall()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Sort, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -68,6 +68,21 @@ _SUMS: Final = _COUNTED | {
     "energy_wh": _OF_POSITIONS.format("coalesce(sum(energy_wh), 0)", " AND kind NOT IN ('held back', 'unpriced')"),
     "amount": "total - carried_in",
 }
+_COLUMNS: Final[Mapping[str, str]] = {
+    "energy": str(_SUMS["energy_wh"]),
+    "sessions": _COUNTED["sessions"],
+    "amount": "total - carried_in",
+    "total": "total",
+}
+CLOSED_COLUMNS: Final[Mapping[str, str]] = {
+    **_COLUMNS,
+    "number": "number",
+    "name": "(SELECT json_extract(party, '$.name') FROM statement_party WHERE statement_id = statement.id)",
+    "paid": "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = statement.account_id)",
+}
+"""By what closed statements can be sorted."""
+DRAFT_COLUMNS: Final[Mapping[str, str]] = {**_COLUMNS, "name": "name"}
+"""By what statements of a draft can be sorted."""
 _CLOSED: Final = Shape(ClosedStatement, **_SUMS | {"name": "json_extract(party, '$.name')"})
 _DRAFT: Final = Shape(DraftStatement, **_SUMS | {"name": "account.name"})
 _FROM_CLOSED: Final = (
@@ -79,21 +94,21 @@ _IS_CLOSED: Final = Condition("number IS NOT NULL")
 
 
 def closed_statements(
-    db: Database, account: int | None, month: str | None, wanted: Wanted
+    db: Database, account: int | None, month: str | None, wanted: Wanted, sort: Sort | None = None
 ) -> ListPage[ClosedStatement]:
-    """Return a page of closed statements, the newest first. Raises NoPage."""
+    """Return a page of closed statements, the newest first if nothing else is asked for. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [_IS_CLOSED, *given(("account_id = ?", account), ("month = ?", month))]
-    listing = Listing([Branch("statement", conditions)], ("number",))
-    return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key)[0])
+    listing = Listing([Branch("statement", conditions)], ("number",), sort=sort)
+    return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key[-1:])[0])
 
 
-def draft_statements(db: Database, draft: int, wanted: Wanted) -> ListPage[DraftStatement]:
-    """Return a page of the statements of a draft, by account. Raises NoPage."""
+def draft_statements(db: Database, draft: int, wanted: Wanted, sort: Sort | None = None) -> ListPage[DraftStatement]:
+    """Return a page of the statements of a draft, by account if nothing else is asked for. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [Condition("draft_id = ?", (draft,)), Condition("number IS NULL")]
-    source = "(SELECT statement.*, name FROM statement JOIN account ON account.id = account_id) AS named"
-    listing = by_name(source, conditions)
+    source = "(SELECT statement.*, name FROM statement JOIN account ON account.id = account_id) AS statement"
+    listing = by_name(source, conditions, sort=sort)
     return read_page(db, listing, wanted, lambda key: _DRAFT.every(db, _FROM_DRAFT, key[-1:])[0])
 
 

@@ -4,6 +4,7 @@ operator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final, NamedTuple
 
@@ -11,7 +12,18 @@ from levity_trio.access.tags import Policy, Tag
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import forms_as_sent
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Row,
+    Sort,
+    Wanted,
+    given,
+    read_page,
+    sort_by,
+)
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -69,6 +81,8 @@ class Filters:
     sees_names: bool = True
 
 
+MOST_LOOKED_UP: Final = 2000
+"""Tags that are sorted by what only a look at their transactions says."""
 OF_NOW: Final = "ended_at IS NULL"
 _TAG: Final = Shape(TagRow)
 _ASKED: Final = Shape(AskedTag, account="account.id", account_name="account.name", id_tag="asked_tag.id_tag")
@@ -84,11 +98,33 @@ def tags_after(db: Database, last: int, most: int) -> list[KeyedTag]:
     return [KeyedTag(number, key, id_tag, Tag(*tag)) for number, key, id_tag, *tag in rows.fetchall()]
 
 
-def tags(db: Database, filters: Filters, wanted: Wanted) -> ListPage[TagRow]:
-    """Return a page of the tags of now, by their normal form. Raises NoPage."""
+def tags(db: Database, filters: Filters, wanted: Wanted, sort: Sort | None = None) -> ListPage[TagRow]:
+    """Return a page of the tags of now, by their normal form if nothing else is asked for. Raises NoPage."""
     db.execute("BEGIN")
-    listing = Listing([Branch("tag INDEXED BY tag_key", _conditions(filters))], ("key",), is_newest_first=False)
-    return read_page(db, listing, wanted, lambda key: _TAG.every(db, f"FROM tag WHERE key = ? AND {OF_NOW}", key)[0])
+    branch = Branch("tag INDEXED BY tag_key", _conditions(filters))
+    listing = Listing([branch], ("key",), is_newest_first=False, sort=sort)
+    of_key = f"FROM tag WHERE key = ? AND {OF_NOW}"
+    return read_page(db, listing, wanted, lambda key: _TAG.every(db, of_key, key[-1:])[0])
+
+
+def sort_of_tags(db: Database, asked: str | None, policy: Policy, now: str) -> Sort | None:
+    """Return the order that is asked for by the name of a column: for last_used, each tag is looked up."""
+
+    def last_used(keys: Sequence[Row]) -> list[str | None]:
+        return [use_of(db, key[-1], policy, now).last_used_at for key in keys]
+
+    if asked is not None and asked.endswith("last_used"):
+        return Sort(last_used, is_descending=asked.startswith("-"), most=MOST_LOOKED_UP)
+    columns = {
+        "id_tag": "key",
+        "name": "name",
+        "status": f"CASE WHEN status = 'Accepted' AND coalesce(expires_at, '9999') <= '{now}' THEN 'Expired'"
+        " ELSE status END",
+        "household": "(SELECT account.name FROM ownership JOIN account ON account.id = account_id WHERE what = 'tag'"  # noqa: S608 - our own time
+        f" AND ownership.key = tag.key AND voided_at IS NULL AND ownership.since <= '{now}'"
+        f" AND coalesce(ownership.until, '9999') > '{now}' LIMIT 1)",
+    }
+    return sort_by(columns, asked)
 
 
 def _conditions(filters: Filters) -> list[Condition]:

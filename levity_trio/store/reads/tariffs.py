@@ -16,7 +16,17 @@ from levity_trio.records import record
 from levity_trio.store.billing.tariffs import Tariffs, first_open_day, parsed
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import (
+    MOST_ROWS,
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Wanted,
+    by_name,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
@@ -139,9 +149,7 @@ _FROM: Final = (
 def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> ListPage[TariffRow]:
     """Return a page of tariffs, by their names. Raises NoPage."""
     db.execute("BEGIN")
-    listing = Listing(
-        [Branch("tariff", given(("name = ?", name)))], ("name", "id"), is_newest_first=False, is_by_name=True
-    )
+    listing = by_name("tariff", given(("name = ?", name)))
     load = _TARIFF.by_id(db, "tariff")
     return read_page(db, listing, wanted, lambda key: _said(rows_of(db), load(key), today))
 

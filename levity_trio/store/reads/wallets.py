@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, Wanted, by_name, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Row,
+    Sort,
+    Wanted,
+    by_name,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.wallets import currency_of, standing_of
@@ -81,6 +92,12 @@ class WalletFilters:
     is_spent: bool | None = None
 
 
+WALLET_COLUMNS: Final[Mapping[str, str]] = {
+    "name": "name",
+    "terms": "prepaid_since IS NULL",
+    "balance": "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = account.id)",
+}
+"""By what wallets can be sorted."""
 _NUMBER: Final = "(SELECT number FROM statement WHERE statement.id = statement_id)"
 _ENTRY: Final = Shape(EntryRow, account="account_id", statement=_NUMBER, transaction="tx_id")
 _RESERVATION: Final = Shape(ReservationRow, transaction="tx_id")
@@ -91,12 +108,12 @@ _WALLET: Final = (
 )
 
 
-def wallets(db: Database, filters: WalletFilters, wanted: Wanted) -> ListPage[WalletRow]:
-    """Return a page of wallets, by the names of their accounts. Raises NoPage."""
+def wallets(db: Database, filters: WalletFilters, wanted: Wanted, sort: Sort | None = None) -> ListPage[WalletRow]:
+    """Return a page of wallets, by the names of their accounts if nothing else is asked for. Raises NoPage."""
     db.execute("BEGIN")
     conditions = _conditions(("prepaid_since", filters.is_prepaid), ("spent_since", filters.is_spent))
     source = "account LEFT JOIN wallet ON account_id = account.id"
-    listing = by_name(source, conditions)
+    listing = by_name(source, conditions, sort=sort)
 
     def load(key: Row) -> WalletRow:
         found = wallet(db, key[-1])

@@ -25,9 +25,10 @@ from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, Ve
 from levity_trio.web.api.accounts import AccountBody, Reason, VehicleBody, stored_fields, vehicle_fields
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, Upload, content_of
+from levity_trio.web.api.lists import CSV
 from levity_trio.web.api.local_times import LocalTime, midnight
 from levity_trio.web.api.sheets import Cells, Fault, Sheet, converted, encoded, read, refuse
-from levity_trio.web.api.tags import CSV, MOST_BYTES, IdTag, ImportedLine
+from levity_trio.web.api.tags import MOST_BYTES, IdTag, ImportedLine
 
 TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)

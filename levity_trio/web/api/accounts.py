@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
+from starlette.responses import StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Span, Thing, What
@@ -15,9 +17,9 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import accounts as stored
-from levity_trio.store.reads.accounts import Account, AccountFilters, Vehicle
+from levity_trio.store.reads.accounts import ACCOUNT_COLUMNS, Account, AccountFilters, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of, periods_of_vehicle
-from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.store.writes import accounts as writes
 from levity_trio.store.writes import ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Code, Refused
@@ -26,7 +28,7 @@ from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody, Values
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import Paged, page, wanted
+from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.problems import Problem, invalid
@@ -39,6 +41,10 @@ ACCOUNTS: Final = "/api/admin/accounts"
 ACCOUNT: Final = f"{ACCOUNTS}/{{id}}"
 OF_PEOPLE: Final = ("name", "address", "contact", "notes")
 PROBLEMS: Final = tuple(Code)
+IN_FILE: Final[Mapping[str, Callable[[Account], Cell]]] = {
+    name: attrgetter(name) for name in ("id", "name", "address", "contact", "language", "since", "until")
+}
+"""The columns of a file of those that were filtered."""
 NOT_ONLY_DIGITS: Final = {"pattern": r"[^\d\s]"}
 
 Name = Annotated[
@@ -124,6 +130,14 @@ class AccountsQuery(Paged):
     name: Annotated[str, Meta(description="Only with this name.")] | None = None
     search: Annotated[str, Meta(description="A part of the name.")] | None = None
     open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = None
+    sort: (
+        Annotated[
+            Literal["name", "-name", "contact", "-contact", "since", "-since", "balance", "-balance"],
+            Meta(description=OF_SORT),
+        ]
+        | None
+    ) = None
+    format: OneFormat = "json"
 
 
 @record
@@ -155,12 +169,16 @@ def stored_fields(request: Request, fields: Values) -> Values:
     return {**fields, **texts, **times}
 
 
-@ENDPOINTS.get(ACCOUNTS, Role.OPERATOR)
-async def list_accounts(request: Asked[AccountsQuery, None]) -> ListPage[Account]:
-    """List accounts, by their names."""
+@ENDPOINTS.get(ACCOUNTS, Role.OPERATOR, other_media_types=(CSV,))
+async def list_accounts(request: Asked[AccountsQuery, None]) -> ListPage[Account] | StreamingResponse:
+    """List accounts, by their names or a column; CSV too."""
     query = request.query
     filters = AccountFilters(now=request.api.stamp(), name=query.name, search=query.search, is_open=query.open)
-    return await page(request, partial(stored.accounts, filters=filters, wanted=wanted(query)))
+    read = partial(stored.accounts, filters=filters)
+    if query.format == "csv":
+        return as_csv(request, IN_FILE, read)
+    sort = sort_by(ACCOUNT_COLUMNS, query.sort)
+    return await page(request, partial(read, wanted=wanted(query), sort=sort))
 
 
 @ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED, personal=OF_PEOPLE)

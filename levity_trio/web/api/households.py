@@ -45,7 +45,7 @@ from levity_trio.web.api.accounts import (
 )
 from levity_trio.web.api.bodies import Sent, StreamedBody
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
-from levity_trio.web.api.lists import OfCharger, whole
+from levity_trio.web.api.lists import CSV, OfCharger, whole
 from levity_trio.web.api.local_times import (
     GivenEnd,
     LocalEnd,
@@ -59,7 +59,7 @@ from levity_trio.web.api.local_times import (
 from levity_trio.web.api.owned import rule_of
 from levity_trio.web.api.problems import Json, Problem
 from levity_trio.web.api.sheets import Cells, Sheet, converted
-from levity_trio.web.api.tags import CSV, IdTag, clear_caches
+from levity_trio.web.api.tags import IdTag, clear_caches
 from levity_trio.web.api.users import Invitation, UserName, make_invitation, manager, managing, shown_invitation
 from levity_trio.web.invitations import LETTER, Kind
 from levity_trio.wire.times import in_zone, stamp

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from msgspec import Meta
+from starlette.responses import StreamingResponse
 
+from levity_trio.billing.money import CURRENCIES, units
+from levity_trio.documents.cells import inert
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, Wanted
@@ -18,9 +22,15 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CONNECTORS, Request
 from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.sheets import encoded
 from levity_trio.wire.times import parse_time, stamp
 
 T = TypeVar("T")
+Cell = str | int | float | Decimal | None
+CSV: Final = "text/csv"
+OF_FORMAT: Final = "A page as JSON, or all rows as CSV, in the own order of the list."
+OneFormat = Annotated[Literal["json", "csv"], Meta(description=OF_FORMAT)]
+OF_SORT: Final = "By a column, after - a descending one; of 10,000 rows at most."
 DATE_CHARACTERS: Final = 10
 SERVER_TIME: Final = "a time such as 2026-03-01T12:00:00Z, or a day (UTC)"
 
@@ -34,11 +44,15 @@ OF_CONNECTOR: Final = "Of the charger that is named; 0 is the charger itself."
 OfConnector = Annotated[int, Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None
 
 
+PageNumber = Annotated[int, Meta(ge=1)]
+Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
+
+
 class Paged(Sent):
     """A page of a list, by its number, or the one after a cursor, which goes before."""
 
-    page: Annotated[int, Meta(ge=1)] = 1
-    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    page: PageNumber = 1
+    limit: Limit = DEFAULT_ROWS
     cursor: str | None = None
 
 
@@ -48,10 +62,33 @@ def wanted(query: Paged) -> Wanted:
 
 async def page(request: Request, read: Callable[[Database], ListPage[T]]) -> ListPage[T]:
     """Read a page. Raises Problem if there is no such page."""
+    return await refusing(request, read)
+
+
+async def refusing(request: Request, read: Callable[[Database], T]) -> T:
+    """Read a list, or its sums. Raises Problem if there is no such page, or too much to be looked at."""
     try:
         return await request.read(read)
     except NoPage as error:
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
+
+
+def as_csv(
+    request: Request, columns: Mapping[str, Callable[[T], Cell]], read: Callable[..., ListPage[T] | None]
+) -> StreamingResponse:
+    """Return all rows of a list as CSV; `read` reads the page that is `wanted`."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield encoded([[*columns]])
+        async for rows in every_page(request.api.reader, read, MOST_ROWS):
+            yield encoded([inert(cell(row)) for cell in columns.values()] for row in rows)
+
+    return StreamingResponse(parts(), media_type=CSV)
+
+
+def in_units(amount: int, currency: str | None) -> Cell:
+    """Return an amount in minor units as a cell."""
+    return None if currency is None else units(amount, CURRENCIES[currency])
 
 
 async def every_page(reader: Reader, read: Callable[..., ListPage[T] | None], most: int) -> AsyncIterator[list[T]]:

@@ -22,11 +22,10 @@ from levity_trio.web.api.accounts import Name, refusals, said, stored_fields
 from levity_trio.web.api.billing import month_of, rule
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
-from levity_trio.web.api.lists import Paged, page, wanted
+from levity_trio.web.api.lists import CSV, Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
 from levity_trio.web.api.sheets import Cells, Sheet, converted
 from levity_trio.web.api.shown import extended
-from levity_trio.web.api.tags import CSV
 from levity_trio.wire.times import stamp
 
 TAG: Final = "meters"

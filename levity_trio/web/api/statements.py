@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from levity_trio.billing.statement import Statement
 from levity_trio.documents.json_file import StatementDocument
@@ -17,13 +18,13 @@ from levity_trio.records import record
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import statements as stored
-from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.statements import ClosedStatement, DraftStatement
 from levity_trio.web.api.billing import MonthName, draft_id, month_of
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role
-from levity_trio.web.api.lists import Paged, page, wanted
+from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
 from levity_trio.web.api.papers import (
     AT_ONCE,
     MEDIA_TYPES,
@@ -56,9 +57,33 @@ ANY_FORM: Final[Declared] = {
 SHEET: Final[Declared] = {**ANY_FORM, "other_media_types": (MEDIA_TYPES[Form.PDF],)}
 
 
+SortOfClosed = Literal[
+    "number", "-number", "name", "-name", "energy", "-energy", "amount", "-amount", "total", "-total", "paid", "-paid"
+]
+SortOfDraft = Literal[
+    "name", "-name", "sessions", "-sessions", "energy", "-energy", "amount", "-amount", "total", "-total"
+]
+IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
+    **{name: attrgetter(name) for name in ("number", "month", "account", "name", "sessions")},
+    "kwh": lambda one: one.energy_wh / 1000,
+    "amount": lambda one: in_units(one.amount, one.currency),
+    "carried_in": lambda one: in_units(one.carried_in, one.currency),
+    "total": lambda one: in_units(one.total, one.currency),
+    "currency": attrgetter("currency"),
+    "closed_at": attrgetter("closed_at"),
+}
+"""The columns of a file of them."""
+
+
 class StatementsQuery(Paged):
     account: Annotated[int, Meta(ge=1, lt=2**62, description="Only of this account.")] | None = None
     month: MonthName | None = None
+    sort: Annotated[SortOfClosed, Meta(description=OF_SORT)] | None = None
+    format: OneFormat = "json"
+
+
+class DraftQuery(Paged):
+    sort: Annotated[SortOfDraft, Meta(description=OF_SORT)] | None = None
 
 
 class DocumentQuery(Sent):
@@ -84,12 +109,14 @@ class DraftProblems:
 # Closed statements
 
 
-@ENDPOINTS.get(STATEMENTS, Role.OPERATOR)
-async def list_statements(request: Asked[StatementsQuery, None]) -> ListPage[ClosedStatement]:
-    """List closed statements, the newest first."""
+@ENDPOINTS.get(STATEMENTS, Role.OPERATOR, other_media_types=(CSV,))
+async def list_statements(request: Asked[StatementsQuery, None]) -> ListPage[ClosedStatement] | StreamingResponse:
+    """List closed statements, the newest first or by a column; CSV too."""
     query = request.query
-    read = partial(stored.closed_statements, account=query.account, month=query.month, wanted=wanted(query))
-    return await page(request, read)
+    read = partial(stored.closed_statements, account=query.account, month=query.month)
+    if query.format == "csv":
+        return as_csv(request, IN_FILE, read)
+    return await page(request, partial(read, wanted=wanted(query), sort=sort_by(stored.CLOSED_COLUMNS, query.sort)))
 
 
 @ENDPOINTS.get(STATEMENT, Role.OPERATOR, "not_found")
@@ -140,10 +167,11 @@ async def _closed(request: Request) -> int:
 
 
 @ENDPOINTS.get(DRAFT, Role.OPERATOR)
-async def list_of_draft(request: Asked[Paged, None]) -> ListPage[DraftStatement]:
-    """List the statements of a draft that is ready, by account."""
-    draft = await draft_id(request)
-    return await page(request, partial(stored.draft_statements, draft=draft, wanted=wanted(request.query)))
+async def list_of_draft(request: Asked[DraftQuery, None]) -> ListPage[DraftStatement]:
+    """List the statements of a draft that is ready, by account or by a column."""
+    draft, query = await draft_id(request), request.query
+    sort = sort_by(stored.DRAFT_COLUMNS, query.sort)
+    return await page(request, partial(stored.draft_statements, draft=draft, wanted=wanted(query), sort=sort))
 
 
 @ENDPOINTS.get(OF_DRAFT, Role.OPERATOR, "not_found")

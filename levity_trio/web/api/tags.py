@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -20,13 +21,13 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import tags as stored
-from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_from, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
-from levity_trio.web.api.lists import Paged, hidden, page, wanted, whole
+from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, hidden, page, wanted, whole
 from levity_trio.web.api.local_times import UNTIL, local_moment
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.sheets import Sheet, converted, encoded, read, refuse
@@ -40,9 +41,12 @@ ID_TAG: Final = f"{ID_TAGS}/{{tag}}"
 ASKED: Final = "/api/admin/asked-id-tags"
 OF_PEOPLE: Final = ("name", "notes", "created_by", "ended_by")
 OF_HOUSEHOLDS: Final = ("account", "account_name")
-CSV: Final = "text/csv"
 MOST_BYTES: Final = 32 * 1024 * 1024
 COLUMNS: Final = TagData._fields
+IN_FILE: Final[Mapping[str, Callable[[UsedTag], Cell]]] = {
+    name: attrgetter(name) for name in ("id_tag", "name", "status", "expires_at", "account_name", "last_used_at")
+}
+"""The columns of a file of those that were filtered."""
 PAGE_ROWS: Final = 500
 MOST_TAGS: Final = 200_000
 
@@ -98,11 +102,27 @@ def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
     return fields | trimmed | times
 
 
+SortOfTags = Literal[
+    "id_tag",
+    "-id_tag",
+    "name",
+    "-name",
+    "status",
+    "-status",
+    "household",
+    "-household",
+    "last_used",
+    "-last_used",
+]
+
+
 class TagsQuery(Paged):
     status: Status | None = None
     parent: Annotated[str, Meta(description="Only of this group.")] | None = None
     expired: Annotated[bool, Meta(description="Only those that have expired, or have not.")] | None = None
     search: Annotated[str, Meta(description="A part of the tag, or of its name (operators).")] | None = None
+    sort: Annotated[SortOfTags, Meta(description=f"{OF_SORT} By last_used, of 2,000.")] | None = None
+    format: OneFormat = "json"
 
 
 @record
@@ -140,10 +160,12 @@ class TagImport:
     commands: list[int]
 
 
-@ENDPOINTS.get(ID_TAGS, Role.VIEWER)
-async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag]:
-    """List the tags that were added, in their alphabetical order."""
+@ENDPOINTS.get(ID_TAGS, Role.VIEWER, "forbidden", other_media_types=(CSV,))
+async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag] | StreamingResponse:
+    """List the tags that were added, in their alphabetical order or by a column; CSV too."""
     query = request.query
+    if not request.sees_all and (query.sort or "").removeprefix("-") in ("name", "household"):
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "to sort by names needs a token with the role operator")
     filters = Filters(
         status=query.status,
         parent=query.parent,
@@ -154,12 +176,14 @@ async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag]:
     )
     policy = request.api.id_tags.policy
 
-    def listed(db: Database) -> ListPage[UsedTag]:
-        found = stored.tags(db, filters, wanted(query))
+    def listed(db: Database, wanted: Wanted, asked: str | None = None) -> ListPage[UsedTag]:
+        found = stored.tags(db, filters, wanted, stored.sort_of_tags(db, asked, policy, filters.now))
         used = [with_use(db, tag, policy, filters.now) for tag in found.data]
         return found.of_rows(hidden(request, used, *OF_PEOPLE, *OF_HOUSEHOLDS))
 
-    return await page(request, listed)
+    if query.format == "csv":
+        return as_csv(request, IN_FILE, listed)
+    return await page(request, partial(listed, wanted=wanted(query), asked=query.sort))
 
 
 @ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED, personal=OF_PEOPLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Annotated, Final, Literal
@@ -15,29 +16,44 @@ from levity_trio.documents.cells import inert
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import transactions
-from levity_trio.store.reads.billed import BilledTransaction, OfBill, billed_transaction, billed_transactions
+from levity_trio.store.reads.billed import (
+    BilledTransaction,
+    Column,
+    OfBill,
+    Order,
+    TransactionSums,
+    billed_transaction,
+    billed_transactions,
+    sorted_transactions,
+    sums_of,
+)
 from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
-from levity_trio.store.reads.pages import MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
 from levity_trio.store.reads.transactions import Filters, Reading, TransactionEvent, anonymous_event, events_of
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import (
+    CSV,
     Before,
     EndedBefore,
     EndedSince,
+    Limit,
     OfCharger,
     OfConnector,
+    OneFormat,
     Paged,
+    PageNumber,
     Since,
     every_page,
     hidden,
     hidden_in,
     moment,
     page,
+    refusing,
     wanted,
     whole,
 )
@@ -49,7 +65,6 @@ from levity_trio.wire.times import in_zone
 TAG: Final = "transactions"
 ENDPOINTS: Final = Endpoints(TAG)
 TRANSACTIONS: Final = "/api/admin/transactions"
-CSV: Final = "text/csv"
 COLUMNS: Final = (
     *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill"),
 )
@@ -59,14 +74,20 @@ PERSONAL: Final = ("who", "space")
 FEWER: Final = "Such a page may have fewer rows than its limit; next_cursor leads on."
 OF_STATE: Final = f"Its state for the bill. {FEWER}"
 OF_ACCOUNT: Final = f"Only of this account. {FEWER}"
-OF_FORMAT: Final = "A page as JSON, or all rows as CSV."
+TIMES: Final = ("newest", "oldest")
+SortOfTransactions = Literal[
+    "newest", "oldest", "place", "-place", "who", "-who", "energy", "-energy", "state", "-state", "bill", "-bill"
+]
+OF_SORT: Final = "By the time, or by a column, after - a descending one; so many are sorted by a column: 10,000."
 OF_WEIGHED: Final = (
     "Whether today's rules weigh every reading again. Without that, there are no candidates, no kinds of readings, and"
     " no figure of today."
 )
 
 
-class TransactionsQuery(Paged, rename={"since": "from", "before": "to"}):
+class FilterQuery(Sent, rename={"since": "from", "before": "to"}):
+    """Which transactions."""
+
     charger: OfCharger = None
     connector: OfConnector = None
     status: Literal["Active", "Completed"] | None = None
@@ -78,8 +99,32 @@ class TransactionsQuery(Paged, rename={"since": "from", "before": "to"}):
     review: Annotated[bool, Meta(description="Whether a person should look at it.")] | None = None
     bill: Annotated[BillState, Meta(description=OF_STATE)] | None = None
     account: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description=OF_ACCOUNT)] | None = None
-    sort: Literal["newest", "oldest"] = "newest"
-    format: Annotated[Literal["json", "csv"], Meta(description=OF_FORMAT)] = "json"
+
+    def filters(self) -> Filters:
+        """Return them as the store takes them. Raises Problem."""
+        return Filters(
+            charger=self.charger,
+            connector=self.connector,
+            status=self.status,
+            tag=self.tag,
+            since=moment(self.since, "from"),
+            before=moment(self.before, "to"),
+            ended_since=moment(self.ended_since, "ended_since"),
+            ended_before=moment(self.ended_before, "ended_before"),
+            review=self.review,
+        )
+
+    @property
+    def of_bill(self) -> OfBill:
+        return OfBill(self.bill, self.account)
+
+
+class TransactionsQuery(FilterQuery):
+    page: PageNumber = 1
+    limit: Limit = DEFAULT_ROWS
+    cursor: str | None = None
+    sort: Annotated[SortOfTransactions, Meta(description=OF_SORT)] = "newest"
+    format: OneFormat = "json"
 
 
 Listed = Asked[TransactionsQuery, None]
@@ -108,29 +153,33 @@ async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | St
     query = request.query
     if query.format == "csv":
         return StreamingResponse(_file(request.api, _reading(request)), media_type=CSV)
-    return await page(request, partial(_reading(request), wanted=wanted(query)))
+    wanted = Wanted(query.page, query.limit, query.cursor)
+    return await page(request, partial(_reading(request), wanted=wanted))
+
+
+@ENDPOINTS.get("/api/admin/transaction-sums", Role.VIEWER, "invalid", "not_found")
+async def get_sums(request: Asked[FilterQuery, None]) -> TransactionSums:
+    """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not billed yet."""
+    query, now = request.query, request.api.now()
+    read = partial(sums_of, filters=query.filters(), rule=rule(request), of_bill=query.of_bill, now=now)
+    found = await refusing(request, read)
+    return found if request.sees_all else replace(found, costs=None)
 
 
 def _reading(request: Listed) -> Read:
     """Return what reads a page of the transactions that were asked for. Raises Problem."""
     query = request.query
-    filters = Filters(
-        charger=query.charger,
-        connector=query.connector,
-        status=query.status,
-        tag=query.tag,
-        since=moment(query.since, "from"),
-        before=moment(query.before, "to"),
-        ended_since=moment(query.ended_since, "ended_since"),
-        ended_before=moment(query.ended_before, "ended_before"),
-        review=query.review,
-    )
-    of_bill, is_newest_first = OfBill(query.bill, query.account), query.sort == "newest"
+    filters, of_bill, is_newest_first = query.filters(), query.of_bill, query.sort != "oldest"
 
     def read(db: Database, wanted: Wanted) -> ListPage[BilledTransaction]:
-        listed = billed_transactions(
-            db, filters, rule(request), wanted, of_bill=of_bill, is_newest_first=is_newest_first
-        )
+        if query.sort in TIMES or query.format == "csv":
+            listed = billed_transactions(
+                db, filters, rule(request), wanted, of_bill=of_bill, is_newest_first=is_newest_first
+            )
+        else:
+            column = Column(query.sort.removeprefix("-"))
+            order = Order(column, query.sort.startswith("-"), request.sees_all)
+            listed = sorted_transactions(db, filters, rule(request), wanted, of_bill, order)
         return hidden_in(request, listed, *PERSONAL)
 
     return read

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
+from starlette.responses import StreamingResponse
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
 from levity_trio.billing.money import CURRENCIES
@@ -13,8 +16,15 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import wallets as stored
-from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.wallets import EntryRow, ReservationRow, TermsRow, WalletFilters, WalletRow
+from levity_trio.store.reads.pages import ListPage, sort_by
+from levity_trio.store.reads.wallets import (
+    WALLET_COLUMNS,
+    EntryRow,
+    ReservationRow,
+    TermsRow,
+    WalletFilters,
+    WalletRow,
+)
 from levity_trio.store.wallets import currency_of
 from levity_trio.store.writes import wallets
 from levity_trio.store.writes import wallets as writes
@@ -23,7 +33,7 @@ from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.bodies import MINOR_UNITS, Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
-from levity_trio.web.api.lists import Paged, page, wanted
+from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
 from levity_trio.web.api.problems import invalid
 from levity_trio.web.api.shown import extended
@@ -32,6 +42,15 @@ TAG: Final = "wallets"
 ENDPOINTS: Final = Endpoints(TAG)
 WALLETS: Final = "/api/admin/wallets"
 WALLET: Final = f"{WALLETS}/{{id}}"
+IN_FILE: Final[Mapping[str, Callable[[WalletRow], Cell]]] = {
+    "account": attrgetter("account"),
+    "name": attrgetter("name"),
+    "terms": attrgetter("terms"),
+    "balance": lambda one: in_units(one.balance, one.currency),
+    "reserved": lambda one: in_units(one.reserved, one.currency),
+    "currency": attrgetter("currency"),
+}
+"""The columns of a file of them."""
 MOST_RESERVATIONS: Final = 500
 PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
 ENTRY: Final[Declared] = {"status": CREATED, "personal": ("reason",)}
@@ -81,6 +100,14 @@ class TermsBody(Sent, kw_only=True):
 class WalletsQuery(Paged):
     prepaid: Annotated[bool, Meta(description="Only those that are prepaid, or are not.")] | None = None
     spent: Annotated[bool, Meta(description="Only those that are spent, or are not.")] | None = None
+    sort: (
+        Annotated[
+            Literal["name", "-name", "terms", "-terms", "balance", "-balance"],
+            Meta(description=OF_SORT),
+        ]
+        | None
+    ) = None
+    format: OneFormat = "json"
 
 
 class EntriesQuery(Paged):
@@ -95,12 +122,14 @@ class WalletWithTerms(WalletRow):
     history: list[TermsRow]
 
 
-@ENDPOINTS.get(WALLETS, Role.OPERATOR)
-async def list_wallets(request: Asked[WalletsQuery, None]) -> ListPage[WalletRow]:
-    """List the wallets of all accounts with their balances, by the names of accounts."""
+@ENDPOINTS.get(WALLETS, Role.OPERATOR, other_media_types=(CSV,))
+async def list_wallets(request: Asked[WalletsQuery, None]) -> ListPage[WalletRow] | StreamingResponse:
+    """List the wallets of all accounts with their balances, by the names of accounts or a column; CSV too."""
     query = request.query
-    filters = WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
-    return await page(request, partial(stored.wallets, filters=filters, wanted=wanted(query)))
+    read = partial(stored.wallets, filters=WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent))
+    if query.format == "csv":
+        return as_csv(request, IN_FILE, read)
+    return await page(request, partial(read, wanted=wanted(query), sort=sort_by(WALLET_COLUMNS, query.sort)))
 
 
 @ENDPOINTS.get(WALLET, Role.OPERATOR, "not_found", "invalid")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from datetime import UTC, tzinfo
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.types import ASGIApp
@@ -16,7 +16,7 @@ from levity_trio.locale import N_, _
 from levity_trio.records import record
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.dashboard.front import DRIVERS
-from levity_trio.web.dashboard.inside import Question, ask
+from levity_trio.web.dashboard.inside import Question, Refused, ask
 
 Values = Mapping[str, Any]
 EVERYTHING: Final = None
@@ -109,6 +109,53 @@ class Page:
     """The entry of the navigation that leads here."""
     help: str = ""
     """The topic of the manual that is about it; "" leads to the contents."""
+
+
+# Lists that are sorted
+
+
+@record(kw_only=False)
+class Sorting:
+    """How a list of a page is sorted: what its URL says, the filter beside that, and the order without it.
+
+    A column is asked for by its name, after - a descending one; `names` has those that are called otherwise:
+    (ascending, descending).
+    """
+
+    asked: str
+    filter: Mapping[str, str]
+    usual: str
+    names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def direction(self, column: str) -> str:
+        """Return whether a column has the list ascending or descending, as aria-sort says it; "" if it has not."""
+        ways = dict(zip(self._ways(column), ("ascending", "descending"), strict=True))
+        return ways.get(self.asked or self.usual, "")
+
+    def link(self, column: str, *, is_descending_first: bool = False) -> str:
+        """Return the query that sorts by a column: the other way, if it has the list already."""
+        ascending, descending = self._ways(column)
+        present = self.direction(column)
+        is_descending = present == "ascending" if present else is_descending_first
+        return urlencode({**self.filter, "sort": descending if is_descending else ascending})
+
+    @property
+    def query(self) -> str:
+        """The query of the same list."""
+        return urlencode({**self.filter, **({"sort": self.asked} if self.asked else {})})
+
+    def _ways(self, column: str) -> tuple[str, str]:
+        return self.names.get(column, (column, f"-{column}"))
+
+
+async def sorted_list(view: View, path: str, sorting: Sorting, **query: Any) -> tuple[Any, str]:
+    """Return a page of a list as it is to be sorted, and ""; in its own order, and why, if it cannot be."""
+    try:
+        return await view.get(path, sort=sorting.asked, **query), ""
+    except Refused as refused:
+        if refused.field != "sort":
+            raise
+        return await view.get(path, **query), refused.words
 
 
 # What several pages ask

@@ -9,6 +9,7 @@ import pytest
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import sessions, tags
 from tests.integration.browsing import Page as Shown
+from tests.store.bills import Biller
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
@@ -168,3 +169,33 @@ async def test_hostile_names_stay_words(site: Site) -> None:
 )
 async def test_what_is_wrong_with_a_filter_is_a_sentence(site: Site, link: str, words: str) -> None:
     assert words in (await listed(site, link)).words
+
+
+async def test_the_heads_sort_and_say_how(site: Site, station: Station) -> None:
+    first, second = charge(station, "Zoe", 9000), charge(station, "Ada", 3000)
+    shown = await listed(site, "?status=Completed")
+    assert _sorted(shown) == ["descending"]  # by the time
+    assert numbers(shown) == [second, first]
+    onward = link_of(shown, "sort=-energy")
+    assert parse_qs(onward.partition("?")[2])["status"] == ["Completed"]
+    shown = await listed(site, onward)
+    assert (numbers(shown), _sorted(shown)) == ([first, second], ["descending"])
+    assert numbers(await listed(site, link_of(shown, "sort=energy"))) == [second, first]
+    assert numbers(await listed(site, link_of(shown, "sort=who"))) == [second, first]
+    kept = [given["value"] for tag, given in shown.tags if tag == "input" and given.get("name") == "sort"]
+    assert kept == ["-energy"]
+
+
+def _sorted(shown: Shown) -> list[str]:
+    return [given["aria-sort"] for tag, given in shown.tags if tag == "th" and "aria-sort" in given]
+
+
+async def test_what_is_filtered_is_summed(site: Site, station: Station) -> None:
+    Biller(House(site.books))
+    House(site.books).give(1, "TAG")
+    charge(station), charge(station, "BEN", 500_000, connector=2)
+    assert "In total" not in (await listed(site)).words
+    assert "In total: 5.00 kWh · 1.50 EUR 1.50 EUR of it is not billed yet." in (await listed(site, "?tag=TAG")).words
+    shown = await listed(site, "?charger=CP-1")
+    assert "1 session with 0.00 kWh is in doubt and has no cost yet." in shown.words
+    assert "EUR" not in (await listed(site, "?charger=CP-1", Role.VIEWER)).words

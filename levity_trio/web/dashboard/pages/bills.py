@@ -13,7 +13,7 @@ from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.money import minor_of, money
-from levity_trio.web.dashboard.page import Page, View, currency_of_site, names_of_chargers
+from levity_trio.web.dashboard.page import Page, Sorting, View, currency_of_site, names_of_chargers, sorted_list
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 
@@ -67,9 +67,12 @@ async def _preview(view: View, month: str) -> Values:
     if not draft["ready"]:
         return shown | {"draft": draft}
     below = f"/api/admin/drafts/{month}"
-    statements = await view.get(below, limit=MOST, cursor=view.query.get("cursor"))
+    carried = view.query.get("carry_below")
+    sorting = Sorting(view.query.get("sort", ""), {"carry_below": carried} if carried else {}, "name")
+    statements, _why = await sorted_list(view, below, sorting, limit=MOST, cursor=view.query.get("cursor"))
     held_back = (await view.get(f"{below}/held-back"))["data"]
-    return shown | {"draft": draft, "sums": draft["sums"], "statements": statements, "held_back": held_back}
+    shown |= {"draft": draft, "sums": draft["sums"], "sorting": sorting}
+    return shown | {"statements": statements, "held_back": held_back}
 
 
 async def _terms(view: View) -> tuple[dict[str, int], str]:
@@ -85,13 +88,17 @@ async def _terms(view: View) -> tuple[dict[str, int], str]:
 
 
 async def _closed(view: View, month: str) -> Values:
-    statements = await _statements(view, month)
+    sorting = Sorting(view.query.get("sort", ""), {}, "-number")
+    statements, _why = await sorted_list(
+        view, "/api/admin/statements", sorting, month=month, limit=MOST, cursor=view.query.get("cursor")
+    )
     held_back = (await view.get(f"/api/admin/closings/{month}/held-back"))["data"]
     numbers = sorted(one["number"] for one in statements["data"])
     archives = [(some[0], some[-1]) for some in (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))]
     wallets = (await view.get("/api/admin/wallets", limit=500))["data"]
     balances = {one["account"]: one for one in wallets}
-    return {"statements": statements, "held_back": held_back, "archives": archives, "balances": balances}
+    shown = {"statements": statements, "held_back": held_back, "archives": archives, "balances": balances}
+    return shown | {"sorting": sorting}
 
 
 async def _nobody(view: View, one: Mapping[str, Any]) -> Values | None:
@@ -158,7 +165,9 @@ async def _biller(view: View) -> Values:
 
 
 async def _payments(view: View) -> Values:
-    return {"wallets": await view.get("/api/admin/wallets", limit=MOST, cursor=view.query.get("cursor"))}
+    sorting = Sorting(view.query.get("sort", ""), {}, "name")
+    wallets, _why = await sorted_list(view, "/api/admin/wallets", sorting, limit=MOST, cursor=view.query.get("cursor"))
+    return {"wallets": wallets, "sorting": sorting}
 
 
 async def _meters(view: View) -> Values:

@@ -11,7 +11,14 @@ from urllib.parse import urlencode
 from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View, chargers_and_currency, names_of_chargers
+from levity_trio.web.dashboard.page import (
+    Page,
+    Sorting,
+    View,
+    chargers_and_currency,
+    names_of_chargers,
+    sorted_list,
+)
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
 ACCOUNTS: Final = "/api/admin/accounts"
@@ -31,17 +38,21 @@ STEP_SECONDS: Final = 2.0
 
 async def _list(view: View) -> Mapping[str, Any]:
     search, who = view.query.get("search", "").strip(), view.query.get("who", "")
-    page = await view.get(ACCOUNTS, search=search, cursor=view.query.get("cursor"), **OPEN.get(who, OPEN[""]))
-    balances = {one["account"]: one for one in (await view.get(WALLETS, limit=MOST))["data"]}
     filters = {name: value for name, value in (("search", search), ("who", who)) if value}
+    sorting = Sorting(view.query.get("sort", ""), filters, "name")
+    asked = {"search": search, **OPEN.get(who, OPEN[""])}
+    page, problem = await sorted_list(view, ACCOUNTS, sorting, cursor=view.query.get("cursor"), **asked)
+    balances = {one["account"]: one for one in (await view.get(WALLETS, limit=MOST))["data"]}
     return {
+        "sorting": sorting,
+        "problem": problem,
+        "file": urlencode({**{name: value for name, value in asked.items() if value}, "format": "csv"}),
         "households": page["data"],
         "total": page.get("total"),
         "cursor": page.get("next_cursor"),
         "balances": balances,
         "search": search,
         "who": who,
-        "query": urlencode(filters),
     }
 
 

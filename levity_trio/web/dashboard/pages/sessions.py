@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from levity_trio.billing.states import BillState
 from levity_trio.locale import N_, _
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.page import Page, Sorting, View
 from levity_trio.web.dashboard.shapes import wrong_way_round
 from levity_trio.wire.times import in_zone, stamp
 
@@ -19,6 +19,7 @@ TRANSACTIONS: Final = "/api/admin/transactions"
 ACCOUNTS: Final = "/api/admin/accounts"
 CHARGERS: Final = "/api/admin/chargers"
 MOST_CHOICES: Final = 500
+NEWEST: Final = "newest"
 OLDEST: Final = "oldest"
 SPANS: Final = (("from", "to"), ("ended_since", "ended_before"))
 UNREADABLE: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND)
@@ -52,19 +53,19 @@ BILLS: Final = tuple(Choice(one.value, one.value) for one in BillState)
 async def _read(view: View) -> Mapping[str, Any]:
     filters = [*await _filters(view)]
     chosen = {one.name: view.query[one.name] for one in filters if view.query.get(one.name)}
-    sort = {"sort": OLDEST} if view.query.get("sort") == OLDEST else {}
-    query = {**chosen, **_moments(chosen, view.api.zone), **sort}
-    sessions, problem = await _found(view, query)
+    sorting = Sorting(view.query.get("sort", ""), chosen, NEWEST, {"time": (OLDEST, NEWEST)})
+    query = {**chosen, **_moments(chosen, view.api.zone)}
+    by_time = {"sort": OLDEST} if sorting.asked == OLDEST else {}
+    sessions, problem = await _found(view, {**query, **({"sort": sorting.asked} if sorting.asked else {})})
     return {
         "filters": filters,
         "given": chosen,
         "chosen": [one.words(chosen[one.name]) for one in filters if one.name in chosen],
         "found": sessions,
         "problem": problem,
-        "is_oldest": bool(sort),
-        "query": urlencode({**chosen, **sort}),
-        "turned": urlencode(chosen if sort else {**chosen, "sort": OLDEST}),
-        "file": urlencode({**query, "format": "csv"}),
+        "sorting": sorting,
+        "sums": await _sums(view, query) if chosen and sessions["data"] else None,
+        "file": urlencode({**query, **by_time, "format": "csv"}),
         "sees_bills": view.may("GET", ACCOUNTS),
     }
 
@@ -80,6 +81,16 @@ async def _found(view: View, query: Mapping[str, str]) -> tuple[Mapping[str, Any
         if refused.status not in UNREADABLE:
             raise
         return {"data": []}, refused.labelled
+
+
+async def _sums(view: View, query: Mapping[str, str]) -> Any:
+    """Return what the sessions of a filter come to, None if they are too many."""
+    try:
+        return await view.get("/api/admin/transaction-sums", **query)
+    except Refused as refused:
+        if refused.status not in UNREADABLE:
+            raise
+        return None
 
 
 async def _filters(view: View) -> Iterator[Filter]:

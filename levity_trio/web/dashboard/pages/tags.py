@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from levity_trio.locale import N_
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View, chargers_and_currency
+from levity_trio.web.dashboard.page import Page, Sorting, View, chargers_and_currency, sorted_list
 
 TAGS: Final = "/api/admin/id-tags"
 OWNED: Final = "/api/admin/owned-id-tags"
@@ -27,10 +27,15 @@ STATES: Final[Mapping[str, Mapping[str, str]]] = {
 
 async def _list(view: View) -> Mapping[str, Any]:
     search, state = view.query.get("search", "").strip(), view.query.get("state", "")
-    page = await view.get(TAGS, search=search, cursor=view.query.get("cursor"), **STATES.get(state, {}))
-    asked_tags = (await view.get("/api/admin/asked-id-tags"))["data"]
     filters = {name: value for name, value in (("search", search), ("state", state)) if value}
+    sorting = Sorting(view.query.get("sort", ""), filters, "id_tag")
+    given = {"search": search, **STATES.get(state, {})}
+    page, problem = await sorted_list(view, TAGS, sorting, cursor=view.query.get("cursor"), **given)
+    asked_tags = (await view.get("/api/admin/asked-id-tags"))["data"]
     return {
+        "sorting": sorting,
+        "problem": problem,
+        "file": urlencode({**{name: value for name, value in given.items() if value}, "format": "csv"}),
         "tags": page["data"],
         "total": page.get("total"),
         "cursor": page.get("next_cursor"),
@@ -39,7 +44,6 @@ async def _list(view: View) -> Mapping[str, Any]:
         "search": search,
         "state": state,
         "states": [*STATES],
-        "query": urlencode(filters),
         "may_change": view.may("POST", TAGS),
         "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
     }
