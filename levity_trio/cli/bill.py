@@ -23,6 +23,7 @@ from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.terminal import CountProgress, confirm, counted, fill, local_minute, say, show_record, show_table
 from levity_trio.cli.transfers import read_file
 from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.documents.paper import file_name
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.output import is_terminal
 from levity_trio.wire.times import in_zone
@@ -411,14 +412,14 @@ def _statements(operator: Operator, month: str, form: str, _statements: object) 
 def _drafts(
     operator: Operator, month: str, form: str, statements: list[Mapping[str, Any]]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and contents of the files of a draft."""
-    of_account: Counter[int] = Counter()
+    """Yield the names and contents of the files of a draft. Households may have the same name, but for its case."""
+    named: Counter[str] = Counter()
     for statement in statements:
-        account = statement["account"]
-        of_account[account] += 1
-        further = f" {of_account[account]}" if of_account[account] > 1 else ""
+        name = file_name(month, statement["name"] or f"household {statement['account']}", "draft")
+        named[name.casefold()] += 1
+        further = f" {named[name.casefold()]}" if named[name.casefold()] > 1 else ""
         content = _document(operator, "drafts", month, "statements", str(statement["id"]), form=form)
-        yield f"{month} account {account} draft{further}.{form}", content
+        yield f"{name}{further}.{form}", content
 
 
 def _document(operator: Operator, *path: str, form: str) -> bytes:

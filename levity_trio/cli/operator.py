@@ -230,7 +230,7 @@ def _token_file(environment: Mapping[str, str]) -> Path:
 # Commands
 
 
-_CA = click.option(
+CA: Final = click.option(
     "--ca",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -244,7 +244,7 @@ API: Final = together(
         envvar="LEVITY_API",
         help=f"URL of the server's API, or unix:PATH  [default: the socket of the server here, else {DEFAULT_URL}].",
     ),
-    _CA,
+    CA,
 )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
 
 from levity_trio.cli.declaring import JSON, WIDE, Callback, Decorator, Group, examples_of, present, together
+from levity_trio.cli.operator import CA
 from levity_trio.cli.terminal import Output, say, show_below, show_record, warn
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
@@ -74,9 +76,9 @@ OF_COMMANDS: Final = """\
 class Client(Output):
     """The API of the simulator, and the output of its responses as text or JSON."""
 
-    def __init__(self, url: str, *, is_json: bool) -> None:
+    def __init__(self, url: str, ca: Path | None = None, *, is_json: bool) -> None:
         super().__init__(is_json=is_json)
-        self.api = Api(url, SIMULATOR)
+        self.api = Api(url, SIMULATOR, ca=ca)
         self.ask = self.api.ask
 
 
@@ -104,9 +106,10 @@ def command(name: str, group: click.Group = simulator) -> Callable[[Callback], c
     def decorate(function: Callback) -> click.Command:
         @JSON
         @_API
+        @CA
         @wraps(function)
-        def run(api: str, is_json: bool, **options: Any) -> None:
-            function(Client(api, is_json=is_json), **options)
+        def run(api: str, ca: Path | None, is_json: bool, **options: Any) -> None:
+            function(Client(api, ca, is_json=is_json), **options)
 
         words = ("simulator",) if group is simulator else ("simulator", str(group.name))
         return group.command(name, epilog=examples_of(f"{EXAMPLES}{OF_COMMANDS}", *words, name))(run)

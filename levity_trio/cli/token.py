@@ -1,4 +1,4 @@
-"""`levity-trio token`: makes, lists and revokes tokens of the API, over the local socket beside the database."""
+"""`levity-trio token`: makes, lists and revokes tokens of the API, by default over the socket beside the database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from levity_trio.cli.declaring import ID, WIDE, Group
-from levity_trio.cli.operator import Operator, over_socket
+from levity_trio.cli.operator import API, Operator, over_socket
 
 COLUMNS: Final = ("id", "name", "role", "revoked_at", "last_used_at", "created_at", "created_by")
 EXAMPLES: Final = """\
@@ -17,9 +17,9 @@ Examples:
   levity-trio token list
   levity-trio token revoke 1
 
-The server must run on this machine. These commands use the socket beside its database, which only the user of the
-server can open, so they work without a token, and with --no-api. A token is shown once; give it to a program as
-LEVITY_TOKEN, or write it to ~/.config/levity-trio/token (chmod 600).
+These commands use the socket beside the database of the server, which only the user of the server can open, so they
+work without a token, and with --no-api. Give --api to use the API of another machine. A token is shown once; give it to
+a program as LEVITY_TOKEN, or write it to ~/.config/levity-trio/token (chmod 600).
 """
 
 token = Group("token", help="Make, list and revoke tokens of the API.", epilog=EXAMPLES)
@@ -29,6 +29,7 @@ token = Group("token", help="Make, list and revoke tokens of the API.", epilog=E
 @click.argument("name")
 @click.option("role", "--role", type=click.Choice(["viewer", "operator", "admin"]), required=True,
               help="What it may do: read; also operate; everything.")  # fmt: skip
+@API
 def create(operator: Operator, name: str, role: str) -> None:
     """Make a token and show it, once."""
     made = operator.post("tokens", body={"name": name, "role": role})
@@ -37,6 +38,7 @@ def create(operator: Operator, name: str, role: str) -> None:
 
 @over_socket("list", token)
 @WIDE
+@API
 def show_all(operator: Operator) -> None:
     """List the tokens."""
     operator.table(COLUMNS, operator.get("tokens"), empty="no token yet: levity-trio token create NAME --role viewer")
@@ -44,6 +46,7 @@ def show_all(operator: Operator) -> None:
 
 @over_socket("revoke", token)
 @ID
+@API
 def revoke(operator: Operator, number: int) -> None:
     """Revoke a token; what uses it is refused from then on."""
     operator.delete("tokens", str(number))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -10,9 +12,12 @@ import click
 from levity_trio.cli.declaring import ID, OF_LANGUAGE, WIDE, Group, changes, renamed
 from levity_trio.cli.operator import API, Operator, over_socket
 from levity_trio.cli.terminal import local_minute
-from levity_trio.config import ConfigError
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.writing import replace
 
 SAY_WHERE: Final = "start the server with --public-url, or for drivers with --drivers-url"
+LETTER_SECONDS: Final = 120.0
+"""Other documents may be made before."""
 PAGE: Final = "/welcome"
 """The page of the dashboard that takes codes."""
 COLUMNS: Final = ("id", "name", "role", "account", "removed_at", "last_used_at", "has_password", "invited_until")
@@ -27,6 +32,7 @@ Examples:
   levity-trio user change cleo --role viewer
   levity-trio user change anna --password
   levity-trio user invite ben --pin
+  levity-trio user invite ben --letter ben.pdf
   levity-trio user remove cleo
   levity-trio user logins
   levity-trio user end 12
@@ -114,12 +120,27 @@ def remove(operator: Operator, named: str) -> None:
 @_NAMED
 @_LINK
 @_PIN
+@click.option("--letter", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write a letter to a driver (PDF), with a code for 14 days.")  # fmt: skip
 @API
-def invite(operator: Operator, named: str, **kinds: bool) -> None:
+def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -> None:
     """Make a one-time code with which a user logs in."""
-    number, kind = _number(operator, named), _kind(**kinds) or "link"
-    made = operator.post("users", number, "invitations", body={"kind": kind})
-    operator.tell(made, _invitation(made))
+    kind = _kind(**kinds)
+    if kind and letter:
+        raise click.UsageError("give --letter, --link or --pin, not several")
+    number = _number(operator, named)
+    made = operator.post("users", number, "invitations", body={"kind": "letter" if letter else kind or "link"})
+    if letter is None:
+        operator.tell(made, _invitation(made))
+        return
+    body = json.dumps({"code": made["code"]}).encode()
+    content = operator.send("POST", "users", number, "letter", body=body, patience=LETTER_SECONDS)
+    try:
+        replace(letter, content)
+    except OSError as problem:
+        raise EnvironmentProblem(f"{letter} cannot be written: {problem.strerror}") from None
+    words = f"{letter} logs user {number} in, once, until {local_minute(made['expires_at'])}"
+    operator.tell({**made, "path": str(letter)}, words)
 
 
 @over_socket("logins", user)

@@ -12,7 +12,7 @@ from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
-from levity_trio.documents.paper import CodeSheet, Form, Paper
+from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper
 from levity_trio.documents.sheet import Sheet
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import Template, chosen
@@ -36,6 +36,7 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
 
         from levity_trio.documents.codes_pdf import codes_pdf  # noqa: PLC0415
         from levity_trio.documents.fonts import open_fonts  # noqa: PLC0415
+        from levity_trio.documents.letter_pdf import letter_pdf  # noqa: PLC0415
         from levity_trio.documents.pdf import check_logo, pdf  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in PACKAGES:
@@ -46,12 +47,14 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         return
     with open_fonts(font) as fonts:
 
-        def _pdf_of_codes(sheet: CodeSheet) -> bytes:
-            with speaking(sheet.language):
-                return codes_pdf(sheet, fonts)
+        def _pdf(paper: Paper | CodeSheet | Letter) -> bytes:
+            if isinstance(paper, Paper):
+                return pdf(sheet_of(paper), fonts)
+            with speaking(paper.language):
+                return codes_pdf(paper, fonts) if isinstance(paper, CodeSheet) else letter_pdf(paper, fonts)
 
         if task == Form.PDF:
-            yield lambda one: _pdf_of_codes(one) if isinstance(one, CodeSheet) else pdf(sheet_of(one), fonts)
+            yield _pdf
         else:
             yield lambda one: fonts.missing((one,) if isinstance(one, str) else _texts(one))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -11,10 +12,13 @@ from levity_trio.records import record
 
 WORDS: Final = N_("Scan to charge")
 """These words stand on each label."""
+LONGEST_NAME_BYTES: Final = 120
+"""Of a household in the name of a file, which has 255 bytes at most."""
+_NOT_IN_NAMES: Final = frozenset('/\\:*?"<>|%;')
 
 
 class Form(StrEnum):
-    """The forms of a document. A covering sheet is HTML or PDF, and so are codes."""
+    """The forms of a document. A covering sheet is HTML or PDF, and so are codes; a letter is a PDF."""
 
     HTML = "html"
     PDF = "pdf"
@@ -58,3 +62,34 @@ class CodeSheet:
 
     labels: tuple[Label, ...]
     language: str = SOURCE
+
+
+@record
+class Letter:
+    """A letter that logs the driver of a household in: to whom, the name for the log-in, the code, and where and until
+    which day it is typed. `url` does that by itself."""
+
+    household: str
+    address: str
+    site: str
+    user: str
+    code: str
+    page: str
+    url: str
+    until: str
+    language: str = SOURCE
+
+
+def file_name(month: str, household: str, what: str) -> str:
+    """Return the name of a file without its ending, such as `2026-12 Flat 1 statement 7`.
+
+    What a file's name cannot have becomes a space, and a long name of a household is cut.
+    """
+    usable = " ".join("".join(" " if _is_unusable(sign) else sign for sign in household).split())
+    short = usable.encode()[:LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .")
+    return " ".join(filter(None, (month, short, what)))
+
+
+def _is_unusable(sign: str) -> bool:
+    """Whether a sign cannot stand in the name of a file, somewhere, or would order its text about."""
+    return sign in _NOT_IN_NAMES or unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")

@@ -16,7 +16,7 @@ from typing import Any, Final
 import trio
 
 from levity_trio.documents import DocumentProblem
-from levity_trio.documents.paper import CodeSheet, Form, Paper
+from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper
 
 DEADLINE_SECONDS: Final = 60.0
 SECONDS_A_PAPER: Final = 20.0
@@ -30,7 +30,7 @@ def waiting() -> int:
     return _ONE.statistics().tasks_waiting
 
 
-async def documents(papers: Sequence[Paper | CodeSheet], form: Form, font: Path | None = None) -> list[bytes]:
+async def documents(papers: Sequence[Paper | CodeSheet | Letter], form: Form, font: Path | None = None) -> list[bytes]:
     """Return a file of each paper; all are in memory at once, so give some dozens. Raises DocumentProblem."""
     made: list[bytes] = await _run(form.value, papers, font)
     return made
@@ -53,7 +53,7 @@ async def check_logo(logo: bytes) -> None:
     await _run("logo", [logo], None)
 
 
-async def _run(task: str, papers: Sequence[Paper | CodeSheet | bytes | str], font: Path | None) -> Any:
+async def _run(task: str, papers: Sequence[Paper | CodeSheet | Letter | bytes | str], font: Path | None) -> Any:
     """Return what the process answers, or raise the problem that it met."""
     command = [sys.executable, "-m", "levity_trio.documents"]
     seconds = DEADLINE_SECONDS + SECONDS_A_PAPER * len(papers)

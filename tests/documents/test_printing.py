@@ -144,9 +144,9 @@ async def test_a_process_that_is_killed_or_slow_is_one_clear_error(
 
 
 def test_only_the_process_of_its_own_loads_what_is_heavy() -> None:
-    heavy = [f"{ROOM}.pdf", f"{ROOM}.codes_pdf", f"{ROOM}.fonts"]
+    heavy = [f"{ROOM}.{name}" for name in ("pdf", "codes_pdf", "letter_pdf", "fonts")]
     importers = {one.importer for one in every_import() if is_within(one.imported, heavy)}
-    assert importers == {f"{ROOM}.making", f"{ROOM}.pdf", f"{ROOM}.codes_pdf"}
+    assert importers == {f"{ROOM}.{name}" for name in ("making", "pdf", "codes_pdf", "letter_pdf")}
     assert loaded("levity_trio.server", f"{ROOM}.printing", f"{ROOM}.template", f"{ROOM}.json_file") == []
     assert loaded(f"{ROOM}.__main__") == ["jinja2", "segno"]
 

@@ -264,12 +264,16 @@ def test_a_month_is_printed_into_a_folder_and_again(
 
 
 def test_a_draft_is_printed_over_an_older_one(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "2026-11 account 1 draft.html").write_text("older")
+    (tmp_path / "2026-11 Anna draft.html").write_text("older")
     table(shell, capsys, "bill", "print", "2026-11", "--draft", "--to", tmp_path, "--as", "html")
     assert {path.name for path in tmp_path.glob("2026-11 *")} == {
-        *("2026-11 account 1 draft.html", "2026-11 account 2 draft.html", "2026-11 covering sheet draft.html"),
+        *(
+            "2026-11 Anna draft.html",
+            "2026-11 script alert(1) script Ben draft.html",
+            "2026-11 covering sheet draft.html",
+        ),
     }
-    assert "Draft, not a bill" in (tmp_path / "2026-11 account 1 draft.html").read_text()
+    assert "Draft, not a bill" in (tmp_path / "2026-11 Anna draft.html").read_text()
     assert shell("bill", "print", "2026-10", "--draft", "--to", tmp_path / "none") == 2
     assert not (tmp_path / "none").exists()
     assert "make one with levity-trio bill preview 2026-10" in capsys.readouterr().err

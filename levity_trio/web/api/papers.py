@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.paper import CodeSheet, Form, Paper
+from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper, file_name
 from levity_trio.locale import of_reader
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
@@ -40,9 +40,6 @@ MEDIA_TYPES: Final = {
     Form.JSON: "application/json",
 }
 ZIP: Final = "application/zip"
-LONGEST_NAME_BYTES: Final = 120
-"""Of a household in the name of a file, which has 255 bytes at most."""
-_NOT_IN_NAMES: Final = frozenset('/\\:*?"<>|%;')
 _SHOWN: Final = (Form.HTML, Form.PDF)
 """Forms that a browser shows; it stores the others."""
 _HEADERS: Final = {
@@ -79,15 +76,25 @@ class Made(Response):
         await response(scope, receive, send)
 
 
-def document(api: Api, read: Callable[[], Awaitable[Paper | CodeSheet]], form: Form, name: str | None = None) -> Made:
-    """Return a document; `name` is that of its file without the ending: by default that of its statement."""
+def document(
+    api: Api,
+    read: Callable[[], Awaitable[Paper | CodeSheet | Letter]],
+    form: Form,
+    name: str | None = None,
+    *,
+    is_shown: bool = True,
+) -> Made:
+    """Return a document; `name` is that of its file without the ending: by default that of its statement.
+
+    `is_shown` is whether a browser shows it, if it can.
+    """
 
     async def make() -> Response:
         paper = await read()
         with refusals():
             (content,) = await printing.documents([paper], form, api.config.font)
-        stem = file_name(paper.first) if name is None and isinstance(paper, Paper) else name
-        return _file(content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=form in _SHOWN)
+        stem = name_of(paper.first) if name is None and isinstance(paper, Paper) else name
+        return _file(content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_shown and form in _SHOWN)
 
     return Made(make)
 
@@ -102,28 +109,18 @@ def archive(api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
             for paper, file in zip(papers, made, strict=True):
-                named = zipfile.ZipInfo(f"{file_name(paper.first)}.{form}")
+                named = zipfile.ZipInfo(f"{name_of(paper.first)}.{form}")
                 zipped.writestr(named, file, zipfile.ZIP_DEFLATED)
         return _file(content.getvalue(), ZIP, f"{name}.zip", is_shown=False)
 
     return Made(make)
 
 
-def file_name(statement: Statement) -> str:
-    """Return the name of a statement's file without the ending: 2026-12 Flat 1 statement 7. It ends in the number.
-
-    What a file's name cannot have becomes a space, and a long name is cut.
-    """
+def name_of(statement: Statement) -> str:
+    """Return the name of a statement's file without its ending. That of a closed one ends in its number."""
     name = statement.to.name if statement.to else f"household {statement.account}"
-    usable = " ".join("".join(" " if _is_unusable(sign) else sign for sign in name).split())
-    household = usable.encode()[:LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .")
     what = "draft" if statement.number is None else f"statement {statement.number}"
-    return " ".join(filter(None, (f"{statement.month:%Y-%m}", household, what)))
-
-
-def _is_unusable(sign: str) -> bool:
-    """Whether a sign cannot stand in the name of a file, somewhere, or would order its text about."""
-    return sign in _NOT_IN_NAMES or unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return file_name(f"{statement.month:%Y-%m}", name, what)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import every_page
 from levity_trio.web.api.owned import rule_of
-from levity_trio.web.api.papers import AT_ONCE, ZIP, file_name, read_papers
+from levity_trio.web.api.papers import AT_ONCE, ZIP, name_of, read_papers
 from levity_trio.web.api.problems import Problem, conflict, not_found
 from levity_trio.web.api.sheets import encoded
 from levity_trio.web.api.shown import show
@@ -158,7 +158,7 @@ async def _statements(request: Request, number: int) -> Files:
                 yield f"statements/{form}-after-{after}-not-made.txt", _once(str(problem).encode())
                 continue
             for paper, content in zip(papers, made, strict=True):
-                yield f"statements/{file_name(paper.first)}.{form}", _once(content)
+                yield f"statements/{name_of(paper.first)}.{form}", _once(content)
         after = some[-1][1]
 
 

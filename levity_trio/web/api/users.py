@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, NamedTuple
@@ -11,6 +12,9 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from levity_trio.documents.paper import Form, Letter, file_name
+from levity_trio.locale import language, speaking
+from levity_trio.locale.formats import short_day
 from levity_trio.store.reads import users as stored
 from levity_trio.store.reads.accounts import account
 from levity_trio.store.reads.users import LoginRow, UserRow
@@ -20,10 +24,11 @@ from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, Language, refusals
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.papers import MEDIA_TYPES, Made, document
 from levity_trio.web.api.problems import Problem, conflict, not_found
-from levity_trio.web.drivers_address import is_local, welcome_page
+from levity_trio.web.drivers_address import SAY_WHERE, is_local, welcome_page
 from levity_trio.web.invitations import LASTS, LINK, PIN, Kind, make_secret, stored_link, written
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 TAG: Final = "access"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -61,6 +66,12 @@ class InvitationBody(Sent):
     """A link is valid for a day, and for 14 days in a letter; a PIN, which can be dictated, for 15 minutes, 5 tries."""
 
     kind: Kind = "link"
+
+
+class LetterBody(Sent):
+    """The code of a link or a letter that still works."""
+
+    code: Annotated[str, Meta(max_length=100)]
 
 
 class Invitation(msgspec.Struct):
@@ -112,7 +123,7 @@ class NewPasswordBody(Sent, kw_only=True):
     new_password: Password
 
 
-class Made(NamedTuple):
+class New(NamedTuple):
     """A new invitation: its secret, and what is stored of it."""
 
     kind: Kind
@@ -204,15 +215,15 @@ async def change_user(request: Asked[None, UserChangeBody]) -> UserRow:
     return await get_user(request)
 
 
-async def make_invitation(request: Request, kind: Kind) -> Made:
+async def make_invitation(request: Request, kind: Kind) -> New:
     """Make the secret of an invitation, before it is stored."""
     api, secret = request.api, make_secret(kind)
     of_link = stored_link(secret)
     salt, digest = await api.logins.stretch(secret) if kind == PIN else (of_link.salt, of_link.digest)
-    return Made(kind, secret, NewInvitation(PIN if kind == PIN else LINK, salt, digest, stamp(api.now() + LASTS[kind])))
+    return New(kind, secret, NewInvitation(PIN if kind == PIN else LINK, salt, digest, stamp(api.now() + LASTS[kind])))
 
 
-def shown_invitation(request: Request, user: int, role: str, invitation: int, made: Made) -> Invitation:
+def shown_invitation(request: Request, user: int, role: str, invitation: int, made: New) -> Invitation:
     """Return an invitation that was stored as it is shown once."""
     kind, until = made.kind, made.new.expires_at
     page, named = (
@@ -236,6 +247,43 @@ async def invite_user(request: Asked[None, InvitationBody]) -> Invitation:
     with managing():
         code = await request.api.logins.change(writes.invite, number, made.new, manager(request))
     return shown_invitation(request, number, (await get_user(request)).role, code, made)
+
+
+@ENDPOINTS.post(
+    f"{USER}/letter",
+    *(Role.OPERATOR, "not_found", "conflict", "not_made", "busy"),
+    media_type=MEDIA_TYPES[Form.PDF],
+    personal=("code",),
+)
+async def print_letter(request: Asked[None, LetterBody]) -> Made:
+    """Print a letter for a driver, with a code that was made before, as a PDF in the language of the household"""
+    api, number, code = request.api, request.number(), request.body.code
+    user, found = await get_user(request), api.logins.invitations.find(code, api.stamp())
+    if found is None or found.user != number or found.is_pin or user.invited_until is None:
+        raise conflict(f"this is not a code of user {number} that works; make a new one")
+    page = welcome_page(api.config, user.role)
+    if user.account is None or page is None or is_local(page, api.config.drivers_url, api.config.public_url):
+        raise conflict(f"a letter would not lead a driver anywhere; {SAY_WHERE}")
+    to = await request.find(partial(account, number=user.account), f"household {user.account}")
+    until = datetime.fromisoformat(user.invited_until)
+    spoken = to.language or user.language or language()
+    with speaking(spoken):
+        day = short_day(in_zone(until, request.zone), has_weekday=True, has_year=True)
+
+    async def read() -> Letter:
+        return Letter(
+            household=to.name,
+            address=to.address or "",
+            site=api.config.server_name,
+            user=user.name,
+            code=code,
+            page=page,
+            url=f"{page}#{code}",
+            until=day,
+            language=spoken,
+        )
+
+    return document(api, read, Form.PDF, file_name("", to.name, "letter"), is_shown=False)
 
 
 @ENDPOINTS.get(LOGINS, Role.ADMIN)

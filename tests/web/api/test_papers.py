@@ -8,7 +8,7 @@ import pytest
 
 from levity_trio.billing.statement import Party
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.web.api.papers import MOST_WAITING, file_name, read_papers, refusals
+from levity_trio.web.api.papers import MOST_WAITING, name_of, read_papers, refusals
 from levity_trio.web.api.problems import Problem
 from tests.documents import statements as forms
 from tests.web.api.conftest import Site
@@ -27,7 +27,7 @@ from tests.web.api.conftest import Site
 )
 def test_a_file_is_called_by_month_household_and_number(name: str | None, named: str) -> None:
     to = None if name is None else Party(name=name, address=())
-    assert file_name(replace(forms.one_line(), number="7", to=to)) == named
+    assert name_of(replace(forms.one_line(), number="7", to=to)) == named
 
 
 def test_a_crowd_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:

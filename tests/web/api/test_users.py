@@ -7,6 +7,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from starlette.datastructures import Headers
@@ -23,12 +24,13 @@ from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.api.users import LOGINS, USER, USERS
 from levity_trio.web.feed import Frame
 from levity_trio.web.logins import Login, Logins
+from tests.documents.reading import pdf_text, squashed
 from tests.web.api.conftest import Site
 
 PASSWORD = "correct horse"  # noqa: S105
 BY_NAME = {(one.method, one.path): one for one in ENDPOINTS}
 ADD, CHANGE, REMOVE = BY_NAME["POST", USERS], BY_NAME["PATCH", USER], BY_NAME["DELETE", USER]
-INVITE = BY_NAME["POST", f"{USER}/invitations"]
+INVITE, LETTER = BY_NAME["POST", f"{USER}/invitations"], BY_NAME["POST", f"{USER}/letter"]
 
 
 @pytest.fixture
@@ -224,3 +226,28 @@ async def test_a_driver_is_forgotten_with_the_account(users: Site) -> None:
 
 def _forget(db: Any, at: str) -> None:
     personal.delete(db, 2, personal.Deletion(10, "moved out", at, "root"))
+
+
+async def test_a_letter_is_printed_with_a_code_that_works_and_with_no_other(users: Site) -> None:
+    config: Any = users.api.config
+    vars(config).update(drivers_url="https://charge.example", public_url=None, dashboard=True, font=None)
+    added = await users.call(ADD, body={"name": "ben", "role": "driver", "account": 1, "invite": "letter"})
+    for body in ({"code": "invite_1_"}, {"code": f"{added['invitation']['code'][:-1]}-"}):
+        assert await refused(users, LETTER, body=body, id=str(added["id"])) == (409, "conflict")
+    assert LETTER.body is not None
+    given, sent = {"id": str(added["id"])}, LETTER.body.read(msgspec.json.encode({"code": added["invitation"]["code"]}))
+    asked = Asked(users.api, Caller("anna", Role.OPERATOR, "127.0.0.1", token=1), given, None, sent, Headers())
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    await (await LETTER.handle(asked))({"type": "http"}, trio.sleep_forever, send)
+    headers = Headers(raw=told[0]["headers"])
+    assert headers["content-disposition"] == 'attachment; filename="Flat 1 letter.pdf"'
+    text = squashed(pdf_text(told[1]["body"]))
+    assert squashed(added["invitation"]["code"]) in text
+    assert "https://charge.example/welcome" in text
+    await users.call(INVITE, body={"kind": "link"}, id=str(added["id"]))
+    replaced = {"code": added["invitation"]["code"]}
+    assert await refused(users, LETTER, body=replaced, id=str(added["id"])) == (409, "conflict")

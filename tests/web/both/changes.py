@@ -222,6 +222,7 @@ async def _people(life: Life) -> None:
     driver = (await ask("POST", "users", name="Anna", role="driver", account=1, password=PASSWORD))["id"]
     invited = (await ask("POST", "users", name="Ben", role="driver", account=2, invite="pin"))["id"]
     await ask("POST", f"users/{invited}/invitations", kind="link")
+    await life.send("POST", f"/api/admin/users/{invited}/letter", b'{"code": "no such one"}', status=409)
     await ask("PATCH", f"users/{invited}", account=3)
     await ask("DELETE", "users/4")
     for name, role in (("program", "viewer"), ("lost", "operator")):
