@@ -157,6 +157,16 @@ class PriceBody(Sent):
     correct_statements: Corrects = False
 
 
+class VersionPreviewBody(VersionBody):
+    """A version that does not hold yet, and on which month it is tried: the last one that is over by default.
+
+    It is tried on those whose tariff it is, and on the whole site if it has no tariff yet.
+    """
+
+    month: MonthName | None = None
+    seconds: Annotated[float, Meta(ge=0, le=SECONDS)] = SECONDS
+
+
 class PreviewBody(PriceBody):
     """A price that does not hold yet, and on which month it is tried: the last one that is over by default."""
 
@@ -164,7 +174,7 @@ class PreviewBody(PriceBody):
     seconds: Annotated[float, Meta(ge=0, le=SECONDS)] = SECONDS
 
 
-Correcting = Asked[object, VersionBody | WithdrawalBody | AssignmentBody | PriceBody | PreviewBody]
+Correcting = Asked[object, VersionBody | VersionPreviewBody | WithdrawalBody | AssignmentBody | PriceBody | PreviewBody]
 """A request that may correct statements that are closed already."""
 
 
@@ -380,6 +390,7 @@ class TariffPreview:
     """What a price would have cost the households in a month, and what it did cost; nothing of it is stored.
 
     Amounts are in minor units with tax. `households` are those that are done, of all; when all are, it is ready.
+    It is tried for the `scope` of an assignment; null: for those whose tariff it is.
     `replaces` says whether another version of the same day would be withdrawn, `corrected` which closed statements
     would be corrected. `words` is what the tariff says.
     """
@@ -392,6 +403,7 @@ class TariffPreview:
     old: int
     new: int
     households: list[TriedHousehold]
+    scope: Scope | None
     says: str
     words: list[str]
     toml: str
@@ -423,17 +435,47 @@ async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
 )
 async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
     """Work for some seconds on what a month would have cost at a price; ask again until it is ready."""
-    body, price = request.body, await _priced(request)
-    month = Month.of(_today(request)).before if body.month is None else Month.parse(body.month)
+    price = await _priced(request)
 
     def change(db: UnitOfWork) -> None:
         replaces = writes.replaceable(db, price.version, first_open_day(db.rows)) is not None
-        _, corrected = correcting(db, rule(request), partial(price.change, db), may_correct=body.correct_statements)
-        raise _Undone(is_replacing=replaces, corrected=corrected)
+        raise _Undone(is_replacing=replaces, corrected=_corrected(db, request, partial(price.change, db)))
 
     with refusals(_FIELDS):
         undone = await _undone(request, change)
-    trial = Trial(price.version.tariff, price.number or 0, price.target)
+    return await _tried(request, price.version, Trial(price.version.tariff, price.number or 0, price.target), undone)
+
+
+@ENDPOINTS.post(
+    f"{TARIFFS}/preview",
+    *(Role.ADMIN, "in_use", "conflict", "corrects_statements", "too_many_waiting"),
+)
+async def preview_version(request: Asked[None, VersionPreviewBody]) -> TariffPreview:
+    """Work for some seconds on what a month would have cost with a version; ask again until it is ready"""
+    version = Given(request.body.toml, await parsed(request.body.toml))
+    usual = await request.read(partial(stored.usual_terms, name=version.tariff.name))
+
+    def change(db: UnitOfWork) -> None:
+        add = partial(writes.add, db, version, first_open_day(db.rows), said_by(request))
+        raise _Undone(is_replacing=False, corrected=_corrected(db, request, add))
+
+    with refusals({"valid_from": "toml"}):
+        undone = await _undone(request, change)
+    target = SITE if usual.number is None else None
+    return await _tried(request, version, Trial(version.tariff, usual.number or 0, target), undone)
+
+
+def _corrected(db: UnitOfWork, request: Correcting, change: Callable[[], object]) -> list[CorrectedStatement]:
+    """Make a change; return what it corrects of closed statements. Raises Refused."""
+    _, corrected = correcting(db, rule(request), change, may_correct=request.body.correct_statements)
+    return corrected
+
+
+async def _tried(
+    request: Asked[None, PreviewBody] | Asked[None, VersionPreviewBody], version: Given, trial: Trial, undone: _Undone
+) -> TariffPreview:
+    body = request.body
+    month = Month.of(_today(request)).before if body.month is None else Month.parse(body.month)
     async with request.api.places.wait():
         tried = await request.api.trying.compare(trial, month, rule(request), body.seconds)
     return TariffPreview(
@@ -441,13 +483,14 @@ async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
         ready=tried.is_ready,
         done=len(tried.households),
         accounts=tried.accounts,
-        currency=price.version.tariff.currency.code,
+        currency=version.tariff.currency.code,
         old=sum(household.old for household in tried.households),
         new=sum(household.new for household in tried.households),
         households=tried.households,
-        says=in_short(price.version.tariff),
-        words=[*words(price.version.tariff)],
-        toml=price.version.toml,
+        scope=None if trial.target is None else trial.target.scope,
+        says=in_short(version.tariff),
+        words=[*words(version.tariff)],
+        toml=version.toml,
         replaces=undone.is_replacing,
         corrected=undone.corrected,
     )

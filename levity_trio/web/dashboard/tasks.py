@@ -17,6 +17,7 @@ from levity_trio.wire.times import in_zone
 HOUSEHOLDS, MOVE_INS = "/api/admin/households", "/api/admin/move-ins"
 MOVE_OUT: Final = "/api/admin/accounts/{id}/move-out"
 SESSION: Final = "/api/admin/transactions/{id}"
+TARIFFS: Final = "/api/admin/tariffs"
 CARDS: Final = "/accounts/cards"
 """The page of unknown cards, whose live part other pages show, too."""
 ROWS: Final = 16
@@ -99,11 +100,16 @@ async def _correction(view: View, _entered: Values) -> Values:
     return {"session": session, "bill": told["bill"], "kept": _times(session, view.api.zone)}
 
 
+async def _nothing(_view: View, _entered: Values) -> Values:
+    return {}
+
+
 TASKS: Final[Mapping[tuple[str, str], Task]] = {
     ("POST", HOUSEHOLDS): Task("tasks/households.html", _with_cards),
     ("POST", MOVE_INS): Task("tasks/move_in.html", _with_cards),
     ("POST", MOVE_OUT): Task("tasks/move_out.html", _leaving),
     ("POST", f"{SESSION}/correct"): Task("tasks/correct.html", _correction, present=_as_it_is, preview="/preview"),
+    ("POST", TARIFFS): Task("tasks/version.html", _nothing, preview="/preview"),
 }
 
 

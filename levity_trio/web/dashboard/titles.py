@@ -100,6 +100,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/tariffs"): "Add a tariff",
         ("POST", f"{ADMIN}/tariff-prices"): "Set a price",
         ("POST", f"{ADMIN}/tariff-previews"): "Try a price",
+        ("POST", f"{ADMIN}/tariffs/preview"): "Try a version of a tariff",
         ("POST", f"{ADMIN}/tariffs/{{id}}/withdraw"): "Withdraw a tariff",
         ("POST", f"{ADMIN}/tariff-assignments"): "Assign a tariff",
         ("PUT", f"{ADMIN}/billing"): "Set the day from which you bill",

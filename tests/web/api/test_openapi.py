@@ -22,6 +22,7 @@ AS_BYTES: tuple[str, ...] = (
     "text/csv",
     "application/x-ndjson",
     "application/zip",
+    "application/pdf",
     "application/toml",
     "image/*",
     "image/png",

@@ -19,6 +19,7 @@ from tests.web.dashboard.opening import Opening
 PAGES = {one.path: one for one in tariffs.PAGES}
 ENDPOINTS = {(one.method, one.path): one for one in api.ENDPOINTS}
 PREVIEW = ENDPOINTS["POST", "/api/admin/tariff-previews"]
+TRY = ENDPOINTS["POST", "/api/admin/tariffs/preview"]
 SET = ENDPOINTS["POST", "/api/admin/tariff-prices"]
 WITHDRAW = ENDPOINTS["POST", "/api/admin/tariffs/{id}/withdraw"]
 SHOWN = ENDPOINTS["GET", "/api/admin/tariffs/{id}"]
@@ -84,6 +85,18 @@ async def test_another_price_of_a_tariff_concerns_those_who_have_it(month: Site)
     await month.call(SET, body=NIGHT | {"name": "Flat"})
     assert not (await previewed(month, name="Flat", site=False))["replaces"]  # it is there already
     assert (await previewed(month, name="Flat", site=False, price="0.41"))["replaces"]
+
+
+async def test_a_version_as_text_is_tried_as_a_price_is(month: Site) -> None:
+    """A new tariff on the whole site, another version on those who have it."""
+    before = stored(month.books)
+    for name, scope in (("New", "site"), ("Flat", None)):
+        text = FLAT_TOML.replace('name = "Flat"', f'name = "{name}"').replace("2026-10-01", "2026-04-11")
+        found = await month.call(TRY, body={"toml": text.replace("0.32", "0.35")})
+        same = await previewed(month, name=name, site=scope is not None, price="0.35", night_price=None)
+        assert (found["scope"], found["month"], found["old"], found["new"]) == (scope, "2026-03", 420, 490)
+        assert found["households"] == same["households"]
+    assert stored(month.books) == before
 
 
 async def test_a_price_that_is_sent_twice_is_set_once(month: Site) -> None:
