@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "authority",
         "billing",
         "documents.cells",
+        "documents.paper",
         "documents.qr",
         "documents.template",
         "simulator",

@@ -141,14 +141,14 @@ class Fixed(NamedTuple):
 
 FIXED: Final = (
     Fixed(HOUSEHOLDS[2], datetime(2026, 1, 9, 18, 4, tzinfo=ZONE), 60_000),
-    Fixed(HOUSEHOLDS[6], datetime(2026, 1, 12, 17, 35, tzinfo=ZONE), 0),
+    *(Fixed(HOUSEHOLDS[6], datetime(2026, 1, day, 17, 35, tzinfo=ZONE), 0) for day in (4, 6, 8, 10, 12)),
     Fixed(HOUSEHOLDS[3], datetime(2026, 1, 15, 13, 52, tzinfo=ZONE)),
     Fixed(HOUSEHOLDS[1], datetime(2026, 1, 15, 14, 37, tzinfo=ZONE)),
     Fixed(HOUSEHOLDS[10], datetime(2026, 1, 15, 15, 25, tzinfo=ZONE)),
     Fixed(HOUSEHOLDS[5], datetime(2026, 1, 15, 16, 8, tzinfo=ZONE)),
     Fixed(HOUSEHOLDS[8], datetime(2026, 1, 15, 16, 51, tzinfo=ZONE)),
 )
-"""The two sessions in doubt, and those that are open at the end."""
+"""The sessions in doubt, those of one charger for the same cause, and those that are open at the end."""
 STAY, LIES_AFTER = timedelta(hours=4), timedelta(hours=1, minutes=45)
 
 

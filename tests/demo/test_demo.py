@@ -50,7 +50,8 @@ def test_a_stranger_sees_cars_charge_and_starts_one(tmp_path: Path, capsys: pyte
         assert now.status == 200
         assert re.search(r"Demo · .* as of 17:[23]\d .* [3-9] cars charging", now.words)
         assert "Space 17 is faulted: GroundFailure" in now.words
-        assert "2 sessions are doubtful" in now.words
+        assert "6 sessions are doubtful" in now.words
+        assert "has used four fifths" in now.words
         the_documentation_says_so_too(demo)
         label_is_printed(demo)
         start_and_stop(demo, owner, neighbour)

@@ -50,7 +50,9 @@ def test_it_ends_on_a_winter_evening_with_one_closed_month_and_something_to_deci
     assert (end.month, end.day, end.hour) == (1, 15, 17)
     assert query(history, "SELECT count(*) FROM cp") == [(len(CHARGERS),)]
     assert query(history, "SELECT count(*), count(DISTINCT month) FROM statement") == [(len(HOUSEHOLDS), 1)]
-    assert query(history, "SELECT count(*) FROM tx WHERE review IS NOT NULL AND stop_time >= '2026'") == [(2,)]
+    assert query(history, "SELECT count(*) FROM tx WHERE review IS NOT NULL AND stop_time >= '2026'") == [(6,)]
+    of_one = "SELECT count(*) FROM tx WHERE review IS NOT NULL GROUP BY cp_id ORDER BY 1 DESC LIMIT 1"
+    assert query(history, of_one) == [(5,)]
     assert query(history, "SELECT error_code FROM cp_err WHERE resolved_at IS NULL") == [("GroundFailure",)]
     (begin,) = (datetime.fromisoformat(at) for (at,) in query(history, "SELECT min(start_time) FROM tx"))
     assert 60 <= (end - begin).days <= 64

@@ -42,9 +42,9 @@ BLOCKED = tariff(since=date(2026, 3, 2), blocking=Blocking(price=Decimal("0.10")
     [
         ([tariff()], 40, Needs(course=False, stay=False)),
         ([DAY_AND_NIGHT], 7, Needs(course=False, stay=False)),
-        ([DAY_AND_NIGHT], 10, Needs(course=True, stay=False)),
+        ([DAY_AND_NIGHT], 10, Needs(course=True, stay=False, seams=(at(9 * 60),))),
         ([tariff(), BLOCKED], 10, Needs(course=False, stay=False)),
-        ([tariff(), BLOCKED], 12, Needs(course=True, stay=True)),
+        ([tariff(), BLOCKED], 12, Needs(course=True, stay=True, seams=(at(11 * 60),))),
         ([tariff(since=date(2026, 3, 1), blocking=BLOCKED.blocking)], 0, Needs(course=False, stay=True)),
     ],
 )

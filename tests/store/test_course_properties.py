@@ -41,10 +41,16 @@ def seams_of(billed: Billed, chance: Random) -> list[datetime]:
 
 
 def reached(books: Books, billed: Billed, seams: Sequence[datetime]) -> tuple[list[int], Split]:
-    """The Wh until each seam, and by what they were found. All parts add up, and none is negative."""
+    """The Wh until each seam, and by what they were found. All parts add up, and none is negative.
+
+    What lies around the seams shows as much as all readings.
+    """
     found = evidence_of(books, billed.transaction, COURSE)
     parts, by = divide(Flow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams)
     assert (sum(parts), min(parts) >= 0) == (billed.wh, True)
+    few = evidence_of(books, billed.transaction, COURSE._replace(seams=tuple(seams)))
+    assert len(few.levels) <= 2 * len(seams)
+    assert divide(Flow(billed.since, billed.until, billed.wh, few.levels, few.powers), seams) == (parts, by)
     return [sum(parts[: number + 1]) for number in range(len(seams))], by
 
 

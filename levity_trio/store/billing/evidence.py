@@ -9,10 +9,11 @@ neighbour money: energy that may have flowed later begins it later, and a time t
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 from fractions import Fraction
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, islice
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -28,6 +29,7 @@ from levity_trio.charging.energy import judge
 from levity_trio.charging.explain import course_of
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.figures import Chain
 from levity_trio.operations.limits import Charging
 from levity_trio.operations.limits import Rules as RulesInForce
 from levity_trio.store.cases.case import AVAILABLE, case_of
@@ -59,6 +61,8 @@ class Needs(NamedTuple):
     """It crosses a seam of windows or versions, so readings divide its energy."""
     stay: bool
     """A version that holds has a fee for blocking."""
+    seams: tuple[datetime, ...] = ()
+    """Readings that are not next to one of these divide nothing, and are left out; without them, none is."""
 
 
 class Billed(NamedTuple):
@@ -73,12 +77,13 @@ class Billed(NamedTuple):
 def needs(versions: Versions, since: datetime, until: datetime, zone: tzinfo) -> Needs:
     """Return what the price of a session between two times needs. Raises NoVersion."""
     found = pieces(versions, since, max(since, until), zone)
-    return Needs(len(found) > 1, any(version.blocking is not None for version, _ in (one.holds for one in found)))
+    has_fee = any(version.blocking is not None for version, _ in (one.holds for one in found))
+    return Needs(len(found) > 1, has_fee, tuple(one.since for one in found[1:]))
 
 
 def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
     """Return the evidence that the price of a transaction needs. Raises LookupError if there is no such transaction."""
-    if not any(needed):
+    if not (needed.course or needed.stay):
         return Evidence()
     tx = known(rows, billed.transaction)
     if tx is None:
@@ -87,7 +92,8 @@ def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
     stay = _stay(rows, tx, billed, course) if needed.stay else None
     if not needed.course:
         return Evidence(stay=stay)
-    return Evidence(levels=_levels(course, billed.wh), powers=course.powers, stay=stay)
+    levels, powers = _divided(course, billed, needed.seams)
+    return Evidence(levels=levels, powers=powers, stay=stay)
 
 
 def _as_ended(tx: Known, until: datetime) -> Known:
@@ -103,24 +109,26 @@ def _is_open(tx: Known) -> bool:
 
 
 class _Course(NamedTuple):
-    """The register that the judge chose, as Wh since the start, and the powers, both by our clock."""
+    """The register that the judge chose, in Wh since the start, and the powers, in order of the judge's times.
 
-    levels: Sequence[Level]
-    digit: int
-    powers: Sequence[Power]
+    There may be thousands. Only the few that matter get a time by our clock, with `time`.
+    """
+
+    register: Chain
+    powers: Sequence[tuple[float, float]]
+    """Seconds and W."""
+    ahead: float
     is_timed: bool
+
+    def time(self, second: float) -> datetime:
+        """Return a time by our clock."""
+        return from_seconds(second - self.ahead)
 
 
 def _course(case: Case, billed: Billed) -> _Course:
     register = course_of(case, judge(case))
-    ahead = _seconds_ahead(case, billed)
-
-    def at(second: float) -> datetime:
-        return from_seconds(second - ahead)
-
-    levels = [Level(at(second), wh) for second, wh in zip(register.at, register.wh, strict=True)]
-    powers = [Power(at(second), watts) for second, watts in zip(case.power.at, case.power.high, strict=True)]
-    return _Course(levels, register.digit, powers, case.is_timed)
+    powers = list(zip(case.power.at, case.power.high, strict=True))
+    return _Course(register, powers, _seconds_ahead(case, billed), case.is_timed)
 
 
 def _seconds_ahead(case: Case, billed: Billed) -> float:
@@ -134,22 +142,39 @@ def _seconds_ahead(case: Case, billed: Billed) -> float:
     return max(case.begun - billed.since.timestamp(), case.ended - billed.until.timestamp())
 
 
-def _levels(course: _Course, wh: int) -> Sequence[Level]:
-    """Return the register readings, as far as they show the course of the figure.
+def _divided(course: _Course, billed: Billed, seams: Sequence[datetime]) -> tuple[Sequence[Level], Sequence[Power]]:
+    """Return the readings of register and power that divide the figure at seams; all of them without seams."""
+    wh = _rising(course.register.wh, billed.wh)
+    at = course.register.at if wh else ()
+    if not seams:
+        every = (Level(course.time(second), reached) for second, reached in zip(at, wh, strict=True))
+        return [*every], [Power(course.time(second), watts) for second, watts in course.powers]
+    levels, powers = dict[int, Level](), dict[int, Power]()
+    power_at = [second for second, _ in course.powers]
+    for seam in seams:
+        after = bisect_right(at, seam, key=course.time)
+        around = [number for number in (after - 1, after) if 0 <= number < len(wh)]
+        levels |= {number: Level(course.time(at[number]), wh[number]) for number in around}
+        bounds = [one for one in (levels[number].at for number in around) if billed.since < one < billed.until]
+        since = max((one for one in bounds if one <= seam), default=billed.since)
+        until = min((one for one in bounds if one > seam), default=billed.until)
+        first, last = bisect_left(power_at, since, key=course.time), bisect_right(power_at, until, key=course.time)
+        powers |= {one: Power(course.time(power_at[one]), course.powers[one][1]) for one in range(first, last)}
+    return [levels[number] for number in sorted(levels)], [powers[number] for number in sorted(powers)]
+
+
+def _rising(sent: Sequence[int], wh: int) -> Sequence[int]:
+    """Return the register as far as it shows the course of the figure; empty if it did not rise.
 
     The judge allows the register to fall by its last digit, and readings to differ from start and stop by as much.
     Where the figure is not what the register rose by (a person corrected it, or part of it belongs to another
     transaction), the readings still show when the car took how large a share of it.
     """
-    total = course.levels[-1].wh if course.levels else 0
+    total = sent[-1] if sent else 0
     if total <= 0:
         return ()
-    sent = [level.wh for level in course.levels]
     rising = list(accumulate((min(max(reached, 0), total) for reached in sent), max))
-    if total == wh and rising == sent:
-        return course.levels
-    shares = (half_up(Fraction(reached * wh, total)) for reached in rising)
-    return [Level(level.at, share) for level, share in zip(course.levels, shares, strict=True)]
+    return rising if total == wh else [half_up(Fraction(reached * wh, total)) for reached in rising]
 
 
 # Stay
@@ -301,27 +326,28 @@ def _last_energy(course: _Course, statuses: Iterable[_Status], stopped: datetime
     It may have flowed until the reading that shows its rise. A rise of one last digit shows nothing. A coarse register
     does not show the end of the charging; without power or a status that does, that is the stop.
     """
-    if not course.levels or course.levels[-1].wh <= 0:
+    register, powers = course.register, course.powers
+    if not register.wh or register.wh[-1] <= 0:
         return None
-    risen = course.levels[-1].wh - course.digit
-    reached = next(level.at for level in course.levels if level.wh >= risen)
-    by_power = [power.at for power in course.powers if power.watts > _idle_watts(course.powers)]
+    risen, idle = register.wh[-1] - register.digit, _idle_watts(powers)
+    reached = course.time(next(at for at, wh in zip(register.at, register.wh, strict=True) if wh >= risen))
+    by_power = [course.time(at) for at, watts in islice((one for one in reversed(powers) if one[1] > idle), 1)]
     by_status = list(_by_the_car(statuses, stopped))
-    is_shown = course.digit <= FINE_WH or by_status or (course.powers and course.powers[-1].at > reached)
+    is_shown = register.digit <= FINE_WH or by_status or (powers and course.time(powers[-1][0]) > reached)
     return min(stopped, max([reached, *by_power, *by_status, *([] if is_shown else [stopped])]))
 
 
 def _goes_on(tx: Known, course: _Course, statuses: Sequence[_Status], last: datetime) -> bool:
     """Whether energy may flow since the last evidence of it: no later reading and no status shows that it ended."""
-    readings = [*(level.at for level in course.levels), *(power.at for power in course.powers)]
+    newest_at = max([*course.register.at[-1:], *(at for at, _ in course.powers[-1:])])
     newest = next((one.status for one in reversed(statuses) if one.connector == tx.connector), "")
-    return max(readings) <= last and newest not in ENDED
+    return course.time(newest_at) <= last and newest not in ENDED
 
 
-def _idle_watts(powers: Sequence[Power]) -> float:
+def _idle_watts(powers: Sequence[tuple[float, float]]) -> float:
     """Return the power up to which no car charges; 0 where all powers are so low that they may be kW sent as W."""
     least = tolerances.LEAST_CHARGING_W
-    return least if any(power.watts >= least for power in powers) else 0.0
+    return least if any(watts >= least for _, watts in powers) else 0.0
 
 
 def _by_the_car(statuses: Iterable[_Status], stopped: datetime) -> Iterator[datetime]:

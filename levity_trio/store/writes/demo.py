@@ -7,12 +7,17 @@ from datetime import datetime
 from typing import NamedTuple
 
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import reports
+from levity_trio.store.places import UsageLimit
+from levity_trio.store.writes import limits, reports
 from levity_trio.store.writes.reports import Subject
 from levity_trio.wire.times import stamp
 
 ASKED = "My car shows less than the meter. Which of them is right?"
 """What a neighbour wants to know."""
+OWN_MONTH_WH = 400_000
+"""What the neighbour's household may charge in a month."""
+NEAR = 0.85
+"""This part of its limit the household that charges most has used."""
 
 
 class Open(NamedTuple):
@@ -43,12 +48,27 @@ def resume(db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, s
             (digest, begun, begun, role),
         )
     _report(db, begun)
+    _limit(db, begun)
     last = "SELECT cp_id, coalesce(meter_stop, last_register_wh, meter_start) FROM tx ORDER BY id"
     registers: dict[str, int] = dict(db.rows(last))
     are_open = db.rows("SELECT cp_id, id, id_tag FROM tx WHERE status = 'Active'")
     return Resumed(
         datetime.fromisoformat(begun), started, registers, {charger: Open(*rest) for charger, *rest in are_open}
     )
+
+
+def _limit(db: UnitOfWork, at: str) -> None:
+    """Limit the household of the neighbour who is logged in, and the one that has charged most, which is near it."""
+    month = f"{at[:7]}-01"
+    ((owner,),) = db.rows("SELECT name FROM \"user\" WHERE role = 'admin' ORDER BY id LIMIT 1")
+    drivers = db.rows("SELECT account_id, ? FROM \"user\" WHERE role = 'driver' ORDER BY id LIMIT 1", (OWN_MONTH_WH,))
+    most = (
+        "SELECT account_id, sum(energy_delivered) FROM tx JOIN ownership ON ownership.id_tag = tx.id_tag"
+        " AND what = 'tag' WHERE start_time >= ? AND review IS NULL GROUP BY account_id ORDER BY 2 DESC LIMIT 1"
+    )
+    near = [(account, round(wh / NEAR, -4)) for account, wh in db.rows(most, (month,))]
+    for account, wh in (*near, *drivers):
+        limits.limit_account(db, account, UsageLimit(month_wh=int(wh)), at, owner)
 
 
 def _report(db: UnitOfWork, at: str) -> None:
