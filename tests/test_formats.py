@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.locale import speaking
-from levity_trio.locale.formats import number, short_day, short_month, typed
+from levity_trio.locale.formats import number, of_environment, printed, short_day, short_month, typed
 from levity_trio.web.dashboard import money, shapes
 
 DAY = date(2026, 11, 27)
@@ -25,6 +25,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
         (lambda: number(1234.56, 1), "1\u202f234.6", "1.234,6"),
         (lambda: number(-0.5, 2), "-0.50", "-0,50"),
         (lambda: typed(Decimal("1234.50")), "1234.50", "1234,50"),
+        (lambda: printed(1234.5, 3), "1,234.500", "1.234,500"),
         (lambda: short_day(DAY), "27 Nov", "27. Nov."),
         (lambda: short_day(DAY, has_weekday=True, has_year=True), "Fri 27 Nov 2026", "Fr, 27. Nov. 2026"),
         (lambda: short_month(DAY), "Nov 2026", "Nov. 2026"),
@@ -54,3 +55,18 @@ def test_what_is_shown_to_be_typed_is_read_as_it_is_shown() -> None:
         with speaking(name):
             assert shapes.wh_of(shapes.typed_kwh(13_275)) == 13_275
             assert money.minor_of(money.typed(1050, "EUR"), "EUR") == 1050
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"LANG": "de_AT.UTF-8"}, "de"),
+        ({"LANG": "de_DE", "LC_ALL": "C"}, "en"),
+        ({"LANG": "en_GB.UTF-8", "LC_NUMERIC": "de_DE@euro"}, "de"),
+        ({"LANG": "fr_FR"}, "en"),
+        ({"LANG": "", "LC_ALL": ""}, "en"),
+        ({}, "en"),
+    ],
+)
+def test_commands_write_numbers_as_the_environment_says(given: dict[str, str], name: str) -> None:
+    assert of_environment(given) == name

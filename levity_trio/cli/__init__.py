@@ -4,6 +4,7 @@ Every error is one line on stderr. The exit status is 2 for wrong usage or confi
 environment. No other exception is caught here, so a bug shows its traceback.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +16,8 @@ import click
 from levity_trio import __version__
 from levity_trio.cli.declaring import Group, summary
 from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.locale import writing
+from levity_trio.locale.formats import of_environment
 from levity_trio.output import readable
 
 GROUPS: Final = {
@@ -48,6 +51,8 @@ OLD_NAMES: Final = {
     **dict.fromkeys(("transactions", "transaction", "session"), "sessions"),
 }
 """Names of commands that go on working."""
+SERVERS: Final = ("serve", "demo", "simulate", "simulator")
+"""Commands that run for long and serve others: those have a language of their own."""
 USAGE = 2
 FAILED = 1
 INTERRUPTED = 130
@@ -93,6 +98,8 @@ def levity_trio(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+    elif context.invoked_subcommand not in SERVERS:
+        context.with_resource(writing(of_environment(os.environ)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ import click
 from levity_trio.cli.declaring import JSON_LINES, on_database
 from levity_trio.cli.terminal import ByteProgress, cell, counted, say, say_json, warn
 from levity_trio.config import EnvironmentProblem, ServerConfig
+from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.copies import Content
@@ -72,7 +73,7 @@ def backup(config: ServerConfig, *, file: Path, keep: int | None, is_forced: boo
     if is_json:
         say_json({"kind": "backup", "file": str(file.resolve()), "bytes": size} | held._asdict())
     else:
-        say(f"{cell(str(file))}: {size / 1e6:,.1f} MB, {in_words(held)}.")
+        say(f"{cell(str(file))}: {printed(size / 1e6, 1)} MB, {in_words(held)}.")
     if keep is not None:
         _check(file)
         _remove_older(file, f"{glob.escape(database.stem)}-{A_DAY}.db", keep)
@@ -100,7 +101,7 @@ def in_words(held: Content) -> str:
         return "nothing stored yet"
     is_open = f" ({held.open_transactions:,} open)" if held.open_transactions else ""
     transactions = f"{counted(held.transactions, 'transaction')}{is_open}"
-    return f"until {minute(held.until)}, {transactions}, {held.energy_wh / 1000:,.3f} kWh"
+    return f"until {minute(held.until)}, {transactions}, {printed(held.energy_wh / 1000, 3)} kWh"
 
 
 def minute(at: str) -> str:

@@ -17,10 +17,21 @@ from zoneinfo import ZoneInfo
 import click
 
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
-from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, renamed
 from levity_trio.cli.operator import Operator, RefusedByApi, command
-from levity_trio.cli.terminal import CountProgress, confirm, counted, fill, local_minute, say, show_record, show_table
+from levity_trio.cli.terminal import (
+    CountProgress,
+    confirm,
+    counted,
+    figure,
+    fill,
+    local_minute,
+    money,
+    say,
+    show_record,
+    show_table,
+)
 from levity_trio.cli.transfers import read_file
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.documents.paper import file_name
@@ -242,7 +253,7 @@ def _draft_row(statement: Mapping[str, Any]) -> dict[str, Any]:
     counts = {"held_back": "held back", "unpriced": "without a tariff", "corrections": "corrections"}
     remarks = [f"{statement[name]} {words}" for name, words in counts.items() if statement[name]]
     remarks += ["carried on"] if statement["is_carried"] else []
-    energy = f"{statement['energy_wh'] / 1000:.3f}"
+    energy = figure(statement["energy_wh"] / 1000, 3)
     return {**statement, **amounts, "energy_kwh": energy, "remarks": ", ".join(remarks)}
 
 
@@ -251,22 +262,26 @@ def _sums(sums: Mapping[str, Any]) -> list[str]:
         lines = ["no statements"]
     else:
         wallets = f", of it {_money(sums, 'from_wallets')} from wallets" if sums["from_wallets"] else ""
-        energy = f"{sums['energy_wh'] / 1000:.3f} kWh"
+        energy = f"{figure(sums['energy_wh'] / 1000, 3)} kWh"
         lines = [
             f"{counted(sums['statements'], 'statement')}, {counted(sums['sessions'], 'charging session')}, {energy}",
             f"{_money(sums, 'charged')}{wallets}, of it to pay now {_money(sums, 'to_pay')}",
         ]
     if sums["held_back"]:
-        lines.append(f"held back: {sums['held_back']} ({sums['held_back_wh'] / 1000:.3f} kWh): levity-trio review list")
+        lines.append(
+            f"held back: {sums['held_back']} ({figure(sums['held_back_wh'] / 1000, 3)} kWh): levity-trio review list"
+        )
     if sums["unpriced"]:
         lines.append(f"without a tariff: {sums['unpriced']}; assign one with levity-trio tariff assign")
     if sums["nobody"]:
-        lines.append(f"nobody's: {sums['nobody']} ({sums['nobody_wh'] / 1000:.3f} kWh): levity-trio household unowned")
+        lines.append(
+            f"nobody's: {sums['nobody']} ({figure(sums['nobody_wh'] / 1000, 3)} kWh): levity-trio household unowned"
+        )
     return lines
 
 
 def _money(record: Mapping[str, Any], name: str) -> str:
-    return written(record[name], CURRENCIES[record["currency"]])
+    return money(record[name], CURRENCIES[record["currency"]])
 
 
 # Closed statements
@@ -320,7 +335,7 @@ def show(operator: Operator, number: int, form: str | None, output: Path | None)
 
 def _show(statement: Mapping[str, Any]) -> None:
     currency, zone = CURRENCIES[statement["currency"]["code"]], ZoneInfo(statement["zone"])
-    amounts = {name: written(statement[name], currency) for name in ("carried_in", "total")}
+    amounts = {name: money(statement[name], currency) for name in ("carried_in", "total")}
     name = statement["to"] and statement["to"]["name"]
     head = {"statement": statement["number"], "month": statement["month"][:7], "name": name}
     show_record({**statement, **amounts, **head}, *HEAD)
@@ -333,7 +348,7 @@ def _show(statement: Mapping[str, Any]) -> None:
             say(fill(f"line {row['line']}: {row['remarks']}"))
     say("")
     names = ("net", "tax", "gross")
-    taxes = [{**tax, **{name: written(tax[name], currency) for name in names}} for tax in statement["taxes"]]
+    taxes = [{**tax, **{name: money(tax[name], currency) for name in names}} for tax in statement["taxes"]]
     show_table(("rate", *names), taxes)
 
 
@@ -341,13 +356,13 @@ def _line(position: Mapping[str, Any], zone: ZoneInfo, currency: Any, *, is_held
     times = (position["started_at"], position["ended_at"])
     start, end = (in_zone(datetime.fromisoformat(text), zone) if text else None for text in times)
     where = position["space"] or " ".join(str(position[name]) for name in ("charger", "connector") if position[name])
-    amount = written(position["amount"], currency)
+    amount = money(position["amount"], currency)
     remarks = ["held back"] if is_held_back else []
     if position["corrects"]:
         remarks.append(f"corrects line {position['corrects']} of statement {position['corrected_statement']}")
     if position["is_prepaid"]:
         remarks.append(f"from the wallet: {amount}")
-        amount = written(0, currency)
+        amount = money(0, currency)
     return {
         "line": position["id"],
         "date": start and f"{start:%Y-%m-%d}",
@@ -456,7 +471,7 @@ def show_owner(operator: Operator) -> None:
 
 @command("set", group=owner, epilog=OWNER_EXAMPLES)
 @click.option("--name", help="The house, or whoever bills.")
-@click.option("--address", help="Its lines.")
+@click.option("--address", help="The address; several lines are allowed.")
 @click.option("--contact", help="Whom to ask about a line.")
 @click.option("--bank-account", metavar="ACCOUNT", help="Where to pay to; an IBAN is checked.")
 @click.option("--bank-name", metavar="NAME", help="The bank.")

@@ -18,6 +18,7 @@ from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import RateProgress, cell, say, say_json, show_table
 from levity_trio.config import ConfigError, ServerConfig, socket_path
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.offline import Import
@@ -168,7 +169,7 @@ class Report:
         show_table(("history", *COUNTS), rows)
         connectors = f"{self._connectors} connectors: their numbers were used, their statuses are not history"
         say(f"\n{cell(str(old))} has {connectors}.")
-        say(f"The energy of its transactions, as Levity said: {self._wh / 1000:,.3f} kWh.")
+        say(f"The energy of its transactions, as Levity said: {printed(self._wh / 1000, 3)} kWh.")
         self._show_odd()
         serve = shlex.join(("levity-trio", "serve", "--db", str(new)))
         say(f"\nUnless its server runs already, start it: {serve}")

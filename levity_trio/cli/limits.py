@@ -8,11 +8,11 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
-from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
 from levity_trio.cli.declaring import together
 from levity_trio.cli.operator import Operator
-from levity_trio.cli.terminal import say
+from levity_trio.cli.terminal import money, say
 from levity_trio.config import ConfigError
 
 NAMES: Final = ("only_at", "anywhere", "month_kwh", "month_amount")
@@ -76,5 +76,5 @@ def _words(limits: Mapping[str, Any], currency: Currency) -> str:
     if limits["month_wh"] is not None:
         parts.append(f"{limits['month_kwh']:g} kWh a month")
     if limits["month_amount"] is not None:
-        parts.append(f"{written(limits['month_amount'], currency)} a month")
+        parts.append(f"{money(limits['month_amount'], currency)} a month")
     return f"may charge {', '.join(parts)}"

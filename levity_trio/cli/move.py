@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.cli.declaring import JSON_LINES, read_database
-from levity_trio.cli.terminal import LongProgress, cell, say, say_json, show_table
+from levity_trio.cli.terminal import LongProgress, cell, money, say, say_json, show_table
 from levity_trio.config import SETTINGS, certificates_folder, pages_folder
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
     from levity_trio.store.moving.move import Moved, Plan
@@ -73,7 +74,7 @@ class _Progress(LongProgress):
             say("FROM has changed since this move was begun, so it begins again.")
         elif plan.rows_there:
             say(f"The move goes on: {plan.rows_there:,} rows are there already.")
-        size = f"{plan.rows:,} rows, {plan.size / 1e6:,.1f} MB"
+        size = f"{plan.rows:,} rows, {printed(plan.size / 1e6, 1)} MB"
         say(f"{size}. Chargers will be without the server for about {_lasting(plan.seconds)}.")
 
 
@@ -96,7 +97,7 @@ def _show_proof(moved: Moved) -> None:
 
 def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> Iterator[str]:
     sums = moved.proof.sums
-    yield f"Both have {sums.transactions:,} completed transactions with {sums.energy_wh / 1000:,.3f} kWh."
+    yield f"Both have {sums.transactions:,} completed transactions with {printed(sums.energy_wh / 1000, 3)} kWh."
     yield f"Closed statements: {_money(sums.statements)}. Ledger: {_money(sums.ledger)}."
     if moved.proof.nuls:
         yield f"A NUL is stored as {chr(0x2400)} in {moved.proof.nuls:,} texts of chargers."
@@ -107,7 +108,7 @@ def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> It
 
 
 def _money(sums: Sequence[tuple[str, int, int]]) -> str:
-    return ", ".join(f"{count:,} with {written(total, CURRENCIES[code])}" for code, count, total in sums) or "none"
+    return ", ".join(f"{count:,} with {money(total, CURRENCIES[code])}" for code, count, total in sums) or "none"
 
 
 def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:

@@ -13,6 +13,7 @@ import click
 from levity_trio.cli.declaring import JSON_LINES, on_database
 from levity_trio.cli.terminal import RateProgress, cell, counted, say, say_json
 from levity_trio.config import ServerConfig
+from levity_trio.locale.formats import printed
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
@@ -102,11 +103,12 @@ class Totals:
             yield page.differences
 
     def in_words(self) -> str:
-        judged = f"{counted(self.transactions, 'transaction')}, {self.stored_wh / 1000:,.3f} kWh"
+        judged = f"{counted(self.transactions, 'transaction')}, {printed(self.stored_wh / 1000, 3)} kWh"
         if not self.differences:
             return f"{judged}: no difference."
         by_cause = ", ".join(f"{count:,} by {cause}" for cause, count in self.causes.items() if count)
-        return f"{judged}: {self.differences:,} differ ({by_cause}), {self.change_wh / 1000:+,.3f} kWh."
+        change = f"{'' if self.change_wh < 0 else '+'}{printed(self.change_wh / 1000, 3)} kWh"
+        return f"{judged}: {self.differences:,} differ ({by_cause}), {change}."
 
 
 def _record(difference: Difference) -> dict[str, Any]:

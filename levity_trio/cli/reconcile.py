@@ -10,7 +10,7 @@ import click
 
 from levity_trio.cli.declaring import WIDE
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import fill, local_minute, say, show_below, show_table
+from levity_trio.cli.terminal import figure, fill, local_minute, say, show_below, show_table
 
 EXAMPLES: Final = """\
 \b
@@ -149,4 +149,4 @@ def _meter(meter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kwh(wh: int) -> str:
-    return f"{wh / 1000:.3f}"
+    return figure(wh / 1000, 3)

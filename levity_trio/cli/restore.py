@@ -14,6 +14,7 @@ from levity_trio.cli.declaring import JSON_LINES, on_database, place
 from levity_trio.cli.terminal import ByteProgress, cell, counted, say, say_json
 from levity_trio.config import ConfigError, ServerConfig
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.restoring import Restored
@@ -122,5 +123,5 @@ def _lost(restored: Restored) -> str:
     since, until = (minute(at) if at else "the beginning" for at in (restored.content.until, lost.until))
     if since == until and not (lost.transactions or lost.energy_wh or lost.entries):
         return "No transaction is lost."
-    told = f"{counted(lost.transactions, 'transaction')}, new or changed, {lost.energy_wh / 1000:,.3f} kWh"
+    told = f"{counted(lost.transactions, 'transaction')}, new or changed, {printed(lost.energy_wh / 1000, 3)} kWh"
     return f"Lost: {since} to {until}, {told}{lost.and_entries}."

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.message import Message
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
@@ -22,8 +23,10 @@ from zoneinfo import ZoneInfo
 import click
 from click.core import ParameterSource
 
+from levity_trio.billing.money import units
+from levity_trio.billing.statement import Currency
 from levity_trio.config import ConfigError, time_zones
-from levity_trio.locale.formats import short_day
+from levity_trio.locale.formats import short_day, typed
 from levity_trio.output import is_terminal, output_errors, readable
 from levity_trio.wire.times import in_zone
 
@@ -68,7 +71,7 @@ _TIMES: Final = ("_at", "_time", "since", "until", "_after")
 """The names of fields with a time end like this, or are `at`."""
 _STAMP: Final = re.compile(r"(?<!--since )(?<!--until )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 """A time as the database has it; in a command that is proposed it stays exact."""
-_FIGURE: Final = re.compile(r"-?[\d,]+\.\d+( [A-Z]{3})?|-?[\d,]+ [A-Z]{3}|-", re.ASCII)
+_FIGURE: Final = re.compile(r"-?[\d.,]+[.,]\d+( [A-Z]{3})?|-?[\d.,]+ [A-Z]{3}|-", re.ASCII)
 """A text that is a number: kWh, an amount with its currency, or unknown."""
 
 
@@ -219,10 +222,10 @@ def _is_number(value: object) -> bool:
 def _in_column(name: str, value: object) -> str:
     """Return a value of a field: times by the clock of the site, energy in Wh, power in 10 W."""
     if isinstance(value, int | float) and name in KWH:
-        return f"{value:.3f}"
+        return figure(value, 3)
     if _is_time(name, value):
         return local_minute(str(value))
-    return f"{value:.2f}" if isinstance(value, int | float) and name == "kw" else cell(value)
+    return figure(value, 2) if isinstance(value, int | float) and name == "kw" else cell(value)
 
 
 def _is_time(name: str, value: object) -> bool:
@@ -275,6 +278,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def figure(value: float, digits: int) -> str:
+    """Return a number of a table, with nothing between thousands."""
+    return typed(Decimal(f"{value:.{digits}f}"))
+
+
+def money(minor: int, currency: Currency) -> str:
+    """Return an amount in minor units with its currency."""
+    return f"{typed(units(minor, currency))} {currency.code}"
+
+
 def cell(value: object) -> str:
     """Return a value as printable text on one line."""
     if value is None:
@@ -285,7 +298,7 @@ def cell(value: object) -> str:
         return " ".join(f"{name}={cell(part)}" for name, part in value.items()) or "-"
     if isinstance(value, list):
         return " ".join(map(cell, value)) or "-"
-    text = f"{value:.12g}" if isinstance(value, float) else str(value)
+    text = typed(Decimal(f"{value:.12g}")) if isinstance(value, float) else str(value)
     return text if text.isprintable() else repr(text)[1:-1]
 
 

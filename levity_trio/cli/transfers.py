@@ -13,6 +13,7 @@ import click
 from levity_trio.cli.operator import Operator, RefusedByApi
 from levity_trio.cli.terminal import ProgressLine, say, show_table, warn
 from levity_trio.config import EnvironmentProblem
+from levity_trio.locale.formats import printed
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.writing import created
 
@@ -73,7 +74,7 @@ class _Download:
 
     def write(self, part: bytes) -> int:
         self._bytes += len(part)
-        self._progress.overwrite(f"{self._bytes / 1e6:,.1f} MB")
+        self._progress.overwrite(f"{printed(self._bytes / 1e6, 1)} MB")
         return self._file.write(part)
 
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
-from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
 from levity_trio.cli.declaring import HOUSEHOLD, WIDE, Decorator, Group, an_example, limit, present, together
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import show_below, show_record
+from levity_trio.cli.terminal import money, show_below, show_record
 from levity_trio.config import ConfigError
 
 AMOUNTS: Final = ("amount", "balance", "reserved", "available", "limit")
@@ -171,15 +171,15 @@ def _enter(
     with _amounts():
         typed = typed_amount(amount)
     number = operator.number("accounts", named)
-    money = _currency(operator, number, currency)
+    unit = _currency(operator, number, currency)
     with _amounts():
-        minor = exact_minor_units(typed, money)
+        minor = exact_minor_units(typed, unit)
     headers = {} if key is None else {"Idempotency-Key": key}
-    body = present(more) | {"amount": minor, "currency": money.code}
+    body = present(more) | {"amount": minor, "currency": unit.code}
     entered = operator.post("wallets", number, path, body=body, headers=headers)
     balance = operator.get("wallets", number)["balance"]
-    words = f"{entered['kind']} {written(entered['amount'], money)} of household {number} is entry {entered['id']}"
-    operator.tell(entered, f"{words}; its balance is {written(balance, money)}")
+    words = f"{entered['kind']} {money(entered['amount'], unit)} of household {number} is entry {entered['id']}"
+    operator.tell(entered, f"{words}; its balance is {money(balance, unit)}")
 
 
 def _set_terms(operator: Operator, named: str, terms: str, reason: str, limit: str) -> None:
@@ -218,4 +218,4 @@ def _in_units(record: Mapping[str, Any]) -> dict[str, Any]:
     currency = CURRENCIES.get(record["currency"] or "")
     if currency is None:
         return dict(record)
-    return {name: written(value, currency) if name in AMOUNTS else value for name, value in record.items()}
+    return {name: money(value, currency) if name in AMOUNTS else value for name, value in record.items()}

@@ -82,6 +82,16 @@ def speaking(name: str, folder: Path = FOLDER) -> Iterator[None]:
         _language.reset(spoken)
 
 
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Let numbers, days and money inside the block be those of a language, while the words stay as they are."""
+    written = _language.set(name)
+    try:
+        yield
+    finally:
+        _language.reset(written)
+
+
 _language: ContextVar[str] = ContextVar("language", default=SOURCE)
 _catalogue: ContextVar[GNUTranslations | None] = ContextVar("catalogue", default=None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -80,6 +81,20 @@ def format_of(name: str) -> Format:
 def number(value: float | Decimal, digits: int) -> str:
     """Return a number with so many decimals."""
     return _signed(f"{value:,.{digits}f}")
+
+
+def printed(value: float | Decimal, digits: int) -> str:
+    """Return a number with so many decimals, in thousands as papers and commands have them."""
+    here = format_of(language())
+    plain = f"{value:,.{digits}f}".replace(",", "T").replace(".", here.decimal)
+    return plain.replace("T", here.on_paper)
+
+
+def of_environment(given: Mapping[str, str]) -> str:
+    """Return the language in which numbers are written, by the variables of a process: de_DE.UTF-8 is German."""
+    named = next((given[name] for name in ("LC_ALL", "LC_NUMERIC", "LANG") if given.get(name)), SOURCE)
+    name = re.split(r"[_.@]", named)[0].lower()
+    return name if name in FORMATS else SOURCE
 
 
 def typed(value: Decimal) -> str:

@@ -11,8 +11,10 @@ import click
 import pytest
 
 from levity_trio import cli
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.cli import terminal
-from levity_trio.cli.terminal import counted, show_below, show_record, show_table
+from levity_trio.cli.terminal import counted, money, show_below, show_record, show_table
+from levity_trio.locale import writing
 
 STAMP = "2026-11-24T15:05:37.000Z"
 
@@ -32,6 +34,17 @@ def test_a_table_below_something_is_shown_only_with_rows(capsys: pytest.CaptureF
     assert capsys.readouterr().out == "\nid  name\n 1  Anna\n"
     show_below(("id", "name"), iter([]))
     assert capsys.readouterr().out == ""
+
+
+def test_numbers_and_money_are_those_of_a_language(capsys: pytest.CaptureFixture[str]) -> None:
+    with writing("de"):
+        rows = [{"kwh": 0.5, "total": money(-123_456, CURRENCIES["EUR"]), "share": 12.5}, {"kwh": 12, "total": None}]
+        show_table(("kwh", "total", "share"), rows)
+    assert capsys.readouterr().out.splitlines() == [
+        "   kWh         total  share",
+        " 0,500  -1234,56 EUR   12,5",
+        "12,000             -      -",
+    ]
 
 
 def test_numbers_are_aligned_by_their_decimals(capsys: pytest.CaptureFixture[str]) -> None:

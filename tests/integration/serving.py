@@ -38,7 +38,13 @@ def environment() -> dict[str, str]:
     """This process's environment with this checkout's package, and of the settings of the server two only: chargers of
     a test start more often than any does, and servers at once cannot share the default port of the API."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
-    return {**kept, "PYTHONPATH": str(ROOT), "LEVITY_MAX_STARTS": "1000000000", "LEVITY_API_PORT": "0"}
+    return {
+        **kept,
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(ROOT),
+        "LEVITY_MAX_STARTS": "1000000000",
+        "LEVITY_API_PORT": "0",
+    }
 
 
 def environment_of_user() -> dict[str, str]:

@@ -40,7 +40,7 @@ class BillerBody(Sent):
     """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment in EUR."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-    address: Annotated[Lines, Meta(description="Its lines.")] = None
+    address: Lines = None
     contact: Annotated[Text, Meta(description="Whom to ask about a line.")] = None
     bank_account: Text = None
     bank_name: Text = None

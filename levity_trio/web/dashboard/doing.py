@@ -28,6 +28,7 @@ from levity_trio.records import record
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.bodies import StreamedBody
 from levity_trio.web.api.endpoints import Endpoint, Role
+from levity_trio.web.api.tariffs import TARIFFS
 from levity_trio.web.api.users import USER, USERS
 from levity_trio.web.below import API
 from levity_trio.web.dashboard.desk import Desk, Note
@@ -38,6 +39,7 @@ from levity_trio.web.dashboard.fields import (
     MONEY,
     MORE_ROWS,
     QUERY,
+    RARE,
     WHICH,
     Field,
     Unreadable,
@@ -138,6 +140,7 @@ class Form:
         spare, least = (MORE_ROWS, LEAST_ROWS) if task is None else (task.rows // 2, task.rows)
         rows = with_rows(self.fields, values, spare if MORE in entered else 0, least)
         fields = with_twice(await offers.fill(filled(rows, values, problems), values, around), self.desk.zone)
+        fields = fields if "currency" in problems else await self._with_usual_currency(fields)
         shown = {
             "foreseen": foreseen,
             "waiting": await count_part(self.view),
@@ -145,6 +148,7 @@ class Form:
             "around": around,
             "subject": await subject_of(self.view, self.endpoint),
             "fields": [one for one in fields if not one.name.startswith(QUERY)],
+            "rare": RARE.get(self.endpoint.path, ()),
             "manner": [one for one in fields if one.name.startswith(QUERY)],
             "labels": {one.name.removeprefix(QUERY): one.label for one in every(fields)},
             "offered": {
@@ -163,6 +167,12 @@ class Form:
         except Refused as refused:
             return await self.desk.refused(self.view, refused)
         return await self.desk.page(task.template, self.view, {**shown, **beside}, status=status)
+
+    async def _with_usual_currency(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+        """Return the fields without that of a currency, if the site has one already."""
+        asked = [one for one in fields if one.name == "currency" and not one.is_required]
+        has_one = bool(asked) and self.view.may("GET", TARIFFS) and (await self.view.get(TARIFFS, limit=1))["data"]
+        return tuple(one for one in fields if one not in asked) if has_one else fields
 
     @property
     def task(self) -> Task | None:

@@ -30,6 +30,7 @@ Schema = Mapping[str, Any]
 GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, ENERGY = "group", "rows", "text", "area", "number", "money", "energy"
 CHOICE, SWITCH, YES_OR_NO, LINES, JSON = "choice", "switch", "yes or no", "lines", "json"
 TIME, DAY, LAST_DAY = "time", "day", "last-day"
+DATED: Final = (TIME, DAY, LAST_DAY)
 LONGEST_LINE: Final = 500
 """A text that may have more characters may have several lines."""
 QUERY: Final = "?"
@@ -94,11 +95,34 @@ LABELS: Final[Mapping[str, str]] = N_(
     }
 )
 """Where the name of a field does not say it in words of people."""
+OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
+    {
+        ("/api/admin/chargers/{id}/reset", "type"): "How",
+        ("/api/admin/chargers/{id}/change-availability", "type"): "From now on",
+        ("/api/admin/chargers/{id}/connectors/{connector}", "type"): "Plug",
+    }
+)
+"""Of fields whose name says something else in each request."""
+CHOICES: Final[Mapping[str, str]] = N_(
+    {
+        "Soft": "Soft: ends sessions, then restarts the program",
+        "Hard": "Hard: like switching it off and on",
+        "Operative": "Operative: in use",
+        "Inoperative": "Inoperative: out of use",
+    }
+)
+"""What OCPP's own words mean that people choose from."""
+RARE: Final[Mapping[str, frozenset[str]]] = {
+    "/api/admin/chargers": frozenset({"vendor", "model"}),  # the charger tells them itself
+    "/api/admin/accounts/{id}/give": frozenset({"connector", "until", "reason", "name"}),
+    "/api/admin/id-tags": frozenset({"expires_at", "parent_id_tag", "max_transactions", "notes"}),
+}
+"""Fields that few people need, by the paths of requests: their forms show them on demand."""
 HIDDEN: Final = frozenset({"?errors", "?timeout"})
 """Parameters for programs."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _LEFT_OUT: Final = " If left out: "
-_OF_PROGRAMS: Final = re.compile(r"A time such as \S+Z\.\s*")
+_OF_PROGRAMS: Final = re.compile(r"(?:A (?:date and a )?(?:time|day) such as|From when on it is Expired:) [^.]*\.\s*")
 LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
 MOST_ROWS: Final = 500
@@ -150,7 +174,11 @@ def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:
     """Return the fields of an endpoint: those of its body, then those of its query."""
     body = _of_object(*_body_schema(endpoint.body), "", is_enforced=True) if endpoint.body is not None else ()
     query = _of_object(*_struct_schema(endpoint.query), QUERY, is_enforced=True) if endpoint.query is not None else ()
-    return (*body, *(one for one in query if one.name not in HIDDEN))
+    named = (
+        replace(one, label=_(OWN_LABELS[endpoint.path, one.name])) if (endpoint.path, one.name) in OWN_LABELS else one
+        for one in body
+    )
+    return (*named, *(one for one in query if one.name not in HIDDEN))
 
 
 def leaves(fields: tuple[Field, ...]) -> Iterator[Field]:
@@ -296,7 +324,7 @@ def _help(schema: Schema, kind: str) -> str:
     words: str = schema.get("description", "")
     if kind == MONEY:
         return ""
-    before, _word, allotted = (_OF_PROGRAMS.sub("", words) if kind == TIME else words).partition(_LEFT_OUT)
+    before, _word, allotted = (_OF_PROGRAMS.sub("", words) if kind in DATED else words).partition(_LEFT_OUT)
     told = said(before)
     if before and told == before and language() != SOURCE:  # the API begins it with a capital
         told = sentence(said(f"{before[:1].lower()}{before[1:].removesuffix('.')}"))

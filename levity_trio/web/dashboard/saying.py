@@ -80,7 +80,7 @@ def after_colon(words: str) -> str:
 
 
 PROGRAMS: Final = (
-    *(N_("--adopt-existing"), N_("running"), N_("slow"), N_("ended"), N_("none"), N_("it has a transaction")),
+    *(N_("running"), N_("slow"), N_("ended"), N_("none"), N_("it has a transaction")),
     *(
         N_("default"),
         N_("flag"),
@@ -97,7 +97,15 @@ PROGRAMS: Final = (
 )
 """Words of settings, of plug-ins, and of what a program did."""
 _PROGRAMS: Final = frozenset(
-    (N_("local admin"), N_("local socket"), N_("system"), N_("charger"), N_("import"), N_("levity"))
+    (
+        N_("local admin"),
+        N_("local socket"),
+        N_("system"),
+        N_("charger"),
+        N_("import"),
+        N_("levity"),
+        N_("--adopt-existing"),
+    )
 )
 
 

@@ -22,6 +22,7 @@ from markupsafe import Markup
 from levity_trio.locale import N_, NAMES, _, _n, formats, language, said
 from levity_trio.records import record
 from levity_trio.web.dashboard import charts, money, saying, shapes
+from levity_trio.web.dashboard.fields import CHOICES
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, method, sentence, state_of
 from levity_trio.wire.times import in_zone
@@ -192,7 +193,7 @@ def _environment() -> Environment:
         "words": _known_words,
         "sentence": lambda words: sentence(in_words(said(words))),
         "said": said,
-        "choice": lambda word: NAMES.get(word) or said(word),
+        "choice": lambda word: NAMES.get(word) or said(CHOICES.get(word, word)),
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,

@@ -18,8 +18,8 @@ OF_OTHERS: Final = "conflict"
 
 
 class Column(NamedTuple):
-    """A column: its head, the field that it shows, and how: text, time, number, size, yes, code, habit or
-    state."""
+    """A column: its head, the field that it shows, and how: text, time, number, size, yes, code, habit,
+    state, person or told."""
 
     title: str
     field: str
@@ -117,7 +117,7 @@ _ODDITIES: Final = N_(
                 Column("What", "kind", "habit"),
                 Column("Connector", "connector", "number"),
                 Column("Sessions", "transactions", "number"),
-                Column("Asked each time by", "asks_by"),
+                Column("Asked each time by", "asks_by", "person"),
                 Column("Since", "since", "time"),
                 Column("Last", "last_at", "time"),
                 Column("Firmware", "firmware"),
@@ -204,8 +204,8 @@ _REGISTRATIONS: Final = N_(
         (
             Column("When", "decided_at", "time"),
             Column("Decision", "decision", "words"),
-            Column("By", "decided_by"),
-            Column("Reason", "reason"),
+            Column("By", "decided_by", "person"),
+            Column("Reason", "reason", "told"),
         ),
         "Nobody has decided yet.",
     )

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from levity_trio.locale import N_, _, said
 from levity_trio.records import record
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.doubts import Doubt, doubt
+from levity_trio.web.dashboard.doubts import DoubtInWords, doubt
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Page, Part, View, names_of_chargers
 from levity_trio.web.dashboard.saying import after_colon
@@ -99,7 +99,7 @@ class Session:
     place: str
     who: str | None
     event: int | None
-    reviews: Sequence[tuple[Item, Doubt]]
+    reviews: Sequence[tuple[Item, DoubtInWords]]
     answers: frozenset[str]
     others: Sequence[Figure]
     dismissible: Sequence[int]
