@@ -38,7 +38,10 @@ def test_a_table_below_something_is_shown_only_with_rows(capsys: pytest.CaptureF
 
 def test_numbers_and_money_are_those_of_a_language(capsys: pytest.CaptureFixture[str]) -> None:
     with writing("de"):
-        rows = [{"kwh": 0.5, "total": money(-123_456, CURRENCIES["EUR"]), "share": 12.5}, {"kwh": 12, "total": None}]
+        rows: list[dict[str, object]] = [
+            {"kwh": 0.5, "total": money(-123_456, CURRENCIES["EUR"]), "share": 12.5},
+            {"kwh": 12, "total": None},
+        ]
         show_table(("kwh", "total", "share"), rows)
     assert capsys.readouterr().out.splitlines() == [
         "   kWh         total  share",
