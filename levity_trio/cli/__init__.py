@@ -16,8 +16,7 @@ import click
 from levity_trio import __version__
 from levity_trio.cli.declaring import Group, summary
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.locale import writing
-from levity_trio.locale.formats import of_environment
+from levity_trio.locale.formats import writing_as_in
 from levity_trio.output import readable
 
 GROUPS: Final = {
@@ -99,7 +98,7 @@ def levity_trio(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
     elif context.invoked_subcommand not in SERVERS:
-        context.with_resource(writing(of_environment(os.environ)))
+        context.with_resource(writing_as_in(os.environ))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

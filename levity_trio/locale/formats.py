@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from levity_trio.locale import SOURCE, language
+from levity_trio.locale import SOURCE, language, writing
 
 THIN: Final = "\u202f"
 """Between thousands of English pages."""
@@ -95,6 +96,11 @@ def of_environment(given: Mapping[str, str]) -> str:
     named = next((given[name] for name in ("LC_ALL", "LC_NUMERIC", "LANG") if given.get(name)), SOURCE)
     name = re.split(r"[_.@]", named)[0].lower()
     return name if name in FORMATS else SOURCE
+
+
+def writing_as_in(environment: Mapping[str, str]) -> AbstractContextManager[None]:
+    """Let numbers, days and money be as these variables of a process say."""
+    return writing(of_environment(environment))
 
 
 def typed(value: Decimal) -> str:
