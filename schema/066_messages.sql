@@ -52,9 +52,9 @@ CREATE TABLE message_cursor (
     digest_on TEXT
 ) STRICT;
 
--- What begins and ends and wants a person: one dead switch is one cause, not twenty. parts is a JSON object: since when
--- each part of it lasts, under its charger and connector. words are English, where what holds has words of its own.
--- calm_since: nothing of it has lasted since then; a little later, it is over.
+-- What begins and ends and wants a person: one dead switch is one cause, not twenty. parts is a JSON list of its chargers
+-- and connectors, and since when and until when each of them is a part. words are English, where what lasts has words of
+-- its own. calm_since: nothing of it has lasted since then; a little later, it is over.
 CREATE TABLE cause (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL,

@@ -80,6 +80,13 @@ class Letter:
     language: str = SOURCE
 
 
+def name_of(statement: Statement) -> str:
+    """Return the name of a statement's file without its ending. That of a closed one ends in its number."""
+    name = statement.to.name if statement.to else f"household {statement.account}"
+    what = "draft" if statement.number is None else f"statement {statement.number}"
+    return file_name(f"{statement.month:%Y-%m}", name, what)
+
+
 def file_name(month: str, household: str, what: str) -> str:
     """Return the name of a file without its ending, such as `2026-12 Flat 1 statement 7`.
 

@@ -954,6 +954,29 @@ class WebhookGivenUp(Fact):
     problem: str
 
 
+# Messages to people
+
+
+@record
+class CauseBegan(Fact):
+    """Something began that an owner wants to know: `kind` is fault, away, doubt, backup, disk, certificate or command.
+    Chargers that went away together have one cause; `charger` is the only one.
+    """
+
+    cause: int
+    kind: str
+    chargers: tuple[str, ...]
+
+
+@record
+class CauseEnded(Fact):
+    """What an owner wanted to know is over."""
+
+    cause: int
+    kind: str
+    chargers: tuple[str, ...]
+
+
 TRANSACTION_FACTS: Final = (
     *(TransactionStarted, TransactionStopped, TransactionClosed, TransactionRejudged, StopConflicted),
     *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
@@ -964,9 +987,9 @@ OWN_FACTS: Final = (
     *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
     *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
-    *(ChargerAdopted, ChargerRefused, TransactionGiven, CertificateNameAllowed),
+    *(ChargerAdopted, ChargerRefused, TransactionGiven, CertificateNameAllowed, CauseBegan, CauseEnded),
 )
-"""Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""
+"""Facts about what operators, plugins and the server asked for or decided. No charger repeats them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)
 """Facts by which observers follow the current state, or alert for as long as it lasts. They are published even if only
 counted, not stored.
@@ -1093,6 +1116,15 @@ class PaymentRefused(Observation):
     """A request of a payment service was refused; `code` is that of the problem."""
 
     code: str
+
+
+@record
+class MessageTried(Observation):
+    """A message to a person was tried: `channel` is mail or push, `outcome` sent, failed (it is tried again), refused
+    (the address, for ever) or given up."""
+
+    channel: str
+    outcome: str
 
 
 @record

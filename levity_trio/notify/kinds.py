@@ -13,6 +13,7 @@ OF_SITE: Final[Mapping[str, str]] = N_(
         "away": "A charger is away",
         "command": "A charger does not do what it was asked",
         "doubt": "Sessions are in doubt (once a day)",
+        "report": "A household reports something, such as a lost card",
         "backup": "A backup is missing",
         "disk": "The disk is nearly full",
         "certificate": "A certificate ends soon",

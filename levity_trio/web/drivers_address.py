@@ -46,6 +46,15 @@ def drivers_address(config: ServerConfig, port: int | None = None) -> str | None
     return _dashboard_address(config, port)
 
 
+def addresses_to_send(config: ServerConfig) -> tuple[str | None, str | None]:
+    """Return the addresses of the dashboard and of the drivers' pages for messages; None where only programs on this
+    machine reach them."""
+    named = config.public_url, config.drivers_url
+    owners, drivers = _dashboard_address(config), drivers_address(config)
+    found = [None if one is None or is_local(one, *named) else one.rstrip("/") for one in (owners, drivers)]
+    return found[0], found[1]
+
+
 def _dashboard_address(config: ServerConfig, port: int | None = None) -> str | None:
     """Return that of the dashboard in the same way, None without one."""
     if not config.api or not config.dashboard:

@@ -1,4 +1,5 @@
-"""Opens what people and their programs use: the API with the dashboard, the event feed, webhooks, files of chargers.
+"""Opens what people and their programs use: the API with the dashboard, the event feed, webhooks,
+messages to people, files of chargers.
 
 It is imported when a server starts, not with the server's root: its libraries and endpoints are a third of all modules.
 """
@@ -14,7 +15,9 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.config import ServerConfig
+from levity_trio.notify.opening import Addresses, Around, Messages, open_messages
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep.preparing import Preparing
 from levity_trio.store.upkeep.tagging import TagImports, open_tags
@@ -22,6 +25,7 @@ from levity_trio.store.upkeep.trying import Trying
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.drivers_address import addresses_to_send
 from levity_trio.web.feed import Feed, open_feed
 from levity_trio.web.files.listener import FileListeners, listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
@@ -54,15 +58,31 @@ async def open_web(
 ) -> AsyncIterator[None]:
     """Serve all this while the block runs; `local` is the local socket, if there is one."""
     config, writer, clock, hooks = central.config, central.writer, central.clock, central.hooks
+    api_listeners = listeners.api._replace(local=local)
     deliveries = Parts(reader, writer, clock, config.check_interval_seconds, key)
     async with (
         open_tags(writer, reader, central.tags, clock) as imports,
         open_feed(reader, hooks) as feed,
         open_webhooks(deliveries, hooks) as webhooks,
+        open_messages(around_of(central, reader, key), hooks) as messages,
         open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners.files) as shelf,
-        open_api(api_of(central, reader, imports, feed, webhooks, shelf, key), listeners.api._replace(local=local)),
+        open_api(api_of(central, reader, imports, feed, webhooks, messages, shelf, key), api_listeners),
     ):
         yield
+
+
+def around_of(central: Central, reader: Reader, key: SecretKey) -> Around:
+    """Return what messages to people work with."""
+    return Around(
+        config=central.config,
+        reader=reader,
+        writer=central.writer,
+        clock=central.clock,
+        key=key,
+        rule=rule_of(central.config, central.policy),
+        addresses=Addresses(*addresses_to_send(central.config)),
+        is_clock_trusted=lambda: central.clock_trusted,
+    )
 
 
 def api_of(
@@ -71,6 +91,7 @@ def api_of(
     imports: TagImports,
     feed: Feed,
     webhooks: Webhooks,
+    messages: Messages,
     shelf: Shelf,
     key: SecretKey,
 ) -> Api:
@@ -91,6 +112,7 @@ def api_of(
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
         webhooks=webhooks,
+        messages=messages,
         key=key,
         shelf=shelf,
         preparing=Preparing(reader, central.writer, central.clock),

@@ -1,6 +1,7 @@
 """A mail server of aiosmtpd, which is not ours, in a process of its own.
 
     python -m tests.notify.mail_server [--cert PEM --key PEM [--at-once]] [--refuse ADDRESS] [--silent]
+        [--host ADDRESS] [--port PORT]
 
 It prints its port, then each mail that it took as a line of JSON. With a certificate it offers STARTTLS, or TLS
 `--at-once`, and takes mails only from USER with PASSWORD. `--silent`: it takes the whole mail and never answers.
@@ -90,7 +91,7 @@ async def serve(words: argparse.Namespace) -> None:
         )
 
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(made, "127.0.0.2", 0, ssl=context if words.at_once else None)
+    server = await loop.create_server(made, words.host, words.port, ssl=context if words.at_once else None)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -140,5 +141,7 @@ if __name__ == "__main__":
     parser.add_argument("--refuse", default="")
     parser.add_argument("--at-once", action="store_true")
     parser.add_argument("--silent", action="store_true")
+    parser.add_argument("--host", default="127.0.0.2")
+    parser.add_argument("--port", type=int, default=0)
     warnings.simplefilter("ignore")  # of passwords without TLS, which it cannot see
     asyncio.run(serve(parser.parse_args()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
@@ -101,6 +102,25 @@ def topic(db: Database, number: int, key: SecretKey) -> str | None:
     """Return the topic of a recipient, None if there is none, or if it was encrypted by another key."""
     found = db.execute("SELECT topic FROM recipient WHERE id = ? AND topic IS NOT NULL", (number,)).fetchall()
     return key.opened(found[0][0]) if found else None
+
+
+class DueMessages(NamedTuple):
+    """The messages of a channel that are due, and when the next one will be."""
+
+    due: Sequence[int]
+    next_at: str | None
+
+
+_WAITING: Final = (
+    "FROM message INDEXED BY message_waiting WHERE sent_at IS NULL AND given_up_at IS NULL AND channel = ? AND next_at"
+)
+
+
+def due(db: Database, channel: str, at: str, limit: int) -> DueMessages:
+    """Return the messages of a channel that are to be sent now, those that have waited longest first."""
+    found = db.execute(f"SELECT id {_WAITING} <= ? ORDER BY next_at, id LIMIT ?", (channel, at, limit)).fetchall()
+    later = db.execute(f"SELECT next_at {_WAITING} > ? ORDER BY next_at LIMIT 1", (channel, at)).fetchall()
+    return DueMessages([number for (number,) in found], later[0][0] if later else None)
 
 
 def messages(db: Database, before: int | None, limit: int) -> list[MessageRow]:

@@ -15,6 +15,7 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import Observation
+from levity_trio.notify.opening import Messages
 from levity_trio.plugins.base import PluginState
 from levity_trio.records import record
 from levity_trio.store.engine.writer import Writer
@@ -122,6 +123,7 @@ class Api:
     streams: trio.CapacityLimiter
     feed: Feed
     webhooks: Webhooks
+    messages: Messages
     key: SecretKey
     shelf: Shelf
     preparing: Preparing

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper, file_name
+from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper, name_of
 from levity_trio.locale import of_reader
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
@@ -114,13 +114,6 @@ def archive(api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form
         return _file(content.getvalue(), ZIP, f"{name}.zip", is_shown=False)
 
     return Made(make)
-
-
-def name_of(statement: Statement) -> str:
-    """Return the name of a statement's file without its ending. That of a closed one ends in its number."""
-    name = statement.to.name if statement.to else f"household {statement.account}"
-    what = "draft" if statement.number is None else f"statement {statement.number}"
-    return file_name(f"{statement.month:%Y-%m}", name, what)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.cells import inert
-from levity_trio.documents.paper import Form
+from levity_trio.documents.paper import Form, name_of
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads import statements as closed
@@ -32,7 +32,7 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import every_page
 from levity_trio.web.api.owned import rule_of
-from levity_trio.web.api.papers import AT_ONCE, ZIP, name_of, read_papers
+from levity_trio.web.api.papers import AT_ONCE, ZIP, read_papers
 from levity_trio.web.api.problems import Problem, conflict, not_found
 from levity_trio.web.api.sheets import encoded
 from levity_trio.web.api.shown import show

@@ -58,7 +58,6 @@ from levity_trio.web.api import (
     reports,
     review,
     review_groups,
-    search,
     security,
     statements,
     stations,
@@ -96,7 +95,7 @@ DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.
 FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
-    *(now, power, history, search, system),
+    *(now, power, history, system),
     *(
         administration,
         tags,

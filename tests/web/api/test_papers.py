@@ -8,7 +8,8 @@ import pytest
 
 from levity_trio.billing.statement import Party
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.web.api.papers import MOST_WAITING, name_of, read_papers, refusals
+from levity_trio.documents.paper import name_of
+from levity_trio.web.api.papers import MOST_WAITING, read_papers, refusals
 from levity_trio.web.api.problems import Problem
 from tests.documents import statements as forms
 from tests.web.api.conftest import Site

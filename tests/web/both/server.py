@@ -22,6 +22,7 @@ from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
 from levity_trio.documents.making import open_maker
 from levity_trio.locale import FOLDER
+from levity_trio.notify.opening import Messages
 from levity_trio.store.reads import Reader
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep.tagging import open_tags
@@ -35,7 +36,7 @@ from levity_trio.web.dashboard.inside import Question, Reply, ask
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.feed import open_feed
 from levity_trio.web.files.listener import FileListeners, open_files
-from levity_trio.web.opening import api_of
+from levity_trio.web.opening import api_of, around_of
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import Charger, open_charger
 from tests.integration.willing_charger import SHAPES
@@ -153,7 +154,9 @@ async def open_server(
             open_files(central.config, writer, reader, central.clock, lambda: True, FileListeners())
         )
         webhooks: Any = SimpleNamespace(note_change=lambda: None)  # no fact is sent anywhere
-        api = api_of(central, reader, imports, feed, webhooks, shelf, SecretKey("A" * 43 + "="))
+        key = SecretKey("A" * 43 + "=")
+        messages = Messages(around_of(central, reader, key), ())  # nor to people
+        api = api_of(central, reader, imports, feed, webhooks, messages, shelf, key)
         await api.logins.open()
         app = application_of(api, ENDPOINTS)
         front = Front(door=Door(is_loopback=True), url=None, catalogues=catalogues)

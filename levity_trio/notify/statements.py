@@ -1,0 +1,101 @@
+"""Statements by mail: those of a closed month, to the households that have an address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from levity_trio.clock import Clock
+from levity_trio.documents import printing
+from levity_trio.documents.paper import Form, Paper, name_of
+from levity_trio.notify.letter import Attachment
+from levity_trio.notify.reading import ClosedOne, recipients_of
+from levity_trio.notify.rounds import Ways, statement_mail
+from levity_trio.records import record
+from levity_trio.store.billing.statements import Printed, printed
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads import Reader
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.writes.messages import NewMessage, add
+from levity_trio.wire.times import stamp
+
+_CLOSED: Final = (
+    "SELECT id, number, account_id, month, digest FROM statement WHERE month = ? AND number IS NOT NULL"
+    " AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2) ORDER BY number"
+)
+_EARLIER: Final = (
+    "SELECT count(*), coalesce(sum(sent_at IS NULL AND given_up_at IS NULL), 0), coalesce(sum(sent_at IS NOT NULL), 0)"
+    " FROM message WHERE statement_id = ? AND recipient_id = ? AND part = 'statement'"
+)
+
+
+class Mailed(NamedTuple):
+    """What was handed in to be mailed: how many mails; how many wait already or were sent; and the accounts of
+    statements that have no address."""
+
+    mails: int
+    earlier: int
+    without_address: Sequence[int]
+
+
+@record(kw_only=False)
+class Order:
+    """Which statements are mailed: of a month, or of one account in it. What was sent is only sent `again` if that is
+    wanted."""
+
+    month: str
+    by: str
+    account: int | None = None
+    again: bool = False
+
+
+class _Plan(NamedTuple):
+    mails: Sequence[NewMessage]
+    earlier: int
+    without_address: Sequence[int]
+
+
+async def mail_statements(reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: Order) -> Mailed:
+    """Hand in the statements of a closed month to be mailed. The same twice in a row makes no second mail."""
+    at = stamp(clock())
+    plan = await reader.run(partial(_planned, order=order, ways=ways, at=at))
+
+    def store(db: UnitOfWork) -> int:
+        return sum(add(db, one, at) for one in plan.mails)
+
+    made = await writer.run(store)
+    return Mailed(made, plan.earlier + len(plan.mails) - made, plan.without_address)
+
+
+def _planned(db: Database, order: Order, ways: Ways, at: str) -> _Plan:
+    db.execute("BEGIN")
+    people = [one for one in recipients_of(db) if one.is_driver and one.mail is not None]
+    mails, without, earlier = list[NewMessage](), list[int](), 0
+    for row in db.execute(_CLOSED, (order.month, order.account)).fetchall():
+        statement = ClosedOne(*row)
+        to = [one for one in people if one.account == statement.account]
+        without += [] if to else [statement.account]
+        for recipient in to:
+            copies, waiting, sent = db.execute(_EARLIER, (statement.id, recipient.id)).fetchone()
+            if waiting or (sent and not order.again):
+                earlier += 1
+            else:
+                mails.append(statement_mail(recipient, statement, ways, at, order.by, copies))
+    return _Plan(mails, earlier, without)
+
+
+async def attached(reader: Reader, statement: int, font: Path | None) -> Attachment:
+    """Return a closed statement as a PDF. Raises LookupError, DocumentProblem."""
+
+    def read(db: Database) -> Printed:
+        db.execute("BEGIN")
+        return next(printed(rows_of(db), (statement,)))
+
+    one = await reader.run(read)
+    paper = Paper((one.statement,), one.templates, language=one.language)
+    (content,) = await printing.documents([paper], Form.PDF, font)
+    return Attachment(name=f"{name_of(paper.first)}.pdf", media_type="application/pdf", content=content)

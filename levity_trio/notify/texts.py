@@ -1,0 +1,199 @@
+"""The texts of messages, in the language of the block: one sentence that says what, where and since when.
+
+A text to a driver has neither a name nor a place, because a stranger may read it over a shoulder. One to an owner has
+the names of households only if he wants that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Final, NamedTuple
+
+from levity_trio.events import Fact, HouseholdReported, MonthLimitReached, OutcomeKnown
+from levity_trio.locale import N_, _, _n, language, said
+from levity_trio.locale.formats import format_of, number, short_day, weekday
+from levity_trio.notify.causes import Cause, Kind, Place
+from levity_trio.store.reads.away import SEVERAL, listed
+from levity_trio.wire.times import in_zone
+
+_A_WEEK: Final = timedelta(days=6)
+
+
+class Text(NamedTuple):
+    """A subject, or the title of a push message, and what it says."""
+
+    subject: str
+    body: str
+
+
+class Where(NamedTuple):
+    """What texts are about: the names of chargers, which of them have several connectors, and the time here and now."""
+
+    names: Mapping[str, str]
+    with_connectors: Collection[str]
+    zone: tzinfo
+    now: datetime
+
+    def name(self, charger: str) -> str:
+        """Return the name of a charger."""
+        return self.names.get(charger, charger)
+
+    def at(self, place: Place) -> str:
+        """Return the name of a place."""
+        name = self.name(place.charger)
+        if place.connector and place.charger in self.with_connectors:
+            return _("%(charger)s, connector %(connector)s", charger=name, connector=place.connector)
+        return name
+
+    def time(self, moment: datetime) -> str:
+        """Return a time: 18:04, Tue 18:04, 3 Nov 18:04."""
+        local, now = in_zone(moment, self.zone), in_zone(self.now, self.zone)
+        clock = f"{local:%H:%M}"
+        if local.date() == now.date():
+            return clock
+        day = weekday(local) if now.date() - local.date() <= _A_WEEK else short_day(local)
+        return f"{day} {clock}"
+
+
+def begun(cause: Cause, where: Where) -> Text:
+    """Return what is said when a cause has begun."""
+    places = sorted(cause.lasting) or sorted(cause.parts)
+    names = listed(where.at(place) for place in places)
+    since, num = where.time(min(cause.parts[place].since for place in places)), len(places)
+    if cause.kind is Kind.AWAY:
+        subject = _n("%(where)s is away", "%(num)s chargers are away", num, where=names)
+        body = _n(
+            "%(where)s has been away since %(since)s.",
+            "%(num)s chargers have been away since %(since)s: %(where)s.",
+            num,
+            where=names,
+            since=since,
+        )
+        reason = _("Probably the network there.") if num >= SEVERAL else ""
+        return Text(subject, " ".join(filter(None, (body, reason))))
+    if cause.kind is Kind.FAULTED:
+        subject = _n("%(where)s is faulted", "%(num)s connectors are faulted", num, where=names)
+        body = _("%(where)s: faulted since %(since)s", where=names, since=since)
+        return Text(subject, f"{body} ({cause.subject})." if cause.subject else f"{body}.")
+    words = said(cause.words or "")
+    return Text(words, _("%(words)s (since %(since)s).", words=words, since=since))
+
+
+_OVER: Final = N_(
+    {
+        Kind.BACKUP: "There is a new backup",
+        Kind.DISK: "The server has room to store again",
+        Kind.CERTIFICATE: "The certificate of %(where)s is valid for long enough again",
+        Kind.COMMAND: "%(where)s is in service, or out of it, as it was told",
+    }
+)
+
+
+def over(cause: Cause, where: Where) -> Text:
+    """Return what is said when a cause has ended."""
+    names, num = listed(where.at(place) for place in sorted(cause.parts)), len(cause.parts)
+    at = where.time(cause.ended_at or where.now)
+    if cause.kind is Kind.AWAY:
+        subject = _n("%(where)s is back", "%(num)s chargers are back", num, where=names)
+    elif cause.kind is Kind.FAULTED:
+        subject = _n("%(where)s is no longer faulted", "%(num)s connectors are no longer faulted", num, where=names)
+    else:
+        subject = _(_OVER[cause.kind], where=names)
+    began = where.time(cause.began_at)
+    return Text(subject, _("%(words)s, from %(began)s until %(ended)s.", words=subject, began=began, ended=at))
+
+
+class Doubt(NamedTuple):
+    """A charger with doubtful sessions: how many, and since when."""
+
+    charger: str
+    sessions: int
+    since: datetime
+
+
+def digest(doubts: Sequence[Doubt], where: Where) -> Text:
+    """Return the digest of a day."""
+    num, names = sum(one.sessions for one in doubts), listed(where.name(one.charger) for one in doubts)
+    subject = _n("%(num)s session is in doubt", "%(num)s sessions are in doubt", num)
+    since = where.time(min(one.since for one in doubts))
+    return Text(subject, _("%(words)s at %(where)s, since %(since)s.", words=subject, where=names, since=since))
+
+
+def of_owner(fact: Fact, where: Where, household: str | None) -> Text | None:
+    """Return what an owner is told of a fact, None if nothing; `household` is its name, if it may stand there."""
+    if isinstance(fact, OutcomeKnown):
+        name = where.name(fact.charger or "")
+        subject = _("%(where)s does not obey %(action)s", where=name, action=fact.action)
+        since = where.time(datetime.fromisoformat(fact.at))
+        return Text(subject, _("%(words)s (%(since)s): %(why)s.", words=subject, since=since, why=said(fact.words)))
+    if isinstance(fact, HouseholdReported):
+        who = household or _("A household")
+        at = where.time(datetime.fromisoformat(fact.at))
+        subject = _(_REPORTED[fact.about], who=who)
+        return Text(subject, _("%(words)s (%(since)s).", words=subject, since=at))
+    return None
+
+
+_REPORTED: Final = N_(
+    {
+        "card": "%(who)s lost a card, which is blocked now",
+        "session": "%(who)s asks about a session",
+        "statement": "%(who)s asks about a statement",
+        "charger": "%(who)s reports something about a charger",
+    }
+)
+
+
+class Session(NamedTuple):
+    """A session of a driver: its energy in Wh, why it ended, and a time of it: since when it is full, or its end."""
+
+    energy_wh: int
+    reason: str
+    at: datetime
+
+
+def of_session(kind: Kind, session: Session, where: Where) -> Text:
+    """Return what a driver is told of a session."""
+    at, energy = where.time(session.at), _("%(number)s kWh", number=number(session.energy_wh / 1000, 1))
+    if kind is Kind.FULL:
+        return Text(_("Your car is full"), _("Your car has taken nothing since %(at)s: %(kwh)s.", at=at, kwh=energy))
+    if kind is Kind.UNPLUGGED:
+        subject = _("Your car is unplugged")
+        return Text(subject, _("Your car was unplugged at %(at)s: %(kwh)s.", at=at, kwh=energy))
+    why = _(_REASONS.get(session.reason, _REASONS["Other"]))
+    body = _("Your session stopped at %(at)s, %(why)s: %(kwh)s.", at=at, why=why, kwh=energy)
+    return Text(_("Your session stopped early"), body)
+
+
+_REASONS: Final = N_(
+    {
+        "EmergencyStop": "because somebody pressed the emergency stop",
+        "PowerLoss": "because the power failed",
+        "HardReset": "because the charger started again",
+        "SoftReset": "because the charger started again",
+        "Reboot": "because the charger started again",
+        "UnlockCommand": "because the cable was unlocked",
+        "DeAuthorized": "because the card may not charge any more",
+        "Remote": "because it was stopped from elsewhere",
+        "Other": "and the charger does not say why",
+    }
+)
+
+
+def of_limit(fact: Fact) -> Text:
+    """Return what a driver is told who has used most of what the month allows, or all of it."""
+    if isinstance(fact, MonthLimitReached):
+        subject = _("You have used what you may in this month")
+        return Text(subject, _("You have used what you may in this month. Nothing more starts before it is over."))
+    subject = _("You have used four fifths of what you may in this month")
+    return Text(subject, f"{subject}.")
+
+
+def of_statement(month: date, *, is_attached: bool) -> Text:
+    """Return what a household is told of its statement."""
+    name = f"{format_of(language()).months[month.month - 1]} {month.year}"
+    subject = _("Your statement for %(month)s", month=name)
+    if is_attached:
+        return Text(subject, _("Your statement for %(month)s is attached.", month=name))
+    return Text(subject, _("Your statement for %(month)s is ready.", month=name))
