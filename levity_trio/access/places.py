@@ -3,7 +3,7 @@
 A space is for its household only while the household's period of it says so; a single connector goes before its
 charger. An Authorize names no connector: it admits the cards of each household that has a connector there, and all
 cards where one connector is for everybody. The cards of the owner and the caretaker work at every space: those that are
-marked so, and those that an operator added and that never belonged to a household.
+marked so, and those that an operator added and that no household has, had or will have.
 """
 
 from __future__ import annotations
@@ -68,9 +68,12 @@ class Card(NamedTuple):
     limits: tuple[Limit, ...] = ()
 
 
-def card(account: int | None, own: Limit, of_account: Limit, *, is_known: bool, has_belonged: bool) -> Card:
-    """Return a card. `is_known` is whether an operator added it, `has_belonged` whether it was ever a household's."""
-    is_staffs = own.is_everywhere or (is_known and not has_belonged)
+def card(account: int | None, own: Limit, of_account: Limit, *, is_known: bool, is_given: bool) -> Card:
+    """Return a card. `is_known` is whether an operator added it, `is_given` whether it is, was or will be a household's.
+
+    One that is handed out before its household moves in opens nothing of others until then.
+    """
+    is_staffs = own.is_everywhere or (is_known and not is_given)
     return Card(account, is_staffs, (own, of_account))
 
 

@@ -216,8 +216,8 @@ class Index:
     def _card(self, key: str, at: str) -> Card:
         account, limits = self.wallets.account(key, at), self.places
         own, of_account = limits.limit(TAG, key), limits.limit(ACCOUNT, account)
-        is_known, has_belonged = self.find(key) is not None, self.wallets.has_belonged(key, at)
-        return card(account, own, of_account, is_known=is_known, has_belonged=has_belonged)
+        is_known, is_given = self.find(key) is not None, self.wallets.is_given(key)
+        return card(account, own, of_account, is_known=is_known, is_given=is_given)
 
     def observe(self, event: Event) -> None:
         """Follow a committed fact. What an import changes comes from its own task."""

@@ -70,9 +70,9 @@ class Wallets:
         """Return the account that a tag belongs to at a time."""
         return next((one.account for one in self._owned.get(key, ()) if one.covers(at)), None)
 
-    def has_belonged(self, key: str, at: str) -> bool:
-        """Whether a tag belongs to an account, or did before."""
-        return any(one.since <= at for one in self._owned.get(key, ()))
+    def is_given(self, key: str) -> bool:
+        """Whether a tag belongs to an account, did or will."""
+        return key in self._owned
 
     def observe(self, event: Event) -> None:
         """Follow a committed fact."""

@@ -131,7 +131,7 @@ def card(rows: Rows, key: str, at: str) -> Card:
         usage_limit(rows, TAG, key).of_place,
         ANYWHERE if account is None else usage_limit(rows, ACCOUNT, str(account)).of_place,
         is_known=bool(rows(_IS_KNOWN, (key,))),
-        has_belonged=any(one.span.since <= at for one in periods),
+        is_given=bool(periods),
     )
 
 

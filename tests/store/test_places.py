@@ -165,6 +165,36 @@ def test_a_period_that_begins_and_ends_later(yard: Yard) -> None:
     assert yard.listed()["ben's"] == "Accepted"
 
 
+def test_a_card_that_is_handed_out_early_opens_nothing_of_others(yard: Yard) -> None:
+    """It waits for its household to move in, and is no card of the owner until then."""
+    yard.give(ANNA, SPACE, exclusive=True)
+    yard.books.run(tags.add, yard.books.policy, TagData("Guest's"), yard.books.at, "cleo")
+    assert yard.starts(1) == yard.authorizes() == ["Anna's", "Owner's", "Guest's"]
+    yard.give(BEN, "Guest's", "2026-03-01T13:00:00.000Z")
+    assert yard.starts(1) == yard.authorizes() == ["Anna's", "Owner's"]
+    assert yard.listed()["guest's"] == "Invalid"
+    yard.give(ANNA, "Ben's", "2026-03-01T13:00:00.000Z")
+    yard.books.wait(70)
+    assert yard.starts(1) == yard.authorizes() == ["Anna's", "Ben's", "Owner's"]
+
+
+def test_a_group_opens_no_space(yard: Yard) -> None:
+    """Cards of one group may end each other's sessions; whose a space is goes by the household."""
+    for card in ("Anna's", "Ben's"):
+        yard.books.run(tags.change, yard.books.policy, card, {"parent_id_tag": "Both"}, yard.books.at, "cleo")
+    yard.give(ANNA, SPACE, exclusive=True)
+    assert yard.starts(1) == yard.authorizes() == ["Anna's", "Owner's"]
+    assert yard.listed()["ben's"] == "Invalid"
+    started = yard.station.start_with_verdict(1000, 1, "Anna's", None)
+    assert yard.station.stop(started.transaction, 2000, tag="Ben's") == "Accepted"
+
+
+def test_a_charger_that_names_no_connector_or_another_one_admits_no_more(yard: Yard) -> None:
+    yard.give(ANNA, SPACE, exclusive=True)
+    assert [yard.starts(number) for number in (1, 7)] == [["Anna's", "Owner's"]] * 2
+    assert yard.start("bEN'S ") == "Invalid"
+
+
 def test_a_repeated_start_gets_its_first_answer(yard: Yard) -> None:
     """A refused start is stored with a real id, keeps its verdict, may be stopped, and a running one is left alone."""
     at = yard.station.clock()

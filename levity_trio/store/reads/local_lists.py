@@ -47,7 +47,6 @@ _LISTED: Final = (
 )
 _OWNED: Final = (
     "SELECT key, account_id, since, coalesce(until, '9999') FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
-    " AND since <= ?"
 )
 _EXCLUSIVE: Final = "FROM ownership INDEXED BY ownership_exclusive WHERE is_exclusive = 1 AND voided_at IS NULL"
 _OF_TAGS: Final = f"FROM ownership WHERE what = 'tag' AND voided_at IS NULL AND EXISTS (SELECT 1 {_EXCLUSIVE})"
@@ -124,13 +123,13 @@ def _refused(rows: Rows, policy: Policy, at: str) -> Iterator[tuple[str, int]]:
     known.load(places.spaces(rows), places.connectors(rows), places.limits(rows))
     if known.are_for_all:
         return
-    now, before = dict[str, int](), set[str]()
-    for key, account, _, until in rows(_OWNED, (at,)):
-        before.add(key)
-        if until > at:
+    now, given = dict[str, int](), set[str]()
+    for key, account, since, until in rows(_OWNED, ()):
+        given.add(key)
+        if since <= at < until:
             now[key] = account
     cards = [
-        (number, _card(known, key, now.get(key), has_belonged=key in before))
+        (number, _card(known, key, now.get(key), is_given=key in given))
         for number, key in rows(_LISTED, ())
         if not policy.is_own(key)
     ]
@@ -139,9 +138,9 @@ def _refused(rows: Rows, policy: Policy, at: str) -> Iterator[tuple[str, int]]:
         yield from ((charger, number) for number, one in cards if refusal(one, charger, accounts) is not None)
 
 
-def _card(known: Places, key: str, account: int | None, *, has_belonged: bool) -> Card:
+def _card(known: Places, key: str, account: int | None, *, is_given: bool) -> Card:
     own, of_account = known.limit(TAG, key), known.limit(ACCOUNT, account)
-    return card(account, own, of_account, is_known=True, has_belonged=has_belonged)
+    return card(account, own, of_account, is_known=True, is_given=is_given)
 
 
 def next_turn(db: Database, at: str) -> str | None:
