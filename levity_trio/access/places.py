@@ -69,7 +69,7 @@ class Card(NamedTuple):
 
 
 def card(account: int | None, own: Limit, of_account: Limit, *, is_known: bool, is_given: bool) -> Card:
-    """Return a card. `is_known` is whether an operator added it, `is_given` whether it is, was or will be a household's.
+    """Return a card. `is_known` is whether an operator added it, `is_given` whether a household has it, had or will.
 
     One that is handed out before its household moves in opens nothing of others until then.
     """

@@ -96,10 +96,11 @@ def list_queue(operator: Operator, charger: str | None, kind: str | None, **quer
     operator.show_page(COLUMNS, page, _row, empty="nothing waits for a person")
     if not operator.is_json and any(waiting["transaction"] for waiting in page["data"]):
         say("several with one cause: levity-trio review groups")
-        say("the evidence: levity-trio explain ID; what a reason means: levity-trio help reviews")
+        say("the evidence: levity-trio explain ID")
+        say("what a reason means: levity-trio help reviews")
 
 
-GROUPED: Final = ("charger", "cause", "sessions", "households")
+GROUPED: Final = ("households", "charger", "cause", "sessions")
 PREVIEWED: Final = ("session", "household", "began", "kwh", "reported")
 REPORTED: Final = "as reported"
 

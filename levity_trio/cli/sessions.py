@@ -12,7 +12,7 @@ import click
 from levity_trio.billing.states import BillState
 from levity_trio.cli.declaring import OF_CHARGER, SESSION, Words, limit, renamed
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import cell, local_second, none_yet, say
+from levity_trio.cli.terminal import cell, fill, local_second, none_yet, say
 from levity_trio.documents.cells import inert
 
 COLUMNS: Final[tuple[str, ...]] = (
@@ -98,7 +98,7 @@ def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **fil
             SHOWN, [{**record, **row} for record, row in zip(records, rows, strict=True)], rows, none_yet(NO_SESSION)
         )
         if is_cut and not operator.is_json:
-            say(f"only the newest {limit} are shown: --limit NUMBER shows more, --csv all, --by month their sums")
+            say(fill(f"only the newest {limit} are shown: --limit NUMBER shows more, --csv all, --by month their sums"))
 
 
 def _query(

@@ -144,7 +144,11 @@ class Driver:
 @pytest.fixture
 def biller(books: Books) -> Biller:
     books.now = datetime(2026, 2, 27, 9, tzinfo=UTC)
-    house = House(books)
+    return with_tariffs(House(books))
+
+
+def with_tariffs(house: House) -> Biller:
+    """Give each household its card, and let the tariffs hold."""
     house.give(ANNA, "Card")
     house.give(BEN, "Ben")
     made = Biller(house)

@@ -96,6 +96,7 @@ PROGRAMS: Final = (
     *(N_("Files"), N_("Monitoring"), N_("Network"), N_("Start and stop"), N_("Storage"), N_("Transactions")),
 )
 """Words of settings, of plug-ins, and of what a program did."""
+_DRIVER: Final = re.compile(r"driver [0-9]+")
 _PROGRAMS: Final = frozenset(
     (
         N_("local admin"),
@@ -110,7 +111,9 @@ _PROGRAMS: Final = frozenset(
 
 
 def person(name: str | None) -> str | None:
-    """Return who did something: the name of a user, or what it was instead of one."""
+    """Return who did something: the name of a user, or what it was instead of one. Facts name no driver."""
+    if name is not None and _DRIVER.fullmatch(name):
+        return _("a driver")
     return said(name) if name in _PROGRAMS else name
 
 

@@ -88,7 +88,7 @@ async def _terms(view: View) -> tuple[dict[str, int], str]:
 
 
 async def _closed(view: View, month: str) -> Values:
-    sorting = Sorting(view.query.get("sort", ""), {}, "-number")
+    sorting = Sorting(view.query.get("sort", "") or "number", {}, "number")
     statements, _why = await sorted_list(
         view, "/api/admin/statements", sorting, month=month, limit=MOST, cursor=view.query.get("cursor")
     )
