@@ -52,7 +52,7 @@ test-ws *arguments: venv
     {{ bin }}/pytest -m ws {{ arguments }}
 
 # Without ASYNC124, "async function without await": all handlers are async functions. ASYNC300 is ruff's RUF006.
-# flake8-async needs 0.2 s a file: it reads, on all cores, the files with a word that one of its own rules looks for.
+# flake8-async (tests/async_rules.py) reads, on all cores, the files with a word that one of its own rules looks for.
 # run ruff, flake8-async and mypy
 lint: venv
     {{ bin }}/ruff check .
@@ -60,7 +60,7 @@ lint: venv
     {{ bin }}/mypy
     grep -rlwE --include='*.py' '{{ async_words }}' levity_trio tests | xargs grep -lw async | \
         xargs -P {{ num_cpus() }} -n 20 \
-        {{ bin }}/flake8-async --disable-noqa --disable=ASYNC9,ASYNC124,{{ of_ruff }} \
+        {{ bin }}/python -m tests.async_rules --disable-noqa --disable=ASYNC9,ASYNC124,{{ of_ruff }} \
         --startable-in-context-manager=_live,_let_charge,run_charger,__call__
 
 # `just size --against COMMIT` prints what changed since.
