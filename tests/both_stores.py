@@ -53,16 +53,6 @@ BEGIN
             place.name, place.id, 'id_of_' || place.name);
     END LOOP;
 END $$;
-CREATE FUNCTION levity.filled() RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE name text; is_filled boolean;
-BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', name) INTO is_filled;
-        IF is_filled THEN
-            RETURN NEXT name;
-        END IF;
-    END LOOP;
-END $$;
 """
 """Ids are given as SQLite gives them: without the gaps of what was rolled back."""
 
@@ -84,8 +74,10 @@ class BothStores(Pooled):
     def follow_with(self, file: FileConnection) -> None:
         """Begin with a new database of SQLite, and continue its ids."""
         self.file, self.difference = file, ""
-        for name, seq in file.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
-            super().execute("UPDATE levity.counted SET seq = ? WHERE name = ?", (seq, name))
+        given = ", ".join(map(str, file.execute("SELECT name, seq FROM sqlite_sequence").fetchall()))
+        self.run(
+            f"UPDATE levity.counted AS c SET seq = g.seq FROM (VALUES {given}) AS g (name, seq) WHERE c.name = g.name"
+        )
 
     def begin(self) -> None:
         super().begin()

@@ -43,13 +43,10 @@ CREATE FUNCTION levity.pragma_table_info(text) RETURNS TABLE (name text, type te
     FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1 ORDER BY ordinal_position
 $$;
 CREATE PROCEDURE levity.clear() LANGUAGE plpgsql AS $$
-DECLARE name text; is_filled boolean;
+DECLARE name text;
 BEGIN
-    FOR name IN SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', name) INTO is_filled;
-        IF is_filled THEN
-            EXECUTE format('DELETE FROM %s', name);
-        END IF;
+    FOR name IN SELECT levity.filled() LOOP
+        EXECUTE format('DELETE FROM %I', name);
     END LOOP;
     FOR name IN SELECT quote_ident(sequencename) FROM pg_sequences
         WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename <> 'tx_id_seq' LOOP
@@ -58,6 +55,17 @@ BEGIN
     UPDATE levity.counted SET seq = 0;
 END $$
 """
+_FILLED: Final = """
+DO $$
+DECLARE query text;
+BEGIN
+    SELECT string_agg(format('SELECT %L WHERE EXISTS (SELECT 1 FROM %I)', tablename, tablename), ' UNION ALL ')
+        INTO query FROM pg_tables WHERE schemaname = 'public';
+    EXECUTE format('CREATE FUNCTION levity.filled() RETURNS SETOF text LANGUAGE plpgsql AS %L',
+        format('BEGIN RETURN QUERY %s; END', query));
+END $$
+"""
+"""Names the tables that have rows, by one query, which each connection plans once."""
 
 
 def program(name: str) -> str:
@@ -203,6 +211,7 @@ def shared() -> Server:
                 server.sql("CREATE DATABASE model TEMPLATE template0 LOCALE 'C'")
                 with closing(PostgresqlConnection(connect(server.address("model")))) as model:
                     migrate(model)
+                    model.run(_FILLED)
                     model.run(_CLEAR)
             _started.append(server)
     return _started[0]
