@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -130,6 +131,12 @@ def charger(db: Database, identity: str) -> Charger | None:
     db.execute("BEGIN")
     found = _SHAPE.every(db, "FROM cp WHERE id = ?", (identity,))
     return _with_connectors(db, found[0]) if found else None
+
+
+def chargers_among(db: Database, identities: Sequence[str]) -> list[Charger]:
+    """Return these chargers in their order, within a read that has begun."""
+    load = _SHAPE.by_id(db, "cp")
+    return [_with_connectors(db, load((one,))) for one in identities]
 
 
 def is_known(db: Database, identity: str) -> bool:

@@ -103,6 +103,11 @@ def closed_statements(
     return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key[-1:])[0])
 
 
+def closed_among(db: Database, numbers: Sequence[int]) -> list[ClosedStatement]:
+    """Return these closed statements in their order, within a read that has begun; unknown ones are left out."""
+    return [one for number in numbers for one in _CLOSED.every(db, _FROM_CLOSED, (number,))]
+
+
 def draft_statements(db: Database, draft: int, wanted: Wanted, sort: Sort | None = None) -> ListPage[DraftStatement]:
     """Return a page of the statements of a draft, by account if nothing else is asked for. Raises NoPage."""
     db.execute("BEGIN")

@@ -58,6 +58,7 @@ from levity_trio.web.api import (
     reports,
     review,
     review_groups,
+    search,
     security,
     statements,
     stations,
@@ -95,7 +96,7 @@ DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.
 FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
-    *(now, power, history, system),
+    *(now, power, history, search, system),
     *(
         administration,
         tags,

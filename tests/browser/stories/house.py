@@ -21,7 +21,11 @@ def open_site(folder: Path) -> AbstractContextManager[Site]:
 def a_doubtful_session_is_corrected(page: Page, site: Site) -> None:
     """The figure that stands there is as exact as what was typed, and the doubt is gone."""
     number = site.shown["transactions"]
-    page.goto(f"{site.url}/sessions/{number}")
+    page.goto(site.url)
+    page.keyboard.press("/")
+    page.keyboard.type(f"{number}\n")
+    page.locator(".found").get_by_role("link").first.click()
+    expect(page).to_have_url(f"{site.url}/sessions/{number}")
     expect(page.get_by_text("In doubt:", exact=True)).to_be_visible()
     page.get_by_role("link", name="Correct").click()
     page.get_by_label("Energy (kWh)").fill("3.6")

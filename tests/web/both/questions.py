@@ -74,7 +74,7 @@ VALUES: Final[Mapping[str, tuple[object, ...]]] = {
     "statement": (1, 9),
     "tag": (HOUSEHOLDS[4].tag, "none"),
     "tariff": (1, 2),
-    "text": ("Boot", "%"),
+    "text": ("Boot", "%", HOUSEHOLDS[0].name),
     "to": ("2026-03-10",),
     "transaction": (1, 1_000_000),
     "until": ("2026-03-10",),

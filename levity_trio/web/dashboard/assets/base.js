@@ -226,6 +226,18 @@ for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
 document.addEventListener("toggle", (event) => {
   if (event.target.matches("details.ask[open]")) event.target.scrollIntoView({ block: "nearest" });
 }, true);
+// A stroke leads to the search, wherever nothing is typed.
+
+document.addEventListener("keydown", (event) => {
+  const [field, link] = [document.querySelector("form.find input"), document.querySelector("a.find")];
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !field) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  event.preventDefault();
+  if (field.offsetParent) field.focus();
+  else if (document.getElementById("f-text")) document.getElementById("f-text").focus();
+  else link.click();
+});
+
 document.addEventListener("keydown", (event) => {
   const opened = event.key === "Escape" && document.activeElement.closest("details.ask[open], details.who[open]");
   if (!opened) return;

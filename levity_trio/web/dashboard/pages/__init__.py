@@ -15,6 +15,7 @@ from levity_trio.web.dashboard.pages import (
     manual,
     now,
     review,
+    search,
     session,
     sessions,
     system,
@@ -24,6 +25,6 @@ from levity_trio.web.dashboard.pages import (
 
 ROOMS: Final = (
     *(now, charger, charger_facts, driver, sessions, session, review, bills, households, tags, tariffs),
-    *(history, system, manual),
+    *(history, system, manual, search),
 )
 PAGES: Final[tuple[Page, ...]] = tuple(page for room in ROOMS for page in room.PAGES)

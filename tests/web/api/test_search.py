@@ -1,0 +1,116 @@
+"""One field for everything: what a text finds, however it is typed, and for whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from levity_trio.store.reads.search import folded
+from levity_trio.store.writes import tags, vehicles
+from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.web.api import search
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.pages import search as pages
+from tests.store.bills import Biller, charge, house_of_two, month_is_over
+from tests.store.books import Station
+from tests.store.owning import House
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
+
+(SEARCH,) = search.ENDPOINTS
+(PAGE,) = pages.PAGES
+KINDS = ("households", "cards", "cars", "chargers", "transactions", "statements")
+KEYS = {"cards": "id_tag", "households": "name", "cars": "name", "chargers": "id", "statements": "number"}
+
+
+async def found(site: Site, text: str, **query: str) -> dict[str, list[Any]]:
+    """Return what of each kind is found, without the kinds of which there is nothing."""
+    answer = await site.call(SEARCH, query={"text": text, **query}, role=Role.OPERATOR)
+    every = {kind: [one[KEYS.get(kind, "id")] for one in answer[kind]] for kind in KINDS}
+    return {kind: some for kind, some in every.items() if some}
+
+
+def add_card(site: Site, *data: str | None) -> None:
+    site.books.run(tags.add, site.books.policy, TagData(*data), site.books.at, "cleo")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("MÜLLER", "Mueller"), ("Muller", "Müller"), ("Straße", "strasse"), ("04 a1:B2-c3", "04A1B2C3"), ("Léa", "lea")],
+)
+def test_texts_that_are_the_same(one: str, other: str) -> None:
+    assert not folded(one).isdisjoint(folded(other))
+
+
+@pytest.mark.usefixtures("station")
+async def test_names_and_numbers_as_people_type_them(site: Site) -> None:
+    house = House(site.books)
+    number = house.add("Familie Müller")
+    add_card(site, "04A1B2C3", "the blue one")
+    house.give(number, "04A1B2C3")
+    house.give(1, "04D4 E5F6")  # never added
+    site.books.run(vehicles.add, VehicleData("Zoé", "B-XY 123"), site.books.at, "cleo")
+    site.books.connection.execute("UPDATE cp SET name = 'Space 4' WHERE id = 'CP-1'")
+    for text, expected in {
+        "mueller": {"households": ["Familie Müller"], "cards": ["04A1B2C3"]},
+        " MULLER  familie": {"households": ["Familie Müller"], "cards": ["04A1B2C3"]},
+        "04 a1 b2": {"cards": ["04A1B2C3"]},
+        "04d4e5": {"cards": ["04D4 E5F6"]},
+        "blue": {"cards": ["04A1B2C3"]},
+        "bxy123": {"cars": ["Zoé"]},
+        "zoe": {"cars": ["Zoé"]},
+        "space4": {"chargers": ["CP-1"]},
+        "cp 1": {"chargers": ["CP-1"]},
+        "nobody": {},
+        "  ": {},
+        "%": {},
+    }.items():
+        assert await found(site, text) == expected, text
+
+
+async def test_the_best_comes_first_and_more_is_said(site: Site) -> None:
+    house = House(site.books)
+    for name in ("Flat 12", "Old Flat 1", "Flat 10", "Flat 1"):
+        house.add(name)
+    assert await found(site, "flat 1") == {"households": ["Flat 1", "Flat 10", "Flat 12", "Old Flat 1"]}
+    answer = await site.call(SEARCH, query={"text": "flat 1", "limit": "2"}, role=Role.OPERATOR)
+    assert ([one["name"] for one in answer["households"]], answer["more"]) == (["Flat 1", "Flat 10"], ["households"])
+
+
+async def test_sessions_and_statements(site: Site, station: Station) -> None:
+    biller = Biller(house_of_two(site.books))
+    first, second, third = charge(station), charge(station, tag="Ben"), charge(station, tag="Unseen 7")
+    month_is_over(site.books, 3)
+    await trio.to_thread.run_sync(biller.close, "2026-03")
+    for text, expected in {
+        str(second): {"transactions": [second]},
+        "anna": {"households": ["Anna"], "cards": ["Card"], "transactions": [first], "statements": [1]},
+        "unseen": {"transactions": [third]},
+        "2026-03-02": {"transactions": [third, second, first]},
+        "2. 3. 2026": {"transactions": [third, second, first]},
+        "31.4.2026": {},
+        "2026-03": {"statements": [1, 2]},
+        "Statement 2": {"statements": [2]},
+        "Abrechnung 2, Wohnung": {"statements": [2]},
+        "Space 2": {},
+        "9" * 18: {},
+    }.items():
+        assert await found(site, text) == expected, text
+
+
+async def test_the_page_says_the_state_first(site: Site, station: Station) -> None:
+    house_of_two(site.books)
+    charge(station)
+    opening = Opening(site, Role.OPERATOR)
+    assert "A name, a card" in (await opening.open(PAGE)).words
+    shown = await opening.open(PAGE, "?text=anna")
+    assert "Households Lives here Anna Cards Never added Card Anna Sessions Ended 10:00 – 11:00" in shown.words
+    assert {"/accounts/1", "/tags/Card"} <= set(shown.links)
+    assert "Nothing fits" in (await opening.open(PAGE, "?text=%3Cscript%3E")).words
+
+
+def test_it_is_not_for_viewers_and_drivers() -> None:
+    assert (SEARCH.role, PAGE.role) == (Role.OPERATOR, Role.OPERATOR)
