@@ -41,7 +41,7 @@ def wrong(write: Callable[..., list[str]], *arguments: object) -> Sequence[tuple
     return caught.value.faults
 
 
-def tag(account: str, text: str, since: str | None = None, until: str | None = None, **given: str) -> OwnedLine:
+def tag(account: str, text: str, since: str | None = None, until: str | None = None, **given: Any) -> OwnedLine:
     return OwnedLine(account, Thing(What.TAG, text.lower()), text, since=since, until=until, **given)
 
 

@@ -48,6 +48,7 @@ class OwnedLine(NamedTuple):
     since: str | None = None
     until: str | None = None
     reason: str | None = None
+    is_exclusive: bool | None = None
 
 
 class VehicleLine(NamedTuple):
@@ -133,7 +134,8 @@ def _own(db: UnitOfWork, once: Once, line: OwnedLine, at: str, by: str) -> bool:
     vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
     span = Span(line.since or at, line.until)
     once.check(thing, span)
-    touched = ownership.give(db, account, NamedThing(thing, line.id_tag, vehicle), span, Said(at, by, line.reason))
+    named = NamedThing(thing, line.id_tag, vehicle, is_exclusive=line.is_exclusive)
+    touched = ownership.give(db, account, named, span, Said(at, by, line.reason))
     return _name_space(db, thing, line.space) or bool(touched)
 
 

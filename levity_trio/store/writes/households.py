@@ -29,6 +29,7 @@ from levity_trio.store.writes.vehicles import VehicleData
 
 UNDONE: Final = "undone"
 MOVED_OUT: Final = "moved out"
+LONGEST_NAME: Final = 200
 _NUMBERED: Final = re.compile(r"(?P<place>.+?)[\s,/:-]+(?:connector\s+)?(?P<connector>[1-9][0-9]?)")
 _LAST_NUMBER: Final = re.compile(r"0*([0-9]+)\D*$")
 _HELD: Final = (
@@ -112,7 +113,8 @@ def move_in(db: UnitOfWork, new: MovingIn, policy: Policy, said: Said, manager: 
     entry.steps.append(("account", number))
     entry.give(number, new.household, new.plate)
     if new.tariff is not None:
-        tariffs.assign(db, new.tariff(number), None, said)
+        assigned = tariffs.assign(db, new.tariff(number), None, said)
+        entry.steps.append(("tariff", assigned.id))
     if new.driver is not None:
         user, invitation = users.add(db, UserData(new.driver, users.DRIVER, number), None, new.invitation, manager)
         entry.steps.append(("user", user))
@@ -195,7 +197,7 @@ class _Entry:
 
     def give(self, account: int, row: Household, plate: str | None = None) -> None:
         """Give an account what its row names. Raises Refused, with the field of what is wrong."""
-        vehicle = None if row.vehicle is None else self._vehicle(row.vehicle, plate)
+        vehicle = None if row.vehicle is None else self._vehicle(account, row, row.vehicle, plate)
         if row.card is not None:
             thing = Thing(What.TAG, self._policy.key(row.card))
             self._own(account, NamedThing(thing, row.card, vehicle), row.since, "card")
@@ -226,14 +228,30 @@ class _Entry:
         )
         return str(name)
 
-    def _vehicle(self, name: str, plate: str | None) -> int:
-        if (number := vehicles.named(self._db, name)) is None:
-            try:
-                number = vehicles.add(self._db, VehicleData(name, plate), self._said.at, self._said.by)
-            except Refused as refused:
-                raise Refused(refused.code, refused.words, "car") from None
-            self.steps.append(("vehicle", number))
+    def _vehicle(self, account: int, row: Household, name: str, plate: str | None) -> int:
+        """Return the car of a household, or one of nobody, with this name; else a new one. Cars of several households
+        may be called the same on paper: the next one also has the name of its household."""
+        behind = f" ({row.name})"
+        names = (name, f"{name[: LONGEST_NAME - len(behind)]}{behind}")
+        for known in names:
+            number = vehicles.named(self._db, known)
+            if number is not None and not self._is_others(number, account, row.since):
+                return number
+        new = names[0] if vehicles.named(self._db, names[0]) is None else names[1]
+        try:
+            number = vehicles.add(self._db, VehicleData(new, plate), self._said.at, self._said.by)
+        except Refused as refused:
+            raise Refused(refused.code, refused.words, "car") from None
+        self.steps.append(("vehicle", number))
         return number
+
+    def _is_others(self, vehicle: int, account: int, since: str) -> bool:
+        """Whether a car belongs to another household at a time or later, or a card of one names it."""
+        sql = (
+            "SELECT 1 FROM ownership WHERE vehicle_id = ? AND account_id <> ? AND voided_at IS NULL"
+            " AND coalesce(until, '9999') > ? LIMIT 1"
+        )
+        return self._db.row(sql, (vehicle, account, since)) is not None
 
 
 class Places:
@@ -339,6 +357,10 @@ def _undo_vehicle(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> 
         vehicles.remove(db, values[0], said)
 
 
+def _undo_tariff(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
+    tariffs.take_back(db, values[0], said)
+
+
 def _undo_user(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
     if db.row('SELECT 1 FROM "user" WHERE id = ? AND removed_at IS NULL', (values[0],)) is not None:
         users.remove(db, values[0], Manager(said.by, True, said.at))
@@ -362,6 +384,7 @@ _UNDOING: Final[Mapping[str, _Undoing]] = {
     "card": _undo_card,
     "card added": _undo_added_card,
     "vehicle": _undo_vehicle,
+    "tariff": _undo_tariff,
     "user": _undo_user,
     "user ends": _undo_end,
     **{change: _undo_period(change) for change in ("begun", "ended", "voided")},

@@ -213,6 +213,16 @@ def give_back(db: UnitOfWork, number: int, since: date, begins_at: str, first_op
         assign(db, wanted, first_open, said)
 
 
+def take_back(db: UnitOfWork, number: int, said: Said) -> None:
+    """Take an assignment back: what held before holds again, unless another one has taken its place. Raises Refused."""
+    for scope, key, since in db.rows(_NEWEST_OF_DAY, (number,)):
+        before = db.row(_BEFORE, (scope, key, since, since, number))
+        wanted = Assigning(
+            Target(Scope(scope), key), None if before is None else before[0], date.fromisoformat(since), ""
+        )
+        assign(db, wanted, None, said)
+
+
 def _check_target(db: UnitOfWork, wanted: Assigning) -> None:
     (scope, key), tariff = wanted.target, wanted.tariff
     if scope is Scope.ACCOUNT:
@@ -244,6 +254,11 @@ _ASSIGNED_ON: Final = (
     "SELECT id, scope, key FROM tariff_assignment AS row WHERE tariff_id = ? AND since = ? AND NOT EXISTS (SELECT 1"
     " FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key"
     " AND other.since = row.since AND other.id > row.id) ORDER BY id"
+)
+_NEWEST_OF_DAY: Final = (
+    "SELECT scope, key, since FROM tariff_assignment AS row WHERE id = ? AND tariff_id IS NOT NULL AND NOT EXISTS"
+    " (SELECT 1 FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key"
+    " AND other.since = row.since AND other.id > row.id)"
 )
 _BEFORE: Final = (
     "SELECT tariff_id FROM tariff_assignment WHERE scope = ? AND key = ? AND (since < ? OR since = ? AND id < ?)"

@@ -22,13 +22,13 @@ from levity_trio.store.reads.accounts import Vehicle
 from levity_trio.store.reads.belongings import Exported, belongings_after
 from levity_trio.store.writes import account_import as writes
 from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, VehicleLine
-from levity_trio.web.api.accounts import AccountBody, Reason, VehicleBody, stored_fields, vehicle_fields
+from levity_trio.web.api.accounts import AccountBody, Exclusive, Reason, VehicleBody, stored_fields, vehicle_fields
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.lists import CSV
 from levity_trio.web.api.local_times import LocalTime, midnight
 from levity_trio.web.api.sheets import Cells, Fault, Sheet, converted, encoded, read, refuse
-from levity_trio.web.api.tags import MOST_BYTES, IdTag, ImportedLine
+from levity_trio.web.api.tags import MOST_BYTES, IdTag, ImportedLine, clear_caches
 
 TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -38,7 +38,7 @@ PAGE_ROWS: Final = 500
 PERIOD: Final = ("since", "until", "reason")
 OF_ACCOUNT: Final = ("name", "address", "contact", "notes", "language", "since", "until")
 OF_TAG: Final = ("account", "id_tag", "vehicle", *PERIOD)
-OF_SPACE: Final = ("account", "charger", "connector", "name", *PERIOD)
+OF_SPACE: Final = ("account", "charger", "connector", "name", "exclusive", *PERIOD)
 OF_VEHICLE: Final = ("name", "plate", "battery_kwh", "account", *PERIOD)
 Named = Annotated[str, Meta(max_length=200)]
 
@@ -60,6 +60,7 @@ class SpaceLine(PeriodLine, kw_only=True):
     charger: Annotated[str, Meta(max_length=48)]
     connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     name: Named | None = None
+    exclusive: Exclusive | None = None
 
 
 class OfVehicle(PeriodLine):
@@ -98,7 +99,8 @@ def _tag(request: Request, cells: Cells) -> OwnedLine:
 def _space(request: Request, cells: Cells) -> OwnedLine:
     line = converted(cells, SpaceLine)
     thing = Thing(What.SPACE, line.charger, line.connector or 0)
-    return OwnedLine(line.account, thing, space=line.name, **_period(request, line))
+    period = _period(request, line)
+    return OwnedLine(line.account, thing, space=line.name, is_exclusive=line.exclusive, **period)
 
 
 def _vehicle(request: Request, cells: Cells) -> VehicleLine:
@@ -156,7 +158,8 @@ async def _rows(
 
 
 def _owned_cells(row: Exported) -> Values:
-    return asdict(row) | {"account": row.account_name, "id_tag": row.tag, "vehicle": row.vehicle_name}
+    told = {"account": row.account_name, "id_tag": row.tag, "vehicle": row.vehicle_name}
+    return asdict(row) | told | {"exclusive": "true" if row.exclusive else "false"}
 
 
 def _vehicle_cells(row: Vehicle | Exported) -> Values:
@@ -207,7 +210,10 @@ async def export_tags(request: Request) -> StreamingResponse:
 async def import_spaces(request: Upload) -> ImportedLines:
     """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with each."""
     sheet = Sheet(OF_SPACE, ("account", "charger"), MOST_LINES, "space", partial(_space, request))
-    return await import_lines(request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy))
+    done = await import_lines(request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy))
+    if done.changed:  # other cards may not charge there any longer
+        await clear_caches(request)
+    return done
 
 
 @ENDPOINTS.get("/api/admin/account-space-export", Role.OPERATOR, media_type=CSV)

@@ -7,7 +7,7 @@ states of it. With `errors=http` (the default on the routes that other systems h
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from http import HTTPStatus
@@ -18,6 +18,7 @@ import orjson
 import trio
 from msgspec import Meta
 
+from levity_trio.access.places import Reason
 from levity_trio.authority import AuthorityProblem, folder
 from levity_trio.charger.facade import UnknownCharger
 from levity_trio.config import certificates_folder
@@ -193,17 +194,31 @@ async def prepare(request: Sender, charger: str, operation: Operation, payload: 
         payload = filled(payload, path, number)
     if in_the_way := transactions_in_the_way(operation, payload, known):
         _check_force(request, operation, [one.id for one in in_the_way])
-    warnings = (*operation.warn(payload, known), *_of_tag(request, payload))
+    warnings = (*operation.warn(payload, known), *_of_tag(request, payload, charger))
     return Order(charger, operation.action, payload, body, warnings, url)
 
 
-def _of_tag(request: Request, payload: Payload) -> Sequence[str]:
-    """Return a warning if the tag of a start or a reservation is refused; it is sent all the same."""
-    id_tag = payload.get("idTag")
-    verdict = None if id_tag is None else request.api.id_tags.judge(id_tag, request.api.stamp())
-    if verdict is None or verdict.is_accepted:
+def _of_tag(request: Request, payload: Payload, charger: str) -> Sequence[str]:
+    """Return a warning if the tag of a start or a reservation is refused, here or at all; it is sent all the same."""
+    id_tag, tags, at = payload.get("idTag"), request.api.id_tags, request.api.stamp()
+    if id_tag is None:
+        return ()
+    verdict = tags.judge(id_tag, at)
+    reason = verdict.reason or tags.refusal(tags.policy.key(id_tag), charger, payload.get("connectorId") or None, at)
+    if reason is not None:
+        return (f"the card {id_tag} will be refused here: {_REASONS[Reason(reason)]}",)
+    if verdict.is_accepted:
         return ()
     return (f"the tag {id_tag} is {verdict.status} here, as the charger is told when it asks; add or unblock it first",)
+
+
+_REASONS: Final[Mapping[str, str]] = {
+    Reason.SPACE: "the space is for another household only",
+    Reason.CHARGERS: "the card, or its household, may charge at other chargers only",
+    Reason.SPENT: "its household has nothing left of what it paid in advance",
+    Reason.MONTH: "the card, or its household, has used what it may in this month",
+}
+"""Why a card that may charge may not do so here or now."""
 
 
 async def _number(request: Request, charger: str, allotted: Allotted, known: Situation) -> int:

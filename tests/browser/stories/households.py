@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from typing import Final
+
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.chromium import seen
 from tests.browser.site import Site
@@ -10,6 +12,9 @@ from tests.browser.site import Site
 HOUSEHOLDS = 16
 MOST_KEYS = 200
 """Besides names and numbers of cards."""
+NARROW: Final[ViewportSize] = {"width": 360, "height": 740}
+HIGHEST_ROW, HIGHEST_REST = 150, 1400
+"""Pixels of a household, and of all else, on a phone."""
 
 
 class _Keys:
@@ -56,6 +61,11 @@ def sixteen_households_are_entered_on_one_page(page: Page, site: Site) -> None:
 @seen(expected=("answer: 422",))
 def rows_of_a_spreadsheet_are_pasted_and_an_error_loses_nothing(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/do/post/admin/households?next=/accounts")
+    wide = page.viewport_size
+    page.set_viewport_size(NARROW)  # a phone shows one empty row
+    expect(page.locator("[name='rows[0].name']")).to_be_visible()
+    expect(page.locator("[name='rows[1].name']")).to_be_hidden()
+    page.set_viewport_size(wide or NARROW)
     rows = (
         "\n".join(f"Pasted {one}\tPA{one:02}\t\t\t1.11.2025" for one in range(1, 19)) + "\nPasted 19\tPA19\tnowhere\n"
     )
@@ -72,6 +82,8 @@ def rows_of_a_spreadsheet_are_pasted_and_an_error_loses_nothing(page: Page, site
     wrong = page.locator("[name='rows[18].space']")
     expect(wrong).to_have_attribute("aria-invalid", "true")
     assert site.server.query("SELECT count(*) FROM account WHERE name LIKE 'Pasted %'") == [(0,)]
+    page.set_viewport_size(NARROW)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 19 * HIGHEST_ROW + HIGHEST_REST
     wrong.fill("")
     page.get_by_role("button", name="Enter these households").press("Enter")
     expect(page.get_by_text("New households: 19.")).to_be_visible()

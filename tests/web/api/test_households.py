@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 from typing import Any
 
 import pytest
 
 from levity_trio.access.tags import Verdict
-from levity_trio.store.writes import authorization, tags
+from levity_trio.store.writes import authorization, tags, vehicles
+from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.web.api import accounts, chargers, households, wallets
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
+from tests.store.bills import FLAT, Biller
 from tests.store.books import Station
+from tests.store.owning import House
 from tests.web.api.conftest import Site
 
 TODAY = "2026-03-01T00:00:00.000Z"
@@ -139,6 +143,25 @@ async def test_what_belongs_to_somebody_else_is_not_taken_from_them(yard_of_two:
     assert words == "it belongs to Flat 1; move that household out first, or take it away from it"
 
 
+async def test_cars_of_two_households_may_be_called_the_same(yard_of_two: Site) -> None:
+    site, rows = yard_of_two, [{"name": "Flat 1", "card": "04AA", "car": "Tesla"}, {"name": "Flat 2", "car": "Tesla"}]
+    await enter(site, *rows)
+    assert [one[1] for one in await held(site, 1)] == ["04AA", "Tesla"]
+    assert [one[1] for one in await held(site, 2)] == ["Tesla (Flat 2)"]
+    again = await enter(site, *rows)  # the same list finds the cars that it made
+    assert (again["same"], site.books.count("vehicle")) == (2, 2)
+    done = await site.call(MOVE_IN, body={"name": "Flat 3", "car": "Tesla", "plate": "B-XY 1"})
+    assert site.books.rows("SELECT name, plate FROM vehicle WHERE id = 3") == [("Tesla (Flat 3)", "B-XY 1")]
+    await site.call(UNDO, id=str(done["task"]))
+    assert site.books.value("SELECT count(*) FROM vehicle WHERE removed_at IS NULL") == 2
+
+
+async def test_a_car_of_nobody_is_taken(site: Site) -> None:
+    site.books.run(vehicles.add, VehicleData("Zoe", "B-Z 1"), site.books.at, "cleo")
+    await enter(site, {"name": "Flat 1", "car": "Zoe"})
+    assert site.books.count("vehicle") == 1
+
+
 async def test_a_blocked_card_is_not_handed_out(site: Site) -> None:
     data = tags.TagData("04AA", status="Blocked")
     site.books.run(tags.add, site.books.policy, data, site.books.at, "cleo")
@@ -195,6 +218,21 @@ async def test_only_an_admin_says_at_moving_in_what_a_kwh_costs(site: Site) -> N
         await site.call(MOVE_IN, body={"name": "Flat 9", "tariff": 1}, role=Role.OPERATOR)
     assert (problem.value.code, problem.value.members["field"]) == ("forbidden", "tariff")
     assert site.books.count("account") == 0
+
+
+async def test_undoing_takes_the_tariff_back(site: Site) -> None:
+    biller = Biller(House(site.books))
+    number = biller.add(FLAT.replace("Flat", "Cheap"))
+    done = await site.call(MOVE_IN, body={"name": "Flat 9", "tariff": number})
+    account = str(done["account"])
+    await site.call(UNDO, id=str(done["task"]))
+    held = "SELECT tariff_id FROM tariff_assignment WHERE scope = 'account' AND key = ? ORDER BY id"
+    assert site.books.rows(held, account) == [(number,), (None,)]
+    done = await site.call(MOVE_IN, body={"name": "Flat 9", "tariff": number})
+    other, account = biller.add(FLAT.replace("Flat", "Dear")), done["account"]
+    biller.assign(other, date(2026, 3, 1), account)  # somebody has said otherwise since: that stays
+    await site.call(UNDO, id=str(done["task"]))
+    assert site.books.rows(held, str(account)) == [(number,), (other,)]
 
 
 async def moved_out(site: Site, until: str = "2026-04-01", **body: Any) -> Any:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 
 from levity_trio.access.tags import Policy
@@ -23,7 +24,7 @@ from levity_trio.store.writes import tags
 from levity_trio.store.writes.limits import TheMonth
 from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api import accounts, limits
-from levity_trio.web.api.endpoints import Endpoint, Role
+from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.inside import Question, ask
 from tests.store.books import Station
@@ -157,6 +158,24 @@ async def test_a_refused_driver_reads_where_he_may_charge(yard: Yard) -> None:
         assert (await yard.anna.refused("POST", START, {}))[2] == words
         (place,) = (await yard.ben.get("/chargers/CP-1"))["connectors"]
         assert place["why_not"] is None
+
+
+async def test_who_starts_for_a_card_is_told_that_it_will_be_refused_here(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    await yard.add_tag("BEN", 2)
+    cleo = Caller("cleo", Role.OPERATOR, "192.0.2.1")
+
+    async def warned(id_tag: str) -> list[str]:
+        path, body = "/api/admin/chargers/CP-1/remote-start", {"connectorId": 1, "idTag": id_tag}
+        question = Question(method="POST", path=path, body=orjson.dumps(body), headers={"prefer": "respond-async"})
+        return [*(await ask(yard.app, cleo, question)).content["warnings"]]
+
+    async with yard.charger() as plug:
+        await plug.status("Available")
+        yard.house.give(2, SPACE, exclusive=True)
+        _load(yard)
+        assert await warned("BEN") == []
+        assert await warned("ANNA") == ["the card ANNA will be refused here: the space is for another household only"]
 
 
 def _load(yard: Yard) -> None:
