@@ -89,7 +89,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "locale": (),
     "manual": (),
     "demo": (
-        *("server", "simulator", "store.backup_note", "store.keeping.offline", "store.writes.demo", "web.logins"),
+        *(
+            "server",
+            "simulator",
+            "notify.kinds",
+            "store.backup_note",
+            "store.keeping.offline",
+            "store.writes.demo",
+            "web.logins",
+        ),
         *("wire", "clock", "config", "groups", "output", "writing"),
     ),
     "deploy": ("authority", "config", "writing"),

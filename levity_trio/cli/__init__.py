@@ -25,7 +25,7 @@ GROUPS: Final = {
     "Operate (over the API of a running server)": (
         *("status", "chargers", "charger", "household", "card", "car"),
         *("sessions", "explain", "review", "correct", "close"),
-        *("call", "commands", "configuration", "template", "files", "local-list", "events", "webhook"),
+        *("call", "commands", "configuration", "template", "files", "local-list", "events", "webhook", "notify"),
         *("certificate", "token", "user", "drain"),
     ),
     "Bill": ("tariff", "bill", "wallet", "meter", "reconcile"),

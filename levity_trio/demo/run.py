@@ -50,6 +50,7 @@ from levity_trio.demo.house import (
 )
 from levity_trio.demo.neighbours import ONLY, Neighbours
 from levity_trio.groups import unwrapped
+from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.output import print_line
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import Memory
@@ -58,14 +59,21 @@ from levity_trio.simulator.link import Pace
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.store.backup_note import LastBackup, note
 from levity_trio.store.keeping.offline import resume
-from levity_trio.store.writes.demo import Resumed
+from levity_trio.store.writes.demo import Resumed, Told
 from levity_trio.web.logins import new_cookie
 from levity_trio.wire.frames import CallResult
 from levity_trio.wire.times import in_zone, stamp
-from levity_trio.writing import created
+from levity_trio.writing import created, make_folder
 
 PREFIX: Final = "levity-demo-"
 DATABASE: Final = "demo.db"
+MAILS: Final = "mails"
+SENDER: Final = "Bauhof 12 <bauhof@example.org>"
+TOLD: Final = (
+    Told("admin", "owner", "clara@example.org", tuple(OF_SITE)),
+    Told("driver", "driver", "anna@example.org", tuple(OF_DRIVER)),
+)
+"""Who gets mails, in a folder instead of a mail server."""
 NEW_SECONDS: Final = 60.0
 """A folder that is younger may belong to a demo that has not locked its database yet."""
 HISTORY: Final = "history.db.xz"
@@ -90,7 +98,7 @@ All names and figures are invented.
   The label of a charger  {dashboard}/get/admin/codes?charger={labelled}
 
 There it is {moment:%A, %-d %B %Y, %H:%M}, and time passes {speed} times as fast.
-Its database and its log are in {folder}
+Its database, its log and the mails that it sends are in {folder}
 Ctrl-C ends the demo and removes everything."""
 
 
@@ -101,10 +109,11 @@ def run() -> int:
         folder = Path(name)
         database = folder / DATABASE
         unpack(database)
+        make_folder(folder / MAILS)
         config = _config(database, free_ports(USUAL_PORTS))
         assert config.guests is not None  # noqa: S101 - as made above
         logins = {"admin": config.guests.dashboard, "driver": config.guests.drivers}
-        resumed = resume(database, config.server_name, SPEED, system_clock(), logins)
+        resumed = resume(database, config.server_name, SPEED, system_clock(), logins, TOLD)
         note(database, LastBackup(stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size))
         log_config = LogConfig(file=folder / "demo.log")
         nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
@@ -175,6 +184,8 @@ def _config(database: Path, ports: Sequence[int]) -> ServerConfig:
         clock_wait_seconds=0.0,
         registration="ask",
         unknown_tags="ask",
+        mail=f"folder:{database.with_name(MAILS)}",
+        mail_from=SENDER,
         guests=Guests(new_cookie(), new_cookie(), SPEED),
     )
 

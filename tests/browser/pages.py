@@ -14,7 +14,8 @@ from tests.browser.site import Site
 OF_STRANGERS: Final = ("/login", "/login?next=/d/at/SPACE-09", "/welcome")
 """The log-in, that of a driver who scanned a code, and the page that takes one-time codes."""
 TASKS: Final = tuple(
-    f"/do/post/admin/{one}" for one in ("households", "move-ins", "accounts/{id}/move-out", "transactions/{id}/correct")
+    f"/do/post/admin/{one}"
+    for one in ("households", "move-ins", "accounts/{id}/move-out", "transactions/{id}/correct", "recipients")
 )
 """Forms with a page of their own."""
 TRIED: Final = "/tariffs/new?name=Night&price=0.4&night_price=cheap&since=2030-01-01&whom=site&show=1"

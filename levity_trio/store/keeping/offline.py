@@ -20,7 +20,7 @@ from levity_trio.store.engine.unit_of_work import Store
 from levity_trio.store.reads import look, simulated_time
 from levity_trio.store.reads.levity.rows import Imported, total
 from levity_trio.store.writes import demo, hiding, imports
-from levity_trio.store.writes.demo import Resumed
+from levity_trio.store.writes.demo import Resumed, Told
 from levity_trio.store.writes.logins import digest_of
 from levity_trio.wire.times import stamp
 
@@ -49,14 +49,21 @@ def forget(
             raise EnvironmentProblem(f"cannot write the database {address}: {fault}") from None
 
 
-def resume(address: DatabaseAddress, server: str, speed: int, started: datetime, cookies: Mapping[str, str]) -> Resumed:
+def resume(
+    address: DatabaseAddress,
+    server: str,
+    speed: int,
+    started: datetime,
+    cookies: Mapping[str, str],
+    told: Sequence[Told] = (),
+) -> Resumed:
     """Let a history with a simulated clock go on from its last moment, and log in the first user of each role.
 
-    `started` is the machine's present moment. Raises EnvironmentProblem.
+    `told` get messages. `started` is the machine's present moment. Raises EnvironmentProblem.
     """
     logins = {role: digest_of(cookie) for role, cookie in cookies.items()}
     with _open_known(address, server) as store:
-        write = partial(demo.resume, speed=speed, started=started, logins=logins)
+        write = partial(demo.resume, speed=speed, started=started, logins=logins, told=told)
         return cast("Resumed", store.commit([write])[0].unwrap())
 
 

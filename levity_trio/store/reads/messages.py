@@ -47,11 +47,13 @@ class MessageRow:
 
     It waits until `next_at`, was sent at `sent_at`, or was given up. `perhaps_twice`: the server died while it was
     sent, and sent it again under the same `message_id`. `sent_to` is the address that it went to, null for push.
+    `name` is that of its recipient.
     """
 
     id: int
     message_id: str
     recipient: int
+    name: str | None
     channel: str
     part: str
     kind: str
@@ -81,8 +83,9 @@ _RECIPIENT: Final = Shape(
     has_push="topic IS NOT NULL",
     must_scan="(topic IS NOT NULL AND topic_shown_at IS NULL)",
 )
+_NAME: Final = "(SELECT recipient.name FROM recipient WHERE recipient.id = recipient_id)"
 _MESSAGE: Final = Shape(
-    MessageRow, recipient="recipient_id", cause="cause_id", event="event_id", statement="statement_id"
+    MessageRow, recipient="recipient_id", name=_NAME, cause="cause_id", event="event_id", statement="statement_id"
 )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.places import UsageLimit
-from levity_trio.store.writes import limits, reports
+from levity_trio.store.secret_key import SecretKey
+from levity_trio.store.writes import limits, recipients, reports
 from levity_trio.store.writes.reports import Subject
 from levity_trio.wire.times import stamp
 
@@ -37,7 +38,18 @@ class Resumed(NamedTuple):
     open: Mapping[str, Open]
 
 
-def resume(db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, str]) -> Resumed:
+class Told(NamedTuple):
+    """Who gets messages, as what, where, and of which kinds: the first user of a role."""
+
+    role: str
+    who: str
+    mail: str
+    kinds: Sequence[str]
+
+
+def resume(
+    db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, str], told: Sequence[Told] = ()
+) -> Resumed:
     """Start the simulated clock again, and log in the first user of each role; `logins` are the digests of cookies."""
     clock = "UPDATE simulated_time SET (speed, started_at) = (?, ?) RETURNING begun_at"
     ((begun,),) = db.rows(clock, (speed, stamp(started)))
@@ -49,6 +61,8 @@ def resume(db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, s
         )
     _report(db, begun)
     _limit(db, begun)
+    for one in told:
+        _tell(db, one, begun)
     last = "SELECT cp_id, coalesce(meter_stop, last_register_wh, meter_start) FROM tx ORDER BY id"
     registers: dict[str, int] = dict(db.rows(last))
     are_open = db.rows("SELECT cp_id, id, id_tag FROM tx WHERE status = 'Active'")
@@ -69,6 +83,22 @@ def _limit(db: UnitOfWork, at: str) -> None:
     near = [(account, round(wh / NEAR, -4)) for account, wh in db.rows(most, (month,))]
     for account, wh in (*near, *drivers):
         limits.limit_account(db, account, UsageLimit(month_wh=int(wh)), at, owner)
+
+
+def _tell(db: UnitOfWork, told: Told, at: str) -> None:
+    """Let somebody get messages by mail."""
+    first = 'SELECT id, name, account_id FROM "user" WHERE role = ? ORDER BY id LIMIT 1'
+    for user, name, account in db.rows(first, (told.role,)):
+        data = recipients.RecipientData(
+            who=told.who,
+            user=user,
+            account=account,
+            name=name,
+            mail=told.mail,
+            kinds=told.kinds,
+            with_names=not account,
+        )
+        recipients.add(db, data, None, SecretKey(None), recipients.By(at, name))
 
 
 def _report(db: UnitOfWork, at: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from levity_trio.records import record
@@ -56,6 +57,32 @@ def add(db: UnitOfWork, data: RecipientData, topic: str | None, key: SecretKey, 
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (data.who, data.user, data.account, *_values(data), sealed, *by),
     )
+
+
+def own(db: UnitOfWork, account: int, user: int | None) -> int | None:
+    """Return the recipient of a household that a driver has made, None if there is none."""
+    found = db.row(
+        "SELECT id FROM recipient WHERE account_id = ? AND user_id IS NOT DISTINCT FROM ? AND ended_at IS NULL",
+        (account, user),
+    )
+    return None if found is None else int(found[0])
+
+
+def keep_own(db: UnitOfWork, data: RecipientData, key: SecretKey, by: By) -> int:
+    """Change the recipient of this account and user, or add it, and return its number. Statements stay as they are."""
+    number = None if data.account is None else own(db, data.account, data.user)
+    if number is None:
+        return add(db, data, None, key, by)
+    ((gets,),) = db.rows("SELECT gets_statements FROM recipient WHERE id = ?", (number,))
+    change(db, number, replace(data, gets_statements=bool(gets) and data.mail is not None))
+    return number
+
+
+def show_topic(db: UnitOfWork, recipient: int, topic: str, key: SecretKey, at: str) -> bool:
+    """Give a recipient a new topic that is shown at once. Raises NoKey."""
+    is_set = set_topic(db, recipient, topic, key)
+    note_shown(db, recipient, at)
+    return is_set
 
 
 def change(db: UnitOfWork, recipient: int, data: RecipientData) -> bool:

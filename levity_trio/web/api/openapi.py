@@ -40,6 +40,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "too_many_waiting": 503,
     "too_many_streams": 503,
     "charger_error": 502,
+    "unsent": 502,
     "no_answer": 504,
     "not_stored": 507,
     "wrong_state": 409,

@@ -44,6 +44,7 @@ from levity_trio.web.api import (
     imports,
     limits,
     logs,
+    messages,
     meters,
     mine,
     now,
@@ -113,7 +114,7 @@ ROOMS: Final = (
     *(certificates, offline, imports, addresses),
     *(accounts, owned, limits, account_files, households, personal, tariffs, billing, biller, statements, meters),
     *(wallets, payments),
-    *(users, driving, mine, reports),
+    *(users, driving, mine, reports, messages),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(endpoint for room in ROOMS for endpoint in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))

@@ -28,6 +28,7 @@ from levity_trio.records import record
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.bodies import StreamedBody
 from levity_trio.web.api.endpoints import Endpoint, Role
+from levity_trio.web.api.messages import OWN, RECIPIENT
 from levity_trio.web.api.tariffs import TARIFFS
 from levity_trio.web.api.users import USER, USERS
 from levity_trio.web.below import API
@@ -85,6 +86,8 @@ MOST_LINES: Final = 50
 DECIDED: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 SECRETS: Final = ("token", "password", "code", "secret", "invitation")
 """Members of an answer that are shown only once."""
+TOPICS_OF_PUSH: Final = (f"{RECIPIENT}/topic", f"{OWN}/topic")
+"""Their POST makes what is shown only once, with a page of its own."""
 KEY_BYTES: Final = 12
 FILE_BYTES: Final = 64 * 1024
 
@@ -352,6 +355,8 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     answer = reply.content
     if (handed := await _handed_out(form.view, form.endpoint, answer, form.desk.api.config)) is not None:
         return await _hand(form, handed, onward(next_of(content, form.home), answer))
+    if form.endpoint.path in TOPICS_OF_PUSH and answer is not None:
+        return await form.desk.page("topic.html", form.view, {"made": answer, "next": next_of(content, form.home)})
     if isinstance(form.endpoint.body, StreamedBody) or (
         isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
     ):

@@ -92,6 +92,14 @@ LABELS: Final[Mapping[str, str]] = N_(
         "toml": "The tariff as TOML",
         "max_kw": "Maximum power (kW)",
         "free_below_wh": "A session is free below (kWh)",
+        "mail": "Mail address",
+        "away_minutes": "A charger is away after (minutes)",
+        "quiet_from": "Quiet from",
+        "quiet_until": "Quiet until",
+        "with_names": "Messages name households",
+        "gets_statements": "Closed statements come by mail",
+        "way": "What is tested",
+        "to": "To this address",
     }
 )
 """Where the name of a field does not say it in words of people."""

@@ -7,7 +7,9 @@ from datetime import tzinfo
 from typing import Any, Final
 from urllib.parse import quote
 
+from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
+from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.fields import WHICH, day_after
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers
@@ -18,6 +20,7 @@ HOUSEHOLDS, MOVE_INS = "/api/admin/households", "/api/admin/move-ins"
 MOVE_OUT: Final = "/api/admin/accounts/{id}/move-out"
 SESSION: Final = "/api/admin/transactions/{id}"
 TARIFFS: Final = "/api/admin/tariffs"
+RECIPIENTS, WAYS = "/api/admin/recipients", "/api/admin/messages/ways"
 CARDS: Final = "/accounts/cards"
 """The page of unknown cards, whose live part other pages show, too."""
 ROWS: Final = 16
@@ -104,10 +107,31 @@ async def _nothing(_view: View, _entered: Values) -> Values:
     return {}
 
 
+# Say what somebody is told
+
+
+async def _telling(view: View, entered: Values) -> Values:
+    """Return what a recipient can choose: a driver of a household, or somebody who runs the site."""
+    if view.caller.role is Role.DRIVER:
+        own = await view.get("/api/me/recipient")
+        ways = {"mail": own["can_mail"], "push": own["can_push"]}
+        return {"who": DRIVER, "household": None, "kinds": kinds_for(DRIVER), "ways": ways}
+    who, account = entered.get("who", "owner"), entered.get("account")
+    if "id" in view.path:
+        known = await view.get(f"{RECIPIENTS}/{view.path['id']}")
+        who, account = known["who"], known["account"]
+    household = await view.get(f"/api/admin/accounts/{account}") if account else None
+    return {"who": who, "household": household, "kinds": kinds_for(who), "ways": await view.get(WAYS)}
+
+
 TASKS: Final[Mapping[tuple[str, str], Task]] = {
     ("POST", HOUSEHOLDS): Task("tasks/households.html", _with_cards),
     ("POST", MOVE_INS): Task("tasks/move_in.html", _with_cards),
     ("POST", MOVE_OUT): Task("tasks/move_out.html", _leaving),
+    **dict.fromkeys(
+        (("POST", RECIPIENTS), ("PUT", f"{RECIPIENTS}/{{id}}"), ("PUT", "/api/me/recipient")),
+        Task("tasks/recipient.html", _telling),
+    ),
     ("POST", f"{SESSION}/correct"): Task("tasks/correct.html", _correction, present=_as_it_is, preview="/preview"),
     ("POST", TARIFFS): Task("tasks/version.html", _nothing, preview="/preview"),
 }

@@ -68,6 +68,7 @@ class Site:
                 host="192.0.2.7",
                 port=9000,
                 tls_port=None,
+                **dict.fromkeys(("mail", "mail_from", "mail_password_file", "ntfy", "ntfy_token_file", "ping_url")),
                 **RETENTION,
             ),
             id_tags=SimpleNamespace(policy=books.policy),

@@ -15,6 +15,7 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.writes import outcomes, tags
 from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api.context import Api, Places, Refusals
@@ -92,6 +93,7 @@ class Yard:
             id_tags=self.central.tags,
             places=Places(),
             allotting=trio.Lock(),
+            key=SecretKey("A" * 43 + "="),
             refusals=Refusals(),
             sessions=OpenSessions(),
         )

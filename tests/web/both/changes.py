@@ -136,6 +136,7 @@ async def live(life: Life) -> None:
     await _move_in(life)
     await _files(life)
     await _people(life)
+    await _told(life)
     await _chargers(life)
     async with life.server.charger(QUIET):
         await _operations(life)
@@ -235,6 +236,25 @@ async def _people(life: Life) -> None:
     gone = (await ask("POST", "payment-services", name="gone"))["id"]
     await ask("DELETE", f"payment-services/{gone}")
     life.shown |= {"webhooks": hook, "users": driver, "shop": service["secret"]}
+
+
+async def _told(life: Life) -> None:
+    """Who gets messages; no way out is set."""
+    owner = {"name": "Cleo", "mail": "cleo@example.org", "kinds": ["fault", "away"], "language": "de"}
+    ours = (await life.ask("POST", "recipients", **owner, quiet_from="22:00", quiet_until="06:00"))["id"]
+    await life.ask("PUT", f"recipients/{ours}", **owner, away_minutes=30, with_names=True)
+    gone = (await life.ask("POST", "recipients", who="driver", account=2, mail="b@example.org"))["id"]
+    await life.ask("DELETE", f"recipients/{gone}/topic")
+    await life.ask("DELETE", f"recipients/{gone}")
+    for path in (f"recipients/{ours}/topic", f"recipients/{ours}/test"):
+        await life.send("POST", f"/api/admin/{path}", status=409)
+    await life.send("POST", "/api/admin/messages/test", b'{"way": "mail"}', status=409)
+    for kinds in (b'["full"]', b"[]"):
+        own = b'{"mail": "anna@example.org", "kinds": %s}' % kinds
+        await life.send("PUT", "/api/me/recipient", own, role=Role.DRIVER)
+    await life.send("POST", "/api/me/recipient/topic", role=Role.DRIVER, status=409)
+    await life.send("DELETE", "/api/me/recipient/topic", role=Role.DRIVER)
+    life.shown["recipients"] = ours
 
 
 async def _chargers(life: Life) -> None:

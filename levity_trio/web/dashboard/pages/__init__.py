@@ -13,6 +13,7 @@ from levity_trio.web.dashboard.pages import (
     history,
     households,
     manual,
+    messages,
     now,
     review,
     search,
@@ -25,6 +26,6 @@ from levity_trio.web.dashboard.pages import (
 
 ROOMS: Final = (
     *(now, charger, charger_facts, driver, sessions, session, review, bills, households, tags, tariffs),
-    *(history, system, manual, search),
+    *(history, system, messages, manual, search),
 )
 PAGES: Final[tuple[Page, ...]] = tuple(page for room in ROOMS for page in room.PAGES)

@@ -69,6 +69,8 @@ async def _show(view: View) -> Mapping[str, Any]:
         "wallet": await view.get(f"{WALLETS}/{number}"),
         "entries": (await view.get(f"{WALLETS}/{number}/entries", limit=FEW))["data"],
         "drivers": await _drivers(view, household["id"]),
+        "told": await view.get("/api/admin/recipients", account=household["id"]),
+        "can_mail": (await view.get("/api/admin/messages/ways"))["mail"],
         "task": await _task(view, household),
         "personal": await _personal(view, number),
         "may_delete": view.may("DELETE", f"{ACCOUNTS}/{{id}}/personal"),

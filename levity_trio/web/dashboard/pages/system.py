@@ -29,6 +29,8 @@ async def _system(view: View) -> Mapping[str, Any]:
         "settings": [(name, [*some]) for name, some in groupby(ordered, lambda one: str(one["group"]))],
         "given": sum(1 for one in system["settings"] or [] if one["origin"] != "default"),
         "webhooks": [one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None],
+        "ways": await view.get(f"{ADMIN}/messages/ways"),
+        "values": {one["name"]: one["value"] for one in system["settings"] or []},
         "stations": (await view.get(f"{ADMIN}/stations"))["data"],
     }
 

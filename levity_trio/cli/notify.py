@@ -1,0 +1,67 @@
+"""`levity-trio notify`: messages to people: try each way out, and see what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from levity_trio.cli.declaring import WIDE, Group
+from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, command
+
+WAYS: Final = {"mail": "--mail", "push": "--ntfy", "ping": "--ping-url"}
+COLUMNS: Final = ("created_at", "state", "to", "subject", "problem", "id")
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio notify test
+  levity-trio notify test mail --to anna@example.org
+  levity-trio notify log
+
+Who is told what is chosen on the page Messages of the dashboard.
+"""
+
+notify = Group("notify", help="Try the messages to people, and see what was sent.", epilog=EXAMPLES)
+
+
+@command("test", group=notify)
+@click.argument("way", type=click.Choice([*WAYS]), required=False)
+@click.option("--to", metavar="ADDRESS", help="Mail the test to this address, not to the sender's own mailbox.")
+def test(operator: Operator, way: str | None, to: str | None) -> int:
+    """Send a test by mail, push or ping; without a way, by each that is set.
+
+    The exit status is 1 if one was not sent.
+    """
+    known = operator.get("messages", "ways")
+    ways = [way] if way else [name for name in WAYS if known[name]]
+    results = [_tried(operator, name, to) for name in ways]
+    words = [f"{one['way']}: {one['problem'] or 'sent to ' + one['to']}" for one in results]
+    operator.tell(results, "\n".join(words) or f"nothing is set; start the server with {' or '.join(WAYS.values())}")
+    return 0 if results and all(one["problem"] is None for one in results) else FAILED
+
+
+def _tried(operator: Operator, way: str, to: str | None) -> Mapping[str, Any]:
+    body = {"way": way, "to": to} if way == "mail" and to else {"way": way}
+    try:
+        return {**operator.post("messages", "test", body=body), "problem": None}
+    except RefusedByApi as refused:
+        return {"way": way, "to": None, "problem": str(refused)}
+
+
+@command("log", group=notify)
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="So many at most.")
+@WIDE
+def log(operator: Operator, limit: int) -> None:
+    """List what was sent, to whom and when, and what still waits, the newest first."""
+    found = operator.get("messages", limit=limit)
+    rows = found if operator.is_json else [_row(one) for one in found]
+    operator.table(COLUMNS, rows, empty="no message yet")
+
+
+def _row(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    is_over = message["sent_at"] or message["given_up_at"]
+    state = ("sent" if message["sent_at"] else "given up") if is_over else "waits"
+    to = message["sent_to"] or (f"{message['name']} (push)" if message["channel"] == "push" else message["name"])
+    problem = "perhaps twice" if message["perhaps_twice"] and message["sent_at"] else message["problem"]
+    return {**message, "state": state, "to": to, "problem": problem}

@@ -1,0 +1,74 @@
+"""Messages of a running server: its sign of life, `levity-trio notify`, and a topic that no backup has readable.
+
+The receiver takes what ntfy documents, and signs of life; mails go into a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.test_operations import wait_for
+
+
+@contextmanager
+def receiving() -> Iterator[tuple[list[str], list[dict[str, Any]], str]]:
+    """A receiver of signs of life and of push messages, its requests, and its address."""
+    pings: list[str] = []
+    pushed: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            pings.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            pushed.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield pings, pushed, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def notify(server: Serving, *words: str) -> tuple[int, str]:
+    api = ("--api", f"unix:{server.database}.sock")
+    done = subprocess.run(
+        [*PROGRAM, "notify", *words, *api], env=environment(), capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_each_way_out_is_tried_from_the_shell(tmp_path: Path) -> None:
+    mails = tmp_path / "mails"
+    mails.mkdir()
+    with receiving() as (pings, pushed, url):
+        flags = ("--mail", f"folder:{mails}", "--ntfy", url, "--ping-url", f"{url}/uuid")
+        with serving(tmp_path / "site.db", *flags) as server:
+            wait_for(lambda: pings == ["/uuid"])  # at once, and then every minute
+            status, said = notify(server, "test", "mail", "--to", "anna@example.org")
+            assert (status, said) == (0, "mail: sent to anna@example.org\n")
+            status, said = notify(server, "test")
+            assert (status, said.splitlines()) == (
+                0,
+                ["mail: sent to levity-trio@localhost", "push: sent to 127.0.0.1", "ping: sent to 127.0.0.1"],
+            )
+            assert (len([*mails.glob("*.eml")]), len(pushed), len(pings)) == (2, 1, 2)
+            assert notify(server, "log") == (0, "no message yet\n")
+        with serving(tmp_path / "site.db", "--ntfy", "http://127.0.0.1:1") as server:
+            status, said = notify(server, "test", "--json")
+            assert (status, json.loads(said)[0]["way"]) == (1, "push")
+            assert "ntfy at 127.0.0.1" in json.loads(said)[0]["problem"]
