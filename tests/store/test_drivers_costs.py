@@ -18,7 +18,7 @@ import pytest
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.reads.bill.own import OwnBill
 from levity_trio.store.reads.bill.shape import BillPrice
-from levity_trio.store.reads.costs import DriversCost
+from levity_trio.store.reads.costs import DriversCost, Ended, SiteCosts
 from levity_trio.store.reads.driving import Household
 from levity_trio.store.reads.mine import DriversSession, DriversState, transaction
 from levity_trio.store.writes.transactions import decisions
@@ -209,7 +209,10 @@ def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller
         number, meter = play(plan, station, driver, meter)
         made[number] = plan
     month_is_over(books, 3)
+    site = SiteCosts()
+    unbilled = of_site(biller, site)
     biller.close("2026-03")
+    assert {number: (cents, not is_billed) for number, (cents, is_billed) in of_site(biller, site).items()} == unbilled
     statement = billed(books)
     assert statement.keys() == {number for (number,) in books.rows(IN_MARCH)}
     told = {number: costs(seen) for number, seen in driver.seen.items()}
@@ -220,11 +223,31 @@ def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller
     assert {seen.state for seen in driver.seen.values()} == {DriversState.OPEN, DriversState.ENDED}
     for number in statement:
         seen = driver.seen[number]
+        assert seen.cost is not None
+        assert unbilled[number] == (seen.cost.gross, False)
         now = driver.look(number, ACCOUNTS[made[number].tag])
         assert now.cost is not None
         assert now.cost.statement is not None
         assert replace(now.cost, statement=None) == seen.cost
         assert bill_of(now).changes == ()
+
+
+def of_site(biller: Biller, kept: SiteCosts) -> dict[int, tuple[int, bool]]:
+    """Return what a picture of the site says of each session: cents with tax, and whether they are billed. What is kept
+    is the same as what is computed anew."""
+
+    def look(costs: SiteCosts) -> list[Ended]:
+        while True:
+            with reading(biller.books) as db:
+                found = costs.price(db, biller.terms.rule, "2026", "2027")
+            if found is not None:
+                return found
+
+    found = look(kept)
+    assert found == look(SiteCosts())
+    return {
+        one.transaction: (sum(cost.gross for cost in one.costs), one.costs[0].is_billed) for one in found if one.costs
+    }
 
 
 def bill_of(seen: DriversSession) -> OwnBill:
@@ -366,3 +389,43 @@ def test_staying_costs_nothing_while_energy_may_still_flow(biller: Biller, seen:
     station.status("SuspendedEV")
     books.wait(5)
     assert stayed() == 5
+
+
+# The site
+
+
+def test_a_picture_of_the_site_follows_whatever_changes_a_bill(biller: Biller, seen: tuple[Driver, Station]) -> None:
+    books, site, number = biller.books, SiteCosts(), charge(seen[1], 10_000)
+    assert of_site(biller, site) == {number: (364, False)}
+    other = charge(seen[1], 10_000, tag="Nobody")
+    assert of_site(biller, site) == {number: (364, False)}, "nobody pays it"
+    biller.house.give(BEN, "Nobody")
+    assert of_site(biller, site).keys() == {number, other}
+    correct(books, number, 5_000)
+    assert of_site(biller, site)[number] == (200, False)
+    biller.add(HOUSE.format(since="2026-03-02", day="0.40", night="0.30", minimum="1.00"))
+    assert of_site(biller, site)[number] == (235, False)
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    assert of_site(biller, site)[number] == (235, True)
+    correct(books, number, 6_000)
+    assert of_site(biller, site)[number] == (235, True), "until a statement corrects it"
+    month_is_over(books, 4)
+    biller.close("2026-04")
+    assert of_site(biller, site)[number] == (275, True)
+
+
+def test_a_fee_that_still_grows_is_not_kept(biller: Biller, seen: tuple[Driver, Station]) -> None:
+    biller.assign(biller.add(NET.replace('"Net"', '"Strict"')), date(2026, 3, 1), ANNA)
+    site, number = SiteCosts(), charge(seen[1], 10_000)
+    seen[1].status("Finishing")
+    before = of_site(biller, site)[number]
+    biller.books.wait(90)
+    seen[1].status("Available")
+    assert of_site(biller, site)[number] > before
+
+
+def test_what_ended_before_this_system_bills_has_no_cost(biller: Biller) -> None:
+    biller.books.now = datetime(2026, 2, 27, 10, tzinfo=UTC)
+    charge(Station(biller.books), 10_000)
+    assert of_site(biller, SiteCosts()) == {}

@@ -1,9 +1,15 @@
-"""What sessions cost their household: what closed statements say, else what a bill would say by today's facts."""
+"""What sessions cost their household: what closed statements say, else what a bill would say by today's facts.
+
+Of one household for those who live there, and of the whole site for pictures. There it is kept in memory: to price a
+session takes half a millisecond, and a picture of a year has thousands.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -12,14 +18,17 @@ from typing import Any, Final, NamedTuple
 from levity_trio.billing.money import tax_sums
 from levity_trio.billing.statement import Line
 from levity_trio.records import record
+from levity_trio.store.billing.due import Terms, newest_revision
+from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import marks, parts
+from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.bill.own import OwnBill
 from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.driving import Household
-from levity_trio.wire.times import in_zone
+from levity_trio.store.reads.history import History, Key, Series, Wanted, key_of
+from levity_trio.store.reads.shapes import rows_of
 
 _BILLED: Final = (
     "SELECT tx_id, number, currency, prices, lines FROM position JOIN statement ON statement.id = statement_id"
@@ -173,3 +182,149 @@ def _cost(priced: Priced) -> DriversCost | None:
         prices="gross" if version.are_gross else "net",
         statement=None,
     )
+
+
+# The site
+
+
+class SiteCost(NamedTuple):
+    """What a session costs an account, with tax, in minor units. One that was given to another account has two."""
+
+    account: int
+    gross: int
+    currency: str
+    is_billed: bool
+
+
+class Ended(NamedTuple):
+    """A session that ended, and what it costs: nothing where it has no price, or is billed elsewhere."""
+
+    transaction: int
+    charger: str
+    ended_at: str
+    costs: Sequence[SiteCost]
+
+
+class _As(NamedTuple):
+    """What the kept costs were made of: settings and tariffs, the newest change, statement and status."""
+
+    terms: str = ""
+    revision: int = 0
+    statement: int = 0
+    status: int = 0
+
+
+_ENDED: Final = (
+    "SELECT id, cp_id, stop_time FROM tx INDEXED BY tx_ended WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time"
+)
+_NEWEST: Final = "SELECT (SELECT coalesce(max(number), 0) FROM statement), (SELECT coalesce(max(id), 0) FROM status)"
+_STATUSES: Final = "SELECT cp_id, timestamp FROM status WHERE id > ? ORDER BY timestamp DESC"
+_CHANGED: Final = "SELECT tx_id, account_id FROM bill_work WHERE revision > ?"
+_STATED: Final = (
+    "SELECT DISTINCT tx_id FROM statement JOIN position ON statement_id = statement.id"
+    " WHERE number > ? AND tx_id IS NOT NULL"
+)
+MOST_KEPT: Final = 100_000
+"""Sessions whose costs are kept: more are of more years than a picture shows."""
+AT_ONCE: Final = 200
+"""Sessions that one read prices."""
+LATER: Final = "9999"
+
+
+class SiteCosts:
+    """What sessions of the site cost, kept until something changes that a bill depends on.
+
+    Two threads may read at once: each replaces what is kept as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._kept: Mapping[int, Ended] = {}
+        self._as = _As()
+
+    def price(self, db: Database, rule: Rule, since: str, until: str) -> list[Ended] | None:
+        """Return the sessions that ended since a time and before another, in this order.
+
+        None if there are more to price than one read should: then price the next ones, until all are.
+        """
+        db.execute("BEGIN")
+        rows = rows_of(db)
+        kept, now = self._valid(rows, rule)
+        ended = [Ended(*row, ()) for row in rows(_ENDED, (since, until))]
+        missing = [one for one in ended if one.transaction not in kept]
+        priced, passing = _of_site(rows, rule, missing[:AT_ONCE])
+        self._kept, self._as = {**kept, **priced}, now
+        if len(missing) > AT_ONCE:
+            return None
+        known = {**self._kept, **passing}
+        return [known[one.transaction] for one in ended]
+
+    def _valid(self, rows: Rows, rule: Rule) -> tuple[Mapping[int, Ended], _As]:
+        """Return what is still valid of what is kept, and as of when."""
+        kept, before = self._kept, self._as
+        ((statement, status),) = rows(_NEWEST, ())
+        now = _As(Terms(rule, 0).text(rows), max(before.revision, newest_revision(rows)), statement, status)
+        if now == before:
+            return kept, now
+        if not kept or len(kept) > MOST_KEPT:
+            return {}, now
+        changed = rows(_CHANGED, (before.revision,))
+        has_new_terms = now.terms != before.terms or any(account is not None for _, account in changed)
+        gone = {number for number, _ in changed} | {number for (number,) in rows(_STATED, (before.statement,))}
+        told: dict[str, str] = dict(rows(_STATUSES, (before.status,)))  # the earliest of each charger
+
+        def holds(one: Ended) -> bool:
+            is_billed = any(cost.is_billed for cost in one.costs)
+            return is_billed or not (has_new_terms or told.get(one.charger, LATER) <= one.ended_at)
+
+        return {number: one for number, one in kept.items() if number not in gone and holds(one)}, now
+
+
+def _of_site(rows: Rows, rule: Rule, sessions: Sequence[Ended]) -> tuple[dict[int, Ended], dict[int, Ended]]:
+    """Return sessions with their costs: those that stay as they are, and those whose fee for staying may still grow."""
+    found, passing = {one.transaction: one for one in sessions}, dict[int, Ended]()
+    numbers = [*found]
+    for some in parts(numbers):
+        stated = sorted(rows(_ON_STATEMENTS.format(marks(some)), some), key=itemgetter(0, 1))
+        for (number, account), positions in groupby(stated, itemgetter(0, 1)):
+            cost = _summed([row[2:] for row in positions])
+            one = SiteCost(account, cost.gross, cost.currency, is_billed=True)
+            found[number] = found[number]._replace(costs=(*found[number].costs, one))
+    since = bills_since(rows, rule.zone)
+    unbilled = [number for number, one in found.items() if not one.costs and one.ended_at >= since]
+    for number, priced in Pricer(rows, rule, longest=LONGEST).price(unbilled).items():
+        own = None if priced.is_open or priced.account is None else _cost(priced)
+        if own is not None and priced.account is not None:
+            costs = (SiteCost(priced.account, own.gross, own.currency, is_billed=False),)
+            stay = priced.evidence.stay
+            (found if stay is None or stay.available_at else passing)[number] = found[number]._replace(costs=costs)
+    return {number: one for number, one in found.items() if number not in passing}, passing
+
+
+def with_costs(history: History, ended: Sequence[Ended], wanted: Wanted) -> History:
+    """Return a history with what its sessions cost. An account has what its own statements say."""
+    currencies = Counter(cost.currency for one in ended for cost in one.costs)
+    currency = max(currencies, key=lambda code: currencies[code], default=None)
+    begins = [one.since for one in history.periods]
+    sums: dict[Key, list[list[int]]] = defaultdict(lambda: [[0, 0] for _ in begins])
+    priced = 0
+    for one in ended:
+        if wanted.charger not in (None, one.charger):
+            continue
+        own = [cost for cost in one.costs if cost.currency == currency and wanted.account in (None, cost.account)]
+        priced += bool(own)
+        for cost in own:
+            amounts = sums[key_of(wanted.of, one.charger, cost.account)][bisect_right(begins, one.ended_at) - 1]
+            amounts[0] += cost.gross
+            amounts[1] += 0 if cost.is_billed else cost.gross
+    series = [_priced(one, sums[one.charger if one.account is None else one.account]) for one in history.series]
+    sessions = sum(one.total.sessions for one in history.series)
+    return replace(history, series=series, currency=currency, without_price=max(0, sessions - priced))
+
+
+def _priced(series: Series, amounts: Sequence[Sequence[int]]) -> Series:
+    figures = [
+        replace(one, amount=amount, unbilled=unbilled)
+        for one, (amount, unbilled) in zip(series.figures, amounts, strict=True)
+    ]
+    amount, unbilled = (sum(column) for column in zip(*amounts, strict=True)) if amounts else (0, 0)
+    return replace(series, figures=figures, total=replace(series.total, amount=amount, unbilled=unbilled))

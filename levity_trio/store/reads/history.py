@@ -1,4 +1,4 @@
-"""Energy by local days or months: of the site, of each charger, of each account.
+"""Energy and its cost by local days or months: of the site, of each charger, of each account.
 
 A transaction counts in the period in which it ended, with its judged figure, as bills count it; open ones count in
 none. So the transactions that ended within a period are the proof of its figures, and add up to them.
@@ -70,11 +70,17 @@ class Period:
 
 @record
 class Figures:
-    """What ended in a period: the energy, how many sessions, and how many of these have a doubtful figure."""
+    """What ended in a period: the energy, how many sessions, and how many of these have a doubtful figure.
+
+    Where costs are asked for, `amount` is what these sessions cost, with tax, in minor units, without base fees;
+    `unbilled` is what of it is on no closed statement yet.
+    """
 
     energy_wh: int
     sessions: int
     doubtful: int
+    amount: int | None = None
+    unbilled: int | None = None
 
 
 @record
@@ -106,6 +112,10 @@ class History:
     time_zone: str
     periods: list[Period]
     series: list[Series]
+    currency: str | None = None
+    """Of the amounts: sessions with a price in another one are among those without one."""
+    without_price: int | None = None
+    """How many of the sessions have no price: in doubt, of nobody, without a tariff, or billed elsewhere."""
 
 
 class Wanted(NamedTuple):
@@ -138,6 +148,11 @@ Key = str | int | None
 """A charger, an account, or None for the site or for nobody."""
 
 
+def key_of(grouping: Grouping, charger: str, account: int | None) -> Key:
+    """Return whose series a session is in."""
+    return {Grouping.SITE: None, Grouping.CHARGER: charger, Grouping.ACCOUNT: account}[grouping]
+
+
 def _by_charger(db: Database, periods: Sequence[Period]) -> dict[Key, list[Ended]]:
     found = [ended_by_charger(db, one.since, one.before) for one in periods]
     known = {one for by_charger in found for one in by_charger}
@@ -152,8 +167,7 @@ def _by_owner(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Own
     series: dict[Key, list[Ended]] = {named: [NOTHING] * len(periods)} if is_there else {}
     for owner, charger, at, one in _owned(db, periods, rule):
         if wanted.account in (None, owner) and wanted.charger in (None, charger):
-            key: Key = {Grouping.SITE: None, Grouping.CHARGER: charger, Grouping.ACCOUNT: owner}[wanted.of]
-            figures = series.setdefault(key, [NOTHING] * len(periods))
+            figures = series.setdefault(key_of(wanted.of, charger, owner), [NOTHING] * len(periods))
             place = bisect_right(begins, at) - 1
             figures[place] = figures[place].with_one(one)
     return series

@@ -1,4 +1,4 @@
-"""Energy by day or month: of the site, of each charger, of each account."""
+"""Energy and costs by day or month: of the site, of each charger, of each account."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
+import trio
 from msgspec import Meta
 
 from levity_trio.billing.months import Month
+from levity_trio.store.reads.costs import with_costs
 from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
+from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role
 from levity_trio.web.api.lists import OfCharger
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
 from levity_trio.web.api.owned import rule_of
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.wire.times import shifted_stamp
 
 ENDPOINTS: Final = Endpoints("history")
 
@@ -26,6 +30,8 @@ MOST_DAYS: Final = 400
 MOST_YEARS: Final = 20
 DAYS: Final = 30
 """Shown without `from`; months are those of a year."""
+MOST_PRICED: Final = timedelta(days=800)
+REST_SECONDS: Final = 0.02
 
 
 class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
@@ -37,19 +43,36 @@ class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
     before: LocalDay | None = None
     charger: OfCharger = None
     account: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None = None
+    costs: Annotated[bool, Meta(description="With what the sessions cost.")] = False
 
 
 @ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden")
 async def get_history(request: Asked[HistoryQuery, None]) -> History:
-    """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most."""
+    """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most. Costs are those of
+    closed statements, else of today's tariffs and facts."""
     query = request.query
-    if (query.of is Grouping.ACCOUNT or query.account is not None) and not request.sees_all:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "history by account needs a token with the role operator")
+    if (query.of is Grouping.ACCOUNT or query.account is not None or query.costs) and not request.sees_all:
+        words = "history by account, and costs, need a token with the role operator"
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
     zone = request.zone
     periods = _periods(query, today(request.api.now(), zone), zone)
     wanted = Wanted(query.of, query.charger, query.account)
     found = await request.read(partial(series, wanted=wanted, periods=periods, rule=rule_of(request)))
-    return History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
+    history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
+    return await _with_costs(request, history, wanted) if query.costs and periods else history
+
+
+async def _with_costs(request: Asked[HistoryQuery, None], history: History, wanted: Wanted) -> History:
+    """Add what the sessions cost. Raises Problem."""
+    since, until = history.periods[0].since, history.periods[-1].before
+    if until > shifted_stamp(since, MOST_PRICED):
+        raise invalid("costs", f"ask for the costs of {MOST_PRICED.days} days at most")
+    costs, terms = request.api.costs, rule(request)
+    while True:
+        ended = await request.read(partial(costs.price, rule=terms, since=since, until=until))
+        if ended is not None:
+            return with_costs(history, ended, wanted)
+        await trio.sleep(REST_SECONDS)  # chargers go on meanwhile
 
 
 def _periods(query: HistoryQuery, last: date, zone: ZoneInfo) -> list[Period]:

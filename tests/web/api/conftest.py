@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, QueryParams
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.costs import SiteCosts
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep.preparing import Preparing
@@ -46,6 +47,7 @@ class Site:
             chargers=SimpleNamespace(links=list, connected=set),
             streams=trio.CapacityLimiter(1),
             sessions=OpenSessions(),
+            costs=SiteCosts(),
             is_clock_trusted=lambda: True,
             stamp=lambda: books.at,
             now=lambda: books.now,

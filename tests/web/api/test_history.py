@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ import pytest
 from levity_trio.web.api import history, owned, transactions
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import Problem
+from tests.store.bills import Biller
 from tests.store.books import Station
 from tests.store.owning import SPACE, House
 from tests.web.api.conftest import Site
@@ -86,7 +87,14 @@ async def test_the_site_by_day(charged: Site) -> None:
         "since": "2026-03-28T23:00:00.000Z",
         "before": "2026-03-29T22:00:00.000Z",
     }
-    assert told["series"][0]["total"] == {"energy_wh": 7600, "energy_kwh": 7.6, "sessions": 5, "doubtful": 1}
+    assert told["series"][0]["total"] == {
+        "energy_wh": 7600,
+        "energy_kwh": 7.6,
+        "sessions": 5,
+        "doubtful": 1,
+        "amount": None,
+        "unbilled": None,
+    }
 
 
 async def test_by_month_and_charger(charged: Site) -> None:
@@ -242,3 +250,23 @@ async def test_accounts_are_for_operators(site: Site) -> None:
         assert caught.value.code == "forbidden"
     for of in ("site", "charger"):
         assert (await site.call(HISTORY, query={"of": of}, role=Role.VIEWER))["of"] == of
+
+
+async def test_costs_are_those_of_the_bill_and_say_what_is_not_billed_yet(charged: Site) -> None:
+    Biller(House(charged.books), date(2026, 3, 4))
+    told = await _history(charged, by="month", of="account", costs="true")
+    amounts = [(one["name"], one["total"]["amount"], one["total"]["unbilled"]) for one in told["series"]]
+    assert amounts == [("Anna", 123, 123), ("Ben", 60, 60), (None, 0, 0)]
+    assert (told["currency"], told["without_price"]) == ("EUR", 2), "in doubt, and before this system bills"
+    (site,) = (await _history(charged, costs="true", charger="CP-2"))["series"]
+    assert site["total"]["amount"] == 123
+    assert sum(one["amount"] for one in site["figures"]) == 123
+
+
+async def test_costs_are_not_for_viewers_and_not_of_many_years(charged: Site) -> None:
+    with pytest.raises(Problem) as refused:
+        await charged.call(HISTORY, query={"costs": "true"}, role=Role.VIEWER)
+    assert refused.value.status == 403
+    with pytest.raises(Problem) as refused:
+        await _history(charged, by="month", costs="true", **{"from": "2020-01-01"})
+    assert refused.value.status == 422
