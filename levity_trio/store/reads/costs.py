@@ -29,6 +29,7 @@ from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.driving import Household
 from levity_trio.store.reads.history import History, Key, Series, Wanted, key_of
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.wire.times import in_zone
 
 _BILLED: Final = (
     "SELECT tx_id, number, currency, prices, lines FROM position JOIN statement ON statement.id = statement_id"
@@ -249,7 +250,7 @@ class SiteCosts:
         db.execute("BEGIN")
         rows = rows_of(db)
         kept, now = self._valid(rows, rule)
-        ended = [Ended(*row, ()) for row in rows(_ENDED, (since, until))]
+        ended = [Ended(number, charger, at, ()) for number, charger, at in rows(_ENDED, (since, until))]
         missing = [one for one in ended if one.transaction not in kept]
         priced, passing = _of_site(rows, rule, missing[:AT_ONCE])
         self._kept, self._as = {**kept, **priced}, now

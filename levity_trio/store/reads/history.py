@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.records import in_order, record
 from levity_trio.store.engine.database import Database
@@ -87,6 +87,8 @@ class Figures:
 class Series:
     """The figures of the site, of a charger or of an account, in the order of the periods.
 
+    `number` says which of all chargers or accounts it is, in the order in which they came, 0 for the site and for
+    nobody: pictures colour it by that.
     A series by account without one is of the sessions of nobody; imported ones of nobody are left out, as they are in
     the list of these.
     """
@@ -94,6 +96,7 @@ class Series:
     charger: str | None
     account: int | None
     name: str | None
+    number: int
     total: Figures
     figures: list[Figures]
 
@@ -186,27 +189,32 @@ def _owned(
 
 
 def _named(db: Database, grouping: Grouping, series: Mapping[Key, Sequence[Ended]]) -> list[Series]:
-    """Return the series with the names of their chargers or accounts."""
-    if grouping is Grouping.SITE:
-        return [_series(figures) for figures in series.values()]
-    names = dict(db.execute(f"SELECT id, name FROM {'cp' if grouping is Grouping.CHARGER else 'account'}").fetchall())  # noqa: S608
-    if grouping is Grouping.CHARGER:
-        chargers = sorted(map(str, series), key=lambda one: in_order(names.get(one) or one))
-        return [_series(series[one], charger=one, name=names.get(one)) for one in chargers]
-    ordered = sorted(series, key=lambda one: (one is None, in_order(names.get(one) or "")))
-    return [_series(series[one], account=one, name=names.get(one)) for one in ordered]
+    """Return the series with the names of their chargers or accounts, in the order of these; nobody comes last."""
+    found = [] if grouping is Grouping.SITE else db.execute(_KNOWN[grouping]).fetchall()
+    known: dict[Key, tuple[str | None, int]] = {key: (name, number) for key, name, number in found}
+    ordered = sorted(series, key=lambda one: (one is None, in_order(known.get(one, (None, 0))[0] or str(one))))
+    return [_series(series[one], one, *known.get(one, (None, 0))) for one in ordered]
+
+
+_KNOWN: Final[Mapping[Grouping, str]] = {
+    Grouping.CHARGER: "SELECT id, name, row_number() OVER (ORDER BY created_at, id) FROM cp",
+    Grouping.ACCOUNT: "SELECT id, name, id FROM account",
+}
+
+
+def _series(ended: Sequence[Ended], key: Key, name: str | None, number: int) -> Series:
+    return Series(
+        charger=key if isinstance(key, str) else None,
+        account=key if isinstance(key, int) else None,
+        name=name,
+        number=number,
+        total=_figures(Ended(*map(sum, zip(*ended, strict=True)))),
+        figures=[_figures(one) for one in ended],
+    )
 
 
 def _times(periods: Sequence[Period]) -> list[str]:
     return [*(one.since for one in periods), periods[-1].before]
-
-
-def _series(
-    ended: Sequence[Ended], *, charger: str | None = None, account: Any = None, name: str | None = None
-) -> Series:
-    total = Ended(*map(sum, zip(*ended, strict=True)))
-    figures = [_figures(one) for one in ended]
-    return Series(charger=charger, account=account, name=name, total=_figures(total), figures=figures)
 
 
 def _figures(one: Ended) -> Figures:

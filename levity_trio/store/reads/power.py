@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
-import orjson
+from orjson import dumps, loads
 
 from levity_trio.charging.quarters import SECONDS, Point, Quarters, quarter_of, quarters
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
@@ -19,8 +20,10 @@ from levity_trio.charging.sent.readings import REGISTER, whole_wh
 from levity_trio.records import record
 from levity_trio.store.cases.transaction import Known, by_our_clock, known, register, span
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, marks, parts
+from levity_trio.store.reads.owned import OwnershipRule
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.wire.times import from_seconds, in_zone
 
 A_DAY: Final = 96
 """Quarters of a day."""
@@ -114,7 +117,7 @@ def _end(rows: Rows, tx: Known) -> Taken:
     stored = next((Day(*row) for row in rows(_LAST, (tx.id,))), None)
     if stored is None:
         return _whole(rows, tx)
-    values = orjson.loads(stored.wh)
+    values = loads(stored.wh)
     last = stored.day * A_DAY + stored.since + len(values) - 1
     since = _own(tx, last * SECONDS)
     place = tx.charger, tx.connector or 0
@@ -158,7 +161,7 @@ def _days(found: Quarters) -> Iterator[Day]:
     while wh:
         day, since = divmod(first, A_DAY)
         size = A_DAY - since
-        yield Day(day, since, orjson.dumps(wh[:size]).decode())
+        yield Day(day, since, dumps(wh[:size]).decode())
         first, wh = first + size, wh[size:]
 
 
@@ -261,7 +264,7 @@ def _series(db: Database, whole: Span, at: int) -> tuple[Series, int]:
     for charger, number, is_open, day, since, wh in db.execute(
         _STORED, (whole.since // A_DAY, whole.until // A_DAY)
     ).fetchall():
-        first, values, of_charger = day * A_DAY + since, orjson.loads(wh), found[charger]
+        first, values, of_charger = day * A_DAY + since, loads(wh), found[charger]
         for one, value in enumerate(values, first):
             if value != 0 or one not in of_charger:
                 of_charger[one] = (
@@ -313,3 +316,106 @@ def _gaps(found: Series, within: Span, names: Mapping[str, tuple[str | None, int
                 since, until = timestamp_of(begin * SECONDS), timestamp_of(one * SECONDS)
                 yield PowerGap(charger=charger, name=names[charger][0], since=since, until=until)
                 begin = None
+
+
+# The hours of a week
+
+
+@record
+class WeekHistory:
+    """The energy between two times by the hour of the week, from Monday 00:00 of the site's time zone on.
+
+    `unknown_wh` is the energy of sessions of which it is not known when it flowed. The figures come from registers.
+    """
+
+    time_zone: str
+    since: str
+    before: str
+    hours: list[int]
+    energy_wh: int
+    unknown_wh: int
+
+
+class OfWeek(NamedTuple):
+    """What is asked for: from when to when, in which zone, and whose (None: all)."""
+
+    since: str
+    before: str
+    zone: ZoneInfo
+    charger: str | None = None
+    account: int | None = None
+
+
+_BETWEEN: Final = (
+    "SELECT {} FROM power INDEXED BY power_of_day JOIN tx ON tx.id = power.tx_id"
+    " LEFT JOIN tx_account ON tx_account.tx_id = tx.id WHERE power.day BETWEEN ? AND ?"
+)
+_OF_ROW: Final = "power.day, power.since, power.wh, tx.id, coalesce(energy_delivered, 0)"
+_OF_OWNER: Final = "cp_id, conn_id, id_tag, start_time, account_id"
+HOURS: Final = 7 * 24
+_QUARTERS: Final = 4
+
+
+def hours_of_week(db: Database, wanted: OfWeek, rule: OwnershipRule) -> WeekHistory:
+    """Return the energy by the hour of the week."""
+    db.execute("BEGIN")
+    span = Span.between(wanted.since, wanted.before)
+    hours, places = [0] * (HOURS + 1), dict[int, Sequence[int]]()
+    doubtful = dict[int, int]()
+    for day, since, text, number, energy in _wanted_rows(db, wanted, span, rule):
+        if day not in places:
+            places[day] = _places(day, wanted.zone, span)
+        of_day = places[day]
+        for place, wh in enumerate(loads(text), since):
+            if wh:
+                hours[of_day[place]] += wh
+            elif wh is None:
+                doubtful[number] = energy
+    hours.pop()  # of what lies beyond the edges
+    return WeekHistory(
+        time_zone=str(wanted.zone),
+        since=wanted.since,
+        before=wanted.before,
+        hours=hours,
+        energy_wh=sum(hours),
+        unknown_wh=_unknown(db, doubtful),
+    )
+
+
+def _wanted_rows(
+    db: Database, wanted: OfWeek, span: Span, rule: OwnershipRule
+) -> Iterator[tuple[int, int, str, int, int]]:
+    """Yield the rows of what is wanted: day, first quarter, Wh by quarter, transaction and its judged Wh."""
+    days = span.since // A_DAY, (span.until - 1) // A_DAY
+    more, values = ("", days) if wanted.charger is None else (" AND cp_id = ?", (*days, wanted.charger))
+    if wanted.account is None:
+        yield from db.execute(_BETWEEN.format(_OF_ROW) + more, values)
+        return
+    owners = rule.owners(db)
+    for row in db.execute(_BETWEEN.format(f"{_OF_ROW}, {_OF_OWNER}") + more, values):
+        charger, connector, tag, start, by_hand = row[5:]
+        owner = owners.account(tag, charger, connector, start) if by_hand is None else by_hand
+        if owner == wanted.account:
+            yield row[:5]
+
+
+def _places(day: int, zone: ZoneInfo, span: Span) -> list[int]:
+    """Return the hour of the week of each quarter of a day of UTC; HOURS for those beyond the edges."""
+    begin = day * A_DAY
+    edges = [in_zone(from_seconds(begin * SECONDS + hour * 3600), zone) for hour in (0, 24)]
+    if edges[0].utcoffset() == edges[1].utcoffset():  # on all days but two of a year
+        first = (edges[0].weekday() * 24 + edges[0].hour) * _QUARTERS + edges[0].minute // 15
+        found = [(first + place) // _QUARTERS % HOURS for place in range(A_DAY)]
+    else:
+        local = [in_zone(from_seconds((begin + place) * SECONDS), zone) for place in range(A_DAY)]
+        found = [one.weekday() * 24 + one.hour for one in local]
+    return [hour if span.since <= begin + place < span.until else HOURS for place, hour in enumerate(found)]
+
+
+def _unknown(db: Database, doubtful: Mapping[int, int]) -> int:
+    """Return the energy of transactions beyond what is known of their quarters."""
+    known = 0
+    for some in parts([*doubtful]):
+        found = db.execute(f"SELECT wh FROM power WHERE tx_id IN ({marks(some)})", tuple(some)).fetchall()  # noqa: S608
+        known += sum(one or 0 for (text,) in found for one in loads(text))
+    return max(0, sum(doubtful.values()) - known)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
@@ -11,10 +12,14 @@ from zoneinfo import ZoneInfo
 
 import trio
 from msgspec import Meta
+from starlette.responses import Response
 
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.months import Month
+from levity_trio.documents.cells import inert
 from levity_trio.store.reads.costs import with_costs
 from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
+from levity_trio.store.reads.power import OfWeek, WeekHistory, hours_of_week
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role
@@ -22,6 +27,7 @@ from levity_trio.web.api.lists import OfCharger
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
 from levity_trio.web.api.owned import rule_of
 from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.sheets import encoded
 from levity_trio.wire.times import shifted_stamp
 
 ENDPOINTS: Final = Endpoints("history")
@@ -32,6 +38,13 @@ DAYS: Final = 30
 """Shown without `from`; months are those of a year."""
 MOST_PRICED: Final = timedelta(days=800)
 REST_SECONDS: Final = 0.02
+DAY: Final = timedelta(days=1)
+WEEKS_DAYS: Final = 28
+
+
+OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
+Format = Annotated[Literal["json", "csv"], Meta(description="As JSON, or the same as CSV.")]
+CSV: Final = "text/csv"
 
 
 class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
@@ -42,12 +55,23 @@ class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
     since: LocalDay | None = None
     before: LocalDay | None = None
     charger: OfCharger = None
-    account: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None = None
+    account: OfAccount = None
     costs: Annotated[bool, Meta(description="With what the sessions cost.")] = False
+    format: Format = "json"
 
 
-@ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden")
-async def get_history(request: Asked[HistoryQuery, None]) -> History:
+class WeekQuery(Sent, rename={"since": "from", "before": "to"}):
+    """From the day `from` on, before the day `to` (by default, up to today)."""
+
+    since: LocalDay | None = None
+    before: LocalDay | None = None
+    charger: OfCharger = None
+    account: OfAccount = None
+    format: Format = "json"
+
+
+@ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
+async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
     """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most. Costs are those of
     closed statements, else of today's tariffs and facts."""
     query = request.query
@@ -59,7 +83,46 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History:
     wanted = Wanted(query.of, query.charger, query.account)
     found = await request.read(partial(series, wanted=wanted, periods=periods, rule=rule_of(request)))
     history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
-    return await _with_costs(request, history, wanted) if query.costs and periods else history
+    history = await _with_costs(request, history, wanted) if query.costs and periods else history
+    return Response(encoded(_rows(history)), media_type=CSV) if query.format == "csv" else history
+
+
+def _rows(history: History) -> Iterator[Sequence[object]]:
+    """Yield the rows of a file: a line for each period and series in which somebody charged."""
+    yield ("period", history.of, "name", "kwh", "sessions", "in_doubt", "amount", "unbilled", "currency")
+    exponent = CURRENCIES[history.currency].exponent if history.currency else 0
+    for place, period in enumerate(history.periods):
+        for one in history.series:
+            figures, key = one.figures[place], one.charger if one.account is None else one.account
+            if figures.sessions:
+                amounts = (_units(amount, exponent) for amount in (figures.amount, figures.unbilled))
+                told = (f"{figures.energy_wh / 1000:.3f}", figures.sessions, figures.doubtful)
+                yield (period.name, inert(key or ""), inert(one.name or ""), *told, *amounts, history.currency or "")
+
+
+def _units(amount: int | None, exponent: int) -> str:
+    return "" if amount is None else f"{Decimal(amount).scaleb(-exponent):f}"
+
+
+@ENDPOINTS.get("/api/history/week", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
+async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
+    """Show the energy by the hour of the week, of 400 days at most; without `from`, of four weeks."""
+    query, zone = request.query, request.zone
+    if query.account is not None and not request.sees_all:
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "history by account needs a token with the role operator")
+    last = today(request.api.now(), zone) if query.before is None else local_day(query.before, "to") - DAY
+    first = last - timedelta(days=WEEKS_DAYS - 1) if query.since is None else local_day(query.since, "from")
+    first = max(first, last - timedelta(days=MOST_DAYS - 1))
+    since, before = begins_at(min(first, last), zone), begins_at(last + DAY, zone)
+    wanted = OfWeek(since, before, zone, query.charger, query.account)
+    found = await request.read(partial(hours_of_week, wanted=wanted, rule=rule_of(request)))
+    return Response(encoded(_hours(found)), media_type=CSV) if query.format == "csv" else found
+
+
+def _hours(found: WeekHistory) -> Iterator[Sequence[object]]:
+    yield ("weekday", "hour", "kwh")
+    for place, wh in enumerate(found.hours):
+        yield (place // 24 + 1, place % 24, f"{wh / 1000:.3f}")
 
 
 async def _with_costs(request: Asked[HistoryQuery, None], history: History, wanted: Wanted) -> History:

@@ -64,15 +64,6 @@ class Curve:
 
 
 @record(kw_only=False)
-class Bar:
-    """A bar: its label, its value (None: unknown), and where it leads."""
-
-    label: str
-    value: float | None
-    href: str = ""
-
-
-@record(kw_only=False)
 class Layer:
     """What one of several adds to a chart: a value for each step, None where it is unknown. `colour` is always the same
     for the same charger or household; `words` say whose it is, and how much."""
@@ -269,6 +260,100 @@ def _height(value: float, highest: float) -> int:
     return round((1 - value / highest) * PLOT)
 
 
+def stack(layers: Sequence[Layer], labels: Sequence[str], unit: str, words: str) -> Markup:
+    """Return bars in layers, one bar for each label; of many labels, only the first, middle and last are written."""
+    count = len(labels)
+    totals = [sum(max(0.0, layer.values[place] or 0.0) for layer in layers) for place in range(count)]
+    scale = ticks(0.0, max(totals, default=0.0))
+    return _STACK.format(
+        words=words,
+        height=TOP + PLOT + BOTTOM,
+        kind=" single" if len(layers) == 1 else "",
+        sums=_joined(_sums(totals, labels, unit)) if count <= MOST_SUMS else "",
+        scale=_joined(_scale(scale, unit)),
+        layers=_joined(_stacked(layers, scale[-1].at, count)),
+        labels=_joined(_time(Tick(place + 0.5, labels[place]), count) for place in _labelled(count)),
+    )
+
+
+_STACK: Final = Markup(
+    '<svg class="chart full stack{kind}" width="100%" height="{height}" role="img" aria-label="{words}">'
+    "{sums}{scale}{layers}{labels}</svg>"
+)
+_SUM: Final = Markup(
+    '<rect class="sum" x="{at}%" y="{top}" width="{width}%" height="{height}"><title>{words}</title></rect>'
+)
+MOST_SUMS: Final = 62
+"""Of so many bars, each tells its sum under the pointer. Those of more are too narrow for that."""
+BAR, BESIDE = 8, 1
+"""The width of a bar in a stack, and the room on each side of it."""
+
+
+def _sums(totals: Sequence[float], labels: Sequence[str], unit: str) -> Iterator[Markup]:
+    """Yield what is under the pointer beside the layers: the sum of a bar."""
+    for place, (total, label) in enumerate(zip(totals, labels, strict=True)):
+        at, words = round(100 * place / len(totals), 2), f"{label}: {number(total, 1)} {unit}"
+        yield _SUM.format(at=at, top=TOP, width=round(100 / len(totals), 2), height=PLOT, words=words)
+
+
+def _stacked(layers: Sequence[Layer], highest: float, count: int) -> Iterator[Markup]:
+    whole = BAR + 2 * BESIDE
+    floors = [0.0] * count
+    for layer in layers:
+        path = ""
+        for place, value in enumerate(layer.values):
+            if value is not None and value > 0:
+                low, top = _height(floors[place], highest), _height(floors[place] + value, highest)
+                floors[place] += value
+                path += f"M{place * whole + BESIDE} {low}V{top}h{BAR}V{low}z"
+        box = f"0 0 {whole * max(1, count)} {PLOT}"
+        yield _LAYER.format(colour=layer.colour % COLOURS, top=TOP, height=PLOT, box=box, path=path, words=layer.words)
+
+
+MOST_LABELS: Final = 7
+
+
+def _labelled(count: int) -> Sequence[int]:
+    return range(count) if count <= MOST_LABELS else (0, count // 2, count - 1)
+
+
+WEEK: Final = 7
+SHADES_OF_WEEK: Final = 5
+LINE: Final = 22
+"""The height of a day in a picture of a week."""
+
+
+def week(hours: Sequence[float], words: str) -> Markup:
+    """Return the hours of a week, from Monday 00:00 on, the darker the more. What is nothing stays empty."""
+    highest = max(hours, default=0.0)
+    paths = [""] * (SHADES_OF_WEEK + 1)
+    for place, value in enumerate(hours):
+        if value > 0:
+            day, hour = divmod(place, DAY // HOUR)
+            paths[math.ceil(value / highest * SHADES_OF_WEEK)] += f"M{hour} {day}h1v1h-1z"
+    days = (weekday(datetime(2024, 1, 1 + day)) for day in range(WEEK))  # noqa: DTZ001 - a Monday
+    return _WEEK.format(
+        words=words,
+        height=WEEK * LINE + BOTTOM,
+        plot=WEEK * LINE,
+        cells=_joined(_CELLS.format(shade=shade, path=path) for shade, path in enumerate(paths) if path),
+        days=_joined(_LABEL.format(round((day + 0.5) * LINE + 4), name) for day, name in enumerate(days)),
+        hours=_joined(
+            _WEEK_HOUR.format(at=round(hour / 24 * 100, 2), y=WEEK * LINE + 16, hour=hour) for hour in _HOURS
+        ),
+    )
+
+
+_HOURS: Final = (0, 6, 12, 18)
+_WEEK: Final = Markup(
+    '<svg class="chart full week" width="100%" height="{height}" role="img" aria-label="{words}">'
+    '<svg width="100%" height="{plot}" viewBox="0 0 24 7" preserveAspectRatio="none">'
+    '<path class="ground" d="M0 0h24v7H0z"/>{cells}</svg>{days}{hours}</svg>'
+)
+_CELLS: Final = Markup('<path class="hot-{shade}" d="{path}"/>')
+_WEEK_HOUR: Final = Markup('<text x="{at}%" y="{y}">{hour:02}:00</text>')
+
+
 @record(kw_only=False)
 class Compared:
     """A value beside others, with its words; `part` of it is drawn darker (None: all)."""
@@ -302,52 +387,6 @@ def _compared(one: Compared, y: int, highest: float) -> Markup:
     widths = [(kind, round(100 * max(value, 0.0) / highest, 1)) for kind, value in kinds]
     drawn = _joined(_COMPARED_BAR.format(kind=kind, y=y + 22, width=width) for kind, width in widths)
     return _COMPARED_ROW.format(words=one.words, y=y + 15, bars=drawn)
-
-
-# Bars
-
-
-def bars(series: Sequence[Bar], unit: str, words: str, digits: int = 1) -> Markup:
-    """Return bars side by side, each with its value; of many, only the first, middle and last are labelled."""
-    scale = ticks(0.0, max((one.value or 0.0 for one in series), default=0.0))
-    labelled = range(len(series)) if len(series) <= MOST_LABELS else (0, len(series) // 2, len(series) - 1)
-    return _BARS.format(
-        role="group" if any(one.href for one in series) else "img",  # what is in a picture cannot be followed
-        words=words,
-        height=TOP + PLOT + BOTTOM,
-        scale=_joined(_scale(scale, unit)),
-        bars=_joined(
-            _bar(
-                one,
-                (place + 0.1) / len(series),
-                0.8 / len(series),
-                one.value / scale[-1].at,
-                f"{one.label}: {number(one.value, digits)} {unit}",
-            )
-            for place, one in enumerate(series)
-            if one.value is not None
-        ),
-        labels=_joined(_time(Tick(place + 0.5, series[place].label), len(series)) for place in labelled),
-    )
-
-
-MOST_LABELS: Final = 7
-_BARS: Final = Markup(
-    '<svg class="chart full" width="100%" height="{height}" role="{role}" aria-label="{words}">'
-    "{scale}{bars}{labels}</svg>"
-)
-_BAR: Final = Markup(
-    '<rect class="bar" x="{at}%" y="{y}" width="{width}%" height="{height}"><title>{words}</title></rect>'
-)
-_LINKED: Final = Markup('<a href="{}">{}</a>')
-
-
-def _bar(bar: Bar, at: float, width: float, share: float, words: str) -> Markup:
-    """Return a bar; `at` and `width` are parts of the width of the chart, `share` of its height."""
-    height = round(share * PLOT, 1)
-    y = round(TOP + PLOT - height, 1)
-    made = _BAR.format(at=round(at * 100, 2), y=y, width=round(width * 100, 2), height=height, words=words)
-    return _LINKED.format(bar.href, made) if bar.href else made
 
 
 # Shapes

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from levity_trio.locale import _
-from levity_trio.web.dashboard.charts import Band, Layer, Steps
+from levity_trio.billing.money import CURRENCIES, units
+from levity_trio.billing.months import Month
+from levity_trio.locale import N_, _
+from levity_trio.locale.formats import short_day, short_month, weekday
+from levity_trio.records import record
+from levity_trio.web.dashboard.charts import Band, Compared, Layer, Steps
+from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.page import Values
 from levity_trio.web.dashboard.shapes import kwh, moment, period
 from levity_trio.wire.times import in_zone
@@ -18,7 +23,7 @@ KILO: Final = 1000.0
 
 def day_values(day: Mapping[str, Any], zone: tzinfo) -> Values:
     """Return the picture of a day by charger, and its hours as a table. Without any energy there is no picture."""
-    if not any(one or one is None for one in (*day["quarters"], *day["before"])):
+    if not day["gaps"] and not any((*day["quarters"], *day["before"])):
         return {"picture": None}
     since, step = moment(day["since"]), day["step_seconds"]
     gaps = [_gap(one, since, zone) for one in day["gaps"]]
@@ -72,3 +77,139 @@ def _hours(day: Mapping[str, Any], since: datetime, zone: tzinfo) -> Iterator[tu
 def _known(energies: Sequence[int | None]) -> int | None:
     known = [wh for wh in energies if wh is not None]
     return sum(known) if known else None
+
+
+# The month
+
+
+def month_values(energy: Mapping[str, Any], history: Mapping[str, Any] | None) -> Values:
+    """Return this month beside the last: its energy, and its cost by the history of both, if that may be seen."""
+    if not energy["month_wh"] and not energy["last_month_wh"]:
+        return {"energy": None}
+    present, last = _("This month: %(kwh)s kWh"), _("Last month: %(kwh)s kWh, %(so_far)s of it by now")
+    shown = [
+        Compared(present % {"kwh": _short(energy["month_wh"])}, energy["month_wh"]),
+        Compared(
+            last % {"kwh": _short(energy["last_month_wh"]), "so_far": _short(energy["last_month_so_far_wh"])},
+            energy["last_month_wh"],
+            energy["last_month_so_far_wh"],
+            is_present=False,
+        ),
+    ]
+    return {"energy": shown, **_costs(history)}
+
+
+def _short(wh: int) -> str:
+    """Return energy as the sums above it are written: of 100 kWh on without decimals."""
+    return kwh(wh, 1 if wh < 100_000 else 0)
+
+
+def _costs(history: Mapping[str, Any] | None) -> Values:
+    if history is None or history["currency"] is None:
+        return {"costs": None, "without_price": 0}
+    currency, (before, present) = history["currency"], history["series"][0]["figures"]
+    names = (_("This month: %(cost)s"), _("Last month: %(cost)s"))
+    shown = [
+        Compared(name % {"cost": _cost(one, currency)}, max(0, one["amount"]), is_present=one is present)
+        for name, one in zip(names, (present, before), strict=True)
+    ]
+    return {"costs": shown, "without_price": history["without_price"]}
+
+
+def _cost(figures: Mapping[str, Any], currency: str) -> str:
+    """Return what sessions cost, and what of it no statement has yet."""
+    amount, unbilled = figures["amount"], figures["unbilled"]
+    cost = money(amount, currency)
+    if not unbilled:
+        return cost
+    if unbilled == amount:
+        return _("%(cost)s, not billed yet", cost=cost)
+    return _("%(cost)s, %(unbilled)s of it not billed yet", cost=cost, unbilled=money(unbilled, currency))
+
+
+# History
+
+
+ENERGY, COST, BOTH = "energy", "cost", "both"
+SHOWN: Final[Mapping[str, str]] = N_({ENERGY: "energy", COST: "costs", BOTH: "energy and costs"})
+
+
+@record
+class Stack:
+    """A picture of bars in layers, and its title."""
+
+    title: str
+    layers: Sequence[Layer]
+    labels: Sequence[str]
+    unit: str
+
+
+def stacks(history: Mapping[str, Any], shown: str, name: str) -> list[Stack]:
+    """Return the pictures of a history: energy, costs, or both. `name` is that of the site or what stands for it."""
+    labels, currency, found = [label_of(one["name"]) for one in history["periods"]], history["currency"], list[Stack]()
+    if shown != COST:
+        layers = [
+            Layer(
+                f"{_name(one, name)}: {kwh(one['total']['energy_wh'])} kWh",
+                [figures["energy_wh"] / KILO for figures in one["figures"]],
+                one["number"],
+            )
+            for one in history["series"]
+        ]
+        found.append(Stack(title=_("Energy"), layers=layers, labels=labels, unit="kWh"))
+    if shown != ENERGY and currency is not None:
+        layers = [layer for one in history["series"] for layer in _cost_layers(one, history["of"], name, currency)]
+        found.append(Stack(title=_("Costs of sessions"), layers=layers, labels=labels, unit=currency))
+    return found
+
+
+def _cost_layers(series: Mapping[str, Any], grouping: str, name: str, currency: str) -> Iterator[Layer]:
+    """Yield the costs of a series; those of the site in two layers, billed and not billed yet."""
+    if grouping != "site":
+        amounts = [figures["amount"] for figures in series["figures"]]
+        yield _cost_layer(_name(series, name), amounts, series["number"], currency)
+        return
+    unbilled = [figures["unbilled"] for figures in series["figures"]]
+    billed = [figures["amount"] - figures["unbilled"] for figures in series["figures"]]
+    if any(billed):
+        yield _cost_layer(_("Billed"), billed, 0, currency)
+    if any(unbilled):
+        yield _cost_layer(_("Not billed yet"), unbilled, 1, currency)
+
+
+def _cost_layer(name: str, amounts: Sequence[int], colour: int, currency: str) -> Layer:
+    values = [float(units(amount, CURRENCIES[currency])) for amount in amounts]
+    return Layer(f"{name}: {money(sum(amounts), currency)}", values, colour)
+
+
+def _name(series: Mapping[str, Any], name: str) -> str:
+    if series["charger"] is None and series["account"] is None:
+        return name
+    return str(series["name"] or series["charger"] or series["account"])
+
+
+def label_of(name: str) -> str:
+    """Return the label of a day, such as 2026-11-03, or of a month."""
+    if len(name) == len("2026-11-03"):
+        return short_day(date.fromisoformat(name))
+    return short_month(Month.parse(name).first_day)
+
+
+# The hours of a week
+
+DAYS: Final = 7
+A_WEEK: Final = [datetime(2024, 1, day + 1) for day in range(DAYS)]  # noqa: DTZ001 - the first one is a Monday
+
+
+def week_values(week: Mapping[str, Any]) -> Values:
+    """Return the hours of a week with the answer in words, and the same as a table: a row for each hour."""
+    hours = week["hours"]
+    most = max(range(len(hours)), key=lambda place: hours[place])
+    return {
+        "hours": hours,
+        "busiest": (weekday(A_WEEK[most // 24]), f"{most % 24:02}:00", f"{(most + 1) % 24:02}:00"),
+        "days": [weekday(day) for day in A_WEEK],
+        "rows": [(f"{hour:02}:00", hours[hour::24]) for hour in range(24)],
+        "energy_wh": week["energy_wh"],
+        "unknown_wh": week["unknown_wh"],
+    }

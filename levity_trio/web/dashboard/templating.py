@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, tzinfo
 from secrets import token_hex
 from typing import Any, Final
@@ -149,12 +149,6 @@ _PART: Final = Markup('<div class="part" id="{}">{}</div>')
 
 
 @pass_context
-def _bars(context: Context, given: Sequence[charts.Bar], unit: str, words: str) -> Markup:
-    """Return bars, which lead to pages of ours."""
-    return charts.bars([replace(one, href=f"{context['base']}{one.href}") for one in given], unit, words)
-
-
-@pass_context
 def _part(context: Context, part: Part) -> Markup:
     given: dict[str, Any] = {name: context[name] for name in SHARED}
     content = context.environment.get_template(part.template).render(given | dict(part.values))
@@ -210,8 +204,8 @@ def _environment() -> Environment:
         **{name: vars(money)[name] for name in OF_MONEY},
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
-    made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "bars": _bars}
-    made.globals |= {"steps": charts.steps, "compared": charts.compared}
+    made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "steps": charts.steps}
+    made.globals |= {"compared": charts.compared, "stack": charts.stack, "hours_of_week": charts.week}
     return made
 
 

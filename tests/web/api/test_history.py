@@ -17,7 +17,7 @@ from tests.store.books import Station
 from tests.store.owning import SPACE, House
 from tests.web.api.conftest import Site
 
-(HISTORY,) = history.ENDPOINTS
+HISTORY, WEEK = history.ENDPOINTS
 LIST, *_ = transactions.ENDPOINTS
 OF_ACCOUNT, UNOWNED, *_ = owned.ENDPOINTS
 YEAR = {"from": "2026-03-01", "to": "2026-04-02"}

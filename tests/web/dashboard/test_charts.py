@@ -16,16 +16,16 @@ from levity_trio.web.dashboard.charts import (
     MOST_POINTS,
     PLOT,
     Band,
-    Bar,
     Compared,
     Curve,
     Layer,
     Point,
     Steps,
-    bars,
     compared,
     curve,
+    stack,
     steps,
+    week,
 )
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -67,7 +67,7 @@ def test_an_area_begins_at_nothing_and_a_line_at_its_lowest() -> None:
 
 
 def test_labels_of_levels_stand_beside_the_plot_and_cover_nothing() -> None:
-    for svg in (made([(0, 1.0), (60, 2.0)]), drawn(bars([Bar("1", 50.0), Bar("2", 1.0)], "kWh", "Energy"))):
+    for svg in (made([(0, 1.0), (60, 2.0)]), drawn(stack([Layer("A", [50.0, 1.0])], "12", "kWh", "Energy"))):
         levels = [one for one in svg.iter("text") if one.get("class") == "level"]
         assert len(levels) > 3
         assert {(one.get("x"), one.get("text-anchor")) for one in levels} == {("-6", "end")}
@@ -89,7 +89,7 @@ def test_a_single_reading_is_a_dot() -> None:
 def test_nothing_known_is_an_empty_chart() -> None:
     (line,) = of_class(made([]), "line")
     assert line.get("d") == ""
-    assert list(drawn(bars([], "kWh", "nothing")).iter("rect")) == []
+    assert list(drawn(stack([], [], "kWh", "nothing")).iter("rect")) == []
 
 
 def test_points_are_given_to_the_script() -> None:
@@ -106,17 +106,25 @@ def test_bands_are_cut_at_the_ends() -> None:
     assert "shade-1" in found[1].get("class", "")
 
 
-def test_bars_tell_and_lead() -> None:
-    svg = drawn(bars([Bar("1", 10.0, "/day/1"), Bar("2", None), Bar("3", 0.0)], "kWh", "Energy"))
-    first, last = of_class(svg, "bar")
-    assert ["".join(one.itertext()) for one in (first, last)] == ["1: 10.0 kWh", "3: 0.0 kWh"]
-    assert first.get("height") == "140.0"
-    assert [one.get("href") for one in svg.iter("a")] == ["/day/1"]
+def test_bars_stand_on_each_other_and_tell_their_sum() -> None:
+    svg = drawn(stack([Layer("A", [10.0, None, 5.0]), Layer("B", [10.0, 0.0, 0.0], 2)], "123", "kWh", "Energy"))
+    assert paths(svg) == [f"M1 {PLOT}V70h8V{PLOT}zM21 {PLOT}V105h8V{PLOT}z", "M1 70V0h8V70z"]
+    assert [one[0].text for one in of_class(svg, "sum")] == ["1: 20.0 kWh", "2: 0.0 kWh", "3: 5.0 kWh"]
+    assert of_class(svg, "c2")
 
 
 def test_of_many_bars_some_are_labelled() -> None:
-    svg = drawn(bars([Bar(f"day {day}", 1.0) for day in range(31)], "kWh", "Energy"))
+    svg = drawn(stack([Layer("A", [1.0] * 31)], [f"day {day}" for day in range(31)], "kWh", "Energy"))
     assert [one.text for one in svg.iter("text") if "day" in (one.text or "")] == ["day 0", "day 15", "day 30"]
+
+
+def test_the_hours_of_a_week_are_the_darker_the_more() -> None:
+    hours = [0.0] * 168
+    hours[0], hours[18], hours[167] = 1.0, 10.0, 5.0
+    svg = drawn(week(hours, "Energy"))
+    shades = {shade: [one.get("d") for one in of_class(svg, f"hot-{shade}")] for shade in range(6)}
+    assert shades == {0: [], 1: ["M0 0h1v1h-1z"], 2: [], 3: ["M23 6h1v1h-1z"], 4: [], 5: ["M18 0h1v1h-1z"]}
+    assert [one.text for one in svg.iter("text")][:7] == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +133,7 @@ def test_of_many_bars_some_are_labelled() -> None:
         curve(
             Curve(words=HOSTILE, unit=HOSTILE, points=[], since=NOON, until=NOON, zone=UTC, bands=[Band(0, 1, HOSTILE)])
         ),
-        bars([Bar(HOSTILE, 1.0, HOSTILE)], HOSTILE, HOSTILE),
+        stack([Layer(HOSTILE, [1.0])], [HOSTILE], HOSTILE, HOSTILE),
     ],
 )
 def test_hostile_words_stay_words(svg: str) -> None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
+from starlette.datastructures import Headers, QueryParams
 
-from levity_trio.web.api.endpoints import Role
+from levity_trio.store.reads import power
+from levity_trio.store.writes.power import keep
+from levity_trio.web.api import history
+from levity_trio.web.api.bodies import read_query
+from levity_trio.web.api.endpoints import Asked, Caller, Role
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages.history import PAGES
 from levity_trio.web.dashboard.pages.sessions import PAGES as OF_SESSIONS
+from tests.store.bills import Biller
 from tests.store.books import Station
+from tests.store.owning import House
+from tests.store.reading import reading
+from tests.store.telling import charge as during
 from tests.web.api.conftest import Site
-from tests.web.dashboard.opening import Opening
+from tests.web.dashboard.opening import Opening, with_class
 
 (HISTORY,) = PAGES
 (SESSIONS,) = OF_SESSIONS
@@ -30,14 +40,14 @@ def rows(shown: Any) -> list[str]:
 
 
 async def test_nobody_has_charged(site: Site) -> None:
-    assert "Nothing in this period" in (await Opening(site).open(HISTORY)).words
+    assert "Nobody has charged in this period" in (await Opening(site).open(HISTORY)).words
 
 
 async def test_a_day_leads_to_its_sessions(site: Site, station: Station) -> None:
     charge(station, 5000)
     opening = Opening(site)
     shown = await opening.open(HISTORY)
-    assert "5.0 kWh in 1 session" in shown.words
+    assert "The site 5.0 1" in shown.words
     listed = await opening.open(SESSIONS, rows(shown)[-1])
     assert "5.00" in listed.words
 
@@ -53,7 +63,8 @@ async def test_a_month_leads_to_its_sessions(site: Site, station: Station) -> No
 async def test_a_viewer_sees_no_households(site: Site) -> None:
     shown = await Opening(site, Role.VIEWER).open(HISTORY, "?of=account")
     assert "each household" not in shown.words
-    assert "The site" in shown.words
+    assert "costs" not in shown.words
+    assert "Nobody has charged" in shown.words
 
 
 async def test_a_day_that_is_none_is_told(site: Site) -> None:
@@ -86,3 +97,59 @@ async def test_one_day_is_no_wrong_way_round(site: Site, station: Station) -> No
     charge(station, 5000)
     day = site.books.at[:10]
     assert "5.0 kWh" in (await Opening(site).open(HISTORY, f"?from={day}&to={day}")).words
+
+
+@pytest.fixture
+def charged(site: Site, station: Station) -> None:
+    """Anna and Ben charge at two chargers, at 30 cents a kWh."""
+    house = House(site.books)
+    house.give(1, "A")
+    house.give(2, "B")
+    Biller(house)
+    register = 1000
+    for number, (where, tag) in enumerate(((station, "A"), (Station(site.books, "CP-2"), "B"), (station, "A"))):
+        transaction = where.start(register, tag=tag)
+        register = during(where, transaction, register)
+        where.stop(transaction, register)
+        site.books.wait(60 * number)
+    with reading(site.books) as db:
+        found = power.taken(db, [number for (number,) in db.execute("SELECT id FROM tx").fetchall()])
+    site.books.run(keep, found)
+
+
+@pytest.mark.usefixtures("charged")
+class TestPictures:
+    async def test_households_stand_on_each_other_with_their_colours(self, site: Site) -> None:
+        shown = await Opening(site).open(HISTORY, "?of=account&by=month&show=both")
+        assert "Anna: 14.4 kWh" in shown.words
+        assert "Ben: 2.16 EUR" in shown.words
+        assert {"/accounts/1", "/accounts/2"} <= set(shown.links)
+        assert len(with_class(shown, "c1")) == len(with_class(shown, "c2")) == 4, "energy and costs, layers and legends"
+
+    async def test_costs_of_the_site_say_what_is_not_billed_yet(self, site: Site) -> None:
+        shown = await Opening(site).open(HISTORY, "?show=cost")
+        assert "Not billed yet: 6.48 EUR" in shown.words
+        assert "Billed:" not in shown.words
+
+    async def test_one_household_at_one_charger(self, site: Site) -> None:
+        shown = await Opening(site).open(HISTORY, "?account=2&charger=CP-2")
+        assert "The site 7.2 1" in shown.words
+        assert "Nobody has charged" in (await Opening(site).open(HISTORY, "?account=2&charger=CP-1")).words
+
+    async def test_the_hours_of_the_week(self, site: Site) -> None:
+        shown = await Opening(site).open(HISTORY, "?by=hour")
+        assert "Most is charged on Sun from 12:00 to 13:00" in shown.words
+        assert "12:00 0.0 0.0 0.0 0.0 0.0 0.0 7.2" in shown.words
+        assert "Nothing was measured" in (await Opening(site).open(HISTORY, "?by=hour&to=2026-02-01")).words
+
+    @pytest.mark.parametrize("link", ["?of=charger&show=both", "?by=hour&account=1", "?from=2026-03-01&to=2026-03-02"])
+    async def test_what_is_seen_is_a_file(self, site: Site, link: str) -> None:
+        (file,) = [one for one in (await Opening(site).open(HISTORY, link)).links if one.startswith("/get/")]
+        path, _, query = file.removeprefix("/get").partition("?")
+        (endpoint,) = [one for one in history.ENDPOINTS if one.path == f"/api{path}"]
+        asked = dict(parse_qsl(query))
+        given = read_query(endpoint.query, QueryParams(asked))
+        answer: Any = await endpoint.handle(Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers()))
+        head, *lines = answer.body.decode().splitlines()
+        assert head.split(",")[-1] in ("currency", "kwh")
+        assert len(lines) == (168 if "hour" in link else 2 if "of=" in link else 1)

@@ -13,6 +13,7 @@ from levity_trio.store.writes.power import keep
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import now
 from tests.integration.browsing import Page as Shown
+from tests.store.bills import Biller
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -252,6 +253,21 @@ class TestTheDay:
     @pytest.mark.usefixtures("session")
     async def test_a_fact_of_a_charger_reads_it_not_again(self, site: Site) -> None:
         assert "day" not in await Opening(site).parts(NOW, ["CP-1"])
+
+
+class TestTheMonth:
+    async def test_it_stands_beside_the_last_one_with_its_costs(
+        self, site: Site, station: Station, session: int
+    ) -> None:
+        Biller(House(site.books))
+        station.stop(session, 2200)
+        shown = (await look(site))["month"]
+        assert "This month: 1.2 kWh Last month: 0.0 kWh" in shown.words
+        assert "This month: 0.36 EUR, not billed yet" in shown.words
+        assert "/history?by=month&show=both" in shown.links
+        viewers = (await look(site, Role.VIEWER))["month"]
+        assert "1.2 kWh" in viewers.words
+        assert "EUR" not in viewers.words
 
 
 def newcomers(site: Site, count: int) -> None:

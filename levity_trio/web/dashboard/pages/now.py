@@ -16,8 +16,10 @@ from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import has_failed, short_steps
 from levity_trio.web.dashboard.operations import words_of
 from levity_trio.web.dashboard.page import EVERYTHING, SECTIONS, Changed, Page, Part, Values, View, part_id
-from levity_trio.web.dashboard.pictures import day_values
+from levity_trio.web.dashboard.pictures import day_values, month_values
 from levity_trio.web.dashboard.saying import state_of
+from levity_trio.web.dashboard.shapes import moment
+from levity_trio.wire.times import in_zone
 
 NOW: Final = "/api/now"
 ADDRESSES: Final = "/api/admin/addresses"
@@ -25,6 +27,7 @@ CHARGERS: Final = "/api/admin/chargers"
 TRANSACTIONS: Final = "/api/admin/transactions"
 NEWCOMERS: Final = "/api/admin/newcomers"
 POWER: Final = "/api/power"
+HISTORY: Final = "/api/history"
 SEPARATOR: Final = ","
 """Between identities in a query. One that contains it cannot be asked for alone."""
 MOST_NEWCOMERS: Final = 3
@@ -55,25 +58,22 @@ ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERA
 
 async def _read(view: View) -> Values:
     """Read the whole page. Cards of one line come last: beside tall ones they would leave holes."""
-    head, cards = await _parts(view, EVERYTHING)
-    speaking = [one for one in cards if not one.values["is_quiet"]]
-    pictures = await _pictures(view) if cards else []
+    head, pictures, cards = await _parts(view, EVERYTHING)
     return {
         "head": head,
         "pictures": pictures,
-        "speaking": speaking,
+        "speaking": [one for one in cards if not one.values["is_quiet"]],
         "quiet": [one for one in cards if one.values["is_quiet"]],
     }
 
 
 async def _live(view: View, changed: Changed) -> Sequence[Part]:
-    head, cards = await _parts(view, changed)
-    pictures = await _pictures(view) if changed is EVERYTHING and cards else []
+    head, pictures, cards = await _parts(view, changed)
     return [*head, *pictures, *cards]
 
 
-async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part]]:
-    """Return the parts above the cards, and the cards of the chargers that may have changed."""
+async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part], list[Part]]:
+    """Return the parts above the cards, the pictures, and the cards of the chargers that may have changed."""
     wanted = _asked_for(changed)
     now = await view.get(NOW, charger=SEPARATOR.join(wanted))
     is_whole = not wanted
@@ -86,7 +86,8 @@ async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part]]:
     ]
     if is_whole:
         head.append(Part("start", "now/start.html", await _start(view, now)))
-    return head, [*_cards(now, wanted)]
+    cards = [*_cards(now, wanted)]
+    return head, await _pictures(view, now) if cards and changed is EVERYTHING else [], cards
 
 
 def _asked_for(changed: Changed) -> list[str]:
@@ -133,9 +134,17 @@ async def _newcomers(view: View, attention: Sequence[Mapping[str, Any]]) -> Sequ
 # Pictures
 
 
-async def _pictures(view: View) -> list[Part]:
-    """Return the day of the site, with yesterday behind it."""
-    return [Part("day", "now/day.html", day_values(await view.get(POWER), view.api.zone))]
+async def _pictures(view: View, now: Mapping[str, Any]) -> list[Part]:
+    """Return the day of the site with yesterday behind it, and this month beside the last."""
+    energy, zone = now["site"]["energy"], view.api.zone
+    history = None
+    if view.caller.role >= Role.OPERATOR:
+        last = in_zone(moment(energy["last_month_since"]), zone).date()
+        history = await view.get(HISTORY, by="month", from_=last, costs=True)
+    return [
+        Part("day", "now/day.html", day_values(await view.get(POWER), zone)),
+        Part("month", "now/month.html", month_values(energy, history)),
+    ]
 
 
 # The first charger
