@@ -131,7 +131,11 @@ def _cost(figures: Mapping[str, Any], currency: str) -> str:
 
 
 ENERGY, COST, BOTH = "energy", "cost", "both"
-SHOWN: Final[Mapping[str, str]] = N_({ENERGY: "energy", COST: "costs", BOTH: "energy and costs"})
+SHOWN: Final[Mapping[str, str]] = {
+    ENERGY: N_("energy"),
+    COST: N_("costs"),
+    BOTH: N_("energy and costs"),
+}
 
 
 @record

@@ -20,7 +20,11 @@ from levity_trio.web.dashboard.shapes import wrong_way_round
 HISTORY: Final = "/api/history"
 WEEK: Final = "/api/history/week"
 WHOSE: Final[Mapping[str, str]] = N_({"site": "the site", "charger": "each charger", "account": "each household"})
-LENGTHS: Final[Mapping[str, str]] = N_({"day": "day", "month": "month", "hour": "hour of the week"})
+LENGTHS: Final[Mapping[str, str]] = {
+    "day": N_("day"),
+    "month": N_("month"),
+    "hour": N_("hour of the week"),
+}
 FILTERS: Final = ("charger", "account", "from", "to")
 
 
