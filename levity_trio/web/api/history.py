@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
@@ -87,7 +87,7 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
     return Response(encoded(_rows(history)), media_type=CSV) if query.format == "csv" else history
 
 
-def _rows(history: History) -> Iterator[Sequence[object]]:
+def _rows(history: History) -> Iterator[tuple[str | int, ...]]:
     """Yield the rows of a file: a line for each period and series in which somebody charged."""
     yield ("period", history.of, "name", "kwh", "sessions", "in_doubt", "amount", "unbilled", "currency")
     exponent = CURRENCIES[history.currency].exponent if history.currency else 0
@@ -97,7 +97,11 @@ def _rows(history: History) -> Iterator[Sequence[object]]:
             if figures.sessions:
                 amounts = (_units(amount, exponent) for amount in (figures.amount, figures.unbilled))
                 told = (f"{figures.energy_wh / 1000:.3f}", figures.sessions, figures.doubtful)
-                yield (period.name, inert(key or ""), inert(one.name or ""), *told, *amounts, history.currency or "")
+                yield (period.name, _cell(key), _cell(one.name), *told, *amounts, history.currency or "")
+
+
+def _cell(value: str | int | None) -> str:
+    return str(inert("" if value is None else str(value)))
 
 
 def _units(amount: int | None, exponent: int) -> str:
@@ -119,7 +123,7 @@ async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
     return Response(encoded(_hours(found)), media_type=CSV) if query.format == "csv" else found
 
 
-def _hours(found: WeekHistory) -> Iterator[Sequence[object]]:
+def _hours(found: WeekHistory) -> Iterator[tuple[str | int, ...]]:
     yield ("weekday", "hour", "kwh")
     for place, wh in enumerate(found.hours):
         yield (place // 24 + 1, place % 24, f"{wh / 1000:.3f}")
