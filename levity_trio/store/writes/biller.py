@@ -57,7 +57,7 @@ def change(db: UnitOfWork, fields: Mapping[str, Any], at: str, by: str) -> None:
 
 def _check(data: BillerData) -> None:
     if not data.name:
-        raise BillerRefused("name", "say first who bills: give a name")
+        raise BillerRefused("name", "give a name: the bills have no sender yet")
     if data.bank_account is not None and (words := fault(data.bank_account)) is not None:
         raise BillerRefused("bank_account", words)
 

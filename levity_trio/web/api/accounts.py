@@ -60,7 +60,7 @@ Text = Annotated[str, Meta(max_length=2000)] | None
 Id = Annotated[int, Meta(ge=1, le=2**62)]
 Language = Annotated[
     Literal["en", "de"],
-    Meta(description="Of their pages, statements and letters; by default, pages are in that of the browser."),
+    Meta(description="Of pages, statements and letters. Without one, pages are in the language of the browser."),
 ]
 Reason = Annotated[str, Meta(max_length=500, description="Needed to take time before now from an account.")]
 

@@ -382,4 +382,4 @@ def words_of(action: str, state: str, outcome: str | None) -> str:
     """Return what came of a start or a stop so far. An outcome that was seen says more than an answer that was not."""
     words = {**(_STARTING if action == START else _STOPPING), **_LOST}
     is_told = outcome == State.FULFILLED or (state == "accepted" and outcome in words)
-    return words.get(outcome or "" if is_told else state, "Nothing is known of it.")
+    return words.get(outcome or "" if is_told else state, "Nothing is known about it.")

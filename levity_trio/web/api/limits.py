@@ -32,11 +32,9 @@ PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
 
 Chargers = Annotated[
     list[str],
-    Meta(
-        max_length=200, description="It may charge at these only; left out: at all.", extra_json_schema={"minItems": 1}
-    ),
+    Meta(max_length=200, description="Only at these. If empty, everywhere.", extra_json_schema={"minItems": 1}),
 ]
-Energy = Annotated[int, Meta(ge=1, le=MOST_WH, description="Left out: without a limit.", extra_json_schema=WATT_HOURS)]
+Energy = Annotated[int, Meta(ge=1, le=MOST_WH, description="Empty: no limit.", extra_json_schema=WATT_HOURS)]
 Amount = Annotated[int, Meta(ge=1, le=LARGEST, extra_json_schema=MINOR_UNITS)]
 
 

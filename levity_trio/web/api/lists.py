@@ -28,9 +28,9 @@ from levity_trio.wire.times import parse_time, stamp
 T = TypeVar("T")
 Cell = str | int | float | Decimal | None
 CSV: Final = "text/csv"
-OF_FORMAT: Final = "A page as JSON, or all rows as CSV, in the own order of the list."
+OF_FORMAT: Final = "A page as JSON, or all rows as CSV in the usual order of the list."
 OneFormat = Annotated[Literal["json", "csv"], Meta(description=OF_FORMAT)]
-OF_SORT: Final = "By a column, after - a descending one; of 10,000 rows at most."
+OF_SORT: Final = "By a column; with - before it, descending. At most 10,000 rows are sorted."
 DATE_CHARACTERS: Final = 10
 SERVER_TIME: Final = "a time such as 2026-03-01T12:00:00Z, or a day (UTC)"
 

@@ -52,7 +52,7 @@ MOST_TAGS: Final = 200_000
 
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
-IdTag = Annotated[str, Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="Its case makes no difference.")]
+IdTag = Annotated[str, Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="In upper or lower case.")]
 Name = Annotated[str, Meta(max_length=200)] | None
 Notes = Annotated[str, Meta(max_length=2000)] | None
 Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None

@@ -67,9 +67,9 @@ class WithdrawalBody(Sent):
     """The version, by the day from which it holds."""
 
     since: LocalDay
-    give_back: Annotated[
-        bool, Meta(description="For whom it was assigned from that day on, what held before holds again.")
-    ] = False
+    give_back: Annotated[bool, Meta(description="Whoever got it from that day on has the tariff of before again.")] = (
+        False
+    )
     reason: Reason = None
     correct_statements: Corrects = False
 

@@ -78,7 +78,7 @@ TIMES: Final = ("newest", "oldest")
 SortOfTransactions = Literal[
     "newest", "oldest", "place", "-place", "who", "-who", "energy", "-energy", "state", "-state", "bill", "-bill"
 ]
-OF_SORT: Final = "By the time, or by a column, after - a descending one; so many are sorted by a column: 10,000."
+OF_SORT: Final = "By the time, or by a column; with - before it, descending. A column sorts at most 10,000 rows."
 OF_WEIGHED: Final = (
     "Whether today's rules weigh every reading again. Without that, there are no candidates, no kinds of readings, and"
     " no figure of today."

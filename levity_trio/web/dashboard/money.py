@@ -19,7 +19,7 @@ LARGEST: Final = 2**53
 _SOLE: Final = N_(
     {
         "session fee": "Fee for the session",
-        "minimum": "Missing to the lowest price of a session",
+        "minimum": "Up to the lowest price of a session",
         "maximum": "Above the highest price",
     }
 )

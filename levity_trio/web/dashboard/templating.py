@@ -186,7 +186,7 @@ def _environment() -> Environment:
         "method": method,
         "words": _known_words,
         "sentence": lambda words: sentence(in_words(said(words))),
-        "said": said,
+        "said": lambda words: in_words(said(words)),
         "choice": lambda word: NAMES.get(word) or said(CHOICES.get(word, word)),
         "duration": _duration,
         "period": _period,

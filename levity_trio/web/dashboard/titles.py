@@ -200,7 +200,7 @@ HELPS: Final[Mapping[tuple[str, str], str]] = N_(
         (
             "POST",
             f"{ADMIN}/tariffs/{{id}}/withdraw",
-        ): "Only a version that no closed month has used. It then never applied.",
+        ): "A version can be withdrawn until a closed month has used it. Then it never applied.",
         ("POST", f"{ADMIN}/closings/{{month}}"): "The statements get their numbers and never change again.",
         ("PUT", f"{ADMIN}/biller"): "These details stand on the statements. Logo and wording have forms of their own.",
         ("PUT", f"{ADMIN}/biller/logo"): "A PNG or JPEG, at most 1,000,000 bytes.",
@@ -235,7 +235,7 @@ HELPS: Final[Mapping[tuple[str, str], str]] = N_(
             f"{CHARGER}/forget",
         ): "For a wrong name or a trial: the charger is hidden until it charges again. Its data stays.",
         ("POST", f"{ADMIN}/chargers/forget"): "A pattern fits only chargers that never charged and were not adopted.",
-        ("POST", f"{CHARGER}/adopt"): "It is then one of your chargers, and people can charge there.",
+        ("POST", f"{CHARGER}/adopt"): "Then people can charge there.",
         ("POST", f"{CHARGER}/refuse"): "Nobody can charge there. What the charger reports is kept.",
         (
             "POST",
