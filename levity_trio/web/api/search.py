@@ -20,7 +20,7 @@ OF_TEXT: Final = "A part of a name or number, a day, a month such as 2026-10; ca
 
 class SearchQuery(Sent):
     text: Annotated[str, Meta(max_length=200, description=OF_TEXT)]
-    limit: Annotated[int, Meta(ge=1, le=MOST, description="So many of each kind.")] = USUAL
+    limit: Annotated[int, Meta(ge=1, le=MOST, description="How many of each kind.")] = USUAL
 
 
 @ENDPOINTS.get("/api/search", Role.OPERATOR)

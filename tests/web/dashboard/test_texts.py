@@ -41,7 +41,17 @@ STATES: Final = frozenset(
 """Words of OCPP and of the API that are compared or sent, not shown."""
 NO_TEXT: Final = STATES | {
     *("Wh", "Soft", "Operative", "StartTransaction", "StopTransaction", "MeterValues", "NoError", "Local"),
-    *("button strong", "button end", "yes or no", "timed out", "not seen", "held back", "ready to close", "all others"),
+    *(
+        "button strong",
+        "button end",
+        "band shade-{}",
+        "yes or no",
+        "timed out",
+        "not seen",
+        "held back",
+        "ready to close",
+        "all others",
+    ),
     *("blocking fee", "base fee", "id tags", "payment services"),  # as the API names them
     " If left out: ",  # where the API's explanation of a field is cut
     "The bill",  # a line of the API's explanation, at which it is cut
