@@ -28,7 +28,7 @@ _CLOSED: Final = (
     " AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2) ORDER BY number"
 )
 _EARLIER: Final = (
-    "SELECT count(*), coalesce(sum(sent_at IS NULL AND given_up_at IS NULL), 0), coalesce(sum(sent_at IS NOT NULL), 0)"
+    "SELECT count(*), count(CASE WHEN sent_at IS NULL AND given_up_at IS NULL THEN 1 END), count(sent_at)"
     " FROM message WHERE statement_id = ? AND recipient_id = ? AND part = 'statement'"
 )
 

@@ -117,6 +117,7 @@ def test_no_message_is_lost_and_only_what_a_kill_interrupted_comes_twice(tmp_pat
         interrupted |= in_flight(database)
     with run(database, mailbox):
         time.sleep(max(0.0, day - time.monotonic()))
+    interrupted |= in_flight(database)  # also by an ordinary stop
     made = {one for (one,) in query(database, "SELECT message_id FROM message")}
     assert len(made) == PEOPLE * FACTS
     assert query(database, f"SELECT count(*) {WAITING}") == [(len(made),)]

@@ -28,8 +28,8 @@ WAYS: Final = Ways(
 class Site:
     """The server of a site with its chargers, and one recipient to begin with: an owner who wants to know all."""
 
-    def __init__(self, chargers: int = 0, **owner: Any) -> None:
-        self.books = Books(in_memory())
+    def __init__(self, chargers: int = 0, connection: Any = None, **owner: Any) -> None:
+        self.books = Books(in_memory() if connection is None else connection)
         self.machine = WELL
         self.ways = WAYS
         self.look()  # as at the first start

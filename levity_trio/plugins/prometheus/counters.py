@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import product
 from typing import Any, ClassVar, Final
 
 from levity_trio import events
@@ -29,6 +30,8 @@ PAYMENT_CODES: Final = frozenset(
     }
 )
 """Why a request of a payment service is refused. Each has a series from the start on."""
+CHANNELS, OUTCOMES = ("mail", "push"), ("sent", "failed", "refused", "given up")
+"""Of messages to people. Each has a series from the start on."""
 NO_ANSWER: Final = {"timed out": "timeout", "gone": "gone"}
 """Labels for calls without a response, as Levity spells them."""
 
@@ -84,7 +87,10 @@ class PrometheusMetrics(Plugin):
             events.AuditProgress: self._audit_progressed,
             events.AuditLost: self._audit_lost,
             events.WebhookGivenUp: self._webhook_given_up,
+            events.MessageTried: self._message_tried,
         }
+        for tried in product(CHANNELS, OUTCOMES):
+            metrics.messages[tried].value = 0
         for code in PAYMENT_CODES:
             metrics.refused_payments[code,].value = 0
         self._restore(counted)
@@ -253,6 +259,9 @@ class PrometheusMetrics(Plugin):
 
     def _webhook_given_up(self, event: events.WebhookGivenUp) -> None:
         self._metrics.webhook_given_up[()].value += event.facts
+
+    def _message_tried(self, event: events.MessageTried) -> None:
+        self._metrics.messages[event.channel, event.outcome].value += 1
 
 
 class _Charger:

@@ -222,6 +222,11 @@ class Metrics:
         self.refused_payments = add(
             Counter, "ocpp_payments_refused_total", ("code",), "Refused requests of payment services."
         )
+        self.messages = add(
+            *(Counter, "ocpp_messages_total", ("channel", "outcome")),
+            "Tries to send messages to people, by mail or push: sent, failed (tried again), refused (the address, for"
+            " ever) or given up.",
+        )
         self.digits = add(
             Counter,
             "ocpp_passwords_in_digits_total",
