@@ -140,6 +140,7 @@ def messages_of_account(db: Database, account: int, limit: int) -> list[MessageR
     return _MESSAGE.every(db, wanted, (account, limit))
 
 
-def messages_of_statement(db: Database, statement: int) -> list[MessageRow]:
-    """Return what was sent of a statement, and to whom, the newest first."""
-    return _MESSAGE.every(db, "FROM message WHERE statement_id = ? ORDER BY id DESC", (statement,))
+def messages_of_statement(db: Database, number: int) -> list[MessageRow]:
+    """Return what was sent of the closed statement with this number, and to whom, the newest first."""
+    wanted = "FROM message WHERE statement_id = (SELECT id FROM statement WHERE number = ?) ORDER BY id DESC"
+    return _MESSAGE.every(db, wanted, (number,))

@@ -20,8 +20,10 @@ from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.locale import _, speaking
 from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
 from levity_trio.notify.letter import Letter, Notice, Unsent
+from levity_trio.notify.opening import new_topic
 from levity_trio.notify.ping import ping
 from levity_trio.notify.sending import push, send_mail, sender_of
+from levity_trio.notify.statements import Order
 from levity_trio.records import record
 from levity_trio.store.reads import messages as stored
 from levity_trio.store.reads.accounts import account as read_account
@@ -30,6 +32,7 @@ from levity_trio.store.writes import recipients as writes
 from levity_trio.store.writes.recipients import By, RecipientData
 from levity_trio.web.api.accounts import Id, Language
 from levity_trio.web.api.administration import BelowQuery
+from levity_trio.web.api.billing import CLOSING, month_of
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, account_of
 from levity_trio.web.api.driving import TAG as OF_DRIVERS
@@ -40,7 +43,8 @@ ENDPOINTS: Final = Endpoints("messages")
 MESSAGES, RECIPIENTS = "/api/admin/messages", "/api/admin/recipients"
 RECIPIENT: Final = f"{RECIPIENTS}/{{id}}"
 OWN: Final = f"{ME}/recipient"
-TOPIC_BYTES: Final = 16
+TEST_BYTES: Final = 16
+NO_MAIL: Final = "no mail server is set; start the server with --mail"
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
 
@@ -104,6 +108,22 @@ class TestBody(Sent, kw_only=True):
 
     way: Literal["mail", "push", "ping"]
     to: MailAddress | None = None
+
+
+class StatementMailBody(Sent, kw_only=True):
+    """Only the statement of this account, if one is given. What was mailed is mailed `again` only if that is wanted."""
+
+    account: Id | None = None
+    again: bool = False
+
+
+class StatementMails(msgspec.Struct):
+    """How many mails were handed over, how many wait or were sent already, and the accounts without an address."""
+
+    month: str
+    mails: int
+    earlier: int
+    without_address: list[int]
 
 
 class MessageTest(msgspec.Struct):
@@ -293,7 +313,7 @@ def _by(request: Request) -> By:
 
 
 async def _topic(request: Request, number: int) -> MadeTopic:
-    api, topic = request.api, token_hex(TOPIC_BYTES)
+    api, topic = request.api, new_topic()
     if api.config.ntfy is None:
         raise Problem(HTTPStatus.CONFLICT, "conflict", "no ntfy server is set; start the server with --ntfy")
     with needing_key():
@@ -329,7 +349,7 @@ async def test_way(request: Asked[None, TestBody]) -> MessageTest:
         sender = sender_of(config)
         return await _mail(request, body.to or (sender[1] if sender else ""))
     if body.way == PUSH:
-        return await _push(request, token_hex(TOPIC_BYTES))
+        return await _push(request, new_topic())
     if config.ping_url is None:
         raise Problem(HTTPStatus.CONFLICT, "conflict", "no URL is set; start the server with --ping-url")
     async with request.api.places.wait():
@@ -338,11 +358,30 @@ async def test_way(request: Asked[None, TestBody]) -> MessageTest:
     return MessageTest(PING, urlsplit(config.ping_url).hostname or "")
 
 
+@ENDPOINTS.post(f"{CLOSING}/mail", Role.OPERATOR, "conflict")
+async def mail_month(request: Asked[None, StatementMailBody]) -> StatementMails:
+    """Mail the statements of a closed month to the households that have an address"""
+    api, body, month = request.api, request.body, str(month_of(request))
+    if api.config.mail is None:
+        raise Problem(HTTPStatus.CONFLICT, "conflict", NO_MAIL)
+    order = Order(month, request.caller.name, body.account, body.again)
+    mailed = await api.messages.mail_statements(order)
+    if not (mailed.mails or mailed.earlier or mailed.without_address):
+        raise Problem(HTTPStatus.CONFLICT, "conflict", f"there is no closed statement of {month}")
+    return StatementMails(month, mailed.mails, mailed.earlier, [*mailed.without_address])
+
+
+@ENDPOINTS.get("/api/admin/statements/{id}/messages", Role.OPERATOR)
+async def list_of_statement(request: Request) -> list[MessageRow]:
+    """List what was sent of a closed statement, to whom and when, the newest first"""
+    return await request.read(partial(stored.messages_of_statement, number=request.number()))
+
+
 async def _mail(request: Request, to: str) -> MessageTest:
     if request.api.config.mail is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "no mail server is set; start the server with --mail")
+        raise Problem(HTTPStatus.CONFLICT, "conflict", NO_MAIL)
     letter = Letter(
-        message_id=f"test-{token_hex(TOPIC_BYTES)}",
+        message_id=f"test-{token_hex(TEST_BYTES)}",
         to=to,
         subject=_("Test of messages"),
         body=_("This is a test. Messages of the chargers reach you here."),

@@ -143,6 +143,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("DELETE", f"{ADMIN}/recipients/{{id}}/topic"): "End push messages",
         ("POST", f"{ADMIN}/recipients/{{id}}/test"): "Send somebody a test",
         ("POST", f"{ADMIN}/messages/test"): "Test messages",
+        ("POST", f"{ADMIN}/closings/{{month}}/mail"): "Mail the statements",
         ("POST", f"{ADMIN}/drain"): "Drain this server",
         ("POST", f"{ADMIN}/imports/levity/chargers"): "Import chargers from Levity",
         ("POST", f"{ADMIN}/imports/levity/transactions"): "Import sessions from Levity",
@@ -299,6 +300,10 @@ DONE: Final[Mapping[tuple[str, str], str]] = N_(
         ("DELETE", "/api/admin/id-tags/{tag}"): "Removed: {tag}",
         ("POST", "/api/admin/reports/{id}/answer"): "Answered: {household} reads it where the report was made",
         ("POST", "/api/admin/messages/test"): "The test went to {to}",
+        (
+            "POST",
+            "/api/admin/closings/{month}/mail",
+        ): "Mails that go out now: {mails}. Mails that wait or were sent already: {earlier}",
         ("POST", "/api/admin/recipients/{id}/test"): "The test was sent",
         ("PUT", "/api/me/recipient"): "Done: messages come as you chose",
         ("POST", "/api/me/reports"): "Thank you. The answer will appear here",

@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
+from levity_trio.billing.ownership import BillBy
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
+from levity_trio.notify.opening import Addresses, Around, Messages
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.web.api import messages
+from levity_trio.web.api.billing import CLOSING
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.inside import Refused
 from tests.notify.ntfy import serving_ntfy
+from tests.store.facts import closed_statement
 from tests.web.api.conftest import Site
 from tests.web.api.driving import Yard
 
@@ -152,6 +157,42 @@ async def test_where_bounces_arrive(site: Site) -> None:
     assert (await site.call(ways))["sender"] == "haus@example.org"
     vars(site.api.config).update(mail_from="Bauhof 12 <bills@example.org>")
     assert (await site.call(ways))["sender"] == "bills@example.org"
+
+
+async def test_statements_of_a_closed_month_are_mailed_once(site: Site) -> None:
+    mail, sent = declared("POST", f"{CLOSING}/mail"), declared("GET", "/api/admin/statements/{id}/messages")
+    with pytest.raises(Problem, match="no mail server is set"):
+        await site.call(mail, body={}, month="2026-10")
+    vars(site.api.config).update(mail="smtps://haus@mail.example.org")
+    vars(site.api).update(messages=sending(site))
+    with pytest.raises(Problem, match="no closed statement of 2026-10"):
+        await site.call(mail, body={}, month="2026-10")
+    site.books.connection.execute(
+        "INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('Anna', '', '', '', '')"
+    )
+    closed_statement(site.books)
+    nobody = await site.call(mail, body={}, month="2026-10")
+    assert nobody == {"month": "2026-10", "mails": 0, "earlier": 0, "without_address": [1]}
+    await added(site, who="driver", account=1, kinds=[], gets_statements=True)
+    first, second = [await site.call(mail, body={}, month="2026-10") for _ in range(2)]  # a second click
+    assert (first["mails"], second["mails"], second["earlier"]) == (1, 0, 1)
+    (message,) = await site.call(sent, id="1")
+    assert (message["part"], message["name"], message["sent_at"]) == ("statement", "Cleo", None)
+
+
+def sending(site: Site) -> Messages:
+    """What takes messages that nobody sends."""
+    around = Around(
+        config=site.api.config,
+        reader=site.api.reader,
+        writer=site.api.writer,
+        clock=site.api.clock,
+        key=site.api.key,
+        rule=Rule(site.api.config.time_zone, site.books.policy, BillBy.TAG),
+        addresses=Addresses(None, None),
+        is_clock_trusted=lambda: True,
+    )
+    return Messages(around, ())
 
 
 class TestDrivers:

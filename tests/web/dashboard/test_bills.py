@@ -58,6 +58,10 @@ FIRST = {
     "is_ready": True,
 }
 NOTHING: Mapping[str, Any] = {"data": [], "page": 1, "limit": 50}
+MESSAGES: Mapping[str, Any] = {
+    "/api/admin/recipients": [],
+    "/api/admin/messages/ways": {"mail": True, "push": False, "ping": False, "sender": "haus@example.org"},
+}
 DRAFT = "/api/admin/drafts/2026-10"
 ANSWERS: Mapping[str, Any] = {
     "/api/admin/months/2026-10": MONTH,
@@ -75,7 +79,7 @@ def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **q
         key = scope["path"] if scope["method"] == "GET" else f"{scope['method']} {scope['path']}"
         await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": orjson.dumps(answers.get(key, NOTHING))})
+        await send({"type": "http.response.body", "body": orjson.dumps({**MESSAGES, **answers}.get(key, NOTHING))})
 
     api = ApiOfPages(app, {(one.method, one.path): one for one in ENDPOINTS})
     return View(api=api, caller=Caller("anna", role, "127.0.0.1"), path=path, query=query)
@@ -118,6 +122,23 @@ async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
     query = "bill=nobody%27s&amp;ended_since=2026-10-01&amp;ended_before=2026-10-31"
     assert f'href="/sessions?{query}"' in html
     assert "nobody" not in await shown("/bills/{month}", answers={**answers, "/api/history": {"series": []}})
+
+
+async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_address() -> None:
+    month = {**MONTH, "state": "closed", "statements": 2, "amount": 64, "from_wallets": 0, "currency": "EUR"}
+    month |= {"closed_by": "anna", "closed_at": MONTH["until"]}
+    each = {"energy_wh": 1000, "amount": 32, "total": 32, "currency": "EUR", "carried_in": 0, "is_carried": False}
+    both = [{**each, "number": number, "account": number, "name": name} for number, name in ((1, "Anna"), (2, "Ben"))]
+    answers = {
+        "/api/admin/months/2026-10": month,
+        "/api/history": {"series": []},
+        "/api/admin/statements": {**NOTHING, "data": both},
+        "/api/admin/recipients": [{"account": 1, "mail": "a@example.org"}, {"account": None, "mail": "c@example.org"}],
+    }
+    html = await shown("/bills/{month}", answers=answers)
+    assert ">Mail 1 statement</button>" in html
+    assert "What was mailed is not mailed again. Without a mail address: Ben." in html
+    assert "/mail" not in await shown("/bills/{month}", answers={**answers, "/api/admin/recipients": []})
 
 
 async def test_what_wallets_pay_of_a_month_is_said() -> None:

@@ -95,10 +95,15 @@ async def _closed(view: View, month: str) -> Values:
     held_back = (await view.get(f"/api/admin/closings/{month}/held-back"))["data"]
     numbers = sorted(one["number"] for one in statements["data"])
     archives = [(some[0], some[-1]) for some in (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))]
+    told = [one for one in await view.get("/api/admin/recipients") if one["account"] and one["mail"]]
     wallets = (await view.get("/api/admin/wallets", limit=500))["data"]
     balances = {one["account"]: one for one in wallets}
     shown = {"statements": statements, "held_back": held_back, "archives": archives, "balances": balances}
-    return shown | {"sorting": sorting}
+    mail = {
+        "can_mail": (await view.get("/api/admin/messages/ways"))["mail"],
+        "mailed": {one["account"] for one in told},
+    }
+    return shown | mail | {"sorting": sorting}
 
 
 async def _nobody(view: View, one: Mapping[str, Any]) -> Values | None:
@@ -139,14 +144,21 @@ async def _statement(view: View) -> Values:
     number = view.path["number"]
     one = await view.get(f"/api/admin/statements/{number}")
     document = f"/get/admin/statements/{number}/document"
-    return {"one": one, "document": document, "cards": _cards(one), "names": await names_of_chargers(view)}
+    sent = await view.get(f"/api/admin/statements/{number}/messages")
+    return {
+        "one": one,
+        "document": document,
+        "cards": _cards(one),
+        "names": await names_of_chargers(view),
+        "sent": sent,
+    }
 
 
 async def _drafted(view: View) -> Values:
     path = f"/admin/drafts/{view.path['month']}/statements/{view.path['number']}"
     one = await view.get(f"/api{path}")
     names = await names_of_chargers(view)
-    return {"one": one, "document": f"/get{path}/document", "cards": _cards(one), "names": names}
+    return {"one": one, "document": f"/get{path}/document", "cards": _cards(one), "names": names, "sent": []}
 
 
 def _cards(one: Mapping[str, Any]) -> list[str]:
