@@ -18,8 +18,10 @@ from levity_trio.charger import turns
 from levity_trio.charger.central import Central
 from tests.both_stores import both_with_file, new_file
 from tests.charger.parts import InlineWriter, make_central
+from tests.sizes import is_chosen
 
 LONGEST_SECONDS = 86_400.0
+EVERY = 4
 
 
 def run_in_virtual_time(test: Callable[[], Awaitable[object]], **options: Any) -> object:
@@ -58,9 +60,13 @@ def stretching(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def writer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[InlineWriter]:
-    """A writer on SQLite and PostgreSQL at once; on SQLite alone for a test marked `sqlite`."""
+    """A writer on SQLite and PostgreSQL at once; on SQLite alone for a test marked `sqlite`.
+
+    It is on both for one test of EVERY, and at full size: each write has tests of its own on both, in tests/store.
+    """
     path = tmp_path / "levity.db"
-    with new_file(path) if request.node.get_closest_marker("sqlite") else both_with_file(path) as connection:
+    is_alone = request.node.get_closest_marker("sqlite") or not is_chosen(request.node.nodeid, EVERY)
+    with new_file(path) if is_alone else both_with_file(path) as connection:
         yield InlineWriter(connection)
 
 

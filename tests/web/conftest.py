@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,32 @@ import pytest
 
 from levity_trio.access import user_passwords
 from tests.charger.conftest import run_in_virtual_time
+from tests.sizes import IS_FULL
 from tests.store.books import Books
 from tests.web.entering import House
-from tests.web.stores import STORES, Stored
+from tests.web.stores import POSTGRESQL, STORES, Stored
+
+EVERY = 6
 
 
 def pytest_itemcollected(item: pytest.Function) -> None:
     if "house" in item.fixturenames and inspect.iscoroutinefunction(item.function):
         item.add_marker(pytest.mark.trio(run=run_in_virtual_time))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the cases of one function, leave all but one of EVERY to SQLite; at full size, all run on PostgreSQL too."""
+    cases: Counter[str] = Counter()
+    for item in [] if IS_FULL else [*items]:
+        if isinstance(item, pytest.Function) and _is_on_postgresql(item):
+            name = item.nodeid.partition("[")[0]
+            if cases[name] % EVERY:
+                items.remove(item)
+            cases[name] += 1
+
+
+def _is_on_postgresql(item: pytest.Function) -> bool:
+    return hasattr(item, "callspec") and "stored" in item.callspec.params and POSTGRESQL in item.callspec.id
 
 
 @pytest.fixture(params=[*STORES.values()], ids=[*STORES])
