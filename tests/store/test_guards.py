@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -106,14 +105,11 @@ PRUNED = {"event", "log", "login"}
 """Named writes delete their oldest rows."""
 
 
-def columns() -> Iterator[tuple[str, str]]:
+def columns(table: str) -> list[str]:
     with closing(in_memory()) as connection:
-        for table in CHANGEABLE:
-            for (name,) in connection.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchall():
-                yield table, name
+        return [name for (name,) in connection.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchall()]
 
 
-EVERY_COLUMN = list(columns())
 ALLOWED = {
     "waits": "0",
     "role": "'driver', account_id = 1",
@@ -178,13 +174,25 @@ def test_a_fact_is_not_deleted(full: Books, table: str) -> None:
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize(("table", "column"), EVERY_COLUMN)
-def test_a_fact_is_changed_in_nothing_but_its_count_and_its_links(full: Books, table: str, column: str) -> None:
-    if column in CHANGEABLE[table]:
-        change(full, table, column)
-        return
-    with pytest.raises(sqlite3.IntegrityError, match=REFUSED):
-        change(full, table, column)
+@pytest.mark.parametrize("table", CHANGEABLE)
+def test_a_fact_is_changed_in_nothing_but_its_count_and_its_links(full: Books, table: str) -> None:
+    """Column by column, each as if nothing had been changed before."""
+    full.connection.execute("PRAGMA foreign_keys = OFF")
+    refusals = {column: _refusal(full, table, column) for column in columns(table)}
+    assert {column for column, words in refusals.items() if not words} == CHANGEABLE[table]
+    assert not {column: words for column, words in refusals.items() if words and not re.search(REFUSED, words)}
+
+
+def _refusal(books: Books, table: str, column: str) -> str:
+    """Change one column of the newest row, and undo it. Return why it is refused, if it is."""
+    books.connection.execute("BEGIN")
+    try:
+        change(books, table, column)
+    except sqlite3.IntegrityError as refusal:
+        return str(refusal)
+    finally:
+        books.connection.execute("ROLLBACK")
+    return ""
 
 
 @pytest.mark.parametrize(("table", "column"), FORGOTTEN)
