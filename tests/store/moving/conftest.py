@@ -12,11 +12,12 @@ import pytest
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.moving import move, proof
+from levity_trio.store.moving.move import Interrupted
 from tests.browser.past import write_past
 from tests.postgresql import Server, running
 from tests.store.postgresql.stored import empty_database, name_of
 
-from .watching import moved
+from .watching import Watch, killed, moved
 
 _numbers = count(1)
 MOMENT = datetime(2026, 3, 18, 18, 0, tzinfo=UTC)
@@ -51,14 +52,36 @@ def moved_model(model: Path, server: Server) -> PostgresqlAddress:
 @pytest.fixture
 def on_postgresql(server: Server, moved_model: PostgresqlAddress) -> PostgresqlAddress:
     """The same after it was moved."""
+    return _copied(server, moved_model)
+
+
+def _copied(server: Server, moved_model: PostgresqlAddress) -> PostgresqlAddress:
     name = f"house_{next(_numbers)}"
     server.sql(f"CREATE DATABASE {name} TEMPLATE {name_of(moved_model)} STRATEGY file_copy")
     server.sql("UPDATE levity.migrated SET place = levity.place()", name)
     return server.address(name)
 
 
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="package", autouse=True)
+def small_parts() -> Iterator[None]:
     """Let a small database have many parts."""
-    monkeypatch.setattr(move, "PART_BYTES", 50_000)
-    monkeypatch.setattr(proof, "STEP_ROWS", 500)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(move, "PART_BYTES", 50_000)
+        patch.setattr(proof, "STEP_ROWS", 500)
+        yield
+
+
+@pytest.fixture(scope="package")
+def unfinished(
+    model: Path, server: Server, moved_model: PostgresqlAddress, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, PostgresqlAddress]:
+    """What an interrupted move left of a file, and a killed one of a database."""
+    file, address = tmp_path_factory.mktemp("unfinished") / "back.db", empty_database(server)
+    with pytest.raises(Interrupted):
+        move.move(_copied(server, moved_model), file, Watch(20, _press))
+    assert killed(model, address, 20)
+    return file, address
+
+
+def _press() -> None:
+    raise KeyboardInterrupt

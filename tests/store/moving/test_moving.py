@@ -7,6 +7,7 @@ import resource
 import shutil
 import sqlite3
 from contextlib import closing, suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from levity_trio.store.engine.schema import UnfinishedMove
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.moving.move import Interrupted, move
 from tests.postgresql import Server
+from tests.sizes import IS_FULL, size
 from tests.store.keeping import charge, run
 from tests.store.postgresql.relay import Side, relayed
 from tests.store.postgresql.stored import change, empty_database, name_of, query
@@ -27,12 +29,15 @@ from .watching import EXPIRE, Watch, dump, in_child, killed, moved
 
 POINTS = (0.0, 0.02, 0.3, 0.9)
 """After which part of its steps a move is killed: at the beginning, while rows are copied, while they are compared."""
+KILLED = [case for place, case in enumerate(product(POINTS, ("there", "back"))) if IS_FULL or place % 4 in (0, 3)]
+"""At each point, in one direction or in both."""
 GUARDS = "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname"
 KEYS = (
     "SELECT conname, CAST(conrelid AS regclass), pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'"
     " ORDER BY CAST(conrelid AS regclass), conname"
 )
-KILLS = 8
+KILLS = size(8, 4)
+MORE_BYTES = size(3, 8)
 MOST_BYTES = 3_500_000
 """More than the WAL of a new database, and less than that of the house."""
 GONE = 41
@@ -96,8 +101,7 @@ def test_from_postgresql_to_postgresql(server: Server, on_postgresql: Postgresql
     assert len(ours) == 1239
 
 
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("way", ["there", "back"])
+@pytest.mark.parametrize(("point", "way"), KILLED)
 def test_a_killed_move_goes_on(
     house: Path, server: Server, on_postgresql: PostgresqlAddress, tmp_path: Path, point: float, way: str
 ) -> None:
@@ -150,7 +154,7 @@ def test_a_lost_connection(house: Path, server: Server, tmp_path: Path, side: Si
                     moved(source, target)
                     is_moved = True
                 change(server.address(name_of(there)), EXPIRE_IF_THERE)
-                after *= 3
+                after *= MORE_BYTES
             relay.cut(side, -1)
             assert relay.cuts > 3
     assert dump(back) == dump(house)

@@ -17,14 +17,14 @@ from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.connection import InUse, open_database
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.schema import NotOurs, UnfinishedMove
-from levity_trio.store.moving.move import Interrupted, move
+from levity_trio.store.moving.move import move
 from levity_trio.store.postgresql.moving import open_source
 from tests.postgresql import Server
 from tests.store.files import contents, make
 from tests.store.keeping import make_old
 from tests.store.postgresql.stored import change, empty_database, query
 
-from .watching import EXPIRE, Watch, dump, killed, moved
+from .watching import EXPIRE, Watch, dump, moved
 
 COMMANDS = ("logs", "recheck", "forget SPACE-01")
 OF_FILES = ("backup other.db", "restore other.db")
@@ -114,28 +114,17 @@ def test_two_moves_to_one_database(house: Path, server: Server) -> None:
 @pytest.mark.parametrize("command", [*COMMANDS, *OF_FILES, "check"])
 def test_what_commands_say_of_an_unfinished_move(
     house: Path,
-    server: Server,
-    on_postgresql: PostgresqlAddress,
+    unfinished: tuple[Path, PostgresqlAddress],
     command: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(house.parent)
     shutil.copy(house, "other.db")
-    targets: list[Path | PostgresqlAddress] = [Path("back.db")]
-    with pytest.raises(Interrupted):
-        move(on_postgresql, targets[0], Watch(20, press))
-    if command in COMMANDS:
-        targets.append(empty_database(server))
-        assert killed(house, targets[1], 20)
-    for target in targets:
+    for target in unfinished if command in COMMANDS else unfinished[:1]:
         given = ("--db", str(target)) if command != "check" else (str(target),)
         assert main([*command.split(), *given]) == 1
         assert "is an unfinished move: run levity-trio move FROM TO again" in capsys.readouterr().err
-
-
-def press() -> None:
-    raise KeyboardInterrupt
 
 
 def test_what_is_not_moved(server: Server, tmp_path: Path) -> None:
