@@ -16,7 +16,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import CEILING
 from levity_trio.store.connectors import connectors
-from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.billed import billed_rows
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.whose import Whose
@@ -24,13 +24,14 @@ from levity_trio.store.reads.whose import Whose
 SEPARATOR: Final = ","
 """Between the codes of a cause."""
 MOST_SHOWN: Final = 100
-"""Transactions of a group that are decided at once."""
+"""Transactions of a group that are shown, and decided in one write."""
 _OPEN: Final = (
     "SELECT tx_id, cp_id, code, opened_at FROM review INDEXED BY review_open JOIN tx ON tx.id = tx_id"
     " WHERE resolved_at IS NULL AND status = 'Completed'"
     " AND cp_id NOT IN (SELECT id FROM hidden_cp) ORDER BY start_time, tx_id"
 )
 _FIGURES: Final = "SELECT figures FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+_FIGURES_OF: Final = "SELECT tx_id, figures FROM review WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
 _NEWEST_EVENTS: Final = "SELECT tx_id, max(id) FROM tx_event WHERE tx_id IN ({}) GROUP BY tx_id"
 _HABITS: Final = (
     "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by FROM habit JOIN cp ON cp.id = habit.cp_id"
@@ -102,14 +103,22 @@ class GroupedTransaction:
 
 @record
 class GroupPreview:
-    """A group with the figure that each of its transactions would get; the oldest, 100 at most. `next` is what becomes
-    of the next session of the kind, also when none waits any longer."""
+    """A group with the figure that each of its transactions would get; a page of them, the oldest first. `next` is what
+    becomes of the next session of the kind, also when none waits any longer.
+
+    `event` is the newest event of the site: a decision about all of them is about those that have no newer one.
+    `totals` is what all would get, in Wh, by the name of the figure that each gets; "" is the proposed one, others are
+    those that every transaction has.
+    """
 
     charger: str
     charger_name: str | None
     cause: str
     codes: tuple[str, ...]
     count: int
+    page: int
+    event: int
+    totals: Mapping[str, int]
     data: tuple[GroupedTransaction, ...]
     next: tuple[NextSession, ...]
 
@@ -163,14 +172,54 @@ def _waiting(db: Database) -> tuple[Mapping[_Kind, list[int]], Mapping[int, str]
     return found, opened
 
 
-def preview(db: Database, charger: str, cause: str, rule: Rule) -> GroupPreview | None:
-    """Return a group, None for a cause that no doubt has."""
+class PageOf(NamedTuple):
+    """So many transactions of a group, the first of which has page 1."""
+
+    page: int = 1
+    limit: int = MOST_SHOWN
+
+
+def codes_of(cause: str) -> tuple[str, ...] | None:
+    """Return the doubts that a cause names, None for one that no doubt has."""
     codes = tuple(sorted({*cause.split(SEPARATOR)}))
-    if not {*codes} <= {*Code}:
+    return codes if {*codes} <= {*Code} else None
+
+
+def members(db: Database, charger: str, cause: str) -> list[int] | None:
+    """Return the transactions of a group, the oldest first; None for a cause that no doubt has."""
+    codes = codes_of(cause)
+    return None if codes is None else [*_waiting(db)[0].get(_Kind(charger, codes), [])]
+
+
+def grouped(db: Database, numbers: Sequence[int], rule: Rule) -> list[GroupedTransaction]:
+    """Return transactions of a group as they are now."""
+    db.execute("BEGIN")
+    return [*_grouped(db, numbers, rule)]
+
+
+def _totals(db: Database, numbers: Sequence[int]) -> dict[str, int]:
+    """Return what transactions would get in sum, by the name of the figure that each gets."""
+    figures, proposed = dict[int, dict[str, int]](), dict[int, int]()
+    for some in parts(numbers):
+        among = marks(some)
+        proposed.update(db.execute(f"SELECT id, coalesce(energy_delivered, 0) FROM tx WHERE id IN ({among})", some))  # noqa: S608
+        for number, text in db.execute(_FIGURES_OF.format(among), some).fetchall():
+            figures.setdefault(number, {}).update(orjson.loads(text))
+    shared = set.intersection(*(set(figures.get(number, {})) for number in numbers)) if numbers else set[str]()
+    totals = {name: sum(figures[number][name] for number in numbers) for name in sorted(shared)}
+    return {"": sum(proposed.values()), **totals}
+
+
+def preview(db: Database, charger: str, cause: str, rule: Rule, wanted: PageOf) -> GroupPreview | None:
+    """Return a group, None for a cause that no doubt has."""
+    codes = codes_of(cause)
+    if codes is None:
         return None
     db.execute("BEGIN")
     numbers = _waiting(db)[0].get(_Kind(charger, codes), [])
-    data = tuple(_grouped(db, numbers[:MOST_SHOWN], rule))
+    begin = (wanted.page - 1) * wanted.limit
+    data = tuple(_grouped(db, numbers[begin : begin + wanted.limit], rule))
+    ((event,),) = db.execute("SELECT coalesce(max(id), 0) FROM tx_event").fetchall()
     places = sorted({one.connector or 0 for one in data}) or connectors(rows_of(db), charger, "tx")
     return GroupPreview(
         charger=charger,
@@ -178,6 +227,9 @@ def preview(db: Database, charger: str, cause: str, rule: Rule) -> GroupPreview 
         cause=SEPARATOR.join(codes),
         codes=codes,
         count=len(numbers),
+        page=wanted.page,
+        event=event,
+        totals=_totals(db, numbers),
         data=data,
         next=tuple(_next(db, charger, places, codes)),
     )

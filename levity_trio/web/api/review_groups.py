@@ -6,7 +6,7 @@ One that has changed since is left out, and the answer says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Final
 
@@ -16,16 +16,23 @@ from levity_trio.records import record
 from levity_trio.store.reads import review_groups as stored
 from levity_trio.store.reads.charger_facts import Habit, habit
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.review_groups import MOST_SHOWN, GroupPreview, NextSession, ReviewGroup
+from levity_trio.store.reads.review_groups import (
+    MOST_SHOWN,
+    GroupedTransaction,
+    GroupPreview,
+    NextSession,
+    PageOf,
+    ReviewGroup,
+)
 from levity_trio.store.writes.transactions import decisions, groups
 from levity_trio.store.writes.transactions.decisions import Decision
-from levity_trio.store.writes.transactions.groups import Result, Seen
+from levity_trio.store.writes.transactions.groups import Decided, Result, Seen
 from levity_trio.web.api import review
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import known_charger
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import whole
+from levity_trio.web.api.lists import PageNumber, whole
 from levity_trio.web.api.problems import invalid, not_found
 from levity_trio.web.api.review import Id, Reason, Wh
 
@@ -34,6 +41,22 @@ GROUPS: Final = "/api/admin/review/groups"
 GROUP: Final = f"{GROUPS}/{{charger}}/{{cause}}"
 HABIT: Final = "/api/admin/habits/{id}/ask"
 MOST_WARNINGS: Final = 3
+
+
+class GroupQuery(Sent):
+    """Which of its transactions are shown."""
+
+    page: PageNumber = 1
+    limit: Annotated[int, Meta(ge=1, le=MOST_SHOWN)] = MOST_SHOWN
+
+
+class WholeGroupBody(Sent):
+    """Why, and what was shown: the newest event of the site then, and the name of the figure that each transaction
+    gets; without one, the proposed one."""
+
+    reason: Reason
+    event: Id
+    figure: Annotated[str, Meta(max_length=200)] = ""
 
 
 class SeenBody(Sent):
@@ -81,14 +104,14 @@ async def list_groups(request: Request) -> ListPage[ReviewGroup]:
 
 
 @ENDPOINTS.get(GROUP, Role.OPERATOR, "not_found")
-async def get_group(request: Request) -> GroupPreview:
+async def get_group(request: Asked[GroupQuery, None]) -> GroupPreview:
     """Show which figure each transaction of a group would get, and what becomes of the next one"""
-    return await _preview(request)
+    return await _preview(request, PageOf(request.query.page, request.query.limit))
 
 
-async def _preview(request: Request) -> GroupPreview:
+async def _preview(request: Request, wanted: PageOf) -> GroupPreview:
     charger, cause = await known_charger(request, "charger"), request.path["cause"]
-    read = partial(stored.preview, charger=charger, cause=cause, rule=rule(request))
+    read = partial(stored.preview, charger=charger, cause=cause, rule=rule(request), wanted=wanted)
     return await request.find(read, f"cause {cause}")
 
 
@@ -101,13 +124,45 @@ async def decide_group(request: Asked[None, GroupBody]) -> GroupDecision:
     wanted = [Seen(one.transaction, one.event, one.figure_wh) for one in seen]
     decision = Decision(request.caller.name, request.body.reason, request.api.stamp())
     found = await request.api.writer.run(groups.decide, charger, wanted, decision)
+    return await _told(request, found)
+
+
+@ENDPOINTS.post(f"{GROUP}/decide-all", Role.OPERATOR, "not_found")
+async def decide_whole_group(request: Asked[None, WholeGroupBody]) -> GroupDecision:
+    """Decide about all transactions of a group at once, each with the figure that was shown
+
+    What has changed since it was shown is left out. They are decided in parts of 100; if the server stops in between,
+    the same request decides about the rest.
+    """
+    charger, cause = await known_charger(request, "charger"), request.path["cause"]
+    numbers = await request.find(partial(stored.members, charger=charger, cause=cause), f"cause {cause}")
+    decision, found = Decision(request.caller.name, request.body.reason, request.api.stamp()), list[Decided]()
+    for begin in range(0, len(numbers), MOST_SHOWN):
+        part = numbers[begin : begin + MOST_SHOWN]
+        shown = await request.read(partial(stored.grouped, numbers=part, rule=rule(request)))
+        wanted = [Seen(one.id, one.event, wh) for one in shown if (wh := _figure(one, request.body)) is not None]
+        known = {one.transaction for one in wanted}
+        found += [Decided(one.id, Result.CHANGED, one.energy_wh) for one in shown if one.id not in known]
+        found += await request.api.writer.run(groups.decide, charger, wanted, decision)
+    return await _told(request, found)
+
+
+def _figure(one: GroupedTransaction, body: WholeGroupBody) -> int | None:
+    """Return the figure that a transaction gets, None if it is not as it was shown."""
+    if one.event > body.event:
+        return None
+    return one.figures.get(body.figure) if body.figure else one.energy_wh
+
+
+async def _told(request: Request, found: Sequence[Decided]) -> GroupDecision:
+    """Return what came of a decision, and what becomes of the next session."""
     results = tuple(GroupResult(**one._asdict()) for one in found)
     left_out = [one for one in results if one.result in (Result.CHANGED, Result.REFUSED)]
     return GroupDecision(
         decided=len(results) - len(left_out),
         left_out=len(left_out),
         results=results,
-        next=(await _preview(request)).next,
+        next=(await _preview(request, PageOf())).next,
         warnings=tuple(_warnings(left_out)),
     )
 

@@ -93,6 +93,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/transactions/{{id}}/take-back"): "Take a session back from a household",
         ("POST", f"{ADMIN}/reviews/{{id}}/dismiss"): "Dismiss a doubt",
         ("POST", f"{ADMIN}/review/groups/{{charger}}/{{cause}}/decide"): "Settle several sessions",
+        ("POST", f"{ADMIN}/review/groups/{{charger}}/{{cause}}/decide-all"): "Settle all sessions of a group",
         ("POST", f"{ADMIN}/habits/{{id}}/ask"): "Ask about a habit each time",
         ("DELETE", f"{ADMIN}/habits/{{id}}/ask"): "Stop asking about a habit",
         ("POST", f"{ADMIN}/set-aside/{{id}}/attach"): "Add a message to a session",
@@ -278,6 +279,7 @@ DONE: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", "/api/admin/transactions/{id}/close"): "Closed: the session has {energy_kwh} kWh",
         ("POST", "/api/admin/reviews/{id}/dismiss"): "Done: the session keeps its {energy_kwh} kWh",
         ("POST", "/api/admin/review/groups/{charger}/{cause}/decide"): "Settled: {decided}. Left out: {left_out}",
+        ("POST", "/api/admin/review/groups/{charger}/{cause}/decide-all"): "Settled: {decided}. Left out: {left_out}",
         (
             "POST",
             "/api/admin/habits/{id}/ask",

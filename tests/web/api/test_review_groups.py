@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from levity_trio.store.writes.transactions import groups
 from levity_trio.web.api import review, review_groups
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.problems import Problem
@@ -130,6 +131,72 @@ async def test_what_is_no_group(site: Site, charger: str, cause: str) -> None:
     with pytest.raises(Problem) as caught:
         await site.call(endpoint("get_group"), charger=charger, cause=cause)
     assert caught.value.code == "not_found"
+
+
+# All of them
+
+
+async def decide_all(site: Site, event: int, figure: str = "") -> Any:
+    body = {"reason": WHY, "event": event, "figure": figure}
+    return await site.call(endpoint("decide_whole_group"), body=body, charger="CP-1", cause=CAUSE)
+
+
+def settled(site: Site) -> list[int]:
+    return [number for (number,) in site.books.rows("SELECT tx_id FROM tx_event WHERE kind = 'confirm' ORDER BY tx_id")]
+
+
+async def test_a_large_group_is_shown_in_pages_and_decided_at_once(
+    site: Site, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = doubtful(station, 7)
+    monkeypatch.setattr(review_groups, "MOST_SHOWN", 3)
+    shown = await site.call(endpoint("get_group"), charger="CP-1", cause=CAUSE, query={"limit": "3", "page": "3"})
+    assert ([one["id"] for one in shown["data"]], shown["count"], shown["totals"][""]) == (numbers[6:], 7, 28_000)
+    found = await decide_all(site, shown["event"])
+    assert (found["decided"], found["left_out"], settled(site)) == (7, 0, numbers)
+
+
+async def test_a_power_cut_in_the_middle_leaves_the_rest_for_the_same_request(
+    site: Site, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part is one commit: what was committed is decided, and the rest is as it was shown."""
+    numbers = doubtful(station, 7)
+    monkeypatch.setattr(review_groups, "MOST_SHOWN", 3)
+    event = (await group(site))["event"]
+    parts, decide_part = [3, 3], groups.decide
+
+    def cut_off(*given: Any) -> Any:
+        if not parts:
+            raise Killed
+        parts.pop()
+        return decide_part(*given)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(groups, "decide", cut_off)
+        with pytest.raises(Killed):
+            await decide_all(site, event)
+    assert settled(site) == numbers[:6]
+    assert (await group(site))["count"] == 1
+    found = await decide_all(site, event)  # the same form again
+    assert (found["decided"], found["left_out"], settled(site)) == (1, 0, numbers)
+    assert (await decide_all(site, event))["decided"] == 0
+
+
+class Killed(Exception):
+    """The process ends."""
+
+
+async def test_what_changed_or_came_after_the_look_is_left_out(site: Site, station: Station) -> None:
+    first, second = doubtful(station, 2)
+    event = (await group(site))["event"]
+    station.books.wait(5)
+    station.stop(second, 10_500)
+    found = await decide_all(site, event)
+    assert settled(site) == [first]
+    assert found["left_out"] in (0, 1)  # it has another cause now, or waits for another look
+    (third,) = doubtful(station, 1)
+    await decide_all(site, event)
+    assert third not in settled(site)
 
 
 # The next one

@@ -389,6 +389,7 @@ async def _oddities(life: Life) -> None:
     await ask("POST", f"transactions/{doubtful[1]}/correct", reason="read again", figure_wh=4000)
     seen = {"transaction": doubtful[1], "event": 1, "figure_wh": 5000}
     await ask("POST", "review/groups/SPACE-12/register_leapt/decide", reason="seen", sessions=[seen])
+    await ask("POST", "review/groups/SPACE-12/register_leapt/decide-all", reason="seen", event=1)
     for method in ("POST", "DELETE"):
         await life.send(method, "/api/admin/habits/999/ask", status=404)
     await ask("POST", f"transactions/{doubtful[2]}/give", account=7, reason="a guest of theirs")

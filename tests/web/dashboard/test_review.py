@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlencode
 
+import pytest
+
 from levity_trio.access.tags import Policy
 from levity_trio.charging.reviews import Code
 from levity_trio.store.writes import tags
@@ -12,6 +14,7 @@ from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard.doubts import DOUBTS, OTHER, doubt
 from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.pages import review
 from levity_trio.web.dashboard.pages.review import PAGES, count_part
 from levity_trio.web.dashboard.pages.tags import PAGES as OF_TAGS
 from tests.store.books import Station
@@ -194,6 +197,19 @@ class TestGroups:
         assert sent == [[str(number), "4.000"] for number in numbers]
         assert "Settle 3 sessions: 12.0 kWh" in page.html
         assert "It will wait for you again." in page.html
+
+    async def test_of_many_a_page_shows_some_and_one_button_settles_all(
+        self, site: Site, station: Station, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        several(station, 5)
+        monkeypatch.setattr(review, "AT_ONCE", 2)
+        opening = Opening(site, Role.OPERATOR)
+        page = await opening.open(GROUP, "?page=3", charger="CP-1", cause="closed_by_system")
+        assert [word in page.words for word in ("1 to 2", "3 to 4", "5 to 5")] == [True] * 3
+        assert "Settle 5 sessions: 20.0 kWh" in page.html
+        form = page.form("/review/groups/CP-1/closed_by_system/decide-all")
+        assert {"event", "reason"} <= form.values.keys()
+        assert "sessions[0].transaction" not in form.values
 
     async def test_one_that_nobody_waits_for_says_what_comes_next(self, site: Site, station: Station) -> None:
         doubtful(station)

@@ -25,7 +25,7 @@ REPORTS: Final = "/api/admin/reports"
 OF_OPERATORS: Final = ("message", "report")
 """Kinds that viewers do not see."""
 AT_ONCE: Final = 25
-"""Sessions of a group that are shown and decided at once: with more, a page is too large for a phone."""
+"""Sessions of a group that a page shows: with more, it is too large for a phone."""
 NAMED: Final = 4
 """Households of a group that are named; of more, the number is told."""
 REPORTED: Final = N_("as reported")
@@ -344,8 +344,9 @@ class Next:
 
 async def _read_group(view: View) -> Mapping[str, Any]:
     charger, cause = view.path["charger"], view.path["cause"]
-    group = await view.get(f"{GROUPS}/{charger}/{cause}")
-    choices = _choices(group["data"])
+    page = view.query.get("page", "1")
+    group = await view.get(f"{GROUPS}/{charger}/{cause}", limit=AT_ONCE, page=page if page.isdecimal() else "1")
+    choices = _choices(group["totals"])
     take = view.query.get("take", "")
     chosen = take if take in {one.name for one in choices} else ""
     sessions = [{**one, "gets_wh": one["figures"][chosen] if chosen else one["energy_wh"]} for one in group["data"]]
@@ -355,7 +356,10 @@ async def _read_group(view: View) -> Mapping[str, Any]:
         "title": title,
         "doubts": [(code, doubt(code)) for code in group["codes"]],
         "place": group["charger_name"] or charger,
-        "sessions": sessions[:AT_ONCE],
+        "sessions": sessions,
+        "at_once": AT_ONCE,
+        "total_wh": group["totals"][chosen],
+        "pages": -(-group["count"] // AT_ONCE),
         "reported": REPORTED,
         "choices": choices,
         "chosen": chosen,
@@ -365,11 +369,9 @@ async def _read_group(view: View) -> Mapping[str, Any]:
     }
 
 
-def _choices(sessions: Sequence[Item]) -> Sequence[Choice]:
-    """Return the figures that all sessions have; without those that are the proposed ones."""
-    known = {name for one in sessions for name in one["figures"]}
-    shared = [name for name in sorted(known) if all(name in one["figures"] for one in sessions)]
-    others = [name for name in shared if any(one["figures"][name] != one["energy_wh"] for one in sessions)]
+def _choices(totals: Mapping[str, int]) -> Sequence[Choice]:
+    """Return the figures that all sessions have; without those that come to the same as the proposed ones."""
+    others = [name for name, wh in totals.items() if name and wh != totals[""]]
     return [Choice(name="", words=_("as proposed")), *(Choice(name=one, words=said(one)) for one in others)]
 
 
