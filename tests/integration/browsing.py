@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.client import HTTPConnection
 from http.cookies import SimpleCookie
+from itertools import chain
 from secrets import token_hex
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -72,6 +73,8 @@ class Form:
     values: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     """Of all fields, also the empty ones."""
+    switches: set[str] = field(default_factory=set)
+    """The boxes for yes or no: a hidden field before each says no, and a browser sends both if the box is ticked."""
     words: str = ""
     """What stands in it, its button's words too."""
     buttons: list[Button] = field(default_factory=list)
@@ -125,6 +128,8 @@ class _Reading(HTMLParser):
             self._button = Button(action=given.get("formaction", ""), values=added)
             form.buttons.append(self._button)
         if name is not None and tag in ("input", "select", "textarea"):
+            if given.get("type") == "checkbox" and name in form.names:
+                form.switches.add(name)
             form.names.append(name)
             is_given = tag == "input" and (given.get("type") != "checkbox" or "checked" in given)
             if is_given and given.get("value"):
@@ -198,7 +203,7 @@ class Browser:
         """Look at a page; redirects are followed."""
         return self._follow(self.ask("GET", f"{path}?{urlencode(query)}" if query else path))
 
-    def post(self, path: str, values: Mapping[str, str]) -> Page:
+    def post(self, path: str, values: Mapping[str, str] | Sequence[tuple[str, str]]) -> Page:
         """Send a form's values; redirects are followed."""
         return self._follow(self.ask("POST", path, values))
 
@@ -207,13 +212,13 @@ class Browser:
         given = {name.replace("__", "."): value for name, value in values.items()}
         unknown = given.keys() - set(form.names)
         assert not unknown, f"the form {form.action} has no field {unknown}; it has {form.names}"
-        return self.post(form.action, {**form.values, **given})
+        return self.post(form.action, _sent(form, {**form.values, **given}))
 
     def press(self, form: Form, words: str, **values: str) -> Page:
         """Fill in a form and press the button with these words."""
         found = [one for one in form.buttons if words in one.words]
         assert found, f"no button {words!r}; there are {[one.words for one in form.buttons]}"
-        return self.post(found[0].action or form.action, {**form.values, **values, **found[0].values})
+        return self.post(found[0].action or form.action, _sent(form, {**form.values, **values, **found[0].values}))
 
     def upload(self, form: Form, content: bytes, name: str = "file") -> Page:
         """Choose a file in a form of a page and send it; redirects are followed."""
@@ -234,14 +239,14 @@ class Browser:
         self,
         method: str,
         path: str,
-        values: Mapping[str, str] | bytes | None = None,
+        values: Mapping[str, str] | Sequence[tuple[str, str]] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Page:
         """Send one request; redirects are not followed."""
         connection = HTTPConnection(self._host, self._port or 80, timeout=SECONDS)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         given = {"cookie": cookies, "accept-encoding": "gzip", **(headers or {})}
-        if isinstance(values, Mapping):
+        if values is not None and not isinstance(values, bytes):
             given["content-type"] = "application/x-www-form-urlencoded"
             values = urlencode(values).encode()
         try:
@@ -272,3 +277,9 @@ class Browser:
 def query_of(link: str) -> dict[str, str]:
     """Return the query parameters of a link."""
     return dict(parse_qsl(urlsplit(link).query))
+
+
+def _sent(form: Form, values: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return what a browser sends of a form with these values."""
+    ticked = form.switches & {name for name, value in values.items() if value == "true"}
+    return [*chain.from_iterable([(one, "false")] * (one in ticked) + [(one, value)] for one, value in values.items())]

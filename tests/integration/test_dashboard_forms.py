@@ -250,7 +250,7 @@ class TestAnOpenSession:
         said = f"{HOSTILE} is charging here: stop that session first, or tick “Do it although a session is running”"
         assert said in refused.words
         assert "would interrupt" not in refused.words
-        browser.post(form.action, form.values | {"?force": "true"})
+        browser.send(form, **{"?force": "true"})
         assert last_command(server)[:2] == ("CP-2", "Reset")
 
     def test_it_is_stopped_by_a_button_that_says_so(self, server: Serving, browser: Browser, session: int) -> None:

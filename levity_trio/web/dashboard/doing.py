@@ -280,11 +280,15 @@ def _choices_in(entered: Mapping[str, str]) -> dict[str, str]:
 
 
 def given_in(form: FormData) -> dict[str, str]:
-    """Return the fields that were filled in; several boxes of one name are lines of one field."""
+    """Return the fields that were filled in; several boxes of one name are lines of one field.
+
+    A box for yes or no that is ticked follows the hidden field that says no.
+    """
     given: dict[str, str] = {}
     for name, value in form.multi_items():
         if isinstance(value, str):
-            given[name] = f"{given[name]}\n{value}" if name in given else value
+            is_ticked = (given.get(name), value) == ("false", "true")
+            given[name] = f"{given[name]}\n{value}" if name in given and not is_ticked else value
     return given
 
 

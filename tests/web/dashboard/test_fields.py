@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 import orjson
 import pytest
+from starlette.datastructures import FormData, UploadFile
 
 from levity_trio.locale import speaking
 from levity_trio.web.api.bodies import StructBody
 from levity_trio.web.api.endpoints import Endpoint, Request, Role
 from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.dashboard.doing import given_in
 from levity_trio.web.dashboard.fields import (
     ENERGY,
     JSON,
@@ -311,3 +313,15 @@ def test_a_field_without_help_has_none_in_german() -> None:
 def test_a_number_is_typed_with_comma_or_point(typed: str, read: float) -> None:
     form = fields_of(endpoint("/api/admin/chargers/{id}/connectors/{connector}", "PUT"))
     assert body_of(form, {"max_kw": typed}, BERLIN, "")["max_kw"] == read
+
+
+def test_a_box_that_is_ticked_says_yes_and_several_boxes_are_lines() -> None:
+    """A browser sends the hidden no, too."""
+    sent: list[tuple[str, str | UploadFile]] = [
+        ("force", "false"),
+        ("force", "true"),
+        ("left", "false"),
+        ("chargers", "CP-1"),
+        ("chargers", "CP-2"),
+    ]
+    assert given_in(FormData(sent)) == {"force": "true", "left": "false", "chargers": "CP-1\nCP-2"}
