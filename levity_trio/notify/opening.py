@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from secrets import token_hex
@@ -13,7 +13,7 @@ import trio
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
-from levity_trio.notify.delivery import Lane, Parts
+from levity_trio.notify.delivery import GIVEN_UP_AFTER, Lane, Parts
 from levity_trio.notify.rounds import MAIL, PUSH, Ways
 from levity_trio.notify.statements import Mailed, Order, mail_statements
 from levity_trio.notify.telling import Looks, Telling
@@ -55,10 +55,14 @@ class Around:
     is_clock_trusted: Callable[[], bool]
 
 
+class NoMailServer(Exception):
+    """No mail server is set (--mail)."""
+
+
 class Messages:
     """What the rest of the server asks of messages."""
 
-    def __init__(self, around: Around, lanes: tuple[Lane, ...]) -> None:
+    def __init__(self, around: Around, lanes: Sequence[Lane]) -> None:
         self._around = around
         self._lanes = lanes
 
@@ -68,8 +72,10 @@ class Messages:
             lane.wake()
 
     async def mail_statements(self, order: Order) -> Mailed:
-        """Mail the statements of a closed month."""
+        """Mail the statements of a closed month. Raises NoMailServer."""
         around = self._around
+        if around.config.mail is None:
+            raise NoMailServer
         mailed = await mail_statements(around.reader, around.writer, around.clock, ways_of(around), order)
         self.wake()
         return mailed
@@ -114,7 +120,7 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
         publish=hooks.observe,
         look_seconds=look_seconds,
     )
-    lanes = (Lane(parts, MAIL), Lane(parts, PUSH))
+    lanes = tuple(Lane(parts, channel) for channel in ways_of(around).channels)
     opened = Messages(around, lanes)
     looks = Looks(
         reader=around.reader,
@@ -133,15 +139,23 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
         nursery.cancel_scope.cancel()
 
 
-async def _run(around: Around, telling: Telling, lanes: tuple[Lane, ...]) -> None:
+async def _run(around: Around, telling: Telling, lanes: Sequence[Lane]) -> None:
     await around.writer.sharing.duties.wait()
     with surviving("topics and messages of an earlier run could not be looked at"):
         await _renew_topics(around)
         await around.writer.run(messages.begin_again)
+        await _give_up_old(around)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(telling.run)
         for lane in lanes:
             nursery.start_soon(lane.run)
+
+
+async def _give_up_old(around: Around) -> None:
+    """Give up what waits for a way that is set no longer, so that it does not come out of the blue after a year."""
+    now = around.clock()
+    for channel in {MAIL, PUSH} - set(ways_of(around).channels):
+        await around.writer.run(messages.give_up_old, channel, stamp(now - GIVEN_UP_AFTER), stamp(now))
 
 
 async def _renew_topics(around: Around) -> None:

@@ -171,7 +171,7 @@ class _Making:
             key: Sequence[object] = (fact.charger, fact.action, day)  # the same may fail each hour
             topic = Topic(Kind.COMMAND, "note", key, _path_of_charger(fact.charger or ""), event=new.id)
         else:
-            topic = Topic(Kind.REPORT, "note", ("fact", new.id, fact.at), "/", event=new.id)
+            topic = Topic(Kind.REPORT, "note", ("fact", new.id, fact.at), "/review?kind=report", event=new.id)
         for recipient in self._owners(Kind(topic.kind), fact.at):
             name = new.household if recipient.with_names else None
             for channel in self._channels(recipient):
@@ -306,7 +306,7 @@ def _path_of(cause: Cause) -> str:
     chargers = {place.charger for place in cause.parts}
     if cause.kind in (Kind.BACKUP, Kind.DISK):
         return "/system"
-    return _path_of_charger(chargers.pop()) if len(chargers) == 1 else "/"
+    return _path_of_charger(chargers.pop()) if len(chargers) == 1 else "/chargers"
 
 
 def _path_of_charger(charger: str) -> str:

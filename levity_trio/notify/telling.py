@@ -29,7 +29,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.attention import Machine
 from levity_trio.store.writes.messages import Round, store_round
 
-PAUSE_SECONDS: Final = 2.0
+PAUSE_SECONDS: Final = 10.0
 """At least so long between two looks: facts come in bursts."""
 FAR: Final = 500
 """The cursor moves on after so many facts of which nothing is told."""
@@ -71,7 +71,7 @@ class Telling:
             self._news = trio.Event()
             with surviving("what there is to tell could not be looked at"):
                 await self.look()
-            await trio.sleep(PAUSE_SECONDS)
+            await trio.sleep(min(PAUSE_SECONDS, self._looks.look_seconds))
             with trio.move_on_after(self._looks.look_seconds):
                 await self._news.wait()
 

@@ -74,8 +74,14 @@ def begun(cause: Cause, where: Where) -> Text:
         return Text(subject, " ".join(filter(None, (body, reason))))
     if cause.kind is Kind.FAULTED:
         subject = _n("%(where)s is faulted", "%(num)s connectors are faulted", num, where=names)
-        body = _("%(where)s: faulted since %(since)s", where=names, since=since)
-        return Text(subject, f"{body} ({cause.subject})." if cause.subject else f"{body}.")
+        body = _n(
+            "%(where)s has been faulted since %(since)s",
+            "%(num)s connectors have been faulted since %(since)s (%(where)s)",
+            num,
+            where=names,
+            since=since,
+        )
+        return Text(subject, f"{body}: {cause.subject}." if cause.subject else f"{body}.")
     words = said(cause.words or "")
     return Text(words, _("%(words)s (since %(since)s).", words=words, since=since))
 

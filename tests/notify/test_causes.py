@@ -209,7 +209,7 @@ def test_a_fault_passes_quiet_hours_and_others_wait() -> None:
     due = dict(site.books.rows("SELECT kind, not_before FROM message"))
     assert due["fault"] < site.books.at
     assert due["away"] == "2026-03-02T05:30:00.000Z"
-    assert "CP-01: faulted since 23:30 (GroundFailure)." in site.bodies()
+    assert "CP-01 has been faulted since 23:30: GroundFailure." in site.bodies()
 
 
 def test_what_the_machine_lacks_is_a_fact_and_a_message() -> None:

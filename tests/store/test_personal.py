@@ -16,10 +16,13 @@ from levity_trio.billing.ownership import Thing, What
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.keeping import statements
 from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.writes import accounts, ownership, personal, tags, vehicles, wallets
+from levity_trio.store.writes import accounts, messages, ownership, personal, recipients, tags, vehicles, wallets
 from levity_trio.store.writes.accounts import AccountData, Refused
+from levity_trio.store.writes.messages import NewMessage
 from levity_trio.store.writes.personal import Deletion
+from levity_trio.store.writes.recipients import By, RecipientData
 from levity_trio.store.writes.tags import TagData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -33,6 +36,7 @@ ANNA, BEN = 1, 2
 CLOSED = "2026-03-31T22:00:00.000Z"
 PERSONAL = ("Anna Unverwechselbar", "Hinterhof 9", "a@unverwechselbar", "hat zwei Hunde", "Annas Kombi", "B-UV 12")
 TEXTS = ("Annas Karte", "bei Anna hinterlegt", "Annas Platz", "Anna zieht ein", "Anna zahlt voraus")
+TOLD = ("Annas Telefon", "telefon@unverwechselbar", "Annas Wagen ist voll")
 ON_PAPER = "Anna per Bank"
 
 
@@ -88,7 +92,24 @@ class Leaving(Biller):
         for thing in (Thing(What.SPACE, "CP-1", 2), Thing(What.VEHICLE, str(self.shared))):
             house.give(BEN, thing, CLOSED, reason="moved in")
         self.enter(-self.balance(ANNA))
+        self.tell(*TOLD)
         books.run(wallets.set_terms, ANNA, wallets.NewTerms(Terms.PREPAID, 0, terms, books.at, "cleo"))
+
+    def tell(self, name: str, mail: str, words: str) -> None:
+        data = RecipientData(who="driver", account=ANNA, name=name, mail=mail)
+        to = self.books.run(recipients.add, data, None, SecretKey(None), By(self.books.at, "cleo"))
+        message = NewMessage(
+            message_id="a",
+            recipient=to,
+            channel="mail",
+            part="note",
+            kind="full",
+            subject=words,
+            body=words,
+            link=None,
+            not_before=self.books.at,
+        )
+        self.books.run(messages.add, message, self.books.at)
 
     def enter(self, amount: int, kind: Kind = Kind.PAYMENT) -> None:
         entry = wallets.Entry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
@@ -134,7 +155,7 @@ def test_nothing_is_in_the_way_of_one_who_has_moved_out(leaving: Leaving) -> Non
 
 
 def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) -> None:
-    every = (*PERSONAL, *TEXTS, ON_PAPER)
+    every = (*PERSONAL, *TEXTS, *TOLD, ON_PAPER)
     assert left(path, leaving.books, every) == [*every]
     leaving.delete(keep_years=3)
     leaving.scrub()

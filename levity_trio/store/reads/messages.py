@@ -95,6 +95,11 @@ def recipients(db: Database, account: int | None = None) -> list[RecipientRow]:
     return _RECIPIENT.every(db, wanted, (account,))
 
 
+def recipients_of(db: Database, account: int) -> list[RecipientRow]:
+    """Return all recipients that an account has or had."""
+    return _RECIPIENT.every(db, "FROM recipient WHERE account_id = ? ORDER BY id", (account,))
+
+
 def recipient(db: Database, number: int) -> RecipientRow | None:
     """Return a recipient, None if there is none."""
     found = _RECIPIENT.every(db, "FROM recipient WHERE id = ?", (number,))

@@ -25,6 +25,7 @@ from levity_trio.store.ownership import Owners
 from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.accounts import Account, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of
+from levity_trio.store.reads.messages import MessageRow, RecipientRow, messages_of_account, recipients_of
 from levity_trio.store.reads.owned import OwnershipRule
 from levity_trio.store.reads.reports import Report, Wanted, reports
 from levity_trio.store.reads.shapes import Shape, rows_of
@@ -36,6 +37,7 @@ from levity_trio.store.wallets import currency_of, standing_of
 from levity_trio.wire.times import in_zone, stamp
 
 NAMED: Final = 5
+MOST_MESSAGES: Final = 10_000
 _STILL: Final = (
     "SELECT what, coalesce(id_tag, key), conn_id FROM ownership WHERE account_id = ? AND voided_at IS NULL"
     " AND coalesce(until, '9999') > ? ORDER BY id"
@@ -189,7 +191,7 @@ _OWN_NAME: Final = Shape(OwnName)
 @record
 class About:
     """An account, what belonged to it and when, what its tags were while they were its own, and what it called them and
-    its vehicles. Its drivers, their log-ins, and what they reported."""
+    its vehicles. Its drivers, their log-ins, what they reported, and whom of it messages were sent to."""
 
     account: Account
     belongings: list[Belonging]
@@ -201,6 +203,8 @@ class About:
     drivers: list[UserRow]
     logins: list[LoginRow]
     reports: list[Report]
+    recipients: list[RecipientRow]
+    messages: list[MessageRow]
     deletion: PersonalDeletion | None
 
 
@@ -223,6 +227,8 @@ def about(db: Database, account: int, policy: Policy) -> About | None:
         drivers=users.drivers_of(db, account),
         logins=users.logins_of(db, account),
         reports=reports(db, Wanted(account=account)),
+        recipients=recipients_of(db, account),
+        messages=messages_of_account(db, account, MOST_MESSAGES),
         deletion=deletion(db, account),
     )
 
