@@ -24,6 +24,7 @@ from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database, marks, parts
+from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.bill.own import OwnBill
 from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.driving import Household
@@ -218,6 +219,14 @@ class _As(NamedTuple):
 _ENDED: Final = (
     "SELECT id, cp_id, stop_time FROM tx INDEXED BY tx_ended WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time"
 )
+_ENDED_OF: Final = (
+    "SELECT id, cp_id, stop_time, conn_id, id_tag, start_time, account_id FROM tx INDEXED BY tx_ended"
+    " LEFT JOIN tx_account ON tx_id = tx.id WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time"
+)
+_STATED_OF: Final = (
+    "SELECT tx_id FROM statement JOIN position ON statement_id = statement.id"
+    " WHERE statement.account_id = ? AND number IS NOT NULL AND tx_id IS NOT NULL"
+)
 _NEWEST: Final = "SELECT (SELECT coalesce(max(number), 0) FROM statement), (SELECT coalesce(max(id), 0) FROM status)"
 _STATUSES: Final = "SELECT cp_id, timestamp FROM status WHERE id > ? ORDER BY timestamp DESC"
 _CHANGED: Final = "SELECT tx_id, account_id FROM bill_work WHERE revision > ?"
@@ -242,15 +251,16 @@ class SiteCosts:
         self._kept: Mapping[int, Ended] = {}
         self._as = _As()
 
-    def price(self, db: Database, rule: Rule, since: str, until: str) -> list[Ended] | None:
-        """Return the sessions that ended since a time and before another, in this order.
+    def price(self, db: Database, rule: Rule, since: str, until: str, account: int | None = None) -> list[Ended] | None:
+        """Return the sessions that ended since a time and before another, in this order; or only those that an account
+        pays or has paid.
 
         None if there are more to price than one read should: then price the next ones, until all are.
         """
         db.execute("BEGIN")
         rows = rows_of(db)
         kept, now = self._valid(rows, rule)
-        ended = [Ended(number, charger, at, ()) for number, charger, at in rows(_ENDED, (since, until))]
+        ended = _ended(rows, rule, since, until, account)
         missing = [one for one in ended if one.transaction not in kept]
         priced, passing = _of_site(rows, rule, missing[:AT_ONCE])
         self._kept, self._as = {**kept, **priced}, now
@@ -278,6 +288,19 @@ class SiteCosts:
             return is_billed or not (has_new_terms or told.get(one.charger, LATER) <= one.ended_at)
 
         return {number: one for number, one in kept.items() if number not in gone and holds(one)}, now
+
+
+def _ended(rows: Rows, rule: Rule, since: str, until: str, account: int | None) -> list[Ended]:
+    if account is None:
+        return [Ended(number, charger, at, ()) for number, charger, at in rows(_ENDED, (since, until))]
+    owners = Owners(rows, rule.policy, rule.bill_by)
+    stated = {number for (number,) in rows(_STATED_OF, (account,))}
+    return [
+        Ended(number, charger, at, ())
+        for number, charger, at, connector, tag, start, by_hand in rows(_ENDED_OF, (since, until))
+        if number in stated
+        or account == (owners.account(tag, charger, connector, start) if by_hand is None else by_hand)
+    ]
 
 
 def _of_site(rows: Rows, rule: Rule, sessions: Sequence[Ended]) -> tuple[dict[int, Ended], dict[int, Ended]]:

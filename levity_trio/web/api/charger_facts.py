@@ -8,9 +8,13 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
+from levity_trio.billing.months import Month
 from levity_trio.store.reads import charger_facts as facts
 from levity_trio.store.reads import chargers, links
 from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.use import Asked as AskedUse
+from levity_trio.store.reads.use import ChargerUse, use_of
+from levity_trio.web.api.billing import MonthName
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoints, H, Request, Role
@@ -28,6 +32,7 @@ from levity_trio.web.api.lists import (
     whole,
 )
 from levity_trio.web.api.problems import not_found
+from levity_trio.wire.times import in_zone, stamp
 
 ENDPOINTS: Final = Endpoints(TAG)
 
@@ -62,6 +67,11 @@ class HabitsQuery(Whose):
 class UptimeQuery(Whose, rename={"since": "from", "until": "to"}):
     since: Since = None
     until: Since = None
+
+
+class UseQuery(Sent):
+    month: MonthName | None = None
+    """By default, the present one."""
 
 
 async def known_charger(request: Request, parameter: str = "id") -> str:
@@ -147,3 +157,14 @@ async def list_connectors(request: Asked[Whose, None]) -> ListPage[chargers.Conn
     charger = await whose(request)
     found = await request.read(partial(chargers.connectors, charger=charger))
     return whole(hidden(request, found, "said_by"))
+
+
+@ENDPOINTS.get(f"{CHARGER}/use", Role.VIEWER, "invalid", "not_found")
+async def get_use(request: Asked[UseQuery, None]) -> ChargerUse:
+    """Show a month of a charger: how long cars were in sessions and charged, its faults, and its habits."""
+    charger, zone = await known_charger(request), request.zone
+    today = in_zone(request.api.now(), zone).date()
+    month = Month.parse(request.query.month) if request.query.month else Month.of(today)
+    times = stamp(month.since(zone)), stamp(month.until(zone))
+    asked = AskedUse(charger, str(month), *times, request.api.stamp(), zone)
+    return await request.read(partial(use_of, asked=asked))

@@ -136,7 +136,7 @@ async def _with_costs(request: Asked[HistoryQuery, None], history: History, want
         raise invalid("costs", f"ask for the costs of {MOST_PRICED.days} days at most")
     costs, terms = request.api.costs, rule(request)
     while True:
-        ended = await request.read(partial(costs.price, rule=terms, since=since, until=until))
+        ended = await request.read(partial(costs.price, rule=terms, since=since, until=until, account=wanted.account))
         if ended is not None:
             return with_costs(history, ended, wanted)
         await trio.sleep(REST_SECONDS)  # chargers go on meanwhile

@@ -29,7 +29,7 @@ TOP, PLOT, BOTTOM = 20, 140, 24
 """Heights in pixels: above the highest tick, between the ticks, and beneath for labels."""
 SHADES: Final = 4
 """Different looks of bands."""
-MIDDLE: Final = 96.0
+MIDDLE: Final = 94.0
 """A label of a time beyond this per cent is written inwards. On the left there is room: that of the levels' labels."""
 
 

@@ -14,7 +14,7 @@ from levity_trio.records import record
 from levity_trio.web.dashboard.charts import Band, Compared, Layer, Steps
 from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.page import Values
-from levity_trio.web.dashboard.shapes import kwh, moment, period
+from levity_trio.web.dashboard.shapes import kwh, length, moment, period
 from levity_trio.wire.times import in_zone
 
 HOUR: Final = 3600
@@ -199,6 +199,18 @@ def label_of(name: str) -> str:
     return short_month(Month.parse(name).first_day)
 
 
+def months_values(history: Mapping[str, Any]) -> Values:
+    """Return a year of a household by month: energy and costs, and the same as a table, the newest first."""
+    (series,) = history["series"]
+    rows = zip(history["periods"], series["figures"], strict=True)
+    return {
+        "pictures": stacks(history, BOTH, _("This household")) if series["total"]["sessions"] else [],
+        "rows": [(label_of(period["name"]), figures) for period, figures in rows if figures["sessions"]][::-1],
+        "currency": history["currency"],
+        "without_price": history["without_price"],
+    }
+
+
 # The hours of a week
 
 DAYS: Final = 7
@@ -217,3 +229,47 @@ def week_values(week: Mapping[str, Any]) -> Values:
         "energy_wh": week["energy_wh"],
         "unknown_wh": week["unknown_wh"],
     }
+
+
+# A charger
+
+
+def use_values(use: Mapping[str, Any], history: Mapping[str, Any]) -> Values:
+    """Return a month of a charger: its days, the time of cars in it, and its habits in words."""
+    plugged, charging, unknown = (use[f"{name}_seconds"] for name in ("plugged", "charging", "unknown"))
+    idle = max(0, plugged - charging - unknown)
+    shown = [
+        Compared(_("Energy flowed for %(time)s", time=length(charging)), charging),
+        Compared(_("A car was there without charging for %(time)s", time=length(idle)), idle, is_present=False),
+        Compared(_("For %(time)s it is not known", time=length(unknown)), unknown, is_present=False),
+    ]
+    (series,) = history["series"]
+    periods = zip(history["periods"], series["figures"], strict=True)
+    return {
+        "stacks": stacks(history, ENERGY, _("This charger")),
+        "total": series["total"],
+        "rows": [(label_of(period["name"]), figures) for period, figures in periods if figures["sessions"]],
+        "times": [one for one in shown if one.value],
+        "habits": [*_habits(use["habits"])],
+    }
+
+
+def _habits(habits: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the habits of a charger, a sentence each."""
+    if habits is None:
+        return
+    begin, end = habits["begin_hour"], (habits["begin_hour"] + 3) % 24
+    yield _(
+        "Most sessions begin between %(begin)s and %(end)s: %(some)s of %(all)s.",
+        begin=f"{begin:02}:00",
+        end=f"{end:02}:00",
+        some=habits["beginning"],
+        all=habits["sessions"],
+    )
+    yield _("The busiest day is %(day)s.", day=weekday(A_WEEK[habits["weekday"] - 1]))
+    yield _(
+        "A session usually takes %(kwh)s kWh. The car stays %(plugged)s, and energy flows for %(charging)s of it.",
+        kwh=kwh(habits["energy_wh"]),
+        plugged=length(habits["plugged_seconds"]),
+        charging=length(habits["charging_seconds"]),
+    )

@@ -182,6 +182,7 @@ def _environment() -> Environment:
         "json": shapes.json_text,
         "modules": charts.modules,
         "size": shapes.size,
+        "length_of": shapes.length,
         "state_of": state_of,
         "method": method,
         "words": _known_words,

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.operations import OPERATIONS
+from levity_trio.store.reads import power
 from levity_trio.store.writes import sessions
+from levity_trio.store.writes.power import keep
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
@@ -22,11 +24,13 @@ from levity_trio.web.dashboard.pages import charger, charger_facts
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
 from tests.store.books import Station
+from tests.store.reading import reading
+from tests.store.telling import charge as during
 from tests.web.api.conftest import Site, site, station
 
 __all__ = ["site", "station"]
 TEMPLATES = Templates(base="", zone=ZoneInfo("Europe/Berlin"))
-CHARGER, CHARGERS, *_COMMANDS, FRAMES = charger.PAGES
+CHARGER, USE, CHARGERS, *_COMMANDS, FRAMES = charger.PAGES
 OF_ENGINEERS = [FRAMES, *_COMMANDS, *(one for one in charger_facts.PAGES if "security" in one.path)]
 SEEN_BY_ALL = [one for one in charger_facts.PAGES if one.role is Role.VIEWER]
 ADDRESS = "10.0.0.1"
@@ -198,3 +202,25 @@ class TestACourse:
 def test_every_action_has_words_of_people() -> None:
     assert all(words_of(action) != action for action in OPERATIONS)
     assert words_of("Vendor.Own") == "Vendor.Own"
+
+
+class TestUse:
+    async def test_a_month_says_how_it_was_used(self, site: Site, station: Station, session: int) -> None:
+        station.stop(session, during(station, session, 1000, minutes=90))
+        station.status("Faulted", error="GroundFailure")
+        site.books.wait(30)
+        with reading(site.books) as db:
+            found = power.taken(db, [session])
+        site.books.run(keep, found)
+        shown = await look(site, USE)
+        assert "10.8 kWh in 1 session" in shown.words
+        assert "Energy flowed for 90 minutes" in shown.words
+        assert "without charging" not in shown.words
+        assert "Ground failure: once, 30 minutes in all" in shown.words
+        assert "too few sessions" in shown.words
+
+    async def test_of_a_month_without_any_nothing_is_drawn(self, site: Site) -> None:
+        shown = await look(site, USE, Role.VIEWER, {"month": "2026-01"})
+        assert "No session ended in this month." in shown.words
+        assert {"?month=2025-12", "?month=2026-02"} <= set(shown.links)
+        assert "<svg class" not in shown.html

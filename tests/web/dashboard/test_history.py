@@ -14,6 +14,7 @@ from levity_trio.web.api import history
 from levity_trio.web.api.bodies import read_query
 from levity_trio.web.api.endpoints import Asked, Caller, Role
 from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.pages import households
 from levity_trio.web.dashboard.pages.history import PAGES
 from levity_trio.web.dashboard.pages.sessions import PAGES as OF_SESSIONS
 from tests.store.bills import Biller
@@ -25,6 +26,7 @@ from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening, with_class
 
 (HISTORY,) = PAGES
+OF_HOUSEHOLD = next(page for page in households.PAGES if page.path == "/accounts/{id}")
 (SESSIONS,) = OF_SESSIONS
 
 
@@ -141,6 +143,12 @@ class TestPictures:
         assert "Most is charged on Sun from 12:00 to 13:00" in shown.words
         assert "12:00 0.0 0.0 0.0 0.0 0.0 0.0 7.2" in shown.words
         assert "Nothing was measured" in (await Opening(site).open(HISTORY, "?by=hour&to=2026-02-01")).words
+
+    async def test_a_household_has_its_months_with_what_is_not_billed_yet(self, site: Site) -> None:
+        shown = await Opening(site).open(OF_HOUSEHOLD, id=1)
+        assert "Mar 2026 14.4 2 4.32 4.32" in shown.words
+        assert "Not billed yet: 4.32 EUR" in shown.words
+        assert "/history?account=1&show=both" in shown.links
 
     @pytest.mark.parametrize("link", ["?of=charger&show=both", "?by=hour&account=1", "?from=2026-03-01&to=2026-03-02"])
     async def test_what_is_seen_is_a_file(self, site: Site, link: str) -> None:

@@ -8,11 +8,13 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.course import steps
 from levity_trio.web.dashboard.operations import groups_for, page_of, words_of
 from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, open_sessions
+from levity_trio.web.dashboard.pictures import use_values
 from levity_trio.web.dashboard.shapes import json_text, length, moment
 
 SECTION: Final = N_("Chargers")
@@ -33,6 +35,7 @@ class Tab(NamedTuple):
 TABS: Final = N_(
     (
         Tab("", "State"),
+        Tab("use", "Use"),
         Tab("commands", "Commands", Role.OPERATOR),
         Tab("history", "History"),
         Tab("configuration", "Configuration"),
@@ -135,6 +138,21 @@ async def _state(view: View, charger: Mapping[str, Any]) -> Values:
         "link": links[0] if links else None,
         "sessions": {one["connector"]: one for one in sessions},
         "others": [one for one in sessions if one["connector"] not in known],
+    }
+
+
+async def _read_use(view: View) -> Values:
+    """A month of the charger: its days, how long cars charged and stayed, its faults, and its habits."""
+    use = await view.get(f"{api_of(view)}/use", month=view.query.get("month"))
+    month = Month.parse(use["month"])
+    history = await view.get("/api/history", charger=use["charger"], from_=month.first_day, to=month.next.first_day)
+    return {
+        **await head(view, "use"),
+        "use": use,
+        "month": month.first_day,
+        "before": str(month.before),
+        "after": str(month.next) if use["is_over"] else None,
+        **use_values(use, history),
     }
 
 
@@ -262,6 +280,7 @@ _page: Final = partial(Page, section=SECTION)
 PAGES: Final = N_(
     (
         _page(PATH, "Charger", "charger.html", _read, help="tasks/a-charger-is-away", live=_live),
+        _page(f"{PATH}/use", "Use", "charger/use.html", _read_use, help="tasks/does-it-add-up"),
         _page("/chargers", "Chargers", "chargers.html", _read_all, help="start/first-charger", live=_live_all),
         _page(
             f"{PATH}/commands",

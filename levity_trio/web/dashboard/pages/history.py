@@ -135,4 +135,4 @@ def _days(name: str, by: str) -> tuple[date, date]:
     return month.first_day, month.next.first_day - timedelta(days=1)
 
 
-PAGES: Final = N_((Page("/history", "History", "history.html", _read, help="tasks/close-a-month", section="History"),))
+PAGES: Final = N_((Page("/history", "History", "history.html", _read, help="tasks/does-it-add-up", section="History"),))

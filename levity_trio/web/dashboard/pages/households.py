@@ -19,6 +19,7 @@ from levity_trio.web.dashboard.page import (
     names_of_chargers,
     sorted_list,
 )
+from levity_trio.web.dashboard.pictures import months_values
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
 ACCOUNTS: Final = "/api/admin/accounts"
@@ -64,6 +65,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "household": household,
         "present": present,
         "past": past,
+        "months": months_values(await view.get("/api/history", by="month", account=number, costs=True)),
         "sessions": (await view.get(f"{ACCOUNTS}/{number}/transactions", limit=FEW))["data"],
         "statements": (await view.get("/api/admin/statements", account=number, limit=FEW))["data"],
         "wallet": await view.get(f"{WALLETS}/{number}"),
