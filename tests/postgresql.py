@@ -35,6 +35,7 @@ SETTINGS: Final = {
     "log_min_messages": "panic",
 }
 USER: Final = "postgres"
+MODEL: Final = "model"
 IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own in it
 ROOM_BYTES: Final = 4_000_000_000
 _CLEAR: Final = """
@@ -125,11 +126,19 @@ def _is_running(folder: Path) -> bool:
 
 
 def _copy_new(folder: Path) -> None:
-    """Copy the data of a new server into a folder: that takes a tenth of the time that making it takes."""
+    """Copy the data of a new server into a folder: that takes a tenth of the time that making it takes.
+
+    The server has a database MODEL with the schema, to create others from: all migrations take 0.7 s.
+    """
     with _place("new") as new:
         if not (new / "data").exists():
             options = ("-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
             _run(new, "initdb", "-D", str(new / "data"), *options)
+            (server := Server(new)).start(fsync="off")
+            server.sql(f"CREATE DATABASE {MODEL} TEMPLATE template0 LOCALE 'C'")
+            with closing(PostgresqlConnection(connect(server.address(MODEL)))) as connection:
+                migrate(connection)
+            server.stop()
     _run(folder, "cp", "-a", str(new / "data"), str(folder / "data"))
 
 
@@ -208,9 +217,7 @@ def shared() -> Server:
             server = Server(folder)
             if not _is_running(folder):
                 server.start(fsync="off", autovacuum_naptime="60s", max_connections="200")  # a visit is a process
-                server.sql("CREATE DATABASE model TEMPLATE template0 LOCALE 'C'")
-                with closing(PostgresqlConnection(connect(server.address("model")))) as model:
-                    migrate(model)
+                with closing(PostgresqlConnection(connect(server.address(MODEL)))) as model:
                     model.run(_FILLED)
                     model.run(_CLEAR)
             _started.append(server)
@@ -228,7 +235,7 @@ class Pooled(PostgresqlConnection):
     def __init__(self) -> None:
         self._name = f"pooled_{os.getpid()}_{next(_numbers)}"
         self.address = shared().address(self._name)
-        shared().sql(f"CREATE DATABASE {self._name} TEMPLATE model STRATEGY file_copy")
+        shared().sql(f"CREATE DATABASE {self._name} TEMPLATE {MODEL} STRATEGY file_copy")
         super().__init__(connect(self.address))
         self._is_changed = False
         self._cleaner = PostgresqlConnection(connect(self.address))

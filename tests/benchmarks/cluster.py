@@ -22,6 +22,7 @@ from levity_trio.store.postgresql.connection import open_reader
 from tests import postgresql
 from tests.ports import free_port
 from tests.store.postgresql.relay import Relay
+from tests.store.postgresql.stored import name_of, new_database
 
 from .process import (
     PYTHON,
@@ -179,10 +180,9 @@ def cluster(
     relay: Relay | None = None,
 ) -> Iterator[Cluster]:
     """Start the servers of these names with a new database, reached by a relay or not; wait until they are well."""
-    database = folder.name.replace("-", "_")
-    site.sql(f"CREATE DATABASE {database} TEMPLATE template0 LOCALE 'C'")
+    address = new_database(site, folder.name.replace("-", "_"))
     folder.mkdir()
-    address, dialled = site.address(database), (relay or site).address(database)
+    dialled = (relay or site).address(name_of(address))
     proxies = proxies if haproxy() else 0
     members = [Member(name, folder, dialled, chargers, proxied=bool(proxies)) for name in names]
     with ExitStack() as opened:

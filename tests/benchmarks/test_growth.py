@@ -11,13 +11,12 @@ from tests.benchmarks import growth
 from tests.benchmarks.growth import CHARGERS, IN_TRANSACTION, fill, grown, measure
 from tests.postgresql import Server, running
 from tests.store.books import NOON
-from tests.store.postgresql.stored import make_model, new_database, query
+from tests.store.postgresql.stored import new_database, query
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with running() as server:
-        make_model(server)
         yield server
 
 

@@ -7,7 +7,7 @@ import pytest
 from levity_trio.cli import main
 from levity_trio.config.settings import PostgresqlAddress
 from tests.postgresql import Server, running
-from tests.store.postgresql.stored import empty_database
+from tests.store.postgresql.stored import new_database
 
 from .serving import Serving
 from .story import Story, tell
@@ -28,8 +28,8 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture
 def address(postgresql: Server) -> PostgresqlAddress:
-    """An empty database on it."""
-    return empty_database(postgresql)
+    """A new database on it."""
+    return new_database(postgresql)
 
 
 @pytest.fixture

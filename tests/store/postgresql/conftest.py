@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.postgresql import Server, running
-from tests.store.postgresql.stored import make_model
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with running() as server:
-        make_model(server)
         yield server

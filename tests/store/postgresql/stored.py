@@ -11,11 +11,9 @@ from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.engine.unit_of_work import Result, Write
 from levity_trio.store.postgresql.connection import PostgresqlConnection, Row, connect, open_reader
-from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import PostgresqlStore
-from tests.postgresql import Server
+from tests.postgresql import MODEL, Server
 
-MODEL = "model"
 TRIES = 5
 _numbers = count(1)
 
@@ -45,16 +43,9 @@ def empty_database(server: Server) -> PostgresqlAddress:
     return server.address(name)
 
 
-def make_model(server: Server) -> None:
-    """Create the database that `new_database` copies."""
-    server.sql(f"CREATE DATABASE {MODEL} TEMPLATE template0 LOCALE 'C'")
-    with closing(PostgresqlConnection(connect(server.address(MODEL)))) as connection:
-        migrate(connection)
-
-
-def new_database(server: Server) -> PostgresqlAddress:
+def new_database(server: Server, name: str = "") -> PostgresqlAddress:
     """Create a database with the schema."""
-    name = f"site_{next(_numbers)}"
+    name = name or f"site_{next(_numbers)}"
     server.sql(f"CREATE DATABASE {name} TEMPLATE {MODEL} STRATEGY file_copy")
     server.sql("UPDATE levity.migrated SET place = levity.place()", name)
     return server.address(name)

@@ -22,10 +22,10 @@ from levity_trio.store.postgresql.connection import PostgresqlConnection, Postgr
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads import look
-from tests.postgresql import USER, Server
+from tests.postgresql import MODEL, USER, Server
 from tests.store.batches import keep
 from tests.store.postgresql.relay import relayed
-from tests.store.postgresql.stored import MODEL, change, empty_database, kept, name_of, new_database, query
+from tests.store.postgresql.stored import change, empty_database, kept, name_of, new_database, query
 
 PARTS = (
     "SELECT relkind, count(*) FROM pg_class"
