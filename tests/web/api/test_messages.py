@@ -32,7 +32,7 @@ def declared(method: str, path: str) -> Endpoint:
     return ENDPOINTS[method, path]
 
 
-def store_message(site: Site, recipient: int, **more: Any) -> None:
+def store_message(site: Site | Yard, recipient: int, **more: Any) -> None:
     given = {
         "message_id": f"m{recipient}{len(more)}",
         "recipient_id": recipient,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from levity_trio.web.api.endpoints import Caller, Role
@@ -46,3 +47,13 @@ async def test_what_is_wrong_stands_beside_the_person(site: Site) -> None:
 async def test_a_driver_sees_the_own_ones_only(yard: Yard) -> None:
     anna = Opening(yard, Caller("anna", Role.DRIVER, "127.0.0.1", account=1))
     assert "Messages are not set up here. Ask the owner." in (await anna.open(OWN)).words
+    vars(yard.api)["config"] = replace(yard.api.config, mail="smtps://haus@mail.example.org")
+    for driver, mail in ((yard.anna, "anna@example.org"), (yard.ben, "ben@example.org")):
+        await driver.put("/recipient", {"mail": mail, "kinds": ["full"]})
+    store_message(yard, 1, subject="The car is full", sent_at=yard.books.at, sent_to="anna@example.org")
+    store_message(yard, 2, subject="Ben's car is full")
+    shown = (await anna.open(OWN)).words
+    assert "Mail anna@example.org Push off Is told The car is full" in shown
+    assert "The car is full anna@example.org ● sent" in shown
+    assert "Ben" not in shown
+    assert "ben" not in shown
