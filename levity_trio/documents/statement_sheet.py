@@ -11,7 +11,7 @@ from levity_trio.billing import bank_accounts
 from levity_trio.billing.statement import Currency, Line, LineKind, Position, Split, Statement, TaxSum, in_groups
 from levity_trio.documents import qr
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
-from levity_trio.documents.template import Template, price_decimals
+from levity_trio.documents.template import Template, price_decimals, window_name
 from levity_trio.locale import said
 from levity_trio.wire.times import in_zone
 
@@ -286,7 +286,11 @@ class Positions:
         template = self._template
         what = template.say(_KINDS[line.kind])
         if line.window:
-            what = tidy(said(line.window)) if line.kind is LineKind.ENERGY else f"{what} · {tidy(said(line.window))}"
+            what = (
+                tidy(window_name(line.window))
+                if line.kind is LineKind.ENERGY
+                else f"{what} · {tidy(window_name(line.window))}"
+            )
         if self._has_tariffs:
             what = template.say("of_tariff", what=what, tariff=tidy(line.tariff), date=template.day(line.version))
         if self._has_rates:

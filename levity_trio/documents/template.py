@@ -20,7 +20,7 @@ from levity_trio.billing.money import units
 from levity_trio.billing.statement import Currency, Party, Statement
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.sheet import tidy
-from levity_trio.locale import SOURCE, _, speaking
+from levity_trio.locale import N_, SOURCE, _, said, speaking
 from levity_trio.locale.formats import tables
 from levity_trio.records import record
 from levity_trio.wire.times import in_zone
@@ -140,6 +140,15 @@ class Template:
         parts = {"name": (party.name,), "address": party.address, "contact": (party.contact or "",)}
         lines = [tidy(line) for part in self.values["address"]["order"] for line in parts[part]]
         return tuple(filter(None, lines))
+
+
+USUAL_WINDOWS: Final = frozenset((N_("day"), N_("night"), N_("weekend"), N_("other times")))
+"""What a price is called that nobody named otherwise."""
+
+
+def window_name(name: str) -> str:
+    """Return what the price of a window is called: a name that somebody chose stays."""
+    return said(name) if name in USUAL_WINDOWS else name
 
 
 def price_decimals(prices: Iterable[Decimal], currency: Currency) -> int:

@@ -215,10 +215,10 @@ async def test_a_paper_is_in_the_language_of_its_household(form: Form) -> None:
 
 
 async def test_usual_names_of_prices_are_translated() -> None:
-    lines = [forms.line(quantity=4_000, window=name) for name in ("night", "Herbst")]
+    lines = [forms.line(quantity=4_000, window=name) for name in ("night", "Tag")]
     made = forms.statement([forms.position(1, *lines)])
     (file,) = await documents([Paper((made,), language="de")], Form.HTML)
-    assert all(words in file.decode() for words in ("Nacht: 4,000 kWh", "Herbst: 4,000 kWh"))
+    assert all(words in file.decode() for words in ("Nacht: 4,000 kWh", "Tag: 4,000 kWh"))
 
 
 async def test_a_template_that_is_outdated_gives_way_to_the_next() -> None:

@@ -38,6 +38,7 @@ LABELS: Final[Mapping[str, str]] = N_(
     {
         "connectorId": "Connector",
         "idTag": "Card",
+        "tag": "Card",
         "transactionId": "Session",
         "id_tag": "Card",
         "figure_wh": "Energy (kWh)",

@@ -9,8 +9,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
-from levity_trio.documents.template import ENGLISH, Template
-from levity_trio.locale import N_, _, formats, language, said
+from levity_trio.documents.template import ENGLISH, Template, window_name
+from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
 from levity_trio.web.dashboard.shapes import UNKNOWN, whole
 from levity_trio.wire.times import in_zone
@@ -81,7 +81,7 @@ def line(amounts: dict[str, Any], code: str) -> str:
     kind, quantity = amounts["kind"], amounts["quantity"]
     price, total = _here().number(Decimal(amounts["price"])), amount(amounts["amount"], code)
     if kind == "energy":
-        window = said(amounts["window"]) if amounts["window"] else _("Energy")
+        window = window_name(amounts["window"]) if amounts["window"] else _("Energy")
         return f"{window}: {_here().kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
         return _("Blocking fee: %(minutes)s min × %(price)s = %(total)s", minutes=quantity, price=price, total=total)

@@ -34,6 +34,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
             "0.34 EUR per kWh; 22:00-06:00: 0.22 EUR",
             "0,34\N{NO-BREAK SPACE}€ je kWh; 22:00-06:00: 0,22\N{NO-BREAK SPACE}€",
         ),
+        ("Tag: 0.4 EUR a kWh, at all other times.", "Tag: 0,4\N{NO-BREAK SPACE}€ je kWh, zu allen anderen Zeiten."),
         ("0.30 EUR per kWh, Sat, Sun", "0,30\N{NO-BREAK SPACE}€ je kWh, Sa, So"),
         (
             "night: 0.2 EUR a kWh, 22:00-06:00; 10-01 to 03-31.",
