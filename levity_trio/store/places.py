@@ -122,6 +122,15 @@ def admitted(rows: Rows, charger: str, connector: int | None, at: str) -> frozen
     return places.admitted(found, known, connector)
 
 
+def admitted_then(rows: Rows, charger: str, connector: int, account: int, at: str) -> frozenset[int] | None:
+    """Return the same, if this connector (0: the charger) was for this account only."""
+    found = [_space(row) for row in rows(_SPACES_OF, (charger, at, at))]
+    others = [one for one in found if one.connector != connector]
+    only = Space(0, charger, connector, account, at, None, is_exclusive=True)
+    known = [number for (number,) in rows("SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0", (charger,))]
+    return places.admitted([*others, only], known, connector or None)
+
+
 def card(rows: Rows, key: str, at: str) -> Card:
     """Return a tag, by its normal form, as it is presented."""
     periods = periods_of(rows, Thing(What.TAG, key))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final, NamedTuple
 
 import orjson
 
-from levity_trio.access.places import Limit, Space
+from levity_trio.access.places import Limit, Reason, Space, refusal
 from levity_trio.records import record
 from levity_trio.store import places as stored
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.reads.whose import Whose
 from levity_trio.store.wallets import currency_of
 
 
@@ -43,6 +46,18 @@ class SpaceRow:
     account_name: str
     since: str
     exclusive: bool
+
+
+@record
+class RefusedCard:
+    """A card that charged at a space lately and could not any longer, if that was for its household only; `who` has
+    it now, by the name of the household, or that of the card."""
+
+    id_tag: str
+    account: int | None
+    who: str | None
+    transactions: int
+    last_at: str
 
 
 @record
@@ -88,6 +103,10 @@ _SPACES: Final = (
     " LEFT JOIN space ON space.cp_id = ownership.key AND space.conn_id = ownership.conn_id"
     " WHERE what = 'space' AND voided_at IS NULL AND ownership.since <= ? AND coalesce(ownership.until, '9999') > ?"
 )
+_LATELY: Final = (
+    "SELECT id_tag, count(*), max(start_time) FROM tx INDEXED BY tx_by_charger WHERE cp_id = ?"
+    " AND start_time >= ?{} AND id_tag IS NOT NULL GROUP BY id_tag ORDER BY max(start_time) DESC"
+)
 _HISTORY: Final = (
     "SELECT chargers, is_everywhere, month_wh, month_amount, since, set_by FROM usage_limit WHERE what = ? AND key = ?"
     " ORDER BY id DESC LIMIT 100"
@@ -101,6 +120,35 @@ def spaces(db: Database, now: str, charger: str | None) -> list[SpaceRow]:
     """Return the spaces that belong to households now, of one charger or of all."""
     one, values = (" AND ownership.key = ?", (charger,)) if charger is not None else ("", ())
     return _SPACE.every(db, f"{_SPACES}{one} ORDER BY ownership.key, ownership.conn_id", (now, now, *values))
+
+
+class AtSpace(NamedTuple):
+    """A space, by its charger and connector (0: the whole charger), and the account whose it is or would be."""
+
+    charger: str
+    connector: int
+    account: int
+
+
+def refused_then(db: Database, rule: Rule, space: AtSpace, now: str, since: str) -> list[RefusedCard]:
+    """Return the cards that charged at a space since a time and would be refused there, if it was for its household
+    only; the last one first."""
+    db.execute("BEGIN")
+    rows, policy = rows_of(db), rule.policy
+    at_it, values = ("", ()) if not space.connector else (" AND conn_id = ?", (space.connector,))
+    lately = defaultdict[str, list[tuple[str, int, str]]](list)
+    for id_tag, count, at in rows(_LATELY.format(at_it), (space.charger, since, *values)):
+        lately[policy.key(id_tag)].append((id_tag, count, at))
+    admitted = stored.admitted_then(rows, space.charger, space.connector, space.account, now)
+    whose, found = Whose(db, rule), list[RefusedCard]()
+    for key, forms in lately.items():
+        card, (id_tag, _, last_at) = stored.card(rows, key, now), forms[0]
+        if policy.is_own(key) or refusal(card, space.charger, admitted) is not Reason.SPACE:
+            continue
+        who = whose.account_names([card.account]).get(card.account) or whose.tag_name(id_tag)
+        times = sum(count for _, count, _ in forms)
+        found.append(RefusedCard(id_tag=id_tag, account=card.account, who=who, transactions=times, last_at=last_at))
+    return found
 
 
 def limits_of(db: Database, what: str, key: str, now: str) -> Limits:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Final
 
@@ -9,24 +12,32 @@ from msgspec import Meta
 
 from levity_trio.access.places import ACCOUNT, TAG
 from levity_trio.billing.ledger import LARGEST
+from levity_trio.billing.months import Month
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.places import UsageLimit
 from levity_trio.store.reads import accounts
 from levity_trio.store.reads import places as stored
+from levity_trio.store.reads.billed import OfBill, sums_of
+from levity_trio.store.reads.owned import forms_as_sent
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.places import Limits, SpaceRow
+from levity_trio.store.reads.places import AtSpace, Limits, RefusedCard, SpaceRow
+from levity_trio.store.reads.transactions import ACTIVE, Filters
 from levity_trio.store.writes import limits as writes
 from levity_trio.store.writes.accounts import Code
 from levity_trio.web.api.accounts import refusals
+from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Sent
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import whole
+from levity_trio.web.api.endpoints import CONNECTORS, HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import ago, refusing, whole
+from levity_trio.web.api.local_times import begins_at, today
 from levity_trio.web.api.tags import clear_caches
 
 ENDPOINTS: Final = Endpoints("accounts")
 SPACES: Final = "/api/admin/spaces"
 OF_ACCOUNT: Final = "/api/admin/accounts/{id}/limits"
 OF_TAG: Final = "/api/admin/id-tag-limits/{tag}"
+LATELY_DAYS: Final = 90
 MOST_WH: Final = 10**9
 PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
 
@@ -65,6 +76,71 @@ async def list_spaces(request: Asked[SpacesQuery, None]) -> ListPage[SpaceRow]:
     """List the spaces that belong to households, and for whom they are."""
     read = partial(stored.spaces, now=request.api.stamp(), charger=request.query.charger)
     return whole(await request.read(read))
+
+
+class RefusedQuery(Sent, kw_only=True):
+    """A space, and the household for which it would be alone."""
+
+    charger: Annotated[str, Meta(max_length=48)]
+    connector: Annotated[int, Meta(ge=0, lt=CONNECTORS, description="0: the whole charger.")] = 0
+    account: Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
+
+
+@ENDPOINTS.get(f"{SPACES}/refused-cards", Role.OPERATOR)
+async def list_refused_cards(request: Asked[RefusedQuery, None]) -> ListPage[RefusedCard]:
+    """List the cards of the last 90 days that a space would refuse, if it was for its household only"""
+    query, api = request.query, request.api
+    space = AtSpace(query.charger, query.connector, query.account)
+    read = partial(stored.refused_then, rule=rule(request), space=space, now=api.stamp(), since=ago(api, LATELY_DAYS))
+    return whole(await request.read(read))
+
+
+@record
+class MonthUse:
+    """What a household or a card has used in a month. `amount` is with tax, without base fees and what is in doubt;
+    null if nobody knows it."""
+
+    month: str
+    wh: int
+    amount: int | None
+    currency: str | None
+
+
+@ENDPOINTS.get(f"{OF_ACCOUNT}/use", Role.OPERATOR, "invalid", "not_found")
+async def list_account_use(request: Request) -> ListPage[MonthUse]:
+    """Show what a household has used in this month and in the one before, whether it has a limit or not"""
+    return whole(await _use(request, [(Filters(), OfBill(account=request.number()))]))
+
+
+@ENDPOINTS.get("/api/admin/id-tag-use/{tag}", Role.OPERATOR, "not_found")
+async def list_tag_use(request: Request) -> ListPage[MonthUse]:
+    """Show what a card has used in this month and in the one before, whether it has a limit or not"""
+    policy = request.api.id_tags.policy
+    key = policy.key(request.path["tag"])
+    forms = await request.read(lambda db: [*forms_as_sent(db, key, policy)])
+    return whole(await _use(request, [(Filters(tag=form), OfBill()) for form in forms]))
+
+
+async def _use(request: Request, wanted: Sequence[tuple[Filters, OfBill]]) -> list[MonthUse]:
+    """Return what the transactions that are wanted come to, in this month and in the one before."""
+    now, this, found = request.api.now(), Month.of(today(request.api.now(), request.zone)), list[MonthUse]()
+    for month, is_present in ((this, True), (Month.of(this.first_day - timedelta(days=1)), False)):
+        since, before = (begins_at(one.first_day, request.zone) for one in (month, month.next))
+        wanted_here = [
+            (replace(filters, ended_since=since, ended_before=before), of_bill) for filters, of_bill in wanted
+        ]
+        if is_present:
+            wanted_here += [(replace(one, status=ACTIVE), of_bill) for one, of_bill in wanted]
+        sums = [
+            await refusing(request, partial(sums_of, filters=filters, rule=rule(request), of_bill=of_bill, now=now))
+            for filters, of_bill in wanted_here
+        ]
+        costs = [cost for one in sums for cost in one.costs or ()]
+        amount = sum(cost.billed + (cost.to_bill or 0) for cost in costs)
+        currency = costs[0].currency if costs else None
+        wh = sum(one.energy_wh + one.open_wh for one in sums)
+        found.append(MonthUse(month=str(month), wh=wh, amount=amount if costs else None, currency=currency))
+    return found
 
 
 @ENDPOINTS.get(OF_ACCOUNT, Role.OPERATOR, "not_found", "invalid")

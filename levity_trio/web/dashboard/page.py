@@ -190,6 +190,17 @@ async def chargers_and_currency(view: View) -> Mapping[str, Any]:
     }
 
 
+async def with_refused(view: View, spaces: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return spaces, each with the cards that it would refuse if it was for its household only."""
+    found = list[Mapping[str, Any]]()
+    for one in spaces:
+        asked = {"charger": one["charger"], "connector": one["connector"] or 0, "account": one["account"]}
+        is_open = one["charger"] is not None and not one["exclusive"]
+        refused = (await view.get("/api/admin/spaces/refused-cards", **asked))["data"] if is_open else []
+        found.append({**one, "refused": refused})
+    return found
+
+
 async def currency_of_site(view: View) -> str:
     """Return the currency in which this site bills."""
     wallets = (await view.get("/api/admin/wallets", limit=1))["data"]

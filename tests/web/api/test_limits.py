@@ -27,12 +27,15 @@ from levity_trio.web.api import accounts, limits
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.inside import Question, ask
+from levity_trio.web.dashboard.pages import households
+from tests.store.bills import Biller
 from tests.store.books import Station
 from tests.store.nows import WELL
 from tests.store.owning import SPACE, House
 from tests.store.reading import reading
 from tests.web.api.conftest import Site
 from tests.web.api.driving import Driver, Yard
+from tests.web.dashboard.opening import Opening
 
 START = "/chargers/CP-1/start"
 
@@ -46,6 +49,9 @@ def endpoint(method: str, path: str) -> Endpoint:
 SPACES, GIVE = endpoint("GET", limits.SPACES), endpoint("POST", f"{accounts.ACCOUNT}/give")
 LIMIT, LIMITS = endpoint("PUT", limits.OF_ACCOUNT), endpoint("GET", limits.OF_ACCOUNT)
 LIMIT_TAG, LIMITS_OF_TAG = endpoint("PUT", limits.OF_TAG), endpoint("GET", limits.OF_TAG)
+USE, USE_OF_TAG = endpoint("GET", f"{limits.OF_ACCOUNT}/use"), endpoint("GET", "/api/admin/id-tag-use/{tag}")
+REFUSED = endpoint("GET", f"{limits.SPACES}/refused-cards")
+(HOUSEHOLD,) = [one for one in households.PAGES if one.path == "/accounts/{id}"]
 
 
 @pytest.fixture
@@ -176,6 +182,39 @@ async def test_who_starts_for_a_card_is_told_that_it_will_be_refused_here(yard: 
         _load(yard)
         assert await warned("BEN") == []
         assert await warned("ANNA") == ["the card ANNA will be refused here: the space is for another household only"]
+
+
+async def test_whose_cards_stop_working_is_said_before(flats: Site) -> None:
+    station = Station(flats.books)
+    for tag, connector in (("04AA", 1), ("04BB", 1), ("04bb", 1), ("Guest", 1), ("04BB", 2)):
+        number = station.start(1000, connector, tag)
+        flats.books.wait(60)
+        station.stop(number, 5000)
+    found = (await flats.call(REFUSED, query={"charger": "CP-1", "account": "1", "connector": "1"}))["data"]
+    assert [(one["who"], one["id_tag"], one["transactions"]) for one in found] == [
+        (None, "Guest", 1),
+        ("Ben", "04bb", 2),
+    ]
+    House(flats.books).give(1, SPACE)
+    shown = await Opening(flats, Role.OPERATOR).open(HOUSEHOLD, id="1")
+    assert "will be refused: Ben (04BB), Guest." in shown.words
+    flats.books.wait(91 * 24 * 60)
+    assert (await flats.call(REFUSED, query={"charger": "CP-1", "account": "1"}))["data"] == []
+
+
+async def test_what_a_month_has_come_to_is_said_before_a_limit(flats: Site) -> None:
+    station = Station(flats.books)
+    Biller(House(flats.books))
+    for wh in (4000, 2000):
+        number = station.start(1000, 1, "04AA")
+        flats.books.wait(60)
+        station.stop(number, 1000 + wh)
+    for used in (await flats.call(USE, id="1"), await flats.call(USE_OF_TAG, tag="04aa")):
+        this, before = used["data"]
+        assert (this["month"], this["wh"], this["amount"], this["currency"]) == ("2026-03", 6000, 180, "EUR")
+        assert (before["month"], before["wh"], before["amount"]) == ("2026-02", 0, None)
+    shown = await Opening(flats, Role.OPERATOR).open(HOUSEHOLD, id="1")
+    assert "March 2026 so far: 6.0 kWh, 1.80 EUR; February 2026: 0.0 kWh." in shown.words
 
 
 def _load(yard: Yard) -> None:

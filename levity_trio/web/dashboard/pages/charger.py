@@ -13,7 +13,7 @@ from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.course import steps
 from levity_trio.web.dashboard.operations import groups_for, page_of, words_of
-from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, open_sessions
+from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, open_sessions, with_refused
 from levity_trio.web.dashboard.pictures import use_values
 from levity_trio.web.dashboard.shapes import json_text, length, moment
 
@@ -91,7 +91,7 @@ async def _spaces(view: View, charger: str) -> Values:
     spaces = (await view.get(SPACES, charger=charger))["data"]
     kept = (await view.get(f"{api_of(view)}/local-lists/status"))["data"] if spaces else []
     behind = [one["behind"] for one in kept if (one["version"] or 0) > 0]
-    return {"spaces": spaces, "behind": sum(behind)}
+    return {"spaces": await with_refused(view, spaces), "behind": sum(behind)}
 
 
 async def _uptime(view: View, created_at: str) -> Values:

@@ -18,6 +18,7 @@ from levity_trio.web.dashboard.page import (
     chargers_and_currency,
     names_of_chargers,
     sorted_list,
+    with_refused,
 )
 from levity_trio.web.dashboard.pictures import months_values
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
@@ -61,9 +62,10 @@ async def _show(view: View) -> Mapping[str, Any]:
     number = view.path["id"]
     household = await view.get(f"{ACCOUNTS}/{number}")
     present, past = _belongings(household["belongings"])
+    spaces = {"space": await with_refused(view, present["space"])} if "space" in present else {}
     return {
         "household": household,
-        "present": present,
+        "present": {**present, **spaces},
         "past": past,
         "months": months_values(await view.get("/api/history", by="month", account=number, costs=True)),
         "sessions": (await view.get(f"{ACCOUNTS}/{number}/transactions", limit=FEW))["data"],
@@ -79,6 +81,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "may_set_terms": view.may("POST", f"{WALLETS}/{{id}}/terms"),
         "names": await names_of_chargers(view),
         "limits": await view.get(f"{ACCOUNTS}/{number}/limits"),
+        "use": (await view.get(f"{ACCOUNTS}/{number}/limits/use"))["data"],
         **await chargers_and_currency(view),
         "prepaid": PREPAID,
     }

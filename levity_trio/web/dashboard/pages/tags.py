@@ -78,6 +78,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "may_change": view.may("POST", TAGS),
         "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
         "limits": await view.get(f"/api/admin/id-tag-limits/{id_tag}"),
+        "use": (await view.get(f"/api/admin/id-tag-use/{id_tag}"))["data"] if may_give else [],
         **await chargers_and_currency(view),
     }
 
