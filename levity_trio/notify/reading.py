@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,7 @@ from levity_trio.events import (
     TransactionStopped,
 )
 from levity_trio.events.stored import read_fact
+from levity_trio.log.output import get_logger
 from levity_trio.notify.causes import Cause, Condition, Kind, Place, Span
 from levity_trio.notify.texts import Doubt
 from levity_trio.records import record
@@ -52,6 +54,7 @@ TOLD: Final = (
 )
 """The facts that become messages."""
 _KINDS: Final = tuple(one.__name__ for one in TOLD)
+log = get_logger("system")
 _CONDITIONS: Final[Mapping[str, Kind]] = {
     Look.FAULTED: Kind.FAULTED,
     Look.OFFLINE: Kind.AWAY,
@@ -183,6 +186,15 @@ _PAUSED: Final = (
 )
 
 
+@contextmanager
+def left_out(fact: int) -> Iterator[None]:
+    """Log why a fact cannot be told. One that nobody foresaw must not keep all later ones from being told."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        log.exception("a fact cannot be told, and is left out", fact=fact)
+
+
 def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
     """Look at what there is to tell."""
     db.execute("BEGIN")
@@ -290,8 +302,12 @@ def _facts(db: Database, position: int, rule: Rule) -> tuple[int, list[NewFact]]
     """Return up to which fact was looked, and what may be told of them."""
     page = db.execute(_FACTS, (position, *_KINDS, MOST_FACTS)).fetchall()
     upto = page[-1][0] if len(page) == MOST_FACTS else newest(db)
-    read = ((number, read_fact(kind, data)) for number, kind, data in page)
-    return upto, [_new_fact(db, number, fact, rule) for number, fact in read if fact is not None]
+    facts = []
+    for number, kind, data in page:
+        with left_out(number):
+            if (fact := read_fact(kind, data)) is not None:
+                facts.append(_new_fact(db, number, fact, rule))
+    return upto, facts
 
 
 def _new_fact(db: Database, number: int, fact: Fact, rule: Rule) -> NewFact:
@@ -299,7 +315,7 @@ def _new_fact(db: Database, number: int, fact: Fact, rule: Rule) -> NewFact:
     names = [] if account is None else db.execute(_HOUSEHOLD, (account,)).fetchall()
     household = names[0][0] if names else None
     if isinstance(fact, TransactionStopped | TransactionClosed):
-        ((energy_wh, ended_at),) = db.execute(_ENDED, (fact.transaction,)).fetchall()
+        ((energy_wh, ended_at),) = db.execute(_ENDED, (fact.transaction,)).fetchall()  # a transaction is never deleted
         return NewFact(number, fact, account, household, energy_wh, _moment(ended_at))
     if isinstance(fact, MonthClosed):
         return NewFact(number, fact, None, None, statements=closed_between(db, fact.first, fact.last))

@@ -29,10 +29,11 @@ from levity_trio.events import (
 from levity_trio.locale import SOURCE, languages, speaking
 from levity_trio.notify import texts
 from levity_trio.notify.causes import Cause, Kind, changed
-from levity_trio.notify.reading import ClosedOne, Found, FullCar, NewFact, Recipient
+from levity_trio.notify.reading import ClosedOne, Found, FullCar, NewFact, Recipient, left_out
 from levity_trio.notify.texts import Session, Text, Where
 from levity_trio.records import record
 from levity_trio.store.writes.messages import CauseRow, NewMessage, Round
+from levity_trio.store.writes.outcomes import REPLACED
 from levity_trio.wire.times import in_zone, stamp
 
 MAIL, PUSH = "mail", "push"
@@ -46,8 +47,9 @@ EARLY: Final = frozenset(
     }
 )
 """Reasons of stops that are not at the charger, by the one who charges."""
-DISOBEYED: Final = ("contradicted", "not seen")
-"""Outcomes of commands that an owner is told."""
+CONTRADICTED, NOT_SEEN = "contradicted", "not seen"
+_SEEN_WITH_A_CAR: Final = ("SetChargingProfile", "ClearChargingProfile")
+"""Nothing shows without a car whether these are obeyed."""
 URGENT: Final = (Kind.FAULTED, Kind.DISK)
 """Quiet hours do not hold these back."""
 
@@ -96,7 +98,8 @@ class _Making:
             self._tell_cause(cause)
         digest_on = self._tell_doubts([*causes.values()])
         for fact in found.facts:
-            self._tell_fact(fact)
+            with left_out(fact.id):
+                self._tell_fact(fact)
         for car in found.full:
             self._tell_full(car)
         return Round(
@@ -165,7 +168,7 @@ class _Making:
     def _tell_owners(self, new: NewFact) -> None:
         fact = new.fact
         if isinstance(fact, OutcomeKnown):
-            if fact.outcome not in DISOBEYED:
+            if not _is_disobeyed(fact):
                 return
             day = in_zone(self._now, self._ways.zone).date().isoformat()
             key: Sequence[object] = (fact.charger, fact.action, day)  # the same may fail each hour
@@ -300,6 +303,13 @@ def _row(cause: Cause) -> CauseRow:
         ended_at=None if ended is None else stamp(ended),
         chargers=sorted({place.charger for place in cause.parts if place.charger}),
     )
+
+
+def _is_disobeyed(fact: OutcomeKnown) -> bool:
+    """Whether an owner is told what came of a command. One that another replaced was not disobeyed."""
+    if fact.action not in texts.COMMANDS or fact.words.endswith(REPLACED):
+        return False
+    return fact.outcome == CONTRADICTED or (fact.outcome == NOT_SEEN and fact.action not in _SEEN_WITH_A_CAR)
 
 
 def _path_of(cause: Cause) -> str:

@@ -130,17 +130,33 @@ def of_owner(fact: Fact, where: Where, household: str | None) -> Text | None:
     """Return what an owner is told of a fact, None if nothing; `household` is its name, if it may stand there."""
     if isinstance(fact, OutcomeKnown):
         name = where.name(fact.charger or "")
-        subject = _("%(where)s does not obey %(action)s", where=name, action=fact.action)
+        asked = _(COMMANDS.get(fact.action, fact.action))
+        subject = _("%(where)s does not do what it was asked: %(asked)s", where=name, asked=asked)
         since = where.time(datetime.fromisoformat(fact.at))
-        return Text(subject, _("%(words)s (%(since)s): %(why)s.", words=subject, since=since, why=said(fact.words)))
+        return Text(subject, _("%(words)s (%(since)s).", words=subject, since=since))
     if isinstance(fact, HouseholdReported):
         who = household or _("A household")
         at = where.time(datetime.fromisoformat(fact.at))
-        subject = _(_REPORTED[fact.about], who=who)
+        subject = _(_REPORTED.get(fact.about, _REPORTED["charger"]), who=who)
         return Text(subject, _("%(words)s (%(since)s).", words=subject, since=at))
     return None
 
 
+COMMANDS: Final = N_(
+    {
+        "Reset": "start again",
+        "RemoteStopTransaction": "stop a session",
+        "ChangeAvailability": "be in or out of service",
+        "ChangeConfiguration": "change a setting",
+        "SetChargingProfile": "limit its power",
+        "ClearChargingProfile": "lift a limit",
+        "UnlockConnector": "unlock the cable",
+        "UpdateFirmware": "install new firmware",
+        "SignedUpdateFirmware": "install new firmware",
+        "SendLocalList": "take the list of cards",
+    }
+)
+"""Commands of which an owner is told that a charger does not obey: those that need nobody else, such as a driver."""
 _REPORTED: Final = N_(
     {
         "card": "%(who)s lost a card, which is blocked now",

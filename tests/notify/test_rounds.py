@@ -10,6 +10,7 @@ import pytest
 from levity_trio.events import Fact, HouseholdReported, MonthLimitNear, MonthLimitReached, OutcomeKnown
 from levity_trio.notify.causes import OF_DRIVERS
 from levity_trio.notify.rounds import PUSH, after_quiet
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from tests.notify.site import WAYS, Site
 from tests.store.bills import Biller
 from tests.store.books import Books, Station
@@ -33,7 +34,7 @@ class Home(Site):
         self.driver = self.add(who="driver", **chosen)
 
     def fact(self, fact: Fact) -> None:
-        self.books.run(lambda db: db.record(fact))
+        self.books.run(UnitOfWork.record, fact)
         self.look()
 
     def charge(self, minutes: float = 60, wh: int = 8000) -> int:
@@ -132,15 +133,15 @@ def test_names_of_households_only_for_owners_who_want_them() -> None:
 def test_a_command_that_fails_each_hour_is_told_once_a_day() -> None:
     home = Home()
 
-    def fail(outcome: str) -> None:
+    def fail(outcome: str, action: str = "Reset", words: str = "no boot followed") -> None:
         home.fact(
             OutcomeKnown(
                 charger="CP-1",
                 at=home.books.at,
                 command=1,
-                action="Reset",
+                action=action,
                 outcome=outcome,
-                words="no boot followed",
+                words=words,
                 transaction=None,
             )
         )
@@ -148,7 +149,23 @@ def test_a_command_that_fails_each_hour_is_told_once_a_day() -> None:
 
     for outcome in ("fulfilled", "not seen", "contradicted"):
         fail(outcome)
-    assert home.bodies() == ["CP-1 does not obey Reset (14:00): no boot followed."]
+    fail("not seen", "RemoteStopTransaction", "command 2 replaced it")
+    fail("not seen", "RemoteStartTransaction")  # nobody plugged in
+    fail("not seen", "SetChargingProfile")  # nothing charges
+    fail("contradicted", "SetChargingProfile")
+    assert home.bodies() == [
+        "CP-1 does not do what it was asked: start again (14:00).",
+        "CP-1 does not do what it was asked: limit its power (19:00).",
+    ]
+
+
+@pytest.mark.logs_errors
+def test_a_fact_that_nobody_foresaw_keeps_no_other_from_being_told() -> None:
+    home = Home()
+    odd = MonthLimitNear(charger=None, at=home.books.at, what="account", key="Anna", month="2026-03", until="")
+    home.books.run(UnitOfWork.record, odd)
+    home.fact(reported(home.books, 2, "session"))
+    assert home.told() == [("report", "note", "A household asks about a session")]
 
 
 def test_a_closed_month_is_told_or_mailed() -> None:

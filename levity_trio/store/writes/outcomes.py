@@ -28,6 +28,7 @@ log = get_logger("system")
 LONGEST_NUMBER: Final = 6
 """Digits of ConnectionTimeOut."""
 JUDGING_SECONDS: Final = 5.0
+REPLACED: Final = "replaced it"
 OUTCOME_UNKNOWN: Final = Outcome(State.NOT_SEEN, "it could not be judged; the log of the server tells why")
 _FOLLOWED: Final = (
     "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command INDEXED BY command_followed"
@@ -66,7 +67,7 @@ def replace(db: UnitOfWork, origin: Origin, command: int, concerns: Callable[[ob
     (action,) = db.row("SELECT action FROM command WHERE id = ?", (command,)) or (None,)
     for row in db.rows(_FOLLOWED, (origin.charger,)):
         if row[0] < command and row[2] == action and concerns(orjson.loads(row[3]).get("connectorId")):
-            _store(db, row, Outcome(State.NOT_SEEN, f"command {command} replaced it"), origin.received_at)
+            _store(db, row, Outcome(State.NOT_SEEN, f"command {command} {REPLACED}"), origin.received_at)
 
 
 def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
