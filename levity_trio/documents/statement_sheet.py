@@ -205,7 +205,7 @@ class Positions:
             title=" · ".join(filter(None, (template.say("lines"), tidy(self._only_card or "")))),
             columns=(
                 *self._columns(),
-                Column(head=template.column("price"), share=10, is_number=True),
+                Column(head=template.column("price"), share=13, is_number=True),
                 Column(head=template.column("amount", currency=code), share=13, is_number=True),
             ),
             rows=tuple(map(self._row, statement.positions))
@@ -244,20 +244,21 @@ class Positions:
     def _row(self, position: Position) -> Row:
         template, lines = self._template, position.lines
         has_one_price = [(line.kind, line.quantity) for line in lines] == [(LineKind.ENERGY, position.energy_wh)]
-        is_plain = has_one_price and lines[0].window is None and not (self._has_tariffs or self._has_rates)
-        price = template.price(lines[0].price, self._places) if has_one_price else ""
+        is_plain = has_one_price and not (self._has_tariffs or self._has_rates)
+        window = tidy(lines[0].window or "") if is_plain else ""
+        price = " ".join(filter(None, (window, template.price(lines[0].price, self._places)))) if has_one_price else ""
         amount = template.amount(0 if position.is_prepaid else position.amount, self._statement.currency)
         return Row(cells=(*self._cells(position), price, amount), notes=tuple(self._notes(position, is_plain)))
 
     def _notes(self, position: Position, is_plain: bool) -> Iterator[str]:
-        """Yield what the columns do not say. In a plain row kWh × price = amount says everything."""
+        """Yield what the columns do not say. In a plain row kWh × price = amount says everything, also in a window."""
         template = self._template
         if position.corrects is not None:
             number = tidy(position.corrected_statement or "–")
             yield template.say("correction", line=position.corrects, statement=number)
         yield from self._reason(position)
         how = [] if is_plain else list(map(self._line, position.lines))
-        if position.split in _SPLITS:
+        if position.split in _SPLITS and sum(line.kind is LineKind.ENERGY for line in position.lines) > 1:
             how.append(template.say(_SPLITS[position.split]))
         if how:
             yield "; ".join(how)

@@ -54,6 +54,9 @@ def test_the_only_card_is_named_once_and_22_lines_fit_on_a_page() -> None:
     made = forms.statement([forms.position(number, forms.line(quantity=12_345)) for number in range(1, 23)])
     sheet = sheet_of(made)
     assert squashed("Page 1 of 1") in squashed(printed(sheet))
+    windows = [("day", "night")[number % 2] for number in range(22)]
+    sold = [forms.position(number, forms.line(quantity=12_345, window=one)) for number, one in enumerate(windows, 1)]
+    assert squashed("Page 1 of 1") in squashed(printed(sheet_of(forms.statement(sold))))
     assert sum("Zoe" in text for text in sheet.texts()) == 1
     assert {row.cells[2] for row in table_of(sheet, "Charging and fees · Zoe").rows} == {"Space 4"}
     other = replace(made.positions[0], vehicle=None)
@@ -152,11 +155,8 @@ def test_a_figure_that_the_columns_do_not_explain_is_explained_beneath() -> None
     partly = forms.position(1, forms.line(quantity=4_000), energy_wh=5_000)
     in_window = forms.position(2, forms.line(quantity=4_000, window="Night"))
     rows = table_of(sheet_of(forms.statement([partly, in_window])), "Charging and fees").rows
-    assert [row.notes for row in rows] == [
-        ("Energy: 4.000 kWh × 0.35 = 1.40",),
-        ("Night: 4.000 kWh × 0.35 = 1.40",),
-    ]
-    assert [row.cells[5] for row in rows] == ["", "0.35"]
+    assert [row.notes for row in rows] == [("Energy: 4.000 kWh × 0.35 = 1.40",), ()]
+    assert [row.cells[5] for row in rows] == ["", "Night 0.35"]
     minimum = forms.position(1, forms.line(quantity=500), forms.line(LineKind.MINIMUM, price="0.82"))
     row = table_of(sheet_of(forms.statement([replace(minimum, split=Split.WHOLE)])), "Charging and fees").rows[0]
     assert row.notes == ("Energy: 0.500 kWh × 0.35 = 0.18; Up to the minimum price: 0.82",)
