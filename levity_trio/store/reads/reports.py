@@ -19,7 +19,8 @@ MOST: Final = 500
 
 @record
 class Report:
-    """What a driver reported about a session, a statement (or a session on it), a charger or a lost card.
+    """What a driver reported about a session, a statement (or a session or another `line` on it), a charger or a lost
+    card.
 
     Without `answered_at` it waits. What was written is null after the household's personal data were deleted.
     """
@@ -33,6 +34,7 @@ class Report:
     charger: str | None
     charger_name: str | None
     id_tag: str | None
+    line: int | None
     words: str | None
     written_at: str
     written_by: str | None

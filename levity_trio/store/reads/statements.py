@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from levity_trio.records import record
+from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Sort, Wanted, by_name, given, read_page
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.shapes import Shape, rows_of
 
 
 @record
@@ -90,6 +91,10 @@ _FROM_CLOSED: Final = (
     " WHERE number = ?"
 )
 _FROM_DRAFT: Final = "FROM statement JOIN account ON account.id = account_id WHERE statement.id = ?"
+_FEES: Final = (
+    "SELECT position.id, kind, amount FROM position JOIN statement ON statement.id = statement_id WHERE number = ?"
+    " AND tx_id IS NULL AND kind IN ('base fee', 'correction') ORDER BY position.id"
+)
 _IS_CLOSED: Final = Condition("number IS NOT NULL")
 
 
@@ -127,6 +132,22 @@ def id_of_own(db: Database, account: int, number: int) -> int | None:
     """Return the row of a closed statement of an account, None for any other."""
     found = db.execute("SELECT id FROM statement WHERE number = ? AND account_id = ?", (number, account)).fetchall()
     return found[0][0] if found else None
+
+
+@record(kw_only=False)
+class FeeLine:
+    """A line of a closed statement that is no session: its number on the paper, the base fee or a correction of one,
+    and its amount in minor units."""
+
+    line: int
+    kind: str
+    amount: int
+
+
+def fees_of(db: Database, number: int) -> list[FeeLine]:
+    """Return the lines of a closed statement that are no sessions, in their order."""
+    found = db.execute(_FEES, (number,)).fetchall()
+    return [FeeLine(line_of_position(rows_of(db), row).line, kind, amount) for row, kind, amount in found]
 
 
 def draft_of(db: Database, month: str) -> int | None:

@@ -28,12 +28,13 @@ class About(StrEnum):
 
 
 class Subject(NamedTuple):
-    """What a report is about: a session, a statement (or a session on it), or a charger; else a card."""
+    """What a report is about: a session, a statement (or a session or another line of it), a charger; else a card."""
 
     transaction: int | None = None
     statement: int | None = None
     charger: str | None = None
     id_tag: str | None = None
+    line: int | None = None
 
     @property
     def about(self) -> About:
@@ -62,7 +63,7 @@ class UnknownReport(Exception):
 
 _SAME: Final = (
     "SELECT id FROM report WHERE account_id = ? AND answered_at IS NULL AND about = ? AND tx_id IS ?"
-    " AND statement_number IS ? AND cp_id IS ? AND id_tag IS ?"
+    " AND statement_number IS ? AND cp_id IS ? AND id_tag IS ? AND line IS ?"
     " AND words IS ? ORDER BY id LIMIT 1"
 )
 _OF_DAY: Final = "SELECT count(*) FROM report WHERE account_id = ? AND written_at >= ? AND about <> 'card'"
@@ -105,9 +106,9 @@ def _same(db: UnitOfWork, account: int, subject: Subject, words: str | None) -> 
 
 
 def _add(db: UnitOfWork, account: int, subject: Subject, words: str | None, at: str, by: str) -> int:
-    columns = "account_id, about, tx_id, statement_number, cp_id, id_tag, words, written_at, written_by"
+    columns = "account_id, about, tx_id, statement_number, cp_id, id_tag, line, words, written_at, written_by"
     values = (account, subject.about, *subject, words, at, by)
-    number = db.insert(f"INSERT INTO report ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id", values)  # noqa: S608
+    number = db.insert(f"INSERT INTO report ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id", values)  # noqa: S608
     db.record(
         HouseholdReported(
             charger=subject.charger,

@@ -26,7 +26,7 @@ from levity_trio.store.reads.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.places import Limits, limits_of
-from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
+from levity_trio.store.reads.statements import ClosedStatement, FeeLine, closed_statements, fees_of, id_of_own
 from levity_trio.store.writes import own_names
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
@@ -119,7 +119,7 @@ class DriversLimit:
 class DriversStatement:
     """A closed statement of the household. `total` is in minor units of its currency, `date` the day of its closing.
 
-    One that is carried asks for nothing: the next one does.
+    One that is carried asks for nothing: the next one does. `fees` are its lines that are no sessions.
     """
 
     number: int
@@ -130,6 +130,7 @@ class DriversStatement:
     is_carried: bool
     sessions: int
     energy_wh: int
+    fees: list[FeeLine]
 
 
 @record
@@ -332,12 +333,12 @@ async def list_statements(request: Asked[Paged, None]) -> ListPage[DriversStatem
 
     def read(db: Database) -> ListPage[DriversStatement]:
         found = closed_statements(db, account, None, wanted(request.query))
-        return found.of_rows([_statement(statement, zone) for statement in found.data])
+        return found.of_rows([_statement(one, fees_of(db, one.number), zone) for one in found.data])
 
     return await page(request, read)
 
 
-def _statement(statement: ClosedStatement, zone: tzinfo) -> DriversStatement:
+def _statement(statement: ClosedStatement, fees: list[FeeLine], zone: tzinfo) -> DriversStatement:
     return DriversStatement(
         number=statement.number,
         month=statement.month,
@@ -347,6 +348,7 @@ def _statement(statement: ClosedStatement, zone: tzinfo) -> DriversStatement:
         is_carried=statement.is_carried,
         sessions=statement.sessions,
         energy_wh=statement.energy_wh,
+        fees=fees,
     )
 
 

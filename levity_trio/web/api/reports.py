@@ -17,7 +17,7 @@ from levity_trio.store.reads import driving as places
 from levity_trio.store.reads import reports as stored
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.reports import Report, Wanted
-from levity_trio.store.reads.statements import id_of_own
+from levity_trio.store.reads.statements import fees_of, id_of_own
 from levity_trio.store.writes import reports as writes
 from levity_trio.store.writes.reports import (
     MOST_OF_DAY,
@@ -50,12 +50,13 @@ OF_WAITING: Final = "Whether only those that wait for an answer, or only answere
 
 class ReportBody(Sent):
     """What is wrong, in one sentence, about one of: a session of the household, a statement of it, a charger. With a
-    statement, the session is that of its line."""
+    statement, the session is that of its line; `line` is the number of a line without one, such as a base fee."""
 
     words: Words
     transaction: Id | None = None
     statement: Id | None = None
     charger: Annotated[str, Meta(max_length=100)] | None = None
+    line: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
 
 
 class OwnReportsQuery(Sent):
@@ -87,6 +88,7 @@ class DriversReport:
     statement: int | None
     charger: str | None
     id_tag: str | None
+    line: int | None
     words: str | None
     written_at: str
     answer: str | None
@@ -135,6 +137,10 @@ async def _subject(request: Asked[None, ReportBody], account: int) -> Subject:
     if body.statement is not None:
         of_own = partial(id_of_own, account=account, number=body.statement)
         await request.find(of_own, f"statement {body.statement}")
+    if body.line is not None:
+        fees = [] if body.statement is None else await request.read(partial(fees_of, number=body.statement))
+        if body.transaction is not None or body.line not in [one.line for one in fees]:
+            raise invalid("line", "give a line of the statement that is no session, or the session")
     if body.transaction is not None:
         read = partial(places.own_transaction, household=household(request), number=body.transaction)
         charger = (await request.find(read, f"session {body.transaction} of your household")).charger
@@ -142,7 +148,7 @@ async def _subject(request: Asked[None, ReportBody], account: int) -> Subject:
         read_all = partial(places.places, household=household(request), now=request.api.now(), charger=charger)
         if not await request.read(read_all):
             raise not_found(f"charger {charger}")
-    return Subject(body.transaction, body.statement, charger)
+    return Subject(body.transaction, body.statement, charger, line=body.line)
 
 
 def _own(found: Report) -> DriversReport:
@@ -153,6 +159,7 @@ def _own(found: Report) -> DriversReport:
         statement=found.statement,
         charger=found.charger,
         id_tag=found.id_tag,
+        line=found.line,
         words=found.words,
         written_at=found.written_at,
         answer=found.answer,

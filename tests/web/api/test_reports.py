@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import orjson
 import pytest
+import trio
 
 from levity_trio.access.tags import Status
 from levity_trio.store.writes import local_lists, personal
@@ -13,10 +15,15 @@ from levity_trio.store.writes.personal import Deletion
 from levity_trio.store.writes.reports import MOST_OF_DAY
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Question, Refused, ask
+from levity_trio.web.dashboard.pages.driver import PAGES
+from tests.store.bills import FLAT, Biller, month_is_over
 from tests.store.books import Station
 from tests.web.api.driving import Driver, Yard
+from tests.web.dashboard.opening import Opening
 
 WRONG = "The cable does not come out."
+WITH_BASE_FEE = FLAT.replace("Flat", "Base").replace("tax = 19", "tax = 19\nbase_fee = 5.00")
+(STATEMENTS,) = [one for one in PAGES if one.path == "/d/statements"]
 
 
 @pytest.fixture
@@ -79,6 +86,26 @@ class TestWhatIsWrong:
         for subject in ({"transaction": number}, {"statement": 7}, {"charger": "CP-9"}):
             assert (await yard.ben.refused("POST", "/reports", {"words": WRONG} | subject))[:2] == (404, "not_found")
         assert (await yard.ben.refused("POST", "/reports", {"words": WRONG}))[:2] == (422, "invalid")
+
+    async def test_a_line_that_is_no_session_can_be_named(self, yard: Yard, plug: Station) -> None:
+        await yard.add_tag("ANNA")
+        biller = Biller(yard.house)
+        biller.assign(biller.add(WITH_BASE_FEE), date(2026, 1, 1), 1)
+        charge(plug)
+        month_is_over(yard.books, 3)
+        await trio.to_thread.run_sync(biller.close, "2026-03")
+        (statement,) = (await yard.anna.get("/statements"))["data"]
+        (fee,) = statement["fees"]
+        assert (fee["kind"], fee["amount"]) == ("base fee", 500)
+        about = {"statement": statement["number"], "line": fee["line"]}
+        told = await yard.anna.post("/reports", {"words": "I moved in later", **about})
+        assert (told["about"], told["statement"], told["line"]) == ("statement", statement["number"], fee["line"])
+        (one,) = await waiting(yard)
+        assert (one["line"], one["words"]) == (fee["line"], "I moved in later")
+        shown = await Opening(yard, yard.anna.caller).open(STATEMENTS)
+        assert f"Line {fee['line']}: base fee, 5.00 EUR" in shown.words
+        for wrong in ({"statement": statement["number"], "line": 99}, {"charger": plug.name, "line": 1}):
+            assert (await yard.anna.refused("POST", "/reports", {"words": WRONG, **wrong}))[:2] == (422, "invalid")
 
     async def test_a_household_cannot_fill_the_disk(self, yard: Yard, plug: Station) -> None:
         for number in range(MOST_OF_DAY):
