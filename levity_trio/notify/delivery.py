@@ -40,6 +40,8 @@ GIVEN_UP_AFTER: Final = timedelta(days=4)
 IN_A_ROW: Final = 2
 """So many messages that fail one after another show that the server takes none."""
 RETRY_SECONDS: Final = 1.0
+GOODBYE_SECONDS: Final = 2.0
+"""How long a stop of our server waits for the answer to a message that is being sent, which would else come twice."""
 NO_ADDRESS: Final = "there is no address any more"
 NO_TOPIC: Final = "its topic is unknown here"
 
@@ -69,6 +71,7 @@ class Lane:
         self._failing_since: datetime | None = None
         self._rests_until: datetime | None = None
         self._in_a_row = 0
+        self._sending = trio.CancelScope(shield=True)
         self._not_noted: set[int] = set()
         """Messages that were sent; a damaged page of the database keeps that from being stored."""
 
@@ -78,6 +81,10 @@ class Lane:
     def wake(self) -> None:
         """Look at once for messages that are due."""
         self._news.set()
+
+    def stop(self) -> None:
+        """Let what is being sent end soon."""
+        self._sending.deadline = trio.current_time() + GOODBYE_SECONDS
 
     async def run(self) -> None:
         """Deliver for as long as the server runs."""
@@ -112,8 +119,11 @@ class Lane:
 
     async def _send(self, number: int) -> None:
         claimed = await self._parts.writer.run(writes.claim, number, stamp(self._parts.clock()))
-        if claimed is None:
-            return
+        if claimed is not None:
+            with trio.CancelScope(shield=True) as self._sending:
+                await self._deliver_one(claimed)
+
+    async def _deliver_one(self, claimed: Claimed) -> None:
         try:
             to = await self._hand_over(claimed)
         except Unsent as problem:

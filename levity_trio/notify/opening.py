@@ -135,7 +135,11 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
     async with trio.open_nursery() as nursery:
         with hooks.listening(telling.observe):
             nursery.start_soon(_run, around, telling, lanes)
-            yield opened
+            try:
+                yield opened
+            finally:
+                for lane in lanes:
+                    lane.stop()
         nursery.cancel_scope.cancel()
 
 

@@ -1,7 +1,7 @@
 """A mail server of aiosmtpd, which is not ours, in a process of its own.
 
     python -m tests.notify.mail_server [--cert PEM --key PEM [--at-once]] [--refuse ADDRESS] [--silent]
-        [--host ADDRESS] [--port PORT]
+        [--slow SECONDS] [--host ADDRESS] [--port PORT]
 
 It prints its port, then each mail that it took as a line of JSON. With a certificate it offers STARTTLS, or TLS
 `--at-once`, and takes mails only from USER with PASSWORD. `--silent`: it takes the whole mail and never answers.
@@ -33,8 +33,9 @@ PASSWORD: Final = "p:s/w@or d"  # noqa: S105 - of this server only
 class Handler:
     """Takes mails."""
 
-    def __init__(self, refused: str, *, is_silent: bool) -> None:
+    def __init__(self, refused: str, slow_seconds: float, *, is_silent: bool) -> None:
         self._refused = refused
+        self._slow_seconds = slow_seconds
         self._is_silent = is_silent
 
     async def handle_RCPT(  # noqa: N802 - as aiosmtpd calls it
@@ -60,6 +61,7 @@ class Handler:
             "attachments": [[one.get_filename(), one.get_content_type()] for one in message.iter_attachments()],
         }
         print(json.dumps(taken), flush=True)
+        await asyncio.sleep(self._slow_seconds)
         if self._is_silent:
             await asyncio.sleep(3600)
         return "250 OK"
@@ -77,7 +79,7 @@ async def serve(words: argparse.Namespace) -> None:
         context.load_cert_chain(words.cert, words.key)
 
     def made() -> SMTP:
-        handler = Handler(words.refuse, is_silent=words.silent)
+        handler = Handler(words.refuse, words.slow, is_silent=words.silent)
         if context is None:
             return SMTP(handler, hostname="mail.example.org")
         way: dict[str, Any] = {} if words.at_once else {"tls_context": context, "require_starttls": True}
@@ -141,6 +143,7 @@ if __name__ == "__main__":
     parser.add_argument("--refuse", default="")
     parser.add_argument("--at-once", action="store_true")
     parser.add_argument("--silent", action="store_true")
+    parser.add_argument("--slow", type=float, default=0.0)
     parser.add_argument("--host", default="127.0.0.2")
     parser.add_argument("--port", type=int, default=0)
     warnings.simplefilter("ignore")  # of passwords without TLS, which it cannot see

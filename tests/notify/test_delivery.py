@@ -169,6 +169,19 @@ async def test_what_was_being_sent_when_the_server_died_is_sent_again_and_says_s
     assert site.value("SELECT perhaps_twice FROM message") == 1
 
 
+async def test_a_stop_waits_for_the_answer_to_what_is_being_sent(site: Site) -> None:
+    async with serving_mail("--host", "127.0.0.1", "--slow", "0.3") as server:
+        site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
+        site.add(mail="owner@example.org")
+        async with site.running():
+            await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
+            site.report()
+            await server.taken()
+    assert site.books.rows("SELECT sent_to, perhaps_twice, sending_since FROM message") == [
+        ("owner@example.org", 0, None)
+    ]
+
+
 async def test_an_address_that_is_refused_is_shown_and_others_go_on(site: Site) -> None:
     async with serving_mail("--host", "127.0.0.1", "--refuse", "gone@example.org") as server:
         site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
