@@ -11,6 +11,7 @@ import argparse
 import http.client
 import json
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -25,19 +26,24 @@ from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Final, NamedTuple
+from unittest import mock
 from urllib.parse import urlencode
 
 import trio
 
 from levity_trio.billing.months import Month
 from levity_trio.client import Api, Sought
+from levity_trio.store.engine.connection import open_database
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.page import Page
-from levity_trio.web.dashboard.pages import PAGES
+from levity_trio.web.dashboard.pages import PAGES, now
 from tests.browser.pages import fill_in
 from tests.browser.player import player
 from tests.integration.serving import query
 from tests.ports import free_port
+from tests.store.books import Books
+from tests.web.api.conftest import Site as InProcess
+from tests.web.dashboard.opening import Opening
 
 from .api import HOST, MS, _bare, _p99
 from .api_chargers import READY
@@ -52,6 +58,11 @@ PACE_SECONDS: Final = 0.1
 READERS: Final = 50
 WARM: Final = 5
 PATIENCE: Final = 120.0
+PICTURE_MS, NOW_TIMES, POWER_MB = 50, 1.3, 5
+POWER_SIZE: Final = (
+    "SELECT (SELECT sum(pgsize) FROM dbstat WHERE name IN ('power', 'power_of_day')), count(DISTINCT tx_id) FROM power"
+)
+POWER_LEFT: Final = "SELECT (SELECT max(revision) FROM bill_work) > (SELECT coalesce(max(revision), 0) FROM power_work)"
 FIRST_KB, PAGE_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = 100, 25, 50, 150, 300, 25, 2, 80
 GROWN_MIB: Final = 16
 IDLE_SECONDS: Final = 0.02
@@ -241,6 +252,67 @@ def _shown(run: Run) -> dict[str, object]:
     }
 
 
+# Pictures
+
+
+def of_pictures(run: Run) -> Iterator[Figure]:
+    """Yield the CPU of pages with pictures of a year, and what the pictures of the first page add to it."""
+    _wait_for_power(run)
+    year = f"from={run.begun}"
+    api = Api(f"unix:{run.database}.sock", Sought("server", ""))
+    asked = {"by": "month", "costs": "true", "from": str(run.begun)}
+    while api.ask("GET", "history", query=asked, patience=PATIENCE)["left"]:
+        pass  # the first look at costs takes longer: it prices each session
+    for what, path in {
+        "History of a year, by household": f"/history?by=month&of=account&{year}",
+        "the same with costs": f"/history?by=month&of=account&show=both&{year}",
+        "History of a year, by charger and day": f"/history?of=charger&{year}",
+        "History of a year, by the hour of the week": f"/history?by=hour&{year}",
+        "the month of a charger": f"/chargers/{identity(0)}/use",
+        "the year of a household": "/accounts/1",
+    }.items():
+        costs, size = _costs(run.server, run.web, "GET", path, run.rounds)
+        cost = statistics.median(costs) * MS
+        yield Figure(f"CPU of {what}", f"{PICTURE_MS} ms", f"{cost:.1f} ms, {size / 1000:.1f} kB", cost <= PICTURE_MS)
+    ((size, sessions),) = query(run.database, POWER_SIZE)
+    words = f"{size / 1e6:.2f} MB for {sessions} sessions"
+    yield Figure("the power of a year on disk", f"{POWER_MB} MB", words, size <= 1e6 * POWER_MB)
+    yield from _of_now(run)
+
+
+def _wait_for_power(run: Run) -> None:
+    """Wait until the server has computed the power of all sessions."""
+    until = time.monotonic() + 10 * PATIENCE
+    while query(run.database, POWER_LEFT)[0][0] and time.monotonic() < until:
+        time.sleep(1.0)
+
+
+def _of_now(run: Run) -> Iterator[Figure]:
+    """Yield what the pictures add to the first page: in this process, on a copy of the database."""
+    copied = _new(run.folder, "now") / "site.db"
+    with closing(sqlite3.connect(run.database)) as there, closing(sqlite3.connect(copied)) as here:
+        there.backup(here)
+    costs: dict[bool, list[float]] = {True: [], False: []}
+    sizes: dict[bool, int] = {}
+    with open_database(copied) as connection:
+        opening, (page,) = Opening(InProcess(Books(connection), copied, copied)), now.PAGES
+        for number in range(2 * (WARM + run.rounds)):
+            has_pictures = number % 2 == 0
+            with mock.patch.object(now, "_pictures", now._pictures if has_pictures else _nothing):
+                before = time.process_time()
+                sizes[has_pictures] = len(trio.run(opening.open, page).html)
+                costs[has_pictures].append(time.process_time() - before)
+    cost, without = (statistics.median(costs[one][WARM:]) * MS for one in (True, False))
+    words = f"{cost / without:.2f} x ({cost:.1f} ms, {without:.1f} without)"
+    yield Figure("CPU of Now with its pictures", f"{NOW_TIMES} x", words, cost <= NOW_TIMES * without)
+    words = f"{sizes[True] / 1000:.1f} kB, {sizes[False] / 1000:.1f} without"
+    yield Figure("Now, not compressed", "", words)
+
+
+async def _nothing(*_given: object) -> list[object]:
+    return []
+
+
 # From a fact to the pixel
 
 
@@ -417,6 +489,7 @@ def _new(folder: Path, name: str) -> Path:
 PARTS: Final[dict[str, Callable[[Run], Iterator[Figure]]]] = {
     "first": of_first_page,
     "pages": of_pages,
+    "pictures": of_pictures,
     "pixel": of_pixel,
     "readers": of_readers,
     "log-ins": of_log_ins,

@@ -240,7 +240,7 @@ def of_site(biller: Biller, kept: SiteCosts) -> dict[int, tuple[int, bool]]:
         while True:
             with reading(biller.books) as db:
                 found = costs.price(db, biller.terms.rule, "2026", "2027")
-            if found is not None:
+            if not isinstance(found, int):
                 return found
 
     found = look(kept)

@@ -236,7 +236,7 @@ _STATED: Final = (
 )
 MOST_KEPT: Final = 100_000
 """Sessions whose costs are kept: more are of more years than a picture shows."""
-AT_ONCE: Final = 200
+AT_ONCE: Final = 100
 """Sessions that one read prices."""
 LATER: Final = "9999"
 
@@ -255,7 +255,7 @@ class SiteCosts:
         """Return the sessions that ended since a time and before another, in this order; or only those that an account
         pays or has paid.
 
-        None if there are more to price than one read should: then price the next ones, until all are.
+        If there are more to price than one read should, return how many are left: the next read prices more of them.
         """
         db.execute("BEGIN")
         rows = rows_of(db)
@@ -265,7 +265,7 @@ class SiteCosts:
         priced, passing = _of_site(rows, rule, missing[:AT_ONCE])
         self._kept, self._as = {**kept, **priced}, now
         if len(missing) > AT_ONCE:
-            return None
+            return len(missing) - AT_ONCE
         known = {**self._kept, **passing}
         return [known[one.transaction] for one in ended]
 

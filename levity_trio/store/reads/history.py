@@ -119,6 +119,8 @@ class History:
     """Of the amounts: sessions with a price in another one are among those without one."""
     without_price: int | None = None
     """How many of the sessions have no price: in doubt, of nobody, without a tariff, or billed elsewhere."""
+    left: int = 0
+    """How many sessions have still to be priced. Until they are, there are no amounts: ask again."""
 
 
 class Wanted(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
@@ -37,6 +38,8 @@ MOST_YEARS: Final = 20
 DAYS: Final = 30
 """Shown without `from`; months are those of a year."""
 MOST_PRICED: Final = timedelta(days=800)
+PRICED_SECONDS: Final = 0.5
+"""For so long one request prices sessions that were not priced before."""
 REST_SECONDS: Final = 0.02
 DAY: Final = timedelta(days=1)
 WEEKS_DAYS: Final = 28
@@ -134,12 +137,13 @@ async def _with_costs(request: Asked[HistoryQuery, None], history: History, want
     since, until = history.periods[0].since, history.periods[-1].before
     if until > shifted_stamp(since, MOST_PRICED):
         raise invalid("costs", f"ask for the costs of {MOST_PRICED.days} days at most")
-    costs, terms = request.api.costs, rule(request)
-    while True:
-        ended = await request.read(partial(costs.price, rule=terms, since=since, until=until, account=wanted.account))
-        if ended is not None:
-            return with_costs(history, ended, wanted)
+    costs, terms, deadline = request.api.costs, rule(request), trio.current_time() + PRICED_SECONDS
+    price = partial(costs.price, rule=terms, since=since, until=until, account=wanted.account)
+    while isinstance(ended := await request.read(price), int):
+        if trio.current_time() > deadline:
+            return replace(history, left=ended)
         await trio.sleep(REST_SECONDS)  # chargers go on meanwhile
+    return with_costs(history, ended, wanted)
 
 
 def _periods(query: HistoryQuery, last: date, zone: ZoneInfo) -> list[Period]:

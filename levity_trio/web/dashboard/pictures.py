@@ -106,14 +106,14 @@ def _short(wh: int) -> str:
 
 def _costs(history: Mapping[str, Any] | None) -> Values:
     if history is None or history["currency"] is None:
-        return {"costs": None, "without_price": 0}
+        return {"costs": None, "without_price": 0, "left": history["left"] if history else 0}
     currency, (before, present) = history["currency"], history["series"][0]["figures"]
     names = (_("This month: %(cost)s"), _("Last month: %(cost)s"))
     shown = [
         Compared(name % {"cost": _cost(one, currency)}, max(0, one["amount"]), is_present=one is present)
         for name, one in zip(names, (present, before), strict=True)
     ]
-    return {"costs": shown, "without_price": history["without_price"]}
+    return {"costs": shown, "without_price": history["without_price"], "left": 0}
 
 
 def _cost(figures: Mapping[str, Any], currency: str) -> str:
@@ -208,6 +208,7 @@ def months_values(history: Mapping[str, Any]) -> Values:
         "rows": [(label_of(period["name"]), figures) for period, figures in rows if figures["sessions"]][::-1],
         "currency": history["currency"],
         "without_price": history["without_price"],
+        "left": history["left"],
     }
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from levity_trio.store.reads import costs
 from levity_trio.web.api import history, owned, transactions
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import Problem
@@ -261,6 +262,18 @@ async def test_costs_are_those_of_the_bill_and_say_what_is_not_billed_yet(charge
     (site,) = (await _history(charged, costs="true", charger="CP-2"))["series"]
     assert site["total"]["amount"] == 123
     assert sum(one["amount"] for one in site["figures"]) == 123
+
+
+async def test_what_takes_long_to_price_is_priced_by_and_by(charged: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "AT_ONCE", 2)
+    monkeypatch.setattr(history, "PRICED_SECONDS", -1)
+    Biller(House(charged.books), date(2026, 3, 4))
+    left = []
+    while (told := await _history(charged, costs="true"))["left"]:
+        assert told["currency"] is told["series"][0]["total"]["amount"] is None
+        left.append(told["left"])
+    assert left == [3, 1]
+    assert told["series"][0]["total"]["amount"] == 183
 
 
 async def test_costs_are_not_for_viewers_and_not_of_many_years(charged: Site) -> None:

@@ -95,6 +95,7 @@ def _shown(history: Mapping[str, Any], by: str, shown: str) -> Mapping[str, Any]
         "series": series,
         "currency": history["currency"],
         "without_price": history["without_price"],
+        "left": history["left"],
         "rows": [*_rows(series, history["periods"], by)][::-1],
     }
 
