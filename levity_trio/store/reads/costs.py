@@ -251,7 +251,7 @@ class SiteCosts:
         self._kept: Mapping[int, Ended] = {}
         self._as = _As()
 
-    def price(self, db: Database, rule: Rule, since: str, until: str, account: int | None = None) -> list[Ended] | None:
+    def price(self, db: Database, rule: Rule, since: str, until: str, account: int | None = None) -> list[Ended] | int:
         """Return the sessions that ended since a time and before another, in this order; or only those that an account
         pays or has paid.
 
