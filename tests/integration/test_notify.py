@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from levity_trio.client import Api, Sought
 from tests.integration.serving import PROGRAM, Serving, environment, serving
 from tests.integration.test_operations import wait_for
 
@@ -52,7 +53,12 @@ def notify(server: Serving, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_each_way_out_is_tried_from_the_shell(tmp_path: Path) -> None:
+def ask(server: Serving, method: str, *path: str, body: Any = None) -> Any:
+    api = Api(f"unix:{server.database}.sock", Sought("server", "start it"))
+    return api.ask(method, "admin", *path, given=body)
+
+
+def test_each_way_out_is_tried_from_the_shell_and_lost_topics_are_replaced(tmp_path: Path) -> None:
     mails = tmp_path / "mails"
     mails.mkdir()
     with receiving() as (pings, pushed, url):
@@ -68,7 +74,15 @@ def test_each_way_out_is_tried_from_the_shell(tmp_path: Path) -> None:
             )
             assert (len([*mails.glob("*.eml")]), len(pushed), len(pings)) == (2, 1, 2)
             assert notify(server, "log") == (0, "no message yet\n")
+            assert ask(server, "POST", "recipients", body={"name": "Cleo"})["must_scan"] is False
+            topic = ask(server, "POST", "recipients", "1", "topic")["topic"]
+            assert ask(server, "GET", "recipients", "1")["must_scan"] is False
+        assert not [path for path in tmp_path.glob("site.db*") if topic.encode() in path.read_bytes()]
+        (tmp_path / "site.db.key").unlink()  # as after a restore on another machine
         with serving(tmp_path / "site.db", "--ntfy", "http://127.0.0.1:1") as server:
             status, said = notify(server, "test", "--json")
             assert (status, json.loads(said)[0]["way"]) == (1, "push")
             assert "ntfy at 127.0.0.1" in json.loads(said)[0]["problem"]
+            wait_for(lambda: ask(server, "GET", "recipients", "1")["must_scan"])
+            assert ask(server, "POST", "recipients", "1", "topic")["topic"] != topic
+            assert ask(server, "GET", "recipients", "1")["must_scan"] is False

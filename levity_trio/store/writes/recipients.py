@@ -42,6 +42,13 @@ class By(NamedTuple):
     name: str
 
 
+_SAME: Final = (
+    "SELECT max(id) FROM recipient WHERE ended_at IS NULL AND topic IS NULL AND who = ?"
+    " AND user_id IS NOT DISTINCT FROM ? AND account_id IS NOT DISTINCT FROM ? AND name IS NOT DISTINCT FROM ?"
+    " AND language IS NOT DISTINCT FROM ? AND mail IS NOT DISTINCT FROM ? AND kinds = ? AND away_minutes = ?"
+    " AND quiet_from IS NOT DISTINCT FROM ? AND quiet_until IS NOT DISTINCT FROM ? AND with_names = ?"
+    " AND gets_statements = ?"
+)
 _CHANGED: Final = (
     "UPDATE recipient SET (name, language, mail, kinds, away_minutes, quiet_from, quiet_until, with_names,"
     " gets_statements) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ? AND ended_at IS NULL"
@@ -57,6 +64,12 @@ def add(db: UnitOfWork, data: RecipientData, topic: str | None, key: SecretKey, 
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (data.who, data.user, data.account, *_values(data), sealed, *by),
     )
+
+
+def add_once(db: UnitOfWork, data: RecipientData, key: SecretKey, by: By) -> int:
+    """Add a recipient and return its number; the one that is just like it, if there is one: somebody clicked twice."""
+    same = db.row(_SAME, (data.who, data.user, data.account, *_values(data)))
+    return add(db, data, None, key, by) if same is None or same[0] is None else int(same[0])
 
 
 def own(db: UnitOfWork, account: int, user: int | None) -> int | None:

@@ -211,14 +211,14 @@ async def list_recipients(request: Asked[RecipientsQuery, None]) -> list[Recipie
 
 @ENDPOINTS.post(RECIPIENTS, Role.OPERATOR, "not_found", status=CREATED, personal=("name", "mail"))
 async def add_recipient(request: Asked[None, NewRecipientBody]) -> RecipientRow:
-    """Tell somebody by mail; push begins with a topic"""
+    """Tell somebody by mail; push begins with a topic. The same again adds nobody"""
     body, account = request.body, request.body.account
     if (body.who == DRIVER) != (account is not None):
         raise invalid("account", "give the household of a driver, and none of others")
     if account is not None:
         await request.find(partial(read_account, number=account), f"household {account}")
     data = _data(body, who=body.who, account=account)
-    number = await request.api.writer.run(writes.add, data, None, request.api.key, _by(request))
+    number = await request.api.writer.run(writes.add_once, data, request.api.key, _by(request))
     return await _recipient(request, number)
 
 

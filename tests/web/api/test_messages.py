@@ -53,6 +53,13 @@ async def added(site: Site, **more: Any) -> Any:
     return await site.call(declared("POST", RECIPIENTS), body={**OWNER, **more})
 
 
+async def test_a_second_click_adds_nobody(site: Site) -> None:
+    first, second, other = [await added(site, away_minutes=minutes) for minutes in (5, 5, 6)]
+    assert first["id"] == second["id"] != other["id"]
+    await site.call(declared("DELETE", RECIPIENT), id=str(first["id"]))
+    assert (await added(site, away_minutes=5))["id"] not in (first["id"], other["id"])
+
+
 async def test_an_owner_is_added_changed_and_removed(site: Site) -> None:
     made = await added(site, quiet_from="22:00", quiet_until="06:30")
     assert (made["who"], made["mail"], made["kinds"]) == ("owner", "cleo@example.org", ["fault", "disk"])

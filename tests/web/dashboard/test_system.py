@@ -36,6 +36,20 @@ async def test_a_setting_that_was_not_given_is_none_that_is_unknown(site: Site, 
     assert "no-api not set default" in (await Opening(site).open(SYSTEM)).words
 
 
+async def test_ways_out_are_shown_without_secrets_and_can_be_tested(site: Site, api: Any) -> None:
+    mail = "smtps://haus%40example.org:secret@mail.example.org"
+    vars(api.config).update(mail=mail, ping_url="https://hc-ping.com/uuid")
+    setting = {"group": "Messages", "is_secret": True, "origin": "file", "help": ""}
+    api.config.in_force = (
+        SimpleNamespace(name="mail", text=mail, **setting),
+        SimpleNamespace(name="ping-url", text="https://hc-ping.com/***", **setting),
+    )
+    page = await Opening(site).open(SYSTEM)
+    assert "Mail smtps://***@mail.example.org Send a test mail Push not set Sign of life https" in page.words
+    assert "secret" not in page.words
+    assert [form.values["way"] for form in page.forms if form.action.endswith("/messages/test")] == ["mail", "ping"]
+
+
 @pytest.mark.parametrize(
     ("state", "failures", "words"),
     [
