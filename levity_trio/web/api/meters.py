@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from levity_trio.billing.money import typed_number
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
 from levity_trio.records import record
@@ -16,7 +17,7 @@ from levity_trio.store.reads.meters import Meter, MeterReading
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.writes import meters as writes
-from levity_trio.store.writes.meters import HAND, SHOWN, MeterData, Taken
+from levity_trio.store.writes.meters import HAND, MeterData, Taken
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import Name, refusals, said, stored_fields
 from levity_trio.web.api.billing import month_of, rule
@@ -48,7 +49,7 @@ Register = Annotated[
     Meta(
         max_length=20,
         description="What the register shows, as read.",
-        extra_json_schema={"pattern": SHOWN.pattern, "examples": ["48211.3"]},
+        extra_json_schema={"pattern": r"^[0-9]{1,12}([.,][0-9]{1,6})?$", "examples": ["48211.3"]},
     ),
 ]
 Unit = Literal["kWh", "Wh"]
@@ -168,13 +169,19 @@ async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[MeterRe
     return await page(request, partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid))
 
 
+def _register(text: str) -> str:
+    """Return what somebody read and typed, with comma or point, as it is stored; what is no number stays."""
+    number = typed_number(text)
+    return text if number is None else f"{number:f}"
+
+
 @ENDPOINTS.post(READINGS, Role.OPERATOR, "not_found", "conflict", status=CREATED)
 async def enter_reading(request: Asked[None, ReadingBody]) -> EnteredReading:
     """Enter a reading of a meter. The same again changes nothing."""
     body = request.body
     now = request.api.stamp()
     at = local_moment(body.at, "at", request.zone) or now
-    taken = Taken(str(request.number()), at, body.value, body.unit)
+    taken = Taken(str(request.number()), at, _register(body.value), body.unit)
     with refusals():
         added = await request.api.writer.run(writes.read, taken, HAND, now, request.caller.name)
 
@@ -201,7 +208,7 @@ def _line(request: Request, cells: Cells) -> Taken:
     """Return the reading of a line. Raises Problem."""
     line = converted(cells, ReadingLine)
     at = local_moment(line.at, "at", request.zone)
-    return Taken(line.meter, at or "", line.value, line.unit)
+    return Taken(line.meter, at or "", _register(line.value), line.unit)
 
 
 @ENDPOINTS.post("/api/admin/meter-reading-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))

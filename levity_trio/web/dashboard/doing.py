@@ -62,7 +62,7 @@ from levity_trio.web.dashboard.offers import OPERATIONS, Offers, subject_of
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
 from levity_trio.web.dashboard.pages.review import count_part
-from levity_trio.web.dashboard.saying import capital, in_words, sentence
+from levity_trio.web.dashboard.saying import capital, in_words, sentence, told
 from levity_trio.web.dashboard.shapes import minute, moment, typed_kwh
 from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
@@ -244,7 +244,11 @@ class Form:
             return {"": refused.labelled}
         unit = await self._unit(field, entered)
         typed = Typed(unit=unit, choices=field.choices, example=field.example)
-        return {refused.field: said(plain_words(refused.told, typed))}
+        return {refused.field: self.told(plain_words(refused.told, typed))}
+
+    def told(self, words: str) -> str:
+        """Return what the API says about a field, with its figures and times as people write them."""
+        return told(words, self.desk.api.now(), self.desk.zone)
 
     async def _unit(self, field: Field, entered: Mapping[str, str]) -> Callable[[int], str]:
         """Return how a number of the API is written in the unit in which it is typed."""
@@ -331,12 +335,12 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
 async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str, str]:
     """Return what is wrong, by the names of fields; of a file, by its lines."""
     if cells := problems_of_rows(refused.document, given_in(content)):
-        return {name: said(plain_words(words)) for name, words in cells.items()}
+        return {name: form.told(plain_words(words)) for name, words in cells.items()}
     lines = refused.document.get("lines", ())[:MOST_LINES]
     if not lines:
         return await form.problem_of(refused, given_in(content))
     return {"": refused.words} | {
-        f"{LINE}{one['line']}, {one['field']}": said(plain_words(one["detail"])) for one in lines
+        f"{LINE}{one['line']}, {one['field']}": form.told(plain_words(one["detail"])) for one in lines
     }
 
 

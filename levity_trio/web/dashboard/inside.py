@@ -18,7 +18,7 @@ from levity_trio.refusals import plain_words
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE
 from levity_trio.web.dashboard.fields import label_of
-from levity_trio.web.dashboard.saying import in_words, sentence
+from levity_trio.web.dashboard.saying import in_words, sentence, with_commas
 
 JSON: Final = "application/json"
 WHOLE_BODY: Final = "body"
@@ -52,7 +52,7 @@ class Refused(Exception):
     @property
     def words(self) -> str:
         """What to do about it, in plain words, without the name of the field."""
-        return in_words(said(plain_words(self.told)))
+        return in_words(with_commas(said(plain_words(self.told))))
 
     @property
     def labelled(self) -> str:

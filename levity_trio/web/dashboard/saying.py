@@ -57,6 +57,9 @@ OF_API: Final = (
         N_("account {1} does not end within {2}; enter its last day first"),
         N_("nobody is known who would pay for it"),
         N_("this system does not bill yet"),
+        N_("account {1} has this name; choose another, or change that one"),
+        N_("{1} characters"),
+        N_("this is no template, which has {1}; begin with a copy of this program's own"),
     ),
     *(N_("{1} is doubtful"), N_("A or W."), N_("energy: {1}"), N_("energy, {1}: {2}"), N_("session fee: {1}")),
     *(N_("blocking fee: {1}"), N_("base fee: {1}"), N_("ConnectorLockFailure"), N_("GroundFailure")),
@@ -167,6 +170,7 @@ _TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\
 _REGISTER: Final = re.compile(r"\b(meterStart|meterStop)\b( is)?(?: (\d+)(?: Wh\b|(?![\w.])))?")
 _NUMBER: Final = r"(?<![\w.+,-])(-?\d{1,15}(?:\.\d+)?)"
 _PRICE: Final = re.compile(r"(?<![\w.,])(-?\d+\.\d+) ([A-Z]{3})(?!\w)")
+_KWH: Final = re.compile(r"(?<![\w.,])\d{1,12}\.\d{1,6}(?= kWh)")
 _MEASURED: Final = re.compile(rf"{_NUMBER}(?: (?:to|bis) {_NUMBER})? (Wh|W|s)(?!\w)")
 
 
@@ -175,7 +179,12 @@ def told(words: str, now: datetime, zone: tzinfo) -> str:
     timed = _TIME.sub(lambda found: _local(found[0], now, zone), said(words))
     named = _REGISTER.sub(_named, timed)
     priced = named if language() == SOURCE else _PRICE.sub(_priced, named)
-    return in_words(_MEASURED.sub(_measured, priced))
+    return in_words(_MEASURED.sub(_measured, with_commas(priced)))
+
+
+def with_commas(words: str) -> str:
+    """Return a text with its kWh as the language writes them: 12.5 kWh would be read as thousands in German."""
+    return words if language() == SOURCE else _KWH.sub(lambda found: typed(Decimal(found[0])), words)
 
 
 _DAYS: Final = "|".join(format_of(SOURCE).weekdays)

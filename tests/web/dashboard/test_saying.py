@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from levity_trio.locale import speaking
-from levity_trio.web.dashboard.saying import after_colon, in_words, owner, person, sentence, tariff, told
+from levity_trio.web.dashboard.saying import after_colon, in_words, owner, person, sentence, tariff, told, with_commas
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,12 @@ def test_german_nouns_keep_their_capital_after_a_colon() -> None:
     assert after_colon("The meter made a leap") == "the meter made a leap"
     with speaking("de"):
         assert after_colon("Der Zähler machte einen Sprung") == "Der Zähler machte einen Sprung"
+
+
+def test_a_refusal_has_no_point_that_german_reads_as_thousands() -> None:
+    words = (
+        "no charger delivers 999.000 kWh in 0 h 45 min, the most is 313.555 kWh; if it took longer, correct its times"
+    )
+    with speaking("de"):
+        assert with_commas(words).startswith("no charger delivers 999,000 kWh in 0 h 45 min, the most is 313,555 kWh")
+    assert with_commas(words) == words
