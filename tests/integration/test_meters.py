@@ -104,7 +104,9 @@ def test_a_reading_that_contradicts_others_is_told_at_once(shell: Shell, capsys:
 def test_a_file_of_readings(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     table(shell, capsys, "meter", "add", "Main", "--class", 1, "--since", "2026-01-01")
     path = tmp_path / "readings.csv"
-    path.write_text("meter;at;value;unit\nMain;2026-02-01;1000.5;\nMain;2026-03-01;1200500;Wh\nMain;2026-04-01;1.400,5;\n")
+    path.write_text(
+        "meter;at;value;unit\nMain;2026-02-01;1000.5;\nMain;2026-03-01;1200500;Wh\nMain;2026-04-01;1.400,5;\n"
+    )
     assert shell("meter", "import", path) == 2
     assert "line 4: value: 1.400,5" in capsys.readouterr().err
     assert shown(shell, capsys, "meter", "show", 1)["readings"] == []
