@@ -57,7 +57,6 @@ _KINDS: Final = tuple(one.__name__ for one in TOLD)
 log = get_logger("system")
 _CONDITIONS: Final[Mapping[str, Kind]] = {
     Look.FAULTED: Kind.FAULTED,
-    Look.OFFLINE: Kind.AWAY,
     Look.BACKUP: Kind.BACKUP,
     Look.DISK: Kind.DISK,
     Look.STORAGE: Kind.DISK,
@@ -265,15 +264,16 @@ def _cause(number: int, kind: str, subject: str, parts: str, words: str | None, 
 
 
 def _conditions(db: Database, now: datetime, rule: Rule, machine: Machine, chargers: Chargers) -> Iterator[Condition]:
-    """Yield what lasts of what the page Now says wants a look. While this server was off, nobody was away."""
-    by_id, begun = {one.id: one for one in chargers.served}, datetime.fromisoformat(machine.begun_at)
+    """Yield what lasts of what the page Now says wants a look, and who is away, also if it is turned away at the door.
+
+    While this server was off, nobody was away.
+    """
+    by_id, begun = {one.id: one for one in chargers.served}, _moment(machine.begun_at)
+    for charger in chargers.served:
+        if not charger.is_connected and charger.since is not None:
+            yield Condition(Kind.AWAY, "", Place(charger.id), max(begun, _moment(charger.since)))
     for one in attention(db, now, rule.zone, machine, chargers, sees_all=False, policy=rule.policy):
-        kind = _CONDITIONS.get(one.kind)
-        if kind is Kind.AWAY:
-            for charger in one.chargers:
-                since = max(begun, _moment(by_id[charger].since or machine.begun_at))
-                yield Condition(kind, "", Place(charger), since)
-        elif kind is not None:
+        if (kind := _CONDITIONS.get(one.kind)) is not None:
             yield _condition(kind, one, chargers, by_id, now)
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from levity_trio.access.turned_away import Refusal
 from levity_trio.notify import kinds
 from levity_trio.notify.causes import OF_DRIVERS, OF_OWNERS, Cause, Condition, Kind, Place, changed
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.engine.database import Space
+from levity_trio.store.writes import turned_away
 from levity_trio.wire.times import stamp
 from tests.notify.site import Site
 from tests.sizes import size
@@ -198,6 +200,16 @@ def test_a_charger_that_was_hidden_ends_what_was_told_of_it() -> None:
     site.books.connection.execute("UPDATE cp SET hidden_at = ? WHERE id = 'CP-02'", (site.books.at,))
     site.wait(10)
     assert [part for _, part, _ in site.told()] == ["begin", "end"]
+
+
+def test_one_that_is_turned_away_at_the_door_is_not_back() -> None:
+    site = Site(2)
+    site.stations[0].lose()
+    site.wait(20)
+    refused = Refusal("CP-01", "10.0.0.1", "wrong_password", "its password is wrong", site.books.at)
+    site.books.run(turned_away.note, refused)
+    site.wait(20)
+    assert [part for _, part, _ in site.told()] == ["begin"]
 
 
 def test_a_fault_passes_quiet_hours_and_others_wait() -> None:
