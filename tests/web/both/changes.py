@@ -184,7 +184,7 @@ async def _move_in(life: Life) -> None:
     await ask("PUT", "accounts/3/limits", chargers=["SPACE-03", "SPACE-04"], month_wh=200_000)
     await ask("PUT", f"id-tag-limits/{ONE.tag}", everywhere=True, month_amount=9000)
     life.shown |= {"stations": station, "vehicles": vehicle, "tariffs": tariff, "accounts": 1, "tags": ONE.tag}
-    life.shown |= {"id-tag-limits": ONE.tag}
+    life.shown |= {"id-tag-limits": ONE.tag, "id-tag-use": ONE.tag}
 
 
 async def _files(life: Life) -> None:

@@ -37,6 +37,8 @@ NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
     "/api/admin/chargers/{id}/configuration/history": {"key": "HeartbeatInterval"},
     "/api/admin/chargers/{id}/configuration/differences": {"other": HOUSEHOLDS[0].charger},
     "/api/admin/household-tasks": {"account": "1"},
+    "/api/admin/spaces/refused-cards": {"charger": HOUSEHOLDS[0].charger, "account": "1"},
+    "/api/search": {"text": HOUSEHOLDS[0].name},
 }
 """Parameters without which there is no answer."""
 ROLES_OF_PRINTED: Final = size(3, 1)

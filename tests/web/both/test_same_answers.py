@@ -157,7 +157,7 @@ def _shown(past: Past) -> dict[str, Any]:
         "drafts": "2026-03",
         "statements": 1,
         "wallets": 2,
-        **dict.fromkeys(("id-tags", "id-tag-limits"), HOUSEHOLDS[0].tag),
+        **dict.fromkeys(("id-tags", "id-tag-limits", "id-tag-use"), HOUSEHOLDS[0].tag),
         "/api/admin/accounts/{id}/personal": "/api/admin/accounts/8/personal",
         "/api/admin/drafts/{month}/statements/{id}": f"/api/admin/drafts/{draft}",
         "/api/admin/drafts/{month}/statements/{id}/document": f"/api/admin/drafts/{draft}/document",
