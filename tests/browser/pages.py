@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from levity_trio.web.dashboard import pages
@@ -29,7 +29,7 @@ BESIDE: Final = (
 PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)
 OF_THE_MANUAL: Final = {"help": "reference/settings"}
 """What every site has."""
-SCHEMES: Final = ("light", "dark")
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
