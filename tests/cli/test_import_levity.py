@@ -16,11 +16,13 @@ from levity_trio.cli import main
 from levity_trio.store.engine.connection import open_reader
 from levity_trio.store.reads.totals import totals
 from tests.integration.serving import PROGRAM, environment
+from tests.sizes import size
 from tests.store.files import contents
 from tests.store.importing import history, import_levity, rows
 from tests.store.levity_file import REGISTER, OldFile
 
 Capsys = pytest.CaptureFixture[str]
+READINGS = size(60_000, 30_000)
 
 
 @pytest.fixture
@@ -199,7 +201,7 @@ def test_what_has_come_since_is_added(capsys: Capsys, old: OldFile, new: Path) -
 def test_after_kill_9_it_ends_as_one_that_was_not_killed(capsys: Capsys, old: OldFile, new: Path) -> None:
     old.charger()
     old.transaction()
-    old.fill(60_000)
+    old.fill(READINGS)
     whole = new.with_name("whole.db")
     import_levity(capsys, old.path, whole)
     command = [*PROGRAM, "import", "levity", str(old.path), "--db", str(new)]
@@ -207,7 +209,7 @@ def test_after_kill_9_it_ends_as_one_that_was_not_killed(capsys: Capsys, old: Ol
         while process.poll() is None and not (new.exists() and _readings(new)):
             pass
         process.send_signal(signal.SIGKILL)
-    assert 0 < _readings(new) < 60_000
+    assert 0 < _readings(new) < READINGS
     import_levity(capsys, old.path, new)
     assert history(new) == history(whole)
 

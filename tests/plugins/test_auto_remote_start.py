@@ -33,6 +33,7 @@ from tests.plugins.auto_starts import (
     tell,
 )
 from tests.plugins.sites import Served, connected, served
+from tests.sizes import size
 
 VIRTUAL_TIME = True
 
@@ -142,7 +143,7 @@ async def test_a_session_of_many_statuses_is_not_started_again(server: Served) -
     async with plugged(server) as charger:
         await trio.sleep(5)
         transaction = await start(charger)
-        for _ in range(150):
+        for _ in range(size(150, 50)):
             for status in ("Charging", "SuspendedEV"):
                 await tell(charger, status)
                 await trio.sleep(60)

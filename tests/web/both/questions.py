@@ -84,7 +84,7 @@ VALUES: Final[Mapping[str, tuple[object, ...]]] = {
 """By the name of a parameter; those that have a choice, or are true or false, get all their values."""
 NOT_FOLLOWED: Final = ("/assets/", "/logout", "/get/", "/help")
 """Links to what is no page, or is the same at each site. The files below /get/ are those of the API, asked itself."""
-PAGES_OF_A_KIND: Final = 2
+PAGES_OF_A_KIND: Final = size(2, 1)
 """Links that are followed to pages of one kind, by each reader."""
 _LINK: Final = re.compile(r'(?:href|data-href)="(/[^"#]*)')
 _NUMBER: Final = re.compile(r"\d+")
