@@ -204,7 +204,7 @@ FIRES: dict[str, Course] = {
     "LevityAuditLost": with_change("ocpp_audit_lost_frames_total", 3, SOON, before="troubled"),
     "LevityPaymentRefused": with_change("ocpp_payments_refused_total", 1, SOON, code="conflict"),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
-    "LevityMessagesFail": with_change("ocpp_messages_total", 5, SOON, channel="mail", outcome="failed"),
+    "LevityMessagesFail": with_change("ocpp_messages_to_people_total", 5, SOON, channel="mail", outcome="failed"),
     "LevityPluginFails": then(("troubled at first", 5 * MINUTE), ("troubled", SOON)),
     "LevityChargersAway": away(SWITCH),
     "LevitySiteDark": dark((ONE, 0), (TWO, 36)),

@@ -223,7 +223,7 @@ class Metrics:
             Counter, "ocpp_payments_refused_total", ("code",), "Refused requests of payment services."
         )
         self.messages = add(
-            *(Counter, "ocpp_messages_total", ("channel", "outcome")),
+            *(Counter, "ocpp_messages_to_people_total", ("channel", "outcome")),
             "Tries to send messages to people, by mail or push: sent, failed (tried again), refused (the address, for"
             " ever) or given up.",
         )
