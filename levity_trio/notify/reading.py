@@ -27,7 +27,7 @@ from levity_trio.events import (
 from levity_trio.events.stored import read_fact
 from levity_trio.log.output import get_logger
 from levity_trio.notify.causes import Cause, Condition, Kind, Place, Span
-from levity_trio.notify.texts import Doubt
+from levity_trio.notify.texts import DoubtsAt
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.so_far import energies_so_far
@@ -144,7 +144,7 @@ class Found(NamedTuple):
     conditions: Sequence[Condition]
     unknown: Collection[Kind]
     """Of these, nobody knows yet whether they last: after a start, chargers need a moment to come back."""
-    doubts: Mapping[str, Doubt]
+    doubts: Mapping[str, DoubtsAt]
     facts: Sequence[NewFact]
     full: Sequence[FullCar]
     names: Mapping[str, str]
@@ -202,7 +202,7 @@ def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
     chargers = served(db)
     places = Chargers(chargers, statuses(db, chargers), faults(db), ())
     upto, facts = _facts(db, cursor.position, rule)
-    doubts = {charger: Doubt(charger, count, _moment(at)) for charger, count, at in db.execute(_DOUBTS).fetchall()}
+    doubts = {charger: DoubtsAt(charger, count, _moment(at)) for charger, count, at in db.execute(_DOUBTS).fetchall()}
     counts = Counter(charger for charger, connector in places.statuses if connector != 0)
     return Found(
         cursor=cursor,
@@ -290,7 +290,7 @@ def _condition(
     return Condition(kind, subject if kind is not Kind.COMMAND else place.charger, place, since, one.words)
 
 
-def _of_doubts(doubts: Mapping[str, Doubt]) -> Iterator[Condition]:
+def _of_doubts(doubts: Mapping[str, DoubtsAt]) -> Iterator[Condition]:
     for one in doubts.values():
         yield Condition(Kind.DOUBTFUL, one.charger, Place(one.charger), one.since)
 

@@ -110,7 +110,7 @@ def over(cause: Cause, where: Where) -> Text:
     return Text(subject, _("%(words)s, from %(began)s until %(ended)s.", words=subject, began=began, ended=at))
 
 
-class Doubt(NamedTuple):
+class DoubtsAt(NamedTuple):
     """A charger with doubtful sessions: how many, and since when."""
 
     charger: str
@@ -118,7 +118,7 @@ class Doubt(NamedTuple):
     since: datetime
 
 
-def digest(doubts: Sequence[Doubt], where: Where) -> Text:
+def digest(doubts: Sequence[DoubtsAt], where: Where) -> Text:
     """Return the digest of a day."""
     num, names = sum(one.sessions for one in doubts), listed(where.name(one.charger) for one in doubts)
     subject = _n("%(num)s session is in doubt", "%(num)s sessions are in doubt", num)

@@ -159,13 +159,13 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "overlap": DoubtInWords(
             "It overlaps another session",
-            "Judge both together: each kWh belongs to one of them.",
+            "Decide about both together: each kWh belongs to one of them.",
             "A part of its register range also belongs, or may belong, to a neighbour on the connector. That "
             "part is billed once or not at all.",
         ),
         "shared_register": DoubtInWords(
             "Its meter also counted another car",
-            "Judge both sessions together: each kWh belongs to one of them.",
+            "Decide about both sessions together: each kWh belongs to one of them.",
             "Its register also counted a transaction on another connector: the charger has one meter for both, "
             "or two chargers have one. `figures` has the figure without what the other car drew, at most.",
         ),
@@ -214,7 +214,7 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "judging_stopped": DoubtInWords(
             "It was not judged again",
-            "What the sessions around it say has changed since. Judge them together.",
+            "What the sessions around it say has changed since. Decide about them together.",
             "A neighbour's judgement changed, but this transaction was not judged again: 20 judgements in a "
             "row had changed, or judging it failed. The text says which.",
         ),
