@@ -250,6 +250,8 @@ class SiteCosts:
     def __init__(self) -> None:
         self._kept: Mapping[int, Ended] = {}
         self._as = _As()
+        self._last: tuple[tuple[object, ...], list[Ended]] | None = None
+        """What was asked for last, and the answer."""
 
     def price(self, db: Database, rule: Rule, since: str, until: str, account: int | None = None) -> list[Ended] | int:
         """Return the sessions that ended since a time and before another, in this order; or only those that an account
@@ -260,6 +262,9 @@ class SiteCosts:
         db.execute("BEGIN")
         rows = rows_of(db)
         kept, now = self._valid(rows, rule)
+        asked = now, since, until, account
+        if self._last is not None and self._last[0] == asked:
+            return self._last[1]  # whatever ends makes a new revision
         ended = _ended(rows, rule, since, until, account)
         missing = [one for one in ended if one.transaction not in kept]
         priced, passing = _of_site(rows, rule, missing[:AT_ONCE])
@@ -267,7 +272,9 @@ class SiteCosts:
         if len(missing) > AT_ONCE:
             return len(missing) - AT_ONCE
         known = {**self._kept, **passing}
-        return [known[one.transaction] for one in ended]
+        found = [known[one.transaction] for one in ended]
+        self._last = None if passing else (asked, found)
+        return found
 
     def _valid(self, rows: Rows, rule: Rule) -> tuple[Mapping[int, Ended], _As]:
         """Return what is still valid of what is kept, and as of when."""
@@ -326,20 +333,22 @@ def _of_site(rows: Rows, rule: Rule, sessions: Sequence[Ended]) -> tuple[dict[in
 
 def with_costs(history: History, ended: Sequence[Ended], wanted: Wanted) -> History:
     """Return a history with what its sessions cost. An account has what its own statements say."""
-    currencies = Counter(cost.currency for one in ended for cost in one.costs)
-    currency = max(currencies, key=lambda code: currencies[code], default=None)
+    currencies = Counter([cost.currency for one in ended for cost in one.costs])
+    currency = max(currencies, key=currencies.__getitem__, default=None)
     begins = [one.since for one in history.periods]
     sums: dict[Key, list[list[int]]] = defaultdict(lambda: [[0, 0] for _ in begins])
     priced = 0
     for one in ended:
-        if wanted.charger not in (None, one.charger):
+        if wanted.charger is not None and wanted.charger != one.charger:
             continue
-        own = [cost for cost in one.costs if cost.currency == currency and wanted.account in (None, cost.account)]
-        priced += bool(own)
-        for cost in own:
-            amounts = sums[key_of(wanted.of, one.charger, cost.account)][bisect_right(begins, one.ended_at) - 1]
-            amounts[0] += cost.gross
-            amounts[1] += 0 if cost.is_billed else cost.gross
+        is_priced = False
+        for cost in one.costs:
+            if cost.currency == currency and wanted.account in (None, cost.account):
+                amounts = sums[key_of(wanted.of, one.charger, cost.account)][bisect_right(begins, one.ended_at) - 1]
+                amounts[0] += cost.gross
+                amounts[1] += 0 if cost.is_billed else cost.gross
+                is_priced = True
+        priced += is_priced
     series = [_priced(one, sums[one.charger if one.account is None else one.account]) for one in history.series]
     sessions = sum(one.total.sessions for one in history.series)
     return replace(history, series=series, currency=currency, without_price=max(0, sessions - priced))

@@ -155,7 +155,9 @@ Key = str | int | None
 
 def key_of(grouping: Grouping, charger: str, account: int | None) -> Key:
     """Return whose series a session is in."""
-    return {Grouping.SITE: None, Grouping.CHARGER: charger, Grouping.ACCOUNT: account}[grouping]
+    if grouping is Grouping.SITE:
+        return None
+    return charger if grouping is Grouping.CHARGER else account
 
 
 def _by_charger(db: Database, periods: Sequence[Period]) -> dict[Key, list[Ended]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -236,14 +237,28 @@ _FIRST: Final = "SELECT coalesce(min(created_at), '1970-01-01T00:00:00.000Z') FR
 def power_of_day(db: Database, day: str, zone: str, times: Sequence[str], now: str) -> DayPower:
     """Return the power of a day; `times` are the beginnings of the day before, of the day, and of the next one."""
     db.execute("BEGIN")
+    whole = Span.between(times[0], times[2])
+    stored = tuple(db.execute(_STORED, (whole.since // A_DAY, whole.until // A_DAY)).fetchall())
+    names = tuple(db.execute(_NAMES).fetchall())
+    return _made(day, zone, tuple(times), quarter_of(seconds(now)), _first(db), stored, names)
+
+
+@lru_cache(maxsize=4)
+def _made(
+    day: str,
+    zone: str,
+    times: tuple[str, str, str],
+    at: int,
+    first: int,
+    stored: tuple[tuple[str, int, int, int, int, str], ...],
+    named: tuple[tuple[str, str | None, int], ...],
+) -> DayPower:
+    """Return a day from its rows: of the same ones it is the same, for a quarter of an hour."""
     earlier, since, until = times
-    whole = Span.between(earlier, until)
-    found, complete = _series(db, whole, quarter_of(seconds(now)))
-    today, before = (
-        Span.between(since, min(until, max(since, timestamp_of(complete * SECONDS)))),
-        Span.between(earlier, since),
-    )
-    names = {charger: (name, number) for charger, name, number in db.execute(_NAMES).fetchall()}
+    found, complete = _series(stored, at)
+    before, today = Span.between(earlier, since), Span.between(since, until)
+    today = today._replace(until=min(today.until, max(today.since, complete)))
+    names = {charger: (name, number) for charger, name, number in named}
     return DayPower(
         day=day,
         time_zone=zone,
@@ -251,25 +266,21 @@ def power_of_day(db: Database, day: str, zone: str, times: Sequence[str], now: s
         until=until,
         step_seconds=SECONDS,
         quarters=_summed(found, today),
-        before=_summed(found, before, _first(db)),
+        before=_summed(found, before, first),
         chargers=[*_chargers(found, today, names)],
         gaps=[*_gaps(found, today, names)],
     )
 
 
-def _series(db: Database, whole: Span, at: int) -> tuple[Series, int]:
+def _series(stored: Sequence[tuple[str, int, int, int, int, str]], at: int) -> tuple[Series, int]:
     """Return what chargers delivered, and until which quarter that is complete."""
     found: Series = defaultdict(dict)
     last: dict[int, tuple[str, int]] = {}
-    for charger, number, is_open, day, since, wh in db.execute(
-        _STORED, (whole.since // A_DAY, whole.until // A_DAY)
-    ).fetchall():
+    for charger, number, is_open, day, since, wh in stored:
         first, values, of_charger = day * A_DAY + since, loads(wh), found[charger]
         for one, value in enumerate(values, first):
-            if value != 0 or one not in of_charger:
-                of_charger[one] = (
-                    None if value is None or (known_wh := of_charger.get(one, 0)) is None else known_wh + value
-                )
+            told = of_charger.get(one, 0)
+            of_charger[one] = None if told is None or value is None else told + value
         if is_open:
             last[number] = charger, first + len(values) - 1
     complete = at

@@ -70,11 +70,15 @@ class View:
 
 @record(kw_only=False)
 class Part:
-    """A piece of a page that changes while it is open. `id` is that of its element, `template` makes its content."""
+    """A piece of a page that changes while it is open. `id` is that of its element, `template` makes its content.
+
+    With a `key`, the content is kept: of the same key it is the same for everybody, at any time.
+    """
 
     id: str
     template: str
     values: Values
+    key: bytes = b""
 
 
 def part_id(kind: str, name: object) -> str:

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from levity_trio.locale import N_, NAMES, _, _n, formats, language, said
 from levity_trio.records import record
-from levity_trio.web.dashboard import charts, money, saying, shapes
+from levity_trio.web.dashboard import charts, money, pictures, saying, shapes
 from levity_trio.web.dashboard.fields import CHOICES
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, method, sentence, state_of
@@ -151,8 +151,26 @@ _PART: Final = Markup('<div class="part" id="{}">{}</div>')
 @pass_context
 def _part(context: Context, part: Part) -> Markup:
     given: dict[str, Any] = {name: context[name] for name in SHARED}
-    content = context.environment.get_template(part.template).render(given | dict(part.values))
+    content = _content(context.environment, part, given)
     return _PART.format(part.id, Markup(content))  # noqa: S704 - rendered with autoescape
+
+
+MOST_KEPT: Final = 16
+"""Contents of parts that are kept: a picture is the same for a quarter of an hour."""
+_kept: Final[dict[tuple[object, ...], str]] = {}
+
+
+def _content(environment: Environment, part: Part, shared: Mapping[str, Any]) -> str:
+    """Return the content of a part, once rendered if it has a key."""
+    key = (part.template, part.key, language(), str(shared["zone"]), shared["base"])
+    if part.key and key in _kept:
+        return _kept[key]
+    content = environment.get_template(part.template).render({**shared, **part.values})
+    if part.key:
+        while len(_kept) >= MOST_KEPT:
+            _kept.pop(next(iter(_kept)), None)
+        _kept[key] = content
+    return content
 
 
 OF_MONEY: Final = ("money", "amount", "price", "typed", "month", "day", "line", "times")
@@ -206,6 +224,7 @@ def _environment() -> Environment:
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
     made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "steps": charts.steps}
+    made.globals |= {"day_values": pictures.day_values, "month_values": pictures.month_values}
     made.globals |= {"compared": charts.compared, "stack": charts.stack, "hours_of_week": charts.week}
     return made
 
@@ -220,13 +239,15 @@ class Templates:
 
     def render(self, template: str, view: View, now: datetime, values: Values) -> str:
         """Return a page, or the content of a part."""
-        shared = {"now": now, "zone": self.zone, "base": self.base, "form_value": PLACEHOLDER, "view": view}
-        return self.environment.get_template(template).render({**shared, **values})
+        return self.environment.get_template(template).render({**self._shared(view, now), **values})
+
+    def _shared(self, view: View, now: datetime) -> Values:
+        return {"now": now, "zone": self.zone, "base": self.base, "form_value": PLACEHOLDER, "view": view}
 
     def render_parts(self, parts: Sequence[Part], view: View, now: datetime) -> Mapping[str, str]:
         """Return the content of each part by its id. This pauses, so it belongs into a thread."""
         made = {}
         for part in parts:
-            made[part.id] = self.render(part.template, view, now, part.values)
+            made[part.id] = _content(self.environment, part, self._shared(view, now))
             time.sleep(GIVE_WAY_SECONDS)
         return made

@@ -32,10 +32,14 @@ class Opening:
 
     async def open(self, page: Page, link: str = "", **path: object) -> Shown:
         """Return a page, with the query of a link. Raises Refused."""
+        return Shown(200, page.path, {}, await self.html(page, link, **path))
+
+    async def html(self, page: Page, link: str = "", **path: object) -> str:
+        """Return what is sent of a page. Raises Refused."""
         view = self.view(link, path)
         frame = {"page": page, "sections": [], "assets": assets.names(), "site": "levity", "notes": []}
         values = {**frame, "zone_name": "Europe/Berlin", "guests": None, **await page.read(view)}
-        return Shown(200, page.path, {}, TEMPLATES.render(page.template, view, self._books.now, values))
+        return TEMPLATES.render(page.template, view, self._books.now, values)
 
     async def parts(
         self, page: Page, changed: Iterable[str] | None = None, link: str = "", **path: object

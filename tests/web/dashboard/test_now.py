@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -19,10 +20,15 @@ from tests.store.owning import House
 from tests.store.reading import reading
 from tests.store.telling import charge
 from tests.web.api.conftest import Site
-from tests.web.dashboard.opening import Opening, attributes
+from tests.web.dashboard.opening import TEMPLATES, Opening, attributes
 
 (NOW,) = now.PAGES
 HOSTILE = '"><script>alert(1)</script>'
+NOTHING: Mapping[str, Any] = {
+    "site": {
+        "energy": {"month_wh": 0, "last_month_wh": 0, "last_month_since": "2026-02-01T00:00:00.000Z"},
+    }
+}
 STOP = "/do/post/admin/chargers/CP-1/remote-stop"
 
 
@@ -249,6 +255,13 @@ class TestTheDay:
     @pytest.mark.usefixtures("session")
     async def test_without_energy_there_is_none(self, site: Site) -> None:
         assert (await look(site))["day"].words == ""
+
+    async def test_of_the_same_figures_it_is_rendered_once(self, site: Site, drawn: Shown) -> None:
+        (first,) = [one for one in await now._pictures(Opening(site).view("", {}), NOTHING) if one.id == "day"]
+        parts = [first, replace(first, id="again", values={}), replace(first, id="other", key=b"other")]
+        html = TEMPLATES.render_parts(parts, Opening(site).view("", {}), site.books.now)
+        assert html["again"] == html["day"] == html["other"]
+        assert drawn.html == html["day"]
 
     @pytest.mark.usefixtures("session")
     async def test_a_fact_of_a_charger_reads_it_not_again(self, site: Site) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+import orjson
+
 from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import has_failed, short_steps
 from levity_trio.web.dashboard.operations import words_of
 from levity_trio.web.dashboard.page import EVERYTHING, SECTIONS, Changed, Page, Part, Values, View, part_id
-from levity_trio.web.dashboard.pictures import day_values, month_values
 from levity_trio.web.dashboard.saying import state_of
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
@@ -141,9 +142,10 @@ async def _pictures(view: View, now: Mapping[str, Any]) -> list[Part]:
     if view.caller.role >= Role.OPERATOR:
         last = in_zone(moment(energy["last_month_since"]), zone).date()
         history = await view.get(HISTORY, by="month", from_=last, costs=True)
+    day, month = {"day": await view.get(POWER)}, {"sums": energy, "history": history}
     return [
-        Part("day", "now/day.html", day_values(await view.get(POWER), zone)),
-        Part("month", "now/month.html", month_values(energy, history)),
+        Part("day", "now/day.html", day, orjson.dumps(day)),
+        Part("month", "now/month.html", month, orjson.dumps(month)),
     ]
 
 
