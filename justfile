@@ -163,6 +163,11 @@ bench-growth *arguments: venv
 screenshots *arguments: venv
     {{ bin }}/python -m tests.browser.screenshots {{ arguments }}
 
+# In the demo: sixteen households typed from a list, and equal reviews.
+# count the keys and clicks of two tasks
+effort: venv
+    {{ bin }}/python -m tests.browser.effort
+
 # In virtual time, without sockets; it takes a minute of CPU. The demo goes on where it ends.
 # make the history of the demo again
 demo-history: venv
