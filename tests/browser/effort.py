@@ -11,7 +11,7 @@ from typing import Final
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.chromium import WIDE, launched, send
+from tests.browser.chromium import Setting, launched, opened, send
 from tests.demo.running import running_demo
 
 HOUSEHOLDS: Final = 16
@@ -21,8 +21,7 @@ FOCUSED: Final = "document.activeElement.name || document.activeElement.textCont
 
 def main() -> int:
     """Print both, and whether they are few enough."""
-    with running_demo() as demo, launched() as browser:
-        page = browser.new_context(viewport=WIDE, locale="en-GB").new_page()
+    with running_demo() as demo, launched() as browser, opened(browser, Setting()) as (page, _):
         keys = typed(page, demo.dashboard)
         clicks = settled(page, demo.dashboard)
     print(f"{HOUSEHOLDS} households with card and space: {keys} keys beside names and cards, at most {MOST_KEYS}")

@@ -44,7 +44,8 @@ class DriversTransaction:
     """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes; null while in review.
 
     `power_w` is that of an open one, as of `last_reading_at`. `cost` is null while it is in review, or without a
-    tariff; `price` is what a kWh of an open one costs now and next.
+    tariff; `price` is what a kWh of an open one costs now and next. `refused` is why the card might not charge: space,
+    chargers, spent, month, or the verdict; null if it might.
     """
 
     id: int
@@ -59,6 +60,7 @@ class DriversTransaction:
     state: DriversState
     cost: DriversCost | None
     price: DriversPrice | None
+    refused: str | None
 
 
 @record
@@ -80,6 +82,7 @@ class Some(NamedTuple):
 _Found: TypeAlias = tuple[list[BilledTransaction], bool]
 """Sessions, and whether there are more."""
 _CARD: Final = "SELECT name FROM own_name WHERE account_id = ? AND what = 'tag' AND key = ?"
+_MIGHT: Final = ("Accepted", "")
 _STATES: Final = {
     BillState.OPEN: DriversState.OPEN,
     BillState.HELD_BACK: DriversState.IN_REVIEW,
@@ -183,4 +186,5 @@ def _one(transaction: BilledTransaction, cost: DriversCost | None, prices: Price
         state=state,
         cost=cost,
         price=prices.begun(transaction.charger, transaction.start_time) if state is DriversState.OPEN else None,
+        refused=None if transaction.verdict in _MIGHT else transaction.verdict_reason or transaction.verdict.lower(),
     )

@@ -473,4 +473,9 @@ async def test_a_space_of_others_says_where_one_may_charge(yard: Yard) -> None:
         assert not starts(shown)
         shown = await Opening(yard, yard.anna.caller).open(CHARGE)
         assert "Not for your cards" in shown.words
+        number = Station(yard.books).start(1000, tag="ANNA")
+        words = "Your card was refused. The space was for another household only."
+        assert words in (await Opening(yard, yard.anna.caller).open(SESSION, id=number)).words
+        assert f"You can charge at: CP-2. ▲ {words}" in (await at(yard, yard.anna)).words
+        assert (await yard.anna.get(f"/transactions/{number}"))["refused"] == "space"
         assert "/d/at/CP-2" in shown.links
