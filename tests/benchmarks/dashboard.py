@@ -41,6 +41,7 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import PAGES, now
 from levity_trio.web.negotiation import GZIP_LEVEL
+from levity_trio.wire.times import stamp
 from tests.browser.pages import fill_in
 from tests.browser.player import player
 from tests.integration.serving import query
@@ -69,6 +70,16 @@ POWER_SIZE: Final = (
 POWER_LEFT: Final = "SELECT (SELECT max(revision) FROM bill_work) > (SELECT coalesce(max(revision), 0) FROM power_work)"
 FIRST_KB, PAGE_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = 100, 25, 50, 150, 300, 25, 2, 80
 GROWN_MIB: Final = 16
+MAILS, MAIL_TIMES, ROUNDS = 500, 1.05, 5
+RECIPIENT: Final = (
+    "INSERT INTO recipient (id, who, mail, kinds, away_minutes, with_names, gets_statements, added_at, added_by)"
+    " VALUES (1, 'owner', 'owner@example.org', '[]', 10, 0, 0, ?, 'bench')"
+)
+MAIL: Final = (
+    "INSERT INTO message"
+    " (message_id, recipient_id, channel, part, kind, subject, body, created_at, not_before, next_at)"
+    " VALUES (?, 1, 'mail', 'note', 'report', 'A report', 'Somebody reports something.', ?, ?, ?)"
+)
 IDLE_SECONDS: Final = 0.02
 """Until the server waits again: the time of a thread is counted up when it stops."""
 DEAF_SECONDS: Final = 10.0
@@ -367,10 +378,10 @@ class Readers:
 
 def of_readers(run: Run) -> Iterator[Figure]:
     """Yield what readers of the page cost the chargers that talk."""
-    alone = _talk(run, lambda: time.sleep(run.seconds))
+    alone = _talk(run.server, run.seconds)
     readers, before = Readers(run.web), run.server.resident_mib()
     with _deaf(run.web) as deaf, _sampled(run.server) as sizes:
-        beside = _talk(run, lambda: trio.run(readers.follow, run.seconds))
+        beside = _talk(run.server, run.seconds, lambda: trio.run(readers.follow, run.seconds))
         is_cut_off = _is_cut_off(deaf)
     ratio = beside.p99 / alone.p99
     words = f"p99 {beside.p99:.1f} ms, {ratio:.1f} x without ({alone.p99:.1f} ms); {beside.facts:.0f} facts/s"
@@ -388,9 +399,9 @@ def of_readers(run: Run) -> Iterator[Figure]:
 
 def of_log_ins(run: Run) -> Iterator[Figure]:
     """Yield what a flood of wrong passwords costs the chargers that talk."""
-    alone = _talk(run, lambda: time.sleep(run.seconds))
+    alone = _talk(run.server, run.seconds)
     told: dict[str, int] = {}
-    beside = _talk(run, lambda: told.update(_flood(run)))
+    beside = _talk(run.server, run.seconds, lambda: told.update(_flood(run)))
     words = f"p99 {beside.p99:.1f} ms ({alone.p99:.1f} ms without); {beside.facts:.0f} facts/s"
     yield Figure("answers to chargers, a flood of log-ins", f"{ANSWER_MS} ms", words, beside.p99 < ANSWER_MS)
     answers = ", ".join(f"{count} {status}" for status, count in told.items())
@@ -404,11 +415,11 @@ def _flood(run: Run) -> dict[str, int]:
     return counted
 
 
-def _talk(run: Run, meanwhile: Callable[[], object]) -> Talk:
-    """Let chargers talk meanwhile. They replace those that only charge."""
-    with _chargers(run.server.port, CHARGERS, PACE_SECONDS) as end:
+def _talk(server: Server, seconds: float, meanwhile: Callable[[], object] | None = None) -> Talk:
+    """Let chargers talk for so long, or meanwhile. They replace those that only charge."""
+    with _chargers(server.port, CHARGERS, PACE_SECONDS) as end:
         began = time.perf_counter()
-        meanwhile()
+        meanwhile() if meanwhile else time.sleep(seconds)
         elapsed = time.perf_counter() - began
         answers = end()
     return Talk(_p99(answers) * MS, len(answers) / elapsed)
@@ -474,6 +485,36 @@ def of_memory(folder: Path) -> Iterator[Figure]:
     yield Figure(f"memory with {CHARGERS} chargers", f"{RESIDENT_MB} MB", words, sizes["used"] <= RESIDENT_MB)
 
 
+# Messages to people
+
+
+def of_messages(folder: Path, seconds: float) -> Iterator[Figure]:
+    """Yield what 500 mails cost the chargers that talk, while they wait for a server that accepts and is silent."""
+    with socket.create_server((HOST, 0)) as silent:
+        waiting = ("--mail", f"smtp://site@{HOST}:{silent.getsockname()[1]}")
+        with _talking(folder, "none") as none, _talking(folder, "waiting", *waiting) as held_up:
+            rounds = [(_talk(none, seconds).p99, _talk(held_up, seconds).p99) for _ in range(ROUNDS)]
+        ((tried,),) = query(folder / "waiting.db", "SELECT sum(attempts) FROM message")
+    ratio = statistics.median(beside / alone for alone, beside in rounds)
+    alone, beside = (statistics.median(one) for one in zip(*rounds, strict=True))
+    words = f"{ratio:.2f} x (p99 {beside:.1f} ms, {alone:.1f} without; median of {ROUNDS} rounds)"
+    what = f"answers to {CHARGERS} chargers, {MAILS} mails wait"
+    yield Figure(what, f"{MAIL_TIMES} x", words, ratio <= MAIL_TIMES and tried > 0)
+
+
+@contextmanager
+def _talking(folder: Path, name: str, *flags: str) -> Iterator[Server]:
+    """Yield a server of a small site with an owner to whom mails wait."""
+    database = folder / f"{name}.db"
+    with open_database(database) as connection:
+        at = stamp(datetime.now(UTC))
+        connection.execute(RECIPIENT, (at,))
+        for number in range(MAILS):
+            connection.execute(MAIL, (str(number), at, at, at))
+    with running("serve", CHARGERS, folder, flags, database) as server:
+        yield server
+
+
 # The bench
 
 
@@ -507,7 +548,7 @@ def main() -> int:
     """Measure, print a table, and return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dashboard", description=__doc__)
     parser.add_argument("--small", action="store_true", help="six weeks and few rounds, to try it")
-    parser.add_argument("--only", choices=(*PARTS, "memory"), help="one part")
+    parser.add_argument("--only", choices=(*PARTS, "memory", "messages"), help="one part")
     arguments = parser.parse_args()
     rounds, seconds = (1, 1.0) if arguments.small else (50, 20.0)
     chosen = [part for name, part in PARTS.items() if arguments.only in (None, name)]
@@ -523,6 +564,8 @@ def main() -> int:
                 figures += [figure for part in chosen for figure in part(run)]
         if arguments.only in (None, "memory"):
             figures += of_memory(folder)
+        if arguments.only in (None, "messages"):
+            figures += of_messages(folder, seconds)
     print(table(HEAD, [(*one[:3], "ok" if one.is_met else "MISSED") for one in figures]))
     return 0 if all(one.is_met for one in figures) else 1
 
