@@ -239,6 +239,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "turned_away",
         *("own_name", "household_task_account", "message_cursor"),
         "site_count",
+        *("power", "power_work"),
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -453,6 +454,7 @@ AGAIN = {
     "command": "UPDATE command SET state = 'queued'",
     "token": "UPDATE token SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "file": "UPDATE file SET deleted_at = '2026' WHERE deleted_at IS NOT NULL",
+    "message": "UPDATE message SET attempts = 9 WHERE sent_at IS NOT NULL",
     "household_task": "UPDATE household_task SET undone_by = 'x' WHERE undone_at IS NOT NULL",
     "operator_action": "UPDATE operator_action SET status = 201 WHERE status IS NOT NULL",
     "user": "UPDATE user SET removed_by = 'x' WHERE removed_at IS NOT NULL",
@@ -473,6 +475,7 @@ AGAIN = {
 
 
 OF_OTHER_ROWS = {
+    "message_texts_go": "UPDATE message SET subject = 'x'",
     "tag_texts_go": "UPDATE tag SET name = 'x'",
     "ownership_texts_go": "UPDATE ownership SET reason = 'x'",
     "wallet_terms_text_goes": "UPDATE wallet_terms SET reason = 'x'",
