@@ -64,6 +64,8 @@ READERS: Final = 50
 WARM: Final = 5
 PATIENCE: Final = 120.0
 PICTURE_MS, NOW_TIMES, POWER_MB = 50, 1.3, 5
+PICTURED: Final = 7_000
+"""Sessions of a year, if pictures alone are measured."""
 POWER_SIZE: Final = (
     "SELECT (SELECT sum(pgsize) FROM dbstat WHERE name IN ('power', 'power_of_day')), count(DISTINCT tx_id) FROM power"
 )
@@ -518,12 +520,12 @@ def _talking(folder: Path, name: str, *flags: str) -> Iterator[Server]:
 # The bench
 
 
-def a_year(small: bool) -> Site:
-    """Return a year of 20 chargers, up to now."""
+def a_year(small: bool, most: int = 15_000) -> Site:
+    """Return a year of 20 chargers, up to now, with so many sessions."""
     now = datetime.now(UTC)
     begun = (now - timedelta(days=40 if small else 366)).date().replace(day=1)
     months = (now.year - begun.year) * 12 + now.month - begun.month + 1
-    sessions = 300 if small else 15_000
+    sessions = 300 if small else most
     return Site(40, CHARGERS, sessions, 48, 5, months, begun, now - timedelta(minutes=15))
 
 
@@ -557,7 +559,7 @@ def main() -> int:
         print(describe(folder).line(), file=sys.stderr, flush=True)
         figures: list[Figure] = []
         if chosen:
-            filled = a_year(arguments.small)
+            filled = a_year(arguments.small, PICTURED if arguments.only == "pictures" else 15_000)
             fill(database, filled)
             with site(folder, database) as (server, web):
                 run = Run(server, web, database, folder, filled.begun, rounds, seconds)
