@@ -1,6 +1,7 @@
 """Pages of the database that go bad under a running server: who needs them is refused, and nobody else."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 from tests.plugins.scrapes import scrape
 
 from .charger import Charger, Closed, now
-from .serving import serving
+from .serving import query, serving
 
 TRY_AGAIN_LATER = 1013
 DAMAGED = "the database file is damaged; writes that need the damaged page are not acknowledged"
 OLD_ONE, TRANSACTIONS = 30, 600
+MOST_SECONDS = 60
+POWER_LEFT = "SELECT (SELECT max(revision) FROM bill_work) > (SELECT coalesce(max(revision), 0) FROM power_work)"
 
 
 def start(charger: Charger, number: int) -> int:
@@ -33,6 +36,10 @@ def fill(database: Path) -> list[int]:
         for number in range(TRANSACTIONS):
             transactions.append(start(charger, number))
             stop(charger, transactions[-1], number)
+    with serving(database):  # whose writer reads all transactions once more, for the power of the site
+        until = time.monotonic() + MOST_SECONDS
+        while query(database, POWER_LEFT)[0][0] and time.monotonic() < until:
+            time.sleep(0.05)
     return transactions
 
 

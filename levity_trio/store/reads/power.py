@@ -67,7 +67,10 @@ class Work(NamedTuple):
 
 def work(db: Database) -> Work:
     """Return how far the table is; a new database has nothing from before."""
-    return next((Work(*row) for row in db.execute("SELECT revision, done_from FROM power_work").fetchall()), Work(0, 0))
+    return next(
+        (Work(*row) for row in db.execute("SELECT revision, done_from FROM power_work WHERE id = 1").fetchall()),
+        Work(0, 0),
+    )
 
 
 def open_now(db: Database) -> Mapping[int, tuple[str, str]]:
