@@ -69,7 +69,10 @@ PICTURED: Final = 7_000
 POWER_SIZE: Final = (
     "SELECT (SELECT sum(pgsize) FROM dbstat WHERE name IN ('power', 'power_of_day')), count(DISTINCT tx_id) FROM power"
 )
-POWER_LEFT: Final = "SELECT (SELECT max(revision) FROM bill_work) > (SELECT coalesce(max(revision), 0) FROM power_work)"
+POWER_LEFT: Final = (
+    "SELECT (SELECT max(revision) FROM bill_work WHERE tx_id IS NOT NULL)"
+    " > (SELECT coalesce(max(revision), 0) FROM power_work)"
+)
 FIRST_KB, PAGE_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = 100, 25, 50, 150, 300, 25, 2, 80
 GROWN_MIB: Final = 16
 MAILS, MAIL_TIMES, ROUNDS = 500, 1.05, 5
