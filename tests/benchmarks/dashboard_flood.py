@@ -20,7 +20,7 @@ from .api_chargers import HOST
 
 STRANGERS = 10
 PACE_SECONDS = 0.1
-_FORM = re.compile(rb'name="(?P<name>[^"]+)" value="(?P<value>[0-9a-f]{64})"')
+_FORM = re.compile(rb'name="(?P<name>[^"]+)" value="(?P<value>[0-9a-f]{80})"')
 
 
 class Stranger:
