@@ -245,7 +245,7 @@ class Positions:
         template, lines = self._template, position.lines
         has_one_price = [(line.kind, line.quantity) for line in lines] == [(LineKind.ENERGY, position.energy_wh)]
         is_plain = has_one_price and not (self._has_tariffs or self._has_rates)
-        window = tidy(lines[0].window or "") if is_plain else ""
+        window = _window(lines[0]) if is_plain else ""
         price = " ".join(filter(None, (window, template.price(lines[0].price, self._places)))) if has_one_price else ""
         amount = template.amount(0 if position.is_prepaid else position.amount, self._statement.currency)
         return Row(cells=(*self._cells(position), price, amount), notes=tuple(self._notes(position, is_plain)))
@@ -286,14 +286,15 @@ class Positions:
     def _what(self, line: Line) -> str:
         template = self._template
         what = template.say(_KINDS[line.kind])
-        if line.window:
-            what = (
-                tidy(window_name(line.window))
-                if line.kind is LineKind.ENERGY
-                else f"{what} · {tidy(window_name(line.window))}"
-            )
+        if window := _window(line):
+            what = window if line.kind is LineKind.ENERGY else f"{what} · {window}"
         if self._has_tariffs:
             what = template.say("of_tariff", what=what, tariff=tidy(line.tariff), date=template.day(line.version))
         if self._has_rates:
             what = template.say("with_rate", what=what, rate=template.percent(line.tax_rate))
         return what
+
+
+def _window(line: Line) -> str:
+    """Return what the price of a line is called; empty if it has no name."""
+    return tidy(window_name(line.window)) if line.window else ""

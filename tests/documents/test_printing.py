@@ -219,6 +219,9 @@ async def test_usual_names_of_prices_are_translated() -> None:
     made = forms.statement([forms.position(1, *lines)])
     (file,) = await documents([Paper((made,), language="de")], Form.HTML)
     assert all(words in file.decode() for words in ("Nacht: 4,000 kWh", "Tag: 4,000 kWh"))
+    only = forms.statement([forms.position(1, forms.line(quantity=4_000, window="night"))])
+    (file,) = await documents([Paper((only,), language="de")], Form.HTML)
+    assert "Nacht 0,3" in file.decode(), "a session within one window says so beside its price"
 
 
 async def test_a_template_that_is_outdated_gives_way_to_the_next() -> None:
