@@ -11,41 +11,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from levity_trio.notify.kinds import Kind
 from levity_trio.records import record
 from levity_trio.store.reads.away import TOGETHER
-
-
-class Kind(StrEnum):
-    """What a recipient can choose to be told."""
-
-    FAULTED = "fault"
-    AWAY = "away"
-    DOUBTFUL = "doubt"
-    """Sessions in doubt, in one digest a day."""
-    BACKUP = "backup"
-    DISK = "disk"
-    """Little space, or nothing can be stored."""
-    CERTIFICATE = "certificate"
-    COMMAND = "command"
-    """A charger does not obey."""
-    REPORT = "report"
-    """A household reported something, such as a lost card."""
-    FULL = "full"
-    UNPLUGGED = "unplugged"
-    STOPPED = "stopped"
-    """A session ended early, and not because its household wanted that."""
-    STATEMENT = "statement"
-    LIMIT = "limit"
-    """A card or the household has used four fifths of what it may in the month, or all of it."""
-
-
-OF_DRIVERS: Final = (Kind.FULL, Kind.UNPLUGGED, Kind.STOPPED, Kind.STATEMENT, Kind.LIMIT)
-OF_OWNERS: Final = tuple(kind for kind in Kind if kind not in OF_DRIVERS)
-"""Also of caretakers."""
 
 
 class Place(NamedTuple):

@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 from levity_trio.locale import N_
 
+
+class Kind(StrEnum):
+    """What a recipient can choose to be told."""
+
+    FAULTED = "fault"
+    AWAY = "away"
+    DOUBTFUL = "doubt"
+    """Sessions in doubt, in one digest a day."""
+    BACKUP = "backup"
+    DISK = "disk"
+    """Little space, or nothing can be stored."""
+    CERTIFICATE = "certificate"
+    COMMAND = "command"
+    """A charger does not obey."""
+    REPORT = "report"
+    """A household reported something, such as a lost card."""
+    FULL = "full"
+    UNPLUGGED = "unplugged"
+    STOPPED = "stopped"
+    """A session ended early, and not because its household wanted that."""
+    STATEMENT = "statement"
+    LIMIT = "limit"
+    """A card or the household has used four fifths of what it may in the month, or all of it."""
+
+
 OF_SITE: Final[Mapping[str, str]] = N_(
     {
-        "fault": "A charger is faulted",
-        "away": "A charger is away",
-        "command": "A charger does not do what it was asked",
-        "doubt": "Sessions are in doubt (once a day)",
-        "report": "A household reports something, such as a lost card",
-        "backup": "A backup is missing",
-        "disk": "The disk is nearly full",
-        "certificate": "A certificate ends soon",
+        Kind.FAULTED: "A charger is faulted",
+        Kind.AWAY: "A charger is away",
+        Kind.COMMAND: "A charger does not do what it was asked",
+        Kind.DOUBTFUL: "Sessions are in doubt (once a day)",
+        Kind.REPORT: "A household reports something, such as a lost card",
+        Kind.BACKUP: "A backup is missing",
+        Kind.DISK: "The disk is nearly full",
+        Kind.CERTIFICATE: "A certificate ends soon",
     }
 )
 """For owners and caretakers."""
 OF_DRIVER: Final[Mapping[str, str]] = N_(
     {
-        "full": "The car is full",
-        "stopped": "A session stopped early",
-        "unplugged": "The car was unplugged",
-        "statement": "A statement is ready",
-        "limit": "Four fifths of what we may use this month are used",
+        Kind.FULL: "The car is full",
+        Kind.STOPPED: "A session stopped early",
+        Kind.UNPLUGGED: "The car was unplugged",
+        Kind.STATEMENT: "A statement is ready",
+        Kind.LIMIT: "Four fifths of what we may use this month are used",
     }
 )
 DRIVER: Final = "driver"

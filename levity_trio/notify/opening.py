@@ -19,7 +19,6 @@ from levity_trio.notify.statements import Mailed, Order, mail_statements
 from levity_trio.notify.telling import Looks, Telling
 from levity_trio.plugins.base import Hooks
 from levity_trio.records import record
-from levity_trio.store.backup_note import last_backup, saved_by
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.retrying import surviving
@@ -100,16 +99,8 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
     config, look_seconds, begun_at = around.config, around.config.check_interval_seconds, stamp(around.clock())
 
     def machine(db: Database) -> Machine:
-        return Machine(
-            begun_at=begun_at,
-            can_store=not around.writer.is_failing,
-            is_damaged=around.writer.is_damaged,
-            is_clock_trusted=around.is_clock_trusted(),
-            space=db.space(),
-            backup=last_backup(config.database),
-            is_saved_elsewhere=saved_by(config.database) is not None,
-            has_address=lambda _address: True,  # no message tells of addresses
-        )
+        is_trusted = around.is_clock_trusted()
+        return Machine.seen_by(around.writer, db, config.database, begun_at, is_clock_trusted=is_trusted)
 
     parts = Parts(
         config=config,

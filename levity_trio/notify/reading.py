@@ -26,7 +26,8 @@ from levity_trio.events import (
 )
 from levity_trio.events.stored import read_fact
 from levity_trio.log.output import get_logger
-from levity_trio.notify.causes import Cause, Condition, Kind, Place, Span
+from levity_trio.notify.causes import Cause, Condition, Place, Span
+from levity_trio.notify.kinds import Kind
 from levity_trio.notify.texts import DoubtsAt
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
@@ -204,10 +205,11 @@ def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
     upto, facts = _facts(db, cursor.position, rule)
     doubts = {charger: DoubtsAt(charger, count, _moment(at)) for charger, count, at in db.execute(_DOUBTS).fetchall()}
     counts = Counter(charger for charger, connector in places.statuses if connector != 0)
+    recipients = recipients_of(db)
     return Found(
         cursor=cursor,
         upto=upto,
-        recipients=recipients_of(db),
+        recipients=recipients,
         causes=[_cause(*row) for row in db.execute(_CAUSES).fetchall()],
         begun=frozenset(Begun(*row) for row in db.execute(_BEGUN).fetchall()),
         digests={recipient: at for recipient, at in db.execute(_DIGESTS).fetchall() if at is not None},
@@ -215,7 +217,7 @@ def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
         unknown=[Kind.AWAY] if machine.begun_at > stamp(shifted(now, -RETURN)) else [],
         doubts=doubts,
         facts=facts,
-        full=_full(db, now, rule),
+        full=_full(db, now, rule) if any(Kind.FULL in one.kinds for one in recipients) else (),
         names={one.id: one.name or one.id for one in chargers},
         with_connectors=frozenset(charger for charger, count in counts.items() if count > 1),
     )

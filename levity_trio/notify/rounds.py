@@ -28,7 +28,8 @@ from levity_trio.events import (
 )
 from levity_trio.locale import SOURCE, languages, speaking
 from levity_trio.notify import texts
-from levity_trio.notify.causes import Cause, Kind, changed
+from levity_trio.notify.causes import Cause, changed
+from levity_trio.notify.kinds import Kind
 from levity_trio.notify.reading import ClosedOne, Found, FullCar, NewFact, Recipient, left_out
 from levity_trio.notify.texts import Session, Text, Where
 from levity_trio.records import record

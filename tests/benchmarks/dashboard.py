@@ -44,7 +44,7 @@ from levity_trio.web.negotiation import GZIP_LEVEL
 from levity_trio.wire.times import stamp
 from tests.browser.pages import fill_in
 from tests.browser.player import player
-from tests.integration.serving import query
+from tests.integration.serving import query, wait_for_power
 from tests.ports import free_port
 from tests.store.books import Books
 from tests.web.api.conftest import Site as InProcess
@@ -68,10 +68,6 @@ PICTURED: Final = 7_000
 """Sessions of a year, if pictures alone are measured."""
 POWER_SIZE: Final = (
     "SELECT (SELECT sum(pgsize) FROM dbstat WHERE name IN ('power', 'power_of_day')), count(DISTINCT tx_id) FROM power"
-)
-POWER_LEFT: Final = (
-    "SELECT (SELECT max(revision) FROM bill_work WHERE tx_id IS NOT NULL)"
-    " > (SELECT coalesce(max(revision), 0) FROM power_work)"
 )
 FIRST_KB, PAGE_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = 100, 25, 50, 150, 300, 25, 2, 80
 GROWN_MIB: Final = 16
@@ -277,7 +273,7 @@ def _shown(run: Run) -> dict[str, object]:
 
 def of_pictures(run: Run) -> Iterator[Figure]:
     """Yield the CPU of pages with pictures of a year, and what the pictures of the first page add to it."""
-    _wait_for_power(run)
+    wait_for_power(run.database, 10 * PATIENCE)
     year = f"from={run.begun}"
     api = Api(f"unix:{run.database}.sock", Sought("server", ""))
     asked = {"by": "month", "costs": "true", "from": str(run.begun)}
@@ -298,13 +294,6 @@ def of_pictures(run: Run) -> Iterator[Figure]:
     words = f"{size / 1e6:.2f} MB for {sessions} sessions"
     yield Figure("the power of a year on disk", f"{POWER_MB} MB", words, size <= 1e6 * POWER_MB)
     yield from _of_now(run)
-
-
-def _wait_for_power(run: Run) -> None:
-    """Wait until the server has computed the power of all sessions."""
-    until = time.monotonic() + 10 * PATIENCE
-    while query(run.database, POWER_LEFT)[0][0] and time.monotonic() < until:
-        time.sleep(1.0)
 
 
 def _of_now(run: Run) -> Iterator[Figure]:

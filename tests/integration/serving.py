@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.integration.forking import Forked, fork
 from tests.store.template import put_new
@@ -141,6 +141,19 @@ def query(database: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]
     """Rows of a database, read without changing it."""
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         return connection.execute(sql, parameters).fetchall()
+
+
+POWER_LEFT: Final = (
+    "SELECT (SELECT max(revision) FROM bill_work WHERE tx_id IS NOT NULL)"
+    " > (SELECT coalesce(max(revision), 0) FROM power_work)"
+)
+
+
+def wait_for_power(database: Path, seconds: float) -> None:
+    """Wait until the server has computed the power of all sessions, but no longer than so many seconds."""
+    until = time.monotonic() + seconds
+    while query(database, POWER_LEFT)[0][0] and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def _spawned(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:

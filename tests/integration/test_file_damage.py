@@ -1,7 +1,6 @@
 """Pages of the database that go bad under a running server: who needs them is refused, and nobody else."""
 
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -10,13 +9,12 @@ import pytest
 from tests.plugins.scrapes import scrape
 
 from .charger import Charger, Closed, now
-from .serving import query, serving
+from .serving import serving, wait_for_power
 
 TRY_AGAIN_LATER = 1013
 DAMAGED = "the database file is damaged; writes that need the damaged page are not acknowledged"
 OLD_ONE, TRANSACTIONS = 30, 600
 MOST_SECONDS = 60
-POWER_LEFT = "SELECT (SELECT max(revision) FROM bill_work) > (SELECT coalesce(max(revision), 0) FROM power_work)"
 
 
 def start(charger: Charger, number: int) -> int:
@@ -37,9 +35,7 @@ def fill(database: Path) -> list[int]:
             transactions.append(start(charger, number))
             stop(charger, transactions[-1], number)
     with serving(database):  # whose writer reads all transactions once more, for the power of the site
-        until = time.monotonic() + MOST_SECONDS
-        while query(database, POWER_LEFT)[0][0] and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_for_power(database, MOST_SECONDS)
     return transactions
 
 

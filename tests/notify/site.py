@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from levity_trio.billing.ownership import BillBy
-from levity_trio.notify.causes import OF_OWNERS
+from levity_trio.notify.kinds import OF_SITE
 from levity_trio.notify.reading import find
 from levity_trio.notify.rounds import MAIL, Ways, messages_of
 from levity_trio.store.billing.pricing import Rule
@@ -34,7 +34,7 @@ class Site:
         self.ways = WAYS
         self.look()  # as at the first start
         self.stations = [Station(self.books, f"CP-{number:02}") for number in range(1, chargers + 1)]
-        self.owner = self.add(who="owner", mail="owner@example.org", kinds=[*OF_OWNERS], **owner)
+        self.owner = self.add(who="owner", mail="owner@example.org", kinds=[*OF_SITE], **owner)
 
     def add(self, topic: str | None = None, **data: Any) -> int:
         """Add a recipient."""

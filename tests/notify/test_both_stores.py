@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from levity_trio.events import HouseholdReported, MonthLimitNear, OutcomeKnown
-from levity_trio.notify.causes import OF_DRIVERS
+from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.statements import Order, _planned
 from levity_trio.notify.telling import _unknown
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -34,7 +34,7 @@ def site() -> Iterator[Site]:
 
 def test_what_is_told(site: Site) -> None:
     House(site.books).give(ANNA, "TAG")
-    driver = site.add("0123", who="driver", account=ANNA, mail="anna@example.org", kinds=[*OF_DRIVERS])
+    driver = site.add("0123", who="driver", account=ANNA, mail="anna@example.org", kinds=[*OF_DRIVER])
     first, second, third = site.stations
     third.lose()
     second.status("Faulted", error="GroundFailure")

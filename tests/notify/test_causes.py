@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from levity_trio.access.turned_away import Refusal
-from levity_trio.notify import kinds
-from levity_trio.notify.causes import OF_DRIVERS, OF_OWNERS, Cause, Condition, Kind, Place, changed
+from levity_trio.notify.causes import Cause, Condition, Place, changed
+from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, Kind
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.engine.database import Space
 from levity_trio.store.writes import turned_away
@@ -45,8 +45,7 @@ def watched(*looks: tuple[float, list[Condition]]) -> list[Cause]:
 
 
 def test_each_kind_can_be_chosen_by_its_words() -> None:
-    assert set(OF_OWNERS) == kinds.OF_SITE.keys()
-    assert set(OF_DRIVERS) == kinds.OF_DRIVER.keys()
+    assert sorted((*OF_SITE, *OF_DRIVER)) == sorted(Kind)
 
 
 def test_what_is_gone_in_a_moment_is_no_cause() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.events import Fact, HouseholdReported, MonthLimitNear, MonthLimitReached, OutcomeKnown
-from levity_trio.notify.causes import OF_DRIVERS
+from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.rounds import PUSH, after_quiet
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from tests.notify.site import WAYS, Site
@@ -30,7 +30,7 @@ class Home(Site):
         self.station = Station(self.books)
         self.stations.append(self.station)
         self.station.boot()
-        chosen = {"mail": "anna@example.org", "kinds": [*OF_DRIVERS], "account": ANNA, **driver}
+        chosen = {"mail": "anna@example.org", "kinds": [*OF_DRIVER], "account": ANNA, **driver}
         self.driver = self.add(who="driver", **chosen)
 
     def fact(self, fact: Fact) -> None:
@@ -84,10 +84,10 @@ def test_why_a_session_ended_says_who_is_told(reason: str, kinds: list[str]) -> 
 
 def test_only_its_household_is_told_and_nobody_of_what_was_before() -> None:
     home = Home()
-    ben = home.add(who="driver", account=BEN, mail="ben@example.org", kinds=[*OF_DRIVERS])
+    ben = home.add(who="driver", account=BEN, mail="ben@example.org", kinds=[*OF_DRIVER])
     home.station.stop(home.charge(), 9000, reason="PowerLoss")
     home.books.wait(1)
-    late = home.add(who="driver", account=ANNA, mail="late@example.org", kinds=[*OF_DRIVERS])
+    late = home.add(who="driver", account=ANNA, mail="late@example.org", kinds=[*OF_DRIVER])
     home.wait(5)
     assert [len(home.told(one)) for one in (home.driver, ben, late)] == [1, 0, 0]
 

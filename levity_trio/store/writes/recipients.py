@@ -11,8 +11,6 @@ from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.secret_key import SecretKey
 
-DRIVER: Final = "driver"
-
 
 @record
 class RecipientData:

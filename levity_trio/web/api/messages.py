@@ -5,7 +5,7 @@ A topic of push is shown once, in the answer to the request that makes it. Who l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from http import HTTPStatus
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.config.settings import MAIL_ADDRESS
-from levity_trio.locale import _, speaking
+from levity_trio.locale import N_, _, speaking
 from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
 from levity_trio.notify.letter import Letter, Notice, Unsent
 from levity_trio.notify.opening import new_topic
@@ -37,14 +37,17 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, account_of
 from levity_trio.web.api.driving import TAG as OF_DRIVERS
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
-from levity_trio.web.api.problems import Problem, invalid, needing_key, not_found
+from levity_trio.web.api.problems import Problem, conflict, invalid, needing_key, not_found
 
 ENDPOINTS: Final = Endpoints("messages")
 MESSAGES, RECIPIENTS = "/api/admin/messages", "/api/admin/recipients"
 RECIPIENT: Final = f"{RECIPIENTS}/{{id}}"
 OWN: Final = f"{ME}/recipient"
 TEST_BYTES: Final = 16
+TEST_TITLE: Final = N_("Test of messages")
+TEST_TEXT: Final = N_("This is a test. Messages of the chargers reach you here.")
 NO_MAIL: Final = "no mail server is set; start the server with --mail"
+NO_PUSH: Final = "no ntfy server is set; start the server with --ntfy"
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
 
@@ -267,10 +270,10 @@ async def test_recipient(request: Request) -> SentTests:
         if found.has_push:
             topic = await request.read(partial(stored.topic, number=found.id, key=request.api.key))
             if topic is None:
-                raise Problem(HTTPStatus.CONFLICT, "conflict", "the topic is unknown here; make a new one")
+                raise conflict("the topic is unknown here; make a new one")
             tests.append(await _push(request, topic))
     if not tests:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "neither an address nor a topic is set")
+        raise conflict("neither an address nor a topic is set")
     return SentTests(tests)
 
 
@@ -315,7 +318,7 @@ def _by(request: Request) -> By:
 async def _topic(request: Request, number: int) -> MadeTopic:
     api, topic = request.api, new_topic()
     if api.config.ntfy is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "no ntfy server is set; start the server with --ntfy")
+        raise conflict(NO_PUSH)
     with needing_key():
         await api.writer.run(writes.show_topic, number, topic, api.key, api.stamp())
     from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
@@ -351,7 +354,7 @@ async def test_way(request: Asked[None, TestBody]) -> MessageTest:
     if body.way == PUSH:
         return await _push(request, new_topic())
     if config.ping_url is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "no URL is set; start the server with --ping-url")
+        raise conflict("no URL is set; start the server with --ping-url")
     async with request.api.places.wait():
         if (problem := await ping(config.ping_url)) is not None:
             raise _unsent(problem)
@@ -363,11 +366,11 @@ async def mail_month(request: Asked[None, StatementMailBody]) -> StatementMails:
     """Mail the statements of a closed month to the households that have an address"""
     api, body, month = request.api, request.body, str(month_of(request))
     if api.config.mail is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", NO_MAIL)
+        raise conflict(NO_MAIL)
     order = Order(month, request.caller.name, body.account, body.again)
     mailed = await api.messages.mail_statements(order)
     if not (mailed.mails or mailed.earlier or mailed.without_address):
-        raise Problem(HTTPStatus.CONFLICT, "conflict", f"there is no closed statement of {month}")
+        raise conflict(f"there is no closed statement of {month}")
     return StatementMails(month, mailed.mails, mailed.earlier, [*mailed.without_address])
 
 
@@ -379,35 +382,34 @@ async def list_of_statement(request: Request) -> list[MessageRow]:
 
 async def _mail(request: Request, to: str) -> MessageTest:
     if request.api.config.mail is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", NO_MAIL)
+        raise conflict(NO_MAIL)
     letter = Letter(
         message_id=f"test-{token_hex(TEST_BYTES)}",
         to=to,
-        subject=_("Test of messages"),
-        body=_("This is a test. Messages of the chargers reach you here."),
+        subject=_(TEST_TITLE),
+        body=_(TEST_TEXT),
         link=request.api.config.public_url,
         at=request.api.now(),
     )
-    async with request.api.places.wait():
-        try:
-            await send_mail(letter, request.api.config)
-        except Unsent as problem:
-            raise _unsent(problem.problem) from None
+    await _send(request, partial(send_mail, letter, request.api.config))
     return MessageTest(MAIL, to)
 
 
 async def _push(request: Request, topic: str) -> MessageTest:
     config = request.api.config
     if config.ntfy is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "no ntfy server is set; start the server with --ntfy")
-    words = _("This is a test. Messages of the chargers reach you here.")
-    notice = Notice(topic=topic, title=_("Test of messages"), body=words, link=config.public_url)
+        raise conflict(NO_PUSH)
+    notice = Notice(topic=topic, title=_(TEST_TITLE), body=_(TEST_TEXT), link=config.public_url)
+    await _send(request, partial(push, notice, config))
+    return MessageTest(PUSH, urlsplit(config.ntfy).hostname or "")
+
+
+async def _send(request: Request, message: Callable[[], Awaitable[None]]) -> None:
     async with request.api.places.wait():
         try:
-            await push(notice, config)
+            await message()
         except Unsent as problem:
             raise _unsent(problem.problem) from None
-    return MessageTest(PUSH, urlsplit(config.ntfy).hostname or "")
 
 
 def _unsent(problem: str) -> Problem:
@@ -478,7 +480,7 @@ async def _keep(request: Request, body: OwnRecipientBody) -> int:
 async def make_own_topic(request: Request) -> MadeTopic:
     """Make a new topic of push for yourself; it is shown only in this answer, and replaces the one before"""
     if request.api.config.ntfy is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "push messages are not set up here")
+        raise conflict("push messages are not set up here")
     number = await request.api.writer.run(writes.own, account_of(request), _user(request))
     if number is None:
         number = await _keep(request, OwnRecipientBody(kinds=tuple(OF_DRIVER)))

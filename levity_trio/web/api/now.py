@@ -9,7 +9,6 @@ from msgspec import Meta
 
 from levity_trio.listening.addresses import present_address
 from levity_trio.listening.own_addresses import is_of_this_machine
-from levity_trio.store.backup_note import last_backup, saved_by
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now import View as AskedNow
@@ -37,18 +36,11 @@ async def get_now(request: Asked[NowQuery, None]) -> Now:
     is_trusted, terms, at = api.is_clock_trusted(), rule(request), api.now()
 
     def read(db: Database) -> Now:
-        machine = Machine(
-            begun_at=api.begun_at,
-            can_store=not api.writer.is_failing,
-            is_damaged=api.writer.is_damaged,
-            is_clock_trusted=is_trusted,
-            space=db.space(),
-            backup=last_backup(api.config.database),
-            is_saved_elsewhere=saved_by(api.config.database) is not None,
-            # One of several servers does not know the addresses of the others' machines.
-            has_address=is_of_this_machine if api.writer.sharing.is_alone else lambda _address: True,
-            address=partial(present_address, api.config.host),
-        )
+        database = api.config.database
+        machine = Machine.seen_by(api.writer, db, database, api.begun_at, is_clock_trusted=is_trusted)
+        # One of several servers does not know the addresses of the others' machines.
+        has_address = is_of_this_machine if api.writer.sharing.is_alone else machine.has_address
+        machine = machine._replace(has_address=has_address, address=partial(present_address, api.config.host))
         name, tag = api.config.server_name, api.config.auto_start_id_tag
         return now(db, AskedNow(at, terms, name, tag, machine, request.sees_all, chosen), api.sessions)
 

@@ -12,12 +12,14 @@ from typing import Final, NamedTuple
 from levity_trio.access.places import Reason
 from levity_trio.access.tags import Policy
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.records import record
 from levity_trio.store import places
-from levity_trio.store.backup_note import LastBackup
+from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.cases.case import length
 from levity_trio.store.connectors import differing
 from levity_trio.store.engine.database import Database, Space
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
@@ -122,8 +124,23 @@ class Machine(NamedTuple):
     space: Space
     backup: LastBackup | None
     is_saved_elsewhere: bool
-    has_address: Callable[[str], bool]
+    has_address: Callable[[str], bool] = lambda _address: True
     address: Callable[[], str | None] = lambda: None
+
+    @classmethod
+    def seen_by(
+        cls, writer: Writer, db: Database, database: DatabaseAddress, begun_at: str, *, is_clock_trusted: bool
+    ) -> Machine:
+        """Return what the server with this writer and database knows, but for addresses."""
+        return cls(
+            begun_at=begun_at,
+            can_store=not writer.is_failing,
+            is_damaged=writer.is_damaged,
+            is_clock_trusted=is_clock_trusted,
+            space=db.space(),
+            backup=last_backup(database),
+            is_saved_elsewhere=saved_by(database) is not None,
+        )
 
 
 class Chargers(NamedTuple):
