@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Annotated, Final
 
@@ -124,7 +123,7 @@ async def list_tag_use(request: Request) -> ListPage[MonthUse]:
 async def _use(request: Request, wanted: Sequence[tuple[Filters, OfBill]]) -> list[MonthUse]:
     """Return what the transactions that are wanted come to, in this month and in the one before."""
     now, this, found = request.api.now(), Month.of(today(request.api.now(), request.zone)), list[MonthUse]()
-    for month, is_present in ((this, True), (Month.of(this.first_day - timedelta(days=1)), False)):
+    for month, is_present in ((this, True), (this.before, False)):
         since, before = (begins_at(one.first_day, request.zone) for one in (month, month.next))
         wanted_here = [
             (replace(filters, ended_since=since, ended_before=before), of_bill) for filters, of_bill in wanted
@@ -136,10 +135,11 @@ async def _use(request: Request, wanted: Sequence[tuple[Filters, OfBill]]) -> li
             for filters, of_bill in wanted_here
         ]
         costs = [cost for one in sums for cost in one.costs or ()]
-        amount = sum(cost.billed + (cost.to_bill or 0) for cost in costs)
-        currency = costs[0].currency if costs else None
+        is_known = len({cost.currency for cost in costs}) == 1 and all(cost.to_bill is not None for cost in costs)
+        amount = sum(cost.billed + (cost.to_bill or 0) for cost in costs) if is_known else None
+        currency = costs[0].currency if is_known else None
         wh = sum(one.energy_wh + one.open_wh for one in sums)
-        found.append(MonthUse(month=str(month), wh=wh, amount=amount if costs else None, currency=currency))
+        found.append(MonthUse(month=str(month), wh=wh, amount=amount, currency=currency))
     return found
 
 

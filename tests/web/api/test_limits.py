@@ -14,7 +14,7 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.wallets import Wallets
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.places import UsageLimit
-from levity_trio.store.reads import month_use
+from levity_trio.store.reads import costs, month_use
 from levity_trio.store.reads.now.attention import Chargers, attention
 from levity_trio.store.reads.now.chargers import served
 from levity_trio.store.reads.places import load_places
@@ -202,7 +202,7 @@ async def test_whose_cards_stop_working_is_said_before(flats: Site) -> None:
     assert (await flats.call(REFUSED, query={"charger": "CP-1", "account": "1"}))["data"] == []
 
 
-async def test_what_a_month_has_come_to_is_said_before_a_limit(flats: Site) -> None:
+async def test_what_a_month_has_come_to_is_said_before_a_limit(flats: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     station = Station(flats.books)
     Biller(House(flats.books))
     for wh in (4000, 2000):
@@ -215,6 +215,9 @@ async def test_what_a_month_has_come_to_is_said_before_a_limit(flats: Site) -> N
         assert (before["month"], before["wh"], before["amount"]) == ("2026-02", 0, None)
     shown = await Opening(flats, Role.OPERATOR).open(HOUSEHOLD, id="1")
     assert "March 2026 so far: 6.0 kWh, 1.80 EUR; February 2026: 0.0 kWh." in shown.words
+    monkeypatch.setattr(costs, "MOST_PRICED", 1)
+    this, _ = (await flats.call(USE, id="1"))["data"]
+    assert (this["wh"], this["amount"], this["currency"]) == (6000, None, None), "a part is not the whole"
 
 
 def _load(yard: Yard) -> None:
