@@ -23,7 +23,8 @@ ROOT_MODULES = 7
 # Rooms of one level do not import each other. The longest name that fits a module is its room.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("records",),
-    ("clock", "events", "groups", "locale", "refusals", "wire", "writing"),
+    ("clock", "events", "groups", "load.tree", "locale", "refusals", "wire", "writing"),
+    ("load.rule",),
     ("charging.reviews", "charging.tolerances", "documents.cells"),
     ("config", "manual", "charging.lifecycle", "listening.own_addresses"),
     ("client", "log", "outgoing", "output", "charging.sent"),
@@ -41,6 +42,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("store.moving",),
     ("store.postgresql", "plugins.base"),
     ("charger", "notify", "plugins"),
+    ("load",),
     ("web",),
     ("deploy", "server", "simulator"),
     ("demo",),
@@ -52,7 +54,7 @@ EVERYBODYS = ("records",)
 """What every room may import: a way to declare data, not a decision."""
 
 EVERYTHING = (
-    *("access", "authority", "charger", "charging", "clock", "config", "events", "groups", "listening", "log"),
+    *("access", "authority", "charger", "charging", "clock", "config", "events", "groups", "listening", "load", "log"),
     *("notify", "plugins", "store", "web", "wire"),
 )
 
@@ -86,6 +88,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "client": ("config",),
     "records": (),
+    "load": (
+        *("charger.facade", "operations", "charging", "store", "wire.times", "plugins.base", "outgoing", "events"),
+        *("config", "clock", "log"),
+    ),
+    "load.tree": (),
+    "load.rule": ("load.tree",),
     "locale": (),
     "manual": (),
     "demo": (
@@ -110,6 +118,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "documents",
         "locale",
         "charger",
+        "load",
         "notify",
         "operations",
         "charging",
@@ -248,7 +257,7 @@ IMPURE = (
     "structlog",
     "logging",
 )
-PURE = ("wire", "billing", "charging", "operations", "events", "config")
+PURE = ("wire", "billing", "charging", "operations", "events", "config", "load.tree", "load.rule")
 WRITES = re.compile(
     r"\bopen\((?:[^()]*, )?\"[rbt]*[wax+]|\.write_(?:text|bytes)\(|O_CREAT|\.touch\(|shutil\.(?:copy|move)|mkstemp"
 )

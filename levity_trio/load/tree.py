@@ -1,0 +1,239 @@
+"""The site as the electrician sees it: circuits in a tree, and the connectors at them.
+
+Currents are in A per phase. A phase is 0, 1 or 2 (L1, L2, L3 of the feeder). A charger's first line may lie on
+another phase than L1: its rotation says which, in OCPP's letters ("RST": its lines are L1, L2, L3; "STR": L2, L3, L1).
+While a rotation is unknown, each ampere is booked on every phase where it may be.
+
+A tree is checked as a whole when it is made. Safe limits last for as long as nobody decides anything, so all of them
+and the largest other load together must fit each circuit.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from levity_trio.records import record
+
+PHASES = (0, 1, 2)
+NAMES = ("L1", "L2", "L3")
+LETTERS = "RST"
+ROTATIONS = ("RST", "RTS", "SRT", "STR", "TRS", "TSR")
+LEAST_AMPERES = 6
+"""The least current of IEC 61851. Some chargers need 7 or 8 A."""
+
+Place = tuple[str, int]
+"""A charger and the number of its connector."""
+
+Phases = tuple[float, float, float]
+NOTHING: Phases = (0.0, 0.0, 0.0)
+
+
+@record
+class Circuit:
+    """Whatever has a breaker. `amperes` is the breaker's derated limit per phase."""
+
+    name: str
+    amperes: float
+    parent: str = ""
+    reserve: float | None = None
+    """A per phase for other consumers, as the owner entered it; None: as measured, or nothing."""
+    cautious: bool = False
+    """Book 1.2 × of the highest other load, for houses whose evenings differ much."""
+
+
+@record
+class Socket:
+    """A connector of a charger, and how it is wired."""
+
+    charger: str
+    connector: int = 1
+    circuit: str
+    rotation: str = ""
+    """"" while it is unknown."""
+    phases: int = 3
+    """How many lines are wired: 1 or 3."""
+    least: int = LEAST_AMPERES
+    most: int = 32
+    safe: int = LEAST_AMPERES
+    """What it may draw when nobody decides; 0 or at least `least`."""
+    safe_lines: int = 3
+    """On how many lines the safe limit is allowed: 1 where the charger can switch to one phase."""
+    priority: int = 0
+    """Higher comes first."""
+
+    @property
+    def place(self) -> Place:
+        return self.charger, self.connector
+
+    def lines(self, used: int | None = None) -> tuple[int, ...]:
+        """The phases on which each ampere is booked for a car that uses so many lines; None: not known yet."""
+        lines = min(used or self.phases, self.phases)
+        if lines == len(PHASES) or not self.rotation:
+            return PHASES
+        return tuple(sorted(LETTERS.index(letter) for letter in self.rotation[:lines]))
+
+
+@record(kw_only=False)
+class Problem:
+    """One thing for which a tree is refused. `advice` says what could be done, one way each."""
+
+    text: str
+    advice: tuple[str, ...] = ()
+    circuit: str = ""
+
+
+class TreeRefused(ValueError):
+    """The tree contradicts itself, or could not last without us."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(" ".join([problem.text, *problem.advice]) for problem in problems))
+        self.problems = problems
+
+
+class Tree:
+    """All circuits, each with its sockets. Raises TreeRefused, with every problem, if it cannot be right.
+
+    `highest` is the largest other load per circuit, in A per phase, that was measured; a reserve counts before it.
+    """
+
+    def __init__(
+        self, circuits: Iterable[Circuit], sockets: Iterable[Socket], *, highest: Mapping[str, Phases] | None = None
+    ) -> None:
+        listed = tuple(circuits)
+        self.circuits: dict[str, Circuit] = {circuit.name: circuit for circuit in listed}
+        self.sockets: dict[Place, Socket] = {}
+        problems = [*_wrong_circuits(listed, self.circuits), *_wrong_shape(self.circuits)]
+        for socket in sockets:
+            problems += _wrong_socket(socket, self.circuits, self.sockets)
+            self.sockets[socket.place] = socket
+        if not problems:
+            problems = list(self.shortages(highest or {}))
+        if problems:
+            raise TreeRefused(tuple(problems))
+
+    @cached_property
+    def root(self) -> str:
+        return next(circuit.name for circuit in self.circuits.values() if not circuit.parent)
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The circuits, each after its parent."""
+        ordered: list[str] = []
+        for name in self.circuits:
+            ordered += [circuit for circuit in reversed(self.above(name)) if circuit not in ordered]
+        return tuple(ordered)
+
+    def above(self, circuit: str) -> tuple[str, ...]:
+        """The circuit itself, its parent, and so on to the root."""
+        path = [circuit]
+        while parent := self.circuits[path[-1]].parent:
+            path.append(parent)
+        return tuple(path)
+
+    def below(self, circuit: str) -> list[Socket]:
+        """The sockets at the circuit and at those under it, by charger and connector."""
+        found = [socket for socket in self.sockets.values() if circuit in self.above(socket.circuit)]
+        return sorted(found, key=lambda socket: socket.place)
+
+    def shortages(self, highest: Mapping[str, Phases]) -> list[Problem]:
+        """The circuits that all safe limits and the largest other load together exceed."""
+        problems = []
+        for name in self.order:
+            circuit = self.circuits[name]
+            other = self.booked_for_others(name, highest)
+            safe = [0.0, 0.0, 0.0]
+            for socket in (below := self.below(name)):
+                for phase in socket.lines(socket.safe_lines):
+                    safe[phase] += socket.safe
+            worst = max(PHASES, key=lambda phase: safe[phase] + other[phase])
+            if safe[worst] and safe[worst] + other[worst] > circuit.amperes:
+                problems.append(_too_little(circuit, below, safe[worst], other[worst], worst))
+        return problems
+
+    def booked_for_others(self, circuit: str, highest: Mapping[str, Phases]) -> Phases:
+        """A per phase to keep for other consumers: the reserve that was entered, else what was measured."""
+        found = self.circuits[circuit]
+        if found.reserve is not None:
+            return found.reserve, found.reserve, found.reserve
+        one, two, three = highest.get(circuit, NOTHING)
+        factor = 1.2 if found.cautious else 1.0
+        return one * factor, two * factor, three * factor
+
+
+def _wrong_circuits(listed: tuple[Circuit, ...], circuits: Mapping[str, Circuit]) -> Iterable[Problem]:
+    if not listed:
+        yield Problem("There is no circuit.", ("Give the feeder and its limit in A per phase.",))
+        return
+    for name, circuit in circuits.items():
+        if sum(other.name == name for other in listed) > 1:
+            yield Problem(f"Two circuits are named {name}.", ("Give each its own name.",), name)
+        if not circuit.amperes > 0:
+            yield Problem(f"{name} has no limit.", ("Give the limit of its breaker in A per phase.",), name)
+        if circuit.reserve is not None and circuit.reserve < 0:
+            yield Problem(f"The reserve of {name} is below 0 A.", (), name)
+        if circuit.parent and circuit.parent not in circuits:
+            known = ", ".join(circuits)
+            yield Problem(f"{name} is under {circuit.parent}, which there is not.", (f"There are: {known}.",), name)
+
+
+def _wrong_shape(circuits: Mapping[str, Circuit]) -> Iterable[Problem]:
+    roots = [circuit.name for circuit in circuits.values() if not circuit.parent]
+    if len(roots) > 1:
+        named = " and ".join(roots)
+        yield Problem(f"{named} have no parent.", ("One circuit feeds all the others: give the rest a parent.",))
+    for circle in _circles(circuits):
+        path = " is under ".join([*circle, circle[0]])
+        yield Problem(f"{path}: this is a circle.", ("One of them must be under another circuit.",), circle[0])
+
+
+def _circles(circuits: Mapping[str, Circuit]) -> Iterable[list[str]]:
+    """Each circle once, beginning with the circuit that was given first."""
+    seen: set[str] = set()
+    for name in circuits:
+        path: list[str] = []
+        here = name
+        while here in circuits and here not in seen:
+            seen.add(here)
+            path.append(here)
+            here = circuits[here].parent
+        if here in path:
+            yield path[path.index(here) :]
+
+
+def _wrong_socket(socket: Socket, circuits: Mapping[str, Circuit], known: Mapping[Place, Socket]) -> Iterable[Problem]:
+    name = f"{socket.charger}, connector {socket.connector}"
+    if socket.place in known:
+        yield Problem(f"{name} is named twice.", ("A connector hangs at one circuit.",), socket.circuit)
+    if socket.circuit not in circuits:
+        yield Problem(f"{name} is at {socket.circuit}, which there is not.", (f"There are: {', '.join(circuits)}.",))
+    if socket.phases not in (1, len(PHASES)) or socket.safe_lines not in (1, len(PHASES)):
+        yield Problem(f"{name} has {socket.phases} phases.", ("A charger has 1 or 3.",), socket.circuit)
+    allowed = ROTATIONS + (tuple(LETTERS) if socket.phases == 1 else ())
+    if socket.rotation and socket.rotation not in allowed:
+        yield Problem(f"{name} has the rotation {socket.rotation}.", (f"Give one of {', '.join(allowed)}.",))
+    if socket.least < LEAST_AMPERES or socket.most < socket.least:
+        text = f"{name} has a least current of {socket.least} A and a maximum of {socket.most} A."
+        yield Problem(text, ("The least is 6, 7 or 8 A, and the maximum not below it.",), socket.circuit)
+    if socket.safe and not socket.least <= socket.safe <= socket.most:
+        advice = f"Give 0, or {socket.least} to {socket.most} A."
+        yield Problem(f"{name} has a safe limit of {socket.safe} A.", (advice,), socket.circuit)
+
+
+def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float, phase: int) -> Problem:
+    """The sum, as a person would write it, and the ways out of it."""
+    here = [socket for socket in below if socket.safe and phase in socket.lines(socket.safe_lines)]
+    room = circuit.amperes - other
+    limits = sorted((socket.safe for socket in here), reverse=True)
+    zeros, left = 0, safe
+    while left > room and zeros < len(limits):
+        left -= limits[zeros]
+        zeros += 1
+    sums = f"{len(limits)} × {limits[0]} A" if len(set(limits)) == 1 else f"{len(limits)} safe limits"
+    rest = f"{circuit.amperes:g} A less {other:g} A for other consumers are" if other else "the limit is"
+    text = f"{circuit.name} ({NAMES[phase]}): {sums} are {safe:g} A; {rest} {room:g} A."
+    advice = [f"Give a safe limit of 0 A to {zeros} of them: these would not charge during an outage."]
+    if any(len(socket.lines(socket.safe_lines)) > 1 for socket in here):
+        spread = -(-len(here) // len(PHASES)) * max(limits)
+        which = f"on one phase each, evenly spread, they need {spread:g} A per phase"
+        enough = "which fits" if spread <= room else "which is still too much for all"
+        advice.append(f"Or let chargers that can do so fall back to one phase: {which}, {enough}.")
+    return Problem(text, tuple(advice), circuit.name)
