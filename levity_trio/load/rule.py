@@ -10,14 +10,33 @@ Each circuit and phase has two ledgers, and a grant must fit both.
 Currents are in A per phase, moments are seconds since 1970 in UTC. Limits are whole amperes.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 
-from levity_trio.load.tree import Phases, Place, Tree
+from levity_trio.load.tree import PHASES, Phases, Place, Tree
 from levity_trio.records import record
 
 OUTAGE = 1.13
+"""× the limit: what is permitted when nobody can lower anything."""
+TURN_SECONDS = 900
+"""The least time for which a car that began to get current keeps it, and the common rhythm at which turns end."""
+ROOM_SECONDS = 300
+"""How long there must have been room before a limit is raised."""
+STEP_AMPERES = 2
+"""The smallest raise, unless it is to the maximum."""
+SETTLED_SECONDS = 120
+"""So long after a raise a car is booked with its limit, because it may still be following."""
+LESS_AMPERES = 1.0
+"""A car that draws so much less than its limit does not need all of it."""
+KNOCK_SECONDS = 60
+KNOCK_EVERY_SECONDS = 3600
+BEFORE_DEPARTURE_SECONDS = 1800
+URGENT_SECONDS = 3600
+"""A driver whose car can wait no longer than this, by what he entered, comes before the others who wait."""
+VOLTS = 230
 
 
 class State(StrEnum):
@@ -127,6 +146,8 @@ class Standing:
     """What the rule remembers of a car from one decision to the next. It is kept in the database."""
 
     limit: int
+    since: float
+    """When it was last raised, or began."""
     turn: float | None = None
     """When it began to get current; None: it gets none."""
     waits: float | None = None
@@ -134,7 +155,7 @@ class Standing:
     room: float | None = None
     """Since when there has been room for more."""
     knocked: float | None = None
-    """When it was last knocked."""
+    """When a full car was last knocked; at first as if a knock had just ended."""
 
 
 @record
@@ -178,4 +199,344 @@ def decide(
 
     After a restart, pass `Decision(at=…, standings=…)` as `before`. With `first_come`, nobody takes turns.
     """
-    raise NotImplementedError
+    rooms = _Rooms(tree, measured)
+    asking = sorted((_Asking(tree, car, before.standings.get(car.place), now) for car in cars), key=_Asking.arrival)
+    free = [one for one in asking if not _is_bound_elsewhere(one, tree, measured, rooms)]
+    full = [one for one in free if one.car.state is State.FULL]
+    _knock(full, rooms, now)
+    turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
+    wanting = [one for one in free if one.car.state is State.WANTS]
+    wanting.sort(key=lambda one: one.rank(now, turns_end=turns_end))
+    chosen = [one for one in wanting if _gets_least(one, rooms)]
+    _share([one for one in chosen if not one.car.boost], rooms)
+    _hold_back(chosen, rooms, now)
+    _leave(full, rooms, now)
+    queue = [one for one in wanting if not one.grant]
+    return Decision(
+        at=now,
+        limits={one.car.place: one.limit(tree) for one in asking},
+        standings={one.car.place: one.standing(now) for one in asking},
+        queue=tuple(one.car.place for one in queue),
+        lines=_lines(tree, asking, rooms),
+        again=_again(asking, queue, now),
+        waits_about=_waits_about(queue, chosen, now),
+    )
+
+
+class _Rooms:
+    """What is still free on each line in both ledgers, in A. A line is one phase of one circuit; see Tree.lines_of."""
+
+    def __init__(self, tree: Tree, measured: Measured) -> None:
+        self.limits: list[float] = []
+        self.other: list[float] = []
+        self.reserves: list[float] = []
+        self.now: list[float] = []
+        self.outage: list[float] = []
+        highest = {name: other.highest for name, other in measured.other.items()}
+        for name in tree.order:
+            amperes = tree.circuits[name].amperes
+            limit = amperes if measured.grid is None or name != tree.root else min(amperes, measured.grid)
+            reserve = tree.booked_for_others(name, highest)
+            other = measured.other.get(name)
+            self.limits += [limit] * len(PHASES)
+            self.other += other.now if other else reserve
+            self.reserves += reserve
+            self.now += [limit - house for house in (other.recent if other else reserve)]
+            self.outage += [OUTAGE * amperes - house for house in reserve]
+
+    def book(self, lines: Iterable[int], permitted: float, drawn: float) -> None:
+        for line in lines:
+            self.now[line] -= drawn
+            self.outage[line] -= permitted
+
+    def lacking(self, lines: Iterable[int], permitted: float, drawn: float) -> int | None:
+        """The first line on which this does not fit; None if it fits."""
+        for line in lines:
+            if self.now[line] < drawn or self.outage[line] < permitted:
+                return line
+        return None
+
+    def free(self, line: int) -> float:
+        return min(self.now[line], self.outage[line])
+
+
+class _Asking:
+    """One car in one decision."""
+
+    __slots__ = (
+        *("bound", "car", "draws", "grant", "is_outage", "knocked", "least", "line", "lines", "most", "needs"),
+        *("room", "socket", "was"),
+    )
+
+    def __init__(self, tree: Tree, car: Car, was: Standing | None, now: float) -> None:
+        socket = tree.sockets[car.place]
+        self.car, self.was, self.socket, self.least = car, was, socket, socket.least
+        self.lines = tree.lines_of(car.place, car.lines)
+        self.most = socket.most if car.most is None else min(socket.most, max(car.most, socket.least))
+        if car.by_hand is not None and car.by_hand < self.most:
+            self.most = car.by_hand if car.by_hand >= self.least else 0
+        self.draws: float | None = None
+        """What it draws, if that is less than it may."""
+        if (
+            was
+            and car.drawn is not None
+            and car.drawn < was.limit - LESS_AMPERES
+            and now - was.since >= SETTLED_SECONDS
+        ):
+            self.draws = car.drawn
+        self.needs = self.most if self.draws is None else min(self.most, max(self.least, math.ceil(self.draws)))
+        """The most that it can make use of at present."""
+        self.grant = 0
+        self.bound = Bound.WAITS
+        self.line: int | None = None
+        self.is_outage = False
+        self.room: float | None = None
+        self.knocked = was.knocked if was else None
+
+    def arrival(self) -> tuple[float, Place]:
+        return self.car.since, self.car.place
+
+    @property
+    def had(self) -> int:
+        return self.was.limit if self.was else 0
+
+    def rank(self, now: float, *, turns_end: bool) -> tuple[object, ...]:
+        """Who is served first: boosts; then the turns that go on, the latest first; then those who wait; then the turns
+        that end."""
+        was, car = self.was, self.car
+        if car.boost:
+            return 0, *self.arrival()
+        turn = was.turn if was and was.limit else None
+        if turn is not None and not (turns_end and now - turn >= TURN_SECONDS):
+            return 1, -turn, *self.arrival()
+        waits = now if was is None or was.waits is None else was.waits
+        order = (0, waits) if turn is None else (1, -turn)
+        return 2, -car.priority, not self._is_urgent(now), *order, *self.arrival()
+
+    def _is_urgent(self, now: float) -> bool:
+        car = self.car
+        if car.departure is None or car.wanted_wh is None:
+            return False
+        watts = self.most * VOLTS * (car.lines or 1)
+        return car.departure - now - car.wanted_wh / max(watts, VOLTS) * 3600 < URGENT_SECONDS
+
+    def give(self, grant: int, bound: Bound, rooms: _Rooms) -> None:
+        """Permit so much, and book it."""
+        drawn = grant if self.draws is None else min(grant, self.draws)
+        rooms.book(self.lines, grant, drawn)
+        self.grant, self.bound = grant, bound
+
+    def bind(self, line: int, bound: Bound, rooms: _Rooms) -> None:
+        """Remember which line keeps it from more."""
+        self.bound, self.line, self.is_outage = bound, line, rooms.outage[line] < rooms.now[line]
+
+    def limit(self, tree: Tree) -> Limit:
+        by_hand = self.car.by_hand
+        if self.bound is Bound.MOST and by_hand is not None and by_hand <= self.grant:
+            return Limit(amperes=self.grant, bound=Bound.HAND)
+        if self.line is None or self.bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
+            return Limit(amperes=self.grant, bound=self.bound)
+        circuit, phase = divmod(self.line, len(PHASES))
+        name = tree.order[circuit]
+        return Limit(amperes=self.grant, bound=self.bound, circuit=name, phase=phase, outage=self.is_outage)
+
+    def standing(self, now: float) -> Standing:
+        was = self.was
+        is_full, is_waiting = self.car.state is State.FULL, self.bound is Bound.WAITS
+        turn = None
+        if self.grant and not is_full:
+            quarter = now - now % TURN_SECONDS
+            began = quarter if now - quarter < SETTLED_SECONDS / 4 else now
+            turn = was.turn if was and was.limit and was.turn is not None else began
+        return Standing(
+            limit=self.grant,
+            since=was.since if was and self.grant <= was.limit else now,
+            turn=turn,
+            waits=(was.waits if was and was.waits is not None else now) if is_waiting else None,
+            room=self.room,
+            knocked=(now - KNOCK_SECONDS if self.knocked is None else self.knocked) if is_full else None,
+        )
+
+
+def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Rooms) -> bool:
+    """Book a car of which the sharing decides nothing: it cannot be told, its meter is lost, or nothing is allowed."""
+    car = one.car
+    if car.fixed is not None:
+        rooms.book(one.lines, car.fixed, car.fixed)
+        one.grant, one.bound = math.ceil(car.fixed), Bound.FIXED
+        return True
+    for circuit in tree.above(one.socket.circuit):
+        if circuit in measured.other and measured.other[circuit].lost:
+            one.give(min(one.socket.safe, one.most), Bound.SAFE, rooms)
+            one.line = len(PHASES) * tree.order.index(circuit)
+            return True
+    if one.most < one.least:
+        one.bound = Bound.HAND
+        return True
+    return False
+
+
+def _knock(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
+    """Give full cars at 0 A their least current for a minute: one after the other at a circuit, once an hour."""
+    knocked = [one for one in full if _is_knocked(one, now)]
+    busy = {one.socket.circuit for one in knocked}
+    for one in full:
+        if one.socket.circuit not in busy and _is_due(one, now):
+            busy.add(one.socket.circuit)
+            one.knocked = now
+            knocked.append(one)
+    for one in knocked:
+        if rooms.lacking(one.lines, one.least, one.least) is None:
+            one.give(one.least, Bound.KNOCK, rooms)
+
+
+def _is_knocked(one: _Asking, now: float) -> bool:
+    return one.knocked is not None and now - one.knocked < KNOCK_SECONDS
+
+
+def _is_due(one: _Asking, now: float) -> bool:
+    """Whether a car is to be knocked: in a new hour, and shortly before its departure."""
+    if one.had or one.knocked is None:
+        return False
+    if one.knocked // KNOCK_EVERY_SECONDS < now // KNOCK_EVERY_SECONDS:
+        return True
+    return one.car.departure is not None and one.knocked < one.car.departure - BEFORE_DEPARTURE_SECONDS <= now
+
+
+def _gets_least(one: _Asking, rooms: _Rooms) -> bool:
+    """Give a car its least current, or its maximum if it is boosted, if that fits."""
+    drawn = one.least if one.draws is None else min(one.least, one.draws)
+    line = rooms.lacking(one.lines, one.least, drawn)
+    if line is not None:
+        one.bind(line, Bound.WAITS, rooms)
+        return False
+    one.give(one.least, Bound.MOST, rooms)
+    if one.car.boost:
+        tightest = min(one.lines, key=rooms.free)
+        more = max(0, min(one.most - one.least, int(rooms.free(tightest))))
+        rooms.book(one.lines, more, more)
+        one.grant += more
+        if one.grant < one.most:
+            one.bind(tightest, Bound.CIRCUIT, rooms)
+    return True
+
+
+def _share(sharing: list[_Asking], rooms: _Rooms) -> None:
+    """Share equally what is left. What is left of whole amperes goes to those who came first."""
+    stopped: list[_Asking] = []
+    rising = [one for one in sharing if one.grant < one.needs]
+    while rising:
+        counts, is_full = _rise(rising, rooms)
+        if is_full:
+            tight = {line for line, count in counts.items() if rooms.free(line) < count}
+            for one in rising:
+                if not tight.isdisjoint(one.lines):
+                    one.bind(next(line for line in one.lines if line in tight), Bound.CIRCUIT, rooms)
+                    stopped.append(one)
+        rising = [one for one in rising if one.line is None and one.grant < one.needs]
+    for one in sorted(stopped, key=_Asking.arrival):
+        if all(rooms.free(line) >= 1 for line in one.lines):
+            rooms.book(one.lines, 1, 1)
+            one.grant += 1
+            if one.grant == one.needs:
+                one.bound, one.line = Bound.MOST, None
+
+
+def _rise(rising: list[_Asking], rooms: _Rooms) -> tuple[Counter[int], bool]:
+    """Give the same to all at the lowest level: until one of them needs no more, others stand at their level, or a line
+    is full. Return how many of them are on each line, and whether one is full."""
+    level = min(one.grant for one in rising)
+    ceiling = min(one.needs if one.grant == level else one.grant for one in rising)
+    lowest = [one for one in rising if one.grant == level]
+    counts = Counter([line for one in lowest for line in one.lines])
+    most = min(int(rooms.free(line) // count) for line, count in counts.items())
+    step = min(ceiling - level, most)
+    for line, count in counts.items():
+        rooms.now[line] -= step * count
+        rooms.outage[line] -= step * count
+    for one in lowest:
+        one.grant += step
+    return counts, step == most
+
+
+def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float) -> None:
+    """Lower at once; raise after there has been room for a while. What a car does not need stays with it as long as
+    nobody else needs it, so that its limit does not follow every ampere that it draws less."""
+    for one in chosen:
+        more = one.grant - one.had
+        if one.car.boost or not one.had or more <= 0:
+            continue
+        if more >= STEP_AMPERES or one.grant == one.most:
+            one.room = one.was.room if one.was and one.was.room is not None else now
+            if now - one.room >= ROOM_SECONDS:
+                one.room = None
+                continue
+            one.bound = Bound.STEADY
+        rooms.book(one.lines, -more, -more)
+        one.grant = one.had
+    for one in chosen:
+        kept = min(one.had, one.most) - one.grant
+        if one.bound is Bound.MOST and kept > 0 and rooms.lacking(one.lines, kept, -math.inf) is None:
+            rooms.book(one.lines, kept, 0)
+            one.grant += kept
+
+
+def _leave(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
+    """A full car keeps its least current where the outage ledger has room for it, because a car at 0 A cannot ask."""
+    for one in full:
+        if one.bound is Bound.KNOCK:
+            continue
+        one.bound = Bound.FULL
+        if rooms.lacking(one.lines, one.least, -math.inf) is not None:
+            continue
+        if one.was and not one.had:
+            one.room = now if one.was.room is None else one.was.room
+            if now - one.room < ROOM_SECONDS:
+                continue
+        rooms.book(one.lines, one.least, 0)
+        one.grant, one.room = one.least, None
+
+
+def _lines(tree: Tree, asking: Iterable[_Asking], rooms: _Rooms) -> tuple[Line, ...]:
+    drawn, permitted = [0.0] * len(rooms.limits), [0.0] * len(rooms.limits)
+    for one in asking:
+        for line in one.lines:
+            drawn[line] += one.grant if one.car.drawn is None else one.car.drawn
+            permitted[line] += one.grant
+    return tuple(
+        Line(
+            circuit=tree.order[line // len(PHASES)],
+            phase=line % len(PHASES),
+            limit=rooms.limits[line],
+            other=rooms.other[line],
+            drawn=drawn[line],
+            permitted=permitted[line],
+            outage=rooms.reserves[line],
+        )
+        for line in range(len(drawn))
+    )
+
+
+def _again(asking: list[_Asking], queue: list[_Asking], now: float) -> float:
+    """When the clock alone changes something."""
+    moments = [now + TURN_SECONDS, *(one.room + ROOM_SECONDS for one in asking if one.room is not None)]
+    if queue:
+        moments.append(now - now % TURN_SECONDS + TURN_SECONDS)
+    for one in asking:
+        if one.bound is Bound.KNOCK and one.knocked is not None:
+            moments.append(one.knocked + KNOCK_SECONDS)
+        elif one.bound is Bound.FULL and not one.grant:
+            moments.append(now - now % KNOCK_EVERY_SECONDS + KNOCK_EVERY_SECONDS)
+    return min(moments)
+
+
+def _waits_about(queue: list[_Asking], chosen: list[_Asking], now: float) -> dict[Place, float]:
+    """Seconds until each gets current: at each quarter-hour, so many can change as now have current at their line."""
+    boundary = TURN_SECONDS - now % TURN_SECONDS
+    ahead: Counter[int | None] = Counter()
+    found = {}
+    for one in queue:
+        places = sum(other.line == one.line or one.line in other.lines for other in chosen)
+        found[one.car.place] = boundary + TURN_SECONDS * (ahead[one.line] // max(1, places))
+        ahead[one.line] += 1
+    return found

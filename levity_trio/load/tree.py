@@ -101,6 +101,7 @@ class Tree:
         listed = tuple(circuits)
         self.circuits: dict[str, Circuit] = {circuit.name: circuit for circuit in listed}
         self.sockets: dict[Place, Socket] = {}
+        self._lines: dict[tuple[Place, int | None], tuple[int, ...]] = {}
         problems = [*_wrong_circuits(listed, self.circuits), *_wrong_shape(self.circuits)]
         for socket in sockets:
             problems += _wrong_socket(socket, self.circuits, self.sockets)
@@ -121,6 +122,17 @@ class Tree:
         for name in self.circuits:
             ordered += [circuit for circuit in reversed(self.above(name)) if circuit not in ordered]
         return tuple(ordered)
+
+    def lines_of(self, place: Place, used: int | None) -> tuple[int, ...]:
+        """The lines on which a car at a socket is booked, in all circuits above it: 3 × the circuit's place in `order`
+        + the phase."""
+        found = self._lines.get((place, used))
+        if found is None:
+            socket = self.sockets[place]
+            circuits = [self.order.index(name) for name in reversed(self.above(socket.circuit))]
+            found = tuple(len(PHASES) * circuit + phase for circuit in circuits for phase in socket.lines(used))
+            self._lines[place, used] = found
+        return found
 
     def above(self, circuit: str) -> tuple[str, ...]:
         """The circuit itself, its parent, and so on to the root."""
