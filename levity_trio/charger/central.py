@@ -26,7 +26,7 @@ from levity_trio.charger.websocket import CloseCode
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import CertificateRevoked, ChargerConnected, ChargerRefused, Event, PasswordChanged
-from levity_trio.plugins.base import Hooks
+from levity_trio.plugins.base import Hooks, Load
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
 
@@ -82,6 +82,8 @@ class Central:
     tags: Index = field(init=False)
     authorizer: Authorizer | None = None
     """Asks outside about a tag that nobody added; returns None if no answer came in time."""
+    load: Load | None = None
+    """Load management, once the server has begun."""
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)

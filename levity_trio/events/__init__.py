@@ -584,6 +584,73 @@ class MonthLimitLifted(Fact):
     until: str
 
 
+# Load: who may draw what under a feeder that is too small for all. Currents are in A per phase; phases are L1, L2, L3.
+
+
+@record
+class LoadSiteChanged(Fact):
+    """Somebody (`by`) entered another site for load management: `version` of it holds from now on; `is_managed` is
+    whether there is any load management at all."""
+
+    version: int
+    is_managed: bool
+    by: str
+
+
+@record
+class LoadExceeded(Fact):
+    """The measured current at a phase of a circuit has been above its limit for more than a minute."""
+
+    circuit: str
+    phase: str
+    amperes: float
+    limit: float
+
+
+@record
+class LoadExceedEnded(Fact):
+    """The current at a phase of a circuit that was above its limit is no longer so; it was for `seconds`, `amperes` at
+    most."""
+
+    circuit: str
+    phase: str
+    amperes: float
+    seconds: int
+
+
+@record
+class MeterSilent(Fact):
+    """A meter of load management has shown nothing since `last_at` (null: never), so its circuit counts as full."""
+
+    meter: str
+    last_at: str | None
+
+
+@record
+class MeterBack(Fact):
+    """A meter of load management that was silent shows currents again."""
+
+    meter: str
+
+
+@record
+class GridLimitChanged(Fact):
+    """The grid operator ordered another limit for the whole site; null: none any more. `source` is whence it came."""
+
+    amperes: float | None
+    source: str
+
+
+@record
+class BoostStarted(Fact):
+    """Somebody gave the car at a connector its maximum `until` a time, as far as circuits allow it."""
+
+    connector: int
+    until: str
+    reason: str
+    by: str
+
+
 # Meters of the house
 
 
@@ -988,6 +1055,7 @@ OWN_FACTS: Final = (
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
     *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
     *(ChargerAdopted, ChargerRefused, TransactionGiven, CertificateNameAllowed, CauseBegan, CauseEnded),
+    BoostStarted,
 )
 """Facts about what operators, plugins and the server asked for or decided. No charger repeats them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)

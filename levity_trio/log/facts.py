@@ -85,6 +85,8 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.LocalListFailing: _always,
     events.LocalListPaused: _always,
     events.NewcomerWaiting: _always,
+    events.LoadExceeded: _always,
+    events.MeterSilent: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)
 

@@ -167,6 +167,31 @@ class Chargers(Protocol):
         """Return a channel of the facts that are committed from now on."""
 
 
+class Load(Protocol):
+    """Load management, as plug-ins and the API reach it; see levity_trio.load.shadow. Currents are in A per phase.
+
+    What is stored raises StoreUnavailable, and levity_trio.store.writes.accounts.Refused for an unknown charger.
+    """
+
+    def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
+        """Take what a meter shows now. Return False if the site has no such meter, or another server decides. Call it
+        on the event loop only."""
+
+    async def limit_by_hand(self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str) -> None:
+        """Limit a connector (charger and number) from now on; None: no longer."""
+
+    async def boost(self, place: tuple[str, int], minutes: float, *, reason: str, by: str) -> None:
+        """Give the car at a connector its maximum for so long, as far as circuits allow it."""
+
+    async def depart(
+        self, place: tuple[str, int], transaction: int, at: str, wanted_wh: int | None, *, by: str
+    ) -> None:
+        """Note when the driver of a transaction leaves, and how many Wh he still wants by then."""
+
+    async def grid_limit(self, amperes: float | None, *, source: str) -> None:
+        """Take an order of the grid operator for the whole site; None: no limit. It is also the heartbeat."""
+
+
 class PluginSettings(dict[str, object]):
     """A plugin's own table of the TOML file. A missing key raises ConfigError with the name of the table."""
 
@@ -192,6 +217,7 @@ class Site:
     publish: Callable[[Event], None]
     """Pass an event to `observe` of all plugins."""
     chargers: Chargers
+    load: Load
     is_clock_trusted: Callable[[], bool]
     pages: dict[str, PluginPage]
     """Pages served at `--metrics-port`, by path. A plugin adds its pages while it opens."""

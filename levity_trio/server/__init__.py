@@ -45,10 +45,11 @@ from levity_trio.config import DRIVERS_CONNECTIONS, ConfigError, EnvironmentProb
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, port_of, reachable
+from levity_trio.load.shadow import Shadow
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.notify.ping import keep_pinging
-from levity_trio.plugins.base import Hooks, PluginPage, Site
+from levity_trio.plugins.base import Hooks, Load, PluginPage, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.server.memory import give_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
@@ -145,9 +146,10 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 central = await _central(config, writer, machine, known, hooks, ports.context)
                 pages: dict[str, PluginPage] = {}
+                central.load = load = Shadow(writer, central.clock)
                 async with (
                     _open_upkeep(central, reader),
-                    open_plugins(hooks, _site(central, reader, pages)),
+                    open_plugins(hooks, _site(central, reader, pages, load)),
                     _open_pages(central, page_listeners, pages),
                 ):
                     await _begin(central, reader)
@@ -182,7 +184,7 @@ def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
 
 
-def _site(central: Central, reader: Reader, pages: dict[str, PluginPage]) -> Site:
+def _site(central: Central, reader: Reader, pages: dict[str, PluginPage], load: Load) -> Site:
     """Return the site: the parts of the server that plugins may use."""
     return Site(
         config=central.config,
@@ -191,6 +193,7 @@ def _site(central: Central, reader: Reader, pages: dict[str, PluginPage]) -> Sit
         reader=reader,
         publish=central.hooks.observe,
         chargers=Chargers(central),
+        load=load,
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,
     )

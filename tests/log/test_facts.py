@@ -36,6 +36,8 @@ ALWAYS_WARN = {
     "NewcomerWaiting",
     "LocalListFailing",
     "LocalListPaused",
+    "LoadExceeded",
+    "MeterSilent",
 }
 FACTS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind != Fact]
 

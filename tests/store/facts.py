@@ -85,6 +85,10 @@ def add_facts(books: Books, station: Station) -> None:
     add(f"INSERT INTO wallet_terms ({of_terms}) VALUES (1, 'prepaid', 0, '', '', '')")
     of_limits = "what, key, id_tag, is_everywhere, since, set_by"
     add(f"INSERT INTO usage_limit ({of_limits}) VALUES ('tag', 'a', 'A', 0, '', '')")
+    add("INSERT INTO load_site (toml, set_at, set_by) VALUES ('', '', 'anna')")
+    of_wishes = "INSERT INTO load_wish (kind, cp_id, conn_id, amperes, reason, made_at, made_by, ended_at) VALUES"
+    add(f"{of_wishes} ('hand', 'CP-1', 1, 6, '', '', '', '2025'), ('hand', 'CP-1', 1, 6, '', '', '', NULL)")
+    add("INSERT INTO load_order (source, amperes, at, last_at, count) VALUES ('grid', 20, '', '', 1)")
     of_deletion = "account_id, keep_years, reason, deleted_at, deleted_by"
     add(f"INSERT INTO personal_deletion ({of_deletion}) VALUES (1, 10, '', '', 'anna')")
     add("INSERT INTO lost_statements (first, last, restored_at) VALUES (2, 3, '')")

@@ -80,6 +80,9 @@ CHANGEABLE: dict[str, set[str]] = {
     "tariff_assignment": set(),
     "usage_limit": {"key"},
     "wallet_terms": {"reason"},
+    "load_site": set(),
+    "load_wish": {"ended_at", "ended_by"},
+    "load_order": {"last_at", "count"},
     "payment_service": {"secret", "revoked_at", "revoked_by"},
     "personal_deletion": set(),
     "lost_statements": set(),
@@ -101,7 +104,7 @@ FORGOTTEN = {
     **{("message", name): "NULL, {} = NULL, {} = NULL".format(*_TEXTS - {name}) for name in _TEXTS},
 }
 """Texts that may be deleted, and are never another text."""
-PRUNED = {"event", "log", "login"}
+PRUNED = {"event", "log", "login", "load_wish", "load_order"}
 """Named writes delete their oldest rows."""
 
 
@@ -240,6 +243,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         *("own_name", "household_task_account", "message_cursor"),
         "site_count",
         *("power", "power_work"),
+        *("load_state", "load_quarter", "load_car_quarter", "load_learned"),
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -470,6 +474,7 @@ AGAIN = {
     "ownership": "UPDATE ownership SET voided_by = 'x' WHERE voided_at IS NOT NULL",
     "tariff_version": "UPDATE tariff_version SET withdraw_reason = 'x' WHERE withdrawn_at IS NOT NULL",
     "meter_reading": "UPDATE meter_reading SET void_reason = 'x' WHERE voided_at IS NOT NULL",
+    "load_wish": "UPDATE load_wish SET ended_by = 'x' WHERE ended_at IS NOT NULL",
     "report": "UPDATE report SET answered_by = 'x' WHERE answered_at IS NOT NULL",
     "evidence_pruning": "UPDATE evidence_pruning SET deleted = deleted - 1",
 }

@@ -18,7 +18,7 @@ from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import WebSocketConnection
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
-from levity_trio.plugins.base import Site
+from levity_trio.plugins.base import Load, Site
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -111,6 +111,7 @@ async def _open_duties(central: Central) -> AsyncIterator[None]:
         reader=cast(Reader, None),  # the plugin reads nothing
         publish=central.hooks.observe,
         chargers=Chargers(central),
+        load=cast(Load, None),
         is_clock_trusted=lambda: True,
         pages={},
     )

@@ -21,6 +21,7 @@ from trio_websocket import ConnectionClosed
 from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
 from levity_trio.documents.making import open_maker
+from levity_trio.load.shadow import Shadow
 from levity_trio.locale import FOLDER
 from levity_trio.notify.opening import Messages
 from levity_trio.store.reads import Reader
@@ -178,5 +179,6 @@ def _central(books: Books, writer: Any, stored: Stored, zone: ZoneInfo) -> Centr
     central = Central(config, writer, lambda: books.now, known, charged, clock_trusted=True, run=books.server)
     central.connection_numbers = books.numbers  # a test's own chargers have numbers too
     central.ready.set()
+    central.load = Shadow(writer, central.clock)
     writer.publish = central.hooks.observe
     return central

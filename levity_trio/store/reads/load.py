@@ -1,0 +1,413 @@
+"""What was decided about who may draw what, what was measured for it, and what people and grid operators want.
+
+Currents are in A per phase, phases are L1, L2 and L3 of the feeder, times are as everywhere in the database.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from levity_trio.charging.quarters import SECONDS, quarter_of
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.shapes import Shape
+
+PHASES: Final = ("L1", "L2", "L3")
+
+
+# Now
+
+
+@record
+class LoadLine:
+    """One phase of one circuit. `free_a` is what cars could draw more now; `outage_a` is what the house is booked with
+    in case that nobody decides any more."""
+
+    circuit: str
+    phase: str
+    limit_a: float
+    house_a: float
+    cars_a: float
+    permitted_a: float
+    free_a: float
+    outage_a: float
+
+
+@record
+class LoadCar:
+    """A car that is plugged in, and what it may draw: `limit_a` of the `of_a` that its charger could give.
+
+    `bound` is why that is not more, by the rule's names; `circuit` and `phase` are where, and `is_outage` is whether
+    the room for an outage is what is full there. `says` is all this in words; `since` is when it was plugged in.
+    """
+
+    charger: str
+    connector: int
+    transaction_id: int | None
+    limit_a: int
+    of_a: int
+    drawn_a: float | None
+    bound: str
+    circuit: str
+    phase: str
+    is_outage: bool
+    place_in_queue: int | None
+    waiting: int
+    waits_about_seconds: int | None
+    since: str
+    says: str = ""
+
+
+@record
+class LoadMeter:
+    """A meter as it last showed a current; `at` and `amperes` are null before it has."""
+
+    name: str
+    circuit: str
+    at: str | None
+    amperes: Any
+    is_stale: bool
+
+
+@record
+class LoadOver:
+    """A phase of a circuit whose measured current is above its limit."""
+
+    circuit: str
+    phase: str
+    since: str
+
+
+@record
+class LoadNow:
+    """The last decision. In shadow, nothing of it is sent to a charger. `grid_a` is what the grid operator allows;
+    `over` are the phases that have been above their limit for more than a minute."""
+
+    at: str
+    is_shadow: bool
+    lines: list[LoadLine]
+    cars: list[LoadCar]
+    meters: list[LoadMeter]
+    over: list[LoadOver]
+    grid_a: float | None
+
+
+def load_now(db: Database) -> LoadNow | None:
+    """Return the last decision, None before the first one and for a site without load management."""
+    found = db.execute("SELECT shown FROM load_state").fetchall()
+    return _now(found[0][0]) if found else None
+
+
+def _now(text: str) -> LoadNow:
+    shown = orjson.loads(text)
+    is_shadow = shown["is_shadow"]
+    cars = [LoadCar(**car, says=says(car, is_shadow=is_shadow)) for car in shown["cars"]]
+    return LoadNow(
+        at=shown["at"],
+        is_shadow=is_shadow,
+        lines=[LoadLine(**line) for line in shown["lines"]],
+        cars=cars,
+        meters=[LoadMeter(**meter) for meter in shown["meters"]],
+        over=[LoadOver(**over) for over in shown["over"]],
+        grid_a=shown["grid_a"],
+    )
+
+
+ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_MINUTE: Final = 60
+
+
+def says(car: dict[str, Any], *, is_shadow: bool) -> str:
+    """Say in English what a car may draw and why; pages translate it as they do other stored words."""
+    if car["bound"] == "waits":
+        return _says_wait(car, is_shadow=is_shadow)
+    limit, most = car["limit_a"], car["of_a"]
+    if car["bound"] == "fixed":
+        return f"away, so {limit} A are kept for it"
+    given = f"{limit} A of {most}" if limit < most else f"all {most} A"
+    why = _WHY.get(car["bound"], "").format(where=f"{car['circuit']} {car['phase']}".strip())
+    return f"{'would get ' if is_shadow else ''}{given}{f': {why}' if why and limit < most else ''}"
+
+
+_WHY: Final = {
+    "circuit": "{where}",
+    "steady": "more in a few minutes",
+    "hand": "set by hand",
+    "full": "the car is full",
+    "knock": "asked whether it wants to charge",
+    "safe": "the meter of {where} is silent",
+}
+
+
+def _says_wait(car: dict[str, Any], *, is_shadow: bool) -> str:
+    words = "would wait" if is_shadow else "waits"
+    if car["waits_about_seconds"] is not None:
+        words += f", about {max(1, round(car['waits_about_seconds'] / _MINUTE))} min"
+    place, waiting = car["place_in_queue"], car["waiting"]
+    if place is not None and waiting > 1:
+        first = ORDINALS[place - 1] if place <= len(ORDINALS) else f"number {place}"
+        words += f", {first} of {NUMBERS[waiting] if waiting < len(NUMBERS) else waiting}"
+    return words
+
+
+class Kept(NamedTuple):
+    """The last decision as it was kept: when, as people see it, and what the next one goes on from."""
+
+    at: str
+    shown: dict[str, Any]
+    standings: Any
+
+
+def kept_state(db: Database) -> Kept | None:
+    """Return what a server goes on from after a restart."""
+    found = db.execute("SELECT at, shown, standings FROM load_state").fetchall()
+    return Kept(found[0][0], orjson.loads(found[0][1]), orjson.loads(found[0][2])) if found else None
+
+
+# The site
+
+
+@record
+class LoadSiteVersion:
+    """The site as it was entered; an empty text ends load management."""
+
+    id: int
+    toml: str
+    set_at: str
+    set_by: str
+
+
+_SITE: Final = Shape(LoadSiteVersion)
+
+
+def newest_site(db: Database) -> LoadSiteVersion | None:
+    """Return the site that holds, None without load management."""
+    found = _SITE.every(db, "FROM load_site ORDER BY id DESC LIMIT 1")
+    return found[0] if found and found[0].toml else None
+
+
+def site_versions(db: Database) -> list[LoadSiteVersion]:
+    """Return the newest hundred versions, the newest first."""
+    return _SITE.every(db, "FROM load_site ORDER BY id DESC LIMIT 100")
+
+
+# What people and grid operators want
+
+
+@record
+class LoadWish:
+    """What a person wants for a connector: a limit by hand, a boost until a time, or what a driver entered for one
+    transaction. `kind` is hand, boost or departure."""
+
+    id: int
+    kind: str
+    charger: str
+    connector: int
+    transaction: int | None
+    amperes: int | None
+    departure_at: str | None
+    wanted_wh: int | None
+    until: str | None
+    reason: str
+    made_at: str
+    made_by: str
+
+
+_WISH: Final = Shape(LoadWish)
+
+
+def wishes(db: Database) -> list[LoadWish]:
+    """Return the wishes that were not ended, the oldest first. A boost may be over by its time."""
+    return sorted(
+        _WISH.every(db, "FROM load_wish INDEXED BY load_wish_open WHERE ended_at IS NULL"), key=lambda w: w.id
+    )
+
+
+@record
+class LoadOrder:
+    """What a grid operator ordered for the whole site; null: no limit. It came `count` times, until `last_at`."""
+
+    id: int
+    source: str
+    amperes: float | None
+    at: str
+    last_at: str
+    count: int
+
+
+_ORDER: Final = Shape(LoadOrder)
+
+
+def orders(db: Database, since: str) -> list[LoadOrder]:
+    """Return the orders that were received at a time or later, the oldest first."""
+    return _ORDER.every(db, "FROM load_order WHERE last_at >= ? ORDER BY last_at, id", (since,))
+
+
+def newest_order(db: Database) -> LoadOrder | None:
+    found = _ORDER.every(db, "FROM load_order ORDER BY id DESC LIMIT 1")
+    return found[0] if found else None
+
+
+@record
+class LoadLearned:
+    """What was learned: the `lines` that the car of a card uses (`key`), or the `rotation` of a connector."""
+
+    what: str
+    charger: str
+    connector: int
+    key: str
+    value: str
+    seen: int
+    last_at: str
+    confirmed_at: str | None
+    confirmed_by: str | None
+
+
+_LEARNED: Final = Shape(LoadLearned)
+
+
+def learned(db: Database) -> list[LoadLearned]:
+    """Return all that was learned."""
+    return _LEARNED.every(db, "FROM load_learned ORDER BY what, cp_id, conn_id, key")
+
+
+# The past
+
+
+@record
+class LoadQuarter:
+    """A quarter of an hour at one phase (0 to 2) of a circuit, numbered from 1970 on in UTC."""
+
+    quarter: int
+    circuit: str
+    phase: int
+    other_mean: float | None
+    other_highest: float | None
+    cars_mean: float
+    permitted_highest: float
+    limit_a: float
+    over_seconds: int
+
+
+@record
+class LoadCarQuarter:
+    """A quarter of an hour of a connector with a car."""
+
+    quarter: int
+    charger: str
+    connector: int
+    transaction: int | None
+    limit_mean: float
+    drawn_mean: float | None
+    bound: str
+    circuit: str
+
+
+_QUARTER: Final = Shape(LoadQuarter)
+_CAR_QUARTER: Final = Shape(LoadCarQuarter)
+
+
+def load_history(db: Database, since: int, until: int) -> list[LoadQuarter]:
+    """Return the quarters from one to another, which is not among them, in their order."""
+    return _QUARTER.every(
+        db, "FROM load_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter, circuit, phase", (since, until)
+    )
+
+
+@record
+class LoadDayLine:
+    """A phase of a circuit on a day: a value for each quarter of an hour, null where nothing was measured."""
+
+    circuit: str
+    phase: str
+    limit_a: list[float | None]
+    house_a: list[float | None]
+    house_highest_a: list[float | None]
+    cars_a: list[float | None]
+    permitted_a: list[float | None]
+    over_seconds: int
+
+
+@record
+class LoadDayCar:
+    """A connector on a day: what its car might draw and drew, and what bound it, for each quarter of an hour."""
+
+    charger: str
+    connector: int
+    transactions: list[int]
+    limit_a: list[float | None]
+    drawn_a: list[float | None]
+    bound: list[str | None]
+    circuit: list[str | None]
+
+
+@record
+class LoadDay:
+    """A local day by the quarter of an hour."""
+
+    day: str
+    time_zone: str
+    since: str
+    until: str
+    step_seconds: int
+    lines: list[LoadDayLine]
+    cars: list[LoadDayCar]
+
+
+def load_day(db: Database, day: str, zone: str, since: str, until: str) -> LoadDay:
+    """Return a day, which begins at one time and ends at the other."""
+    db.execute("BEGIN")
+    first, last = quarter_of(seconds(since)), quarter_of(seconds(until))
+    lines = defaultdict[tuple[str, int], dict[int, LoadQuarter]](dict)
+    for line in load_history(db, first, last):
+        lines[line.circuit, line.phase][line.quarter] = line
+    cars = defaultdict[tuple[str, int], dict[int, LoadCarQuarter]](dict)
+    rest = "FROM load_car_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter, cp_id, conn_id"
+    for car in _CAR_QUARTER.every(db, rest, (first, last)):
+        cars[car.charger, car.connector][car.quarter] = car
+    quarters = range(first, last)
+    return LoadDay(
+        day=day,
+        time_zone=zone,
+        since=since,
+        until=until,
+        step_seconds=SECONDS,
+        lines=[*_day_lines(lines, quarters)],
+        cars=[*_day_cars(cars, quarters)],
+    )
+
+
+def _day_lines(found: dict[tuple[str, int], dict[int, LoadQuarter]], quarters: Sequence[int]) -> Iterator[LoadDayLine]:
+    for (circuit, phase), by_quarter in found.items():
+        rows = [by_quarter.get(quarter) for quarter in quarters]
+        yield LoadDayLine(
+            circuit=circuit,
+            phase=PHASES[phase],
+            limit_a=[None if row is None else row.limit_a for row in rows],
+            house_a=[None if row is None else row.other_mean for row in rows],
+            house_highest_a=[None if row is None else row.other_highest for row in rows],
+            cars_a=[None if row is None else row.cars_mean for row in rows],
+            permitted_a=[None if row is None else row.permitted_highest for row in rows],
+            over_seconds=sum(row.over_seconds for row in rows if row is not None),
+        )
+
+
+def _day_cars(found: dict[tuple[str, int], dict[int, LoadCarQuarter]], quarters: Sequence[int]) -> Iterator[LoadDayCar]:
+    for (charger, connector), by_quarter in found.items():
+        rows = [by_quarter.get(quarter) for quarter in quarters]
+        transactions = {row.transaction for row in rows if row is not None and row.transaction is not None}
+        yield LoadDayCar(
+            charger=charger,
+            connector=connector,
+            transactions=sorted(transactions),
+            limit_a=[None if row is None else row.limit_mean for row in rows],
+            drawn_a=[None if row is None else row.drawn_mean for row in rows],
+            bound=[None if row is None else row.bound for row in rows],
+            circuit=[None if row is None else row.circuit for row in rows],
+        )

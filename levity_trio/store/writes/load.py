@@ -1,0 +1,180 @@
+"""Stores the site of load management, what was decided and measured, and what people and grid operators want."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import astuple
+from datetime import timedelta
+from typing import Final
+
+from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter
+from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.store.writes.hiding import UnknownCharger, check_known
+
+HAND: Final = "hand"
+BOOST: Final = "boost"
+DEPARTURE: Final = "departure"
+WISHES_KEPT: Final = timedelta(days=92)
+"""When a driver leaves home is nobody's business later; for so long it shows whether wishes are believed."""
+
+
+def set_site(db: UnitOfWork, toml: str, at: str, by: str) -> bool:
+    """Store the site, which was checked; an empty text ends load management. Return whether that is news."""
+    known = db.row("SELECT toml FROM load_site ORDER BY id DESC LIMIT 1")
+    if toml == ("" if known is None else known[0]):
+        return False
+    version = db.insert("INSERT INTO load_site (toml, set_at, set_by) VALUES (?, ?, ?) RETURNING id", (toml, at, by))
+    if not toml:
+        db.execute("DELETE FROM load_state")
+    db.record(LoadSiteChanged(charger=None, at=at, version=version, is_managed=bool(toml), by=by))
+    return True
+
+
+# What was decided and measured
+
+
+def keep_state(db: UnitOfWork, at: str, shown: str, standings: str) -> None:
+    """Store the last decision in place of the one before."""
+    db.execute(
+        "INSERT INTO load_state (id, at, shown, standings) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+        " SET (at, shown, standings) = (excluded.at, excluded.shown, excluded.standings)",
+        (at, shown, standings),
+    )
+
+
+def keep_quarter(db: UnitOfWork, lines: Sequence[LoadQuarter], cars: Sequence[LoadCarQuarter]) -> None:
+    """Store what was measured and decided in a quarter of an hour. A server that was started within it stores only its
+    rest, which replaces nothing."""
+    for line in lines:
+        db.execute(
+            "INSERT INTO load_quarter (quarter, circuit, phase, other_mean, other_highest, cars_mean,"
+            " permitted_highest, limit_a, over_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (quarter, circuit, phase) DO NOTHING",
+            astuple(line),
+        )
+    for car in cars:
+        db.execute(
+            "INSERT INTO load_car_quarter (quarter, cp_id, conn_id, tx_id, limit_mean, drawn_mean, bound, circuit)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (quarter, cp_id, conn_id) DO NOTHING",
+            astuple(car),
+        )
+
+
+def learned(db: UnitOfWork, what: str, place: tuple[str, int], key: str, value: str, at: str) -> None:
+    """Note that something was seen once more; another value than before begins to count anew, unconfirmed."""
+    db.execute(
+        "INSERT INTO load_learned (what, cp_id, conn_id, key, value, seen, last_at) VALUES (?, ?, ?, ?, ?, 1, ?)"
+        " ON CONFLICT (what, cp_id, conn_id, key) DO UPDATE SET seen = CASE load_learned.value WHEN excluded.value"
+        " THEN load_learned.seen + 1 ELSE 1 END, confirmed_at = CASE load_learned.value WHEN excluded.value"
+        " THEN load_learned.confirmed_at END, confirmed_by = CASE load_learned.value WHEN excluded.value"
+        " THEN load_learned.confirmed_by END, last_at = excluded.last_at, value = excluded.value",
+        (what, *place, key, value, at),
+    )
+
+
+def confirm(db: UnitOfWork, what: str, place: tuple[str, int], key: str, at: str, by: str) -> None:
+    """Note that a person confirmed what was learned. Raises Refused."""
+    changed = db.changed(
+        "UPDATE load_learned SET confirmed_at = ?, confirmed_by = ? WHERE what = ? AND cp_id = ? AND conn_id = ?"
+        " AND key = ?",
+        (at, by, what, *place, key),
+    )
+    if not changed:
+        raise Refused(Code.NOT_FOUND, f"nothing was learned of connector {place[1]} of {place[0]}", "charger")
+
+
+# What people and grid operators want
+
+
+def limit_by_hand(db: UnitOfWork, place: tuple[str, int], amperes: int | None, reason: str, at: str, by: str) -> None:
+    """Limit a connector by hand from now on, or no longer. Raises Refused."""
+    _check(db, place)
+    _end(db, HAND, place, at, by)
+    if amperes is not None:
+        _wish(db, HAND, place, {"amperes": amperes, "reason": reason, "made_at": at, "made_by": by})
+
+
+def boost(db: UnitOfWork, place: tuple[str, int], until: str, reason: str, at: str, by: str) -> None:
+    """Give the car at a connector its maximum until a time, within both ledgers. Raises Refused."""
+    _check(db, place)
+    _end(db, BOOST, place, at, by)
+    _wish(db, BOOST, place, {"until": until, "reason": reason, "made_at": at, "made_by": by})
+    charger, connector = place
+    db.record(BoostStarted(charger=charger, at=at, connector=connector, until=until, reason=reason, by=by))
+
+
+def depart(
+    db: UnitOfWork, place: tuple[str, int], transaction: int, leaves: tuple[str, int | None], at: str, by: str
+) -> None:
+    """Note when the driver of a transaction leaves, and with how much energy more, in Wh. Raises Refused."""
+    _check(db, place)
+    _end(db, DEPARTURE, place, at, by)
+    departure_at, wanted_wh = leaves
+    values = {"tx_id": transaction, "departure_at": departure_at, "wanted_wh": wanted_wh, "reason": ""}
+    _wish(db, DEPARTURE, place, values | {"made_at": at, "made_by": by})
+
+
+def end_wishes(db: UnitOfWork, numbers: Sequence[int], at: str, by: str) -> None:
+    """End wishes: a person took them back, or their time or their transaction is over."""
+    for number in numbers:
+        db.execute(
+            "UPDATE load_wish SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL", (at, by, number)
+        )
+
+
+def _wish(db: UnitOfWork, kind: str, place: tuple[str, int], values: dict[str, object]) -> None:
+    columns = {"kind": kind, "cp_id": place[0], "conn_id": place[1], **values}
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    db.execute(f"INSERT INTO load_wish ({names}) VALUES ({marks})", (*columns.values(),))  # noqa: S608 - our own names
+
+
+def _end(db: UnitOfWork, kind: str, place: tuple[str, int], at: str, by: str) -> None:
+    db.execute(
+        "UPDATE load_wish SET ended_at = ?, ended_by = ? WHERE cp_id = ? AND conn_id = ? AND kind = ?"
+        " AND ended_at IS NULL",
+        (at, by, *place, kind),
+    )
+
+
+def _check(db: UnitOfWork, place: tuple[str, int]) -> None:
+    try:
+        check_known(db, place[0])
+    except UnknownCharger:
+        raise Refused(Code.NOT_FOUND, f"there is no charger {place[0]}", "charger") from None
+
+
+def add_order(db: UnitOfWork, amperes: float | None, source: str, at: str) -> None:
+    """Keep an order of the grid operator for the whole site as proof; one that is repeated is the same."""
+    known = db.row("SELECT id, amperes, source FROM load_order ORDER BY id DESC LIMIT 1")
+    if known is not None and known[1:] == (amperes, source):
+        db.execute("UPDATE load_order SET last_at = ?, count = count + 1 WHERE id = ?", (at, known[0]))
+        return
+    db.execute(
+        "INSERT INTO load_order (source, amperes, at, last_at, count) VALUES (?, ?, ?, ?, 1)", (source, amperes, at, at)
+    )
+    db.record(GridLimitChanged(charger=None, at=at, amperes=amperes, source=source))
+
+
+# Retention
+
+_OLD: Final = (
+    "DELETE FROM load_quarter WHERE quarter = (SELECT min(quarter) FROM load_quarter) AND quarter < ?",
+    "DELETE FROM load_car_quarter WHERE quarter = (SELECT min(quarter) FROM load_car_quarter) AND quarter < ?",
+)
+
+
+def delete_before(db: UnitOfWork, quarter: int, at: str, wishes_at: str, seconds: float) -> tuple[int, bool]:
+    """Delete quarters before one, orders before a time, and wishes made before another, for at most `seconds`; return
+    how many rows, and whether none is left."""
+    until = time.monotonic() + seconds
+    rows = db.changed("DELETE FROM load_order WHERE last_at < ?", (at,))
+    rows += db.changed("DELETE FROM load_wish WHERE made_at < ? AND ended_at IS NOT NULL", (wishes_at,))
+    for statement in _OLD:
+        while deleted := db.changed(statement, (quarter,)):
+            rows += deleted
+            if time.monotonic() > until:
+                return rows, False
+    return rows, True

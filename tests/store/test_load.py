@@ -1,0 +1,182 @@
+"""What load management stores and reads again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from levity_trio.charging.quarters import SECONDS
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
+from levity_trio.store.reads import load as reads
+from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter, says
+from levity_trio.store.writes import load
+from levity_trio.store.writes.accounts import Refused
+from tests.store.books import Books, Station
+from tests.store.reading import reading
+
+AT, LATER, LATEST = (f"2026-03-01T{hour}:00:00.000Z" for hour in (12, 13, 14))
+QUARTER = int(seconds(AT)) // SECONDS
+LINE = LoadQuarter(
+    quarter=QUARTER,
+    circuit="Feeder",
+    phase=1,
+    other_mean=4.5,
+    other_highest=9.0,
+    cars_mean=20.0,
+    permitted_highest=32.0,
+    limit_a=40.0,
+    over_seconds=7,
+)
+CAR = LoadCarQuarter(
+    quarter=QUARTER,
+    charger="CP-1",
+    connector=1,
+    transaction=None,
+    limit_mean=12.0,
+    drawn_mean=11.5,
+    bound="circuit",
+    circuit="Feeder",
+)
+WAITS: dict[str, Any] = {
+    "bound": "waits",
+    "limit_a": 0,
+    "of_a": 16,
+    "circuit": "Feeder",
+    "phase": "L2",
+    "place_in_queue": 4,
+    "waiting": 6,
+    "waits_about_seconds": 1200,
+}
+
+
+def test_the_newest_site_holds_and_an_empty_one_ends_it(books: Books) -> None:
+    with reading(books) as db:
+        assert reads.newest_site(db) is None
+    assert not books.run(load.set_site, "", AT, "anna")
+    assert [books.run(load.set_site, toml, AT, "anna") for toml in ("a", "a", "b")] == [True, False, True]
+    with reading(books) as db:
+        site = reads.newest_site(db)
+        assert site is not None
+        assert (site.toml, [one.toml for one in reads.site_versions(db)]) == ("b", ["b", "a"])
+    books.run(load.keep_state, AT, "{}", "[]")
+    assert books.run(load.set_site, "", LATER, "ben")
+    with reading(books) as db:
+        assert (reads.newest_site(db), reads.load_now(db)) == (None, None)
+    assert [(fact.is_managed, fact.by) for fact in books.recorded(LoadSiteChanged)][1:] == [
+        (True, "anna"),
+        (False, "ben"),
+    ]
+
+
+def test_a_state_replaces_the_one_before(books: Books) -> None:
+    shown = {"at": AT, "is_shadow": True, "lines": [], "cars": [], "meters": [], "over": [], "grid_a": None}
+    books.run(load.keep_state, AT, "{}", "[1]")
+    books.run(load.keep_state, LATER, orjson.dumps(shown).decode(), "[2]")
+    with reading(books) as db:
+        now, kept = reads.load_now(db), reads.kept_state(db)
+    assert now is not None
+    assert kept is not None
+    assert (now.at, now.cars, kept.at, kept.standings, books.count("load_state")) == (AT, [], LATER, [2], 1)
+
+
+@pytest.mark.usefixtures("station")
+def test_a_quarter_is_kept_once_and_shown_in_its_day(books: Books) -> None:
+    books.run(load.keep_quarter, [LINE], [CAR])
+    books.run(load.keep_quarter, [replace(LINE, over_seconds=1)], [replace(CAR, limit_mean=1.0)])
+    with reading(books) as db:
+        assert reads.load_history(db, QUARTER, QUARTER + 1) == [LINE]
+        assert reads.load_history(db, QUARTER + 1, QUARTER + 2) == []
+    with reading(books) as db:
+        day = reads.load_day(db, "2026-03-01", "UTC", AT, LATER)
+    ((line,), (car,)) = day.lines, day.cars
+    assert (line.circuit, line.phase, line.over_seconds) == ("Feeder", "L2", 7)
+    assert (line.house_a, line.permitted_a) == ([4.5, None, None, None], [32.0, None, None, None])
+    assert (car.limit_a, car.bound, car.transactions) == ([12.0, None, None, None], ["circuit", None, None, None], [])
+
+
+@pytest.mark.usefixtures("station")
+def test_a_wish_holds_until_another_of_its_kind_or_its_end(books: Books) -> None:
+    place = ("CP-1", 1)
+    for amperes in (10, 8):
+        books.run(load.limit_by_hand, place, amperes, "ripe breaker", AT, "anna")
+    books.run(load.boost, place, LATER, "airport", AT, "anna")
+    with reading(books) as db:
+        assert [(one.kind, one.amperes, one.until) for one in reads.wishes(db)] == [
+            ("hand", 8, None),
+            ("boost", None, LATER),
+        ]
+        (hand, _) = reads.wishes(db)
+    books.run(load.end_wishes, [hand.id, hand.id], LATER, "ben")
+    books.run(load.limit_by_hand, ("CP-1", 2), None, "", LATER, "ben")
+    with reading(books) as db:
+        assert [one.kind for one in reads.wishes(db)] == ["boost"]
+    assert [fact.until for fact in books.recorded(BoostStarted)] == [LATER]
+    with pytest.raises(Refused):
+        books.run(load.boost, ("CP-9", 1), LATER, "", AT, "anna")
+
+
+def test_what_a_driver_entered_is_of_his_transaction(books: Books, station: Station) -> None:
+    transaction = station.start()
+    books.run(load.depart, ("CP-1", 1), transaction, (LATER, 9000), AT, "ben")
+    with reading(books) as db:
+        (wish,) = reads.wishes(db)
+    assert (wish.transaction, wish.departure_at, wish.wanted_wh) == (transaction, LATER, 9000)
+
+
+def test_what_was_learned_counts_anew_with_another_value(books: Books) -> None:
+    for value in ("1", "1", "3"):
+        books.run(load.learned, "lines", ("", 0), "card", value, AT)
+    books.run(load.learned, "rotation", ("CP-1", 1), "", "STR", AT)
+    books.run(load.confirm, "rotation", ("CP-1", 1), "", LATER, "anna")
+    books.run(load.learned, "rotation", ("CP-1", 1), "", "STR", LATEST)
+    with reading(books) as db:
+        found = [(one.what, one.value, one.seen, one.confirmed_by) for one in reads.learned(db)]
+    assert found == [("lines", "3", 1, None), ("rotation", "STR", 2, "anna")]
+    with pytest.raises(Refused):
+        books.run(load.confirm, "rotation", ("CP-1", 2), "", LATER, "anna")
+
+
+def test_a_repeated_order_is_one(books: Books) -> None:
+    for amperes, at in ((20.0, AT), (20.0, LATER), (None, LATEST)):
+        books.run(load.add_order, amperes, "grid", at)
+    with reading(books) as db:
+        assert [(one.amperes, one.last_at, one.count) for one in reads.orders(db, LATER)] == [
+            (20.0, LATER, 2),
+            (None, LATEST, 1),
+        ]
+        newest = reads.newest_order(db)
+    assert newest is not None
+    assert newest.amperes is None
+    assert [fact.amperes for fact in books.recorded(GridLimitChanged)] == [20.0, None]
+
+
+@pytest.mark.usefixtures("station")
+def test_what_is_old_goes(books: Books) -> None:
+    books.run(load.keep_quarter, [LINE, replace(LINE, quarter=QUARTER + 1)], [CAR, replace(CAR, quarter=QUARTER + 1)])
+    books.run(load.add_order, 20.0, "grid", AT)
+    books.run(load.add_order, 30.0, "grid", LATER)
+    books.run(load.limit_by_hand, ("CP-1", 1), 8, "", AT, "anna")
+    books.run(load.limit_by_hand, ("CP-1", 1), 9, "", AT, "anna")
+    assert books.run(load.delete_before, QUARTER + 1, LATER, LATER, 1.0) == (4, True)
+    for table in ("load_quarter", "load_car_quarter", "load_order", "load_wish"):
+        assert books.count(table) == 1, table
+
+
+@pytest.mark.parametrize(
+    ("car", "words"),
+    [
+        (WAITS, "would wait, about 20 min, fourth of six"),
+        (WAITS | {"place_in_queue": 12, "waiting": 14}, "would wait, about 20 min, number 12 of 14"),
+        (WAITS | {"place_in_queue": 1, "waiting": 1, "waits_about_seconds": None}, "would wait"),
+        (WAITS | {"bound": "circuit", "limit_a": 8}, "would get 8 A of 16: Feeder L2"),
+        (WAITS | {"bound": "most", "limit_a": 16}, "would get all 16 A"),
+        (WAITS | {"bound": "fixed", "limit_a": 16}, "away, so 16 A are kept for it"),
+        (WAITS | {"bound": "safe", "limit_a": 6, "phase": ""}, "would get 6 A of 16: the meter of Feeder is silent"),
+    ],
+)
+def test_a_car_is_told_in_words(car: dict[str, Any], words: str) -> None:
+    assert says(car, is_shadow=True) == words
