@@ -1026,8 +1026,8 @@ class WebhookGivenUp(Fact):
 
 @record
 class CauseBegan(Fact):
-    """Something began that an owner wants to know: `kind` is fault, away, doubt, backup, disk, certificate or command.
-    Chargers that went away together have one cause; `charger` is the only one.
+    """Something began that an owner wants to know: `kind` is fault, away, doubt, backup, disk, exceeded, meter,
+    certificate or command. Chargers that went away together have one cause; `charger` is the only one.
     """
 
     cause: int

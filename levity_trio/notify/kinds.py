@@ -19,6 +19,10 @@ class Kind(StrEnum):
     BACKUP = "backup"
     DISK = "disk"
     """Little space, or nothing can be stored."""
+    EXCEEDED = "exceeded"
+    """The current at a circuit is above its limit."""
+    METER = "meter"
+    """A meter of load management is silent."""
     CERTIFICATE = "certificate"
     COMMAND = "command"
     """A charger does not obey."""
@@ -42,6 +46,8 @@ OF_SITE: Final[Mapping[str, str]] = N_(
         Kind.REPORT: "A household reports something, such as a lost card",
         Kind.BACKUP: "A backup is missing",
         Kind.DISK: "The disk is nearly full",
+        Kind.EXCEEDED: "A circuit is above its limit",
+        Kind.METER: "A meter of load management is silent",
         Kind.CERTIFICATE: "A certificate ends soon",
     }
 )

@@ -34,6 +34,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.ownership import Owners, periods_of
+from levity_trio.store.reads import load
 from levity_trio.store.reads.events import newest
 from levity_trio.store.reads.now.attention import RETURN_SECONDS, Attention, Chargers, Machine, attention
 from levity_trio.store.reads.now.attention import Kind as Look
@@ -277,6 +278,8 @@ def _conditions(db: Database, now: datetime, rule: Rule, machine: Machine, charg
     for one in attention(db, now, rule.zone, machine, chargers, sees_all=False, policy=rule.policy):
         if (kind := _CONDITIONS.get(one.kind)) is not None:
             yield _condition(kind, one, chargers, by_id, now)
+    for what, subject, since, words in load.problems(db):
+        yield Condition(Kind(what), subject, Place(""), now if since is None else _moment(since), words)
 
 
 def _condition(

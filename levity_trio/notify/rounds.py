@@ -51,7 +51,7 @@ EARLY: Final = frozenset(
 CONTRADICTED, NOT_SEEN = "contradicted", "not seen"
 _SEEN_WITH_A_CAR: Final = ("SetChargingProfile", "ClearChargingProfile")
 """Nothing shows without a car whether these are obeyed."""
-URGENT: Final = (Kind.FAULTED, Kind.DISK)
+URGENT: Final = (Kind.FAULTED, Kind.EXCEEDED, Kind.DISK)
 """Quiet hours do not hold these back."""
 
 
@@ -317,6 +317,8 @@ def _path_of(cause: Cause) -> str:
     chargers = {place.charger for place in cause.parts}
     if cause.kind in (Kind.BACKUP, Kind.DISK):
         return "/system"
+    if cause.kind in (Kind.EXCEEDED, Kind.METER):
+        return "/load"
     return _path_of_charger(chargers.pop()) if len(chargers) == 1 else "/chargers"
 
 

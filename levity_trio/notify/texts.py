@@ -91,6 +91,8 @@ _OVER: Final = N_(
     {
         Kind.BACKUP: "There is a new backup",
         Kind.DISK: "The server has room to store again",
+        Kind.EXCEEDED: "The circuit is within its limit again",
+        Kind.METER: "The meter shows currents again",
         Kind.CERTIFICATE: "The certificate of %(where)s is valid for long enough again",
         Kind.COMMAND: "%(where)s is in service, or out of it, as it was told",
     }

@@ -9,13 +9,14 @@ from random import Random
 from typing import Any
 
 import pytest
+from orjson import dumps
 
 from levity_trio.access.turned_away import Refusal
 from levity_trio.notify.causes import Cause, Condition, Place, changed
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, Kind
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.engine.database import Space
-from levity_trio.store.writes import turned_away
+from levity_trio.store.writes import load, turned_away
 from levity_trio.wire.times import stamp
 from tests.notify.site import Site
 from tests.sizes import size
@@ -239,3 +240,24 @@ def test_what_the_machine_lacks_is_a_fact_and_a_message() -> None:
     assert facts == [
         *(("CauseBegan", "backup"), ("CauseBegan", "disk"), ("CauseEnded", "backup"), ("CauseEnded", "disk")),
     ]
+
+
+def test_an_exceeded_circuit_passes_quiet_hours_and_a_silent_meter_waits() -> None:
+    site = Site(quiet_from="22:00", quiet_until="06:30")
+    site.books.now = datetime(2026, 3, 1, 22, 30, tzinfo=UTC)  # 23:30 at the site
+    over = [{"circuit": "Feeder", "phase": phase, "since": site.books.at} for phase in ("L1", "L3")]
+    meter = {"name": "Main", "circuit": "Feeder", "at": site.books.at, "amperes": None, "is_stale": True}
+    shown = {"at": site.books.at, "is_shadow": True, "lines": [], "cars": [], "grid_a": None}
+    site.books.run(load.keep_state, site.books.at, dumps(shown | {"over": over, "meters": [meter]}).decode(), "[]")
+    site.wait(10)
+    site.books.run(load.keep_state, site.books.at, dumps(shown | {"over": [], "meters": []}).decode(), "[]")
+    site.wait(10)
+    assert site.told() == [
+        ("exceeded", "begin", "Feeder is above its limit on L1 and L3"),
+        ("meter", "begin", "The meter Main is silent, so its circuit counts as full"),
+        ("exceeded", "end", "The circuit is within its limit again"),
+        ("meter", "end", "The meter shows currents again"),
+    ]
+    due = dict(site.books.rows("SELECT kind, not_before FROM message WHERE part = 'begin'"))
+    assert due["exceeded"] < site.books.at
+    assert due["meter"] == "2026-03-02T05:30:00.000Z"

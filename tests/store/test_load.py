@@ -169,9 +169,10 @@ def test_what_is_old_goes(books: Books) -> None:
 @pytest.mark.parametrize(
     ("car", "words"),
     [
-        (WAITS, "would wait, about 20 min, fourth of six"),
+        (WAITS, "would wait, about 20 min, fourth of 6"),
         (WAITS | {"place_in_queue": 12, "waiting": 14}, "would wait, about 20 min, number 12 of 14"),
-        (WAITS | {"place_in_queue": 1, "waiting": 1, "waits_about_seconds": None}, "would wait"),
+        (WAITS | {"place_in_queue": 1, "waiting": 1}, "would wait, about 20 min"),
+        (WAITS | {"waits_about_seconds": None}, "would wait for current"),
         (WAITS | {"bound": "circuit", "limit_a": 8}, "would get 8 A of 16: Feeder L2"),
         (WAITS | {"bound": "most", "limit_a": 16}, "would get all 16 A"),
         (WAITS | {"bound": "fixed", "limit_a": 16}, "away, so 16 A are kept for it"),
@@ -179,4 +180,4 @@ def test_what_is_old_goes(books: Books) -> None:
     ],
 )
 def test_a_car_is_told_in_words(car: dict[str, Any], words: str) -> None:
-    assert says(car, is_shadow=True) == words
+    assert says(car) == words

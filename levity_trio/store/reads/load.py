@@ -6,7 +6,7 @@ Currents are in A per phase, phases are L1, L2 and L3 of the feeder, times are a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -105,55 +105,91 @@ def load_now(db: Database) -> LoadNow | None:
 
 def _now(text: str) -> LoadNow:
     shown = orjson.loads(text)
-    is_shadow = shown["is_shadow"]
-    cars = [LoadCar(**car, says=says(car, is_shadow=is_shadow)) for car in shown["cars"]]
     return LoadNow(
         at=shown["at"],
-        is_shadow=is_shadow,
+        is_shadow=shown["is_shadow"],
         lines=[LoadLine(**line) for line in shown["lines"]],
-        cars=cars,
+        cars=[LoadCar(**car, says=says(car)) for car in shown["cars"]],
         meters=[LoadMeter(**meter) for meter in shown["meters"]],
         over=[LoadOver(**over) for over in shown["over"]],
         grid_a=shown["grid_a"],
     )
 
 
-ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+class Problem(NamedTuple):
+    """What an owner wants to know of load management: `kind` is exceeded or meter, `subject` the circuit or meter."""
+
+    kind: str
+    subject: str
+    since: str | None
+    words: str
+
+
+def problems(db: Database) -> list[Problem]:
+    """Return the circuits that are above their limit, and the meters that are silent."""
+    now = load_now(db)
+    if now is None:
+        return []
+    exceeded = dict[str, list[LoadOver]]()
+    for over in now.over:
+        exceeded.setdefault(over.circuit, []).append(over)
+    return [
+        *(
+            Problem(
+                "exceeded",
+                circuit,
+                min(one.since for one in phases),
+                f"{circuit} is above its limit on {' and '.join(one.phase for one in phases)}",
+            )
+            for circuit, phases in exceeded.items()
+        ),
+        *(
+            Problem("meter", one.name, one.at, f"The meter {one.name} is silent, so its circuit counts as full")
+            for one in now.meters
+            if one.is_stale
+        ),
+    ]
+
+
+_FIRST: Final = (
+    *("first of {}", "second of {}", "third of {}", "fourth of {}", "fifth of {}", "sixth of {}", "seventh of {}"),
+    *("eighth of {}", "ninth of {}", "tenth of {}"),
+)
 _MINUTE: Final = 60
 
 
-def says(car: dict[str, Any], *, is_shadow: bool) -> str:
-    """Say in English what a car may draw and why; pages translate it as they do other stored words."""
-    if car["bound"] == "waits":
-        return _says_wait(car, is_shadow=is_shadow)
+def says(car: Mapping[str, Any]) -> str:
+    """Say in English what a car would get and why, in shadow; pages translate it as they do other stored words."""
     limit, most = car["limit_a"], car["of_a"]
+    if car["bound"] == "waits":
+        return _says_wait(car)
     if car["bound"] == "fixed":
         return f"away, so {limit} A are kept for it"
-    given = f"{limit} A of {most}" if limit < most else f"all {most} A"
-    why = _WHY.get(car["bound"], "").format(where=f"{car['circuit']} {car['phase']}".strip())
-    return f"{'would get ' if is_shadow else ''}{given}{f': {why}' if why and limit < most else ''}"
+    if limit >= most:
+        return f"would get all {most} A"
+    where = f"{car['circuit']} {car['phase']}".strip()
+    why = f"the meter of {car['circuit']} is silent" if car["bound"] == "safe" else _WHY.get(car["bound"], where)
+    return f"would get {limit} A of {most}: {why}"
 
 
 _WHY: Final = {
-    "circuit": "{where}",
+    "most": "the car draws no more",
     "steady": "more in a few minutes",
     "hand": "set by hand",
     "full": "the car is full",
     "knock": "asked whether it wants to charge",
-    "safe": "the meter of {where} is silent",
 }
 
 
-def _says_wait(car: dict[str, Any], *, is_shadow: bool) -> str:
-    words = "would wait" if is_shadow else "waits"
-    if car["waits_about_seconds"] is not None:
-        words += f", about {max(1, round(car['waits_about_seconds'] / _MINUTE))} min"
-    place, waiting = car["place_in_queue"], car["waiting"]
-    if place is not None and waiting > 1:
-        first = ORDINALS[place - 1] if place <= len(ORDINALS) else f"number {place}"
-        words += f", {first} of {NUMBERS[waiting] if waiting < len(NUMBERS) else waiting}"
-    return words
+def _says_wait(car: Mapping[str, Any]) -> str:
+    if car["waits_about_seconds"] is None:
+        return "would wait for current"
+    minutes = max(1, round(car["waits_about_seconds"] / _MINUTE))
+    place, waiting = car["place_in_queue"] or 1, car["waiting"]
+    if waiting < 2:
+        return f"would wait, about {minutes} min"
+    first = _FIRST[place - 1].format(waiting) if place <= len(_FIRST) else f"number {place} of {waiting}"
+    return f"would wait, about {minutes} min, {first}"
 
 
 class Kept(NamedTuple):

@@ -30,6 +30,7 @@ from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 
 import trio
 
+from levity_trio.charging.quarters import SECONDS
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import EventsPruned
@@ -44,7 +45,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.file_folder import ENOUGH_BYTES
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.totals import COUNTED, sums_of
-from levity_trio.store.writes import frames, logins, personal, power
+from levity_trio.store.writes import frames, load, logins, personal, power
 from levity_trio.wire.times import in_zone, stamp
 
 ROWS_AT_ONCE: Final = 200
@@ -284,7 +285,8 @@ class Pruning:
         if now is None or (self._due is not None and now < self._due):
             return 0
         self._due = now + DAILY
-        return await self._delete_of_strangers() + await self._delete_events(now) + await self._delete_power(now)
+        rows = await self._delete_of_strangers() + await self._delete_events(now)
+        return rows + await self._delete_power(now) + await self._delete_load(now)
 
     async def _delete_of_strangers(self) -> int:
         rows, done, now = 0, frames.Swept(0, ""), self._now()
@@ -315,6 +317,16 @@ class Pruning:
         while not is_all:
             days = int((now - POWER_KEPT).timestamp()) // (24 * 3600)
             deleted, is_all = await self._step(power.delete_before, days, self._limits.step_seconds)
+            rows += deleted
+        return rows
+
+    async def _delete_load(self, now: datetime) -> int:
+        """Delete what load management measured and was ordered two years ago, and old wishes. Return how many rows."""
+        rows, is_all = 0, False
+        before, wishes_before = now - POWER_KEPT, stamp(now - load.WISHES_KEPT)
+        while not is_all:
+            old = int(before.timestamp()) // SECONDS, stamp(before), wishes_before
+            deleted, is_all = await self._step(load.delete_before, *old, self._limits.step_seconds)
             rows += deleted
         return rows
 
