@@ -1,0 +1,228 @@
+"""The rule a second time, from the words of issue 47, and without a line of levity_trio/load/rule.py or its tricks.
+
+Slow and obvious: each question adds everything up again, and the rest is handed out ampere by ampere. It works out the
+golden cases and is compared with the real rule. It estimates no waiting times and draws no bars.
+"""
+
+from collections.abc import Iterable
+from math import ceil
+
+from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State
+from levity_trio.load.tree import Place, Tree
+
+QUARTER = 900.0
+STEADY = 300.0
+HOUR = 3600.0
+MINUTE = 60.0
+HALF_HOUR = 1800.0
+
+
+class Sheet:
+    """What stands on the sheet of paper on which somebody works this out: what is known, and the grants so far."""
+
+    def __init__(self, tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Decision) -> None:
+        self.tree, self.measured, self.now, self.before = tree, measured, now, before
+        self.cars = sorted(cars, key=lambda car: (car.since, car.charger, car.connector))
+        self.grants: dict[Place, int] = {}
+        self.blocks: dict[Place, tuple[str, int, bool]] = {}
+        self.lines = {car.place: tree.sockets[car.place].lines(car.lines) for car in self.cars}
+
+    def had(self, car: Car) -> Standing:
+        return self.before.standings.get(car.place, Standing(limit=0))
+
+    def least(self, car: Car) -> int:
+        return self.tree.sockets[car.place].least
+
+    def tapers(self, car: Car) -> bool:
+        return car.drawn is not None and self.had(car).limit > 0 and car.drawn <= self.had(car).limit - 2
+
+    def ceiling(self, car: Car) -> tuple[int, Bound, str]:
+        """The most that this car may get if nobody else were there; why; and the circuit whose meter is lost."""
+        socket = self.tree.sockets[car.place]
+        amperes, bound, where = min(socket.most, car.most or socket.most), Bound.MOST, ""
+        if self.tapers(car):
+            amperes = min(amperes, max(socket.least, ceil(car.drawn or 0.0) + 2))
+        if car.by_hand is not None and car.by_hand < amperes:
+            amperes, bound = car.by_hand, Bound.HAND
+        for circuit in self.tree.above(socket.circuit):
+            other = self.measured.other.get(circuit)
+            if other and other.lost and socket.safe < amperes:
+                amperes, bound, where = socket.safe, Bound.SAFE, circuit
+        return (amperes, bound, where) if amperes >= socket.least else (0, bound, where)
+
+    def others(self, circuit: str) -> Other:
+        reserve = self.tree.circuits[circuit].reserve or 0.0
+        none = (reserve, reserve, reserve)
+        return self.measured.other.get(circuit, Other(now=none, recent=none, highest=none))
+
+    def limit(self, circuit: str, outage: bool) -> float:
+        amperes = self.tree.circuits[circuit].amperes
+        if outage:
+            return 1.13 * amperes
+        if circuit == self.tree.root and self.measured.grid is not None:
+            return min(amperes, self.measured.grid)
+        return amperes
+
+    def house(self, circuit: str, phase: int, outage: bool) -> float:
+        found, other = self.tree.circuits[circuit], self.others(circuit)
+        if not outage:
+            return other.recent[phase]
+        if found.reserve is not None:
+            return found.reserve
+        return other.highest[phase] * (1.2 if found.cautious else 1.0)
+
+    def booked(self, car: Car, outage: bool) -> float:
+        """What the grants so far book for this car, on each of its lines."""
+        if car.fixed is not None:
+            return car.fixed
+        grant = self.grants.get(car.place, 0)
+        if outage:
+            return grant
+        if car.state is State.FULL and not self.is_knocked(car):
+            return 0.0
+        return min(grant, car.drawn or 0.0) if self.tapers(car) else grant
+
+    def blocked(self, car: Car, amperes: int) -> tuple[str, int, bool] | None:
+        """The circuit, phase and ledger that would be over its limit if this car had so many amperes."""
+        kept = self.grants.get(car.place, 0)
+        self.grants[car.place] = amperes
+        found = None
+        for circuit in reversed(self.tree.above(self.tree.sockets[car.place].circuit)):
+            for phase in self.lines[car.place]:
+                for outage in (False, True):
+                    if found is None and self.total(circuit, phase, outage) > self.limit(circuit, outage) + 1e-9:
+                        found = circuit, phase, outage
+        self.grants[car.place] = kept
+        return found
+
+    def total(self, circuit: str, phase: int, outage: bool) -> float:
+        below = [car for car in self.cars if circuit in self.tree.above(self.tree.sockets[car.place].circuit)]
+        sums = [self.booked(car, outage) for car in below if phase in self.lines[car.place]]
+        return self.house(circuit, phase, outage) + sum(sums)
+
+    def give(self, car: Car, amperes: int) -> bool:
+        """Give a car so many amperes if they fit; if not, note what is full."""
+        block = self.blocked(car, amperes)
+        if block is not None:
+            self.blocks[car.place] = block
+            return False
+        self.grants[car.place] = amperes
+        return True
+
+    def is_knocked(self, car: Car) -> bool:
+        """Whether the minute of this car's knock is running, or begins now."""
+        if car.state is not State.FULL or car.fixed is not None or self.ceiling(car)[0] == 0:
+            return False
+        knocked = self.had(car).knocked
+        if knocked is not None and self.now - knocked < MINUTE:
+            return True
+        same = self.tree.sockets[car.place].circuit
+        rivals = [other for other in self.cars if self.tree.sockets[other.place].circuit == same and self.may(other)]
+        running = [other for other in rivals if self.had(other).knocked is not None and not self.is_due(other)]
+        first = min((other for other in rivals if self.is_due(other)), key=self.silent_since, default=None)
+        return not running and first is car
+
+    def may(self, car: Car) -> bool:
+        knocked = self.had(car).knocked
+        running = knocked is not None and self.now - knocked < MINUTE
+        return car.state is State.FULL and car.fixed is None and (running or self.is_due(car))
+
+    def is_due(self, car: Car) -> bool:
+        """Once an hour, counted from when it was plugged in; and 30 minutes before a departure."""
+        knocked = self.had(car).knocked
+        last = car.since if knocked is None else knocked
+        if car.departure is not None and last < car.departure - HALF_HOUR <= self.now < car.departure:
+            return True
+        return self.now - last >= HOUR
+
+    def silent_since(self, car: Car) -> tuple[float, float, str, int]:
+        return self.had(car).knocked or car.since, car.since, car.charger, car.connector
+
+
+def decide(
+    tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Decision, *, first_come: bool = False
+) -> Decision:
+    sheet = Sheet(tree, cars, measured, now, before)
+    ours = [car for car in sheet.cars if car.fixed is None]
+    knocked = {car.place for car in ours if sheet.is_knocked(car)}
+    asking = [car for car in ours if car.state is State.WANTS and sheet.ceiling(car)[0] > 0]
+    waiting = []
+    for car in in_order(sheet, [*asking, *(car for car in ours if car.place in knocked)], first_come):
+        if not sheet.give(car, sheet.least(car)):
+            waiting.append(car)
+        elif car.boost:
+            share(sheet, [car])
+    share(sheet, [car for car in asking if car not in waiting])
+    for car in ours:
+        if car.state is State.FULL and car.place not in knocked and sheet.ceiling(car)[0] > 0:
+            sheet.give(car, sheet.least(car))
+    waiting = [car for car in waiting if car.state is State.WANTS]
+    limits, standings = {}, {}
+    for car in sheet.cars:
+        limits[car.place], standings[car.place] = answer(sheet, car, car in waiting, car.place in knocked)
+    queue = in_order(Sheet(tree, waiting, measured, now, Decision(at=now, standings=standings)), waiting, first_come)
+    return Decision(at=now, limits=limits, standings=standings, queue=tuple(car.place for car in queue), again=now + 10)
+
+
+def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
+    """Who is asked first whether his least current fits: boosted; in their turn; knocked; then the queue."""
+    is_quarter = sheet.now // QUARTER > sheet.before.at // QUARTER
+    somebody_waits = any(sheet.had(car).limit == 0 and car.state is State.WANTS for car in cars)
+
+    def key(car: Car) -> tuple[object, ...]:
+        had = sheet.had(car)
+        end = (car.since, car.charger, car.connector)
+        priority = -(car.priority + sheet.tree.sockets[car.place].priority)
+        if car.boost:
+            return 0, priority, 0.0, 0.0, *end
+        is_over = is_quarter and somebody_waits and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
+        if had.limit > 0 and car.state is State.WANTS and not is_over:
+            return 1, priority, 0.0, 0.0, *end
+        if car.state is State.FULL:
+            return 2, priority, 0.0, 0.0, *end
+        if had.limit > 0:
+            return 3, priority, sheet.now, -(had.turn or 0.0), *end
+        waits = car.since if first_come else sheet.now if had.waits is None else had.waits
+        return 3, priority, waits, car.departure or float("inf"), *end
+
+    return sorted(cars, key=key)
+
+
+def share(sheet: Sheet, cars: list[Car]) -> None:
+    """Give one ampere after the other to whoever has least, until each has all it may have or something is full."""
+    open_ = [car for car in cars if sheet.grants[car.place] < sheet.ceiling(car)[0]]
+    while open_:
+        poorest = min(open_, key=lambda car: (sheet.grants[car.place], car.since, car.charger, car.connector))
+        more = sheet.grants[poorest.place] + 1
+        if not sheet.give(poorest, more) or more >= sheet.ceiling(poorest)[0]:
+            open_.remove(poorest)
+
+
+def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit, Standing]:
+    had, now = sheet.had(car), sheet.now
+    if car.fixed is not None:
+        return Limit(amperes=ceil(car.fixed), bound=Bound.FIXED), Standing(limit=ceil(car.fixed), turn=had.turn or now)
+    most, why, where = sheet.ceiling(car)
+    amperes = sheet.grants.get(car.place, 0)
+    if car.state is State.FULL:
+        bound = Bound.KNOCK if is_knocked and amperes else Bound.FULL
+        begins = bound is Bound.KNOCK and (had.knocked is None or now - had.knocked >= MINUTE)
+        return Limit(amperes=amperes, bound=bound), Standing(limit=amperes, knocked=now if begins else had.knocked)
+    if most == 0:
+        return Limit(amperes=0, bound=why, circuit=where), Standing(limit=0)
+    if waits:
+        circuit, phase, outage = sheet.blocks[car.place]
+        limit = Limit(amperes=0, bound=Bound.WAITS, circuit=circuit, phase=phase, outage=outage)
+        return limit, Standing(limit=0, waits=now if had.waits is None else had.waits)
+    turn = now if had.turn is None else had.turn
+    is_room = 0 < had.limit < amperes and (amperes >= had.limit + 2 or amperes == most) and not car.boost
+    since = (now if had.room is None else had.room) if is_room else None
+    if since is not None and now - since < STEADY:
+        return Limit(amperes=had.limit, bound=Bound.STEADY), Standing(limit=had.limit, turn=turn, room=since)
+    if had.limit == amperes - 1 > 0 and not is_room and not car.boost:
+        amperes = had.limit
+    if amperes >= most:
+        return Limit(amperes=amperes, bound=why, circuit=where), Standing(limit=amperes, turn=turn)
+    circuit, phase, outage = sheet.blocks[car.place]
+    limit = Limit(amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage)
+    return limit, Standing(limit=amperes, turn=turn)

@@ -1,0 +1,137 @@
+"""The golden cases: what each car may draw, worked out by hand and by the plain rule before the rule first ran on them.
+
+A case is read like this. Moments are times of one day, currents are A per phase: one number for all three, or three.
+A charger that says nothing else is at the first circuit, gives 16 A at most and 0 A when nobody decides. What a later
+moment (`then`) does not say has not changed. `before` says which limits stood; a turn began when the car came, if
+nothing else is said. A bound is its kind, the circuit, the phase and the ledger; what is left out may be any. Each
+answer has its reason in words.
+
+A case is never made from the rule's output. A commit that changes one says why the old answer was wrong.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levity_trio.load import rule
+from levity_trio.load.rule import Car, Decision, Limit, Measured, Other, Standing, State
+from levity_trio.load.tree import NAMES, Circuit, Place, Socket, Tree
+from tests.load import plain
+
+DAY = 1767225600.0
+"""1 January 2026, 0:00 UTC."""
+FILES = sorted((Path(__file__).parent / "cases").glob("*.json"))
+MOMENTS = {"since", "departure", "turn", "waits", "room", "knocked"}
+KINDS = ("now", "recent", "highest")
+
+Case = dict[str, Any]
+
+
+CASES = [(path.stem, case) for path in FILES for case in json.loads(path.read_text())["cases"]]
+each_case = pytest.mark.parametrize("case", [pytest.param(case, id=f"{on}: {case['title']}") for on, case in CASES])
+
+
+def moment(text: str) -> float:
+    hours, minutes, *seconds = text.split(":")
+    return DAY + int(hours) * 3600 + int(minutes) * 60 + sum(map(float, seconds))
+
+
+def place(name: str) -> Place:
+    charger, _, connector = name.partition("/")
+    return charger, int(connector or 1)
+
+
+def named(at: Place) -> str:
+    return at[0] if at[1] == 1 else f"{at[0]}/{at[1]}"
+
+
+def facts(given: Case) -> Case:
+    """The fields of one of our records: moments as seconds."""
+    return {key: moment(value) if key in MOMENTS else value for key, value in given.items()}
+
+
+def tree_of(case: Case) -> Tree:
+    circuits = [Circuit(name=name, **given) for name, given in case["circuits"].items()]
+    wired = {name: case.get("chargers", {}).get(name, {}) for name in [*case.get("chargers", {}), *cars_named(case)]}
+    usual = {"circuit": circuits[0].name, "most": 16, "safe": 0}
+    sockets = [Socket(charger=place(name)[0], connector=place(name)[1], **usual | wired[name]) for name in wired]
+    return Tree(circuits, sockets)
+
+
+def cars_named(case: Case) -> list[str]:
+    return [name for part in [case, *case.get("then", [])] for name in part.get("cars", {})]
+
+
+def car_of(name: str, given: Case) -> Car:
+    known = facts({"since" if key == "came" else key: value for key, value in given.items()})
+    state = State(known.pop("state", State.WANTS))
+    return Car(charger=place(name)[0], connector=place(name)[1], state=state, **known)
+
+
+def other_of(given: Case) -> Other:
+    amperes = {kind: tuple(value) if isinstance(value := given[kind], list) else (value,) * 3 for kind in KINDS}
+    return Other(**{**given, **amperes})
+
+
+def measured_of(case: Case) -> Measured:
+    other = {name: other_of(given) for name, given in case.get("other", {}).items()}
+    return Measured(other=other, grid=case.get("grid"))
+
+
+def before_of(case: Case) -> Decision:
+    given = dict(case.get("before", {}))
+    at = moment(given.pop("at", case["at"]))
+    standings = {}
+    for name, stood in given.items():
+        turn = moment(case["cars"][name]["came"]) if stood["limit"] else None
+        standings[place(name)] = Standing(**{"turn": turn, **facts(stood)})
+    return Decision(at=at, standings=standings)
+
+
+def differences(case: Case, decision: Decision) -> list[str]:
+    found = []
+    for name, answer in case["answers"].items():
+        limit = decision.limits[place(name)]
+        if limit.amperes != answer["limit"] or not is_bound(limit, answer.get("bound", "").split()):
+            is_said = f"{limit.amperes} A, {limit.bound} {limit.circuit} {NAMES[limit.phase]} outage: {limit.outage}"
+            found.append(f"{case['at']} {name}: {is_said}; {answer['limit']} A, {answer.get('bound', 'any')}")
+    queue = [named(waits) for waits in decision.queue]
+    if case["queue"] not in (None, queue):
+        found.append(f"{case['at']}: queue {queue}; {case['queue']}")
+    return found
+
+
+def is_bound(limit: Limit, words: list[str]) -> bool:
+    said = {limit.bound.value, limit.circuit, NAMES[limit.phase], "outage" if limit.outage else "now"}
+    return said.issuperset(words)
+
+
+def run(case: Case, decide: Any) -> list[str]:
+    tree, decision, found = tree_of(case), before_of(case), []
+    part: Case = {}
+    for step in [case, *case.get("then", [])]:
+        part = {**part, "answers": {}, "queue": None, **step}
+        cars = [car_of(name, given) for name, given in part["cars"].items()]
+        first_come = part.get("first_come", False)
+        decision = decide(tree, cars, measured_of(part), moment(part["at"]), decision, first_come=first_come)
+        found += differences(part, decision)
+    return found
+
+
+@each_case
+def test_rule_gives_what_was_worked_out(case: Case) -> None:
+    assert run(case, rule.decide) == []
+
+
+@each_case
+def test_plain_rule_gives_the_same(case: Case) -> None:
+    assert run(case, plain.decide) == []
+
+
+@each_case
+def test_each_answer_has_its_reason(case: Case) -> None:
+    answers = [answer for part in [case, *case.get("then", [])] for answer in part.get("answers", {}).values()]
+    assert answers
+    assert all(answer["why"] for answer in answers)
