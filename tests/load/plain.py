@@ -28,7 +28,7 @@ class Sheet:
         self.lines = {car.place: tree.sockets[car.place].lines(car.lines) for car in self.cars}
 
     def had(self, car: Car) -> Standing:
-        return self.before.standings.get(car.place, Standing(limit=0))
+        return self.before.standings.get(car.place, Standing(since=car.since, limit=0))
 
     def least(self, car: Car) -> int:
         return self.tree.sockets[car.place].least
@@ -153,13 +153,13 @@ def decide(
         elif car.boost:
             share(sheet, [car])
     share(sheet, [car for car in asking if car not in waiting])
-    for car in ours:
-        if car.state is State.FULL and car.place not in knocked and sheet.ceiling(car)[0] > 0:
-            sheet.give(car, sheet.least(car))
     waiting = [car for car in waiting if car.state is State.WANTS]
     limits, standings = {}, {}
-    for car in sheet.cars:
+    for car in sorted(sheet.cars, key=lambda car: car.state is State.FULL):
+        if car in ours and car.state is State.FULL and car.place not in knocked and sheet.ceiling(car)[0] > 0:
+            sheet.give(car, sheet.least(car))
         limits[car.place], standings[car.place] = answer(sheet, car, car in waiting, car.place in knocked)
+        sheet.grants[car.place] = limits[car.place].amperes
     queue = in_order(Sheet(tree, waiting, measured, now, Decision(at=now, standings=standings)), waiting, first_come)
     return Decision(at=now, limits=limits, standings=standings, queue=tuple(car.place for car in queue), again=now + 10)
 
@@ -177,7 +177,7 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
             return 0, priority, 0.0, 0.0, *end
         is_over = is_quarter and somebody_waits and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
         if had.limit > 0 and car.state is State.WANTS and not is_over:
-            return 1, priority, 0.0, 0.0, *end
+            return 1, 0, -(had.turn or 0.0), 0.0, *end
         if car.state is State.FULL:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:
@@ -201,28 +201,34 @@ def share(sheet: Sheet, cars: list[Car]) -> None:
 def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit, Standing]:
     had, now = sheet.had(car), sheet.now
     if car.fixed is not None:
-        return Limit(amperes=ceil(car.fixed), bound=Bound.FIXED), Standing(limit=ceil(car.fixed), turn=had.turn or now)
+        return Limit(amperes=ceil(car.fixed), bound=Bound.FIXED), Standing(
+            since=car.since, limit=ceil(car.fixed), turn=had.turn or now
+        )
     most, why, where = sheet.ceiling(car)
     amperes = sheet.grants.get(car.place, 0)
     if car.state is State.FULL:
         bound = Bound.KNOCK if is_knocked and amperes else Bound.FULL
         begins = bound is Bound.KNOCK and (had.knocked is None or now - had.knocked >= MINUTE)
-        return Limit(amperes=amperes, bound=bound), Standing(limit=amperes, knocked=now if begins else had.knocked)
+        return Limit(amperes=amperes, bound=bound), Standing(
+            since=car.since, limit=amperes, knocked=now if begins else had.knocked
+        )
     if most == 0:
-        return Limit(amperes=0, bound=why, circuit=where), Standing(limit=0)
+        return Limit(amperes=0, bound=why, circuit=where), Standing(since=car.since, limit=0)
     if waits:
         circuit, phase, outage = sheet.blocks[car.place]
         limit = Limit(amperes=0, bound=Bound.WAITS, circuit=circuit, phase=phase, outage=outage)
-        return limit, Standing(limit=0, waits=now if had.waits is None else had.waits)
+        return limit, Standing(since=car.since, limit=0, waits=now if had.waits is None else had.waits)
     turn = now if had.turn is None else had.turn
     is_room = 0 < had.limit < amperes and (amperes >= had.limit + 2 or amperes == most) and not car.boost
     since = (now if had.room is None else had.room) if is_room else None
     if since is not None and now - since < STEADY:
-        return Limit(amperes=had.limit, bound=Bound.STEADY), Standing(limit=had.limit, turn=turn, room=since)
+        return Limit(amperes=had.limit, bound=Bound.STEADY), Standing(
+            since=car.since, limit=had.limit, turn=turn, room=since
+        )
     if had.limit == amperes - 1 > 0 and not is_room and not car.boost:
         amperes = had.limit
     if amperes >= most:
-        return Limit(amperes=amperes, bound=why, circuit=where), Standing(limit=amperes, turn=turn)
+        return Limit(amperes=amperes, bound=why, circuit=where), Standing(since=car.since, limit=amperes, turn=turn)
     circuit, phase, outage = sheet.blocks[car.place]
     limit = Limit(amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage)
-    return limit, Standing(limit=amperes, turn=turn)
+    return limit, Standing(since=car.since, limit=amperes, turn=turn)

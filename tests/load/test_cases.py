@@ -85,8 +85,8 @@ def before_of(case: Case) -> Decision:
     at = moment(given.pop("at", case["at"]))
     standings = {}
     for name, stood in given.items():
-        turn = moment(case["cars"][name]["came"]) if stood["limit"] else None
-        standings[place(name)] = Standing(**{"turn": turn, **facts(stood)})
+        came = moment(case["cars"][name]["came"])
+        standings[place(name)] = Standing(**{"since": came, "turn": came if stood["limit"] else None, **facts(stood)})
     return Decision(at=at, standings=standings)
 
 
