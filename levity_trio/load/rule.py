@@ -211,7 +211,7 @@ def decide(
     _share([one for one in chosen if not one.car.boost], rooms)
     _hold_back(chosen, rooms, now)
     _leave(full, rooms, now)
-    queue = [one for one in wanting if not one.grant]
+    queue = sorted((one for one in wanting if not one.grant), key=lambda one: one.place_in_queue(now))
     return Decision(
         at=now,
         limits={one.car.place: one.limit(tree) for one in asking},
@@ -309,9 +309,20 @@ class _Asking:
         turn = was.turn if was and was.limit else None
         if turn is not None and not (turns_end and now - turn >= TURN_SECONDS):
             return 1, -turn, *self.arrival()
-        waits = now if was is None or was.waits is None else was.waits
-        order = (0, waits) if turn is None else (1, -turn)
-        return 2, -car.priority, not self._is_urgent(now), *order, *self.arrival()
+        order = (0, self.waits(now)) if turn is None else (1, -turn)
+        return 2, -self.priority, not self._is_urgent(now), *order, *self.arrival()
+
+    def place_in_queue(self, now: float) -> tuple[object, ...]:
+        """Who of those who wait will be served first."""
+        return not self.car.boost, -self.priority, not self._is_urgent(now), self.waits(now), *self.arrival()
+
+    def waits(self, now: float) -> float:
+        """Since when it has waited for current; now, if it has not."""
+        return now if self.was is None or self.was.waits is None else self.was.waits
+
+    @property
+    def priority(self) -> int:
+        return self.car.priority + self.socket.priority
 
     def _is_urgent(self, now: float) -> bool:
         car = self.car
@@ -352,7 +363,7 @@ class _Asking:
             limit=self.grant,
             since=was.since if was and self.grant <= was.limit else now,
             turn=turn,
-            waits=(was.waits if was and was.waits is not None else now) if is_waiting else None,
+            waits=self.waits(now) if is_waiting else None,
             room=self.room,
             knocked=(now - KNOCK_SECONDS if self.knocked is None else self.knocked) if is_full else None,
         )
@@ -365,14 +376,14 @@ def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Ro
         rooms.book(one.lines, car.fixed, car.fixed)
         one.grant, one.bound = math.ceil(car.fixed), Bound.FIXED
         return True
-    for circuit in tree.above(one.socket.circuit):
-        if circuit in measured.other and measured.other[circuit].lost:
-            one.give(min(one.socket.safe, one.most), Bound.SAFE, rooms)
-            one.line = len(PHASES) * tree.order.index(circuit)
-            return True
     if one.most < one.least:
         one.bound = Bound.HAND
         return True
+    for circuit in tree.above(one.socket.circuit):
+        if circuit in measured.other and measured.other[circuit].lost:
+            one.give(min(one.socket.safe, one.most), Bound.SAFE if one.socket.safe <= one.most else Bound.MOST, rooms)
+            one.line = len(PHASES) * tree.order.index(circuit)
+            return True
     return False
 
 
@@ -422,41 +433,36 @@ def _gets_least(one: _Asking, rooms: _Rooms) -> bool:
 
 
 def _share(sharing: list[_Asking], rooms: _Rooms) -> None:
-    """Share equally what is left. What is left of whole amperes goes to those who came first."""
-    stopped: list[_Asking] = []
+    """Share equally what is left. Where a line is full, what is left of whole amperes goes to those who have least
+    there, in the order in which they came."""
     rising = [one for one in sharing if one.grant < one.needs]
     while rising:
-        counts, is_full = _rise(rising, rooms)
-        if is_full:
-            tight = {line for line, count in counts.items() if rooms.free(line) < count}
-            for one in rising:
-                if not tight.isdisjoint(one.lines):
-                    one.bind(next(line for line in one.lines if line in tight), Bound.CIRCUIT, rooms)
-                    stopped.append(one)
+        if tight := _rise(rising, rooms):
+            stopped = [one for one in rising if not tight.isdisjoint(one.lines)]
+            for one in sorted(stopped, key=lambda one: (one.grant, one.arrival())):
+                one.bind(next(line for line in one.lines if line in tight), Bound.CIRCUIT, rooms)
+                if all(rooms.free(line) >= 1 for line in one.lines):
+                    rooms.book(one.lines, 1, 1)
+                    one.grant += 1
+                    if one.grant == one.needs:
+                        one.bound, one.line = Bound.MOST, None
         rising = [one for one in rising if one.line is None and one.grant < one.needs]
-    for one in sorted(stopped, key=_Asking.arrival):
-        if all(rooms.free(line) >= 1 for line in one.lines):
-            rooms.book(one.lines, 1, 1)
-            one.grant += 1
-            if one.grant == one.needs:
-                one.bound, one.line = Bound.MOST, None
 
 
-def _rise(rising: list[_Asking], rooms: _Rooms) -> tuple[Counter[int], bool]:
+def _rise(rising: list[_Asking], rooms: _Rooms) -> set[int]:
     """Give the same to all at the lowest level: until one of them needs no more, others stand at their level, or a line
-    is full. Return how many of them are on each line, and whether one is full."""
+    is full. Return the lines that are."""
     level = min(one.grant for one in rising)
     ceiling = min(one.needs if one.grant == level else one.grant for one in rising)
     lowest = [one for one in rising if one.grant == level]
     counts = Counter([line for one in lowest for line in one.lines])
-    most = min(int(rooms.free(line) // count) for line, count in counts.items())
-    step = min(ceiling - level, most)
+    step = min(ceiling - level, *(int(rooms.free(line) // count) for line, count in counts.items()))
     for line, count in counts.items():
         rooms.now[line] -= step * count
         rooms.outage[line] -= step * count
     for one in lowest:
         one.grant += step
-    return counts, step == most
+    return {line for line, count in counts.items() if rooms.free(line) < count} if step < ceiling - level else set()
 
 
 def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float) -> None:
