@@ -209,7 +209,9 @@ def decide(
     wanting.sort(key=lambda one: one.rank(now, turns_end=turns_end))
     chosen = [one for one in wanting if _gets_least(one, rooms)]
     _share([one for one in chosen if not one.car.boost], rooms)
-    _hold_back(chosen, rooms, now)
+    at_once = turns_end or any(limit.bound is Bound.KNOCK for limit in before.limits.values())
+    _hold_back(chosen, rooms, now, at_once=at_once)
+    _keep(chosen, rooms)
     _leave(full, rooms, now)
     queue = sorted((one for one in wanting if not one.grant), key=lambda one: one.place_in_queue(now))
     return Decision(
@@ -465,21 +467,26 @@ def _rise(rising: list[_Asking], rooms: _Rooms) -> set[int]:
     return {line for line, count in counts.items() if rooms.free(line) < count} if step < ceiling - level else set()
 
 
-def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float) -> None:
-    """Lower at once; raise after there has been room for a while. What a car does not need stays with it as long as
-    nobody else needs it, so that its limit does not follow every ampere that it draws less."""
+def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float, *, at_once: bool) -> None:
+    """Lower at once; raise by steps, after there has been room for a while. It is `at_once` if turns end or a knock is
+    over: one car then gets what was another's, and nobody has to see first whether the room lasts."""
     for one in chosen:
         more = one.grant - one.had
         if one.car.boost or not one.had or more <= 0:
             continue
         if more >= STEP_AMPERES or one.grant == one.most:
             one.room = one.was.room if one.was and one.was.room is not None else now
-            if now - one.room >= ROOM_SECONDS:
+            if at_once or now - one.room >= ROOM_SECONDS:
                 one.room = None
                 continue
             one.bound = Bound.STEADY
         rooms.book(one.lines, -more, -more)
         one.grant = one.had
+
+
+def _keep(chosen: list[_Asking], rooms: _Rooms) -> None:
+    """Leave a car what it does not need, as long as nobody else needs it: its limit need not follow every ampere that
+    it draws less."""
     for one in chosen:
         kept = min(one.had, one.most) - one.grant
         if one.bound is Bound.MOST and kept > 0 and rooms.lacking(one.lines, kept, -math.inf) is None:
