@@ -12,11 +12,12 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.reads import load as reads
-from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter, says
+from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter, Reading, says
 from levity_trio.store.writes import load
 from levity_trio.store.writes.accounts import Refused
 from tests.store.books import Books, Station
 from tests.store.reading import reading
+from tests.store.telling import watts
 
 AT, LATER, LATEST = (f"2026-03-01T{hour}:00:00.000Z" for hour in (12, 13, 14))
 QUARTER = int(seconds(AT)) // SECONDS
@@ -181,3 +182,58 @@ def test_what_is_old_goes(books: Books) -> None:
 )
 def test_a_car_is_told_in_words(car: dict[str, Any], words: str) -> None:
     assert says(car) == words
+
+
+# What is plugged in
+
+
+def tell(station: Station, *values: dict[str, str]) -> None:
+    station.tell({"timestamp": station.clock(), "sampledValue": [*values]})
+
+
+def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(books: Books, station: Station) -> None:
+    idle, fled = Station(books, "CP-2"), Station(books, "CP-3")
+    idle.status("Preparing")
+    fled.start()
+    fled.status("Available")
+    offline = Station(books, "CP-4")
+    offline.status("SuspendedEV")
+    offline.lose()
+    station.status("Charging")
+    transaction = station.start(1000)
+    books.wait(1)
+    line = {"measurand": "Current.Import", "unit": "A"}
+    tell(station, {"value": "30"} | line)  # superseded
+    books.wait(1)
+    three = [{"value": value, "phase": phase} | line for phase, value in (("L1", "15.5"), ("L2", "15"), ("L3", "0"))]
+    tell(station, *three, watts(7100, "kW"), {"value": "1500"})
+    with reading(books) as db:
+        present = reads.load_present(db, books.at)
+    assert [(one.charger, one.status, one.is_connected, one.transaction) for one in present.cars] == [
+        ("CP-1", "Charging", True, transaction),
+        ("CP-4", "SuspendedEV", False, None),
+    ]
+    assert present.cars[0].energy_wh == 500
+    assert present.cars[0].reading == Reading(books.at, (15.5, 15.0, 0.0), None, 7100.0)
+    assert present.cars[1].reading is None
+    assert ("CP-2", 1) in present.connectors
+    books.wait(6)
+    with reading(books) as db:
+        assert reads.load_present(db, books.at).cars[0].reading is None
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ([watts(3600, "kW")], (None, None, 3600.0)),
+        ([watts(2300) | {"phase": "L2"}, watts(0) | {"phase": "L1-N"}], ((0.0, 10.0, 0.0), None, 2300.0)),
+        ([{"value": "12", "measurand": "Current.Import", "unit": "A"}], (None, 12.0, None)),
+    ],
+)
+def test_what_a_car_draws(books: Books, station: Station, told: list[dict[str, str]], found: tuple[Any, ...]) -> None:
+    station.start()
+    station.status("Charging")
+    tell(station, *told)
+    with reading(books) as db:
+        ((*_, reading_of),) = reads.load_present(db, books.at).cars
+    assert reading_of == Reading(books.at, *found)

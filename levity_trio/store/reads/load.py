@@ -12,10 +12,15 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.charging.quarters import SECONDS, quarter_of
-from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
+from levity_trio.charging.sent.readings import OUTLET, watts_of
 from levity_trio.records import record
+from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.present import OMITTED, RECENT_READINGS
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.wire.charging_profiles import VOLTS
+from levity_trio.wire.times import minutes_before
 
 PHASES: Final = ("L1", "L2", "L3")
 
@@ -286,7 +291,7 @@ def orders(db: Database, since: str) -> list[LoadOrder]:
 
 
 def newest_order(db: Database) -> LoadOrder | None:
-    found = _ORDER.every(db, "FROM load_order ORDER BY id DESC LIMIT 1")
+    found = _ORDER.every(db, "FROM load_order WHERE id = (SELECT max(id) FROM load_order)")
     return found[0] if found else None
 
 
@@ -447,3 +452,107 @@ def _day_cars(found: dict[tuple[str, int], dict[int, LoadCarQuarter]], quarters:
             bound=[None if row is None else row.bound for row in rows],
             circuit=[None if row is None else row.circuit for row in rows],
         )
+
+
+# What is plugged in
+
+
+class Reading(NamedTuple):
+    """What a charger last measured at a connector. `lines` are A on its own lines; `amperes` and `watts` are what it
+    told without a line, or of all lines together."""
+
+    at: str
+    lines: tuple[float, float, float] | None
+    amperes: float | None
+    watts: float | None
+
+
+class PluggedIn(NamedTuple):
+    """A connector with a car that charges or may begin to at any moment, as its charger told last."""
+
+    charger: str
+    connector: int
+    is_connected: bool
+    status: str
+    since: str
+    transaction: int | None
+    id_tag: str | None
+    energy_wh: int | None
+    reading: Reading | None
+
+
+class LoadPresent(NamedTuple):
+    """What the next decision is made of: connectors with cars, all known connectors, and what was entered."""
+
+    cars: list[PluggedIn]
+    connectors: list[tuple[str, int]]
+    wishes: list[LoadWish]
+    order: LoadOrder | None
+    learned: list[LoadLearned]
+
+
+_AVAILABLE: Final = "Available"
+_DRAWING: Final = ("Charging", "SuspendedEV", "SuspendedEVSE")
+_READ_MINUTES: Final = 5
+"""What was received earlier says nothing about now."""
+_STATUSES: Final = (
+    "SELECT cp_conn.cp_id, cp_conn.conn_id, is_connected, cp_conn.status, cp_conn.status_at FROM cp_conn"  # noqa: S608 - our own words
+    f" JOIN cp ON cp.id = cp_conn.cp_id WHERE cp_conn.conn_id > 0 AND cp.id NOT IN ({OMITTED})"
+    " ORDER BY cp_conn.cp_id, cp_conn.conn_id"
+)
+_OPEN: Final = (
+    "SELECT cp_id, conn_id, id, start_time, id_tag FROM tx INDEXED BY tx_open WHERE status = 'Active' ORDER BY id"
+)
+_NEWEST_READINGS: Final = (
+    "SELECT measurand, phase, value, unit, timestamp, received_at, location FROM meter_val"  # noqa: S608 - our own words
+    f" WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC, id DESC LIMIT {RECENT_READINGS}"
+)
+
+
+def load_present(db: Database, now: str) -> LoadPresent:
+    """Return what the next decision is made of, from one snapshot."""
+    db.execute("BEGIN")
+    statuses = db.execute(_STATUSES).fetchall()
+    open_ones = {(charger, connector): rest for charger, connector, *rest in db.execute(_OPEN).fetchall()}
+    found = [row for row in statuses if _has_car(row[3], has_transaction=row[:2] in open_ones)]
+    energies = energies_so_far(rows_of(db), [open_ones[row[:2]][0] for row in found if row[:2] in open_ones])
+    since = minutes_before(now, _READ_MINUTES)
+    cars = []
+    for charger, connector, is_connected, status, status_at in found:
+        number, start, tag = open_ones.get((charger, connector), (None, status_at, None))
+        reading = _reading(db, (charger, connector), max(since, start))
+        told = charger, connector, bool(is_connected), status, start, number, tag, energies.get(number), reading
+        cars.append(PluggedIn(*told))
+    places = [(charger, connector) for charger, connector, *_ in statuses]
+    return LoadPresent(cars, places, wishes(db), newest_order(db), learned(db))
+
+
+def _has_car(status: str, *, has_transaction: bool) -> bool:
+    return status != _AVAILABLE if has_transaction else status in _DRAWING
+
+
+def _reading(db: Database, place: tuple[str, int], since: str) -> Reading | None:
+    """Return the newest reading that was received since then. Of each measurand, the values of one time count."""
+    newest, values, received = dict[str, str](), dict[tuple[str, str], float](), ""
+    for measurand, phase, value, unit, at, received_at, location in db.execute(_NEWEST_READINGS, place).fetchall():
+        is_of_now = received_at >= since and location == OUTLET and newest.setdefault(measurand, at) == at
+        amount = watts_of(value, unit) if is_of_now and measurand in (POWER, CURRENT) else None
+        if amount is not None:
+            values[measurand, phase[:2]] = amount
+            received = max(received, received_at)
+    if not values:
+        return None
+    return Reading(received, _lines(values), values.get((CURRENT, "")), _watts(values))
+
+
+def _lines(values: Mapping[tuple[str, str], float]) -> tuple[float, float, float] | None:
+    for measurand, volts in ((CURRENT, 1.0), (POWER, VOLTS)):
+        if any((measurand, phase) in values for phase in PHASES):
+            one, two, three = (values.get((measurand, phase), 0.0) / volts for phase in PHASES)
+            return one, two, three
+    return None
+
+
+def _watts(values: Mapping[tuple[str, str], float]) -> float | None:
+    told = [value for (measurand, phase), value in values.items() if measurand == POWER and phase in PHASES]
+    return values.get((POWER, ""), sum(told) if told else None)

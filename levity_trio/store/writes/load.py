@@ -148,7 +148,7 @@ def _check(db: UnitOfWork, place: tuple[str, int]) -> None:
 
 def add_order(db: UnitOfWork, amperes: float | None, source: str, at: str) -> None:
     """Keep an order of the grid operator for the whole site as proof; one that is repeated is the same."""
-    known = db.row("SELECT id, amperes, source FROM load_order ORDER BY id DESC LIMIT 1")
+    known = db.row("SELECT id, amperes, source FROM load_order WHERE id = (SELECT max(id) FROM load_order)")
     if known is not None and known[1:] == (amperes, source):
         db.execute("UPDATE load_order SET last_at = ?, count = count + 1 WHERE id = ?", (at, known[0]))
         return
