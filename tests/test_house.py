@@ -24,7 +24,8 @@ ROOT_MODULES = 7
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("records",),
     ("clock", "events", "groups", "load.tree", "locale", "refusals", "wire", "writing"),
-    ("load.rule",),
+    ("load.document", "load.rule"),
+    ("load.other_load",),
     ("charging.reviews", "charging.tolerances", "documents.cells"),
     ("config", "manual", "charging.lifecycle", "listening.own_addresses"),
     ("client", "log", "outgoing", "output", "charging.sent"),
@@ -93,6 +94,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("config", "clock", "log"),
     ),
     "load.tree": (),
+    "load.document": ("load.tree",),
+    "load.other_load": ("load.rule", "load.tree"),
     "load.rule": ("load.tree",),
     "locale": (),
     "manual": (),
@@ -240,7 +243,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sqlite_utils": ("store",),
     "starlette": ("web", "simulator.park"),
     "structlog": ("log.output",),
-    "tomllib": ("billing.tariff_file", "config.sources", "documents.template", "simulator.scenario"),
+    "tomllib": ("billing.tariff_file", "config.sources", "documents.template", "load.document", "simulator.scenario"),
     "trio_websocket": ("charger", "simulator"),
     "wsproto": ("charger.websocket", "simulator"),
 }
@@ -257,7 +260,18 @@ IMPURE = (
     "structlog",
     "logging",
 )
-PURE = ("wire", "billing", "charging", "operations", "events", "config", "load.tree", "load.rule")
+PURE = (
+    "wire",
+    "billing",
+    "charging",
+    "operations",
+    "events",
+    "config",
+    "load.document",
+    "load.other_load",
+    "load.tree",
+    "load.rule",
+)
 WRITES = re.compile(
     r"\bopen\((?:[^()]*, )?\"[rbt]*[wax+]|\.write_(?:text|bytes)\(|O_CREAT|\.touch\(|shutil\.(?:copy|move)|mkstemp"
 )

@@ -64,6 +64,8 @@ SITE_SERIES: Final = (
     *("ocpp_newcomers_waiting", "ocpp_accounts_spent", "ocpp_database_bytes", "ocpp_frame_log_rows"),
     *("ocpp_frame_log_pruned_total", "ocpp_audit_lag_frames", "ocpp_audit_lost_frames_total"),
     *("ocpp_audit_connected", "ocpp_webhook_given_up_total"),
+    *("ocpp_load_amperes", "ocpp_load_limit_amperes", "ocpp_load_waiting_cars", "ocpp_load_meter_age_seconds"),
+    "ocpp_load_meter_silent",
 )
 """The series about the whole site go on at another server with the same number, which is in the database. Not so
 ocpp_security_events_total, which each server counts from its own start."""

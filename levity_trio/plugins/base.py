@@ -23,6 +23,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork, UnitOfWorkLost
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.load import LoadNow
 from levity_trio.store.writes.origin import Origin
 
 log = get_logger("system")
@@ -173,6 +174,14 @@ class Load(Protocol):
     What is stored raises StoreUnavailable, and levity_trio.store.writes.accounts.Refused for an unknown charger.
     """
 
+    @property
+    def now(self) -> LoadNow | None:
+        """The last decision of this server; None where it decides nothing."""
+
+    @property
+    def over_seconds(self) -> Mapping[tuple[str, str], float]:
+        """How long each phase of a circuit was above its limit since this server began, by circuit and L1, L2, L3."""
+
     def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
         """Take what a meter shows now. Return False if the site has no such meter, or another server decides. Call it
         on the event loop only."""
@@ -186,7 +195,7 @@ class Load(Protocol):
     async def depart(
         self, place: tuple[str, int], transaction: int, at: str, wanted_wh: int | None, *, by: str
     ) -> None:
-        """Note when the driver of a transaction leaves, and how many Wh he still wants by then."""
+        """Note when the driver of a transaction leaves, and how many Wh he wants in it."""
 
     async def grid_limit(self, amperes: float | None, *, source: str) -> None:
         """Take an order of the grid operator for the whole site; None: no limit. It is also the heartbeat."""

@@ -1,7 +1,7 @@
 """The root of the server: the task tree, the signals, and the order of the shutdown.
 
     writer             commits the queued writes, even while the rest is being cancelled; the frame log is pruned
-    └─ plugins         the tasks and resources of each plugin
+    └─ plugins         the tasks and resources of each plugin; load management
        └─ web          /metrics, /healthz, /readyz; the files of chargers; the operator API
           └─ chargers  one task for each connection, with nurseries of its own
              └─ accepting  the listeners and the watch over the machine's clock; they end first
@@ -45,7 +45,7 @@ from levity_trio.config import DRIVERS_CONNECTIONS, ConfigError, EnvironmentProb
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, port_of, reachable
-from levity_trio.load.shadow import Shadow
+from levity_trio.load.shadow import Shadow, open_load
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.notify.ping import keep_pinging
@@ -146,9 +146,10 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 central = await _central(config, writer, machine, known, hooks, ports.context)
                 pages: dict[str, PluginPage] = {}
-                central.load = load = Shadow(writer, central.clock)
+                central.load = load = Shadow(writer, reader, central.clock, config.clock_speed)
                 async with (
                     _open_upkeep(central, reader),
+                    open_load(load, hooks),
                     open_plugins(hooks, _site(central, reader, pages, load)),
                     _open_pages(central, page_listeners, pages),
                 ):

@@ -149,6 +149,22 @@ def expiring(days: int) -> Course:
     return course
 
 
+def over_limit(seconds: int) -> Course:
+    """A circuit is above its limit for so long."""
+
+    def course(story: Story) -> Timeline:
+        times = [0] * 30 + [*range(0, seconds + 1, 10)]
+        labels = {"circuit": "Feeder", "phase": "L1"}
+        return [Held(story["calm"].beside("ocpp_load_over_limit_seconds_total", one, **labels), 10) for one in times]
+
+    return course
+
+
+def with_meter(silent: int, seconds: int) -> Course:
+    """A meter of a circuit is silent, or is not."""
+    return lambda story: [Held(story["calm"].beside("ocpp_load_meter_silent", silent, meter="Main"), seconds)]
+
+
 def once_more(counter: str) -> Course:
     """Something that has been counted happens again."""
 
@@ -202,6 +218,8 @@ FIRES: dict[str, Course] = {
     "LevityAuditDisconnected": then(("troubled", 20 * MINUTE)),
     "LevityAuditLags": with_change("ocpp_audit_lag_frames", 20_000, 15 * MINUTE, before="troubled"),
     "LevityAuditLost": with_change("ocpp_audit_lost_frames_total", 3, SOON, before="troubled"),
+    "LevityCircuitExceeded": over_limit(seconds=80),
+    "LevityLoadMeterSilent": with_meter(silent=1, seconds=2 * MINUTE),
     "LevityPaymentRefused": with_change("ocpp_payments_refused_total", 1, SOON, code="conflict"),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
     "LevityMessagesFail": with_change("ocpp_messages_to_people_total", 5, SOON, channel="mail", outcome="failed"),
@@ -252,6 +270,8 @@ STAYS_SILENT: dict[str, Course] = {
         with_change("ocpp_audit_lag_frames", 5_000, HOUR, before="troubled"),
     ),
     "LevityEnergyJump": then(("calm", 5 * MINUTE), ("calm later", 5 * MINUTE)),
+    "LevityCircuitExceeded": over_limit(seconds=30),
+    "LevityLoadMeterSilent": with_meter(silent=0, seconds=HOUR),
     "LevityChargersAway": away({"S-1": 1, "S-2": 1, "S-3": 1}, silent=2),
     "LevitySiteDark": dark((ONE, 36), (TWO, 10), seconds=20),
     "LevityWrongSubprotocol": then(("later", HOUR)),

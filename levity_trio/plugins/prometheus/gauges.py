@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from levity_trio.charging.reviews import Code
-from levity_trio.plugins.base import LinkState
+from levity_trio.plugins.base import LinkState, Load
 from levity_trio.plugins.prometheus.labels import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
@@ -106,6 +106,27 @@ class Gauges:
             metrics.list_left_out[key].value = status.left_out
             metrics.list_failures[key].value = status.failures
             metrics.list_paused[key].value = int(status.paused_at is not None)
+
+    def update_load(self, load: Load, now: datetime) -> None:
+        """Set the series of load management, where this server decides."""
+        metrics, found = self._metrics, load.now
+        lines = {(line.circuit, line.phase): line for line in found.lines} if found else {}
+        meters = found.meters if found else []
+        _keep(metrics.load_limit, lines)
+        _keep(metrics.load, [(*key, kind) for key in lines for kind in ("house", "cars", "permitted")])
+        for key, line in lines.items():
+            metrics.load_limit[key].value = line.limit_a
+            metrics.load[*key, "house"].value = line.house_a
+            metrics.load[*key, "cars"].value = line.cars_a
+            metrics.load[*key, "permitted"].value = line.permitted_a
+            metrics.load_over.begin(key).value = round(load.over_seconds.get(key, 0.0))
+        metrics.load_waiting[()].value = sum(car.place_in_queue is not None for car in found.cars) if found else 0
+        for family in (metrics.load_meter_age, metrics.load_meter_silent):
+            _keep(family, [(meter.name,) for meter in meters])
+        for meter in meters:
+            metrics.load_meter_silent[meter.name,].value = int(meter.is_stale)
+            age = None if meter.at is None else _seconds_since(meter.at, now)
+            _set_known(metrics.load_meter_age, (meter.name,), age)
 
     def _update_charger(self, charger: ChargerNow) -> None:
         metrics, key = self._metrics, (charger.charger,)

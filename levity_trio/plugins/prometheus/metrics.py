@@ -27,6 +27,7 @@ class Metrics:
         self._add_waiting()
         self._add_frames()
         self._add_local_lists()
+        self._add_load()
 
     def begin(self, is_audited: bool) -> None:
         """Create all series without labels; those of the audit only if it is enabled."""
@@ -374,4 +375,27 @@ class Metrics:
             "ocpp_cp_local_list_paused",
             CHARGER,
             "1 after a local list was sent by hand, until `local-list resume`.",
+        )
+
+    def _add_load(self) -> None:
+        add, line = self._add_of_site, ("circuit", "phase")
+        self.load = add(
+            Gauge,
+            "ocpp_load_amperes",
+            (*line, "kind"),
+            "Current at a phase of a circuit in A: of the house, of the cars, and what cars may draw (permitted).",
+        )
+        self.load_limit = add(Gauge, "ocpp_load_limit_amperes", line, "Limit of a phase of a circuit in A.")
+        self.load_over = add(
+            Counter,
+            "ocpp_load_over_limit_seconds_total",
+            line,
+            "Seconds for which the measured current at a phase of a circuit was above its limit.",
+        )
+        self.load_waiting = add(Gauge, "ocpp_load_waiting_cars", (), "Cars that wait for current.")
+        self.load_meter_age = add(
+            Gauge, "ocpp_load_meter_age_seconds", ("meter",), "Seconds since a meter of a circuit showed its currents."
+        )
+        self.load_meter_silent = add(
+            Gauge, "ocpp_load_meter_silent", ("meter",), "1 while a meter is silent, so its circuit counts as full."
         )

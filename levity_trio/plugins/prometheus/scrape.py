@@ -82,6 +82,7 @@ class Scrape:
             await refreshed.wait()
         self._links, self._connected = self._site.chargers.links(), self._site.chargers.connected()
         self._update_server()
+        self._gauges.update_load(self._site.load, self._site.clock())
 
     def text(self) -> bytes:
         """Render all series in the Prometheus text format."""

@@ -114,7 +114,7 @@ def _now(text: str) -> LoadNow:
         at=shown["at"],
         is_shadow=shown["is_shadow"],
         lines=[LoadLine(**line) for line in shown["lines"]],
-        cars=[LoadCar(**car, says=says(car)) for car in shown["cars"]],
+        cars=[LoadCar(**car) for car in shown["cars"]],
         meters=[LoadMeter(**meter) for meter in shown["meters"]],
         over=[LoadOver(**over) for over in shown["over"]],
         grid_a=shown["grid_a"],

@@ -109,7 +109,7 @@ def boost(db: UnitOfWork, place: tuple[str, int], until: str, reason: str, at: s
 def depart(
     db: UnitOfWork, place: tuple[str, int], transaction: int, leaves: tuple[str, int | None], at: str, by: str
 ) -> None:
-    """Note when the driver of a transaction leaves, and with how much energy more, in Wh. Raises Refused."""
+    """Note when the driver of a transaction leaves, and how many Wh he wants in it. Raises Refused."""
     _check(db, place)
     _end(db, DEPARTURE, place, at, by)
     departure_at, wanted_wh = leaves

@@ -149,6 +149,7 @@ async def open_server(
     async with AsyncExitStack() as parts:
         reader = Reader(stored.address, 2)
         parts.callback(reader.close)
+        central.load = Shadow(writer, reader, central.clock)
         imports = await parts.enter_async_context(open_tags(writer, reader, central.tags, central.clock))
         feed = await parts.enter_async_context(open_feed(reader, central.hooks))
         shelf = await parts.enter_async_context(
@@ -179,6 +180,5 @@ def _central(books: Books, writer: Any, stored: Stored, zone: ZoneInfo) -> Centr
     central = Central(config, writer, lambda: books.now, known, charged, clock_trusted=True, run=books.server)
     central.connection_numbers = books.numbers  # a test's own chargers have numbers too
     central.ready.set()
-    central.load = Shadow(writer, central.clock)
     writer.publish = central.hooks.observe
     return central

@@ -1,0 +1,179 @@
+"""The site of load management as its owner enters it: TOML. A tree that is made of it is checked as a whole.
+
+[[circuit]]
+name = "Feeder"
+amperes = 63
+meter = "Main"
+
+[[charger]]
+id = "CP-1"
+circuit = "Feeder"
+rotation = "STR"
+
+[[meter]]
+name = "Main"
+kind = "push"
+
+[options]
+first_come = true
+
+[grid]
+failsafe_amperes = 16
+heartbeat_seconds = 300
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, field, fields
+from typing import Any, TypeVar
+
+from levity_trio.load.tree import PHASES, Circuit, Socket
+from levity_trio.records import record
+
+T = TypeVar("T")
+VOLTS = 230
+KINDS = ("modbus", "http", "push")
+
+
+class DocumentRefused(ValueError):
+    """The text is not TOML, or something in it has no place there. Its words say what and where."""
+
+
+@record
+class Meter:
+    """A meter of a circuit, and how it is read. `path` are the places of the phases in its JSON."""
+
+    name: str
+    kind: str = "push"
+    address: str = ""
+    unit: int = 1
+    model: str = ""
+    url: str = ""
+    path: tuple[str, ...] = ()
+    every_seconds: float = 2.0
+    stale_seconds: float = 30.0
+
+
+@record
+class Options:
+    """What holds for the whole site. Without `heartbeat_seconds`, the grid operator's last order holds for ever."""
+
+    first_come: bool = False
+    driver_wishes: bool = False
+    failsafe_amperes: float | None = None
+    heartbeat_seconds: float | None = None
+
+
+@record
+class LoadSite:
+    """What a document says. `metered` are the circuits that have a meter, each with its name."""
+
+    circuits: tuple[Circuit, ...]
+    sockets: tuple[Socket, ...] = ()
+    meters: tuple[Meter, ...] = ()
+    metered: Mapping[str, str] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+
+
+def parse(text: str) -> LoadSite:
+    """Read a document. Raises DocumentRefused."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DocumentRefused(f"this is not TOML: {error}") from None
+    _refuse_others("the document", document, ("circuit", "charger", "meter", "options", "grid"))
+    tables = {name: _tables(document, name) for name in ("circuit", "charger", "meter")}
+    for circuit in tables["circuit"]:
+        _in_amperes(circuit)
+    metered = {circuit.get("name", ""): circuit.pop("meter") for circuit in tables["circuit"] if "meter" in circuit}
+    circuits = _each(Circuit, "circuit", tables["circuit"])
+    if not circuits:
+        raise DocumentRefused("there is no circuit: give [[circuit]] with the name and the amperes of the feeder")
+    root = next((circuit.name for circuit in circuits if not circuit.parent), circuits[0].name)
+    sockets = [
+        {"circuit": root} | {_SOCKET.get(key, key): value for key, value in one.items()} for one in tables["charger"]
+    ]
+    meters = _each(Meter, "meter", tables["meter"])
+    _check_meters(meters, metered)
+    options = _table(document, "options") | _table(document, "grid")
+    return LoadSite(
+        circuits=circuits,
+        sockets=_each(Socket, "charger", sockets),
+        meters=meters,
+        metered=metered,
+        options=_made(Options, "[options] or [grid]", options),
+    )
+
+
+_SOCKET = {"id": "charger"}
+
+
+def _in_amperes(circuit: dict[str, Any]) -> None:
+    """A limit in kW is that of three phases at 230 V."""
+    kilowatts = circuit.pop("kilowatts", None)
+    if kilowatts is not None:
+        if isinstance(kilowatts, bool) or not isinstance(kilowatts, int | float):
+            raise DocumentRefused(f"kilowatts of [[circuit]] is {kilowatts!r}: give a number")
+        circuit.setdefault("amperes", kilowatts * 1000 / VOLTS / len(PHASES))
+
+
+def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
+    names = {meter.name for meter in meters}
+    for circuit, name in metered.items():
+        if name not in names:
+            raise DocumentRefused(f"{circuit} is measured by {name}, which there is not: give [[meter]]")
+    for meter in meters:
+        if meter.kind not in KINDS:
+            raise DocumentRefused(f"the meter {meter.name} is of the kind {meter.kind}: give one of {', '.join(KINDS)}")
+
+
+def _tables(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    found = document.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise DocumentRefused(f"{name} is not a list of tables: write [[{name}]]")
+    return [dict(one) for one in found]
+
+
+def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = document.get(name, {})
+    if not isinstance(found, dict):
+        raise DocumentRefused(f"{name} is not a table: write [{name}]")
+    return dict(found)
+
+
+def _each(kind: Callable[..., T], name: str, tables: Iterable[dict[str, Any]]) -> tuple[T, ...]:
+    return tuple(_made(kind, f"[[{name}]]", table) for table in tables)
+
+
+def _made(kind: Any, where: str, values: Mapping[str, Any]) -> Any:
+    """Make a record of a table: of each key, the value must be of the type of its field."""
+    known: dict[str, Field[Any]] = {one.name: one for one in fields(kind)}
+    _refuse_others(where, values, known)
+    for name, one in known.items():
+        if name not in values and one.default is MISSING and one.default_factory is MISSING:
+            raise DocumentRefused(f"{where} has no {name}")
+    return kind(**{name: _value(where, known[name], value) for name, value in values.items()})
+
+
+def _value(where: str, one: Field[Any], value: Any) -> Any:
+    kind = str(one.type).removeprefix("<class '").removesuffix("'>").partition(" |")[0]
+    fits = {
+        "bool": isinstance(value, bool),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, int | float) and not isinstance(value, bool),
+        "str": isinstance(value, str),
+    }
+    if kind in fits and not fits[kind]:
+        raise DocumentRefused(f"{one.name} of {where} is {value!r}: give {_KINDS[kind]}")
+    if kind not in fits and not (isinstance(value, list) and all(isinstance(part, str) for part in value)):
+        raise DocumentRefused(f"{one.name} of {where} is {value!r}: give a list of texts")
+    return tuple(value) if kind not in fits else value
+
+
+_KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
+
+
+def _refuse_others(where: str, values: Iterable[str], known: Iterable[str]) -> None:
+    others = sorted(set(values) - set(known))
+    if others:
+        raise DocumentRefused(f"{where} has {', '.join(others)}, which there is not")

@@ -1,0 +1,167 @@
+"""What the rule is asked, made of what chargers told, what people want, and what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.load.rule import Car, State
+from levity_trio.load.tree import (
+    LEAST_AMPERES,
+    LETTERS,
+    NOTHING,
+    PHASES,
+    Circuit,
+    Phases,
+    Place,
+    Socket,
+    Tree,
+    TreeRefused,
+)
+from levity_trio.store.reads.load import LoadPresent, LoadWish, PluggedIn, Reading
+
+VOLTS: Final = 230
+LINE_AMPERES: Final = 1.0
+"""A line that carries less is not used."""
+RATIO_AMPERES: Final = 3.0
+"""Below, what electronics draw besides makes power over current say nothing of lines."""
+RATIO_TOLERANCE: Final = 0.35
+"""The voltage of a grid may differ by a tenth from 230 V."""
+MOST_RATIO: Final = 1.25
+"""Cars and readings exceed a limit by less."""
+_PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
+_FULL: Final = "SuspendedEV"
+
+
+def whole_tree(
+    circuits: Sequence[Circuit], sockets: Sequence[Socket], known: Sequence[Place], highest: Mapping[str, Phases]
+) -> tuple[Tree, str]:
+    """Return the tree with all known connectors, and why it could not last without us, if that is so.
+
+    One that the site does not name hangs at the root. A tree that was right when it was entered must not keep cars from
+    being decided about later, when the house draws more or a charger came: then the new ones have no safe limit, and
+    the measured load is left out of the check.
+    """
+    root = next(circuit.name for circuit in circuits if not circuit.parent)
+    named = {socket.place for socket in sockets}
+    new = [place for place in known if place not in named]
+    try:
+        return Tree(circuits, [*sockets, *(_socket(place, root) for place in new)], highest=highest), ""
+    except TreeRefused as refused:
+        return Tree(circuits, [*sockets, *(_socket(place, root, safe=0) for place in new)]), str(refused)
+
+
+def _socket(place: Place, circuit: str, safe: int = LEAST_AMPERES) -> Socket:
+    return Socket(charger=place[0], connector=place[1], circuit=circuit, safe=safe)
+
+
+class Wanted(NamedTuple):
+    """What people want for one connector at present."""
+
+    by_hand: int | None = None
+    is_boosted: bool = False
+    departure: float | None = None
+    wanted_wh: int | None = None
+
+
+def wanted_at(found: Sequence[LoadWish], at: str) -> dict[Place, Wanted]:
+    """Return what people want, by connector. A boost ends by itself."""
+    wanted: dict[Place, Wanted] = {}
+    for one in found:
+        place = one.charger, one.connector
+        before = wanted.get(place, Wanted())
+        if one.kind == "hand":
+            wanted[place] = before._replace(by_hand=one.amperes)
+        elif one.kind == "boost" and one.until is not None and one.until > at:
+            wanted[place] = before._replace(is_boosted=True)
+        elif one.kind == "departure" and one.departure_at is not None:
+            wanted[place] = before._replace(departure=seconds(one.departure_at), wanted_wh=one.wanted_wh)
+    return wanted
+
+
+def cars_of(tree: Tree, present: LoadPresent, lines: Mapping[Place, int], at: str) -> Iterator[Car]:
+    """Yield the cars that are plugged in. `lines` are those on which they charge, where that is known.
+
+    A charger that is away is booked with its maximum: in shadow, nobody has limited it.
+    """
+    wanted = wanted_at(present.wishes, at)
+    for one in present.cars:
+        place = one.charger, one.connector
+        socket, wishes, used = tree.sockets[place], wanted.get(place, Wanted()), lines.get(place)
+        lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
+        yield Car(
+            charger=one.charger,
+            connector=one.connector,
+            since=seconds(one.since),
+            state=State.FULL if one.status == _FULL else State.WANTS,
+            lines=used,
+            drawn=drawn(one, socket, used),
+            by_hand=wishes.by_hand,
+            boost=wishes.is_boosted,
+            departure=wishes.departure,
+            wanted_wh=lacking,
+            fixed=None if one.is_connected else float(socket.most),
+        )
+
+
+def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> float | None:
+    """Return the A that a car draws on its highest line; None if its charger does not tell.
+
+    Power of which the lines are not known counts as if it were on one. A current that no line of the charger carries is
+    on the car's side of a rectifier, so its power counts.
+    """
+    if one.status in _PAUSED:
+        return 0.0
+    told = one.reading
+    if told is None:
+        return None
+    if told.lines is not None:
+        return max(told.lines)
+    is_direct = told.amperes is not None and told.watts is not None and told.amperes > MOST_RATIO * socket.most
+    if told.amperes is not None and not is_direct:
+        return told.amperes
+    return None if told.watts is None else told.watts / VOLTS / (socket.phases if is_direct else lines or 1)
+
+
+def lines_used(told: Reading) -> int | None:
+    """Return on how many lines a car charges, by one reading: those that carry current, or power over current."""
+    if told.lines is not None:
+        return sum(amperes >= LINE_AMPERES for amperes in told.lines) or None
+    if told.watts is None or told.amperes is None or told.amperes < RATIO_AMPERES:
+        return None
+    ratio = told.watts / VOLTS / told.amperes
+    return round(ratio) if round(ratio) in (1, 2, 3) and abs(ratio - round(ratio)) < RATIO_TOLERANCE else None
+
+
+def drawn_by_phase(socket: Socket, one: PluggedIn, lines: int | None) -> Phases:
+    """Return the A that a car draws for certain on each phase of the feeder: this much of what a meter shows is not the
+    house. Where its rotation is unknown, that is what it draws on all its lines alike."""
+    own = NOTHING if one.status in _PAUSED or one.reading is None else _by_line(one.reading, lines)
+    if socket.rotation:
+        phases = dict(zip((LETTERS.index(letter) for letter in socket.rotation), own, strict=False))
+        return phases.get(0, 0.0), phases.get(1, 0.0), phases.get(2, 0.0)
+    least = min(own)
+    return least, least, least
+
+
+def _by_line(reading: Reading, lines: int | None) -> Phases:
+    if reading.lines is not None:
+        return reading.lines
+    if lines is None:
+        return NOTHING
+    total = reading.watts / VOLTS / lines if reading.amperes is None and reading.watts is not None else reading.amperes
+    one, two, three = ((total or 0.0) if line < lines else 0.0 for line in PHASES)
+    return one, two, three
+
+
+def grid_limit(
+    present: LoadPresent, failsafe: float | None, heartbeat_seconds: float | None, now: float
+) -> float | None:
+    """Return what the grid operator allows in A per phase. Where a heartbeat is expected and none came in time, that is
+    the fail-safe value."""
+    order = present.order
+    if heartbeat_seconds is not None and (order is None or now - seconds(order.last_at) > heartbeat_seconds):
+        allowed = None if order is None else order.amperes
+        return min((one for one in (failsafe, allowed) if one is not None), default=None)
+    return None if order is None else order.amperes

@@ -1,0 +1,289 @@
+"""What is kept and shown of decisions: the last one, sums by the quarter of an hour, and what exceeds its limit."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from levity_trio.charging.quarters import quarter_of
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
+from levity_trio.load.rule import Decision, Standing
+from levity_trio.load.tree import NAMES, Phases, Place, Tree
+from levity_trio.store.reads.load import (
+    Kept,
+    LoadCar,
+    LoadCarQuarter,
+    LoadLine,
+    LoadMeter,
+    LoadNow,
+    LoadOver,
+    LoadQuarter,
+    PluggedIn,
+    says,
+)
+
+LONGEST_SECONDS: Final = 60.0
+"""A decision holds for at most so long; what happened in a longer gap nobody knows."""
+TELL_SECONDS: Final = 60.0
+"""A limit that was exceeded for longer is told, and its end after as long below it."""
+
+CircuitPhase = tuple[str, int]
+
+
+# The last decision
+
+
+class Gathered(NamedTuple):
+    """What a decision was made of, as far as people see it: cars, their A, meters, and the grid operator's limit."""
+
+    cars: Sequence[PluggedIn]
+    drawn: Mapping[Place, float | None]
+    metered: frozenset[str]
+    """The circuits whose other load is measured."""
+    meters: Sequence[LoadMeter]
+    grid: float | None
+
+
+def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[LoadOver]) -> LoadNow:
+    """Return a decision as people see it."""
+    return LoadNow(
+        at=timestamp_of(decision.at),
+        is_shadow=True,
+        lines=[
+            LoadLine(
+                circuit=line.circuit,
+                phase=NAMES[line.phase],
+                limit_a=_round(line.limit),
+                house_a=_round(line.other),
+                cars_a=_round(line.drawn),
+                permitted_a=_round(line.permitted),
+                free_a=max(0.0, _round(line.limit - line.other - line.drawn)),
+                outage_a=_round(line.outage),
+            )
+            for line in decision.lines
+        ],
+        cars=[_car(tree, decision, one, gathered.drawn) for one in gathered.cars],
+        meters=[*gathered.meters],
+        over=[*over],
+        grid_a=gathered.grid,
+    )
+
+
+def _car(tree: Tree, decision: Decision, one: PluggedIn, drawn: Mapping[Place, float | None]) -> LoadCar:
+    place = one.charger, one.connector
+    limit, amperes, wait = decision.limits[place], drawn[place], decision.waits_about.get(place)
+    fields: dict[str, Any] = {
+        "charger": one.charger,
+        "connector": one.connector,
+        "transaction_id": one.transaction,
+        "limit_a": limit.amperes,
+        "of_a": tree.sockets[place].most,
+        "drawn_a": None if amperes is None else _round(amperes),
+        "bound": str(limit.bound),
+        "circuit": limit.circuit,
+        "phase": NAMES[limit.phase] if limit.circuit else "",
+        "is_outage": limit.outage,
+        "place_in_queue": decision.queue.index(place) + 1 if place in decision.queue else None,
+        "waiting": len(decision.queue),
+        "waits_about_seconds": None if wait is None else round(wait),
+        "since": one.since,
+    }
+    return LoadCar(**fields, says=says(fields))
+
+
+def _round(amperes: float) -> float:
+    return round(float(amperes), 1)
+
+
+def standings_text(decision: Decision) -> str:
+    """Return what the next decision goes on from, after a restart, too."""
+    return orjson.dumps([[*place, standing] for place, standing in sorted(decision.standings.items())]).decode()
+
+
+def went_on(kept: Kept | None, now: float) -> Decision:
+    """Return the decision from which a server goes on: turns and queue are as they were."""
+    if kept is None:
+        return Decision(at=now)
+    standings = {(charger, connector): Standing(**values) for charger, connector, values in kept.standings}
+    return Decision(at=min(now, seconds(kept.at)), standings=standings)
+
+
+# Quarters of an hour
+
+
+@dataclass(slots=True)
+class _LineSum:
+    limit: float = 0.0
+    seconds: float = 0.0
+    other: float = 0.0
+    other_highest: float = 0.0
+    metered_seconds: float = 0.0
+    cars: float = 0.0
+    permitted_highest: float = 0.0
+    over_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _CarSum:
+    seconds: float = 0.0
+    limit: float = 0.0
+    drawn: float = 0.0
+    drawn_seconds: float = 0.0
+    transaction: int | None = None
+    bound: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Quarters:
+    """The sums of the quarter of an hour that runs."""
+
+    def __init__(self, now: float) -> None:
+        self._begin(quarter_of(now))
+
+    def _begin(self, quarter: int) -> None:
+        self._quarter = quarter
+        self._lines = defaultdict[CircuitPhase, _LineSum](_LineSum)
+        self._cars = defaultdict[Place, _CarSum](_CarSum)
+
+    def end(self, now: float) -> tuple[list[LoadQuarter], list[LoadCarQuarter]] | None:
+        """Return the sums of the quarter if it is over, and begin the next one."""
+        if quarter_of(now) == self._quarter:
+            return None
+        ended = [*self._line_rows()], [*self._car_rows()]
+        self._begin(quarter_of(now))
+        return ended
+
+    def add(self, decision: Decision, gathered: Gathered, over: Iterable[CircuitPhase], seconds: float) -> None:
+        """Add a decision that held for so long."""
+        seconds = min(seconds, LONGEST_SECONDS)
+        exceeded = frozenset(over)
+        for line in decision.lines:
+            one = self._lines[line.circuit, line.phase]
+            one.limit = line.limit
+            one.seconds += seconds
+            one.cars += seconds * line.drawn
+            one.permitted_highest = max(one.permitted_highest, line.permitted)
+            one.over_seconds += seconds if (line.circuit, line.phase) in exceeded else 0.0
+            if line.circuit in gathered.metered:
+                one.metered_seconds += seconds
+                one.other += seconds * line.other
+                one.other_highest = max(one.other_highest, line.other)
+        for car in gathered.cars:
+            self._add_car(car, decision, gathered.drawn, seconds)
+
+    def _add_car(self, car: PluggedIn, decision: Decision, drawn: Mapping[Place, float | None], seconds: float) -> None:
+        place = car.charger, car.connector
+        one, limit, amperes = self._cars[place], decision.limits[place], drawn[place]
+        one.seconds += seconds
+        one.limit += seconds * limit.amperes
+        one.transaction = car.transaction or one.transaction
+        one.bound[str(limit.bound), limit.circuit] += round(seconds * 1000)
+        if amperes is not None:
+            one.drawn += seconds * amperes
+            one.drawn_seconds += seconds
+
+    def _line_rows(self) -> Iterator[LoadQuarter]:
+        for (circuit, phase), one in self._lines.items():
+            if one.seconds:
+                yield LoadQuarter(
+                    quarter=self._quarter,
+                    circuit=circuit,
+                    phase=phase,
+                    other_mean=_round(one.other / one.metered_seconds) if one.metered_seconds else None,
+                    other_highest=_round(one.other_highest) if one.metered_seconds else None,
+                    cars_mean=_round(one.cars / one.seconds),
+                    permitted_highest=_round(one.permitted_highest),
+                    limit_a=_round(one.limit),
+                    over_seconds=round(one.over_seconds),
+                )
+
+    def _car_rows(self) -> Iterator[LoadCarQuarter]:
+        for (charger, connector), one in self._cars.items():
+            if one.seconds:
+                bound, circuit = max(one.bound, key=lambda key: (one.bound[key], key))
+                yield LoadCarQuarter(
+                    quarter=self._quarter,
+                    charger=charger,
+                    connector=connector,
+                    transaction=one.transaction,
+                    limit_mean=_round(one.limit / one.seconds),
+                    drawn_mean=_round(one.drawn / one.drawn_seconds) if one.drawn_seconds else None,
+                    bound=bound,
+                    circuit=circuit,
+                )
+
+
+# What exceeds its limit
+
+
+@dataclass(slots=True)
+class _Over:
+    since: float
+    last: float
+    highest: float
+    is_told: bool = False
+
+
+class Overs:
+    """The phases of circuits whose measured current is above the limit. `kept` are those that were told before."""
+
+    def __init__(self, kept: Iterable[LoadOver], now: float) -> None:
+        self._found = {
+            (one.circuit, NAMES.index(one.phase)): _Over(seconds(one.since), now, 0.0, is_told=True) for one in kept
+        }
+        self.present: frozenset[CircuitPhase] = frozenset()
+        """Those that are above their limit right now."""
+        self._at = now
+        self.seconds = defaultdict[tuple[str, str], float](float)
+        """For how long each was above its limit, by circuit and name of the phase."""
+
+    def look(self, measured: Mapping[str, Phases], decision: Decision) -> Iterator[Fact]:
+        """Take what was measured at circuits, and yield what is to be told."""
+        now, at = decision.at, timestamp_of(decision.at)
+        for circuit, phase in self.present:
+            self.seconds[circuit, NAMES[phase]] += min(now - self._at, LONGEST_SECONDS)
+        self._at = now
+        limits = {(line.circuit, line.phase): line.limit for line in decision.lines}
+        amperes = {key: measured[key[0]][key[1]] if key[0] in measured else 0.0 for key in limits}
+        self.present = frozenset(key for key, limit in limits.items() if amperes[key] > limit)
+        for key in self.present:
+            one = self._found.setdefault(key, _Over(now, now, 0.0))
+            one.last, one.highest = now, max(one.highest, amperes[key])
+            if not one.is_told and now - one.since > TELL_SECONDS:
+                one.is_told = True
+                yield LoadExceeded(
+                    charger=None,
+                    at=at,
+                    circuit=key[0],
+                    phase=NAMES[key[1]],
+                    amperes=_round(one.highest),
+                    limit=_round(limits[key]),
+                )
+        yield from self._ended(now, at)
+
+    def _ended(self, now: float, at: str) -> Iterator[Fact]:
+        for (circuit, phase), one in [*self._found.items()]:
+            is_below = (circuit, phase) not in self.present
+            if is_below and (not one.is_told or now - one.last > TELL_SECONDS):
+                del self._found[circuit, phase]
+                if one.is_told:
+                    yield LoadExceedEnded(
+                        charger=None,
+                        at=at,
+                        circuit=circuit,
+                        phase=NAMES[phase],
+                        amperes=_round(one.highest),
+                        seconds=round(one.last - one.since),
+                    )
+
+    def told(self) -> list[LoadOver]:
+        """Return those that were told and are not over."""
+        return [
+            LoadOver(circuit=circuit, phase=NAMES[phase], since=timestamp_of(one.since))
+            for (circuit, phase), one in sorted(self._found.items())
+            if one.is_told
+        ]

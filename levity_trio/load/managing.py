@@ -1,0 +1,226 @@
+"""Load management of one site document: what is known of its cars and meters, from one decision to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from levity_trio.charging.quarters import SECONDS
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.events import Fact, MeterBack, MeterSilent
+from levity_trio.load import gathering
+from levity_trio.load.document import Meter, parse
+from levity_trio.load.keeping import Gathered, Overs, Quarters, shown, standings_text, went_on
+from levity_trio.load.other_load import LoadHistory
+from levity_trio.load.rule import Measured, Other, decide
+from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Tree
+from levity_trio.log.output import get_logger
+from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, LoadPresent, LoadQuarter, PluggedIn
+
+LONGEST_SECONDS: Final = 10.0
+"""A decision holds for no longer."""
+LOST_SECONDS: Final = 3600.0
+"""A meter that is silent for so long is lost: cars below it fall to their safe limits."""
+READINGS: Final = 3
+"""So many readings show on how many lines a car charges."""
+log = get_logger("system")
+
+Measure = Callable[[str, Phases], object]
+MeterTask = Callable[[Measure], Awaitable[None]]
+"""Reads one meter until it is cancelled."""
+
+
+@dataclass(slots=True)
+class _Meter:
+    """What a meter showed last. Before it has, it is as old as the server."""
+
+    meter: Meter
+    circuit: str
+    since: float
+    at: float | None = None
+    amperes: Phases = NOTHING
+    is_told: bool = False
+    """Its silence was told."""
+
+    def silent_seconds(self, now: float) -> float:
+        return now - (self.since if self.at is None else self.at)
+
+    def is_stale(self, now: float) -> bool:
+        return self.silent_seconds(now) > self.meter.stale_seconds
+
+    def shown(self, now: float) -> LoadMeter:
+        return LoadMeter(
+            name=self.meter.name,
+            circuit=self.circuit,
+            at=None if self.at is None else timestamp_of(self.at),
+            amperes=None if self.at is None else [round(one, 1) for one in self.amperes],
+            is_stale=self.is_stale(now),
+        )
+
+
+@dataclass(slots=True)
+class _Lines:
+    """On how many lines the car of a transaction charges, and how many readings have shown that."""
+
+    transaction: int | None
+    at: str = ""
+    used: int = 0
+    times: int = 0
+
+
+class Managed:
+    """The site, its meters and cars, and the last decision. `past` are the quarters of the last seven days."""
+
+    def __init__(self, toml: str, kept: Kept | None, past: Sequence[LoadQuarter], now: float) -> None:
+        self._site = parse(toml)
+        self._history = LoadHistory()
+        for quarter in past:
+            if quarter.other_highest is not None:
+                one, two, three = (quarter.other_highest if phase == quarter.phase else 0.0 for phase in PHASES)
+                self._history.remember(quarter.circuit, (one, two, three), quarter.quarter * SECONDS)
+        self._meters = {
+            meter.name: _Meter(meter, circuit, now)
+            for circuit, name in self._site.metered.items()
+            for meter in self._site.meters
+            if meter.name == name
+        }
+        self.readers: list[MeterTask] = []
+        self._before = went_on(kept, now)
+        self._gathered: Gathered | None = None
+        self._lines: dict[Place, _Lines] = {}
+        self._present = LoadPresent([], [], [], None, [])
+        self._tree = self._planted()
+        self._go_on(kept)
+        self._overs = Overs(() if kept is None else [LoadOver(**one) for one in kept.shown["over"]], now)
+        self.quarters = Quarters(now)
+
+    def _go_on(self, kept: Kept | None) -> None:
+        """Take what meters showed before a restart, so that it makes none silent."""
+        for told in () if kept is None else kept.shown["meters"]:
+            meter = self._meters.get(told["name"])
+            if meter is not None and told["at"] is not None:
+                one, two, three = told["amperes"]
+                meter.at, meter.amperes = seconds(told["at"]), (one, two, three)
+                meter.is_told = told["is_stale"]
+
+    @property
+    def again(self) -> float:
+        """When to decide again at the latest."""
+        return min(self._before.again, self._before.at + LONGEST_SECONDS)
+
+    @property
+    def standings(self) -> str:
+        return standings_text(self._before)
+
+    @property
+    def over_seconds(self) -> Mapping[tuple[str, str], float]:
+        return self._overs.seconds
+
+    def measured(self, meter: str, amperes: Phases, now: float) -> bool:
+        """Take what a meter shows. Return False if the site has no such meter."""
+        found = self._meters.get(meter)
+        if found is not None:
+            found.at, found.amperes = now, amperes
+        return found is not None
+
+    def take(self, present: LoadPresent) -> None:
+        """Take what is plugged in and wanted."""
+        self._present = present
+        if any(place not in self._tree.sockets for place in present.connectors):
+            self._tree = self._planted()
+        here = {(one.charger, one.connector) for one in present.cars}
+        self._lines = {place: one for place, one in self._lines.items() if place in here}
+        for one in present.cars:
+            self._learn_lines(one)
+
+    def _planted(self) -> Tree:
+        highest: Mapping[str, Phases] = {}
+        tree, why = gathering.whole_tree(self._site.circuits, self._site.sockets, self._present.connectors, highest)
+        if why:
+            log.warning("the safe limits of load management do not fit; enter its site again", why=why)
+        return tree
+
+    def _learn_lines(self, one: PluggedIn) -> None:
+        """Count the lines that carry current. Once a car uses others than before, nothing is known of it again."""
+        place = one.charger, one.connector
+        lines = self._lines.get(place)
+        if lines is None or lines.transaction != one.transaction:
+            lines = self._lines[place] = _Lines(one.transaction)
+        if one.reading is None or one.reading.at == lines.at:
+            return
+        lines.at = one.reading.at
+        if (used := gathering.lines_used(one.reading)) is not None:
+            lines.times = lines.times + 1 if used == lines.used else 1
+            lines.used = used
+
+    def over_wishes(self, at: str) -> list[int]:
+        """Return the wishes that are over: the time of a boost, the transaction of a departure."""
+        open_ones = {one.transaction for one in self._present.cars}
+        return [
+            one.id
+            for one in self._present.wishes
+            if (one.until is not None and one.until <= at)
+            or (one.transaction is not None and one.transaction not in open_ones)
+        ]
+
+    def decide(self, now: float) -> tuple[LoadNow, list[Fact]]:
+        """Decide, and return the decision as people see it, and what is to be told."""
+        if self._gathered is not None:
+            self.quarters.add(self._before, self._gathered, self._overs.present, now - self._before.at)
+        lines = {place: one.used for place, one in self._lines.items() if one.times >= READINGS}
+        cars = [*gathering.cars_of(self._tree, self._present, lines, timestamp_of(now))]
+        other = dict(self._others(lines, now))
+        grid = gathering.grid_limit(
+            self._present, self._site.options.failsafe_amperes, self._site.options.heartbeat_seconds, now
+        )
+        measured = Measured(other=other, grid=grid)
+        decision = decide(self._tree, cars, measured, now, self._before, first_come=self._site.options.first_come)
+        self._gathered = Gathered(
+            cars=self._present.cars,
+            drawn={car.place: car.drawn for car in cars},
+            metered=frozenset(name for name, one in other.items() if not one.stale),
+            meters=[meter.shown(now) for meter in self._meters.values()],
+            grid=grid,
+        )
+        self._before = decision
+        facts = [*self._silences(now), *self._overs.look(self._currents(lines, now), decision)]
+        return shown(self._tree, decision, self._gathered, self._overs.told()), facts
+
+    def _others(self, lines: Mapping[Place, int], now: float) -> Iterator[tuple[str, Other]]:
+        for meter in self._meters.values():
+            if meter.at is not None and not meter.is_stale(now):
+                cars = self._drawn_below(meter.circuit, lines)
+                one, two, three = (max(0.0, meter.amperes[phase] - cars[phase]) for phase in PHASES)
+                self._history.add(meter.circuit, (one, two, three), now)
+            is_stale = meter.at is None or meter.is_stale(now)
+            yield (
+                meter.circuit,
+                self._history.other(meter.circuit, now, stale=is_stale, lost=meter.silent_seconds(now) > LOST_SECONDS),
+            )
+
+    def _drawn_below(self, circuit: str, lines: Mapping[Place, int]) -> Phases:
+        total = [0.0, 0.0, 0.0]
+        for one in self._present.cars:
+            socket = self._tree.sockets[one.charger, one.connector]
+            if circuit in self._tree.above(socket.circuit):
+                for phase, amperes in enumerate(gathering.drawn_by_phase(socket, one, lines.get(socket.place))):
+                    total[phase] += amperes
+        return total[0], total[1], total[2]
+
+    def _currents(self, lines: Mapping[Place, int], now: float) -> dict[str, Phases]:
+        """Return what is certainly flowing at each circuit: what its meter shows, or the cars below it."""
+        shown = {meter.circuit: meter.amperes for meter in self._meters.values() if not meter.is_stale(now)}
+        return {name: self._drawn_below(name, lines) for name in self._tree.order} | shown
+
+    def _silences(self, now: float) -> Iterator[Fact]:
+        at = timestamp_of(now)
+        for name, meter in self._meters.items():
+            if meter.is_stale(now) == meter.is_told:
+                continue
+            meter.is_told = not meter.is_told
+            if meter.is_told:
+                last_at = None if meter.at is None else timestamp_of(meter.at)
+                yield MeterSilent(charger=None, at=at, meter=name, last_at=last_at)
+            else:
+                yield MeterBack(charger=None, at=at, meter=name)

@@ -1,0 +1,76 @@
+"""What other consumers draw at measured circuits: now, of late, and at this time of the day in the last seven days."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from levity_trio.load.rule import Other
+from levity_trio.load.tree import NOTHING, Phases
+
+MINUTE, HOUR = 60, 3600
+RECENT_MINUTES = 15
+DAY_HOURS, KEPT_HOURS = 24, 7 * 24
+
+
+@dataclass(slots=True)
+class _Circuit:
+    """The highest of each minute and each hour, numbered from 1970."""
+
+    now: Phases = NOTHING
+    minutes: dict[int, Phases] = field(default_factory=dict)
+    hours: dict[int, Phases] = field(default_factory=dict)
+
+
+class LoadHistory:
+    """The other load of all measured circuits, in A per phase."""
+
+    def __init__(self) -> None:
+        self._circuits: dict[str, _Circuit] = {}
+
+    def remember(self, circuit: str, highest: Phases, at: float) -> None:
+        """Take the highest of a quarter of an hour from before the start."""
+        known = self._circuits.setdefault(circuit, _Circuit())
+        hour = int(at // HOUR)
+        known.hours[hour] = _highest([known.hours.get(hour, NOTHING), highest])
+
+    def add(self, circuit: str, amperes: Phases, at: float) -> None:
+        """Take what other consumers draw now."""
+        self.remember(circuit, amperes, at)
+        known = self._circuits[circuit]
+        minute, hour = int(at // MINUTE), int(at // HOUR)
+        known.now = amperes
+        known.minutes[minute] = _highest([known.minutes.get(minute, NOTHING), amperes])
+        if len(known.minutes) > RECENT_MINUTES + 1:
+            known.minutes = {one: top for one, top in known.minutes.items() if one > minute - RECENT_MINUTES - 1}
+        if len(known.hours) > KEPT_HOURS + 1:
+            known.hours = {one: top for one, top in known.hours.items() if one >= hour - KEPT_HOURS}
+
+    def highest(self, circuit: str, now: float) -> Phases:
+        """Return the highest of this hour and its two neighbours in the last seven days. Where nothing is known of
+        these hours, that of all counts."""
+        hour = int(now // HOUR)
+        found = {one: top for one, top in self._hours(circuit).items() if hour - KEPT_HOURS <= one <= hour}
+        near = [top for one, top in found.items() if (one - hour + 1) % DAY_HOURS <= 2]
+        return _highest(near or found.values())
+
+    def other(self, circuit: str, now: float, *, stale: bool, lost: bool) -> Other:
+        """Return what the rule is asked with. While the meter is silent, the highest of the last seven days counts; if
+        nothing is known, the meter is as good as lost."""
+        highest = self.highest(circuit, now)
+        known = self._circuits.get(circuit)
+        if stale or known is None:
+            whole = _highest(self._hours(circuit).values())
+            return Other(now=whole, recent=whole, highest=highest, stale=True, lost=lost or known is None)
+        minute = int(now // MINUTE)
+        recent = _highest(top for one, top in known.minutes.items() if one >= minute - RECENT_MINUTES)
+        return Other(now=known.now, recent=recent, highest=highest, lost=lost)
+
+    def _hours(self, circuit: str) -> dict[int, Phases]:
+        known = self._circuits.get(circuit)
+        return {} if known is None else known.hours
+
+
+def _highest(some: Iterable[Phases]) -> Phases:
+    one, two, three = NOTHING
+    for first, second, third in some:
+        one, two, three = max(one, first), max(two, second), max(three, third)
+    return one, two, three

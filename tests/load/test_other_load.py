@@ -1,0 +1,44 @@
+"""What other consumers draw: of late, and at this time of the day in the last seven days."""
+
+from levity_trio.load.other_load import HOUR, MINUTE, LoadHistory
+from levity_trio.load.tree import Phases
+
+DAY = 24 * HOUR
+NOW = 20_000 * DAY + 12 * HOUR
+
+
+def highest(*seen: tuple[float, float]) -> Phases:
+    """The highest at NOW of what was seen so many seconds before."""
+    history = LoadHistory()
+    for ago, amperes in sorted(seen, reverse=True):
+        history.add("Feeder", (amperes, 0, 0), NOW - ago)
+    return history.highest("Feeder", NOW)
+
+
+def test_this_hour_and_its_neighbours_count_for_seven_days() -> None:
+    for ago in (0, HOUR, DAY - HOUR, DAY, DAY + HOUR, 6 * DAY, 7 * DAY):
+        assert highest((0, 1), (ago, 9)) == (9, 0, 0), ago
+    for ago in (2 * HOUR, DAY - 2 * HOUR, DAY + 2 * HOUR, 8 * DAY):
+        assert highest((0, 1), (ago, 9)) == (1, 0, 0), ago
+
+
+def test_without_these_hours_all_count() -> None:
+    assert highest((5 * HOUR, 9), (7 * HOUR, 3)) == (9, 0, 0)
+
+
+def test_of_late_is_a_quarter_of_an_hour() -> None:
+    history = LoadHistory()
+    for minute in range(60):
+        history.add("Feeder", (60 - minute, minute, 0), NOW + minute * MINUTE)
+    other = history.other("Feeder", NOW + 59 * MINUTE, stale=False, lost=False)
+    assert (other.now, other.recent, other.stale) == ((1, 59, 0), (16, 59, 0), False)
+
+
+def test_a_silent_meter_counts_with_its_highest_and_one_of_which_nothing_is_known_as_lost() -> None:
+    history = LoadHistory()
+    history.remember("Feeder", (7, 0, 0), NOW - 5 * HOUR)
+    history.remember("Feeder", (0, 4, 0), NOW)
+    other = history.other("Feeder", NOW, stale=True, lost=False)
+    assert (other.now, other.recent, other.highest) == ((7, 4, 0), (7, 4, 0), (0, 4, 0))
+    assert (other.stale, other.lost) == (True, False)
+    assert history.other("Garage", NOW, stale=True, lost=False).lost

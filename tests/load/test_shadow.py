@@ -1,0 +1,380 @@
+"""Load management in shadow: from messages of chargers and meters to decisions, and over restarts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import orjson
+import pytest
+import trio
+from structlog.typing import EventDict
+
+from levity_trio.events import BoostStarted, LoadExceeded, LoadExceedEnded, MeterBack, MeterSilent
+from levity_trio.load.gathering import drawn, drawn_by_phase, lines_used
+from levity_trio.load.shadow import Shadow, open_load
+from levity_trio.load.tree import Phases, Socket
+from levity_trio.plugins.base import Hooks
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads import load as reads
+from levity_trio.store.reads.load import LoadCar, LoadNow, PluggedIn, Reading
+from levity_trio.store.writes import load
+from tests.charger.parts import InlineWriter
+from tests.store.books import NOON, Books, Station, in_memory
+from tests.store.reading import reading
+
+VIRTUAL_TIME = True
+T = TypeVar("T")
+MINUTE = 60.0
+FEEDER = '[[circuit]]\nname = "Feeder"\namperes = {}\nreserve = 0\n'
+METERED = '[[circuit]]\nname = "Feeder"\namperes = 40\nmeter = "Main"\n[[meter]]\nname = "Main"\nstale_seconds = 30\n'
+
+
+class Served:
+    """A server with load management; a restart keeps only its database."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.began = trio.current_time()
+        self.reads = 0
+        self.is_unreadable = False
+        self.writer = InlineWriter(books.connection)
+        self.hooks = Hooks()
+        self.writer.publish = self.hooks.observe
+        parts: tuple[Any, Any] = self.writer, self
+        self.shadow = Shadow(*parts, self.clock)
+
+    def clock(self) -> datetime:
+        return NOON + timedelta(seconds=trio.current_time() - self.began)
+
+    async def run(self, read: Callable[[Database], T]) -> T:
+        """Read, in place of a Reader."""
+        self.reads += 1
+        await trio.lowlevel.checkpoint()
+        if self.is_unreadable:
+            raise OSError("the disk is gone")
+        with reading(self.books) as db:
+            return read(db)
+
+    def tell(self, say: Callable[..., object], *values: Any) -> None:
+        """Let a charger say something now."""
+        self.books.now = self.clock()
+        self.books.facts.clear()
+        say(*values)
+        for fact in self.books.facts:
+            self.hooks.observe(fact)
+
+    def set_site(self, toml: str) -> None:
+        self.tell(self.books.run, load.set_site, toml, self.books.at, "anna")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Served]:
+        """Run until the block is left; then the server is killed."""
+        async with open_load(self.shadow, self.hooks):
+            yield self
+
+    def restart(self) -> Served:
+        again = Served(self.books)
+        again.began = self.began
+        return again
+
+    @property
+    def now(self) -> LoadNow:
+        assert self.shadow.now is not None
+        return self.shadow.now
+
+    def car(self, charger: str) -> LoadCar:
+        (found,) = (one for one in self.now.cars if one.charger == charger)
+        return found
+
+    def limits(self) -> dict[str, int]:
+        return {one.charger: one.limit_a for one in self.now.cars}
+
+    async def measure(self, seconds: float, *amperes: float) -> None:
+        """Let the meter show these currents every second for so long."""
+        one, two, three = amperes
+        for _ in range(int(seconds)):
+            self.shadow.measured("Main", (one, two, three))
+            await trio.sleep(1)
+
+
+@pytest.fixture
+def books() -> Iterator[Books]:
+    with closing(in_memory()) as connection:
+        yield Books(connection)
+
+
+def plug_in(server: Served, *chargers: str) -> list[Station]:
+    stations = []
+    for charger in chargers:
+        station = Station(server.books, charger)
+        server.tell(station.start)
+        server.tell(station.status, "Charging")
+        stations.append(station)
+    return stations
+
+
+def draw(station: Station, *amperes: float) -> None:
+    samples = [
+        {"value": str(one), "measurand": "Current.Import", "unit": "A", "phase": f"L{line}"}
+        for line, one in enumerate(amperes, 1)
+    ]
+    station.tell({"timestamp": station.clock(), "sampledValue": samples})
+
+
+async def test_without_a_site_nothing_runs(books: Books) -> None:
+    async with Served(books).running() as server:
+        plug_in(server, "CP-1")
+        await trio.sleep(20 * MINUTE)
+        assert server.reads == 1
+        assert not server.shadow.measured("Main", (1, 2, 3))
+    assert books.count("load_state") == 0
+
+
+async def test_cars_share_the_feeder_and_people_see_it(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(FEEDER.format(21))
+        plug_in(server, "CP-1", "CP-2")
+        await trio.sleep(2)
+        assert server.limits() == {"CP-1": 11, "CP-2": 10}
+        await trio.sleep(10)
+        with reading(books) as db:
+            kept = reads.load_now(db)
+        assert kept is not None
+        assert kept.is_shadow
+        assert [one.says for one in kept.cars] == ["would get 11 A of 32: Feeder L1", "would get 10 A of 32: Feeder L1"]
+        assert {line.phase: line.permitted_a for line in kept.lines} == {"L1": 21, "L2": 21, "L3": 21}
+        server.set_site("")
+        await trio.sleep(2)
+        assert server.shadow.now is None
+    assert books.rows("SELECT count(*) FROM command") == [(0,)]
+
+
+async def test_it_decides_at_once_and_once_a_second(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(FEEDER.format(32))
+        (station,) = plug_in(server, "CP-1")
+        await trio.sleep(1.5)
+        before = server.reads
+        for _ in range(50):
+            server.tell(station.status, "SuspendedEV")
+            server.tell(station.status, "Charging")
+            await trio.sleep(0.1)
+        assert server.reads - before <= 6
+        server.tell(station.status, "SuspendedEV")
+        await trio.sleep(1.1)
+        assert server.car("CP-1").bound == "full"
+        before = server.reads
+        await trio.sleep(MINUTE)
+        assert server.reads - before <= 7
+
+
+async def test_a_restart_keeps_turns_and_queue(books: Books) -> None:
+    server = Served(books)
+    async with server.running():
+        server.set_site(FEEDER.format(12))
+        for charger in ("CP-1", "CP-2", "CP-3", "CP-4"):
+            plug_in(server, charger)
+            await trio.sleep(30)
+        await trio.sleep(5 * MINUTE)
+        before, waits = server.limits(), server.car("CP-4")
+    again = server.restart()
+    async with again.running():
+        await trio.sleep(3)
+        assert again.limits() == before == {"CP-1": 6, "CP-2": 6, "CP-3": 0, "CP-4": 0}
+        assert (waits.place_in_queue, waits.waiting) == (2, 2)
+        assert again.car("CP-4").says.endswith("second of 2")
+        since = dict(books.rows("SELECT tx.cp_id, tx.start_time FROM tx"))
+        standings = {place: one for place, _, one in orjson.loads(books.value("SELECT standings FROM load_state"))}
+        assert standings["CP-3"]["waits"] == pytest.approx(datetime.fromisoformat(since["CP-3"]).timestamp(), abs=2)
+        await trio.sleep(9 * MINUTE)  # beyond the quarter; the turn of the second one began too late to end there
+        assert again.limits() == {"CP-1": 0, "CP-2": 6, "CP-3": 6, "CP-4": 0}
+
+
+async def test_a_silent_meter_is_told_once_and_its_highest_counts(books: Books) -> None:
+    server = Served(books)
+    async with server.running():
+        server.set_site(METERED)
+        plug_in(server, "CP-1")
+        await trio.sleep(2)
+        await server.measure(20, 20, 3, 3)
+        await server.measure(22 * MINUTE, 10, 3, 3)
+        assert server.car("CP-1").limit_a == 25  # 1.13 × 40 A less the 20 A that were
+        await trio.sleep(45)
+        assert [one.is_stale for one in server.now.meters] == [True]
+        assert server.car("CP-1").limit_a == 20
+    assert [fact.meter for fact in server.writer.recorded(MeterSilent)] == ["Main"]
+    again = server.restart()
+    async with again.running():
+        await trio.sleep(MINUTE)
+        assert again.writer.recorded(MeterSilent) == []
+        await again.measure(3, 10, 3, 3)
+        assert [fact.meter for fact in again.writer.recorded(MeterBack)] == ["Main"]
+        await trio.sleep(65 * MINUTE)
+        assert (again.car("CP-1").bound, again.car("CP-1").limit_a) == ("safe", 6)
+
+
+async def test_what_cars_draw_is_not_the_house(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED + '[[charger]]\nid = "CP-1"\nrotation = "STR"\n')
+        (station,) = plug_in(server, "CP-1")
+        await trio.sleep(2)
+        server.tell(draw, station, 10, 0, 0)
+        for _ in range(15):
+            await server.measure(1, 3, 14, 3)
+        assert [(line.house_a, line.cars_a) for line in server.now.lines] == [(3.0, 10.0), (4.0, 10.0), (3.0, 10.0)]
+        for _ in range(3):
+            await server.measure(10, 3, 14, 3)
+            server.tell(draw, station, 10, 0, 0)
+        await server.measure(11, 3, 14, 3)
+        assert [(line.house_a, line.cars_a) for line in server.now.lines] == [(3.0, 0.0), (4.0, 10.0), (3.0, 0.0)]
+
+
+async def test_an_exceeded_limit_is_told_after_a_minute_and_its_end(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        await trio.sleep(2)
+        await server.measure(50, 45, 3, 3)
+        await server.measure(2, 39, 3, 3)
+        await server.measure(59, 45, 3, 3)
+        assert server.writer.recorded(LoadExceeded) == []
+        await server.measure(20, 47, 3, 3)
+        (begun,) = server.writer.recorded(LoadExceeded)
+        assert (begun.circuit, begun.phase, begun.limit) == ("Feeder", "L1", 40)
+        assert [(one.circuit, one.phase) for one in server.now.over] == [("Feeder", "L1")]
+        await server.measure(30, 39, 3, 3)
+        assert server.writer.recorded(LoadExceedEnded) == []
+        await server.measure(40, 39, 3, 3)
+        (ended,) = server.writer.recorded(LoadExceedEnded)
+        assert ended.amperes == 47
+        assert abs(ended.seconds - 79) <= 3
+        assert server.now.over == []
+
+
+async def test_quarters_of_an_hour_are_kept(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        (station,) = plug_in(server, "CP-1")
+        await trio.sleep(1)
+        for _ in range(16 * 6):
+            server.tell(draw, station, 9, 9, 9)
+            await server.measure(10, 30, 15, 12)
+        with reading(books) as db:
+            day = reads.load_day(db, "2026-03-01", "UTC", "2026-03-01T12:00:00.000Z", "2026-03-01T13:00:00.000Z")
+    assert [line.phase for line in day.lines] == ["L1", "L2", "L3"]
+    assert [line.house_a[0] for line in day.lines] == pytest.approx([21, 6, 3], abs=1)
+    assert [line.cars_a[0] for line in day.lines] == pytest.approx([9, 9, 9], abs=1)
+    assert [line.house_a[1:] for line in day.lines] == [[None] * 3] * 3
+    (car,) = day.cars
+    assert (car.drawn_a[0], len(car.transactions)) == (9, 1)
+    assert car.limit_a[0] is not None
+
+
+async def test_a_grid_operator_limits_all_and_his_silence_too(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(FEEDER.format(32) + "[grid]\nfailsafe_amperes = 8\nheartbeat_seconds = 120\n")
+        plug_in(server, "CP-1")
+        await trio.sleep(2)
+        assert (server.now.grid_a, server.limits()) == (8, {"CP-1": 8})
+        await server.shadow.grid_limit(20, source="grid")
+        await trio.sleep(100)
+        assert server.now.grid_a == 20
+        await server.shadow.grid_limit(20, source="grid")
+        await trio.sleep(100)
+        assert server.now.grid_a == 20
+        await trio.sleep(40)
+        assert server.now.grid_a == 8
+    assert books.rows("SELECT amperes, count FROM load_order") == [(20, 2)]
+
+
+async def test_a_charger_that_is_away_is_booked_with_its_maximum(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(FEEDER.format(40))
+        first, _ = plug_in(server, "CP-1", "CP-2")
+        server.tell(first.lose)
+        await trio.sleep(2)
+        assert (server.car("CP-1").says, server.limits()["CP-1"]) == ("away, so 32 A are kept for it", 32)
+        assert server.limits()["CP-2"] == 8
+
+
+async def test_people_limit_and_boost(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(FEEDER.format(32))
+        plug_in(server, "CP-1", "CP-2")
+        await server.shadow.limit_by_hand(("CP-1", 1), 7, reason="warm plug", by="anna")
+        await trio.sleep(2)
+        assert (server.car("CP-1").limit_a, server.car("CP-1").bound) == (7, "hand")
+        await server.shadow.limit_by_hand(("CP-1", 1), None, reason="", by="anna")
+        await server.shadow.boost(("CP-1", 1), 10, reason="airport", by="anna")
+        await trio.sleep(2)
+        assert server.limits() == {"CP-1": 32, "CP-2": 0}
+        await trio.sleep(11 * MINUTE)
+        assert server.limits() == {"CP-1": 16, "CP-2": 16}
+    assert len(server.writer.recorded(BoostStarted)) == 1
+    ended = books.rows("SELECT kind, ended_by FROM load_wish ORDER BY id")
+    assert ended == [("hand", "anna"), ("boost", "load management")]
+
+
+async def test_what_fails_is_logged_once_and_tried_again(books: Books, log_lines: list[EventDict]) -> None:
+    async with Served(books).running() as server:
+        server.set_site(FEEDER.format(32))
+        await trio.sleep(2)
+        server.is_unreadable = True
+        plug_in(server, "CP-1")
+        await trio.sleep(5 * MINUTE)
+        assert server.now.cars == []
+        failures = [line for line in log_lines if "load management cannot read" in line["event"]]
+        assert len(failures) == 1
+        server.is_unreadable = False
+        await trio.sleep(11)
+        assert server.limits() == {"CP-1": 32}
+
+
+async def test_a_server_without_the_duties_decides_nothing(books: Books) -> None:
+    server = Served(books)
+    server.writer.sharing.duties = trio.Event()
+    async with server.running():
+        server.set_site(METERED)
+        plug_in(server, "CP-1")
+        await trio.sleep(MINUTE)
+        assert (server.reads, server.shadow.measured("Main", (1, 1, 1))) == (0, False)
+        server.writer.sharing.duties.set()
+        await trio.sleep(2)
+        assert server.shadow.measured("Main", (1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("rotation", "lines", "told", "expected"),
+    [
+        ("STR", None, Reading("", (10, 5, 0), None, None), (0, 10, 5)),
+        ("", None, Reading("", (10, 9, 9.5), None, None), (9, 9, 9)),
+        ("", None, Reading("", (10, 0, 0), None, None), (0, 0, 0)),
+        ("TRS", 1, Reading("", None, None, 2300.0), (0, 0, 10)),
+        ("", 3, Reading("", None, 7.0, 4830.0), (7, 7, 7)),
+        ("RST", None, Reading("", None, None, 2300.0), (0, 0, 0)),
+    ],
+)
+def test_what_a_car_draws_for_certain(rotation: str, lines: int | None, told: Reading, expected: Phases) -> None:
+    car = PluggedIn("CP-1", 1, True, "Charging", "", 1, "A", None, told)
+    socket = Socket(charger="CP-1", circuit="Feeder", rotation=rotation)
+    assert drawn_by_phase(socket, car, lines) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("told", "lines", "highest"),
+    [
+        (Reading("", (10, 0.4, 0), None, None), 1, 10),
+        (Reading("", (0.2, 0.4, 0), None, None), None, 0.4),
+        (Reading("", None, 15.9, 10971.0), 3, 15.9),
+        (Reading("", None, 16.2, 3500.0), 1, 16.2),
+        (Reading("", None, 207.0, 20700.0), None, 30),  # direct current
+        (Reading("", None, 0.5, 115.0), None, 0.5),
+        (Reading("", None, None, 2300.0), None, 10),
+    ],
+)
+def test_on_how_many_lines_a_car_charges(told: Reading, lines: int | None, highest: float) -> None:
+    car = PluggedIn("CP-1", 1, True, "Charging", "", 1, "A", None, told)
+    assert lines_used(told) == lines
+    assert drawn(car, Socket(charger="CP-1", circuit="Feeder"), None) == pytest.approx(highest)
