@@ -1,0 +1,44 @@
+"""The rule over some nights of a block; all of them, and what must be reached, with `just feeder`."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tests.load.nights import Block, Breaker, run
+from tests.sizes import size
+
+NIGHTS = size(30, 4)
+
+
+@pytest.mark.parametrize(
+    ("block", "least"),
+    [
+        (Block(25, 1, NIGHTS), 0.85),
+        (Block(32, 2, NIGHTS, house=1.0), 0.8),
+        (Block(32, 3, NIGHTS, taper=True), 0.9),
+        (Block(40, 1, NIGHTS, late=5), 0.97),
+    ],
+    ids=["alone", "with the house", "with taper", "with a least of 8 A"],
+)
+def test_no_breaker_trips_and_cars_are_charged(block: Block, least: float) -> None:
+    found = run(block)
+    assert found.trips == 0
+    assert found.met > least
+    assert max(found.changes) <= 85
+    if not block.taper and not block.house:
+        assert found.moments_over == 0
+
+
+@pytest.mark.parametrize("multiple", [1.2, 1.45, 3.0])
+def test_a_breaker_trips_when_the_closed_form_says(multiple: float) -> None:
+    seconds = Breaker.SECONDS * math.log(multiple**2 / (multiple**2 - Breaker.TRIPS))
+    assert not Breaker().carry(multiple, 0.999 * seconds)
+    assert Breaker().carry(multiple, 1.001 * seconds)
+
+
+def test_a_breaker_carries_what_it_must() -> None:
+    breaker = Breaker()
+    assert not breaker.carry(1.13, 3600)
+    assert breaker.carry(1.14, 3600)
