@@ -103,7 +103,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def a_site(*plugins: str, **settings: Any) -> Site:
     config = ServerConfig(database=Path("levity.db"), plugins=plugins, plugin_settings=settings)
-    parts: dict[str, Any] = dict.fromkeys(("clock", "writer", "reader", "publish", "chargers", "is_clock_trusted"))
+    parts: dict[str, Any] = dict.fromkeys(
+        ("clock", "writer", "reader", "publish", "chargers", "load", "is_clock_trusted")
+    )
     return Site(config=config, pages={}, **parts)
 
 
