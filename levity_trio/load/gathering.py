@@ -19,7 +19,7 @@ from levity_trio.load.tree import (
     Tree,
     TreeRefused,
 )
-from levity_trio.store.reads.load import LoadPresent, LoadWish, PluggedIn, Reading
+from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
 
 VOLTS: Final = 230
 LINE_AMPERES: Final = 1.0
@@ -30,6 +30,8 @@ RATIO_TOLERANCE: Final = 0.35
 """The voltage of a grid may differ by a tenth from 230 V."""
 MOST_RATIO: Final = 1.25
 """Cars and readings exceed a limit by less."""
+MOST_TOO_LARGE: Final = 10
+"""After so many sessions with a wish that was too large, a driver is not believed."""
 _PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
 _FULL: Final = "SuspendedEV"
 
@@ -65,27 +67,32 @@ class Wanted(NamedTuple):
     wanted_wh: int | None = None
 
 
-def wanted_at(found: Sequence[LoadWish], at: str) -> dict[Place, Wanted]:
-    """Return what people want, by connector. A boost ends by itself."""
+def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Place, Wanted]:
+    """Return what people want, by connector. A boost ends by itself. A driver whose wishes were too large on many
+    nights is treated as if he had entered nothing."""
     wanted: dict[Place, Wanted] = {}
-    for one in found:
+    heard = {
+        one.transaction for one in present.cars if hears_drivers and present.too_large[one.transaction] < MOST_TOO_LARGE
+    }
+    for one in present.wishes:
         place = one.charger, one.connector
         before = wanted.get(place, Wanted())
         if one.kind == "hand":
             wanted[place] = before._replace(by_hand=one.amperes)
         elif one.kind == "boost" and one.until is not None and one.until > at:
             wanted[place] = before._replace(is_boosted=True)
-        elif one.kind == "departure" and one.departure_at is not None:
+        elif one.departure_at is not None and one.transaction in heard:
             wanted[place] = before._replace(departure=seconds(one.departure_at), wanted_wh=one.wanted_wh)
     return wanted
 
 
-def cars_of(tree: Tree, present: LoadPresent, lines: Mapping[Place, int], at: str) -> Iterator[Car]:
+def cars_of(
+    tree: Tree, present: LoadPresent, lines: Mapping[Place, int], wanted: Mapping[Place, Wanted]
+) -> Iterator[Car]:
     """Yield the cars that are plugged in. `lines` are those on which they charge, where that is known.
 
     A charger that is away is booked with its maximum: in shadow, nobody has limited it.
     """
-    wanted = wanted_at(present.wishes, at)
     for one in present.cars:
         place = one.charger, one.connector
         socket, wishes, used = tree.sockets[place], wanted.get(place, Wanted()), lines.get(place)

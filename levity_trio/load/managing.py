@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import orjson
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
@@ -89,7 +92,7 @@ class Managed:
         self._before = went_on(kept, now)
         self._gathered: Gathered | None = None
         self._lines: dict[Place, _Lines] = {}
-        self._present = LoadPresent([], [], [], None, [])
+        self._present = LoadPresent([], [], [], None, [], Counter())
         self._tree = self._planted()
         self._go_on(kept)
         self._overs = Overs(() if kept is None else [LoadOver(**one) for one in kept.shown["over"]], now)
@@ -112,6 +115,13 @@ class Managed:
     @property
     def standings(self) -> str:
         return standings_text(self._before)
+
+    def kept(self) -> Kept | None:
+        """Return what another site goes on from."""
+        if self._gathered is None:
+            return None
+        now = shown(self._tree, self._before, self._gathered, self._overs.told())
+        return Kept(now.at, orjson.loads(orjson.dumps(now)), orjson.loads(self.standings))
 
     @property
     def over_seconds(self) -> Mapping[tuple[str, str], float]:
@@ -169,7 +179,8 @@ class Managed:
         if self._gathered is not None:
             self.quarters.add(self._before, self._gathered, self._overs.present, now - self._before.at)
         lines = {place: one.used for place, one in self._lines.items() if one.times >= READINGS}
-        cars = [*gathering.cars_of(self._tree, self._present, lines, timestamp_of(now))]
+        wanted = gathering.wanted_at(self._present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes)
+        cars = [*gathering.cars_of(self._tree, self._present, lines, wanted)]
         other = dict(self._others(lines, now))
         grid = gathering.grid_limit(
             self._present, self._site.options.failsafe_amperes, self._site.options.heartbeat_seconds, now

@@ -8,6 +8,7 @@ Whatever fails here is logged once, and a charger never notices.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -59,6 +60,8 @@ CHANGES: Final = (
     *(ChargerHidden, GridLimitChanged),
 )
 """After these, other cars may be plugged in."""
+MOST_UNWRITTEN: Final = 100
+"""Writes that wait while the database cannot be written: a day of quarters."""
 BY: Final = "load management"
 log = get_logger("system")
 
@@ -73,6 +76,7 @@ class Shadow:
         self._is_site_new = True
         self._read_at = self._kept_at = 0.0
         self._kept_text = ""
+        self._unwritten = deque[Callable[[UnitOfWork], object]](maxlen=MOST_UNWRITTEN)
         self._news = trio.Event()
         self.now: LoadNow | None = None
 
@@ -183,7 +187,8 @@ class Shadow:
             quarter = quarter_of(now)
             since = quarter - HISTORY_QUARTERS
             past = await self._reader.run(partial(reads.load_history, since=since, until=quarter + 1))
-            self._managed = Managed(site.toml, await self._reader.run(reads.kept_state), past, now)
+            kept = await self._reader.run(reads.kept_state) if self._managed is None else self._managed.kept()
+            self._managed = Managed(site.toml, kept, past, now)
             self._read_at = 0.0
 
     async def _step(self) -> None:
@@ -198,15 +203,18 @@ class Shadow:
                 self._read_at = 0.0
                 raise
         self.now, facts = managed.decide(now)
-        await self._keep(managed, self.now, now, facts)
+        self._keep(managed, self.now, now, facts)
 
-    async def _keep(self, managed: Managed, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
+    def _keep(self, managed: Managed, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         if facts:
-            await self._writer.hand_in(_record, facts)
+            self._unwritten.append(partial(_record, facts=facts))
         if (ended := managed.quarters.end(now)) is not None:
-            await self._writer.hand_in(load.keep_quarter, *ended)
+            self._unwritten.append(partial(load.keep_quarter, lines=ended[0], cars=ended[1]))
         if over := managed.over_wishes(shown.at):
-            await self._writer.hand_in(load.end_wishes, over, shown.at, BY)
+            self._unwritten.append(partial(load.end_wishes, numbers=over, at=shown.at, by=BY))
+        while self._unwritten:
+            self._writer.note(self._unwritten[0])
+            self._unwritten.popleft()
         if self._kept_at <= now < self._kept_at + LOOK_SECONDS and not facts:
             return
         text = orjson.dumps(shown).decode()

@@ -21,6 +21,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import load as reads
 from levity_trio.store.reads.load import LoadCar, LoadNow, PluggedIn, Reading
 from levity_trio.store.writes import load
+from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import NOON, Books, Station, in_memory
 from tests.store.reading import reading
@@ -330,6 +331,63 @@ async def test_what_fails_is_logged_once_and_tried_again(books: Books, log_lines
         server.is_unreadable = False
         await trio.sleep(11)
         assert server.limits() == {"CP-1": 32}
+
+
+@pytest.mark.parametrize(
+    ("options", "nights", "second"),
+    [
+        ("", 0, "CP-2"),
+        ("[options]\ndriver_wishes = true\n", 9, "CP-3"),
+        ("[options]\ndriver_wishes = true\n", 10, "CP-2"),
+    ],
+)
+async def test_what_drivers_enter_counts_where_the_owner_allows_it(
+    books: Books, options: str, nights: int, second: str
+) -> None:
+    async with Served(books).running() as server:
+        driver = Station(books, "CP-3")
+        for _ in range(nights):
+            books.run(load.depart, ("CP-3", 1), transaction := driver.start(0, tag="BEN"), ("2026", 20_000), "", "ben")
+            books.wait(60)
+            driver.stop(transaction, 13_000)
+        server.began -= 3600 * nights
+        server.set_site(FEEDER.format(7) + options)
+        plug_in(server, "CP-1")
+        plug_in(server, "CP-2")
+        await trio.sleep(1)
+        server.tell(driver.start, 13_000, 1, "BEN")
+        (number,) = books.row("SELECT max(id) FROM tx WHERE cp_id = 'CP-3'")
+        await server.shadow.depart(("CP-3", 1), number, stamp(server.clock() + timedelta(hours=1)), 20_000, by="ben")
+        await trio.sleep(2)
+        assert [charger for charger, limit in server.limits().items() if limit] == ["CP-1"]
+        await trio.sleep(16 * MINUTE)
+        assert [charger for charger, limit in server.limits().items() if limit] == [second]
+
+
+async def test_another_site_goes_on_from_the_same_turns(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(FEEDER.format(7))
+        plug_in(server, "CP-1", "CP-2")
+        await trio.sleep(4 * MINUTE)
+        server.set_site(FEEDER.format(8))
+        await trio.sleep(2)
+        assert server.limits() == {"CP-1": 7, "CP-2": 0}
+        await trio.sleep(20)
+        standings = {place: one for place, _, one in orjson.loads(books.value("SELECT standings FROM load_state"))}
+        assert server.clock().timestamp() - standings["CP-2"]["waits"] > 4 * MINUTE
+
+
+async def test_what_cannot_be_written_waits(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        await trio.sleep(2)
+        server.writer.is_full = True
+        await server.measure(70, 45, 3, 3)
+        assert [(one.circuit, one.phase) for one in server.now.over] == [("Feeder", "L1")]
+        assert server.writer.recorded(LoadExceeded) == []
+        server.writer.is_full = False
+        await server.measure(2, 45, 3, 3)
+        assert len(server.writer.recorded(LoadExceeded)) == 1
 
 
 async def test_a_server_without_the_duties_decides_nothing(books: Books) -> None:

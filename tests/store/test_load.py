@@ -196,6 +196,7 @@ def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(book
     idle.status("Preparing")
     fled.start()
     fled.status("Available")
+    Station(books, "CP-5").start(connector=2)  # and never tells its status
     offline = Station(books, "CP-4")
     offline.status("SuspendedEV")
     offline.lose()
@@ -212,6 +213,7 @@ def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(book
     assert [(one.charger, one.status, one.is_connected, one.transaction) for one in present.cars] == [
         ("CP-1", "Charging", True, transaction),
         ("CP-4", "SuspendedEV", False, None),
+        ("CP-5", "Charging", True, present.cars[2].transaction),
     ]
     assert present.cars[0].energy_wh == 500
     assert present.cars[0].reading == Reading(books.at, (15.5, 15.0, 0.0), None, 7100.0)

@@ -5,7 +5,7 @@ Currents are in A per phase, phases are L1, L2 and L3 of the feeder, times are a
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -489,9 +489,13 @@ class LoadPresent(NamedTuple):
     wishes: list[LoadWish]
     order: LoadOrder | None
     learned: list[LoadLearned]
+    too_large: Counter[int | None]
+    """By open transaction with a driver's wish: how many of his wishes were more than 1.5 × what his car took."""
 
 
 _AVAILABLE: Final = "Available"
+_UNTOLD: Final = "Charging"
+"""What a connector does that has a transaction and never told its status."""
 _DRAWING: Final = ("Charging", "SuspendedEV", "SuspendedEVSE")
 _READ_MINUTES: Final = 5
 """What was received earlier says nothing about now."""
@@ -501,7 +505,8 @@ _STATUSES: Final = (
     " ORDER BY cp_conn.cp_id, cp_conn.conn_id"
 )
 _OPEN: Final = (
-    "SELECT cp_id, conn_id, id, start_time, id_tag FROM tx INDEXED BY tx_open WHERE status = 'Active' ORDER BY id"
+    "SELECT cp_id, coalesce(nullif(conn_id, 0), 1), is_connected, tx.id, start_time, id_tag FROM tx INDEXED BY tx_open"
+    " JOIN cp ON cp.id = cp_id WHERE tx.status = 'Active' ORDER BY tx.id"
 )
 _NEWEST_READINGS: Final = (
     "SELECT measurand, phase, value, unit, timestamp, received_at, location FROM meter_val"  # noqa: S608 - our own words
@@ -509,11 +514,21 @@ _NEWEST_READINGS: Final = (
 )
 
 
+_TOO_LARGE: Final = (
+    "SELECT count(DISTINCT tx.id) FROM load_wish INDEXED BY load_wish_made JOIN tx ON tx.id = load_wish.tx_id"
+    " JOIN tx AS present ON present.id = ? AND present.id_tag = tx.id_tag"
+    " WHERE load_wish.made_at >= '' AND tx.status = 'Completed' AND wanted_wh > 1.5 * tx.energy_delivered"
+)
+
+
 def load_present(db: Database, now: str) -> LoadPresent:
     """Return what the next decision is made of, from one snapshot."""
     db.execute("BEGIN")
     statuses = db.execute(_STATUSES).fetchall()
-    open_ones = {(charger, connector): rest for charger, connector, *rest in db.execute(_OPEN).fetchall()}
+    found_open = db.execute(_OPEN).fetchall()
+    open_ones = {(charger, connector): rest for charger, connector, _, *rest in found_open}
+    told = {row[:2] for row in statuses}
+    statuses += [(*row[:3], _UNTOLD, row[4]) for row in found_open if row[:2] not in told]
     found = [row for row in statuses if _has_car(row[3], has_transaction=row[:2] in open_ones)]
     energies = energies_so_far(rows_of(db), [open_ones[row[:2]][0] for row in found if row[:2] in open_ones])
     since = minutes_before(now, _READ_MINUTES)
@@ -521,10 +536,13 @@ def load_present(db: Database, now: str) -> LoadPresent:
     for charger, connector, is_connected, status, status_at in found:
         number, start, tag = open_ones.get((charger, connector), (None, status_at, None))
         reading = _reading(db, (charger, connector), max(since, start))
-        told = charger, connector, bool(is_connected), status, start, number, tag, energies.get(number), reading
-        cars.append(PluggedIn(*told))
+        fields = charger, connector, bool(is_connected), status, start, number, tag, energies.get(number), reading
+        cars.append(PluggedIn(*fields))
     places = [(charger, connector) for charger, connector, *_ in statuses]
-    return LoadPresent(cars, places, wishes(db), newest_order(db), learned(db))
+    found_wishes = wishes(db)
+    departures = [one.transaction for one in found_wishes if one.kind == "departure"]
+    too_large = Counter({one: db.execute(_TOO_LARGE, (one,)).fetchall()[0][0] for one in departures})
+    return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large)
 
 
 def _has_car(status: str, *, has_transaction: bool) -> bool:
