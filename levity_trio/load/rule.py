@@ -267,7 +267,7 @@ class _Asking:
 
     __slots__ = (
         *("bound", "car", "draws", "grant", "is_outage", "knocked", "least", "line", "lines", "most", "needs"),
-        *("room", "socket", "was"),
+        *("room", "socket", "spare", "was"),
     )
 
     def __init__(self, tree: Tree, car: Car, was: Standing | None, now: float) -> None:
@@ -281,6 +281,7 @@ class _Asking:
         """What it draws, if that is less than it may."""
         if (
             was
+            and not car.boost
             and car.drawn is not None
             and car.drawn < was.limit - LESS_AMPERES
             and now - was.since >= SETTLED_SECONDS
@@ -288,6 +289,10 @@ class _Asking:
             self.draws = car.drawn
         self.needs = self.most if self.draws is None else min(self.most, max(self.least, math.ceil(self.draws)))
         """The most that it can make use of at present."""
+        self.spare = 0
+        """Permitted beyond that, so that a car that draws less than it may is seen to do so the next time, too."""
+        if self.draws is not None:
+            self.spare = max(self.needs, min(self.most, int(self.draws + LESS_AMPERES) + 1)) - self.needs
         self.grant = 0
         self.bound = Bound.WAITS
         self.line: int | None = None
@@ -411,7 +416,7 @@ def _is_due(one: _Asking, now: float) -> bool:
     """Whether a car is to be knocked: in a new hour, and shortly before its departure."""
     if one.had or one.knocked is None:
         return False
-    if one.knocked // KNOCK_EVERY_SECONDS < now // KNOCK_EVERY_SECONDS:
+    if (one.knocked + KNOCK_SECONDS) // KNOCK_EVERY_SECONDS < now // KNOCK_EVERY_SECONDS:
         return True
     return one.car.departure is not None and one.knocked < one.car.departure - BEFORE_DEPARTURE_SECONDS <= now
 
@@ -424,6 +429,9 @@ def _gets_least(one: _Asking, rooms: _Rooms) -> bool:
         one.bind(line, Bound.WAITS, rooms)
         return False
     one.give(one.least, Bound.MOST, rooms)
+    if rooms.lacking(one.lines, one.spare, -math.inf) is not None:
+        one.spare = 0
+    rooms.book(one.lines, one.spare, 0)
     if one.car.boost:
         tightest = min(one.lines, key=rooms.free)
         more = max(0, min(one.most - one.least, int(rooms.free(tightest))))
@@ -471,6 +479,10 @@ def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float, *, at_once: boo
     """Lower at once; raise by steps, after there has been room for a while. It is `at_once` if turns end or a knock is
     over: one car then gets what was another's, and nobody has to see first whether the room lasts."""
     for one in chosen:
+        if one.grant == one.needs:
+            one.grant += one.spare
+        else:
+            rooms.book(one.lines, -one.spare, 0)
         more = one.grant - one.had
         if one.car.boost or not one.had or more <= 0:
             continue

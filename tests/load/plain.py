@@ -42,7 +42,7 @@ class Sheet:
         amperes, bound, where = min(socket.most, car.most or socket.most), Bound.MOST, ""
         if self.tapers(car):
             amperes = min(amperes, max(socket.least, ceil(car.drawn or 0.0) + 2))
-        if car.by_hand is not None and car.by_hand < amperes:
+        if car.by_hand is not None and car.by_hand <= amperes:
             amperes, bound = car.by_hand, Bound.HAND
         for circuit in self.tree.above(socket.circuit):
             other = self.measured.other.get(circuit)
