@@ -209,7 +209,8 @@ def decide(
     wanting.sort(key=lambda one: one.rank(now, turns_end=turns_end))
     chosen = [one for one in wanting if _gets_least(one, rooms)]
     _share([one for one in chosen if not one.car.boost], rooms)
-    at_once = turns_end or any(limit.bound is Bound.KNOCK for limit in before.limits.values())
+    is_swapped = turns_end and any(one.had and not one.grant for one in wanting)
+    at_once = is_swapped or any(limit.bound is Bound.KNOCK for limit in before.limits.values())
     _hold_back(chosen, rooms, now, at_once=at_once)
     _keep(chosen, rooms)
     _leave(full, rooms, now)
@@ -476,8 +477,8 @@ def _rise(rising: list[_Asking], rooms: _Rooms) -> set[int]:
 
 
 def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float, *, at_once: bool) -> None:
-    """Lower at once; raise by steps, after there has been room for a while. It is `at_once` if turns end or a knock is
-    over: one car then gets what was another's, and nobody has to see first whether the room lasts."""
+    """Lower at once; raise by steps, after there has been room for a while. It is `at_once` if a turn has ended or a
+    knock is over: one car then gets what was another's, and nobody has to see first whether the room lasts."""
     for one in chosen:
         if one.grant == one.needs:
             one.grant += one.spare

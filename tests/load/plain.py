@@ -23,8 +23,11 @@ class Sheet:
     def __init__(self, tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Decision) -> None:
         self.tree, self.measured, self.now, self.before = tree, measured, now, before
         self.cars = sorted(cars, key=lambda car: (car.since, car.charger, car.connector))
+        self.at_once = False
+        """A turn has ended or a knock is over: what one has given is another's, and need not last five minutes."""
         self.grants: dict[Place, int] = {}
         self.blocks: dict[Place, tuple[str, int, bool]] = {}
+        self.is_quarter = now // QUARTER > before.at // QUARTER
         self.lines = {car.place: tree.sockets[car.place].lines(car.lines) for car in self.cars}
 
     def had(self, car: Car) -> Standing:
@@ -34,7 +37,9 @@ class Sheet:
         return self.tree.sockets[car.place].least
 
     def tapers(self, car: Car) -> bool:
-        return car.drawn is not None and self.had(car).limit > 0 and car.drawn <= self.had(car).limit - 2
+        if car.state is State.FULL or car.drawn is None:
+            return False
+        return self.had(car).limit > 0 and car.drawn <= self.had(car).limit - 2
 
     def ceiling(self, car: Car) -> tuple[int, Bound, str]:
         """The most that this car may get if nobody else were there; why; and the circuit whose meter is lost."""
@@ -154,6 +159,10 @@ def decide(
             share(sheet, [car])
     share(sheet, [car for car in asking if car not in waiting])
     waiting = [car for car in waiting if car.state is State.WANTS]
+    is_swapped = sheet.is_quarter and not first_come and any(sheet.had(car).limit > 0 for car in waiting)
+    sheet.at_once = is_swapped or any(
+        limit.bound is Bound.KNOCK and place not in knocked for place, limit in before.limits.items()
+    )
     limits, standings = {}, {}
     for car in sorted(sheet.cars, key=lambda car: car.state is State.FULL):
         if car in ours and car.state is State.FULL and car.place not in knocked and sheet.ceiling(car)[0] > 0:
@@ -166,7 +175,6 @@ def decide(
 
 def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
     """Who is asked first whether his least current fits: boosted; in their turn; knocked; then the queue."""
-    is_quarter = sheet.now // QUARTER > sheet.before.at // QUARTER
     somebody_waits = any(sheet.had(car).limit == 0 and car.state is State.WANTS for car in cars)
 
     def key(car: Car) -> tuple[object, ...]:
@@ -175,7 +183,7 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         priority = -(car.priority + sheet.tree.sockets[car.place].priority)
         if car.boost:
             return 0, priority, 0.0, 0.0, *end
-        is_over = is_quarter and somebody_waits and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
+        is_over = sheet.is_quarter and somebody_waits and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
         if had.limit > 0 and car.state is State.WANTS and not is_over:
             return 1, 0, -(had.turn or 0.0), 0.0, *end
         if car.state is State.FULL:
@@ -221,7 +229,7 @@ def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit
     turn = now if had.turn is None else had.turn
     is_room = 0 < had.limit < amperes and (amperes >= had.limit + 2 or amperes == most) and not car.boost
     since = (now if had.room is None else had.room) if is_room else None
-    if since is not None and now - since < STEADY:
+    if since is not None and now - since < STEADY and not sheet.at_once:
         return Limit(amperes=had.limit, bound=Bound.STEADY), Standing(
             since=car.since, limit=had.limit, turn=turn, room=since
         )
