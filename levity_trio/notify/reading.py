@@ -278,7 +278,7 @@ def _conditions(db: Database, now: datetime, rule: Rule, machine: Machine, charg
     for one in attention(db, now, rule.zone, machine, chargers, sees_all=False, policy=rule.policy):
         if (kind := _CONDITIONS.get(one.kind)) is not None:
             yield _condition(kind, one, chargers, by_id, now)
-    for what, subject, since, words in load.problems(db):
+    for what, subject, since, words in load.problems(load.load_now(db)):
         yield Condition(Kind(what), subject, Place(""), now if since is None else _moment(since), words)
 
 

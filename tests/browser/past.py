@@ -15,6 +15,7 @@ from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads.levity.rows import ReadingRow, TransactionRow
 from levity_trio.store.writes import imports, sessions
 from levity_trio.wire.times import stamp
+from tests.store import loads
 from tests.store.books import Books, Station, meter_value
 
 DAYS: Final = 45
@@ -81,10 +82,32 @@ def write_past(database: Path, now: datetime, *, has_import: bool = False) -> Pa
         if has_import:
             past.imported = _import(books, now)
         books.settle()
+        _manage_load(books, past)
         for station in stations.values():
             station.lose()
         books.run(sessions.end_run, books.server, books.at)
     return past
+
+
+def _manage_load(books: Books, past: Past) -> None:
+    """A day of load management in shadow: while more cars charge, what there is at the feeder is shared."""
+    begin = books.now - timedelta(days=1)
+    places = [(one.charger, past.open[one.charger][0]) for one in CHARGING]
+    for number in range(int(timedelta(days=1) / READING)):
+        at = begin + number * READING
+        house = 4.0 + (5.0 if 16 <= at.hour < 21 else 0.0) + number % 3 * 0.4
+        bounds = ("circuit", "waits" if number % 4 < 2 else "circuit", "most")
+        is_busy = number > 88  # the last hours, in which those of CHARGING charge
+        cars = [(*place, bound) for place, bound in zip(places, bounds, strict=True)] if is_busy else []
+        loads.quarter(books, stamp(at), *cars, house=house, drawn=38.0 if is_busy else 0.0)
+    first, second, third = places
+    loads.decide(
+        books,
+        loads.car(*first, limit_a=24, of_a=32, drawn_a=31.8, phase="L1", is_outage=True),
+        loads.waiting(*second, place=1, of=1),
+        loads.car(*third, limit_a=16, drawn_a=15.9, bound="most", circuit="", phase=""),
+        lines=[loads.line(0, house=8.4, cars=48.0), loads.line(1, house=5.1), loads.line(2, house=6.7)],
+    )
 
 
 class _Station(Station):

@@ -96,7 +96,7 @@ def test_a_quarter_is_kept_once_and_shown_in_its_day(books: Books) -> None:
     ((line,), (car,)) = day.lines, day.cars
     assert (line.circuit, line.phase, line.over_seconds) == ("Feeder", "L2", 7)
     assert (line.house_a, line.permitted_a) == ([4.5, None, None, None], [32.0, None, None, None])
-    assert (car.limit_a, car.bound, car.transactions) == ([12.0, None, None, None], ["circuit", None, None, None], [])
+    assert (car.limit_a, car.bound, car.transaction) == ([12.0, None, None, None], ["circuit", None, None, None], None)
 
 
 @pytest.mark.usefixtures("station")

@@ -130,9 +130,8 @@ class Problem(NamedTuple):
     words: str
 
 
-def problems(db: Database) -> list[Problem]:
+def problems(now: LoadNow | None) -> list[Problem]:
     """Return the circuits that are above their limit, and the meters that are silent."""
-    now = load_now(db)
     if now is None:
         return []
     exceeded = dict[str, list[LoadOver]]()
@@ -163,18 +162,22 @@ _FIRST: Final = (
 _MINUTE: Final = 60
 
 
-def says(car: Mapping[str, Any]) -> str:
-    """Say in English what a car would get and why, in shadow; pages translate it as they do other stored words."""
+def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
+    """Say in English what a car gets and why, or in shadow would get; pages translate it as they do other stored
+    words."""
     limit, most = car["limit_a"], car["of_a"]
     if car["bound"] == "waits":
-        return _says_wait(car)
+        wait = _wait(car["waits_about_seconds"], car["place_in_queue"], car["waiting"])
+        if is_shadow:
+            return f"would wait, {wait}" if wait else "would wait for current"
+        return f"waits, {wait}" if wait else "waits for current"
     if car["bound"] == "fixed":
         return f"away, so {limit} A are kept for it"
     if limit >= most:
-        return f"would get all {most} A"
+        return f"would get all {most} A" if is_shadow else f"gets all {most} A"
     where = f"{car['circuit']} {car['phase']}".strip()
     why = f"the meter of {car['circuit']} is silent" if car["bound"] == "safe" else _WHY.get(car["bound"], where)
-    return f"would get {limit} A of {most}: {why}"
+    return f"would get {limit} A of {most}: {why}" if is_shadow else f"gets {limit} A of {most}: {why}"
 
 
 _WHY: Final = {
@@ -186,15 +189,38 @@ _WHY: Final = {
 }
 
 
-def _says_wait(car: Mapping[str, Any]) -> str:
-    if car["waits_about_seconds"] is None:
-        return "would wait for current"
-    minutes = max(1, round(car["waits_about_seconds"] / _MINUTE))
-    place, waiting = car["place_in_queue"] or 1, car["waiting"]
-    if waiting < 2:
-        return f"would wait, about {minutes} min"
+def _wait(seconds: int | None, place: int | None, waiting: int) -> str:
+    """Say for about how long a car waits, and in which place; nothing where that is not known."""
+    if seconds is None:
+        return ""
+    minutes = max(1, round(seconds / _MINUTE))
+    if place is None or waiting < 2:
+        return f"about {minutes} min"
     first = _FIRST[place - 1].format(waiting) if place <= len(_FIRST) else f"number {place} of {waiting}"
-    return f"would wait, about {minutes} min, {first}"
+    return f"about {minutes} min, {first}"
+
+
+def says_to_driver(db: Database) -> dict[int, str]:
+    """Return what drivers are told of the cars that get less than they could, in English, by their transactions.
+
+    In shadow they are told nothing: whatever is decided, their cars draw what they want.
+    """
+    now = load_now(db)
+    if now is None or now.is_shadow:
+        return {}
+    cars = ((one.transaction_id, _to_driver(one)) for one in now.cars)
+    return {number: words for number, words in cars if number is not None and words}
+
+
+def _to_driver(car: LoadCar) -> str:
+    if car.bound == "waits":
+        wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting)
+        if wait:
+            return f"Your car waits for current, {wait}. Waiting costs nothing."
+        return "Your car waits for current. Waiting costs nothing."
+    if car.bound in ("circuit", "safe", "steady") and car.limit_a < car.of_a:
+        return f"Your car gets {car.limit_a} A of {car.of_a}, because others need current, too."
+    return ""
 
 
 class Kept(NamedTuple):
@@ -377,11 +403,11 @@ class LoadDayLine:
 
 @record
 class LoadDayCar:
-    """A connector on a day: what its car might draw and drew, and what bound it, for each quarter of an hour."""
+    """A car at a connector on a day: what it might draw and drew, and what bound it, for each quarter of an hour."""
 
     charger: str
     connector: int
-    transactions: list[int]
+    transaction: int | None
     limit_a: list[float | None]
     drawn_a: list[float | None]
     bound: list[str | None]
@@ -408,10 +434,10 @@ def load_day(db: Database, day: str, zone: str, since: str, until: str) -> LoadD
     lines = defaultdict[tuple[str, int], dict[int, LoadQuarter]](dict)
     for line in load_history(db, first, last):
         lines[line.circuit, line.phase][line.quarter] = line
-    cars = defaultdict[tuple[str, int], dict[int, LoadCarQuarter]](dict)
+    cars = defaultdict[tuple[str, int, int | None], dict[int, LoadCarQuarter]](dict)
     rest = "FROM load_car_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter, cp_id, conn_id"
     for car in _CAR_QUARTER.every(db, rest, (first, last)):
-        cars[car.charger, car.connector][car.quarter] = car
+        cars[car.charger, car.connector, car.transaction][car.quarter] = car
     quarters = range(first, last)
     return LoadDay(
         day=day,
@@ -439,14 +465,15 @@ def _day_lines(found: dict[tuple[str, int], dict[int, LoadQuarter]], quarters: S
         )
 
 
-def _day_cars(found: dict[tuple[str, int], dict[int, LoadCarQuarter]], quarters: Sequence[int]) -> Iterator[LoadDayCar]:
-    for (charger, connector), by_quarter in found.items():
+def _day_cars(
+    found: dict[tuple[str, int, int | None], dict[int, LoadCarQuarter]], quarters: Sequence[int]
+) -> Iterator[LoadDayCar]:
+    for (charger, connector, transaction), by_quarter in found.items():
         rows = [by_quarter.get(quarter) for quarter in quarters]
-        transactions = {row.transaction for row in rows if row is not None and row.transaction is not None}
         yield LoadDayCar(
             charger=charger,
             connector=connector,
-            transactions=sorted(transactions),
+            transaction=transaction,
             limit_a=[None if row is None else row.limit_mean for row in rows],
             drawn_a=[None if row is None else row.drawn_mean for row in rows],
             bound=[None if row is None else row.bound for row in rows],

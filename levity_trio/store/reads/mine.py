@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +22,7 @@ from levity_trio.store.reads.billed import (
 from levity_trio.store.reads.costs import DriversCost, cost_of, costs_of
 from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.driving import Household, open_ones, own_of
+from levity_trio.store.reads.load import says_to_driver
 from levity_trio.store.reads.pages import Wanted, cursor_of
 from levity_trio.store.reads.prices import DriversPrice, Prices
 from levity_trio.store.reads.shapes import rows_of
@@ -45,7 +46,8 @@ class DriversTransaction:
 
     `power_w` is that of an open one, as of `last_reading_at`. `cost` is null while it is in review, or without a
     tariff; `price` is what a kWh of an open one costs now and next. `refused` is why the card might not charge: space,
-    chargers, spent, month, or the verdict; null if it might.
+    chargers, spent, month, or the verdict; null if it might. `load` is what load management says of an open one, null
+    where nothing is short.
     """
 
     id: int
@@ -61,6 +63,7 @@ class DriversTransaction:
     cost: DriversCost | None
     price: DriversPrice | None
     refused: str | None
+    load: str | None
 
 
 @record
@@ -148,7 +151,7 @@ def transaction(
         return None
     bill = own_bill(db, number, household.account, household.rule, now) if is_billed else None
     cost = None if bill is None else cost_of(rows_of(db), household, number, bill)
-    shown = _one(found, cost, Prices(rows_of(db), household.rule, household.account, now))
+    shown = _one(found, cost, Prices(rows_of(db), household.rule, household.account, now), says_to_driver(db))
     key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
     names = rows_of(db)(_CARD, (household.account, key))
     card = names[0][0] if names else found.id_tag
@@ -166,11 +169,13 @@ def _shown(
     """Return sessions with their costs; what is billed elsewhere has none here."""
     rows, numbers = rows_of(db), [one.id for one in found if one.bill != BillState.BILLED_ELSEWHERE]
     costs = costs_of(rows, household, numbers, now) if numbers else {}
-    prices = Prices(rows, household.rule, household.account, now)
-    return [_one(each, costs.get(each.id), prices) for each in found]
+    prices, load = Prices(rows, household.rule, household.account, now), says_to_driver(db)
+    return [_one(each, costs.get(each.id), prices, load) for each in found]
 
 
-def _one(transaction: BilledTransaction, cost: DriversCost | None, prices: Prices) -> DriversTransaction:
+def _one(
+    transaction: BilledTransaction, cost: DriversCost | None, prices: Prices, load: Mapping[int, str]
+) -> DriversTransaction:
     state = _STATES.get(BillState(transaction.bill), DriversState.ENDED)
     of_ended = None if state is DriversState.IN_REVIEW else transaction.energy_wh
     return DriversTransaction(
@@ -187,4 +192,5 @@ def _one(transaction: BilledTransaction, cost: DriversCost | None, prices: Price
         cost=cost,
         price=prices.begun(transaction.charger, transaction.start_time) if state is DriversState.OPEN else None,
         refused=None if transaction.verdict in _MIGHT else transaction.verdict_reason or transaction.verdict.lower(),
+        load=load.get(transaction.id) if state is DriversState.OPEN else None,
     )

@@ -43,6 +43,7 @@ from levity_trio.web.api import (
     households,
     imports,
     limits,
+    load,
     logs,
     messages,
     meters,
@@ -97,7 +98,7 @@ DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.
 FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
-    *(now, power, history, search, system),
+    *(now, power, load, history, search, system),
     *(
         administration,
         tags,

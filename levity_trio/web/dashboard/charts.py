@@ -89,6 +89,9 @@ class Steps:
     layers: Sequence[Layer]
     whole: Sequence[float | None]
     behind: Sequence[float | None] = ()
+    limit: Sequence[float | None] = ()
+    """Drawn as a line, on which `limit_words` stand."""
+    limit_words: str = ""
     gaps: Sequence[Band] = ()
     digits: int = 1
 
@@ -172,7 +175,7 @@ def steps(course: Steps) -> Markup:
     """Return a course in steps with its axes."""
     seconds = (course.until - course.since).total_seconds()
     count = max(1, round(seconds / course.step))
-    known = [value for value in (*course.whole, *course.behind) if value is not None]
+    known = [value for value in (*course.whole, *course.behind, *course.limit) if value is not None]
     scale = ticks(0.0, max(known, default=0.0))
     box = f"0 0 {count} {PLOT}"
     middles = ((course.step * (place + 0.5), value) for place, value in enumerate(course.whole) if value is not None)
@@ -184,6 +187,7 @@ def steps(course: Steps) -> Markup:
         times=_joined(_time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)),
         layers=_joined(_layers(course.layers, scale[-1].at, box)),
         behind=_BEHIND.format(box=box, top=TOP, height=PLOT, line=_outline(course.behind[:count], scale[-1].at)),
+        limit=_limit(course, count, scale[-1].at),
         begin=course.since.timestamp(),
         seconds=seconds,
         unit=course.unit,
@@ -197,7 +201,7 @@ def steps(course: Steps) -> Markup:
 _STEPS: Final = Markup(
     '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" aria-label="{words}"'
     ' data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" data-digits="{digits}" data-points="{points}">'
-    '{gaps}{layers}{behind}{scale}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
+    '{gaps}{layers}{behind}{scale}{limit}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
 )
 _LAYER: Final = Markup(
     '<g class="layer c{colour}"><svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none">'
@@ -207,6 +211,27 @@ _BEHIND: Final = Markup(
     '<svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none">'
     '<path class="behind" d="{line}"/></svg>'
 )
+
+
+_LIMIT: Final = Markup(
+    '<svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none"><path class="limit" d="{line}"/></svg>'
+    '<text class="limit" x="100%" y="{y}" text-anchor="end">{words}</text>'
+)
+
+
+def _limit(course: Steps, count: int, highest: float) -> Markup:
+    """Return the line of a limit with its words above its highest place; nothing without one."""
+    known = [value for value in course.limit if value is not None]
+    if not known:
+        return Markup()
+    return _LIMIT.format(
+        top=TOP,
+        height=PLOT,
+        box=f"0 0 {count} {PLOT}",
+        line=_outline(course.limit[:count], highest),
+        y=TOP + _height(max(known), highest) - 4,
+        words=course.limit_words,
+    )
 
 
 def _layers(layers: Sequence[Layer], highest: float, box: str) -> Iterator[Markup]:

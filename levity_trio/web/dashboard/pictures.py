@@ -9,7 +9,7 @@ from typing import Any, Final
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
-from levity_trio.locale.formats import short_day, short_month, weekday
+from levity_trio.locale.formats import number, short_day, short_month, weekday
 from levity_trio.records import record
 from levity_trio.web.dashboard.charts import Band, Compared, Layer, Steps
 from levity_trio.web.dashboard.money import money
@@ -19,6 +19,9 @@ from levity_trio.wire.times import in_zone
 
 HOUR: Final = 3600
 KILO: Final = 1000.0
+HOUSE: Final = 7
+CARS: Final = 0
+"""Their colours."""
 
 
 def day_values(day: Mapping[str, Any], zone: tzinfo) -> Values:
@@ -68,15 +71,41 @@ def _gap(gap: Mapping[str, Any], since: datetime, zone: tzinfo) -> Band:
 def _hours(day: Mapping[str, Any], since: datetime, zone: tzinfo) -> Iterator[tuple[str, int | None, int | None]]:
     """Yield the beginning of each hour, and its Wh today and yesterday, None where these are unknown."""
     an_hour = HOUR // day["step_seconds"]
-    for number in range(max(len(day["quarters"]), len(day["before"])) // an_hour):
-        part = slice(number * an_hour, (number + 1) * an_hour)
-        begin = in_zone(since + timedelta(hours=number), zone)
+    for place in range(max(len(day["quarters"]), len(day["before"])) // an_hour):
+        part = slice(place * an_hour, (place + 1) * an_hour)
+        begin = in_zone(since + timedelta(hours=place), zone)
         yield f"{begin:%H:%M}", _known(day["quarters"][part]), _known(day["before"][part])
 
 
 def _known(energies: Sequence[int | None]) -> int | None:
     known = [wh for wh in energies if wh is not None]
     return sum(known) if known else None
+
+
+# A day of the feeder
+
+
+def phase_values(line: Mapping[str, Any], day: Mapping[str, Any], zone: tzinfo) -> Steps:
+    """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit."""
+    house = [value or 0.0 for value in line["house_a"]]
+    whole = [None if cars is None else cars + other for cars, other in zip(line["cars_a"], house, strict=True)]
+    limit = max((value for value in line["limit_a"] if value is not None), default=0.0)
+    return Steps(
+        words=_("Current at %(circuit)s, %(phase)s, in A", circuit=line["circuit"], phase=line["phase"]),
+        unit="A",
+        since=moment(day["since"]),
+        until=moment(day["until"]),
+        zone=zone,
+        step=day["step_seconds"],
+        layers=[
+            Layer(words=_("House"), values=line["house_a"], colour=HOUSE),
+            Layer(words=_("Cars"), values=line["cars_a"], colour=CARS),
+        ],
+        whole=whole,
+        limit=line["limit_a"],
+        limit_words=f"{line['circuit']} {number(limit, 0)} A",
+        digits=0,
+    )
 
 
 # The month

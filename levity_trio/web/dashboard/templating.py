@@ -224,7 +224,11 @@ def _environment() -> Environment:
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
     made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "steps": charts.steps}
-    made.globals |= {"day_values": pictures.day_values, "month_values": pictures.month_values}
+    made.globals |= {
+        "day_values": pictures.day_values,
+        "month_values": pictures.month_values,
+        "phase_values": pictures.phase_values,
+    }
     made.globals |= {"compared": charts.compared, "stack": charts.stack, "hours_of_week": charts.week}
     return made
 

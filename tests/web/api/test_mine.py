@@ -90,6 +90,7 @@ async def test_a_session_as_its_driver_sees_it(yard: Yard, plug: Station) -> Non
         "cost": None,
         "price": None,
         "refused": None,
+        "load": None,
     }
     assert (first["id"], first["state"], first["ended_at"], first["energy_wh"], first["power_w"]) == (
         *(running, "open", None, 1200, 7200),

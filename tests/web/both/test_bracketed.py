@@ -38,7 +38,19 @@ NOT_SEEN: Final = re.compile(r"\w+ (?:/help|/manifest|/api/)")
 _CAUSE: Final = "SELECT cp_id, code FROM review JOIN tx ON tx.id = tx_id WHERE resolved_at IS NULL LIMIT 1"
 TABLES: Final = (
     *("account", "biller", "cp", "ledger", "listed_tag", "meter", "meter_reading", "registration", "space", "station"),
-    *("own_name", "report", "tag", "tariff", "tariff_version", "token", "vehicle", "webhook", '"user"', "recipient"),
+    *(
+        "load_quarter",
+        "own_name",
+        "report",
+        "tag",
+        "tariff",
+        "tariff_version",
+        "token",
+        "vehicle",
+        "webhook",
+        '"user"',
+        "recipient",
+    ),
 )
 """Here stand names, and what people wrote."""
 OTHERS: Final = ("role", "prices", "toml", "decision", "who", "kinds", "language")

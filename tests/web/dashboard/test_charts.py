@@ -169,6 +169,15 @@ def test_layers_stand_on_each_other_and_stop_where_nothing_flows() -> None:
     assert second == f"M2 0H3V{PLOT // 2}H2Z"
 
 
+def test_a_limit_is_a_line_with_its_name_and_makes_room_for_itself() -> None:
+    svg = layered(Layer("A", DAY), limit=(20, 20, 20, 20, 16, 16, None, None), limit_words="Feeder 20 A")
+    (line,) = [one.get("d") for one in of_class(svg, "limit") if one.tag.endswith("path")]
+    assert line == f"M0 0H4V{PLOT // 5}H6"
+    (label,) = [one for one in of_class(svg, "limit") if one.tag.endswith("text")]
+    assert (label.text, label.get("y")) == ("Feeder 20 A", "16")
+    assert not of_class(layered(Layer("A", DAY)), "limit")
+
+
 def test_the_line_behind_is_broken_where_nothing_is_known() -> None:
     behind = ((0, 0, None, 10, 10, 5, None, None), "M0 140H2M3 0H5V70H6")
     svg = layered(behind=behind[0])

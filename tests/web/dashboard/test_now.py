@@ -379,7 +379,7 @@ class TestWhatIsRenderedAgain:
         return [*await Opening(site).parts(NOW, changed)]
 
     async def test_only_the_charger_that_a_fact_was_about(self, site: Site) -> None:
-        assert await self.parts(site, "CP-2") == ["site", "attention", "newcomers", "charger-CP-2"]
+        assert await self.parts(site, "CP-2") == ["site", "attention", "feeder", "newcomers", "charger-CP-2"]
 
     async def test_all_where_a_fact_was_about_none(self, site: Site) -> None:
         assert "charger-CP-3" in await self.parts(site, "")

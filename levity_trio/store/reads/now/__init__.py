@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.load import LoadNow, load_now
 from levity_trio.store.reads.now.attention import Attention, Chargers, Machine, attention
 from levity_trio.store.reads.now.cards import ChargerNow, Sessions, card, connectors_now
 from levity_trio.store.reads.now.chargers import (
@@ -30,11 +31,13 @@ CHARGING: Final = "Charging"
 
 @record
 class Now:
-    """The site, what wants a look (the worst first), and its chargers in the order of their identities."""
+    """The site, what wants a look (the worst first), and its chargers in the order of their identities. `load` is what
+    load management last decided, null for a site without it."""
 
     site: SiteNow
     attention: list[Attention]
     chargers: list[ChargerNow]
+    load: LoadNow | None
 
 
 class View(NamedTuple):
@@ -64,12 +67,13 @@ class _Read:
         self._sessions = sessions.read(db)
         self._statuses = statuses(db, self._served)
         self._faults = faults(db)
+        self._load = load_now(db)
         self._silence = Silence(wanted.at, {one.id: one.interval for one in self._served})
 
     def now(self) -> Now:
         wants_look = self._attention()
         named = {charger for one in wants_look for charger in one.chargers}
-        return Now(site=self._site(), attention=wants_look, chargers=self._cards(named))
+        return Now(site=self._site(), attention=wants_look, chargers=self._cards(named), load=self._load)
 
     def _site(self) -> SiteNow:
         asked, known = self._asked, [one.known for one in self._sessions]
@@ -94,7 +98,9 @@ class _Read:
         chargers = Chargers(self._served, self._statuses, self._faults, silent)
         asked, policy = self._asked, self._asked.rule.policy
         machine, sees_all = asked.machine, asked.sees_all
-        return attention(self._db, asked.at, asked.rule.zone, machine, chargers, sees_all=sees_all, policy=policy)
+        return attention(
+            self._db, asked.at, asked.rule.zone, machine, chargers, sees_all=sees_all, policy=policy, load=self._load
+        )
 
     def _cards(self, named: Collection[str]) -> list[ChargerNow]:
         asked, wanted = self._asked, self._asked.chargers

@@ -21,6 +21,7 @@ from levity_trio.store.connectors import differing
 from levity_trio.store.engine.database import Database, Space
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.away import listed, together
+from levity_trio.store.reads.load import LoadNow, problems
 from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.store.reads.reports import Wanted, reports, still_listed
@@ -50,10 +51,12 @@ class Kind(StrEnum):
     DISK = "disk"
     CLOCK = "clock"
     ADDRESS = "address"
+    EXCEEDED = "exceeded"
     FAULTED = "faulted"
     OFFLINE = "offline"
     TURNED_AWAY = "turned_away"
     SILENT = "silent"
+    METER = "meter"
     AVAILABILITY = "availability"
     CERTIFICATE = "certificate"
     CHARGER_CLOCK = "charger_clock"
@@ -71,7 +74,9 @@ class Kind(StrEnum):
 
 
 BROKEN_LEVEL: Final = "broken"
-BROKEN: Final = frozenset({Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.ADDRESS, Kind.FAULTED, Kind.OFFLINE})
+BROKEN: Final = frozenset(
+    {Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.ADDRESS, Kind.EXCEEDED, Kind.FAULTED, Kind.OFFLINE}
+)
 
 
 @record
@@ -164,11 +169,14 @@ def attention(
     *,
     sees_all: bool,
     policy: Policy = Policy(),  # noqa: B008 - immutable
+    load: LoadNow | None = None,
 ) -> list[Attention]:
-    """Return what wants a look. Money and addresses are for operators. Times in words are those of the zone."""
+    """Return what wants a look. Money and addresses are for operators. Times in words are those of the zone. `load` is
+    what load management last decided."""
     turned_away = [*_turned_away(db, now, chargers, sees_all=sees_all)]
     at_the_door = {one.charger for one in turned_away if one.level == BROKEN_LEVEL}
     found = [*_of_machine(machine), *_of_chargers(chargers), *_waiting(waiting(db), sees_all=sees_all), *turned_away]
+    found += [_entry(Kind(one.kind), one.words, one.since) for one in problems(load)]
     if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
         found += _away(in_zone(now, zone), chargers, at_the_door)
         found += _lost_addresses(machine, chargers)

@@ -12,6 +12,7 @@ from levity_trio.web.dashboard.pages import (
     driver,
     history,
     households,
+    load,
     manual,
     messages,
     now,
@@ -26,6 +27,6 @@ from levity_trio.web.dashboard.pages import (
 
 ROOMS: Final = (
     *(now, charger, charger_facts, driver, sessions, session, review, bills, households, tags, tariffs),
-    *(history, system, messages, manual, search),
+    *(history, load, system, messages, manual, search),
 )
 PAGES: Final[tuple[Page, ...]] = tuple(page for room in ROOMS for page in room.PAGES)

@@ -49,6 +49,8 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "set_aside": "/review",
     "newcomer": "/review?kind=charger",
     "offline": "/chargers",
+    "exceeded": "/load/day",
+    "meter": "/load/day",
     "turned_away": "",  # it has no page: nothing is stored of it
     "tags": "/review",
     "limit": "/accounts",
@@ -83,6 +85,7 @@ async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part], 
     head = [
         Part("site", "now/site.html", {"site": now["site"], "has_chargers": bool(now["chargers"])}),
         Part("attention", "now/attention.html", {"entries": [_entry(view, one) for one in now["attention"]]}),
+        Part("feeder", "now/feeder.html", feeder(now["load"])),
         Part("newcomers", "now/newcomers.html", {"newcomers": await _newcomers(view, now["attention"])}),
     ]
     if is_whole:
@@ -101,8 +104,9 @@ def _asked_for(changed: Changed) -> list[str]:
 def _cards(now: Mapping[str, Any], wanted: Sequence[str]) -> Iterator[Part]:
     """Yield the cards that were read, and empty ones for chargers that were asked for and are served no more."""
     present = {one["id"]: one for one in now["chargers"]}
+    load = {(one["charger"], one["connector"]): one for one in (now["load"] or {"cars": ()})["cars"] if _is_short(one)}
     for name in dict.fromkeys((*present, *wanted)):
-        yield Part(part_id("charger", name), "now/card.html", _card(present.get(name), now["site"]))
+        yield Part(part_id("charger", name), "now/card.html", _card(present.get(name), now["site"], load))
 
 
 # What wants a look
@@ -130,6 +134,55 @@ async def _newcomers(view: View, attention: Sequence[Mapping[str, Any]]) -> Sequ
         return []
     found: Sequence[Mapping[str, Any]] = (await view.get(NEWCOMERS, waiting=True, limit=MOST_NEWCOMERS))["data"]
     return found
+
+
+# The feeder
+
+BAR: Final = 80
+LIMIT: Final = 70
+"""The length of a bar, and where in it the limit is: a breaker holds 1.13 × its limit for an hour."""
+QUIET_BOUNDS: Final = ("most", "full")
+"""Why a car gets no more, by the rule's names, where nothing is short."""
+
+
+def _is_short(car: Mapping[str, Any]) -> bool:
+    return car["bound"] not in QUIET_BOUNDS
+
+
+def feeder(load: Mapping[str, Any] | None) -> Values:
+    """Return the bars of the feeder, and of each circuit that keeps a car from more or is above its limit."""
+    if load is None:
+        return {"circuits": []}
+    lines = dict[str, list[Mapping[str, Any]]]()
+    for line in load["lines"]:
+        lines.setdefault(line["circuit"], []).append(line)
+    tight = {one["circuit"] for one in (*load["cars"], *load["over"])}
+    meters = {one["circuit"]: one["is_stale"] for one in load["meters"]}
+    return {
+        "is_shadow": load["is_shadow"],
+        "waiting": sum(one["bound"] == "waits" for one in load["cars"]),
+        "circuits": [
+            {
+                "name": name,
+                "limit_a": some[0]["limit_a"],
+                "is_ordered": not place and load["grid_a"] == some[0]["limit_a"],
+                "is_known": name in meters,
+                "is_stale": meters.get(name, False),
+                "lines": [_bar(one) for one in some],
+            }
+            for place, (name, some) in enumerate(lines.items())
+            if not place or name in tight
+        ],
+    }
+
+
+def _bar(line: Mapping[str, Any]) -> Values:
+    """Return a phase with the lengths of its bar, which ends beyond the limit."""
+    scale = LIMIT / (line["limit_a"] or 1)
+    house = min(BAR, round(line["house_a"] * scale))
+    cars = min(BAR - house, round(line["cars_a"] * scale))
+    over = max(0.0, line["house_a"] + line["cars_a"] - line["limit_a"])
+    return {**line, "house": house, "cars": cars, "over": max(0, house + cars - LIMIT), "over_a": over}
 
 
 # Pictures
@@ -179,8 +232,11 @@ async def _start(view: View, now: Mapping[str, Any]) -> Values:
 # Cards
 
 
-def _card(charger: Mapping[str, Any] | None, site: Mapping[str, Any]) -> Values:
-    """Return what a card shows; nothing of a charger that is served no more."""
+def _card(
+    charger: Mapping[str, Any] | None, site: Mapping[str, Any], load: Mapping[tuple[str, int], Mapping[str, Any]]
+) -> Values:
+    """Return what a card shows; nothing of a charger that is served no more. `load` are the cars that get less than
+    their chargers could give, by their places."""
     if charger is None:
         return {"charger": None}
     command = charger["command"]
@@ -190,7 +246,7 @@ def _card(charger: Mapping[str, Any] | None, site: Mapping[str, Any]) -> Values:
         "path": f"/admin/chargers/{quote(charger['id'], safe='')}",
         "name": charger["name"] or charger["id"],
         "whole": _whole(charger),
-        "connectors": [_connector(one) for one in charger["connectors"]],
+        "connectors": [_connector(one, load.get((charger["id"], one["connector"]))) for one in charger["connectors"]],
         "command": command and {**command, "steps": short_steps(command), "has_failed": has_failed(command)},
         "action": command and words_of(command["action"]),
         "is_quiet": _is_quiet(charger),
@@ -210,10 +266,11 @@ def _whole(charger: Mapping[str, Any]) -> Values:
     }
 
 
-def _connector(connector: Mapping[str, Any]) -> Values:
+def _connector(connector: Mapping[str, Any], load: Mapping[str, Any] | None) -> Values:
     session = connector["transaction"]
     return {
         **connector,
+        "load": load and load["says"],
         "state": state_of(connector["status"]),
         "who": session and (session["who"] or session["id_tag"]),
         "curve": session and sparkline(session["curve"]),

@@ -1,0 +1,78 @@
+"""A day of the feeder: house and cars by phase against the limit, and who waited or was bound by what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+
+from levity_trio.locale import N_
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.shapes import moment
+from levity_trio.wire.times import in_zone
+
+DAY: Final = "/api/load/day"
+A_DAY: Final = timedelta(days=1)
+HOUR: Final = 3600
+
+
+async def _read(view: View) -> Mapping[str, Any]:
+    try:
+        found, problem = await view.get(DAY, day=view.query.get("day")), ""
+    except Refused as refused:
+        if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        found, problem = await view.get(DAY), refused.labelled
+    day = date.fromisoformat(found["day"])
+    return {
+        "day": found,
+        "problem": problem,
+        "before": day - A_DAY,
+        "after": day + A_DAY,
+        "circuits": [*_circuits(view, found)],
+        "wants": any(one["wanted_wh"] for one in found["sessions"]),
+    }
+
+
+def _circuits(view: View, day: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield each circuit with its phases, and the same by the hour; those are open that say something."""
+    lines = dict[str, list[Mapping[str, Any]]]()
+    for line in day["lines"]:
+        lines.setdefault(line["circuit"], []).append(line)
+    bound = {each["circuit"] for one in day["sessions"] for each in one["bound"]}
+    since, hours = moment(day["since"]), len(day["lines"][0]["cars_a"]) * day["step_seconds"] // HOUR if lines else 0
+    an_hour = HOUR // day["step_seconds"]
+    for place, (name, some) in enumerate(lines.items()):
+        rows = []
+        for hour in range(hours):
+            part = slice(hour * an_hour, (hour + 1) * an_hour)
+            values = [_mean(line[what][part]) for line in some for what in ("house_a", "cars_a")]
+            if any(value is not None for value in values):
+                rows.append((f"{in_zone(since + timedelta(hours=hour), view.api.zone):%H:%M}", values))
+        yield {
+            "name": name,
+            "lines": some,
+            "rows": rows,
+            "is_open": not place or name in bound or any(line["over_seconds"] for line in some),
+        }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+PAGES: Final = N_(
+    (
+        Page(
+            "/load/day",
+            "A day of the feeder",
+            "load_day.html",
+            _read,
+            help="tasks/does-it-add-up",
+            section="History",
+        ),
+    )
+)

@@ -1,0 +1,177 @@
+"""What people see of load: the feeder and the cars on Now, the own car on a driver's page, and a day."""
+
+from __future__ import annotations
+
+import pytest
+
+from levity_trio.store.writes import load as writes
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.pages import driver, load, now
+from tests.integration.browsing import Page as Shown
+from tests.store import loads
+from tests.store.books import Station
+from tests.store.owning import House
+from tests.web.api.conftest import Site
+from tests.web.api.driving import Yard
+from tests.web.dashboard.opening import Opening, attributes
+
+(NOW,) = now.PAGES
+(DAY,) = load.PAGES
+CHARGE, CHARGER, *_ = driver.PAGES
+SHADOW = "shadow: nothing is sent to the chargers"
+LINES = [loads.line(0, house=8.6, cars=48.0), loads.line(1, house=4.0, cars=16.0), loads.line(2, house=0.0, cars=70.0)]
+FEEDER_METER = {"name": "House", "circuit": "Feeder", "at": None, "amperes": None, "is_stale": False}
+
+
+async def feeder(site: Site) -> Shown:
+    return (await Opening(site).parts(NOW))["feeder"]
+
+
+class TestTheFeeder:
+    async def test_without_load_management_there_is_nothing_of_it(self, site: Site, station: Station) -> None:
+        station.status("Charging")
+        assert (await feeder(site)).html == ""
+        assert "Feeder" not in (await Opening(site).open(NOW)).html
+
+    async def test_each_phase_is_a_bar_with_its_figures_and_the_limit_has_its_name(self, site: Site) -> None:
+        loads.decide(site.books, loads.waiting(), lines=LINES, meters=[FEEDER_METER])
+        shown = await feeder(site)
+        assert f"Feeder {SHADOW} 1 car would wait The day Feeder 63 A" in shown.words
+        assert "L1 house 9 A cars 48 A free 6 A L2 house 4 A cars 16 A free 43 A" in shown.words
+        assert attributes(shown, "rect", "width")[:4] == ["10", "53", "4", "18"]
+        assert "/load/day" in shown.links
+
+    async def test_a_phase_above_its_limit_says_by_how_much(self, site: Site) -> None:
+        loads.decide(site.books, lines=LINES)
+        shown = await feeder(site)
+        assert "cars 70 A ✕ 7 A over" in shown.words
+        assert attributes(shown, "rect", "width")[-1] == "8"
+
+    async def test_what_nobody_measures_is_a_reserve_and_a_silent_meter_makes_it_old(self, site: Site) -> None:
+        loads.decide(site.books, lines=LINES)
+        assert "reserve 9 A" in (await feeder(site)).words
+        loads.decide(site.books, lines=LINES, meters=[FEEDER_METER | {"is_stale": True}])
+        assert "house old" in attributes(await feeder(site), "span", "class")
+        assert (await Opening(site).parts(NOW))["attention"].links == ["/load/day"]
+
+    async def test_another_circuit_is_shown_while_it_keeps_a_car_from_more(self, site: Site) -> None:
+        lines = [*LINES, loads.line(0, "Garage", 25.0)]
+        for circuit, names in (("Garage", ["feeder-1", "feeder-2"]), ("Feeder", ["feeder-1"])):
+            loads.decide(site.books, loads.car(circuit=circuit), lines=lines)
+            assert attributes(await feeder(site), "h2", "id") == names
+
+    async def test_it_says_that_it_is_the_grid_operator_who_limits(self, site: Site) -> None:
+        loads.decide(site.books, lines=[loads.line(limit=20.0)], grid_a=20.0)
+        assert "Grid operator 20 A" in (await feeder(site)).words
+
+    async def test_it_is_told_live_and_changes_with_any_fact(self, site: Site, station: Station) -> None:
+        station.status("Charging")
+        loads.decide(site.books, lines=LINES)
+        assert "cars 48 A" in (await Opening(site).parts(NOW, ["CP-1"]))["feeder"].words
+
+    async def test_switched_on_it_speaks_of_what_is(self, site: Site) -> None:
+        loads.decide(site.books, loads.waiting(), loads.waiting("CP-2"), is_shadow=False)
+        words = (await feeder(site)).words
+        assert "2 cars wait" in words
+        assert SHADOW not in words
+
+    async def test_a_phase_costs_few_bytes(self, site: Site) -> None:
+        loads.decide(site.books, lines=LINES)
+        assert len((await feeder(site)).html) < 3 * 600 + 700
+
+
+class TestACar:
+    @pytest.mark.parametrize(
+        ("is_shadow", "words"),
+        [
+            (True, ("would get 8 A of 16: Feeder L2", "would wait, about 20 min, fourth of 6")),
+            (False, ("gets 8 A of 16: Feeder L2", "waits, about 20 min, fourth of 6")),
+        ],
+    )
+    async def test_its_card_says_what_it_gets_and_why(
+        self, site: Site, station: Station, is_shadow: bool, words: tuple[str, str]
+    ) -> None:
+        station.status("Charging")
+        Station(site.books, "CP-2").status("SuspendedEVSE")
+        loads.decide(site.books, loads.car(), loads.waiting("CP-2"), is_shadow=is_shadow)
+        shown = await Opening(site).parts(NOW)
+        for name, expected in zip(("CP-1", "CP-2"), words, strict=True):
+            assert f" {expected}" in shown[f"charger-{name}"].words
+
+    async def test_where_nothing_is_short_nothing_is_said(self, site: Site, station: Station) -> None:
+        station.status("Charging")
+        loads.decide(site.books, loads.car(limit_a=16, bound="most", circuit="", phase=""))
+        assert "get" not in (await Opening(site).parts(NOW))["charger-CP-1"].words
+
+
+class TestADriver:
+    """In shadow nothing is sent to chargers, so words about waiting would mislead."""
+
+    async def words(self, yard: Yard, car: dict[str, object], *, is_shadow: bool) -> str:
+        await yard.add_tag("ANNA")
+        async with yard.charger() as plug:
+            number = await plug.begin("ANNA")
+            loads.decide(yard.books, car | {"transaction_id": number}, is_shadow=is_shadow)
+            page = Opening(yard, yard.anna.caller)
+            every, own = await page.open(CHARGE), await page.open(CHARGER, charger="CP-1")
+            assert ("current" in every.words) == ("current" in own.words)
+            return own.words
+
+    async def test_is_told_that_waiting_costs_nothing(self, yard: Yard) -> None:
+        words = await self.words(yard, loads.waiting(), is_shadow=False)
+        assert "Your car waits for current, about 20 min, fourth of 6. Waiting costs nothing." in words
+
+    async def test_is_told_why_his_car_gets_less(self, yard: Yard) -> None:
+        words = await self.words(yard, loads.car(), is_shadow=False)
+        assert "Your car gets 8 A of 16, because others need current, too." in words
+
+    @pytest.mark.parametrize("car", [loads.waiting(), loads.car()])
+    async def test_is_told_nothing_in_shadow(self, yard: Yard, car: dict[str, object]) -> None:
+        assert "current" not in await self.words(yard, car, is_shadow=True)
+
+    async def test_is_told_nothing_where_nothing_is_short(self, yard: Yard) -> None:
+        assert "current" not in await self.words(yard, loads.car(bound="most", limit_a=16), is_shadow=False)
+
+
+class TestADay:
+    @pytest.fixture
+    def number(self, site: Site, station: Station) -> int:
+        House(site.books).give(1, "TAG")
+        number = station.start(1000)
+        depart = ("2026-03-02T06:00:00.000Z", 9000)
+        site.books.run(writes.depart, ("CP-1", 1), number, depart, site.books.at, "anna")
+        for at, bound in (("12:00", "waits"), ("12:15", "circuit"), ("12:30", "most")):
+            loads.quarter(site.books, f"2026-03-01T{at}:00Z", ("CP-1", number, bound))
+        return number
+
+    async def test_it_has_a_picture_and_a_table_for_each_phase(self, site: Site, number: int) -> None:
+        shown = await Opening(site).open(DAY)
+        assert attributes(shown, "svg", "aria-label")[:1] == ["Current at Feeder, L1, in A"]
+        assert len(attributes(shown, "svg", "data-points")) == 3
+        assert shown.words.count("Feeder 63 A") == 3
+        assert "13:00 9.0 32.0 9.0 32.0 9.0 32.0" in shown.words, "the site is an hour ahead"
+
+    async def test_it_says_who_waited_was_bound_wanted_and_got(self, site: Site, number: int) -> None:
+        shown = await Opening(site).open(DAY)
+        assert "CP-1 Anna 15 Feeder 15 min 9.0 0.0" in shown.words
+        assert f"/sessions/{number}" in shown.links
+        assert "In shadow nothing is sent" in shown.words
+        assert "Anna" not in (await Opening(site, Role.VIEWER).open(DAY)).html
+
+    @pytest.mark.usefixtures("number")
+    async def test_it_leads_to_the_days_beside_it_but_not_to_the_future(self, site: Site) -> None:
+        today = await Opening(site).open(DAY)
+        assert "?day=2026-02-28" in today.html
+        assert "?day=2026-03-02" not in today.html
+        before = await Opening(site).open(DAY, "/load/day?day=2026-02-28")
+        assert "?day=2026-03-01" in before.html
+        assert "Nothing was measured on this day." in before.words
+
+    async def test_what_is_no_day_is_said_at_today(self, site: Site) -> None:
+        shown = await Opening(site).open(DAY, "/load/day?day=2026-02-30")
+        assert "alert" in attributes(shown, "p", "role")
+        assert "The feeder on Sun 1 Mar" in shown.words
+
+    async def test_a_limit_that_was_exceeded_is_said_at_its_phase(self, site: Site) -> None:
+        loads.quarter(site.books, "2026-03-01T12:00:00Z", over_seconds=420)
+        assert (await Opening(site).open(DAY)).words.count("✕ Above the limit for 7 minutes") == 3
