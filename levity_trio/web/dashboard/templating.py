@@ -175,6 +175,8 @@ def _content(environment: Environment, part: Part, shared: Mapping[str, Any]) ->
 
 OF_MONEY: Final = ("money", "amount", "price", "typed", "month", "day", "line", "times")
 """Filters of these names are functions of money.py."""
+OF_PICTURES: Final = ("day_values", "month_values", "phase_values")
+"""What templates call by these names are functions of pictures.py."""
 
 
 def _environment() -> Environment:
@@ -224,11 +226,7 @@ def _environment() -> Environment:
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
     made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "steps": charts.steps}
-    made.globals |= {
-        "day_values": pictures.day_values,
-        "month_values": pictures.month_values,
-        "phase_values": pictures.phase_values,
-    }
+    made.globals |= {name: vars(pictures)[name] for name in OF_PICTURES}
     made.globals |= {"compared": charts.compared, "stack": charts.stack, "hours_of_week": charts.week}
     return made
 
