@@ -15,6 +15,8 @@ STEADY = 300.0
 HOUR = 3600.0
 MINUTE = 60.0
 HALF_HOUR = 1800.0
+LATE = 30.0
+"""A turn that begins so long after a quarter of the hour counts from there: the decision came a little late."""
 
 
 class Sheet:
@@ -175,7 +177,6 @@ def decide(
 
 def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
     """Who is asked first whether his least current fits: boosted; in their turn; knocked; then the queue."""
-    somebody_waits = any(sheet.had(car).limit == 0 and car.state is State.WANTS for car in cars)
 
     def key(car: Car) -> tuple[object, ...]:
         had = sheet.had(car)
@@ -183,13 +184,13 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         priority = -(car.priority + sheet.tree.sockets[car.place].priority)
         if car.boost:
             return 0, priority, 0.0, 0.0, *end
-        is_over = sheet.is_quarter and somebody_waits and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
+        is_over = sheet.is_quarter and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
         if had.limit > 0 and car.state is State.WANTS and not is_over:
             return 1, 0, -(had.turn or 0.0), 0.0, *end
         if car.state is State.FULL:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:
-            return 3, priority, sheet.now, -(had.turn or 0.0), *end
+            return 3, priority, float("inf"), -(had.turn or 0.0), 0.0, *end
         waits = car.since if first_come else sheet.now if had.waits is None else had.waits
         return 3, priority, waits, car.departure or float("inf"), *end
 
@@ -226,7 +227,8 @@ def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit
         circuit, phase, outage = sheet.blocks[car.place]
         limit = Limit(amperes=0, bound=Bound.WAITS, circuit=circuit, phase=phase, outage=outage)
         return limit, Standing(since=car.since, limit=0, waits=now if had.waits is None else had.waits)
-    turn = now if had.turn is None else had.turn
+    late = now % QUARTER if now % QUARTER < LATE else 0.0
+    turn = now - late if had.turn is None else had.turn
     is_room = 0 < had.limit < amperes and (amperes >= had.limit + 2 or amperes == most) and not car.boost
     since = (now if had.room is None else had.room) if is_room else None
     if since is not None and now - since < STEADY and not sheet.at_once:
