@@ -206,7 +206,7 @@ def decide(
     _knock(full, rooms, now)
     turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
     wanting = [one for one in free if one.car.state is State.WANTS]
-    wanting.sort(key=lambda one: one.rank(now, turns_end=turns_end))
+    wanting.sort(key=lambda one: one.rank(now, turns_end=turns_end, first_come=first_come))
     chosen = [one for one in wanting if _gets_least(one, rooms)]
     _share([one for one in chosen if not one.car.boost], rooms)
     is_swapped = turns_end and any(one.had and not one.grant for one in wanting)
@@ -214,7 +214,8 @@ def decide(
     _hold_back(chosen, rooms, now, at_once=at_once)
     _keep(chosen, rooms)
     _leave(full, rooms, now)
-    queue = sorted((one for one in wanting if not one.grant), key=lambda one: one.place_in_queue(now))
+    queue = [one for one in wanting if not one.grant]
+    queue.sort(key=lambda one: one.place_in_queue(now, first_come=first_come))
     return Decision(
         at=now,
         limits={one.car.place: one.limit(tree) for one in asking},
@@ -308,7 +309,7 @@ class _Asking:
     def had(self) -> int:
         return self.was.limit if self.was else 0
 
-    def rank(self, now: float, *, turns_end: bool) -> tuple[object, ...]:
+    def rank(self, now: float, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
         """Who is served first: boosts; then the turns that go on, the latest first; then those who wait; then the turns
         that end."""
         was, car = self.was, self.car
@@ -316,13 +317,14 @@ class _Asking:
             return 0, *self.arrival()
         turn = was.turn if was and was.limit else None
         if turn is not None and not (turns_end and now - turn >= TURN_SECONDS):
-            return 1, -turn, *self.arrival()
-        order = (0, self.waits(now)) if turn is None else (1, -turn)
+            return 1, 0 if first_come else -turn, *self.arrival()
+        order = (0, 0 if first_come else self.waits(now)) if turn is None else (1, -turn)
         return 2, -self.priority, not self._is_urgent(now), *order, *self.arrival()
 
-    def place_in_queue(self, now: float) -> tuple[object, ...]:
+    def place_in_queue(self, now: float, *, first_come: bool) -> tuple[object, ...]:
         """Who of those who wait will be served first."""
-        return not self.car.boost, -self.priority, not self._is_urgent(now), self.waits(now), *self.arrival()
+        waits = 0 if first_come else self.waits(now)
+        return not self.car.boost, -self.priority, not self._is_urgent(now), waits, *self.arrival()
 
     def waits(self, now: float) -> float:
         """Since when it has waited for current; now, if it has not."""

@@ -186,7 +186,7 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
             return 0, priority, 0.0, 0.0, *end
         is_over = sheet.is_quarter and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
         if had.limit > 0 and car.state is State.WANTS and not is_over:
-            return 1, 0, -(had.turn or 0.0), 0.0, *end
+            return 1, 0, 0.0 if first_come else -(had.turn or 0.0), 0.0, *end
         if car.state is State.FULL:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:

@@ -19,7 +19,7 @@ ALL = {Bound.MOST, Bound.CIRCUIT, Bound.STEADY, Bound.KNOCK, Bound.FULL}
 """Bounds of grants that the rule itself has to fit into the ledgers."""
 
 examples = settings(
-    max_examples=size(3000, 60), deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=size(3000, 40), deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
@@ -94,7 +94,7 @@ def loads(draw: st.DrawFn, tree: Tree, *, simple: bool) -> Measured:
 
 
 @st.composite
-def evenings(draw: st.DrawFn, *, simple: bool = False, most_moments: int = 4) -> tuple[Tree, list[Moment]]:
+def evenings(draw: st.DrawFn, *, simple: bool = False, most_moments: int = 3) -> tuple[Tree, list[Moment]]:
     """A tree, and what happens there: other loads and cars change from one moment to the next."""
     tree = draw(trees())
     moments, at = [], NOW
@@ -257,13 +257,18 @@ def test_taking_a_car_away_lowers_no_other(
 
 
 @examples
-@given(evenings(simple=True, most_moments=1))
-def test_plain_rule_says_the_same_of_any_site(evening: tuple[Tree, list[Moment]]) -> None:
-    tree, (moment,) = evening
-    ours = rule.decide(tree, moment.cars, moment.measured, moment.at, NEVER)
-    plainly = plain.decide(tree, moment.cars, moment.measured, moment.at, NEVER)
-    assert amperes_of(ours) == amperes_of(plainly)
-    assert {place: limit.bound for place, limit in ours.limits.items()} == {
-        place: limit.bound for place, limit in plainly.limits.items()
-    }
-    assert ours.queue == plainly.queue
+@given(evenings(simple=True), st.booleans())
+def test_plain_rule_says_the_same_of_any_evening(evening: tuple[Tree, list[Moment]], first_come: bool) -> None:
+    tree, moments = evening
+    ours = plainly = NEVER
+    for moment in moments:
+        asked = tree, moment.cars, moment.measured, moment.at
+        ours = rule.decide(*asked, ours, first_come=first_come)
+        plainly = plain.decide(*asked, plainly, first_come=first_come)
+        assert amperes_of(ours) == amperes_of(plainly)
+        assert bounds_of(ours) == bounds_of(plainly)
+        assert ours.queue == plainly.queue
+
+
+def bounds_of(decision: Decision) -> dict[Place, Bound]:
+    return {place: limit.bound for place, limit in decision.limits.items()}
