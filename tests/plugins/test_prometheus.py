@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 
@@ -22,6 +23,7 @@ from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.reads import links
+from levity_trio.store.reads.load import LoadLine, LoadMeter, LoadNow
 from levity_trio.store.writes import outcomes, pings, sessions
 from levity_trio.store.writes.hiding import hide
 from levity_trio.store.writes.registration import begin_waiting
@@ -369,3 +371,41 @@ def test_a_hidden_charger_is_counted_on_and_not_told_of(run: Run) -> None:
     station.start(60_000)
     run.page()
     assert 'ocpp_tx_total{cp_id="CP-1"} 3' in run.text()
+
+
+# Load management
+
+
+KINDS: Final = ("house", "cars", "permitted")
+LINE: Any = {"limit_a": 40, "permitted_a": 16, "free_a": 20, "outage_a": 9}
+SEEN: Final = LoadNow(
+    at="2026-03-01T12:00:00.000Z",
+    is_shadow=True,
+    lines=[LoadLine(circuit="Feeder", phase=phase, house_a=4, cars_a=8, **LINE) for phase in ("L1", "L2")],
+    cars=[],
+    meters=[
+        LoadMeter(name="Main", circuit="Feeder", at="2026-03-01T12:00:00.000Z", amperes=[1, 2, 3], is_stale=True),
+        LoadMeter(name="New", circuit="Feeder", at=None, amperes=None, is_stale=False),
+    ],
+    over=[],
+    grid_a=None,
+)
+
+
+def test_load_management_is_told_while_it_decides(run: Run) -> None:
+    load: Any = SimpleNamespace(now=SEEN, over_seconds={("Feeder", "L2"): 61.4})
+    run.gauges.update_load(load, run.books.now + timedelta(seconds=30))
+    page = run.page()
+    kinds = [page.get("ocpp_load_amperes", circuit="Feeder", phase="L1", kind=kind) for kind in KINDS]
+    assert kinds == [4, 8, 16]
+    assert page.get("ocpp_load_limit_amperes", circuit="Feeder", phase="L2") == 40
+    assert page.get("ocpp_load_over_limit_seconds_total", circuit="Feeder", phase="L2") == 61
+    assert page.get("ocpp_load_over_limit_seconds_total", circuit="Feeder", phase="L1") == 0
+    assert page.get("ocpp_load_waiting_cars") == 0
+    assert page.get("ocpp_load_meter_age_seconds", meter="Main") == pytest.approx(30, abs=0.5)
+    assert page.get("ocpp_load_meter_age_seconds", meter="New") is None
+    assert [page.get("ocpp_load_meter_silent", meter=name) for name in ("Main", "New")] == [1, 0]
+    load.now = None
+    run.gauges.update_load(load, run.books.now)
+    page = run.page()
+    assert not page.of("ocpp_load_amperes") | page.of("ocpp_load_meter_silent")
