@@ -22,12 +22,13 @@ failsafe_amperes = 16
 heartbeat_seconds = 300
 """
 
+import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, Field, field, fields
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import MISSING, Field, field, fields, replace
 from typing import Any, TypeVar
 
-from levity_trio.load.tree import PHASES, Circuit, Socket
+from levity_trio.load.tree import PHASES, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.records import record
 
 T = TypeVar("T")
@@ -114,7 +115,7 @@ def _in_amperes(circuit: dict[str, Any]) -> None:
     if kilowatts is not None:
         if isinstance(kilowatts, bool) or not isinstance(kilowatts, int | float):
             raise DocumentRefused(f"kilowatts of [[circuit]] is {kilowatts!r}: give a number")
-        circuit.setdefault("amperes", kilowatts * 1000 / VOLTS / len(PHASES))
+        circuit.setdefault("amperes", int(kilowatts * 10_000 / VOLTS / len(PHASES)) / 10)
 
 
 def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
@@ -177,3 +178,106 @@ def _refuse_others(where: str, values: Iterable[str], known: Iterable[str]) -> N
     others = sorted(set(values) - set(known))
     if others:
         raise DocumentRefused(f"{where} has {', '.join(others)}, which there is not")
+
+
+def planted(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]) -> Tree:
+    """Return the tree of a site with all known connectors: one that it does not name hangs at the root. Raises
+    TreeRefused."""
+    return Tree(site.circuits, every_socket(site, known), highest=highest)
+
+
+def every_socket(site: LoadSite, known: Iterable[Place]) -> list[Socket]:
+    named = {socket.place for socket in site.sockets}
+    new = [Socket(charger=place[0], connector=place[1], circuit=_root(site)) for place in known if place not in named]
+    return [*site.sockets, *new]
+
+
+@record(kw_only=False)
+class WayOut:
+    """How a site fits that was refused: in words, as a document, and which connectors would not charge while nobody
+    decides."""
+
+    words: str
+    toml: str
+    without: tuple[Place, ...]
+
+
+def ways_out(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]) -> list[WayOut]:
+    """Return the ways to make a site fit whose safe limits are too much: on one phase each, or not all of them."""
+    sockets = every_socket(site, known)
+    one_phase = _fitting(site, [replace(socket, safe_lines=1) for socket in sockets], highest)
+    found = []
+    if one_phase and all(new.safe == old.safe for new, old in zip(one_phase, sockets, strict=True)):
+        found.append(WayOut("All charge then, on one phase each: where chargers can do so", _with(site, one_phase), ()))
+    if fewer := _fitting(site, sockets, highest):
+        without = tuple(new.place for new, old in zip(fewer, sockets, strict=True) if old.safe and not new.safe)
+        found.append(WayOut(f"{len(without)} do not charge then", _with(site, fewer), without))
+    return found
+
+
+def _fitting(site: LoadSite, sockets: Sequence[Socket], highest: Mapping[str, Phases]) -> list[Socket]:
+    """Take safe limits away until the rest fits, the last by name first, low priority before that. Return no sockets if
+    something else is wrong."""
+    left = {socket.place: socket for socket in sockets}
+    last_first = sorted(sorted(sockets, key=lambda one: one.place, reverse=True), key=lambda one: one.priority)
+    while True:
+        try:
+            tree = Tree(site.circuits, left.values(), highest=highest)
+        except TreeRefused as refused:
+            short = {problem.circuit for problem in refused.problems}
+            parents = {circuit.name: circuit.parent for circuit in site.circuits}
+            victim = next((one for one in last_first if left[one.place].safe and _is_below(one, short, parents)), None)
+            if victim is None:
+                return []
+            left[victim.place] = replace(left[victim.place], safe=0)
+        else:
+            return [tree.sockets[socket.place] for socket in sockets]
+
+
+def _is_below(socket: Socket, circuits: Container[str], parents: Mapping[str, str]) -> bool:
+    name, steps = socket.circuit, len(parents)
+    while name and steps >= 0:
+        if name in circuits:
+            return True
+        name, steps = parents.get(name, ""), steps - 1
+    return False
+
+
+def _with(site: LoadSite, sockets: Iterable[Socket]) -> str:
+    """Return a document that names the sockets of which anything is to be said."""
+    said = [one for one in sockets if one != Socket(charger=one.charger, connector=one.connector, circuit=_root(site))]
+    return written(replace(site, sockets=tuple(said)))
+
+
+def _root(site: LoadSite) -> str:
+    return next((circuit.name for circuit in site.circuits if not circuit.parent), site.circuits[0].name)
+
+
+def written(site: LoadSite) -> str:
+    """Write a site as a document, which leaves out what is usual."""
+    tables = [
+        *(_table_of("[[circuit]]", one, {"meter": site.metered.get(one.name, "")}) for one in site.circuits),
+        *(_table_of("[[charger]]", one, {}) for one in site.sockets),
+        *(_table_of("[[meter]]", one, {}) for one in site.meters),
+        *(_table_of(name, site.options, {}, wanted) for name, wanted in _OPTIONS.items()),
+    ]
+    return "\n".join(table for table in tables if table)
+
+
+_OPTIONS = {"[options]": ("first_come", "driver_wishes"), "[grid]": ("failsafe_amperes", "heartbeat_seconds")}
+
+
+def _table_of(head: str, one: Any, more: Mapping[str, str], only: Container[str] | None = None) -> str:
+    values = {
+        ("id" if kind.name == "charger" else kind.name): getattr(one, kind.name)
+        for kind in fields(one)
+        if (only is None or kind.name in only) and getattr(one, kind.name) != kind.default
+    }
+    values |= {name: value for name, value in more.items() if value}
+    lines = [f"{name} = {_toml(value)}\n" for name, value in values.items() if value != ()]
+    return "".join([f"{head}\n", *lines]) if lines else ""
+
+
+def _toml(value: Any) -> str:
+    """JSON's texts, numbers, lists and truths are those of TOML, too."""
+    return f"{value:g}" if isinstance(value, float) else json.dumps(list(value) if isinstance(value, tuple) else value)

@@ -247,5 +247,6 @@ def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float
         spread = -(-len(here) // len(PHASES)) * max(limits)
         which = f"on one phase each, evenly spread, they need {spread:g} A per phase"
         enough = "which fits" if spread <= room else "which is still too much for all"
-        advice.append(f"Or let chargers that can do so fall back to one phase: {which}, {enough}.")
+        known = "" if all(socket.rotation for socket in here) else " Their rotations must be known for that."
+        advice.append(f"Or let chargers that can do so fall back to one phase: {which}, {enough}.{known}")
     return Problem(text, tuple(advice), circuit.name)

@@ -103,6 +103,7 @@ def api_of(
         writer=central.writer,
         reader=reader,
         chargers=Chargers(central),
+        load=central.load,
         tokens=tokens,
         logins=Logins(tokens, central.writer, central.clock),
         id_tags=central.tags,

@@ -23,7 +23,7 @@ def test_safe_limits_and_the_house_exceed_the_feeder() -> None:
         "Feeder (L2): 20 × 6 A are 120 A; 63 A less 9 A for other consumers are 54 A."
         " Give a safe limit of 0 A to 11 of them: these would not charge during an outage."
         " Or let chargers that can do so fall back to one phase: on one phase each, evenly spread, they need 42 A per"
-        " phase, which fits."
+        " phase, which fits. Their rotations must be known for that."
     )
 
 

@@ -264,6 +264,30 @@ def site_versions(db: Database) -> list[LoadSiteVersion]:
     return _SITE.every(db, "FROM load_site ORDER BY id DESC LIMIT 100")
 
 
+_PLACES: Final = (
+    "SELECT cp_conn.cp_id, cp_conn.conn_id FROM cp_conn JOIN cp ON cp.id = cp_conn.cp_id"  # noqa: S608 - our own words
+    f" WHERE cp_conn.conn_id > 0 AND cp.id NOT IN ({OMITTED}) ORDER BY cp_conn.cp_id, cp_conn.conn_id"
+)
+_HIGHEST: Final = (
+    "SELECT circuit, phase, max(other_highest) FROM load_quarter WHERE quarter >= ? AND other_highest IS NOT NULL"
+    " GROUP BY circuit, phase"
+)
+_WEEK_QUARTERS: Final = 7 * 24 * 4
+
+
+def load_places(db: Database) -> list[tuple[str, int]]:
+    """Return the connectors of the chargers that are served."""
+    return [(charger, connector) for charger, connector in db.execute(_PLACES).fetchall()]
+
+
+def highest_other(db: Database, now: str) -> dict[str, tuple[float, float, float]]:
+    """Return the highest other load of the last seven days, by circuit, in A per phase."""
+    found = defaultdict[str, list[float]](lambda: [0.0, 0.0, 0.0])
+    for circuit, phase, amperes in db.execute(_HIGHEST, (quarter_of(seconds(now)) - _WEEK_QUARTERS,)).fetchall():
+        found[circuit][phase] = amperes
+    return {circuit: (one, two, three) for circuit, (one, two, three) in found.items()}
+
+
 # What people and grid operators want
 
 
@@ -322,7 +346,7 @@ def newest_order(db: Database) -> LoadOrder | None:
 
 
 @record
-class LoadLearned:
+class LearnedFact:
     """What was learned: the `lines` that the car of a card uses (`key`), or the `rotation` of a connector."""
 
     what: str
@@ -336,10 +360,10 @@ class LoadLearned:
     confirmed_by: str | None
 
 
-_LEARNED: Final = Shape(LoadLearned)
+_LEARNED: Final = Shape(LearnedFact)
 
 
-def learned(db: Database) -> list[LoadLearned]:
+def learned(db: Database) -> list[LearnedFact]:
     """Return all that was learned."""
     return _LEARNED.every(db, "FROM load_learned ORDER BY what, cp_id, conn_id, key")
 
@@ -515,7 +539,7 @@ class LoadPresent(NamedTuple):
     connectors: list[tuple[str, int]]
     wishes: list[LoadWish]
     order: LoadOrder | None
-    learned: list[LoadLearned]
+    learned: list[LearnedFact]
     too_large: Counter[int | None]
     """By open transaction with a driver's wish: how many of his wishes were more than 1.5 × what his car took."""
 

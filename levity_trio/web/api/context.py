@@ -16,7 +16,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import Observation
 from levity_trio.notify.opening import Messages
-from levity_trio.plugins.base import PluginState
+from levity_trio.plugins.base import Load, PluginState
 from levity_trio.records import record
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
@@ -110,6 +110,7 @@ class Api:
     writer: Writer
     reader: Reader
     chargers: Chargers
+    load: Load | None
     tokens: Tokens
     logins: Logins
     id_tags: Index

@@ -38,6 +38,7 @@ from levity_trio.web.api import (
     configuration,
     driving,
     events,
+    feeder,
     files,
     history,
     households,
@@ -115,6 +116,7 @@ ROOMS: Final = (
     *(certificates, offline, imports, addresses),
     *(accounts, owned, limits, account_files, households, personal, tariffs, billing, biller, statements, meters),
     *(wallets, payments),
+    feeder,
     *(users, driving, mine, reports, messages),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(endpoint for room in ROOMS for endpoint in room.ENDPOINTS)

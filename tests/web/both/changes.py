@@ -137,6 +137,7 @@ async def live(life: Life) -> None:
     await _files(life)
     await _people(life)
     await _told(life)
+    await _feeder(life)
     await _chargers(life)
     async with life.server.charger(QUIET):
         await _operations(life)
@@ -185,6 +186,18 @@ async def _move_in(life: Life) -> None:
     await ask("PUT", f"id-tag-limits/{ONE.tag}", everywhere=True, month_amount=9000)
     life.shown |= {"stations": station, "vehicles": vehicle, "tariffs": tariff, "accounts": 1, "tags": ONE.tag}
     life.shown |= {"id-tag-limits": ONE.tag, "id-tag-use": ONE.tag}
+
+
+async def _feeder(life: Life) -> None:
+    """A feeder with a meter, a rotation, wishes and orders."""
+    await life.ask("POST", "load/site/preview", amperes=16)
+    document = '[[circuit]]\nname = "Feeder"\namperes = 250\nmeter = "Main"\n[[meter]]\nname = "Main"\n'
+    await life.ask("PUT", "load/site", toml=document)
+    await life.ask("PUT", "load/rotations", charger="SPACE-02", rotation="STR")
+    await life.send("POST", "/api/admin/load/meters/Main", orjson.dumps({"amperes": [1.5, 2, 3]}), status=409)
+    await life.ask("PUT", "load/limits", charger="SPACE-02", amperes=10, reason="a loose terminal")
+    await life.ask("POST", "load/boosts", charger="SPACE-03", minutes=30, reason="a doctor")
+    await life.ask("PUT", "load/grid-limit", amperes=40, source="grid")
 
 
 async def _files(life: Life) -> None:

@@ -1,0 +1,372 @@
+"""The feeder: circuits and meters as the electrician enters them, limits by hand, boosts, and the grid operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from math import isfinite
+from typing import Annotated, Final, NamedTuple
+
+from msgspec import Meta
+
+from levity_trio.load.document import DocumentRefused, LoadSite, every_socket, parse, planted, ways_out, written
+from levity_trio.load.tree import NAMES, ROTATIONS, Circuit, Phases, Place, TreeRefused
+from levity_trio.plugins.base import Load
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads import load as stored
+from levity_trio.store.reads.load import LearnedFact, LoadMeter, LoadOrder, LoadSiteVersion, LoadWish
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes import load as writes
+from levity_trio.web.api.accounts import refusals
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import whole
+from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
+from levity_trio.wire.times import stamp
+
+ENDPOINTS: Final = Endpoints("load")
+LOAD: Final = "/api/admin/load"
+SITE: Final = f"{LOAD}/site"
+LONGEST: Final = 64 * 1024
+MOST_AMPERES: Final = 10_000
+ORDERS_DAYS: Final = 731
+FEEDER: Final = "Feeder"
+
+Amperes = Annotated[float, Meta(gt=0, le=MOST_AMPERES, description="Per phase.")]
+Connector = Annotated[int, Meta(ge=1, lt=CONNECTORS)]
+Charger = Annotated[str, Meta(min_length=1, max_length=48)]
+Why = Annotated[str, Meta(max_length=500)]
+
+
+class SiteBody(Sent):
+    """The site as TOML, or only the limit of its one feeder. An empty text ends load management."""
+
+    toml: Annotated[str, Meta(max_length=LONGEST)] | None = None
+    amperes: Annotated[float, Meta(gt=0, le=MOST_AMPERES, description="Of the feeder, per phase.")] | None = None
+
+
+@record
+class LoadCircuit:
+    """A circuit. `highest_a` is the highest other load of the last seven days, by phase; null if nobody measured it."""
+
+    name: str
+    amperes: float
+    parent: str | None
+    meter: str | None
+    reserve: float | None
+    cautious: bool
+    highest_a: list[float] | None
+
+
+@record
+class LoadSocket:
+    """A connector at a circuit; `rotation` is null while it is unknown, `is_named` says whether the site names it."""
+
+    charger: str
+    connector: int
+    circuit: str
+    rotation: str | None
+    phases: int
+    least: int
+    most: int
+    safe: int
+    safe_lines: int
+    priority: int
+    is_named: bool
+
+
+@record
+class LoadProblem:
+    """Why a site is refused, or would be now, and what can be done."""
+
+    text: str
+    advice: list[str]
+
+
+@record
+class LoadOffer:
+    """A site that would not be refused; `without` are the chargers that would not charge while nobody decides."""
+
+    words: str
+    toml: str
+    without: list[str]
+
+
+@record
+class LoadSiteShown:
+    """The site as it holds, or as it would. `toml` is empty where nothing is managed.
+
+    `unknown_costs_a` is how many amperes each phase of the feeder loses at most to one car at a charger whose rotation
+    is unknown.
+    """
+
+    toml: str
+    set_at: str | None
+    set_by: str | None
+    circuits: list[LoadCircuit]
+    chargers: list[LoadSocket]
+    meters: list[LoadMeter]
+    problems: list[LoadProblem]
+    offers: list[LoadOffer]
+    unknown_costs_a: int
+    learned: list[LearnedFact]
+
+
+class _Known(NamedTuple):
+    """What a site is checked against: connectors, and the highest other load."""
+
+    version: LoadSiteVersion | None
+    places: list[Place]
+    highest: Mapping[str, Phases]
+    meters: list[LoadMeter]
+    learned: list[LearnedFact]
+
+
+def _known(now: str, database: Database) -> _Known:
+    database.execute("BEGIN")
+    state = stored.load_now(database)
+    return _Known(
+        version=stored.newest_site(database),
+        places=stored.load_places(database),
+        highest=stored.highest_other(database, now),
+        meters=[] if state is None else state.meters,
+        learned=stored.learned(database),
+    )
+
+
+@ENDPOINTS.get(SITE, Role.VIEWER)
+async def get_load_site(request: Request) -> LoadSiteShown:
+    """Show the circuits, the chargers at them and the meters, and what is wrong with them"""
+    known = await request.read(partial(_known, request.api.stamp()))
+    return _shown("" if known.version is None else known.version.toml, known)
+
+
+@ENDPOINTS.put(SITE, Role.ADMIN, "invalid", "conflict")
+async def set_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
+    """Enter the site, which is checked as a whole; limits that cannot last without this server are refused"""
+    toml = _toml(request.body)
+    found = _shown(toml, await request.read(partial(_known, request.api.stamp())))
+    if found.problems:
+        more = [{"text": one.text, "advice": one.advice} for one in found.problems]
+        words = " ".join([found.problems[0].text, *found.problems[0].advice])
+        raise Problem(409, "conflict", words, field="toml", problems=more)
+    with refusals():
+        await request.write(writes.set_site, toml)
+    return await get_load_site(request)
+
+
+@ENDPOINTS.post(f"{SITE}/preview", Role.ADMIN, "invalid")
+async def preview_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
+    """Show what a site would be, what is wrong with it and which sites would fit; nothing is stored"""
+    return _shown(_toml(request.body), await request.read(partial(_known, request.api.stamp())))
+
+
+def _toml(body: SiteBody) -> str:
+    """Return the document that is meant. Raises Problem."""
+    if (body.toml is None) == (body.amperes is None):
+        raise invalid("toml", "give the site as TOML, or the amperes of its feeder")
+    if body.amperes is None:
+        return "" if body.toml is None else body.toml.strip() and body.toml
+    circuit = Circuit(name=FEEDER, amperes=body.amperes)
+    return written(LoadSite(circuits=(circuit,)))
+
+
+def _shown(toml: str, known: _Known) -> LoadSiteShown:
+    """Return a site with all that is to be said of it. Raises Problem if it cannot be read."""
+    version = known.version if known.version is not None and known.version.toml == toml else None
+    site, problems, offers = None, list[LoadProblem](), list[LoadOffer]()
+    if toml:
+        try:
+            site = parse(toml)
+            planted(site, known.places, known.highest)
+        except DocumentRefused as refused:
+            raise invalid("toml", str(refused)) from None
+        except TreeRefused as refused:
+            problems = [LoadProblem(text=one.text, advice=[*one.advice]) for one in refused.problems]
+    if site is not None and problems:
+        offers = [
+            LoadOffer(words=way.words, toml=way.toml, without=[charger for charger, _ in way.without])
+            for way in ways_out(site, known.places, known.highest)
+        ]
+    sockets = [] if site is None else every_socket(site, known.places)
+    named = set() if site is None else {socket.place for socket in site.sockets}
+    unknown = [socket for socket in sockets if not socket.rotation and socket.phases == len(NAMES)]
+    return LoadSiteShown(
+        toml=toml,
+        set_at=None if version is None else version.set_at,
+        set_by=None if version is None else version.set_by,
+        circuits=[] if site is None else [_circuit(one, site, known) for one in site.circuits],
+        chargers=[
+            LoadSocket(
+                charger=one.charger,
+                connector=one.connector,
+                circuit=one.circuit,
+                rotation=one.rotation or None,
+                phases=one.phases,
+                least=one.least,
+                most=one.most,
+                safe=one.safe,
+                safe_lines=one.safe_lines,
+                priority=one.priority,
+                is_named=one.place in named,
+            )
+            for one in sorted(sockets, key=lambda one: one.place)
+        ],
+        meters=known.meters if version is not None else [],
+        problems=problems,
+        offers=offers,
+        unknown_costs_a=max((socket.most for socket in unknown), default=0),
+        learned=[one for one in known.learned if one.what == "rotation"],
+    )
+
+
+def _circuit(circuit: Circuit, site: LoadSite, known: _Known) -> LoadCircuit:
+    highest = known.highest.get(circuit.name)
+    return LoadCircuit(
+        name=circuit.name,
+        amperes=circuit.amperes,
+        parent=circuit.parent or None,
+        meter=site.metered.get(circuit.name),
+        reserve=circuit.reserve,
+        cautious=circuit.cautious,
+        highest_a=None if highest is None else [round(one, 1) for one in highest],
+    )
+
+
+class RotationBody(Sent, kw_only=True):
+    """How the lines of a charger lie on the phases of the feeder: RST is L1, L2, L3."""
+
+    charger: Charger
+    connector: Connector = 1
+    rotation: Annotated[str, Meta(pattern=f"^({'|'.join(ROTATIONS)})$")]
+
+
+@ENDPOINTS.put(f"{LOAD}/rotations", Role.ADMIN, "invalid", "conflict", "not_found")
+async def confirm_rotation(request: Asked[None, RotationBody]) -> LoadSiteShown:
+    """Enter the rotation of a charger, such as the one that was learned"""
+    body = request.body
+    known = await request.read(partial(_known, request.api.stamp()))
+    if known.version is None:
+        raise _unmanaged()
+    site = parse(known.version.toml)
+    place = body.charger, body.connector
+    sockets = {socket.place: socket for socket in every_socket(site, known.places)}
+    if place not in sockets:
+        raise not_found(f"connector {body.connector} of {body.charger}")
+    turned = replace(sockets[place], rotation=body.rotation)
+    others = (socket for socket in site.sockets if socket.place != place)
+    toml = written(replace(site, sockets=(*others, turned)))
+    await request.write(writes.set_site, toml)
+    return await get_load_site(request)
+
+
+# What is measured, wanted and ordered
+
+
+class CurrentsBody(Sent):
+    """A per phase as a meter shows it now; a meter with one phase gives one."""
+
+    amperes: Annotated[list[float], Meta(min_length=1, max_length=3)]
+
+
+class HandBody(Sent):
+    """A limit for a connector until it is lifted; null lifts it."""
+
+    charger: Charger
+    connector: Connector = 1
+    amperes: Annotated[int, Meta(ge=0, le=MOST_AMPERES)] | None = None
+    reason: Why = ""
+
+
+class BoostBody(Sent, kw_only=True):
+    """Its maximum for the car at a connector, as far as the circuits allow it."""
+
+    charger: Charger
+    connector: Connector = 1
+    minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
+    reason: Why
+
+
+class GridBody(Sent):
+    """What the grid operator allows the whole site per phase; null: no limit. Send it again as the heartbeat."""
+
+    amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES)] | None = None
+    source: Annotated[str, Meta(min_length=1, max_length=60)] = "API"
+
+
+@ENDPOINTS.post(f"{LOAD}/meters/{{name}}", Role.OPERATOR, "invalid", "not_found", "conflict", status=204)
+async def push_meter(request: Asked[None, CurrentsBody]) -> None:
+    """Tell what a meter of the kind push shows; send it every few seconds"""
+    load, name = request.api.load, request.path["name"]
+    if not all(isfinite(one) and abs(one) <= MOST_AMPERES for one in request.body.amperes):
+        raise invalid("amperes", f"give numbers up to {MOST_AMPERES}")
+    one, two, three = [*request.body.amperes, 0.0, 0.0][:3]
+    if load is not None and load.measured(name, (one, two, three)):
+        return
+    known = await request.read(partial(_known, request.api.stamp()))
+    if known.version is None:
+        raise _unmanaged()
+    meters = [meter.name for meter in parse(known.version.toml).meters]
+    if name in meters:
+        raise conflict("another server of this site has the duty of load management, or it has just begun: try again")
+    raise not_found(f"meter {name}; there are: {', '.join(meters) or 'none'}")
+
+
+@ENDPOINTS.put(f"{LOAD}/limits", Role.OPERATOR, "invalid", "not_found", "conflict")
+async def limit_by_hand(request: Asked[None, HandBody]) -> ListPage[LoadWish]:
+    """Limit a connector by hand; the lower of this limit and that of the rule counts"""
+    body = request.body
+    load = await _managed(request)
+    with refusals():
+        await load.limit_by_hand(
+            (body.charger, body.connector), body.amperes, reason=body.reason, by=request.caller.name
+        )
+    return await list_load_wishes(request)
+
+
+@ENDPOINTS.post(f"{LOAD}/boosts", Role.OPERATOR, "invalid", "not_found", "conflict")
+async def boost(request: Asked[None, BoostBody]) -> ListPage[LoadWish]:
+    """Give one car its maximum for a while, before all others"""
+    body = request.body
+    load = await _managed(request)
+    if not body.reason.strip():
+        raise invalid("reason", "say why this car comes before the others")
+    with refusals():
+        await load.boost((body.charger, body.connector), body.minutes, reason=body.reason, by=request.caller.name)
+    return await list_load_wishes(request)
+
+
+@ENDPOINTS.get(f"{LOAD}/wishes", Role.OPERATOR)
+async def list_load_wishes(request: Request) -> ListPage[LoadWish]:
+    """List limits by hand, boosts and departures that hold"""
+    return whole(await request.read(stored.wishes))
+
+
+@ENDPOINTS.put(f"{LOAD}/grid-limit", Role.OPERATOR, "invalid", "conflict")
+async def limit_by_grid(request: Asked[None, GridBody]) -> ListPage[LoadOrder]:
+    """Take an order of the grid operator; it is kept as proof"""
+    load = await _managed(request)
+    await load.grid_limit(request.body.amperes, source=request.body.source)
+    return await list_grid_orders(request)
+
+
+@ENDPOINTS.get(f"{LOAD}/grid-orders", Role.OPERATOR)
+async def list_grid_orders(request: Request) -> ListPage[LoadOrder]:
+    """List the orders of the grid operator in the last two years"""
+    since = stamp(request.api.now() - timedelta(days=ORDERS_DAYS))
+    return whole(await request.read(partial(stored.orders, since=since)))
+
+
+async def _managed(request: Request) -> Load:
+    """Return load management. Raises Problem if the site has no feeder."""
+    load = request.api.load
+    if load is None or await request.read(stored.newest_site) is None:
+        raise _unmanaged()
+    return load
+
+
+def _unmanaged() -> Problem:
+    return conflict("nothing is managed: enter the feeder first, on the page Feeder or with levity-trio load site FILE")
