@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
@@ -28,6 +28,8 @@ RATIO_AMPERES: Final = 3.0
 """Below, what electronics draw besides makes power over current say nothing of lines."""
 RATIO_TOLERANCE: Final = 0.35
 """The voltage of a grid may differ by a tenth from 230 V."""
+SETTLED_SECONDS: Final = 15.0
+"""For so long, a car ramps up after its status has changed."""
 MOST_RATIO: Final = 1.25
 """Cars and readings exceed a limit by less."""
 MOST_TOO_LARGE: Final = 10
@@ -141,25 +143,45 @@ def lines_used(told: Reading) -> int | None:
     return round(ratio) if round(ratio) in (1, 2, 3) and abs(ratio - round(ratio)) < RATIO_TOLERANCE else None
 
 
-def drawn_by_phase(socket: Socket, one: PluggedIn, lines: int | None) -> Phases:
-    """Return the A that a car draws for certain on each phase of the feeder: this much of what a meter shows is not the
-    house. Where its rotation is unknown, that is what it draws on all its lines alike."""
-    own = NOTHING if one.status in _PAUSED or one.reading is None else _by_line(one.reading, lines)
+def drawn_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:
+    """Return the least and the most A that a car draws on each phase of the feeder.
+
+    They differ until a reading has shown what it draws since its status changed, while its lines or its rotation are
+    unknown, and where its charger does not tell.
+    """
+    if one.status in _PAUSED:
+        return NOTHING, NOTHING
+    told = one.reading
+    if told is None or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS:
+        return NOTHING, _on(socket.lines(lines), socket.most)
+    own = told.lines
+    if own is None and lines is not None:
+        own = _on(range(lines), drawn(one, socket, lines) or 0.0)
+    if own is None:
+        return NOTHING, _on(socket.lines(), drawn(one, socket, lines) or 0.0)
     if socket.rotation:
         phases = dict(zip((LETTERS.index(letter) for letter in socket.rotation), own, strict=False))
-        return phases.get(0, 0.0), phases.get(1, 0.0), phases.get(2, 0.0)
-    least = min(own)
-    return least, least, least
+        known = phases.get(0, 0.0), phases.get(1, 0.0), phases.get(2, 0.0)
+        return known, known
+    return _on(PHASES, min(own)), _on(PHASES, max(own))
 
 
-def _by_line(reading: Reading, lines: int | None) -> Phases:
-    if reading.lines is not None:
-        return reading.lines
-    if lines is None:
-        return NOTHING
-    total = reading.watts / VOLTS / lines if reading.amperes is None and reading.watts is not None else reading.amperes
-    one, two, three = ((total or 0.0) if line < lines else 0.0 for line in PHASES)
+def _on(phases: Collection[int], amperes: float) -> Phases:
+    one, two, three = (amperes if phase in phases else 0.0 for phase in PHASES)
     return one, two, three
+
+
+def house_between(total: Phases, least: Phases, most: Phases, before: Phases | None) -> Phases:
+    """Return what is the house's of what a meter shows, when the cars below it draw between these.
+
+    A car that begins to charge is in the meter at once, and in its charger's readings later. So the house is taken to
+    draw what it did before, as far as that is possible.
+    """
+    found = []
+    for phase in PHASES:
+        low, high = max(0.0, total[phase] - most[phase]), max(0.0, total[phase] - least[phase])
+        found.append(high if before is None else min(max(before[phase], low), high))
+    return found[0], found[1], found[2]
 
 
 def grid_limit(

@@ -43,6 +43,8 @@ class _Meter:
     since: float
     at: float | None = None
     amperes: Phases = NOTHING
+    house: Phases | None = None
+    """What of that is not the cars'."""
     is_told: bool = False
     """Its silence was told."""
 
@@ -201,28 +203,32 @@ class Managed:
     def _others(self, lines: Mapping[Place, int], now: float) -> Iterator[tuple[str, Other]]:
         for meter in self._meters.values():
             if meter.at is not None and not meter.is_stale(now):
-                cars = self._drawn_below(meter.circuit, lines)
-                one, two, three = (max(0.0, meter.amperes[phase] - cars[phase]) for phase in PHASES)
-                self._history.add(meter.circuit, (one, two, three), now)
+                before = meter.house or self._history.known(meter.circuit, now)
+                least, most = self._drawn_below(meter.circuit, lines)
+                meter.house = gathering.house_between(meter.amperes, least, most, before)
+                self._history.add(meter.circuit, meter.house, now)
             is_stale = meter.at is None or meter.is_stale(now)
             yield (
                 meter.circuit,
                 self._history.other(meter.circuit, now, stale=is_stale, lost=meter.silent_seconds(now) > LOST_SECONDS),
             )
 
-    def _drawn_below(self, circuit: str, lines: Mapping[Place, int]) -> Phases:
-        total = [0.0, 0.0, 0.0]
+    def _drawn_below(self, circuit: str, lines: Mapping[Place, int]) -> tuple[Phases, Phases]:
+        """Return the least and the most that the cars below a circuit draw."""
+        least, most = [0.0] * len(PHASES), [0.0] * len(PHASES)
         for one in self._present.cars:
             socket = self._tree.sockets[one.charger, one.connector]
             if circuit in self._tree.above(socket.circuit):
-                for phase, amperes in enumerate(gathering.drawn_by_phase(socket, one, lines.get(socket.place))):
-                    total[phase] += amperes
-        return total[0], total[1], total[2]
+                low, high = gathering.drawn_between(socket, one, lines.get(socket.place))
+                for phase in PHASES:
+                    least[phase] += low[phase]
+                    most[phase] += high[phase]
+        return (least[0], least[1], least[2]), (most[0], most[1], most[2])
 
     def _currents(self, lines: Mapping[Place, int], now: float) -> dict[str, Phases]:
         """Return what is certainly flowing at each circuit: what its meter shows, or the cars below it."""
         shown = {meter.circuit: meter.amperes for meter in self._meters.values() if not meter.is_stale(now)}
-        return {name: self._drawn_below(name, lines) for name in self._tree.order} | shown
+        return {name: self._drawn_below(name, lines)[0] for name in self._tree.order} | shown
 
     def _silences(self, now: float) -> Iterator[Fact]:
         at = timestamp_of(now)

@@ -52,6 +52,10 @@ class LoadHistory:
         near = [top for one, top in found.items() if (one - hour + 1) % DAY_HOURS <= 2]
         return _highest(near or found.values())
 
+    def known(self, circuit: str, now: float) -> Phases | None:
+        """Return the same, None where nothing is known at all."""
+        return self.highest(circuit, now) if self._hours(circuit) else None
+
     def other(self, circuit: str, now: float, *, stale: bool, lost: bool) -> Other:
         """Return what the rule is asked with. While the meter is silent, the highest of the last seven days counts; if
         nothing is known, the meter is as good as lost."""

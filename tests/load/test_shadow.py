@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 import pytest
@@ -13,9 +13,9 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.events import BoostStarted, LoadExceeded, LoadExceedEnded, MeterBack, MeterSilent
-from levity_trio.load.gathering import drawn, drawn_by_phase, lines_used
+from levity_trio.load.gathering import drawn, drawn_between, house_between, lines_used
 from levity_trio.load.shadow import Shadow, open_load
-from levity_trio.load.tree import Phases, Socket
+from levity_trio.load.tree import NOTHING, Phases, Socket
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import load as reads
@@ -220,17 +220,36 @@ async def test_a_silent_meter_is_told_once_and_its_highest_counts(books: Books) 
 async def test_what_cars_draw_is_not_the_house(books: Books) -> None:
     async with Served(books).running() as server:
         server.set_site(METERED + '[[charger]]\nid = "CP-1"\nrotation = "STR"\n')
-        (station,) = plug_in(server, "CP-1")
         await trio.sleep(2)
-        server.tell(draw, station, 10, 0, 0)
-        for _ in range(15):
-            await server.measure(1, 3, 14, 3)
-        assert [(line.house_a, line.cars_a) for line in server.now.lines] == [(3.0, 10.0), (4.0, 10.0), (3.0, 10.0)]
+        await server.measure(5, 3, 4, 3)
+        (station,) = plug_in(server, "CP-1")
+        for _ in range(6):  # it begins to charge long before it is read
+            await server.measure(10, 3, 20, 3)
+            assert [line.house_a for line in server.now.lines] == [3, 4, 3]
+        server.tell(draw, station, 16, 0, 0)
+        await server.measure(12, 3, 20, 3)
+        assert [line.house_a for line in server.now.lines] == [3, 4, 3]
+        await server.measure(2, 3, 30, 3)
+        assert [line.house_a for line in server.now.lines] == [3, 14, 3]
         for _ in range(3):
-            await server.measure(10, 3, 14, 3)
-            server.tell(draw, station, 10, 0, 0)
-        await server.measure(11, 3, 14, 3)
-        assert [(line.house_a, line.cars_a) for line in server.now.lines] == [(3.0, 0.0), (4.0, 10.0), (3.0, 0.0)]
+            server.tell(draw, station, 16, 0, 0)
+            await server.measure(11, 3, 20, 3)
+        assert [(line.house_a, line.cars_a) for line in server.now.lines] == [(3, 0), (4, 16), (3, 0)]
+
+
+@pytest.mark.parametrize(
+    ("total", "most", "before", "house"),
+    [
+        (20.0, 0.0, 4.0, 20.0),  # the house itself
+        (20.0, 32.0, 4.0, 4.0),  # perhaps a car
+        (40.0, 32.0, 4.0, 8.0),  # more than the car can be
+        (2.0, 32.0, 4.0, 2.0),
+        (20.0, 32.0, None, 20.0),
+    ],
+)
+def test_what_of_a_meter_is_the_house(total: float, most: float, before: float | None, house: float) -> None:
+    known = None if before is None else (before, 0.0, 0.0)
+    assert house_between((total, 0, 0), NOTHING, (most, 0, 0), known)[0] == house
 
 
 async def test_an_exceeded_limit_is_told_after_a_minute_and_its_end(books: Books) -> None:
@@ -403,21 +422,29 @@ async def test_a_server_without_the_duties_decides_nothing(books: Books) -> None
         assert server.shadow.measured("Main", (1, 1, 1))
 
 
+LATER: Final = "2026-03-01T12:00:20.000Z"
+
+
 @pytest.mark.parametrize(
-    ("rotation", "lines", "told", "expected"),
+    ("rotation", "lines", "told", "least", "most"),
     [
-        ("STR", None, Reading("", (10, 5, 0), None, None), (0, 10, 5)),
-        ("", None, Reading("", (10, 9, 9.5), None, None), (9, 9, 9)),
-        ("", None, Reading("", (10, 0, 0), None, None), (0, 0, 0)),
-        ("TRS", 1, Reading("", None, None, 2300.0), (0, 0, 10)),
-        ("", 3, Reading("", None, 7.0, 4830.0), (7, 7, 7)),
-        ("RST", None, Reading("", None, None, 2300.0), (0, 0, 0)),
+        ("STR", None, Reading(LATER, (10, 5, 0), None, None), (0, 10, 5), (0, 10, 5)),
+        ("", None, Reading(LATER, (10, 9, 9.5), None, None), (9, 9, 9), (10, 10, 10)),
+        ("", None, Reading(LATER, (10, 0, 0), None, None), (0, 0, 0), (10, 10, 10)),
+        ("TRS", 1, Reading(LATER, None, None, 2300.0), (0, 0, 10), (0, 0, 10)),
+        ("", 3, Reading(LATER, None, 7.0, 4830.0), (7, 7, 7), (7, 7, 7)),
+        ("RST", None, Reading(LATER, None, None, 2300.0), (0, 0, 0), (10, 10, 10)),
+        ("RST", 1, Reading("2026-03-01T12:00:10.000Z", (9, 0, 0), None, None), (0, 0, 0), (32, 0, 0)),
+        ("RST", None, None, (0, 0, 0), (32, 32, 32)),
     ],
 )
-def test_what_a_car_draws_for_certain(rotation: str, lines: int | None, told: Reading, expected: Phases) -> None:
-    car = PluggedIn("CP-1", 1, True, "Charging", "", 1, "A", None, told)
+def test_between_what_and_what_a_car_draws(
+    rotation: str, lines: int | None, told: Reading | None, least: Phases, most: Phases
+) -> None:
+    car = PluggedIn("CP-1", 1, True, "Charging", "", "2026-03-01T12:00:00.000Z", 1, "A", None, told)
     socket = Socket(charger="CP-1", circuit="Feeder", rotation=rotation)
-    assert drawn_by_phase(socket, car, lines) == pytest.approx(expected)
+    found = drawn_between(socket, car, lines)
+    assert [*found[0], *found[1]] == pytest.approx([*least, *most])
 
 
 @pytest.mark.parametrize(
@@ -433,6 +460,6 @@ def test_what_a_car_draws_for_certain(rotation: str, lines: int | None, told: Re
     ],
 )
 def test_on_how_many_lines_a_car_charges(told: Reading, lines: int | None, highest: float) -> None:
-    car = PluggedIn("CP-1", 1, True, "Charging", "", 1, "A", None, told)
+    car = PluggedIn("CP-1", 1, True, "Charging", "", "", 1, "A", None, told)
     assert lines_used(told) == lines
     assert drawn(car, Socket(charger="CP-1", circuit="Feeder"), None) == pytest.approx(highest)

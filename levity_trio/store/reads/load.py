@@ -519,13 +519,15 @@ class Reading(NamedTuple):
 
 
 class PluggedIn(NamedTuple):
-    """A connector with a car that charges or may begin to at any moment, as its charger told last."""
+    """A connector with a car that charges or may begin to at any moment, as its charger told last. `since` is when it
+    was plugged in, `changed_at` when its status changed last."""
 
     charger: str
     connector: int
     is_connected: bool
     status: str
     since: str
+    changed_at: str
     transaction: int | None
     id_tag: str | None
     energy_wh: int | None
@@ -587,7 +589,8 @@ def load_present(db: Database, now: str) -> LoadPresent:
     for charger, connector, is_connected, status, status_at in found:
         number, start, tag = open_ones.get((charger, connector), (None, status_at, None))
         reading = _reading(db, (charger, connector), max(since, start))
-        fields = charger, connector, bool(is_connected), status, start, number, tag, energies.get(number), reading
+        changed_at, energy = max(start, status_at), energies.get(number)
+        fields = charger, connector, bool(is_connected), status, start, changed_at, number, tag, energy, reading
         cars.append(PluggedIn(*fields))
     places = [(charger, connector) for charger, connector, *_ in statuses]
     found_wishes = wishes(db)
