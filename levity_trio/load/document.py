@@ -28,12 +28,19 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, replace
 from typing import Any, TypeVar
 
+from levity_trio.load.modbus import MODELS
 from levity_trio.load.tree import PHASES, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.records import record
 
 T = TypeVar("T")
 VOLTS = 230
 KINDS = ("modbus", "http", "push")
+PATHS = {
+    "shelly3em": ("emeters.0.current", "emeters.1.current", "emeters.2.current"),
+    "shellypro3em": ("a_current", "b_current", "c_current"),
+}
+"""By the model, where a JSON document has the currents of the phases: Shelly 3EM (/status), Shelly Pro 3EM
+(/rpc/EM.GetStatus?id=0)."""
 
 
 class DocumentRefused(ValueError):
@@ -124,8 +131,26 @@ def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
         if name not in names:
             raise DocumentRefused(f"{circuit} is measured by {name}, which there is not: give [[meter]]")
     for meter in meters:
-        if meter.kind not in KINDS:
-            raise DocumentRefused(f"the meter {meter.name} is of the kind {meter.kind}: give one of {', '.join(KINDS)}")
+        if why := _wrong(meter):
+            raise DocumentRefused(f"the meter {meter.name}: {why}")
+
+
+def _wrong(meter: Meter) -> str:
+    """Say why a meter could not be read."""
+    if meter.kind not in KINDS:
+        return f"its kind is {meter.kind!r}: give one of {', '.join(KINDS)}"
+    if not 0.5 <= meter.every_seconds <= 60 or not meter.every_seconds < meter.stale_seconds <= 3600:
+        return "read it every 0.5 to 60 s, and call it stale after more than that, after an hour at most"
+    if meter.kind == "modbus":
+        if not meter.address:
+            return 'give its address, such as address = "192.168.1.20:502"'
+        return "" if meter.model in MODELS else f"its model is {meter.model!r}: give one of {', '.join(MODELS)}"
+    if meter.kind == "http":
+        if not meter.url.startswith(("http://", "https://")) or "@" in meter.url:
+            return "give its url, which begins with http:// or https:// and has no password in it"
+        if not meter.path and meter.model.casefold() not in PATHS:
+            return f"give path, a list of where its JSON has the currents, or a model: {', '.join(PATHS)}"
+    return "" if len(meter.path) <= len(PHASES) else "path has more than three entries"
 
 
 def _tables(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

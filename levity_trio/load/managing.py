@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from levity_trio.events import Fact, MeterBack, MeterSilent
 from levity_trio.load import gathering
 from levity_trio.load.document import Meter, parse
 from levity_trio.load.keeping import Gathered, Overs, Quarters, shown, standings_text, went_on
+from levity_trio.load.meters import reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.rule import Measured, Other, decide
 from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Tree
@@ -28,10 +29,6 @@ LOST_SECONDS: Final = 3600.0
 READINGS: Final = 3
 """So many readings show on how many lines a car charges."""
 log = get_logger("system")
-
-Measure = Callable[[str, Phases], object]
-MeterTask = Callable[[Measure], Awaitable[None]]
-"""Reads one meter until it is cancelled."""
 
 
 @dataclass(slots=True)
@@ -90,7 +87,7 @@ class Managed:
             for meter in self._site.meters
             if meter.name == name
         }
-        self.readers: list[MeterTask] = []
+        self.readers = [task for meter in self._site.meters if (task := reader(meter)) is not None]
         self._before = went_on(kept, now)
         self._gathered: Gathered | None = None
         self._lines: dict[Place, _Lines] = {}

@@ -94,10 +94,13 @@ async def post(
     return await _within(seconds, to, _Exchange(head, body, check_peer, most_bytes))
 
 
-async def get(to: Destination, seconds: float) -> Response:
-    """Request a URL and return the status of the response. The request tells nothing else. Raises Unanswered."""
+async def get(to: Destination, seconds: float, *, most_bytes: int = 0) -> Response:
+    """Request a URL and return the response, with up to `most_bytes` of its body. The request tells nothing else.
+
+    Raises Unanswered.
+    """
     head = h11.Request(method="GET", target=to.target, headers=[("host", to.authority), ("connection", "close")])
-    return await _within(seconds, to, _Exchange(head, b"", accept_any, 0))
+    return await _within(seconds, to, _Exchange(head, b"", accept_any, most_bytes))
 
 
 class _Exchange(NamedTuple):

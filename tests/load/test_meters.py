@@ -1,0 +1,187 @@
+"""Meters that are read: one that speaks Modbus TCP and one that answers with JSON, over real sockets."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import orjson
+import pytest
+import trio
+from structlog.typing import EventDict
+
+from levity_trio.load import modbus
+from levity_trio.load.document import Meter
+from levity_trio.load.meters import reader
+from levity_trio.load.modbus import HEAD, MODELS, MeterFault, currents, length, request
+from levity_trio.load.tree import Phases
+
+SHOWN = (1.5, 0.25, 16.0)
+
+
+def registers(name: str, shown: Phases) -> dict[int, bytes]:
+    """What a meter of a model has in its registers."""
+    model, found = MODELS[name], dict[int, bytes]()
+    for register, amperes in zip(model.registers, shown, strict=True):
+        value = amperes if model.shape == "f" else round(amperes / model.amperes)
+        data = struct.pack(f">{model.shape}", value)
+        words = (data[2:], data[:2]) if model.is_swapped else (data[:2], data[2:])
+        found |= {register: words[0], register + 1: words[1]}
+    return found
+
+
+def answer(asked: bytes, found: dict[int, bytes]) -> bytes:
+    """Answer as a meter does."""
+    transaction, _, _, unit = HEAD.unpack(asked[: HEAD.size])
+    function, first, count = struct.unpack(">BHH", asked[HEAD.size :])
+    if first not in found:
+        body = bytes([function | 0x80, 2])
+    else:
+        data = b"".join(found.get(register, b"\0\0") for register in range(first, first + count))
+        body = bytes([function, len(data)]) + data
+    return HEAD.pack(transaction, 0, len(body) + 1, unit) + body
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_currents_of_each_model(name: str) -> None:
+    sent = request(MODELS[name], 7, 300)
+    got = answer(sent, registers(name, SHOWN))
+    head, body = got[: HEAD.size], got[HEAD.size :]
+    assert length(head) == len(body)
+    assert currents(MODELS[name], sent, head, body) == pytest.approx(SHOWN)
+    assert currents(MODELS[name], request(MODELS[name], 7, 301), head, body) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"\x84\x02", "exception 2: it has no such register"),
+        (b"\x84\x63", "exception 99"),
+        (b"\x04\x02\x00\x00", "too short"),
+        (b"\x03\x0c" + bytes(12), "too short"),
+        (b"\x04\x0c" + b"\x7f\xc0\x00\x00" * 3, "not a number"),
+    ],
+)
+def test_what_is_of_no_use(body: bytes, why: str) -> None:
+    sent = request(MODELS["SDM630"], 1, 1)
+    with pytest.raises(MeterFault, match=why):
+        currents(MODELS["SDM630"], sent, sent[: HEAD.size], body)
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.", bytes(7), b"\0\1\0\0\xff\xff\1"])
+def test_what_is_not_modbus(head: bytes) -> None:
+    with pytest.raises(MeterFault, match="not Modbus TCP"):
+        length(head)
+
+
+Serve = Callable[[trio.SocketStream], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(handle: Serve) -> AsyncIterator[int]:
+    """Serve a meter at a port, which is yielded."""
+    async with trio.open_nursery() as nursery:
+        listeners: list[trio.SocketListener] = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
+        yield listeners[0].socket.getsockname()[1]
+        nursery.cancel_scope.cancel()
+
+
+async def first_of(meter: Meter) -> Phases:
+    """Read a meter until it shows something."""
+    send, receive = trio.open_memory_channel[Phases](10)
+    read = reader(meter)
+    assert read is not None
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, lambda _name, shown: send.send_nowait(shown))
+            shown = await receive.receive()
+            nursery.cancel_scope.cancel()
+    return shown
+
+
+async def test_a_meter_over_modbus_is_read_again_after_it_hung_up(log_lines: list[EventDict]) -> None:
+    """It hangs up in the middle of its first answer, then says that it is busy, then dribbles."""
+    turns = iter(range(100))
+
+    async def handle(stream: trio.SocketStream) -> None:
+        async with stream:
+            async for asked in stream:
+                turn, got = next(turns), answer(bytes(asked), registers("EM24", SHOWN))
+                if turn == 0:
+                    await stream.send_all(got[:9])
+                    return
+                if turn == 1:
+                    await stream.send_all(answer(bytes(asked), {}))
+                    continue
+                for one in got:
+                    await stream.send_all(bytes([one]))
+
+    async with serving(handle) as port:
+        meter = Meter(name="Main", kind="modbus", address=f"127.0.0.1:{port}", model="EM24", unit=3, every_seconds=0.01)
+        assert await first_of(meter) == pytest.approx(SHOWN)
+    lines = [(line["event"], line.get("reason")) for line in log_lines if "meter" in line]
+    assert lines == [
+        ("a meter cannot be read; it is tried again", "the meter closed the connection"),
+        ("a meter can be read again", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "meter"),
+    [
+        ({"emeters": [{"current": one} for one in SHOWN]}, {"model": "shelly3em"}),
+        ({"a": {"b": ["x", "1.5"]}}, {"path": ("a.b.1",)}),
+    ],
+)
+async def test_a_meter_over_http(document: object, meter: dict[str, object]) -> None:
+    body = orjson.dumps(document)
+
+    async def handle(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some(4096)
+            await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+    async with serving(handle) as port:
+        shown = await first_of(Meter(name="Main", kind="http", url=f"http://127.0.0.1:{port}/status", **meter))  # type: ignore[arg-type]  # by the case
+    assert shown == (SHOWN if "model" in meter else (1.5, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("answered", "why"),
+    [
+        (b"HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n", "status 401"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n<ok>", "not JSON"),
+        (b'HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n{"a":1}', "has no b"),
+        (b'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{"b":true1', "not JSON"),
+        (b'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"b":1e999}', "not"),
+    ],
+)
+async def test_a_meter_that_answers_nonsense_is_named_with_the_reason(
+    answered: bytes, why: str, log_lines: list[EventDict]
+) -> None:
+    asked = trio.Event()
+
+    async def handle(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some(4096)
+            await stream.send_all(answered)
+            if any("meter" in line for line in log_lines):
+                asked.set()
+
+    async with serving(handle) as port:
+        read = reader(Meter(name="Main", kind="http", url=f"http://127.0.0.1:{port}", path=("b",), every_seconds=0.01))
+        assert read is not None
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read, lambda *_: pytest.fail("it showed a current"))
+                await asked.wait()
+                nursery.cancel_scope.cancel()
+    (line,) = [line for line in log_lines if "meter" in line]
+    assert why in line["reason"]
+
+
+def test_a_meter_that_tells_by_itself_has_no_reader() -> None:
+    assert reader(Meter(name="Main")) is None
+    assert modbus.PORT == 502
