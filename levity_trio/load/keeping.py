@@ -116,6 +116,11 @@ def went_on(kept: Kept | None, now: float) -> Decision:
 # Quarters of an hour
 
 
+def _held(seconds: float) -> float:
+    """Return for how long a decision counts. A clock may leap, also back."""
+    return max(0.0, min(seconds, LONGEST_SECONDS))
+
+
 @dataclass(slots=True)
 class _LineSum:
     limit: float = 0.0
@@ -159,7 +164,7 @@ class Quarters:
 
     def add(self, decision: Decision, gathered: Gathered, over: Iterable[CircuitPhase], seconds: float) -> None:
         """Add a decision that held for so long."""
-        seconds = min(seconds, LONGEST_SECONDS)
+        seconds = _held(seconds)
         exceeded = frozenset(over)
         for line in decision.lines:
             one = self._lines[line.circuit, line.phase]
@@ -245,7 +250,7 @@ class Overs:
         """Take what was measured at circuits, and yield what is to be told."""
         now, at = decision.at, timestamp_of(decision.at)
         for circuit, phase in self.present:
-            self.seconds[circuit, NAMES[phase]] += min(now - self._at, LONGEST_SECONDS)
+            self.seconds[circuit, NAMES[phase]] += _held(now - self._at)
         self._at = now
         limits = {(line.circuit, line.phase): line.limit for line in decision.lines}
         amperes = {key: measured[key[0]][key[1]] if key[0] in measured else 0.0 for key in limits}

@@ -22,8 +22,6 @@ from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Tree
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, LoadPresent, LoadQuarter, PluggedIn
 
-LONGEST_SECONDS: Final = 10.0
-"""A decision holds for no longer."""
 LOST_SECONDS: Final = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
 READINGS: Final = 3
@@ -108,8 +106,8 @@ class Managed:
 
     @property
     def again(self) -> float:
-        """When to decide again at the latest."""
-        return min(self._before.again, self._before.at + LONGEST_SECONDS)
+        """When to decide again, if nothing happens before."""
+        return self._before.again
 
     @property
     def standings(self) -> str:

@@ -143,7 +143,7 @@ class Shadow:
                     nursery.start_soon(meter, self.measured)
                 while not self._is_site_new:
                     took = await self._surviving(self._step)
-                    await self._wait(self._managed.again - self._clock().timestamp(), took)
+                    await self._wait(min(self._managed.again - self._clock().timestamp(), LOOK_SECONDS), took)
                 nursery.cancel_scope.cancel()
 
     async def _wait(self, seconds: float, took: float) -> None:

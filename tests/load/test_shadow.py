@@ -398,6 +398,7 @@ async def test_another_site_goes_on_from_the_same_turns(books: Books) -> None:
 
 async def test_what_cannot_be_written_waits(books: Books) -> None:
     async with Served(books).running() as server:
+        server.began -= 14 * MINUTE  # so that a quarter ends meanwhile
         server.set_site(METERED)
         await trio.sleep(2)
         server.writer.is_full = True
@@ -407,6 +408,7 @@ async def test_what_cannot_be_written_waits(books: Books) -> None:
         server.writer.is_full = False
         await server.measure(2, 45, 3, 3)
         assert len(server.writer.recorded(LoadExceeded)) == 1
+    assert books.count("load_quarter") == 3
 
 
 async def test_a_server_without_the_duties_decides_nothing(books: Books) -> None:
@@ -463,3 +465,19 @@ def test_on_how_many_lines_a_car_charges(told: Reading, lines: int | None, highe
     car = PluggedIn("CP-1", 1, True, "Charging", "", "", 1, "A", None, told)
     assert lines_used(told) == lines
     assert drawn(car, Socket(charger="CP-1", circuit="Feeder"), None) == pytest.approx(highest)
+
+
+async def test_a_clock_that_leaps_back_stops_nothing(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        (station,) = plug_in(server, "CP-1")
+        await trio.sleep(20 * MINUTE)
+        await server.measure(12, 45, 3, 3)
+        server.began += 3600
+        await server.measure(3, 45, 3, 3)
+        assert 10 < server.shadow.over_seconds["Feeder", "L1"] < 20
+        reads_before = server.reads
+        server.tell(station.status, "SuspendedEV")
+        await trio.sleep(MINUTE)
+        assert server.reads > reads_before + 4
+        assert server.car("CP-1").bound == "full"
