@@ -35,6 +35,7 @@ from levity_trio.events import (
     TransactionStopped,
 )
 from levity_trio.load.managing import Managed
+from levity_trio.load.meters import Measure
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
@@ -140,11 +141,17 @@ class Shadow:
                 continue
             async with trio.open_nursery() as nursery:
                 for meter in self._managed.readers:
-                    nursery.start_soon(meter, self.measured)
+                    nursery.start_soon(self._read_meter, meter)
                 while not self._is_site_new:
                     took = await self._surviving(self._step)
                     await self._wait(min(self._managed.again - self._clock().timestamp(), LOOK_SECONDS), took)
                 nursery.cancel_scope.cancel()
+
+    async def _read_meter(self, read: Callable[[Measure], Awaitable[None]]) -> None:
+        try:
+            await read(self.measured)
+        except Exception:  # what nobody foresaw; it is silent from now on, which is told
+            log.exception("a meter is no longer read")
 
     async def _wait(self, seconds: float, took: float) -> None:
         """Rest after a step that took so long, then wait for news, for at most so many seconds of the site's clock."""

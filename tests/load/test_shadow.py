@@ -411,6 +411,21 @@ async def test_what_cannot_be_written_waits(books: Books) -> None:
     assert books.count("load_quarter") == 3
 
 
+@pytest.mark.logs_errors
+async def test_a_meter_that_cannot_be_read_at_all_ends_nothing(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def failing(_measured: object) -> None:
+        await trio.sleep(3)
+        raise KeyError("model")
+
+    monkeypatch.setattr("levity_trio.load.managing.reader", lambda _meter: failing)
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        plug_in(server, "CP-1")
+        await trio.sleep(2 * MINUTE)
+        assert [one.is_stale for one in server.now.meters] == [True]
+        assert (server.car("CP-1").bound, server.car("CP-1").limit_a) == ("safe", 6)
+
+
 async def test_a_server_without_the_duties_decides_nothing(books: Books) -> None:
     server = Served(books)
     server.writer.sharing.duties = trio.Event()
