@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from levity_trio.store.reads.load import LoadNow, load_now
+from levity_trio.load.document import LoadSite, parse
+from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.load import LoadCar, LoadLine, LoadNow, load_now, newest_site
 from levity_trio.store.reads.load_day import LoadDayOfCars, load_day_of_cars
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
+from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 ENDPOINTS: Final = Endpoints("load")
 DAY: Final = timedelta(days=1)
@@ -41,3 +50,134 @@ async def get_load_day(request: Asked[LoadDayQuery, None]) -> LoadDayOfCars:
     return await request.read(
         partial(load_day_of_cars, day=str(day), since=since, until=until, rule=terms, sees_all=sees_all)
     )
+
+
+# Why
+
+
+@record
+class LoadLedger:
+    """What counts at a phase of a circuit, in A: house and cars together may reach the limit."""
+
+    house_a: float
+    cars_a: float
+    limit_a: float
+
+
+@record
+class LoadWhy:
+    """Why a car may draw no more, in `words` and in figures: those of the phase of the circuit that binds it, or else
+    that has the least left.
+
+    `now` is what is drawn against the limit. `outage` is what may be drawn if nobody decides any more, against what a
+    breaker holds for an hour. `others` are the cars below the same circuit. `again_at` is when the clock alone may
+    change it; null: only what happens does.
+    """
+
+    car: LoadCar
+    circuit: str
+    phase: str
+    now: LoadLedger
+    outage: LoadLedger
+    others: list[LoadCar]
+    again_at: str | None
+    words: list[str]
+
+
+@ENDPOINTS.get("/api/load/why/{charger}", Role.VIEWER, "not_found")
+async def why(request: Request) -> ListPage[LoadWhy]:
+    """Explain what the cars at a charger may draw: what binds it, what is drawn there, and who else is there."""
+    charger, zone = request.path["charger"], request.zone
+
+    def read(db: Database) -> list[LoadWhy] | None:
+        db.execute("BEGIN")
+        now, site = load_now(db), newest_site(db)
+        return (
+            None if now is None else [*_whys(now, _Places(None if site is None else parse(site.toml)), charger, zone)]
+        )
+
+    return whole(await request.find(read, NOTHING))
+
+
+class _Places:
+    """Which circuits are above a connector, and what their breakers hold."""
+
+    def __init__(self, site: LoadSite | None) -> None:
+        self._parents = {} if site is None else {one.name: one.parent for one in site.circuits}
+        self._circuits = {} if site is None else {one.place: one.circuit for one in site.sockets}
+        self._root = next((name for name, parent in self._parents.items() if not parent), "")
+        self.amperes: Mapping[str, float] = {} if site is None else {one.name: one.amperes for one in site.circuits}
+
+    def above(self, car: LoadCar) -> Sequence[str]:
+        """Return the circuits above a car; a connector that is not named hangs at the first one."""
+        path, name = list[str](), self._circuits.get((car.charger, car.connector), self._root)
+        while name and name not in path:
+            path.append(name)
+            name = self._parents.get(name, "")
+        return path
+
+
+def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterator[LoadWhy]:
+    for car in (one for one in now.cars if one.charger == charger):
+        if (line := _line(now, car, places)) is None:
+            continue
+        others = [one for one in now.cars if one is not car and line.circuit in (*places.above(one), one.circuit)]
+        held = OUTAGE * places.amperes.get(line.circuit, line.limit_a)
+        ledger = LoadLedger(house_a=line.house_a, cars_a=line.cars_a, limit_a=line.limit_a)
+        outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=round(held, 1))
+        again = _again(now, car)
+        yield LoadWhy(
+            car=car,
+            circuit=line.circuit,
+            phase=line.phase,
+            now=ledger,
+            outage=outage,
+            others=others,
+            again_at=None if again is None else stamp(again),
+            words=[*_words(car, line, outage, others), _when(again, zone)],
+        )
+
+
+def _line(now: LoadNow, car: LoadCar, places: _Places) -> LoadLine | None:
+    """Return the phase of the circuit that binds a car, else the one above it that has the least left."""
+    bound = [one for one in now.lines if (one.circuit, one.phase) == (car.circuit, car.phase)]
+    above = [one for one in now.lines if one.circuit in places.above(car)]
+    return min(bound or above or now.lines, key=lambda one: one.free_a, default=None)
+
+
+def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, others: Sequence[LoadCar]) -> Iterator[str]:
+    """Yield what there is to say, a sentence each."""
+    yield f"This car {car.says}."
+    where = f"{line.circuit} {line.phase}"
+    house, cars, limit = (f"{value:.0f} A" for value in (line.house_a, line.cars_a, line.limit_a))
+    yield f"At {where}, {house} are drawn by the house and {cars} by cars, of {limit}."
+    yield "The house counts with its highest value of the last 15 minutes."
+    house, cars, limit = (f"{value:.0f} A" for value in (outage.house_a, outage.cars_a, outage.limit_a))
+    yield f"If nobody decided any more, the house might come to {house} and the cars to {cars}."
+    yield f"Its breaker holds {limit} for an hour."
+    if car.is_outage:
+        yield "It is this second sum that has no more room."
+    waiting = sum(one.bound == Bound.WAITS for one in others)
+    if not others:
+        yield f"No other car is at {line.circuit}."
+    elif waiting:
+        yield f"Other cars at {line.circuit}: {len(others)}, of which wait: {waiting}."
+    else:
+        yield f"Other cars at {line.circuit}: {len(others)}."
+
+
+def _again(now: LoadNow, car: LoadCar) -> datetime | None:
+    """Return when the clock alone may change what a car gets."""
+    at = datetime.fromisoformat(now.at).timestamp()
+    if car.bound == Bound.STEADY:
+        return from_seconds(at + ROOM_SECONDS)
+    if car.bound == Bound.WAITS or (car.bound == Bound.FULL and not car.limit_a):
+        step = TURN_SECONDS if car.bound == Bound.WAITS else KNOCK_EVERY_SECONDS
+        return from_seconds(at - at % step + step)
+    return None
+
+
+def _when(again: datetime | None, zone: ZoneInfo) -> str:
+    if again is None:
+        return "It is decided anew at each change, and every 10 seconds at the latest."
+    return f"It is decided anew at each change; by the clock, at {in_zone(again, zone):%H:%M} at the latest."

@@ -13,7 +13,7 @@ from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
 
-NOW, DAY = load.ENDPOINTS
+NOW, DAY, WHY = load.ENDPOINTS
 
 
 async def test_a_site_without_load_management_has_no_decision(site: Site) -> None:
@@ -50,3 +50,62 @@ async def test_a_day_says_who_waited_and_was_bound_and_for_how_long(site: Site, 
     (seen, _) = (await site.call(DAY, role=Role.VIEWER))["sessions"]
     assert seen["who"] is None
     assert (await site.call(DAY, query={"day": "2026-02-28"}))["sessions"] == []
+
+
+SITE = """
+[[circuit]]
+name = "Feeder"
+amperes = 63
+
+[[circuit]]
+name = "Garage"
+amperes = 25
+parent = "Feeder"
+
+[[charger]]
+id = "CP-2"
+circuit = "Garage"
+"""
+
+
+async def test_why_a_car_gets_what_it_gets_is_explained_by_the_phase_that_binds_it(site: Site) -> None:
+    site.books.run(writes.set_site, SITE, site.books.at, "anna")
+    lines = [loads.line(phase, permitted=40.0, outage=20.0) for phase in range(3)] + [loads.line(1, "Garage", 25.0)]
+    loads.decide(
+        site.books, loads.car(is_outage=True), loads.car("CP-2", circuit="Garage"), loads.waiting("CP-3"), lines=lines
+    )
+    ((first,), (second,)) = [(await site.call(WHY, charger=one))["data"] for one in ("CP-1", "CP-2")]
+    assert (first["circuit"], first["phase"], first["again_at"]) == ("Feeder", "L2", None)
+    assert first["now"] == {"house_a": 9.0, "cars_a": 32.0, "limit_a": 63.0}
+    assert first["outage"] == {"house_a": 20.0, "cars_a": 40.0, "limit_a": 71.2}
+    assert [one["charger"] for one in first["others"]] == ["CP-2", "CP-3"]
+    assert first["words"] == [
+        "This car would get 8 A of 16: Feeder L2.",
+        "At Feeder L2, 9 A are drawn by the house and 32 A by cars, of 63 A.",
+        "The house counts with its highest value of the last 15 minutes.",
+        "If nobody decided any more, the house might come to 20 A and the cars to 40 A.",
+        "Its breaker holds 71 A for an hour.",
+        "It is this second sum that has no more room.",
+        "Other cars at Feeder: 2, of which wait: 1.",
+        "It is decided anew at each change, and every 10 seconds at the latest.",
+    ]
+    assert (second["circuit"], second["others"], second["outage"]["limit_a"]) == ("Garage", [], 28.2)
+    assert "No other car is at Garage." in second["words"]
+
+
+async def test_who_waits_is_told_when_turns_end(site: Site) -> None:
+    loads.decide(site.books, loads.waiting())
+    (waits,) = (await site.call(WHY, charger="CP-1"))["data"]
+    assert waits["again_at"] == "2026-03-01T12:15:00.000Z"
+    assert waits["words"][-1] == "It is decided anew at each change; by the clock, at 12:15 at the latest."
+
+
+async def test_a_car_that_nothing_binds_is_shown_the_phase_with_the_least_left(site: Site) -> None:
+    loads.decide(
+        site.books,
+        loads.car(bound="most", circuit="", phase="", limit_a=16),
+        lines=[loads.line(0), loads.line(1, cars=50.0), loads.line(2)],
+    )
+    (found,) = (await site.call(WHY, charger="CP-1"))["data"]
+    assert (found["phase"], found["words"][0]) == ("L2", "This car would get all 16 A.")
+    assert (await site.call(WHY, charger="CP-9"))["data"] == []

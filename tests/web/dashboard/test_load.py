@@ -16,7 +16,7 @@ from tests.web.api.driving import Yard
 from tests.web.dashboard.opening import Opening, attributes
 
 (NOW,) = now.PAGES
-(DAY,) = load.PAGES
+WHY, DAY = load.PAGES
 CHARGE, CHARGER, *_ = driver.PAGES
 SHADOW = "shadow: nothing is sent to the chargers"
 LINES = [loads.line(0, house=8.6, cars=48.0), loads.line(1, house=4.0, cars=16.0), loads.line(2, house=0.0, cars=70.0)]
@@ -36,7 +36,7 @@ class TestTheFeeder:
     async def test_each_phase_is_a_bar_with_its_figures_and_the_limit_has_its_name(self, site: Site) -> None:
         loads.decide(site.books, loads.waiting(), lines=LINES, meters=[FEEDER_METER])
         shown = await feeder(site)
-        assert f"Feeder {SHADOW} 1 car would wait The day Feeder 63 A" in shown.words
+        assert f"Feeder The day 1 car would wait · {SHADOW} Feeder 63 A" in shown.words
         assert "L1 house 9 A cars 48 A free 6 A L2 house 4 A cars 16 A free 43 A" in shown.words
         assert attributes(shown, "rect", "width")[:4] == ["10", "53", "4", "18"]
         assert "/load/day" in shown.links
@@ -175,3 +175,14 @@ class TestADay:
     async def test_a_limit_that_was_exceeded_is_said_at_its_phase(self, site: Site) -> None:
         loads.quarter(site.books, "2026-03-01T12:00:00Z", over_seconds=420)
         assert (await Opening(site).open(DAY)).words.count("✕ Above the limit for 7 minutes") == 3
+
+
+async def test_a_car_leads_to_why_it_gets_what_it_gets(site: Site, station: Station) -> None:
+    station.status("Charging")
+    loads.decide(site.books, loads.car(), loads.waiting("CP-2"))
+    assert "/load/why/CP-1" in (await Opening(site).parts(NOW))["charger-CP-1"].links
+    shown = await Opening(site).open(WHY, charger="CP-1")
+    assert "This car would get 8 A of 16: Feeder L2." in shown.words
+    assert "Now 9.0 32.0 63.0 At worst 9.0 32.0 71.2" in shown.words
+    assert "CP-2: would wait, about 20 min, fourth of 6" in shown.words
+    assert "No car is plugged in here." in (await Opening(site).open(WHY, charger="CP-9")).words

@@ -1,4 +1,5 @@
-"""A day of the feeder: house and cars by phase against the limit, and who waited or was bound by what."""
+"""A day of the feeder: house and cars by phase against the limit, and who waited or was bound by what; and why a car
+gets what it gets now."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from levity_trio.locale import N_
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.page import Page, View, names_of_chargers
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 
@@ -64,8 +65,22 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+async def _read_why(view: View) -> Mapping[str, Any]:
+    names = await names_of_chargers(view)
+    found = (await view.get(f"/api/load/why/{view.path['charger']}"))["data"]
+    return {"charger": view.path["charger"], "names": names, "whys": found}
+
+
 PAGES: Final = N_(
     (
+        Page(
+            "/load/why/{charger}",
+            "Why a car gets what it gets",
+            "load_why.html",
+            _read_why,
+            help="tasks/does-it-add-up",
+            section="Now",
+        ),
         Page(
             "/load/day",
             "A day of the feeder",
