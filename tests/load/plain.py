@@ -39,7 +39,7 @@ class Sheet:
         return self.tree.sockets[car.place].least
 
     def tapers(self, car: Car) -> bool:
-        if car.state is State.FULL or car.drawn is None:
+        if car.state is State.FULL or car.boost or car.drawn is None:
             return False
         return self.had(car).limit > 0 and car.drawn <= self.had(car).limit - 2
 
@@ -135,9 +135,9 @@ class Sheet:
         return car.state is State.FULL and car.fixed is None and (running or self.is_due(car))
 
     def is_due(self, car: Car) -> bool:
-        """Once an hour, counted from when it was plugged in; and 30 minutes before a departure."""
+        """Once an hour, counted from when it became full; and 30 minutes before a departure."""
         knocked = self.had(car).knocked
-        last = car.since if knocked is None else knocked
+        last = self.now if knocked is None else knocked
         if car.departure is not None and last < car.departure - HALF_HOUR <= self.now < car.departure:
             return True
         return self.now - last >= HOUR
@@ -217,9 +217,10 @@ def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit
     amperes = sheet.grants.get(car.place, 0)
     if car.state is State.FULL:
         bound = Bound.KNOCK if is_knocked and amperes else Bound.FULL
+        last = now - MINUTE if had.knocked is None else had.knocked
         begins = bound is Bound.KNOCK and (had.knocked is None or now - had.knocked >= MINUTE)
         return Limit(amperes=amperes, bound=bound), Standing(
-            since=car.since, limit=amperes, knocked=now if begins else had.knocked
+            since=car.since, limit=amperes, knocked=now if begins else last
         )
     if most == 0:
         return Limit(amperes=0, bound=why, circuit=where), Standing(since=car.since, limit=0)
