@@ -155,7 +155,7 @@ class Standing:
     room: float | None = None
     """Since when there has been room for more."""
     knocked: float | None = None
-    """When a full car was last knocked; at first as if a knock had just ended."""
+    """When a full car was last knocked; as if a knock just ended as long as it has current, because it can ask then."""
 
 
 @record
@@ -210,8 +210,9 @@ def decide(
     chosen = [one for one in wanting if _gets_least(one, rooms)]
     _share([one for one in chosen if not one.car.boost], rooms)
     is_swapped = turns_end and any(one.had and not one.grant for one in wanting)
-    at_once = is_swapped or any(limit.bound is Bound.KNOCK for limit in before.limits.values())
-    _hold_back(chosen, rooms, now, at_once=at_once)
+    knocked = {one.car.place for one in full if one.bound is Bound.KNOCK}
+    is_knock_over = any(limit.bound is Bound.KNOCK and place not in knocked for place, limit in before.limits.items())
+    _hold_back(chosen, rooms, now, at_once=is_swapped or is_knock_over)
     _keep(chosen, rooms)
     _leave(full, rooms, now)
     queue = [one for one in wanting if not one.grant]
@@ -364,7 +365,9 @@ class _Asking:
     def standing(self, now: float) -> Standing:
         was = self.was
         is_full, is_waiting = self.car.state is State.FULL, self.bound is Bound.WAITS
-        turn = None
+        turn, knocked = None, self.knocked
+        if knocked is None or (self.bound is Bound.FULL and (self.grant or self.had)):
+            knocked = now - KNOCK_SECONDS
         if self.grant and not is_full:
             quarter = now - now % TURN_SECONDS
             began = quarter if now - quarter < SETTLED_SECONDS / 4 else now
@@ -375,7 +378,7 @@ class _Asking:
             turn=turn,
             waits=self.waits(now) if is_waiting else None,
             room=self.room,
-            knocked=(now - KNOCK_SECONDS if self.knocked is None else self.knocked) if is_full else None,
+            knocked=knocked if is_full else None,
         )
 
 

@@ -217,7 +217,8 @@ def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit
     amperes = sheet.grants.get(car.place, 0)
     if car.state is State.FULL:
         bound = Bound.KNOCK if is_knocked and amperes else Bound.FULL
-        last = now - MINUTE if had.knocked is None else had.knocked
+        could_ask = not is_knocked and (amperes > 0 or had.limit > 0)
+        last = now - MINUTE if had.knocked is None or could_ask else had.knocked
         begins = bound is Bound.KNOCK and (had.knocked is None or now - had.knocked >= MINUTE)
         return Limit(amperes=amperes, bound=bound), Standing(
             since=car.since, limit=amperes, knocked=now if begins else last
