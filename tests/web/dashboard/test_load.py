@@ -16,7 +16,7 @@ from tests.web.api.driving import Yard
 from tests.web.dashboard.opening import Opening, attributes
 
 (NOW,) = now.PAGES
-WHY, DAY = load.PAGES
+FEEDER, WHY, DAY = load.PAGES
 CHARGE, CHARGER, *_ = driver.PAGES
 SHADOW = "shadow: nothing is sent to the chargers"
 LINES = [loads.line(0, house=8.6, cars=48.0), loads.line(1, house=4.0, cars=16.0), loads.line(2, house=0.0, cars=70.0)]
@@ -186,3 +186,37 @@ async def test_a_car_leads_to_why_it_gets_what_it_gets(site: Site, station: Stat
     assert "Now 9.0 32.0 63.0 At worst 9.0 32.0 71.2" in shown.words
     assert "CP-2: would wait, about 20 min, fourth of 6" in shown.words
     assert "No car is plugged in here." in (await Opening(site).open(WHY, charger="CP-9")).words
+
+
+SITE = '[[circuit]]\nname = "Feeder"\namperes = 63\nmeter = "House"\n[[meter]]\nname = "House"\n'
+
+
+class TestTheSite:
+    async def test_one_field_is_asked_and_a_limit_that_fits_can_be_entered(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        shown = await Opening(site).open(FEEDER)
+        assert "Enter its limit" in shown.words
+        assert "Enter this feeder" not in shown.words
+        fitting = await Opening(site).open(FEEDER, "?amperes=32,5")
+        assert "This fits" in fitting.words
+        assert "amperes = 32.5" in fitting.html
+
+    async def test_what_is_refused_comes_with_sites_that_fit(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        shown = await Opening(site).open(FEEDER, "?amperes=5")
+        assert "Feeder (L1): 1 × 6 A are 6 A; the limit is 5 A." in shown.words
+        assert "1 charger gives nothing then Without in an outage: CP-1 Enter the feeder like this" in shown.words
+        nonsense = await Opening(site).open(FEEDER, "?amperes=x")
+        assert "Give a number of amperes." in nonsense.words
+
+    async def test_circuits_meters_and_what_is_unknown(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        site.books.run(writes.set_site, SITE, site.books.at, "Cleo")
+        loads.decide(site.books, meters=[FEEDER_METER])
+        shown = await Opening(site).open(FEEDER)
+        assert "Feeder 63 measured by House" in shown.words
+        assert "House Feeder – never" in shown.words
+        assert "CP-1 Feeder unknown 6–32 6" in shown.words
+        assert "costs up to 32 A" in shown.words
+        viewed = await Opening(site, Role.OPERATOR).open(FEEDER)
+        assert "Enter this site" not in viewed.words

@@ -1,5 +1,5 @@
-"""A day of the feeder: house and cars by phase against the limit, and who waited or was bound by what; and why a car
-gets what it gets now."""
+"""The feeder with its circuits, chargers and meters; a day of it: what was drawn, and who was bound by what; and why a
+car gets what it gets now."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
-from levity_trio.locale import N_
+from levity_trio.locale import N_, _
+from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View, names_of_chargers
+from levity_trio.web.dashboard.saying import in_words
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 
 DAY: Final = "/api/load/day"
+SITE: Final = "/api/admin/load/site"
 A_DAY: Final = timedelta(days=1)
 HOUR: Final = 3600
 
@@ -71,14 +74,37 @@ async def _read_why(view: View) -> Mapping[str, Any]:
     return {"charger": view.path["charger"], "names": names, "whys": found}
 
 
+async def _feeder(view: View) -> Mapping[str, Any]:
+    """Return the feeder as it holds, and as it would be if somebody wants to see that first."""
+    found = await view.get(SITE)
+    amperes, preview, problem = view.query.get("amperes", "").strip(), None, ""
+    if amperes and view.may("PUT", SITE):
+        try:
+            preview = await view.post(f"{SITE}/preview", amperes=float(amperes.replace(",", ".")))
+        except (Refused, ValueError) as error:
+            problem = in_words(error.told) if isinstance(error, Refused) else _("Give a number of amperes.")
+    at_home = {
+        (one["charger"], one["connector"]): one["account_name"] for one in (await view.get("/api/admin/spaces"))["data"]
+    }
+    return {
+        "site": found,
+        "amperes": amperes,
+        "preview": preview,
+        "problem": problem,
+        "households": lambda charger, connector: at_home.get((charger, connector)) or at_home.get((charger, None), ""),
+        "names": await names_of_chargers(view),
+    }
+
+
 PAGES: Final = N_(
     (
+        Page("/load", "Feeder", "feeder.html", _feeder, role=Role.OPERATOR, help="tasks/feeder", section="Chargers"),
         Page(
             "/load/why/{charger}",
             "Why a car gets what it gets",
             "load_why.html",
             _read_why,
-            help="tasks/does-it-add-up",
+            help="tasks/feeder",
             section="Now",
         ),
         Page(
@@ -86,7 +112,7 @@ PAGES: Final = N_(
             "A day of the feeder",
             "load_day.html",
             _read,
-            help="tasks/does-it-add-up",
+            help="tasks/feeder",
             section="History",
         ),
     )
