@@ -200,8 +200,12 @@ class Managed:
             if meter.at is not None and not meter.is_stale(now):
                 before = meter.house or self._history.known(meter.circuit, now)
                 least, most = self._drawn_below(meter.circuit, lines)
-                meter.house = gathering.house_between(meter.amperes, least, most, before)
-                self._history.add(meter.circuit, meter.house, now)
+                house = gathering.house_between(meter.amperes, least, most, before)
+                if before is None and least != most:  # some of it may be cars, which must not count for a week
+                    yield meter.circuit, Other(now=house, recent=house, highest=house)
+                    continue
+                meter.house = house
+                self._history.add(meter.circuit, house, now)
             is_stale = meter.at is None or meter.is_stale(now)
             yield (
                 meter.circuit,

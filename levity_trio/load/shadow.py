@@ -226,7 +226,7 @@ class Shadow:
             return
         text = orjson.dumps(shown).decode()
         if text.partition(",")[2] != self._kept_text.partition(",")[2]:  # but for its time
-            self._writer.coalesce(Shadow, load.keep_state, shown.at, text, managed.standings)
+            self._writer.note(load.keep_state, shown.at, text, managed.standings)
             self._kept_at, self._kept_text = now, text
 
 

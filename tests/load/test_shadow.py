@@ -198,9 +198,9 @@ async def test_a_silent_meter_is_told_once_and_its_highest_counts(books: Books) 
     server = Served(books)
     async with server.running():
         server.set_site(METERED)
-        plug_in(server, "CP-1")
         await trio.sleep(2)
         await server.measure(20, 20, 3, 3)
+        plug_in(server, "CP-1")
         await server.measure(22 * MINUTE, 10, 3, 3)
         assert server.car("CP-1").limit_a == 25  # 1.13 × 40 A less the 20 A that were
         await trio.sleep(45)
@@ -235,6 +235,18 @@ async def test_what_cars_draw_is_not_the_house(books: Books) -> None:
             server.tell(draw, station, 16, 0, 0)
             await server.measure(11, 3, 20, 3)
         assert [(line.house_a, line.cars_a) for line in server.now.lines] == [(3, 0), (4, 16), (3, 0)]
+
+
+async def test_a_car_that_charges_when_the_meter_comes_is_no_house_for_a_week(books: Books) -> None:
+    async with Served(books).running() as server:
+        (station,) = plug_in(server, "CP-1")
+        server.set_site(METERED + '[[charger]]\nid = "CP-1"\nrotation = "RST"\n')
+        await trio.sleep(2)
+        await server.measure(20, 20, 20, 20)
+        assert [line.house_a for line in server.now.lines] == [20, 20, 20]
+        server.tell(draw, station, 16, 16, 16)
+        await server.measure(12, 20, 20, 20)
+        assert [(line.house_a, line.outage_a) for line in server.now.lines] == [(4, 4)] * 3
 
 
 @pytest.mark.parametrize(
