@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 
-from levity_trio.load.tree import PHASES, Phases, Place, Tree
+from levity_trio.load.tree import PHASES, Phases, Place, Tree, added
 from levity_trio.records import record
 
 OUTAGE = 1.13
@@ -98,7 +98,8 @@ class Other:
 
 @record
 class Measured:
-    """All that was measured at circuits. A circuit that is not in `other` has no meter; its reserve counts."""
+    """All that was measured at circuits. A circuit that is not in `other` has no meter; its reserve counts, or what is
+    known of those below it."""
 
     other: Mapping[str, Other] = field(default_factory=dict)
     grid: float | None = None
@@ -238,15 +239,16 @@ class _Rooms:
         self.now: list[float] = []
         self.outage: list[float] = []
         highest = {name: other.highest for name, other in measured.other.items()}
+        flowing = _flowing(tree, measured)
         for name in tree.order:
             amperes = tree.circuits[name].amperes
             limit = amperes if measured.grid is None or name != tree.root else min(amperes, measured.grid)
             reserve = tree.booked_for_others(name, highest)
-            other = measured.other.get(name)
+            now, recent = flowing[name]
             self.limits += [limit] * len(PHASES)
-            self.other += other.now if other else reserve
+            self.other += now
             self.reserves += reserve
-            self.now += [limit - house for house in (other.recent if other else reserve)]
+            self.now += [limit - house for house in recent]
             self.outage += [OUTAGE * amperes - house for house in reserve]
 
     def book(self, lines: Iterable[int], permitted: float, drawn: float) -> None:
@@ -263,6 +265,25 @@ class _Rooms:
 
     def free(self, line: int) -> float:
         return min(self.now[line], self.outage[line])
+
+
+def _flowing(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, Phases]]:
+    """What others draw at each circuit, now and at most in the last 15 minutes. Where there is no meter, it is the
+    reserve, or what they draw at the circuits below, if that is more."""
+    found: dict[str, tuple[Phases, Phases]] = {}
+    for name in reversed(tree.order):
+        if other := measured.other.get(name):
+            found[name] = other.now, other.recent
+        else:
+            reserve = tree.circuits[name].reserve or 0.0
+            below = [found[child] for child in tree.children[name]]
+            found[name] = _at_least(reserve, (now for now, _ in below)), _at_least(reserve, (most for _, most in below))
+    return found
+
+
+def _at_least(amperes: float, currents: Iterable[Phases]) -> Phases:
+    one, two, three = added(currents)
+    return max(amperes, one), max(amperes, two), max(amperes, three)
 
 
 class _Asking:

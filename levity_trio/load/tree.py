@@ -134,6 +134,15 @@ class Tree:
             self._lines[place, used] = found
         return found
 
+    @cached_property
+    def children(self) -> dict[str, list[str]]:
+        """The circuits directly below each."""
+        found: dict[str, list[str]] = {name: [] for name in self.circuits}
+        for circuit in self.circuits.values():
+            if circuit.parent:
+                found[circuit.parent].append(circuit.name)
+        return found
+
     def above(self, circuit: str) -> tuple[str, ...]:
         """The circuit itself, its parent, and so on to the root."""
         path = [circuit]
@@ -162,13 +171,24 @@ class Tree:
         return problems
 
     def booked_for_others(self, circuit: str, highest: Mapping[str, Phases]) -> Phases:
-        """A per phase to keep for other consumers: the reserve that was entered, else what was measured."""
+        """A per phase to keep for other consumers: the reserve that was entered, else what was measured, else what is
+        kept for them at the circuits below."""
         found = self.circuits[circuit]
         if found.reserve is not None:
             return found.reserve, found.reserve, found.reserve
-        one, two, three = highest.get(circuit, NOTHING)
+        if circuit not in highest:
+            return added(self.booked_for_others(child, highest) for child in self.children[circuit])
+        one, two, three = highest[circuit]
         factor = 1.2 if found.cautious else 1.0
         return one * factor, two * factor, three * factor
+
+
+def added(currents: Iterable[Phases]) -> Phases:
+    """The sum, phase by phase."""
+    one, two, three = NOTHING
+    for first, second, third in currents:
+        one, two, three = one + first, two + second, three + third
+    return one, two, three
 
 
 def _wrong_circuits(listed: tuple[Circuit, ...], circuits: Mapping[str, Circuit]) -> Iterable[Problem]:

@@ -7,7 +7,7 @@ golden cases and is compared with the real rule. It estimates no waiting times a
 from collections.abc import Iterable
 from math import ceil
 
-from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State
+from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Standing, State
 from levity_trio.load.tree import Place, Tree
 
 QUARTER = 900.0
@@ -57,10 +57,17 @@ class Sheet:
                 amperes, bound, where = socket.safe, Bound.SAFE, circuit
         return (amperes, bound, where) if amperes >= socket.least else (0, bound, where)
 
-    def others(self, circuit: str) -> Other:
-        reserve = self.tree.circuits[circuit].reserve or 0.0
-        none = (reserve, reserve, reserve)
-        return self.measured.other.get(circuit, Other(now=none, recent=none, highest=none))
+    def measured_of(self, circuit: str, kind: str, phase: int) -> float:
+        """What others draw at a circuit: `recent` or `highest`. Without a meter, what is known of those below."""
+        other = self.measured.other.get(circuit)
+        if other is not None:
+            return float(getattr(other, kind)[phase])
+        below = [name for name, found in self.tree.circuits.items() if found.parent == circuit]
+        if kind == "highest":
+            return sum(self.house(name, phase, outage=True) for name in below)
+        return max(
+            self.tree.circuits[circuit].reserve or 0.0, sum(self.measured_of(name, kind, phase) for name in below)
+        )
 
     def limit(self, circuit: str, outage: bool) -> float:
         amperes = self.tree.circuits[circuit].amperes
@@ -71,12 +78,13 @@ class Sheet:
         return amperes
 
     def house(self, circuit: str, phase: int, outage: bool) -> float:
-        found, other = self.tree.circuits[circuit], self.others(circuit)
+        found = self.tree.circuits[circuit]
         if not outage:
-            return other.recent[phase]
+            return self.measured_of(circuit, "recent", phase)
         if found.reserve is not None:
             return found.reserve
-        return other.highest[phase] * (1.2 if found.cautious else 1.0)
+        is_cautious = found.cautious and circuit in self.measured.other
+        return self.measured_of(circuit, "highest", phase) * (1.2 if is_cautious else 1.0)
 
     def booked(self, car: Car, outage: bool) -> float:
         """What the grants so far book for this car, on each of its lines."""

@@ -120,11 +120,11 @@ def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(evening: tuple[Tr
         for circuit in tree.circuits.values():
             is_root = circuit.name == tree.root and moment.measured.grid is not None
             limit = min(circuit.amperes, moment.measured.grid or 0.0) if is_root else circuit.amperes
-            other = moment.measured.other.get(circuit.name)
-            reserves = tree.booked_for_others(circuit.name, {circuit.name: other.highest} if other else {})
+            highest = {name: other.highest for name, other in moment.measured.other.items()}
+            reserves = tree.booked_for_others(circuit.name, highest)
             for phase in PHASES:
                 here = [car for car in moment.cars if is_on(tree, car, circuit.name, phase)]
-                house = other.now[phase] if other else reserves[phase]
+                house = flowing(tree, moment.measured, circuit.name, phase)
                 now = [booked(car, decision.limits[car.place], outage=False) for car in here]
                 outage = [booked(car, decision.limits[car.place], outage=True) for car in here]
                 ours = [car for car in here if decision.limits[car.place].bound in ALL]
@@ -132,6 +132,13 @@ def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(evening: tuple[Tr
                     assert house + sum(now) <= limit + 1e-6
                 if any(decision.limits[car.place].amperes for car in ours):
                     assert reserves[phase] + sum(outage) <= 1.13 * circuit.amperes + 1e-6
+
+
+def flowing(tree: Tree, measured: Measured, circuit: str, phase: int) -> float:
+    if circuit in measured.other:
+        return measured.other[circuit].now[phase]
+    below = [name for name, found in tree.circuits.items() if found.parent == circuit]
+    return max(tree.circuits[circuit].reserve or 0.0, sum(flowing(tree, measured, name, phase) for name in below))
 
 
 def is_on(tree: Tree, car: Car, circuit: str, phase: int) -> bool:

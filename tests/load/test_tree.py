@@ -56,6 +56,20 @@ def test_a_cautious_circuit_keeps_a_fifth_more() -> None:
     assert Tree([cautious], sockets(8), highest={"Feeder": (10.0, 0.0, 0.0)}).root == "Feeder"
 
 
+def test_others_below_a_circuit_without_a_meter_count_there_too() -> None:
+    row = Circuit(name="Row", amperes=40, parent="Feeder", reserve=10)
+    assert "Feeder (L1): 9 × 6 A are 54 A; 63 A less 10 A for other consumers are 53 A" in refused_in(row)
+    measured = Circuit(name="Row", amperes=40, parent="Feeder")
+    assert "63 A less 12 A for other consumers are 51 A" in refused_in(measured, {"Row": (12.0, 0.0, 0.0)})
+    assert Tree([FEEDER, row], sockets(9), highest={"Feeder": (9.0, 9.0, 9.0)}).root == "Feeder"
+
+
+def refused_in(row: Circuit, highest: dict[str, Phases] | None = None) -> str:
+    with pytest.raises(TreeRefused) as error:
+        Tree([FEEDER, row], sockets(9), highest=highest)
+    return str(error.value)
+
+
 def test_a_circuit_below_is_checked_by_itself() -> None:
     garage = Circuit(name="Garage", amperes=16, parent="Feeder")
     text = refused([FEEDER, garage], sockets(3, circuit="Garage"))
