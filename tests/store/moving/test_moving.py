@@ -124,7 +124,7 @@ def test_a_killed_move_goes_on(
     assert dump(last if way == "there" else pair[1]) == dump(house)
 
 
-STEPS = 220
+STEPS = 240
 """About the steps of the house: see the next test."""
 
 
