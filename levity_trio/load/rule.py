@@ -204,11 +204,12 @@ def decide(
     asking = sorted((_Asking(tree, car, before.standings.get(car.place), now) for car in cars), key=_Asking.arrival)
     free = [one for one in asking if not _is_bound_elsewhere(one, tree, measured, rooms)]
     full = [one for one in free if one.car.state is State.FULL]
-    _knock(full, rooms, now)
+    asked = _to_knock(full, now)
     turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
     wanting = [one for one in free if one.car.state is State.WANTS]
-    wanting.sort(key=lambda one: one.rank(now, turns_end=turns_end, first_come=first_come))
-    chosen = [one for one in wanting if _gets_least(one, rooms)]
+    ranked = sorted([*wanting, *asked], key=lambda one: one.rank(now, turns_end=turns_end, first_come=first_come))
+    served = [one for one in ranked if _gets_least(one, rooms, now)]
+    chosen = [one for one in served if one.car.state is State.WANTS]
     _share([one for one in chosen if not one.car.boost], rooms)
     is_swapped = turns_end and any(one.had and not one.grant for one in wanting)
     knocked = {one.car.place for one in full if one.bound is Bound.KNOCK}
@@ -332,16 +333,18 @@ class _Asking:
         return self.was.limit if self.was else 0
 
     def rank(self, now: float, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
-        """Who is served first: boosts; then the turns that go on, the latest first; then those who wait; then the turns
-        that end."""
+        """Who is served first: boosts; then the turns that go on, the latest first; then knocks; then those who wait;
+        then the turns that end."""
         was, car = self.was, self.car
+        if car.state is State.FULL:
+            return 2, *self.arrival()
         if car.boost:
             return 0, *self.arrival()
         turn = was.turn if was and was.limit else None
         if turn is not None and not (turns_end and now - turn >= TURN_SECONDS):
             return 1, 0 if first_come else -turn, *self.arrival()
         order = (0, 0 if first_come else self.waits(now)) if turn is None else (1, -turn)
-        return 2, -self.priority, not self._is_urgent(now), *order, *self.arrival()
+        return 3, -self.priority, not self._is_urgent(now), *order, *self.arrival()
 
     def place_in_queue(self, now: float, *, first_come: bool) -> tuple[object, ...]:
         """Who of those who wait will be served first."""
@@ -421,18 +424,15 @@ def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Ro
     return False
 
 
-def _knock(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
-    """Give full cars at 0 A their least current for a minute: one after the other at a circuit, once an hour."""
+def _to_knock(full: list[_Asking], now: float) -> list[_Asking]:
+    """Full cars at 0 A that get their least current for a minute, if it fits: one at a circuit, once an hour."""
     knocked = [one for one in full if _is_knocked(one, now)]
     busy = {one.socket.circuit for one in knocked}
     for one in full:
         if one.socket.circuit not in busy and _is_due(one, now):
             busy.add(one.socket.circuit)
-            one.knocked = now
             knocked.append(one)
-    for one in knocked:
-        if rooms.lacking(one.lines, one.least, one.least) is None:
-            one.give(one.least, Bound.KNOCK, rooms)
+    return knocked
 
 
 def _is_knocked(one: _Asking, now: float) -> bool:
@@ -448,13 +448,17 @@ def _is_due(one: _Asking, now: float) -> bool:
     return one.car.departure is not None and one.knocked < one.car.departure - BEFORE_DEPARTURE_SECONDS <= now
 
 
-def _gets_least(one: _Asking, rooms: _Rooms) -> bool:
-    """Give a car its least current, or its maximum if it is boosted, if that fits."""
+def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
+    """Give a car its least current, or its maximum if it is boosted, if that fits; knock it if it is full."""
     drawn = one.least if one.draws is None else min(one.least, one.draws)
     line = rooms.lacking(one.lines, one.least, drawn)
     if line is not None:
         one.bind(line, Bound.WAITS, rooms)
         return False
+    if one.car.state is State.FULL:
+        one.give(one.least, Bound.KNOCK, rooms)
+        one.knocked = one.knocked if _is_knocked(one, now) else now
+        return True
     one.give(one.least, Bound.MOST, rooms)
     if rooms.lacking(one.lines, one.spare, -math.inf) is not None:
         one.spare = 0
