@@ -59,6 +59,8 @@ from .process import PYTHON, ROOT, Server, _environment, running
 from .report import table
 
 CHARGERS: Final = 20
+FEEDER_AMPERES: Final = 200
+"""More than their safe limits together, and less than they can draw."""
 PACE_SECONDS: Final = 0.1
 READERS: Final = 50
 WARM: Final = 5
@@ -248,6 +250,9 @@ def _shown(run: Run) -> dict[str, object]:
             pass
         if month == first:
             ask("POST", "admin", "closings", str(first), given={})
+    ask("PUT", "admin", "load", "site", given={"amperes": FEEDER_AMPERES})
+    while not query(run.database, "SELECT 1 FROM load_state"):
+        time.sleep(0.1)
     ((transaction,),) = query(run.database, "SELECT max(id) FROM tx")
     drafted = f"/bills/{first.next}"
     draft = ask("GET", "admin", "drafts", str(first.next))["data"][0]["id"]
@@ -259,6 +264,7 @@ def _shown(run: Run) -> dict[str, object]:
         "accounts": 1,
         "tariffs": 1,
         "tags": "TAG-1",
+        "why": identity(0),
         "statements": ask("GET", "admin", "statements")["data"][0]["number"],
         "commands": ask("POST", "admin", "chargers", identity(0), "clear-cache", given={})["id"],
         "meters": ask("POST", "admin", "meters", given={"name": "House", "class_percent": 1.0})["id"],
