@@ -118,6 +118,7 @@ class _Places:
 
 
 def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterator[LoadWhy]:
+    metered = {one.circuit for one in now.meters}
     for car in (one for one in now.cars if one.charger == charger):
         if (line := _line(now, car, places)) is None:
             continue
@@ -134,7 +135,7 @@ def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterat
             outage=outage,
             others=others,
             again_at=None if again is None else stamp(again),
-            words=[*_words(car, line, outage, others), _when(again, zone)],
+            words=[*_words(car, line, outage, others, is_metered=line.circuit in metered), _when(again, zone)],
         )
 
 
@@ -145,13 +146,18 @@ def _line(now: LoadNow, car: LoadCar, places: _Places) -> LoadLine | None:
     return min(bound or above or now.lines, key=lambda one: one.free_a, default=None)
 
 
-def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, others: Sequence[LoadCar]) -> Iterator[str]:
+def _words(
+    car: LoadCar, line: LoadLine, outage: LoadLedger, others: Sequence[LoadCar], *, is_metered: bool
+) -> Iterator[str]:
     """Yield what there is to say, a sentence each."""
     yield f"This car {car.says}."
     where = f"{line.circuit} {line.phase}"
     house, cars, limit = (f"{value:.0f} A" for value in (line.house_a, line.cars_a, line.limit_a))
-    yield f"At {where}, {house} are drawn by the house and {cars} by cars, of {limit}."
-    yield "The house counts with its highest value of the last 15 minutes."
+    if is_metered:
+        yield f"At {where}, {house} are drawn by the house and {cars} by cars, of {limit}."
+        yield "The house counts with its highest value of the last 15 minutes."
+    else:
+        yield f"At {where}, {house} are kept for the house and {cars} are drawn by cars, of {limit}."
     house, cars, limit = (f"{value:.0f} A" for value in (outage.house_a, outage.cars_a, outage.limit_a))
     yield f"If nobody decided any more, the house might come to {house} and the cars to {cars}."
     yield f"Its breaker holds {limit} for an hour."

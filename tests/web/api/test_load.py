@@ -71,9 +71,9 @@ circuit = "Garage"
 async def test_why_a_car_gets_what_it_gets_is_explained_by_the_phase_that_binds_it(site: Site) -> None:
     site.books.run(writes.set_site, SITE, site.books.at, "anna")
     lines = [loads.line(phase, permitted=40.0, outage=20.0) for phase in range(3)] + [loads.line(1, "Garage", 25.0)]
-    loads.decide(
-        site.books, loads.car(is_outage=True), loads.car("CP-2", circuit="Garage"), loads.waiting("CP-3"), lines=lines
-    )
+    meter = {"name": "M", "circuit": "Feeder", "at": None, "amperes": None, "is_stale": False}
+    cars = loads.car(is_outage=True), loads.car("CP-2", circuit="Garage"), loads.waiting("CP-3")
+    loads.decide(site.books, *cars, lines=lines, meters=[meter])
     ((first,), (second,)) = [(await site.call(WHY, charger=one))["data"] for one in ("CP-1", "CP-2")]
     assert (first["circuit"], first["phase"], first["again_at"]) == ("Feeder", "L2", None)
     assert first["now"] == {"house_a": 9.0, "cars_a": 32.0, "limit_a": 63.0}
@@ -91,6 +91,8 @@ async def test_why_a_car_gets_what_it_gets_is_explained_by_the_phase_that_binds_
     ]
     assert (second["circuit"], second["others"], second["outage"]["limit_a"]) == ("Garage", [], 28.2)
     assert "No other car is at Garage." in second["words"]
+    kept = "At Garage L2, 9 A are kept for the house and 32 A are drawn by cars, of 25 A."
+    assert kept in second["words"], "nothing measures this circuit"
 
 
 async def test_who_waits_is_told_when_turns_end(site: Site) -> None:

@@ -52,7 +52,7 @@ class TestTheFeeder:
         assert "reserve 9 A" in (await feeder(site)).words
         loads.decide(site.books, lines=LINES, meters=[FEEDER_METER | {"is_stale": True}])
         assert "house old" in attributes(await feeder(site), "span", "class")
-        assert (await Opening(site).parts(NOW))["attention"].links == ["/load/day"]
+        assert (await Opening(site).parts(NOW))["attention"].links == ["/load"]
 
     async def test_another_circuit_is_shown_while_it_keeps_a_car_from_more(self, site: Site) -> None:
         lines = [*LINES, loads.line(0, "Garage", 25.0)]

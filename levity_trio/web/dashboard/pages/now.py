@@ -50,7 +50,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "newcomer": "/review?kind=charger",
     "offline": "/chargers",
     "exceeded": "/load/day",
-    "meter": "/load/day",
+    "meter": "/load",
     "turned_away": "",  # it has no page: nothing is stored of it
     "tags": "/review",
     "limit": "/accounts",
