@@ -16,6 +16,7 @@ import trio
 from levity_trio.access import user_passwords
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.documents import printing
+from levity_trio.load.tree import ROTATIONS
 from levity_trio.locale import NAMES, formats
 from levity_trio.store.engine.connection import open_database
 from tests.browser.past import HOUSEHOLDS, write_past
@@ -59,9 +60,13 @@ REFERENCE: Final = re.compile(r"Statement \d+,")
 """Of a payment: as it stands on the paper, whose household said no language here."""
 WINDOW: Final = re.compile(r'name = "([^"]+)"')
 UNITS: Final = frozenset(
-    (*("kWh", "kW", "Wh", "MB", "GB", "kB", "min", "CSV", "PDF"), *("JSON", "TOML", "ZIP", "OCPP", "levity", "EUR"))
+    (
+        *("kWh", "kW", "Wh", "MB", "GB", "kB", "min", "CSV", "PDF"),
+        *("JSON", "TOML", "ZIP", "OCPP", "levity", "EUR"),
+        *ROTATIONS,
+    )
 )
-"""The same in each language; and the name of the site."""
+"""The same in each language; the name of the site; and how chargers are wired, in OCPP's letters."""
 OCPP: Final = re.compile(r"[A-Za-z]*[a-z][A-Z]\w*|\w+\.[A-Z]\w+(?:\.\w+)*|SHA\d+")
 """Its own words are written as it writes them."""
 OCPP_WORDS: Final = frozenset(

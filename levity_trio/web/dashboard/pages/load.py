@@ -87,7 +87,7 @@ async def _feeder(view: View) -> Mapping[str, Any]:
         (one["charger"], one["connector"]): one["account_name"] for one in (await view.get("/api/admin/spaces"))["data"]
     }
     return {
-        "site": found,
+        "known": found,
         "amperes": amperes,
         "preview": preview,
         "problem": problem,
