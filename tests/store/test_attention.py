@@ -12,6 +12,7 @@ from levity_trio.store.engine.database import Space
 from levity_trio.store.writes import outcomes
 from levity_trio.store.writes.chargers import note_labels
 from levity_trio.wire.times import stamp
+from tests.store import loads
 from tests.store.books import Books, Station
 from tests.store.nows import WELL, Page
 from tests.store.telling import charge
@@ -42,6 +43,16 @@ def test_what_the_machine_lacks(page: Page) -> None:
         *(("storage", "broken"), ("storage", "broken"), ("disk", "broken"), ("clock", "broken")),
     ]
     assert "499 MB" in found[2].words
+
+
+def test_a_circuit_above_its_limit_is_broken_and_a_silent_meter_wants_a_look(books: Books, page: Page) -> None:
+    over = [{"circuit": "Garage", "phase": phase, "since": books.at} for phase in ("L1", "L3")]
+    meter = {"name": "Main", "circuit": "Feeder", "at": None, "amperes": None, "is_stale": True}
+    loads.decide(books, over=over, meters=[meter, meter | {"name": "Other", "is_stale": False}])
+    assert [(one.kind, one.level, one.since, one.words) for one in page.attention()] == [
+        ("exceeded", "broken", books.at, "Garage is above its limit on L1 and L3"),
+        ("meter", "look", None, "The meter Main is silent, so its circuit counts as full"),
+    ]
 
 
 def test_an_address_that_the_machine_has_lost(books: Books, page: Page) -> None:
