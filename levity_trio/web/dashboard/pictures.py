@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.months import Month
-from levity_trio.locale import N_, _
+from levity_trio.locale import N_, _, said
 from levity_trio.locale.formats import number, short_day, short_month, weekday
 from levity_trio.records import record
 from levity_trio.web.dashboard.charts import Band, Compared, Layer, Steps
@@ -89,9 +89,9 @@ def phase_values(line: Mapping[str, Any], day: Mapping[str, Any], zone: tzinfo) 
     """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit."""
     house = [value or 0.0 for value in line["house_a"]]
     whole = [None if cars is None else cars + other for cars, other in zip(line["cars_a"], house, strict=True)]
-    limit = max((value for value in line["limit_a"] if value is not None), default=0.0)
+    limit, circuit = max((one for one in line["limit_a"] if one is not None), default=0.0), said(line["circuit"])
     return Steps(
-        words=_("Current at %(circuit)s, %(phase)s, in A", circuit=line["circuit"], phase=line["phase"]),
+        words=_("Current at %(circuit)s, %(phase)s, in A", circuit=circuit, phase=line["phase"]),
         unit="A",
         since=moment(day["since"]),
         until=moment(day["until"]),
@@ -103,7 +103,7 @@ def phase_values(line: Mapping[str, Any], day: Mapping[str, Any], zone: tzinfo) 
         ],
         whole=whole,
         limit=line["limit_a"],
-        limit_words=f"{line['circuit']} {number(limit, 0)} A",
+        limit_words=f"{circuit} {number(limit, 0)} A",
         digits=0,
     )
 

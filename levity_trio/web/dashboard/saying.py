@@ -66,7 +66,7 @@ OF_API: Final = (
     *(N_("HighTemperature"), N_("InternalError"), N_("LocalListConflict"), N_("OtherError")),
     *(N_("OverCurrentFailure"), N_("OverVoltage"), N_("PowerMeterFailure"), N_("PowerSwitchFailure")),
     *(N_("ReaderFailure"), N_("ResetFailure"), N_("UnderVoltage"), N_("WeakSignal")),
-    *(N_("EVCommunicationError"), N_("{1} session"), N_("{1} sessions"), N_("{1} new charger waits")),
+    *(N_("Feeder {1}"), N_("EVCommunicationError"), N_("{1} session"), N_("{1} sessions"), N_("{1} new charger waits")),
     *(N_("{1} new chargers wait")),
 )
 """Words and short sentences of the API that pages show: `said` translates them, and catalogues find them here."""
