@@ -1,0 +1,208 @@
+"""`levity-trio load`: who may draw what under the feeder, why, and what another feeder would have done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from levity_trio.cli.declaring import Group, an_example
+from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.terminal import figure, fill, local_minute, say
+from levity_trio.config import ConfigError, EnvironmentProblem
+
+HELP: Final = """\
+\b
+Examples:
+  levity-trio load show
+  levity-trio load why CP-3
+  levity-trio load boost CP-3 --minutes 60 --reason "leaves at noon"
+  levity-trio load limit CP-3 10 --reason "a loose terminal"
+  levity-trio load limit CP-3 none
+  levity-trio load wishes
+  levity-trio load site --amperes 63
+  levity-trio load site feeder.toml
+  levity-trio load meters
+  levity-trio load day
+  levity-trio load orders
+
+Shadow: everything is measured, decided and shown, nothing is sent to a charger.
+"""
+WIDTH: Final = 32
+"""Characters of a bar that is as long as the limit."""
+ORDERS: Final = ("at", "last_at", "count", "amperes", "source")
+WISHES: Final = ("kind", "charger", "connector", "amperes", "until", "reason", "made_by")
+NO_SITE: Final = "nothing is managed: levity-trio load site --amperes 63 enters a feeder of 63 A per phase"
+
+load = Group("load", help="Show and explain who may draw what under the feeder.", epilog=HELP)
+_CHARGER: Final = click.argument("charger")
+_CONNECTOR: Final = click.option("--connector", type=int, default=1, show_default=True, help="Which of its connectors.")
+
+
+@command("show", group=load)
+def show(operator: Operator) -> None:
+    """Show what is drawn at each phase, and what each car would get."""
+    found = operator.ask("GET", "load")
+    if operator.is_told(found):
+        return
+    for line in found["lines"]:
+        say(_bar(line))
+    if found["cars"]:
+        say("")
+    for car in found["cars"]:
+        say(f"{_place(car):<16} {car['says']}")
+    for meter in found["meters"]:
+        if meter["is_stale"]:
+            last = f"since {local_minute(meter['at'])}" if meter["at"] else "it has never shown anything"
+            say(f"the meter {meter['name']} is silent: {last}")
+    if found["is_shadow"]:
+        say("shadow: nothing is sent to a charger")
+
+
+def _bar(line: Mapping[str, Any]) -> str:
+    """Return a phase in a line: house, cars, and what is free up to the limit."""
+    house, cars, limit = line["house_a"], line["cars_a"], max(line["limit_a"], 0.1)
+    filled = [round(WIDTH * min(amperes / limit, 1.5)) for amperes in (house, house + cars)]
+    bar = ("#" * filled[0]).ljust(filled[1], "=").ljust(WIDTH, ".")
+    figures = f"house {house:.0f}, cars {cars:.0f} of {line['limit_a']:.0f} A"
+    return f"{line['circuit'][:8]:<8} {line['phase']} {bar} {figures}"
+
+
+def _place(car: Mapping[str, Any]) -> str:
+    return str(car["charger"]) if car["connector"] == 1 else f"{car['charger']}, {car['connector']}"
+
+
+@command("why", group=load)
+@_CHARGER
+def why(operator: Operator, charger: str) -> None:
+    """Explain what the cars at a charger may draw."""
+    found = operator.ask("GET", "load", "why", charger)
+    if operator.is_told(found):
+        return
+    for one in found["data"]:
+        for words in one["words"]:
+            say(fill(words))
+
+
+@command("boost", group=load)
+@_CHARGER
+@_CONNECTOR
+@click.option("--minutes", type=int, default=60, show_default=True, help="For how long.")
+@click.option("--reason", required=True, help="Why this car comes before the others.")
+def boost(operator: Operator, charger: str, connector: int, minutes: int, reason: str) -> None:
+    """Give one car its maximum for a while, as far as the circuits allow it."""
+    body = {"charger": charger, "connector": connector, "minutes": minutes, "reason": reason}
+    operator.tell(operator.post("load", "boosts", body=body), f"{charger} comes first for {minutes} min")
+
+
+@command("limit", group=load)
+@_CHARGER
+@click.argument("amperes")
+@_CONNECTOR
+@click.option("--reason", default="", help="Why, for those who ask later.")
+def limit(operator: Operator, charger: str, amperes: str, connector: int, reason: str) -> None:
+    """Limit a charger by hand to AMPERES; `none` lifts that."""
+    if amperes != "none" and not amperes.isdecimal():
+        raise click.BadParameter(f"{amperes}: give whole amperes, or none", param_hint="AMPERES")
+    wanted = None if amperes == "none" else int(amperes)
+    body = {"charger": charger, "connector": connector, "amperes": wanted, "reason": reason}
+    done = "has no limit by hand any more" if wanted is None else f"gets {wanted} A at most, until that is lifted"
+    operator.tell(operator.put("load", "limits", body=body), f"{charger} {done}")
+
+
+@command("wishes", group=load)
+def wishes(operator: Operator) -> None:
+    """List limits by hand, boosts and departures that hold."""
+    operator.show_page(WISHES, operator.get("load", "wishes"), empty="nobody wants anything")
+
+
+@command(
+    "site",
+    group=load,
+    epilog=an_example(
+        "load site",
+        "load site --amperes 63 --check",
+        "load site feeder.toml",
+        "load site > feeder.toml",
+        "load site --off",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--amperes", type=float, help="One feeder with this limit per phase, all chargers at it.")
+@click.option("--check", "is_check", is_flag=True, help="Say whether it fits; enter nothing.")
+@click.option("--fit", is_flag=True, help="If it does not fit, enter the first way in which it would.")
+@click.option("--off", is_flag=True, help="End load management.")
+def site(operator: Operator, file: Path | None, amperes: float | None, *, is_check: bool, fit: bool, off: bool) -> None:
+    """Print the circuits as TOML, or enter them from a file."""
+    if [file is not None, amperes is not None, off].count(True) > 1:
+        raise ConfigError("give a file, --amperes or --off")
+    body = {"toml": ""} if off else {"amperes": amperes} if file is None else {"toml": _read(file)}
+    if file is None and amperes is None and not off:
+        found = operator.get("load", "site")
+        if not operator.is_told(found):
+            say(found["toml"] or NO_SITE, ends_line=not found["toml"])
+        return
+    found = operator.post("load", "site", "preview", body=body)
+    if fit and found["offers"]:
+        body = {"toml": found["offers"][0]["toml"]}
+        found = operator.post("load", "site", "preview", body=body)
+    if is_check or found["problems"]:
+        if not operator.is_told(found):
+            _say_checked(found)
+        if found["problems"]:
+            raise ConfigError("nothing was entered: this could not last without the server")
+        return
+    operator.tell(operator.put("load", "site", body=body), "load management is off" if off else "entered")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise EnvironmentProblem(f"cannot read {file}: {error}") from None
+
+
+def _say_checked(found: Mapping[str, Any]) -> None:
+    for problem in found["problems"]:
+        say(fill(" ".join([problem["text"], *problem["advice"]])))
+    if not found["problems"]:
+        without = [one["charger"] for one in found["chargers"] if not one["safe"]]
+        say(fill(f"it fits; in an outage these give nothing: {', '.join(without) or 'none'}"))
+    for number, offer in enumerate(found["offers"]):
+        how = " (--fit enters this)" if not number else ""
+        say(fill(f"{offer['words']}: {', '.join(offer['without']) or 'every charger keeps its limit'}{how}."))
+
+
+@command("meters", group=load)
+def meters(operator: Operator) -> None:
+    """Show what the meters of circuits show."""
+    found = operator.get("load", "site")["meters"]
+    operator.table(("name", "circuit", "amperes", "at", "is_stale"), found, empty="there is no meter")
+
+
+@command("orders", group=load)
+def orders(operator: Operator) -> None:
+    """List what the grid operator ordered in the last two years."""
+    operator.show_page(ORDERS, operator.get("load", "grid-orders"), empty="the grid operator has ordered nothing")
+
+
+@command("day", group=load)
+@click.argument("day", required=False)
+def day(operator: Operator, day: str | None) -> None:
+    """Show who waited or was bound on a day, today by default."""
+    found = operator.ask("GET", "load", "day", query={"day": day} if day else {})
+    if operator.is_told(found):
+        return
+    for line in found["lines"]:
+        both = zip(line["house_a"], line["cars_a"], strict=True)
+        drawn = [(house or 0) + cars for house, cars in both if cars is not None]
+        highest = max((one for one in line["limit_a"] if one is not None), default=0)
+        say(
+            f"{line['circuit'][:12]:<12} {line['phase']} mean {figure(sum(drawn) / max(1, len(drawn)), 1)} A,"
+            f" highest quarter {figure(max(drawn, default=0), 1)} of {highest:.0f} A, over it {line['over_seconds']} s"
+        )
+    for one in found["sessions"]:
+        bound = ", ".join(f"{each['circuit']} {each['seconds'] // 60} min" for each in one["bound"])
+        say(f"{_place(one):<16} waited {one['waited_seconds'] // 60} min{'; bound by ' + bound if bound else ''}")

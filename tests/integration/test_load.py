@@ -1,0 +1,60 @@
+"""`levity-trio load` against a running server: a feeder, a car, a boost, a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.charger import Charger, now
+from tests.integration.receiver import wait_until
+from tests.integration.serving import Serving, serving
+from tests.integration.test_shell import Shell, shell, shown, table
+
+__all__ = ["shell"]
+FEEDER = """
+[[circuit]]
+name = "Feeder"
+amperes = 20
+reserve = 2.5
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Serving]:
+    with serving(tmp_path / "site.db", "--time-zone", "UTC") as running:
+        yield running
+
+
+def test_a_car_shares_a_feeder_with_the_house(
+    shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert shell("load", "show") != 0
+    assert "levity-trio load site --amperes 63" in capsys.readouterr().err
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Charging", timestamp=now())
+        assert shell("load", "site", "--amperes", "5") == 2
+        said = capsys.readouterr()
+        assert "1 × 6 A are 6 A; the limit is 5 A" in said.out
+        assert "1 do not charge then: CP-1 (--fit enters this)" in said.out
+        (tmp_path / "feeder.toml").write_text(FEEDER)
+        assert "entered" in table(shell, capsys, "load", "site", tmp_path / "feeder.toml")
+        assert "it fits" in table(shell, capsys, "load", "site", tmp_path / "feeder.toml", "--check")
+        assert "reserve = 2.5" in table(shell, capsys, "load", "site")
+
+        def would_get() -> list[int]:
+            return [car["limit_a"] for car in shown(shell, capsys, "load", "show")["cars"]]
+
+        wait_until(lambda: shell("load", "show", "--json") == 0)
+        table(shell, capsys, "load", "limit", "CP-1", 10, "--reason", "a loose terminal")
+        wait_until(lambda: would_get() == [10])
+        assert "set by hand" in table(shell, capsys, "load", "why", "CP-1")
+        assert "a loose terminal" in table(shell, capsys, "load", "wishes")
+        table(shell, capsys, "load", "limit", "CP-1", "none")
+        table(shell, capsys, "load", "boost", "CP-1", "--reason", "leaves soon")
+        assert "leaves soon" in table(shell, capsys, "load", "wishes")
+        bar = table(shell, capsys, "load", "show").splitlines()[0]
+        assert bar.startswith("Feeder   L1 ")
+    assert "load management is off" in table(shell, capsys, "load", "site", "--off")
