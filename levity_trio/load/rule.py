@@ -308,7 +308,7 @@ class _Asking:
             was
             and not car.boost
             and car.drawn is not None
-            and car.drawn < was.limit - LESS_AMPERES
+            and car.drawn < min(was.limit, self.most) - LESS_AMPERES
             and now - was.since >= SETTLED_SECONDS
         ):
             self.draws = car.drawn
