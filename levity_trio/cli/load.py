@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import click
 
 from levity_trio.cli.declaring import Group, an_example
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import figure, fill, local_minute, say
+from levity_trio.cli.terminal import CountProgress, counted, figure, fill, local_minute, say
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 HELP: Final = """\
@@ -27,11 +28,13 @@ Examples:
   levity-trio load meters
   levity-trio load day
   levity-trio load orders
+  levity-trio load what-if --limit 40 --chargers +5
 
 Shadow: everything is measured, decided and shown, nothing is sent to a charger.
 """
 WIDTH: Final = 32
 """Characters of a bar that is as long as the limit."""
+PATIENCE: Final = 120.0
 ORDERS: Final = ("at", "last_at", "count", "amperes", "source")
 WISHES: Final = ("kind", "charger", "connector", "amperes", "until", "reason", "made_by")
 NO_SITE: Final = "nothing is managed: levity-trio load site --amperes 63 enters a feeder of 63 A per phase"
@@ -186,6 +189,65 @@ def meters(operator: Operator) -> None:
 def orders(operator: Operator) -> None:
     """List what the grid operator ordered in the last two years."""
     operator.show_page(ORDERS, operator.get("load", "grid-orders"), empty="the grid operator has ordered nothing")
+
+
+@command("what-if", group=load)
+@click.option("--limit", "amperes", type=float, help="Of the feeder, in A per phase.")
+@click.option("--chargers", default="0", help="How many more, such as +5; each is used as one that is there.")
+@click.option("--since", metavar="DAY", help="Default: a year ago.")
+@click.option("--until", metavar="DAY", help="Default: today.")
+def what_if(operator: Operator, amperes: float | None, chargers: str, since: str | None, until: str | None) -> None:
+    """Charge the site's own past again, under another feeder."""
+    if not chargers.removeprefix("+").isdecimal():
+        raise click.BadParameter(f"{chargers}: give a number such as +5", param_hint="--chargers")
+    last = _day(until, "--until") or datetime.now(UTC).date()
+    begin = first = _day(since, "--since") or last - timedelta(days=365)
+    more = int(chargers.removeprefix("+"))
+    whole: dict[str, Any] = dict.fromkeys(("sessions", "wanted_wh", "given_wh", "waited_seconds"), 0)
+    whole |= {"peak_a": [0.0, 0.0, 0.0], "short": {}}
+    with CountProgress("days", is_json=operator.is_json) as progress:
+        while begin < last:
+            end = min(begin + timedelta(days=31), last)
+            body = {"since": str(begin), "until": str(end), "amperes": amperes, "chargers": more}
+            _add(whole, operator.post("load", "what-if", body=body, patience=PATIENCE))
+            begin = end
+            progress((begin - first).days, (last - first).days)
+    whole["short"] = sorted(whole["short"].values(), key=lambda one: -one["missing_wh"])
+    if not operator.is_told(whole):
+        _say_what_if(whole, first, last)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text}: give a day such as 2026-03-01", param_hint=option) from None
+
+
+def _add(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
+    for name in ("sessions", "wanted_wh", "given_wh", "waited_seconds"):
+        whole[name] += part[name]
+    whole["peak_a"] = [max(both) for both in zip(whole["peak_a"], part["peak_a"], strict=True)]
+    for one in part["short"]:
+        sum_ = whole["short"].setdefault(one["who"], {"who": one["who"], "sessions": 0, "missing_wh": 0})
+        sum_["sessions"] += one["sessions"]
+        sum_["missing_wh"] += one["missing_wh"]
+
+
+def _say_what_if(whole: Mapping[str, Any], since: date, until: date) -> None:
+    if not whole["sessions"]:
+        say(f"nobody charged from {since} to {until}")
+        return
+    met = 100 * whole["given_wh"] / whole["wanted_wh"]
+    say(f"{since} to {until}, {whole['sessions']} sessions")
+    say(f"energy    {figure(met, 1)} % of {figure(whole['wanted_wh'] / 1000, 0)} kWh")
+    say(f"waiting   {figure(whole['waited_seconds'] / 3600, 0)} hours in all")
+    say(f"peak      {', '.join(f'L{n} {figure(one, 1)} A' for n, one in enumerate(whole['peak_a'], 1))}")
+    for one in whole["short"]:
+        missing, sessions = figure(one["missing_wh"] / 1000, 1), counted(one["sessions"], "session")
+        say(f"short     {one['who']}: {missing} kWh in {sessions}")
+    if not whole["short"]:
+        say("nobody would have been short")
 
 
 @command("day", group=load)

@@ -82,6 +82,7 @@ class Found:
     shares: list[float] = field(default_factory=list)
     changes: list[int] = field(default_factory=list)
     moments_over: int = 0
+    peak: float = 0.0
     trips: int = 0
 
     @property
@@ -297,6 +298,7 @@ class Night:
             stay.got_wh += amperes * car.lines * VOLTS * seconds / HOUR
             for phase in self._tree.sockets[place].lines(car.lines):
                 drawn[phase] += amperes
+        self._found.peak = max(self._found.peak, *drawn)
         self._found.moments_over += max(drawn) > self._block.limit + 1e-6
         for breaker, amperes in zip(self._breakers, drawn, strict=True):
             self._found.trips += breaker.carry(amperes / self._block.limit, seconds)

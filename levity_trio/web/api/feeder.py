@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from math import isfinite
+from math import ceil, isfinite
 from typing import Annotated, Final, NamedTuple
 
+import trio
 from msgspec import Meta
 
 from levity_trio.load.document import DocumentRefused, LoadSite, every_socket, parse, planted, ways_out, written
-from levity_trio.load.tree import NAMES, ROTATIONS, Circuit, Phases, Place, TreeRefused
+from levity_trio.load.replay import VOLTS, PastHouse, Replayed, Stay, replay, with_more
+from levity_trio.load.tree import NAMES, ROTATIONS, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.plugins.base import Load
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import load as stored
 from levity_trio.store.reads.load import LearnedFact, LoadMeter, LoadOrder, LoadSiteVersion, LoadWish
+from levity_trio.store.reads.load_past import LoadPast, load_past
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes import load as writes
 from levity_trio.web.api.accounts import refusals
+from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
+from levity_trio.web.api.local_times import LocalDay, begins_at, local_day
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
 from levity_trio.wire.times import stamp
 
@@ -34,6 +40,12 @@ LONGEST: Final = 64 * 1024
 MOST_AMPERES: Final = 10_000
 ORDERS_DAYS: Final = 731
 FEEDER: Final = "Feeder"
+MOST_DAYS: Final = timedelta(days=31)
+MOST_MORE: Final = 200
+REST_SECONDS: Final = 0.002
+"""Now and then, so that messages of chargers do not wait for the rest of a month."""
+MOST_OF_ONE_LINE: Final = 7700
+"""W. What charges with more does so on three lines."""
 
 Amperes = Annotated[float, Meta(gt=0, le=MOST_AMPERES, description="Per phase.")]
 Connector = Annotated[int, Meta(ge=1, lt=CONNECTORS)]
@@ -358,6 +370,95 @@ async def list_grid_orders(request: Request) -> ListPage[LoadOrder]:
     """List the orders of the grid operator in the last two years"""
     since = stamp(request.api.now() - timedelta(days=ORDERS_DAYS))
     return whole(await request.read(partial(stored.orders, since=since)))
+
+
+# What if
+
+
+class WhatIfBody(Sent, kw_only=True):
+    """The past from one day to another, which is not part of it, with another limit of the feeder or more chargers."""
+
+    since: LocalDay
+    until: LocalDay
+    amperes: Amperes | None = None
+    chargers: Annotated[int, Meta(ge=0, le=MOST_MORE, description="More than there are.")] = 0
+
+
+@record
+class WhatIfShort:
+    """Whose cars would have got less than they took, in how many sessions, and how much less."""
+
+    who: str
+    sessions: int
+    missing_wh: int
+
+
+@record
+class WhatIf:
+    """What would have come out. `peak_a` is what house and cars would have drawn at most, by phase."""
+
+    sessions: int
+    wanted_wh: int
+    given_wh: int
+    waited_seconds: int
+    peak_a: list[float]
+    short: list[WhatIfShort]
+
+
+@ENDPOINTS.post(f"{LOAD}/what-if", Role.OPERATOR, "invalid", "conflict")
+async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
+    """Charge the cars of at most 31 days again, under another limit or with more chargers; nothing is stored"""
+    body, zone = request.body, request.zone
+    since, until = local_day(body.since, "since"), local_day(body.until, "until")
+    if not since < until <= since + MOST_DAYS:
+        raise invalid("until", f"give a day after since, at most {MOST_DAYS.days} days later")
+    known = await request.read(partial(_known, request.api.stamp()))
+    if known.version is None:
+        raise _unmanaged()
+    site, terms = parse(known.version.toml), rule(request)
+    begin, end = begins_at(since, zone), begins_at(until, zone)
+    past = await request.read(lambda db: load_past(db, begin, end, terms))
+
+    def compute() -> Replayed:
+        places = [*known.places, *((stay.charger, stay.connector) for stay in past.stays)]
+        sockets = [replace(socket, safe=0) for socket in every_socket(site, dict.fromkeys(places))]
+        tree, stays = with_more(Tree(site.circuits, sockets), _stays(sockets, past), body.chargers, body.amperes)
+        house = PastHouse({name: found for name, found in past.house.items() if name in tree.circuits})
+        return replay(tree, stays, house, first_come=site.options.first_come, rest=lambda: time.sleep(REST_SECONDS))
+
+    async with request.api.places.work():
+        found = await trio.to_thread.run_sync(compute)
+    return WhatIf(
+        sessions=found.sessions,
+        wanted_wh=round(found.wanted_wh),
+        given_wh=round(found.given_wh),
+        waited_seconds=round(found.waited_seconds),
+        peak_a=[round(one, 1) for one in found.peak],
+        short=[
+            WhatIfShort(who=one.whose, sessions=one.sessions, missing_wh=round(one.missing_wh)) for one in found.short
+        ],
+    )
+
+
+def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[Stay]:
+    """Return who came. The highest power of a quarter of an hour says on how many lines a car charges, and the most."""
+    by_place = {socket.place: socket for socket in sockets}
+    found = []
+    for one in past.stays:
+        socket = by_place[one.charger, one.connector]
+        lines = 1 if 0 < one.watts <= MOST_OF_ONE_LINE else socket.phases
+        most = ceil(one.watts / (VOLTS * lines)) if one.watts else socket.most
+        stay = Stay(
+            place=socket.place,
+            since=one.since,
+            until=one.until,
+            wanted_wh=float(one.wh),
+            lines=lines,
+            most=min(max(most, socket.least), socket.most),
+            whose=one.who,
+        )
+        found.append(stay)
+    return found
 
 
 async def _managed(request: Request) -> Load:

@@ -198,6 +198,7 @@ async def _feeder(life: Life) -> None:
     await life.ask("PUT", "load/limits", charger="SPACE-02", amperes=10, reason="a loose terminal")
     await life.ask("POST", "load/boosts", charger="SPACE-03", minutes=30, reason="a doctor")
     await life.ask("PUT", "load/grid-limit", amperes=40, source="grid")
+    await life.ask("POST", "load/what-if", since="2026-02-01", until="2026-03-01", amperes=6, chargers=2)
 
 
 async def _files(life: Life) -> None:

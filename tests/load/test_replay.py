@@ -1,0 +1,112 @@
+"""What if: the past charged again, compared with nights that were really simulated under the other limit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from levity_trio.load.replay import PastHouse, Replayed, Stay, replay, with_more
+from levity_trio.load.rule import Other, decide
+from levity_trio.load.tree import Phases
+from tests.load.nights import FEEDER, Block, Night
+from tests.sizes import size
+
+NIGHTS = size(30, 3)
+ENOUGH = 120.0
+"""A per phase at which every car gets what it wants."""
+ENERGY, PEAK = 0.03, 5.0
+
+
+class Recorded(Night):
+    """Nights that keep what a site would: who came, what he took, what the house drew, and the peak."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__(block, decide)
+        self.stays = [
+            Stay(
+                place=self._place(stay),
+                since=stay.arrival,
+                until=stay.departure,
+                wanted_wh=stay.wanted_wh,
+                lines=self._cars[stay.number].lines,
+                most=self._cars[stay.number].most,
+                whose=f"Flat {stay.number}",
+            )
+            for stay in self._coming
+        ]
+        self.quarters: dict[int, list[Phases]] = {}
+        self.tree = self._tree
+        _draw = self._house.draw
+
+        def draw(now: float) -> Other:
+            other = _draw(now)
+            self.quarters.setdefault(int(now // 900), []).append(other.now)
+            return other
+
+        self._house.draw = draw  # type: ignore[method-assign]  # what it draws is recorded
+
+    def house(self) -> PastHouse:
+        quarters = {
+            quarter: (
+                tuple(sum(phase) / len(found) for phase in zip(*found, strict=True)),
+                tuple(max(phase) for phase in zip(*found, strict=True)),
+            )
+            for quarter, found in self.quarters.items()
+        }
+        return PastHouse({FEEDER: quarters} if quarters else {})
+
+
+@pytest.mark.parametrize(("limit", "house"), [(32.0, 0.0), (40.0, 1.0)])
+def test_the_answer_is_near_the_truth(limit: float, house: float) -> None:
+    past, truth = (Recorded(Block(amperes, 1, NIGHTS, house=house)) for amperes in (ENOUGH, limit))
+    assert past.run().met > 0.999
+    real = truth.run()
+    tree, stays = with_more(past.tree, past.stays, 0, limit)
+    found = replay(tree, stays, past.house())
+    print(f"\n{limit:g} A: met {100 * found.given_wh / found.wanted_wh:.1f} %, truth {100 * real.met:.1f} %;", end=" ")
+    print(f"peak {max(found.peak):.1f} A, truth {real.peak:.1f} A")
+    assert found.wanted_wh == pytest.approx(real.wanted_wh)
+    assert abs(found.given_wh - real.got_wh) <= ENERGY * real.got_wh
+    assert abs(max(found.peak) - real.peak) <= PEAK
+
+
+def stay(number: int, since: float = 0.0, **other: object) -> Stay:
+    plain = Stay(
+        place=(f"C{number:02}", 1),
+        since=since,
+        until=since + 6 * 3600,
+        wanted_wh=13_800,
+        lines=1,
+        most=16,
+        whose=f"Flat {number}",
+    )
+    return replace(plain, **other)  # type: ignore[arg-type]  # fields by name
+
+
+def again(limit: float, *stays: Stay, more: int = 0) -> Replayed:
+    tree, found = with_more(Recorded(Block(ENOUGH, 1, 0)).tree, stays, more, limit)
+    return replay(tree, found, PastHouse({}))
+
+
+def test_who_would_have_been_short() -> None:
+    """Two cars on the same phase share 16 A for six hours: 22.08 kWh of the 27.6 that they want."""
+    found = again(16, stay(0), stay(3))
+    assert found.given_wh == pytest.approx(22_080, rel=0.01)
+    assert sorted((one.whose, one.sessions) for one in found.short) == [("Flat 0", 1), ("Flat 3", 1)]
+    assert found.peak == (16, 0, 0)
+    assert again(32, stay(0), stay(3)).short == ()
+
+
+def test_more_chargers_are_used_as_those_that_are_there() -> None:
+    found = again(32, stay(0), stay(1), more=3)
+    assert (found.sessions, found.wanted_wh) == (5, 5 * 13_800)
+
+
+def test_waiting_is_counted() -> None:
+    found = again(6, stay(0), stay(3, since=60.0))
+    assert found.waited_seconds == pytest.approx(6 * 3600, rel=0.1)
+
+
+def test_nothing_happened() -> None:
+    assert again(16) == Replayed()
