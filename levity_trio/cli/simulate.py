@@ -167,6 +167,7 @@ def simulate(
         control=controlled,
         ledger=ledger,
         trust=Trust(authority, certificate),
+        feeder=None if chosen is None else chosen.feeder,
     )
     return run(order, is_json=is_json, is_verbose=is_verbose)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.feeder import HOUSE, ROTATIONS, FeederSpec
 from levity_trio.simulator.model.vehicle import Vehicle
 
 NAME: Final = "Bauhof 12"
@@ -65,6 +66,26 @@ def charger_id(space: int) -> str:
 CHARGERS: Final = tuple(map(charger_id, range(1, SPACES + 1)))
 
 
+FEEDER: Final = FeederSpec(amperes=25.0, house=[0.6 * amperes for amperes in HOUSE])
+"""Of the whole block: too small for all cars at once. Twelve households cook beside them."""
+METER_STALE_SECONDS: Final = 600
+"""Of the demo's clock, which runs fast."""
+
+
+def feeder_document(meter_port: int) -> str:
+    """Return the site of load management: the feeder with its meter, the chargers as they are wired."""
+    lines = [
+        f'[[circuit]]\nname = "Feeder"\namperes = {FEEDER.amperes:g}\nmeter = "House"\n',
+        f'[[meter]]\nname = "House"\nkind = "modbus"\naddress = "127.0.0.1:{meter_port}"\nmodel = "SDM630"',
+        f"every_seconds = 0.5\nstale_seconds = {METER_STALE_SECONDS}\n",
+    ]
+    for number, charger in enumerate(CHARGERS):
+        rotation, safe = ROTATIONS[number % len(ROTATIONS)], 6 if number < len(ROTATIONS) else 0
+        wired = f'rotation = "{rotation}"\nmost = 16\nsafe = {safe}\nsafe_lines = 1\n'
+        lines.append(f'[[charger]]\nid = "{charger}"\n{wired}')
+    return "\n".join(lines)
+
+
 def plate(charger: str, register_wh: int) -> ChargerSpec:
     """Return the specification of a charger whose meter shows this."""
     return ChargerSpec(
@@ -83,6 +104,6 @@ def configuration(reading_seconds: int) -> dict[str, str]:
     """Return the OCPP configuration of the chargers, which send a reading so often."""
     return {
         "MeterValueSampleInterval": str(reading_seconds),
-        "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import",
+        "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import,Current.Import",
         "ConnectionTimeOut": "180",
     }

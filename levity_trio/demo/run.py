@@ -38,6 +38,7 @@ from levity_trio.demo.house import (
     CHARGERS,
     FAULT,
     FAULTED,
+    FEEDER,
     HOUSEHOLDS,
     LABELLED,
     NAME,
@@ -46,6 +47,7 @@ from levity_trio.demo.house import (
     TIME_ZONE,
     charger_id,
     configuration,
+    feeder_document,
     plate,
 )
 from levity_trio.demo.neighbours import ONLY, Neighbours
@@ -54,6 +56,7 @@ from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.output import print_line
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import Memory
+from levity_trio.simulator.feeder import Feeder, serve_meter
 from levity_trio.simulator.fleet import open_fleet
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.server_address import ServerAddress
@@ -78,8 +81,8 @@ NEW_SECONDS: Final = 60.0
 """A folder that is younger may belong to a demo that has not locked its database yet."""
 HISTORY: Final = "history.db.xz"
 HOST: Final = "127.0.0.1"
-USUAL_PORTS: Final = (9000, 9001, 9002)
-"""The ports of the chargers, of the dashboard, and of the drivers."""
+USUAL_PORTS: Final = (9000, 9001, 9002, 5020)
+"""The ports of the chargers, of the dashboard, of the drivers, and of the feeder's meter."""
 READING_SECONDS: Final = 300
 HEARTBEAT_SECONDS: Final = 600
 LOOK_SECONDS: Final = 0.5
@@ -110,15 +113,16 @@ def run() -> int:
         database = folder / DATABASE
         unpack(database)
         make_folder(folder / MAILS)
-        config = _config(database, free_ports(USUAL_PORTS))
+        *ports, meter_port = free_ports(USUAL_PORTS)
+        config = _config(database, ports)
         assert config.guests is not None  # noqa: S101 - as made above
         logins = {"admin": config.guests.dashboard, "driver": config.guests.drivers}
-        resumed = resume(database, config.server_name, SPEED, system_clock(), logins, TOLD)
+        resumed = resume(database, config.server_name, SPEED, system_clock(), logins, TOLD, feeder_document(meter_port))
         note(database, LastBackup(stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size))
         log_config = LogConfig(file=folder / "demo.log")
         nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
         with unwrapped(SystemExit):  # nobody reads the addresses
-            status = server.run(config, log_config, partial(_live, resumed), nowhere)
+            status = server.run(config, log_config, partial(_live, resumed, meter_port), nowhere)
     print_line("\nThe demo has ended. Nothing of it is left.")
     return status
 
@@ -190,14 +194,14 @@ def _config(database: Path, ports: Sequence[int]) -> ServerConfig:
     )
 
 
-async def _live(resumed: Resumed, config: ServerConfig) -> None:
+async def _live(resumed: Resumed, meter_port: int, config: ServerConfig) -> None:
     """Serve, with chargers, until a signal."""
     async with trio.open_nursery() as nursery:
         serving = trio.Event()
         nursery.start_soon(_serve, config, nursery.cancel_scope, serving)
         await serving.wait()
         clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
-        await nursery.start(_let_charge, config, resumed, clock)
+        await nursery.start(_let_charge, config, resumed, clock, meter_port)
         print_line(
             WORDS.format(
                 households=len(HOUSEHOLDS),
@@ -229,16 +233,21 @@ async def _let_charge(
     config: ServerConfig,
     resumed: Resumed,
     clock: Clock,
+    meter_port: int,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Connect the chargers, and let neighbours come and go, until cancelled."""
-    pace = Pace(SPEED)
-    async with open_fleet(pace, ServerAddress(HOST, config.port, "/ws/", is_tls=False)) as fleet:
-        neighbours = Neighbours(
-            fleet.chargers,
-            lambda: in_zone(clock(), config.time_zone).hour,
-            Random(1),  # noqa: S311 - no secret
-        )
+    """Connect the chargers, let neighbours come and go, and show what the feeder carries, until cancelled."""
+    pace, chance = Pace(SPEED), Random(1)  # noqa: S311 - no secret
+
+    def hour() -> float:
+        now = in_zone(clock(), config.time_zone)
+        return now.hour + now.minute / 60
+
+    feeder = Feeder(FEEDER, chance, lambda _at: hour())
+    address = ServerAddress(HOST, config.port, "/ws/", is_tls=False)
+    async with open_fleet(pace, address) as fleet, trio.open_nursery() as meters:
+        meters.start_soon(serve_meter, lambda: feeder.shown, HOST, meter_port)
+        neighbours = Neighbours(fleet.chargers, lambda: int(hour()), chance)
         for name in CHARGERS:
             spec = plate(name, resumed.registers.get(name, 0))
             memory = Memory.fresh(spec)
@@ -252,6 +261,7 @@ async def _let_charge(
         task_status.started()
         while True:
             neighbours.look(pace.now)
+            feeder.look(fleet.chargers.values(), pace.now)  # its breaker is none: nobody would see the demo in the dark
             await trio.sleep(LOOK_SECONDS)
 
 

@@ -15,6 +15,7 @@ HEAD = struct.Struct(">HHHB")
 LONGEST = HEAD.size + 253
 HOLDING, INPUT = 3, 4
 FAILED = 0x80
+REQUEST_BYTES = HEAD.size + 5
 PORT = 502
 
 
@@ -98,3 +99,18 @@ def _ampere(model: Model, data: bytes) -> float:
     if not math.isfinite(value):
         raise MeterFault("a current is not a number")
     return float(value) * model.amperes
+
+
+def answer(model: Model, asked: bytes, shown: Phases) -> bytes:
+    """Answer a request as a meter does that shows these currents: for a simulated one."""
+    transaction, _protocol, _length, unit = HEAD.unpack(asked[: HEAD.size])
+    function, first, count = struct.unpack(">BHH", asked[HEAD.size :])
+    words = dict.fromkeys(range(first, first + count), b"\0\0")
+    for register, amperes in zip(model.registers, shown, strict=True):
+        data = struct.pack(f">{model.shape}", amperes if model.shape == "f" else round(amperes / model.amperes))
+        one, two = (data[2:], data[:2]) if model.is_swapped else (data[:2], data[2:])
+        words |= {register: one, register + 1: two}
+    body = bytes([function, 2 * count]) + b"".join(words[register] for register in range(first, first + count))
+    if function != model.function or not {*model.registers} <= {*range(first, first + count)}:
+        body = bytes([function | FAILED, 2])
+    return HEAD.pack(transaction, 0, len(body) + 1, unit) + body

@@ -14,6 +14,7 @@ from rich.text import Text
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import Tally
+from levity_trio.simulator.feeder import FeederReport
 from levity_trio.simulator.screen import delivered_wh
 from levity_trio.simulator.verification import Verdict
 
@@ -40,6 +41,7 @@ class Report:
 
     accounts: dict[str, Account]
     verdict: Verdict | None = None
+    feeder: FeederReport | None = None
 
     @property
     def total(self) -> Account:
@@ -54,15 +56,17 @@ class Report:
         }
         if self.verdict is not None:
             document["verification"] = self.verdict.as_dict()
+        if self.feeder is not None:
+            document["feeder"] = asdict(self.feeder)
         return document
 
 
-def report(chargers: Iterable[Charger], verdict: Verdict | None = None) -> Report:
+def report(chargers: Iterable[Charger], verdict: Verdict | None = None, feeder: FeederReport | None = None) -> Report:
     accounts = {
         charger.spec.id: Account(**asdict(charger.tally), sessions=len(charger.ledger), energy_wh=delivered_wh(charger))
         for charger in chargers
     }
-    return Report(accounts, verdict)
+    return Report(accounts, verdict, feeder)
 
 
 def show(console: Console, summary: Report, *, is_verbose: bool = False) -> None:
@@ -70,6 +74,12 @@ def show(console: Console, summary: Report, *, is_verbose: bool = False) -> None
     hidden = len(summary.accounts) - MOST_LINES
     if hidden > 0:
         console.print(f"… and {hidden} more chargers with fewer problems; --json lists all", highlight=False)
+    if (feeder := summary.feeder) is not None:
+        over = f"{feeder.over_seconds} s over it, {feeder.far_over_seconds} s over 1.13 times that"
+        trips = f"its breaker tripped {feeder.trips} times" if feeder.trips else "its breaker held"
+        console.print(
+            f"feeder of {feeder.amperes:g} A: at most {feeder.highest_a:g} A, {over}; {trips}", highlight=False
+        )
     if summary.verdict is not None:
         show_verdict(console, summary.verdict, is_verbose=is_verbose)
 

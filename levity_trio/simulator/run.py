@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import trio
@@ -29,6 +30,7 @@ from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.feeder import Feeder, FeederSpec, serve_meter, watch
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.link import Pace
@@ -81,6 +83,7 @@ class Order:
     ledger: Path | None = None
     """File to which the run's ledger is written."""
     trust: Trust = NOTHING_GIVEN
+    feeder: FeederSpec | None = None
 
     @property
     def slack_seconds(self) -> float:
@@ -117,6 +120,7 @@ async def simulate(order: Order, console: Console, check_interval_seconds: float
             watching.start_soon(_compare_clocks, fleet)
             watching.start_soon(_report_problems, fleet, order.server.url, console, check_interval_seconds)
             chargers = planned = _arrive(order, fleet)
+            feeder = _hang(order, fleet, watching)
             scene = Scene(
                 now=lambda: fleet.pace.now,
                 rows=lambda: [row_of(charger) for charger in fleet.chargers.values()],
@@ -140,7 +144,8 @@ async def simulate(order: Order, console: Console, check_interval_seconds: float
             verdict = await trio.to_thread.run_sync(verify, order.database, ledger)
     except EnvironmentProblem as problem:
         return Outcome(report(chargers), over.is_set(), problem)
-    return Outcome(report(chargers, verdict), over.is_set())
+    told = None if feeder is None else feeder.report()
+    return Outcome(report(chargers, verdict, told), over.is_set())
 
 
 def _ledger(order: Order, chargers: Sequence[Charger], since: Mark) -> Ledger:
@@ -171,6 +176,18 @@ def _arrive(order: Order, fleet: Fleet) -> list[Charger]:
         fleet.add(charger)
         chargers.append(charger)
     return chargers
+
+
+def _hang(order: Order, fleet: Fleet, watching: trio.Nursery) -> Feeder | None:
+    """Hang the chargers of a plan at the feeder of its scenario, whose meter is served."""
+    if (spec := order.feeder) is None:
+        return None
+    chance = Random(f"{order.seed}:feeder")  # noqa: S311 - no secret
+    feeder = Feeder(spec, chance, lambda at: (order.first_hour + at / 3600) % 24)
+    watching.start_soon(watch, feeder, fleet.chargers, lambda: fleet.pace.now, order.speed)
+    if spec.meter_port:
+        watching.start_soon(serve_meter, lambda: feeder.shown, "127.0.0.1", spec.meter_port)
+    return feeder
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from levity_trio.config import ConfigError
 from levity_trio.records import record
 from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED, Configuration
 from levity_trio.simulator.charger.spec import DC
+from levity_trio.simulator.feeder import HOUSE, FeederSpec
 from levity_trio.simulator.model.states import ERROR_CODES
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
@@ -263,6 +264,7 @@ class Scenario:
     mishaps: tuple[Mishaps, ...] = ()
     configuration: Mapping[str, str] = field(default_factory=dict)
     """OCPP configuration keys of all chargers that differ from the simulator's defaults."""
+    feeder: FeederSpec | None = None
 
     @property
     def seconds(self) -> float:
@@ -339,7 +341,22 @@ def _scenario(keys: Keys) -> Scenario:
         quirks=_quirks(keys),
         mishaps=tuple(found for kind in Kind if (found := _mishaps(keys, kind))),
         configuration=_configuration(keys),
+        feeder=_feeder(keys),
     )
+
+
+def _feeder(keys: Keys) -> FeederSpec | None:
+    if (table := keys.table("feeder")) is None:
+        return None
+    feeder = FeederSpec(
+        amperes=table.number("amperes", 6, 10_000),
+        house=table.weights("house", 24, HOUSE),
+        steps_per_day=table.number("ovens-per-day", 0, 100, 3.0),
+        noise=table.number("noise", 0, 100, 0.75),
+        meter_port=table.whole("meter-port", 0, 65535, 0),
+    )
+    table.end()
+    return feeder
 
 
 def _stay_hours(keys: Keys) -> Range:

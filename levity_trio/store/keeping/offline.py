@@ -56,14 +56,16 @@ def resume(
     started: datetime,
     cookies: Mapping[str, str],
     told: Sequence[Told] = (),
+    feeder: str = "",
 ) -> Resumed:
     """Let a history with a simulated clock go on from its last moment, and log in the first user of each role.
 
-    `told` get messages. `started` is the machine's present moment. Raises EnvironmentProblem.
+    `told` get messages, `feeder` is the site of load management, `started` the machine's present moment. Raises
+    EnvironmentProblem.
     """
     logins = {role: digest_of(cookie) for role, cookie in cookies.items()}
     with _open_known(address, server) as store:
-        write = partial(demo.resume, speed=speed, started=started, logins=logins, told=told)
+        write = partial(demo.resume, speed=speed, started=started, logins=logins, told=told, feeder=feeder)
         return cast("Resumed", store.commit([write])[0].unwrap())
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.places import UsageLimit
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import limits, recipients, reports
+from levity_trio.store.writes import limits, load, recipients, reports
 from levity_trio.store.writes.reports import Subject
 from levity_trio.wire.times import stamp
 
@@ -48,7 +48,12 @@ class Told(NamedTuple):
 
 
 def resume(
-    db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, str], told: Sequence[Told] = ()
+    db: UnitOfWork,
+    speed: int,
+    started: datetime,
+    logins: Mapping[str, str],
+    told: Sequence[Told] = (),
+    feeder: str = "",
 ) -> Resumed:
     """Start the simulated clock again, and log in the first user of each role; `logins` are the digests of cookies."""
     clock = "UPDATE simulated_time SET (speed, started_at) = (?, ?) RETURNING begun_at"
@@ -61,6 +66,7 @@ def resume(
         )
     _report(db, begun)
     _limit(db, begun)
+    load.set_site(db, feeder, begun, _owner(db))
     for one in told:
         _tell(db, one, begun)
     last = "SELECT cp_id, coalesce(meter_stop, last_register_wh, meter_start) FROM tx ORDER BY id"
@@ -71,10 +77,15 @@ def resume(
     )
 
 
+def _owner(db: UnitOfWork) -> str:
+    ((name,),) = db.rows("SELECT name FROM \"user\" WHERE role = 'admin' ORDER BY id LIMIT 1")
+    return str(name)
+
+
 def _limit(db: UnitOfWork, at: str) -> None:
     """Limit the household of the neighbour who is logged in, and the one that has charged most, which is near it."""
     month = f"{at[:7]}-01"
-    ((owner,),) = db.rows("SELECT name FROM \"user\" WHERE role = 'admin' ORDER BY id LIMIT 1")
+    owner = _owner(db)
     drivers = db.rows("SELECT account_id, ? FROM \"user\" WHERE role = 'driver' ORDER BY id LIMIT 1", (OWN_MONTH_WH,))
     most = (
         "SELECT account_id, sum(energy_delivered) FROM tx JOIN ownership ON ownership.id_tag = tx.id_tag"

@@ -1,0 +1,96 @@
+"""The feeder of a simulated block: what it carries, its breaker, and its meter, which the server can read."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+import trio
+
+from levity_trio.config import ConfigError
+from levity_trio.load.document import Meter
+from levity_trio.load.meters import reader
+from levity_trio.load.tree import Phases
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.feeder import HOUSE, Breaker, Feeder, FeederSpec, serve_meter
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.scenario import load, read
+from tests.ports import free_port
+
+FLAT = FeederSpec(amperes=32.0, house=[0.0] * 24, steps_per_day=0, noise=0.0)
+
+
+def charging(number: int, phases: int, amperes: float) -> Charger:
+    """A charger that charges a car with so many phases."""
+    spec = ChargerSpec(id=f"C{number}", phases=3, max_current_a=32.0)
+    charger = Charger(spec, Memory.fresh(spec))
+    watts = amperes * 230 * phases
+    meter = charger.connectors[1].meter
+    meter.plug(Vehicle(name="Car", battery_wh=80_000, max_ac_w=watts, ac_phases=phases, max_dc_w=0, soc=0.1), 0.0)
+    meter.limit(amperes, 0.0)
+    meter.switch(is_on=True, at=0.0)
+    return charger
+
+
+def test_chargers_are_wired_in_turn() -> None:
+    feeder = Feeder(FLAT, Random(1), lambda at: at / 3600)
+    feeder.look([charging(0, 1, 16), charging(1, 1, 10), charging(2, 1, 6)], 0.0)
+    assert feeder.shown == pytest.approx((16, 10, 6))
+    feeder.look([charging(0, 3, 16), charging(1, 1, 10)], 1.0)
+    assert feeder.shown == pytest.approx((16, 26, 16))
+
+
+@pytest.mark.parametrize("multiple", [1.2, 1.5, 3.0])
+def test_a_breaker_trips_when_the_closed_form_says(multiple: float) -> None:
+    seconds = Breaker.SECONDS * math.log(multiple**2 / (multiple**2 - Breaker.TRIPS))
+    assert not Breaker().carry(multiple, 0.999 * seconds)
+    assert Breaker().carry(multiple, 1.001 * seconds)
+
+
+def test_it_holds_at_its_limit_and_trips_when_all_draw_their_maximum() -> None:
+    held, tripped = (Feeder(FLAT, Random(1), lambda at: at / 3600) for _ in range(2))
+    for second in range(120):
+        assert not held.look([charging(0, 3, 16), charging(1, 3, 16)], float(second))
+    looks = [tripped.look([charging(number, 3, 16) for number in range(3)], float(second)) for second in range(20)]
+    assert any(looks)
+    assert (held.report().trips, held.report().over_seconds) == (0, 0)
+    report = tripped.report()
+    assert (report.highest_a, report.over_seconds, report.far_over_seconds) == (48, 19, 19)
+    assert report.trips >= 1
+
+
+def test_a_house_cooks_in_the_evening() -> None:
+    feeder = Feeder(FeederSpec(amperes=63.0), Random(1), lambda at: at / 3600 % 24)
+    shown = []
+    for minute in range(24 * 60):
+        feeder.look([], 60.0 * minute)
+        shown.append(sum(feeder.shown) / 3)
+    assert sum(shown[18 * 60 : 20 * 60]) > 2 * sum(shown[3 * 60 : 5 * 60])
+
+
+async def test_the_server_reads_its_meter() -> None:
+    shown: Phases = (1.5, 20.25, 0.0)
+    port = free_port()
+    read = reader(Meter(name="Main", kind="modbus", address=f"127.0.0.1:{port}", model="SDM630", every_seconds=0.05))
+    assert read is not None
+    found = trio.Event()
+
+    def measured(_name: str, amperes: Phases) -> None:
+        assert amperes == shown
+        found.set()
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve_meter, lambda: shown, "127.0.0.1", port)
+            nursery.start_soon(read, measured)
+            await found.wait()
+            nursery.cancel_scope.cancel()
+
+
+def test_a_scenario_has_a_feeder() -> None:
+    assert load("feeder").feeder == FeederSpec(amperes=32.0, meter_port=5020, house=HOUSE)
+    assert load("day").feeder is None
+    with pytest.raises(ConfigError, match="amperes"):
+        read('title = "A"\nhours = 1\n[feeder]\namperes = 1\n', "a.toml")
