@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
@@ -32,7 +32,7 @@ from zoneinfo import ZoneInfo
 import trio
 
 from levity_trio import server
-from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
+from levity_trio.clock import SimulatedTime, accelerated, system_clock
 from levity_trio.config import Guests, LogConfig, ServerConfig
 from levity_trio.demo.house import (
     CHARGERS,
@@ -197,11 +197,17 @@ def _config(database: Path, ports: Sequence[int]) -> ServerConfig:
 async def _live(resumed: Resumed, meter_port: int, config: ServerConfig) -> None:
     """Serve, with chargers, until a signal."""
     async with trio.open_nursery() as nursery:
-        serving = trio.Event()
+        clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
+
+        def hour() -> float:
+            now = in_zone(clock(), config.time_zone)
+            return now.hour + now.minute / 60
+
+        feeder, serving = Feeder(FEEDER, Random(1), lambda _at: hour()), trio.Event()  # noqa: S311 - no secret
+        nursery.start_soon(serve_meter, lambda: feeder.shown, HOST, meter_port)
         nursery.start_soon(_serve, config, nursery.cancel_scope, serving)
         await serving.wait()
-        clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
-        await nursery.start(_let_charge, config, resumed, clock, meter_port)
+        await nursery.start(_let_charge, config, resumed, hour, feeder)
         print_line(
             WORDS.format(
                 households=len(HOUSEHOLDS),
@@ -232,22 +238,14 @@ async def _open_browser(url: str) -> None:
 async def _let_charge(
     config: ServerConfig,
     resumed: Resumed,
-    clock: Clock,
-    meter_port: int,
+    hour: Callable[[], float],
+    feeder: Feeder,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Connect the chargers, let neighbours come and go, and show what the feeder carries, until cancelled."""
-    pace, chance = Pace(SPEED), Random(1)  # noqa: S311 - no secret
-
-    def hour() -> float:
-        now = in_zone(clock(), config.time_zone)
-        return now.hour + now.minute / 60
-
-    feeder = Feeder(FEEDER, chance, lambda _at: hour())
-    address = ServerAddress(HOST, config.port, "/ws/", is_tls=False)
-    async with open_fleet(pace, address) as fleet, trio.open_nursery() as meters:
-        meters.start_soon(serve_meter, lambda: feeder.shown, HOST, meter_port)
-        neighbours = Neighbours(fleet.chargers, lambda: int(hour()), chance)
+    pace = Pace(SPEED)
+    async with open_fleet(pace, ServerAddress(HOST, config.port, "/ws/", is_tls=False)) as fleet:
+        neighbours = Neighbours(fleet.chargers, lambda: int(hour()), Random(1))  # noqa: S311 - no secret
         for name in CHARGERS:
             spec = plate(name, resumed.registers.get(name, 0))
             memory = Memory.fresh(spec)

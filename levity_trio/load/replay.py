@@ -1,18 +1,19 @@
 """What if: the site's own past, charged once more under another limit or with more chargers.
 
-Cars come and go as they did, and want what they took. Those that did not take all that they could (a full battery, a
-limit of that time) want no more. A car draws its limit until it has what it wants; nobody tapers. So the answer is a
-little too good for full batteries, by some per cent of the energy.
+Cars come and go as they did, and want what they took. At each part of its energy a car takes at most what it took then,
+so one whose battery was nearly full tapers again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
+from itertools import accumulate
 
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide
 from levity_trio.load.tree import NOTHING, Phases, Place, Tree
 from levity_trio.records import record
 
 STEP_SECONDS = 300.0
+QUARTER = 900.0
 VOLTS = 230
 HOUR = 3600.0
 SHORT = 0.98
@@ -32,6 +33,16 @@ class Stay:
     lines: int
     most: int
     whose: str
+    course: tuple[tuple[float, float], ...] = ()
+    """What it took: so many A until it had so many Wh, in order. Beyond, and without a course, `most`."""
+
+
+def course_of(quarters: Sequence[float], lines: int) -> tuple[tuple[float, float], ...]:
+    """Return the course of a car that took these Wh in quarters of an hour. Its first quarter was not a whole one."""
+    amperes = [wh * HOUR / QUARTER / VOLTS / lines for wh in quarters]
+    if len(amperes) > 1:
+        amperes[0] = max(amperes[:2])
+    return tuple(zip(accumulate(quarters), amperes, strict=True))
 
 
 @record
@@ -96,6 +107,10 @@ class _Present:
     def __init__(self, stay: Stay) -> None:
         self.stay, self.got = stay, 0.0
 
+    def takes(self) -> float:
+        """A that it takes at most now."""
+        return next((amperes for until, amperes in self.stay.course if self.got < until), float(self.stay.most))
+
     def car(self, before: Decision) -> Car:
         stay, limit = self.stay, before.limits.get(self.stay.place)
         return Car(
@@ -104,7 +119,7 @@ class _Present:
             since=stay.since,
             lines=stay.lines,
             most=stay.most,
-            drawn=None if limit is None else float(limit.amperes),
+            drawn=None if limit is None else min(self.takes(), limit.amperes),
         )
 
 
@@ -122,8 +137,9 @@ class _Sums:
         at_root = other.get(tree.root)
         drawn = list(NOTHING if at_root is None else at_root.now)
         for one in present:
-            amperes = decision.limits[one.stay.place].amperes
-            self.waited += 0.0 if amperes else seconds
+            limit = decision.limits[one.stay.place].amperes
+            amperes = min(limit, one.takes())
+            self.waited += 0.0 if limit else seconds
             one.got += amperes * one.stay.lines * VOLTS * seconds / HOUR
             for phase in tree.sockets[one.stay.place].lines(one.stay.lines):
                 drawn[phase] += amperes
@@ -152,8 +168,6 @@ class _Sums:
 class PastHouse:
     """What other consumers drew, from stored quarters of an hour: their means and their highest values, by circuit."""
 
-    QUARTER = 900.0
-
     def __init__(self, quarters: Mapping[str, Mapping[int, tuple[Phases, Phases]]]) -> None:
         self._quarters = quarters
         self._hours = {circuit: self._by_hour(found) for circuit, found in quarters.items()}
@@ -167,7 +181,7 @@ class PastHouse:
         return hours
 
     def __call__(self, now: float) -> dict[str, Other]:
-        quarter = int(now // self.QUARTER)
+        quarter = int(now // QUARTER)
         return {circuit: self._other(circuit, quarter) for circuit in self._quarters}
 
     def _other(self, circuit: str, quarter: int) -> Other:

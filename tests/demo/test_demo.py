@@ -54,6 +54,7 @@ def test_a_stranger_sees_cars_charge_and_starts_one(tmp_path: Path, capsys: pyte
         assert "has used four fifths" in now.words
         the_documentation_says_so_too(demo)
         label_is_printed(demo)
+        feeder_is_shared(owner)
         start_and_stop(demo, owner, neighbour)
         copy = tmp_path / "copy.db"
         assert main(["backup", str(copy), "--db", str(demo.database)]) == 0
@@ -97,7 +98,16 @@ def start_and_stop(demo: Demo, owner: Browser, neighbour: Browser) -> None:
 
 
 def without_faults(log: str) -> str:
-    return "\n".join(line for line in log.splitlines() if "StatusChanged" not in line)
+    """Without the charger that is faulted, and the feeder that more cars share than it carries."""
+    return "\n".join(line for line in log.splitlines() if "StatusChanged" not in line and "LoadExceeded" not in line)
+
+
+def feeder_is_shared(owner: Browser) -> None:
+    """Now shows the feeder by phase, with what its meter shows, and that a car would wait for current."""
+    wait_until(lambda: "would wait" in owner.get("/").words)
+    shown = owner.get("/").words
+    assert "L1 house" in shown
+    assert "shadow: nothing is sent to the chargers" in shown
 
 
 def test_a_demo_takes_other_ports_beside_another_and_none_hinders_the_next() -> None:

@@ -30,7 +30,7 @@ def problem(text: str) -> str:
 
 def test_the_shipped_ones_are_those_promised() -> None:
     titles = shipped()
-    assert list(titles) == ["day", "idle", "liars", "minutes", "month", "outage"]
+    assert list(titles) == ["day", "feeder", "idle", "liars", "minutes", "month", "outage"]
     assert all(titles.values())
 
 
@@ -255,7 +255,9 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"mine\.toml: title is missing"):
         load(str(path))
     path.write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match=r"mine\.toml: not a UTF-8 text of at most 1 MiB; give one of day, idle"):
+    with pytest.raises(
+        ConfigError, match=r"mine\.toml: not a UTF-8 text of at most 1 MiB; give one of day, feeder, idle"
+    ):
         load(str(path))
     path.write_text("\ufeff" + LEAST.replace("\n", "\r\n"), encoding="utf-8")
     assert load(str(path)).title == "t"  # as some editors write files
@@ -269,7 +271,7 @@ def test_a_file_without_an_end_is_refused() -> None:
 @pytest.mark.parametrize("name", ["night", "", "a\nb", "a\0b"])
 def test_an_unknown_name_is_told_the_known_ones(name: str) -> None:
     with pytest.raises(
-        ConfigError, match="give one of day, idle, liars, minutes, month, outage, or the path"
+        ConfigError, match="give one of day, feeder, idle, liars, minutes, month, outage, or the path"
     ) as refused:
         load(name)
     assert "\n" not in str(refused.value)

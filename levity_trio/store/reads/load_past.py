@@ -8,7 +8,7 @@ from typing import Final
 
 from orjson import loads
 
-from levity_trio.charging.quarters import SECONDS, quarter_of
+from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
@@ -22,22 +22,22 @@ _ENDED: Final = (
     "SELECT id, cp_id, conn_id, start_time, stop_time, energy_delivered FROM tx INDEXED BY tx_ended"
     " WHERE stop_time >= ? AND stop_time < ? AND energy_delivered > 0 ORDER BY stop_time, id"
 )
-_POWER: Final = "SELECT tx_id, wh FROM power WHERE tx_id IN ({})"
+_POWER: Final = "SELECT tx_id, wh FROM power WHERE tx_id IN ({}) ORDER BY tx_id, day"
 
 Phases = tuple[float, float, float]
 
 
 @record
 class PastStay:
-    """A transaction: `watts` is its highest power of a quarter of an hour, 0 if that is not known; `who` is the
-    household, else the name of the tag."""
+    """A transaction: `quarters` are the Wh of each quarter of an hour in which it took something, where that is known;
+    `who` is the household, else the name of the tag."""
 
     charger: str
     connector: int
     since: float
     until: float
     wh: int
-    watts: float
+    quarters: list[int]
     who: str
 
 
@@ -53,10 +53,10 @@ def load_past(db: Database, since: str, until: str, rule: Rule) -> LoadPast:
     """Return what ended in a time, and what was measured in it and in the week before."""
     db.execute("BEGIN")
     ended = db.execute(_ENDED, (since, until)).fetchall()
-    highest, who = dict[int, int](), dict[int, str | None]()
+    power, who = defaultdict[int, list[int]](list), dict[int, str | None]()
     for numbers in parts([row[0] for row in ended], AT_ONCE):
         for number, wh in db.execute(_POWER.format(marks(numbers)), tuple(numbers)).fetchall():
-            highest[number] = max([highest.get(number, 0), *(one or 0 for one in loads(wh))])
+            power[number] += [one for one in loads(wh) if one]
         who |= {one.id: one.who or one.id_tag for one in billed_rows(db, numbers, rule)}
     stays = [
         PastStay(
@@ -65,7 +65,7 @@ def load_past(db: Database, since: str, until: str, rule: Rule) -> LoadPast:
             since=seconds(start),
             until=seconds(stop),
             wh=wh,
-            watts=highest.get(number, 0) * 3600 / SECONDS,
+            quarters=power[number],
             who=who.get(number) or charger,
         )
         for number, charger, connector, start, stop, wh in ended

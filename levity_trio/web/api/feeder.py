@@ -13,8 +13,9 @@ from typing import Annotated, Final, NamedTuple
 import trio
 from msgspec import Meta
 
+from levity_trio.charging.quarters import SECONDS
 from levity_trio.load.document import DocumentRefused, LoadSite, every_socket, parse, planted, ways_out, written
-from levity_trio.load.replay import VOLTS, PastHouse, Replayed, Stay, replay, with_more
+from levity_trio.load.replay import VOLTS, PastHouse, Replayed, Stay, course_of, replay, with_more
 from levity_trio.load.tree import NAMES, ROTATIONS, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.plugins.base import Load
 from levity_trio.records import record
@@ -446,8 +447,9 @@ def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[Stay]:
     found = []
     for one in past.stays:
         socket = by_place[one.charger, one.connector]
-        lines = 1 if 0 < one.watts <= MOST_OF_ONE_LINE else socket.phases
-        most = ceil(one.watts / (VOLTS * lines)) if one.watts else socket.most
+        watts = 3600 / SECONDS * max(one.quarters, default=0)
+        lines = 1 if 0 < watts <= MOST_OF_ONE_LINE else socket.phases
+        most = ceil(watts / (VOLTS * lines)) if watts else socket.most
         stay = Stay(
             place=socket.place,
             since=one.since,
@@ -456,6 +458,7 @@ def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[Stay]:
             lines=lines,
             most=min(max(most, socket.least), socket.most),
             whose=one.who,
+            course=course_of(one.quarters, lines),
         )
         found.append(stay)
     return found
