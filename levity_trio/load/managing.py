@@ -15,6 +15,7 @@ from levity_trio.events import Fact, MeterBack, MeterSilent
 from levity_trio.load import gathering
 from levity_trio.load.document import Meter, parse
 from levity_trio.load.keeping import Gathered, Overs, Quarters, shown, standings_text, went_on
+from levity_trio.load.learned import VOTES, Wiring
 from levity_trio.load.meters import reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.rule import Measured, Other, decide
@@ -26,6 +27,7 @@ LOST_SECONDS: Final = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
 READINGS: Final = 3
 """So many readings show on how many lines a car charges."""
+Lesson = tuple[str, Place, str, str]
 log = get_logger("system")
 
 
@@ -89,6 +91,8 @@ class Managed:
         self._before = went_on(kept, now)
         self._gathered: Gathered | None = None
         self._lines: dict[Place, _Lines] = {}
+        self._wiring = Wiring()
+        self._lessons: list[Lesson] = []
         self._present = LoadPresent([], [], [], None, [], Counter())
         self._tree = self._planted()
         self._go_on(kept)
@@ -129,9 +133,10 @@ class Managed:
         found = self._meters.get(meter)
         if found is not None:
             found.at, found.amperes = now, amperes
+            self._wiring.measured(found.circuit, amperes, now)
         return found is not None
 
-    def take(self, present: LoadPresent) -> None:
+    def take(self, present: LoadPresent, now: float) -> None:
         """Take what is plugged in and wanted."""
         self._present = present
         if any(place not in self._tree.sockets for place in present.connectors):
@@ -140,6 +145,28 @@ class Managed:
         self._lines = {place: one for place, one in self._lines.items() if place in here}
         for one in present.cars:
             self._learn_lines(one)
+        self._learn_wiring(now)
+
+    def lessons(self) -> list[Lesson]:
+        """Return what was learned since the last time: what, of which connector, of which card, its value."""
+        told, self._lessons = self._lessons, []
+        return told
+
+    def _learn_wiring(self, now: float) -> None:
+        cars = {(one.charger, one.connector): one for one in self._present.cars}
+        for place, socket in self._tree.sockets.items():
+            if socket.rotation or not self._meters:
+                continue
+            car = cars.get(place)
+            if car is None or gathering.drawn(car, socket, None) == 0.0:
+                vote = self._wiring.drawn(place, self._tree.above(socket.circuit), NOTHING, now)
+            elif car.reading is not None and car.reading.lines is not None:
+                at = seconds(car.reading.at)
+                vote = self._wiring.drawn(place, self._tree.above(socket.circuit), car.reading.lines, at)
+            else:
+                continue
+            if vote is not None:
+                self._lessons.append(("rotation", place, "", vote))
 
     def _planted(self) -> Tree:
         highest: Mapping[str, Phases] = {}
@@ -160,6 +187,8 @@ class Managed:
         if (used := gathering.lines_used(one.reading)) is not None:
             lines.times = lines.times + 1 if used == lines.used else 1
             lines.used = used
+            if lines.times == READINGS and one.id_tag is not None:
+                self._lessons.append(("lines", place, one.id_tag, str(used)))
 
     def over_wishes(self, at: str) -> list[int]:
         """Return the wishes that are over: the time of a boost, the transaction of a departure."""
@@ -175,7 +204,7 @@ class Managed:
         """Decide, and return the decision as people see it, and what is to be told."""
         if self._gathered is not None:
             self.quarters.add(self._before, self._gathered, self._overs.present, now - self._before.at)
-        lines = {place: one.used for place, one in self._lines.items() if one.times >= READINGS}
+        lines = self._lines_known()
         wanted = gathering.wanted_at(self._present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes)
         cars = [*gathering.cars_of(self._tree, self._present, lines, wanted)]
         other = dict(self._others(lines, now))
@@ -194,6 +223,23 @@ class Managed:
         self._before = decision
         facts = [*self._silences(now), *self._overs.look(self._currents(lines, now), decision)]
         return shown(self._tree, decision, self._gathered, self._overs.told()), facts
+
+    def _lines_known(self) -> dict[Place, int]:
+        """Return on how many lines cars charge: by three readings, else by three sessions of the card."""
+        sessions = {
+            (one.charger, one.connector, one.key): int(one.value)
+            for one in self._present.learned
+            if one.what == "lines" and one.seen >= VOTES
+        }
+        known = {}
+        for one in self._present.cars:
+            place = one.charger, one.connector
+            lines = self._lines.get(place)
+            if lines is not None and lines.times >= READINGS:
+                known[place] = lines.used
+            elif one.id_tag is not None and (*place, one.id_tag) in sessions and (lines is None or not lines.times):
+                known[place] = sessions[*place, one.id_tag]
+        return known
 
     def _others(self, lines: Mapping[Place, int], now: float) -> Iterator[tuple[str, Other]]:
         for meter in self._meters.values():

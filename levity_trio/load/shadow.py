@@ -205,7 +205,7 @@ class Shadow:
         if not self._read_at <= now < self._read_at + LOOK_SECONDS:
             self._read_at = now
             try:
-                managed.take(await self._reader.run(partial(reads.load_present, now=stamp(self._clock()))))
+                managed.take(await self._reader.run(partial(reads.load_present, now=stamp(self._clock()))), now)
             except BaseException:
                 self._read_at = 0.0
                 raise
@@ -219,6 +219,8 @@ class Shadow:
             self._unwritten.append(partial(load.keep_quarter, lines=ended[0], cars=ended[1]))
         if over := managed.over_wishes(shown.at):
             self._unwritten.append(partial(load.end_wishes, numbers=over, at=shown.at, by=BY))
+        for what, place, key, value in managed.lessons():
+            self._unwritten.append(partial(load.learned, what=what, place=place, key=key, value=value, at=shown.at))
         while self._unwritten:
             self._writer.note(self._unwritten[0])
             self._unwritten.popleft()

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.load.document import DocumentRefused, LoadSite, every_socket, parse, planted, ways_out, written
+from levity_trio.load.learned import VOTES
 from levity_trio.load.replay import VOLTS, PastHouse, Replayed, Stay, course_of, replay, with_more
 from levity_trio.load.tree import NAMES, ROTATIONS, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.plugins.base import Load
@@ -207,32 +208,38 @@ def _shown(toml: str, known: _Known) -> LoadSiteShown:
     sockets = [] if site is None else every_socket(site, known.places)
     named = set() if site is None else {socket.place for socket in site.sockets}
     unknown = [socket for socket in sockets if not socket.rotation and socket.phases == len(NAMES)]
+    unknown_places = {socket.place for socket in unknown}
     return LoadSiteShown(
         toml=toml,
         set_at=None if version is None else version.set_at,
         set_by=None if version is None else version.set_by,
         circuits=[] if site is None else [_circuit(one, site, known) for one in site.circuits],
-        chargers=[
-            LoadSocket(
-                charger=one.charger,
-                connector=one.connector,
-                circuit=one.circuit,
-                rotation=one.rotation or None,
-                phases=one.phases,
-                least=one.least,
-                most=one.most,
-                safe=one.safe,
-                safe_lines=one.safe_lines,
-                priority=one.priority,
-                is_named=one.place in named,
-            )
-            for one in sorted(sockets, key=lambda one: one.place)
-        ],
+        chargers=[_socket(one, is_named=one.place in named) for one in sorted(sockets, key=lambda one: one.place)],
         meters=known.meters if version is not None else [],
         problems=problems,
         offers=offers,
         unknown_costs_a=max((socket.most for socket in unknown), default=0),
-        learned=[one for one in known.learned if one.what == "rotation"],
+        learned=[
+            one
+            for one in known.learned
+            if one.what == "rotation" and one.seen >= VOTES and (one.charger, one.connector) in unknown_places
+        ],
+    )
+
+
+def _socket(one: Socket, *, is_named: bool) -> LoadSocket:
+    return LoadSocket(
+        charger=one.charger,
+        connector=one.connector,
+        circuit=one.circuit,
+        rotation=one.rotation or None,
+        phases=one.phases,
+        least=one.least,
+        most=one.most,
+        safe=one.safe,
+        safe_lines=one.safe_lines,
+        priority=one.priority,
+        is_named=is_named,
     )
 
 
