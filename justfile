@@ -169,7 +169,7 @@ effort: venv
     {{ bin }}/python -m tests.browser.effort
 
 # Thirty nights of 20 cars for each of three seeds, beside what others do; two minutes. `just feeder 9` takes nine.
-# print what cars get under a feeder that is too small
+# print what cars get under a small feeder
 feeder *arguments: venv
     {{ bin }}/python -m tests.load.nights {{ arguments }}
 

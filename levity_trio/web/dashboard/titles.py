@@ -60,7 +60,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("PUT", f"{ADMIN}/accounts/{{id}}/limits"): "Limit a household",
         ("PUT", f"{ADMIN}/load/site"): "Enter the feeder",
         ("POST", f"{ADMIN}/load/site/preview"): "Check a feeder",
-        ("POST", f"{ADMIN}/load/what-if"): "Charge the past again with another feeder",
+        ("POST", f"{ADMIN}/load/what-if"): "What another feeder would have done",
         ("PUT", f"{ADMIN}/load/rotations"): "Say how a charger is wired",
         ("POST", f"{ADMIN}/load/meters/{{name}}"): "Tell what a meter shows",
         ("PUT", f"{ADMIN}/load/limits"): "Limit a charger by hand",
