@@ -72,6 +72,9 @@ class Keys:
             high,
         )
 
+    def flag(self, key: str) -> bool:
+        return self._read(key, False, "give true or false", lambda value: isinstance(value, bool), False)
+
     def range(self, key: str, low: float, high: float, default: Range | None = None) -> Range:
         """Read two numbers, the minimum and the maximum."""
         give = f"give two numbers from {low:g} to {high:g}, the smaller first, such as [{low:g}, {high:g}]"
@@ -202,7 +205,8 @@ class Kind(StrEnum):
 class VehicleKind:
     """One kind of vehicle. 0 kW means no such inlet.
 
-    `share` is its weight in the mix, `soc` the range of its state of charge on arrival, from 0 to 1.
+    `share` is its weight in the mix, `soc` the range of its state of charge on arrival, from 0 to 1. With AC it may
+    taper, too, and ask for no more once it was paused `most_pauses` times (0: it always asks).
     """
 
     name: str
@@ -212,6 +216,8 @@ class VehicleKind:
     ac_phases: int = 3
     dc_kw: float = 100.0
     soc: Range = (0.2, 0.6)
+    ac_tapers: bool = False
+    most_pauses: int = 0
 
     def fits(self, power_type: str) -> bool:
         return power_type != DC or self.dc_kw > 0
@@ -225,6 +231,8 @@ class VehicleKind:
             ac_phases=self.ac_phases,
             max_dc_w=self.dc_kw * 1000,
             soc=soc,
+            ac_tapers=self.ac_tapers,
+            most_pauses=self.most_pauses,
         )
 
 
@@ -380,6 +388,8 @@ def _vehicle(keys: Keys) -> VehicleKind:
         ac_phases=keys.whole("ac-phases", 1, 3, 3),
         dc_kw=_dc_kw(keys),
         soc=keys.range("soc", 0, 1, (0.2, 0.6)),
+        ac_tapers=keys.flag("ac-tapers"),
+        most_pauses=keys.whole("most-pauses", 0, 1000, 0),
     )
     keys.end()
     return vehicle

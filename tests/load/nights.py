@@ -1,6 +1,6 @@
 """Nights in a block with 20 chargers, in numbers only: what the rule gives, and what it leaves owing. `just feeder`.
 
-A model of cars, a house and a breaker, with one feeder. It shares nothing with the simulator, which speaks OCPP.
+A model of cars and a house with one feeder. Only its breaker is the simulator's, which speaks OCPP.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 
 from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State, decide
 from levity_trio.load.tree import NOTHING, PHASES, Circuit, Phases, Place, Socket, Tree
+from levity_trio.simulator.feeder import Breaker
 
 CARS: Final = 20
 STEP: Final = 300.0
@@ -88,22 +89,6 @@ class Found:
     @property
     def met(self) -> float:
         return self.got_wh / self.wanted_wh
-
-
-class Breaker:
-    """The strictest that IEC 60898 allows: heat follows the square of the current, in multiples of the limit."""
-
-    SECONDS: Final = 4.6
-    TRIPS: Final = 1.13**2
-
-    def __init__(self) -> None:
-        self.heat = 0.0
-
-    def carry(self, multiple: float, seconds: float) -> bool:
-        """Carry a current for some time; return whether it trips."""
-        end = multiple**2
-        self.heat = end + (self.heat - end) * math.exp(-seconds / self.SECONDS)
-        return self.heat > self.TRIPS
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class Connector:
             yield step
 
     def _charging_status(self) -> Status:
-        if not self.meter.is_plugged or self.is_paused_by_vehicle or self.meter.is_full:
+        if not self.meter.is_plugged or self.is_paused_by_vehicle or self.meter.is_full or self.meter.has_given_up:
             return Status.SUSPENDED_EV
         if self.is_paused_by_charger or not self.is_offered:
             return Status.SUSPENDED_EVSE

@@ -62,7 +62,7 @@ class Meter:
 
     __slots__ = (
         *("supply", "_at", "_charge", "_delivered_wh", "_full_at", "_is_on"),
-        *("_limit", "_since", "_since_wh", "_stored_wh", "_vehicle"),
+        *("_limit", "_pauses", "_since", "_since_wh", "_stored_wh", "_vehicle"),
     )
 
     def __init__(self, supply: Supply, register_wh: float = 0.0, at: float = 0.0) -> None:
@@ -71,6 +71,7 @@ class Meter:
         self._vehicle: Vehicle | None = None
         self._is_on = False
         self._limit = inf  # A per phase, or W for DC
+        self._pauses = 0
         # The state at the last change, and the energy delivered since.
         self._since = at
         self._since_wh = register_wh
@@ -102,6 +103,7 @@ class Meter:
         self._vehicle = None
         self._stored_wh = 0.0
         self._is_on = False
+        self._pauses = 0
         self._foresee()
 
     def switch(self, is_on: bool, at: float) -> None:
@@ -183,6 +185,11 @@ class Meter:
         return self._at >= self._full_at
 
     @property
+    def has_given_up(self) -> bool:
+        """Whether the vehicle was paused too often to ask for more."""
+        return self._vehicle is not None and 0 < self._vehicle.most_pauses <= self._pauses
+
+    @property
     def _room_wh(self) -> float:
         return max(0.0, self._vehicle.battery_wh - self._stored_wh) if self._vehicle else 0.0
 
@@ -206,7 +213,9 @@ class Meter:
         if maximum != self._limit:
             self._begin()
             self._limit = maximum
+            was_charging = self.power_w > 0
             self._foresee()
+            self._pauses += was_charging and self._charge is None
 
     def _begin(self) -> None:
         """Store the delivered energy before a change."""
@@ -224,16 +233,17 @@ class Meter:
         if self._room_wh == 0:
             self._full_at = self._since
         elif (watts := self._watts(self._vehicle)) > 0:
-            if self.supply.power_type == DC:
-                battery_wh, max_w = self._vehicle.battery_wh, self._vehicle.max_dc_w
-                self._charge = charge_tapering(battery_wh, self._stored_wh, watts, max_w)
+            vehicle, is_dc = self._vehicle, self.supply.power_type == DC
+            if is_dc or vehicle.ac_tapers:
+                max_w = vehicle.max_dc_w if is_dc else vehicle.max_ac_w
+                self._charge = charge_tapering(vehicle.battery_wh, self._stored_wh, watts, max_w)
             else:
                 self._charge = charge_evenly(self._room_wh, watts)
             self._full_at = self._since + self._charge.full_s
 
     def _watts(self, vehicle: Vehicle) -> float:
         """Return the power that contactor, supply and limit allow for a vehicle."""
-        if not self._is_on:
+        if not self._is_on or self.has_given_up:
             return 0.0
         if self.supply.power_type == DC:
             return min(self._offered, vehicle.max_dc_w)

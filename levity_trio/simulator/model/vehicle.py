@@ -1,9 +1,9 @@
 """A vehicle, and its battery while charging: its voltage, its taper, and energy over time in closed form.
 
-With DC a battery takes full power up to TAPER_BEGINS; above it, a share that falls linearly with the state of charge.
-Power that falls linearly with the stored energy falls exponentially with time, so energy is an exact integral for any
-time step. The share ends at TAPER_ENDS instead of 0, because an exponential towards 0 would never fill a battery. All
-delivered energy is stored; losses are not modelled.
+With DC, and with AC if the vehicle tapers there, too, a battery takes full power up to TAPER_BEGINS; above it, a share
+that falls linearly with the state of charge. Power that falls linearly with the stored energy falls exponentially with
+time, so energy is an exact integral for any time step. The share ends at TAPER_ENDS instead of 0, because an
+exponential towards 0 would never fill a battery. All delivered energy is stored; losses are not modelled.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def pack_voltage(soc: float) -> float:
 
 
 def taper(soc: float) -> float:
-    """Return the share of full DC power at a state of charge from 0 to 1."""
+    """Return the share of full power at a state of charge from 0 to 1."""
     return min(1.0, 1.0 - _SLOPE * (soc - TAPER_BEGINS))
 
 
@@ -87,7 +87,9 @@ def charge_tapering(battery_wh: float, stored_wh: float, watts: float, max_w: fl
 class Vehicle:
     """One vehicle. Energy in Wh, power in W, `soc` on arrival from 0 to 1. A maximum of 0 W means no such inlet.
 
-    `ac_phases` is the number of phases of its onboard charger. Raises ValueError with the allowed values.
+    `ac_phases` is the number of phases of its onboard charger, which tapers if `ac_tapers`. A vehicle that was paused
+    `most_pauses` times asks for no more until it is plugged in anew; 0: it always asks. Raises ValueError with the
+    allowed values.
     """
 
     name: str
@@ -96,6 +98,8 @@ class Vehicle:
     ac_phases: int = 1
     max_dc_w: float = 100_000.0
     soc: float = 0.3
+    ac_tapers: bool = False
+    most_pauses: int = 0
 
     def __post_init__(self) -> None:
         checks = {
@@ -104,6 +108,7 @@ class Vehicle:
             f"max_ac_w: give 0 (no such inlet) or {_LEAST} to {_MOST} W": _is_power(self.max_ac_w),
             "ac_phases: give 1, 2 or 3": self.ac_phases in (1, 2, 3),
             f"max_dc_w: give 0 (no such inlet) or {_LEAST} to {_MOST} W": _is_power(self.max_dc_w),
+            "most_pauses: give 0 or more": self.most_pauses >= 0,
             "soc: give the state of charge on arrival, 0 to 1": 0 <= self.soc <= 1,
         }
         for text, is_kept in checks.items():

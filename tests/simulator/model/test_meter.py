@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import exp, inf, nan
 from random import Random
@@ -160,6 +161,33 @@ def test_limits_of_power() -> None:
     meter.limit_power(None, HOUR)
     assert meter.power_w == 50_000
     assert meter.register_wh == pytest.approx(5_000 + 2_000)
+
+
+def test_ac_tapers_where_the_vehicle_does() -> None:
+    """The last fifth of 50 kWh begins at full power; at 90 % a vehicle takes 1 - 4.75 * 0.1 of that."""
+    meter = charging(Supply(AC, 3, 32), replace(ZOE, ac_tapers=True, soc=0.8))
+    assert meter.power_w == 22_080
+    meter.limit(6, 0.0)
+    assert meter.power_w == 4_140
+    meter.limit(None, 5_000 / 4_140 * HOUR)
+    assert meter.power_w == pytest.approx(22_080 * 0.525)
+    meter.advance(20 * HOUR)
+    assert (meter.soc, meter.power_w) == (1.0, 0.0)
+
+
+def test_a_vehicle_that_is_paused_too_often_asks_for_no_more() -> None:
+    meter = charging(Supply(AC, 3, 32), replace(ZOE, most_pauses=2))
+    meter.limit(0, 60)
+    meter.limit(3, 120)  # the same pause
+    meter.limit(16, 180)
+    assert (meter.power_w, meter.has_given_up) == (11_040, False)
+    meter.limit(0, 240)
+    meter.limit(16, 300)
+    assert (meter.power_w, meter.full_at(), meter.has_given_up) == (0, None, True)
+    meter.unplug(360)
+    meter.plug(replace(ZOE, most_pauses=2), 420)
+    meter.switch(True, 420)
+    assert (meter.power_w, meter.has_given_up) == (11_040, False)
 
 
 def test_a_limit_set_before_the_plug_holds() -> None:
