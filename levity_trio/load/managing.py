@@ -216,7 +216,9 @@ class Managed:
         self._gathered = Gathered(
             cars=self._present.cars,
             drawn={car.place: car.drawn for car in cars},
-            metered=frozenset(name for name, one in other.items() if not one.stale),
+            metered=frozenset(
+                meter.circuit for meter in self._meters.values() if meter.house is not None and not meter.is_stale(now)
+            ),
             meters=[meter.shown(now) for meter in self._meters.values()],
             grid=grid,
         )

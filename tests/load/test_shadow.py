@@ -247,6 +247,11 @@ async def test_a_car_that_charges_when_the_meter_comes_is_no_house_for_a_week(bo
         server.tell(draw, station, 16, 16, 16)
         await server.measure(12, 20, 20, 20)
         assert [(line.house_a, line.outage_a) for line in server.now.lines] == [(4, 4)] * 3
+        for _ in range(16 * 6):
+            server.tell(draw, station, 16, 16, 16)
+            await server.measure(10, 20, 20, 20)
+        with reading(books) as db:  # from where a restart learns what the house draws
+            assert {quarter.other_highest for quarter in reads.load_history(db, 0, 2**31)} == {4}
 
 
 @pytest.mark.parametrize(
