@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -25,6 +25,8 @@ from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, Loa
 
 LOST_SECONDS: Final = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
+LAG_SECONDS: Final = 5.0
+"""So much later than a charger tells, the current of its car may end, besides the time until a meter is read."""
 READINGS: Final = 3
 """So many readings show on how many lines a car charges."""
 Lesson = tuple[str, Place, str, str]
@@ -44,6 +46,18 @@ class _Meter:
     """What of that is not the cars'."""
     is_told: bool = False
     """Its silence was told."""
+    every: float = 0.0
+    """Seconds between its last two readings."""
+    drawn: list[tuple[float, Phases]] = field(default_factory=list)
+    """The most that cars below have drawn of late."""
+
+    def most_of_late(self, most: Phases, now: float) -> Phases:
+        """Return the most that cars may still draw by what was read last: a car that ends is in it for a while."""
+        self.drawn.append((now, most))
+        while len(self.drawn) > 1 and self.drawn[1][0] <= now - LAG_SECONDS - 2 * self.every:
+            del self.drawn[0]
+        one, two, three = (max(phase) for phase in zip(*(most for _, most in self.drawn), strict=True))
+        return one, two, three
 
     def silent_seconds(self, now: float) -> float:
         return now - (self.since if self.at is None else self.at)
@@ -132,6 +146,7 @@ class Managed:
         """Take what a meter shows. Return False if the site has no such meter."""
         found = self._meters.get(meter)
         if found is not None:
+            found.every = 0.0 if found.at is None else now - found.at
             found.at, found.amperes = now, amperes
             self._wiring.measured(found.circuit, amperes, now)
         return found is not None
@@ -248,6 +263,7 @@ class Managed:
             if meter.at is not None and not meter.is_stale(now):
                 before = meter.house or self._history.known(meter.circuit, now)
                 least, most = self._drawn_below(meter.circuit, lines)
+                most = meter.most_of_late(most, now)
                 house = gathering.house_between(meter.amperes, least, most, before)
                 if before is None and least != most:  # some of it may be cars, which must not count for a week
                     yield meter.circuit, Other(now=house, recent=house, highest=house)

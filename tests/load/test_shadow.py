@@ -237,6 +237,27 @@ async def test_what_cars_draw_is_not_the_house(books: Books) -> None:
         assert [(line.house_a, line.cars_a) for line in server.now.lines] == [(3, 0), (4, 16), (3, 0)]
 
 
+@pytest.mark.parametrize("every", [1, 30])
+async def test_a_car_that_ends_is_no_house_until_the_meter_is_read(books: Books, every: int) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        await trio.sleep(2)
+        await server.measure(5, 4, 4, 4)
+        (station,) = plug_in(server, "CP-1")
+        for _ in range(6):
+            server.tell(draw, station, 16, 0, 0)
+            server.shadow.measured("Main", (20, 4, 4))
+            await trio.sleep(every)
+        server.tell(station.status, "SuspendedEV")
+        await trio.sleep(every)
+        server.shadow.measured("Main", (20, 4, 4))  # it was read a moment before
+        await trio.sleep(every)
+        for _ in range(20):
+            server.shadow.measured("Main", (4, 4, 4))
+            await trio.sleep(every)
+        assert [(line.house_a, line.outage_a) for line in server.now.lines] == [(4, 4)] * 3
+
+
 async def test_a_car_that_charges_when_the_meter_comes_is_no_house_for_a_week(books: Books) -> None:
     async with Served(books).running() as server:
         (station,) = plug_in(server, "CP-1")
