@@ -265,8 +265,8 @@ class Managed:
                 least, most = self._drawn_below(meter.circuit, lines)
                 most = meter.most_of_late(most, now)
                 house = gathering.house_between(meter.amperes, least, most, before)
-                if before is None and least != most:  # some of it may be cars, which must not count for a week
-                    yield meter.circuit, Other(now=house, recent=house, highest=house)
+                if before is None and least != most:  # some of it may be cars, which must not be kept as the house
+                    yield meter.circuit, Other(now=house, recent=house, highest=house, stale=True)
                     continue
                 meter.house = house
                 self._history.add(meter.circuit, house, now)

@@ -59,14 +59,13 @@ class LoadHistory:
     def other(self, circuit: str, now: float, *, stale: bool, lost: bool) -> Other:
         """Return what the rule is asked with. While the meter is silent, the highest of the last seven days counts; if
         nothing is known, the meter is as good as lost."""
-        highest = self.highest(circuit, now)
         known = self._circuits.get(circuit)
         if stale or known is None:
             whole = _highest(self._hours(circuit).values())
-            return Other(now=whole, recent=whole, highest=highest, stale=True, lost=lost or known is None)
+            return Other(now=whole, recent=whole, highest=whole, stale=True, lost=lost or known is None)
         minute = int(now // MINUTE)
         recent = _highest(top for one, top in known.minutes.items() if one >= minute - RECENT_MINUTES)
-        return Other(now=known.now, recent=recent, highest=highest, lost=lost)
+        return Other(now=known.now, recent=recent, highest=self.highest(circuit, now), lost=lost)
 
     def _hours(self, circuit: str) -> dict[int, Phases]:
         known = self._circuits.get(circuit)

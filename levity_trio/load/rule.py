@@ -91,7 +91,7 @@ class Other:
     highest: Phases
     """The highest of this hour and its two neighbours in the last seven days."""
     stale: bool = False
-    """The meter is silent: `now` and `recent` are then the highest of the last seven days."""
+    """The meter is silent, or what it shows may be cars: then all three are the most that it can be."""
     lost: bool = False
     """The meter has been silent for an hour: every car below falls to its safe limit."""
 
