@@ -94,7 +94,8 @@ SAVED_BEFORE: Final = timedelta(hours=14)
 SCREENS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 WORDS: Final = """\
 This is a demo: a house with {households} households and {chargers} simulated chargers.
-All names and figures are invented.
+All names and figures are invented. Its feeder of {feeder:g} A is far too small for
+its cars: Now shows what each would get, and nothing is limited yet.
 
   The owner's dashboard   {dashboard}/
   The page of a neighbour {drivers}/d/ ({neighbour} is logged in)
@@ -212,6 +213,7 @@ async def _live(resumed: Resumed, meter_port: int, config: ServerConfig) -> None
             WORDS.format(
                 households=len(HOUSEHOLDS),
                 chargers=len(CHARGERS),
+                feeder=FEEDER.amperes,
                 dashboard=config.public_url,
                 drivers=config.drivers_url,
                 neighbour=NEIGHBOUR.name,

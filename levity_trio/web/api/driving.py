@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from levity_trio.access.places import Reason
 from levity_trio.access.tags import Index, Status
+from levity_trio.load.document import parse
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import Payload
 from levity_trio.operations.outcomes import State
@@ -31,12 +32,14 @@ from levity_trio.store.reads.driving import (
     PlaceState,
     UnderWay,
 )
+from levity_trio.store.reads.load import newest_site
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.commands import FINAL
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import WATT_HOURS, Sent
 from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
+from levity_trio.web.api.local_times import GivenTime, local_moment
 from levity_trio.web.api.operations import WaitQuery, accepted, checked, is_waiting, order, repeated
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
 
@@ -44,6 +47,7 @@ TAG: Final = "drivers"
 ENDPOINTS: Final = Endpoints(TAG)
 ME: Final = "/api/me"
 LONGEST_TAG: Final = 255
+MOST_WANTED_WH: Final = 200_000
 
 
 # What drivers are told: why nothing can be started, and what came of what they asked for. It never tells of others.
@@ -310,6 +314,31 @@ async def stop(request: Request) -> DriversCommand | Answer[DriversCommand]:
         found = await request.find(read, _open_session(number))
         sent = await _stop(request, number, found)
     return await _respond(request, sent)
+
+
+class DepartureBody(Sent, kw_only=True):
+    """When you leave, and how many kWh you want by then. This counts while your car waits for current."""
+
+    departure: GivenTime
+    wanted_wh: Annotated[int, Meta(ge=1000, le=MOST_WANTED_WH, extra_json_schema=WATT_HOURS)] | None = None
+
+
+@ENDPOINTS.put(f"{ME}/transactions/{{id}}/departure", Role.DRIVER, "not_found", "conflict", "invalid", status=204)
+async def leave(request: Asked[None, DepartureBody]) -> None:
+    """Say when you leave, where the owner allows it: your car then waits no longer than it can"""
+    own, number, load = household(request), request.number(), request.api.load
+    read = partial(stored.own_transaction, household=own, number=number)
+    found = await request.find(read, _open_session(number))
+    site = await request.read(newest_site)
+    if load is None or site is None or not parse(site.toml).options.driver_wishes:
+        raise conflict("cars are not charged by when their drivers leave here")
+    if not found.is_open or found.connector is None:
+        raise not_found(_open_session(number))
+    at = local_moment(request.body.departure, "departure", request.zone)
+    if at is None or at <= request.api.stamp():
+        raise invalid("departure", "give a time that is still to come")
+    place = found.charger, found.connector
+    await load.depart(place, number, at, request.body.wanted_wh, by=request.caller.name)
 
 
 async def _stop(request: Request, number: int, transaction: OwnTransaction) -> int:

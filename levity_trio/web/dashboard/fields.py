@@ -89,6 +89,8 @@ LABELS: Final[Mapping[str, str]] = N_(
         "chargers": "Only at these chargers (one a line)",
         "everywhere": "Works at every space, even at those of other households",
         "month_wh": "At most in a month (kWh)",
+        "wanted_wh": "Energy you want by then (kWh)",
+        "departure": "When you leave",
         "month_amount": "Cost at most in a month",
         "toml": "The tariff as TOML",
         "max_kw": "Maximum power (kW)",

@@ -165,6 +165,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", "/api/me/tags/{tag}/lost"): "Block a lost card",
         ("POST", "/api/me/chargers/{id}/start"): "Start a session",
         ("POST", "/api/me/transactions/{id}/stop"): "Stop your session",
+        ("PUT", "/api/me/transactions/{id}/departure"): "Say when you leave",
         ("PUT", "/api/me/tags/{tag}"): "Name a card",
         ("PUT", "/api/me/vehicles/{id}"): "Name a car",
         ("PUT", "/api/me/recipient"): "Choose what you are told",

@@ -192,6 +192,7 @@ async def _feeder(life: Life) -> None:
     """A feeder with a meter, a rotation, wishes and orders."""
     await life.ask("POST", "load/site/preview", amperes=16)
     document = '[[circuit]]\nname = "Feeder"\namperes = 250\nmeter = "Main"\n[[meter]]\nname = "Main"\n'
+    document += "[options]\ndriver_wishes = true\n"
     await life.ask("PUT", "load/site", toml=document)
     await life.ask("PUT", "load/rotations", charger="SPACE-02", rotation="STR")
     await life.send("POST", "/api/admin/load/meters/Main", orjson.dumps({"amperes": [1.5, 2, 3]}), status=409)
@@ -362,6 +363,9 @@ async def _drivers(life: Life) -> None:
     quiet.status("Preparing")
     await life.send("POST", "/api/me/chargers/SPACE-06/start", b"{}", role=Role.DRIVER, status=409)
     await life.send("POST", f"/api/me/transactions/{_open(books, ONE.charger)}/stop", role=Role.DRIVER, status=409)
+    leaving = orjson.dumps({"departure": "2026-03-19T07:00", "wanted_wh": 12_000})
+    path = f"/api/me/transactions/{_open(books, ONE.charger)}/departure"
+    await life.send("PUT", path, leaving, role=Role.DRIVER)
     for path in (f"/api/me/tags/{ONE.tag}", f"/api/me/vehicles/{life.shown['vehicles']}"):
         for name in (b"Zoe", b"Ours"):
             await life.send("PUT", path, b'{"name": "%s"}' % name, role=Role.DRIVER)
