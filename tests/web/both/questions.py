@@ -132,7 +132,7 @@ class Asking:
         roles = [Role.DRIVER] if path.startswith("/api/me") else [Role.VIEWER, Role.OPERATOR, Role.ADMIN]
         for role in roles[-ROLES_OF_PRINTED:] if path.endswith(PRINTED) else roles:
             await self._ask(role, path, needed)
-        for name, value in [*_choices(endpoint)][:: size(1, 3)]:
+        for name, value in [*_choices(endpoint)][:: size(1, 2)]:
             if value == "pdf":
                 continue
             await self._ask(max(roles), path, {**needed, name: value})
