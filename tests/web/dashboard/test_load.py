@@ -195,6 +195,16 @@ async def test_a_car_leads_to_why_it_gets_what_it_gets(site: Site, station: Stat
 SITE = '[[circuit]]\nname = "Feeder"\namperes = 63\nmeter = "House"\n[[meter]]\nname = "House"\n'
 
 
+class TestABarThatIsFarOver:
+    async def test_its_limit_moves_so_that_more_of_it_is_seen(self, site: Site) -> None:
+        """82 A of 63 do not fit beyond seven eighths: then the limit is at a quarter, and 19 A are 6 of 80."""
+        over = [loads.line(0, house=4.0, cars=78.0), loads.line(1), loads.line(2)]
+        loads.decide(site.books, loads.waiting(), lines=over, meters=[FEEDER_METER])
+        shown = await feeder(site)
+        assert 'class="feeder far"' in shown.html
+        assert '<rect class="over" x="20" width="6"' in shown.html
+
+
 class TestTheSite:
     async def test_one_field_is_asked_and_a_limit_that_fits_can_be_entered(self, site: Site, station: Station) -> None:
         station.status("Available")

@@ -6,7 +6,7 @@ when the whole page is: at least once a minute.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -139,8 +139,8 @@ async def _newcomers(view: View, attention: Sequence[Mapping[str, Any]]) -> Sequ
 # The feeder
 
 BAR: Final = 80
-LIMIT: Final = 70
-"""The length of a bar, and where in it the limit is: a breaker holds 1.13 × its limit for an hour."""
+LIMIT, LIMIT_FAR = 70, 20
+"""The length of a bar, and where in it the limit is: so that 1.14 times that fits, or else four times."""
 QUIET_BOUNDS: Final = ("most", "full")
 """Why a car gets no more, by the rule's names, where nothing is short."""
 
@@ -168,7 +168,8 @@ def feeder(load: Mapping[str, Any] | None) -> Values:
                 "is_ordered": not place and load["grid_a"] == some[0]["limit_a"],
                 "is_known": name in meters,
                 "is_stale": meters.get(name, False),
-                "lines": [_bar(one) for one in some],
+                "limit": (limit := LIMIT_FAR if _is_far_over(some) else LIMIT),
+                "lines": [_bar(one, limit) for one in some],
             }
             for place, (name, some) in enumerate(lines.items())
             if not place or name in tight
@@ -176,13 +177,17 @@ def feeder(load: Mapping[str, Any] | None) -> Values:
     }
 
 
-def _bar(line: Mapping[str, Any]) -> Values:
+def _is_far_over(lines: Iterable[Mapping[str, Any]]) -> bool:
+    return any((one["house_a"] + one["cars_a"]) * LIMIT > BAR * one["limit_a"] for one in lines)
+
+
+def _bar(line: Mapping[str, Any], limit: int) -> Values:
     """Return a phase with the lengths of its bar, which ends beyond the limit."""
-    scale = LIMIT / (line["limit_a"] or 1)
+    scale = limit / (line["limit_a"] or 1)
     house = min(BAR, round(line["house_a"] * scale))
     cars = min(BAR - house, round(line["cars_a"] * scale))
     over = max(0.0, line["house_a"] + line["cars_a"] - line["limit_a"])
-    return {**line, "house": house, "cars": cars, "over": max(0, house + cars - LIMIT), "over_a": over}
+    return {**line, "house": house, "cars": cars, "over": max(0, house + cars - limit), "over_a": over}
 
 
 # Pictures
