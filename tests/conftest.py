@@ -18,7 +18,7 @@ from tests.postgresql import share, stop_shared
 from tests.sizes import IS_FULL, size
 
 # No test asserts a timing. A plain run tries the same examples each time, `just test-full` others.
-settings.register_profile("house", deadline=None, max_examples=size(100, 25), derandomize=not IS_FULL)
+settings.register_profile("house", deadline=None, max_examples=size(100, 15), derandomize=not IS_FULL)
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent

@@ -21,7 +21,7 @@ from tests.charger.parts import InlineWriter, make_central
 from tests.sizes import is_chosen
 
 LONGEST_SECONDS = 86_400.0
-EVERY = 4
+EVERY = 8
 
 
 def run_in_virtual_time(test: Callable[[], Awaitable[object]], **options: Any) -> object:

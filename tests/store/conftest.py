@@ -18,7 +18,7 @@ from tests.store.plans import Recorder, recording, whole_reads
 
 judged: set[str] = set()
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-EVERY: Final = 6
+EVERY: Final = 10
 OF_TABLES: Final = ("test_guards.py",)
 """Tests whose cases are the tables, each of which has its own guards on PostgreSQL."""
 

@@ -16,7 +16,7 @@ from tests.store.books import Books
 from tests.web.entering import House
 from tests.web.stores import POSTGRESQL, STORES, Stored
 
-EVERY = 6
+EVERY = 10
 
 
 def pytest_itemcollected(item: pytest.Function) -> None:
