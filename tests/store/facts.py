@@ -89,6 +89,9 @@ def add_facts(books: Books, station: Station) -> None:
     of_wishes = "INSERT INTO load_wish (kind, cp_id, conn_id, amperes, reason, made_at, made_by, ended_at) VALUES"
     add(f"{of_wishes} ('hand', 'CP-1', 1, 6, '', '', '', '2025'), ('hand', 'CP-1', 1, 6, '', '', '', NULL)")
     add("INSERT INTO load_order (source, amperes, at, last_at, count) VALUES ('grid', 20, '', '', 1)")
+    of_spans = "INSERT INTO load_span (tx_id, why, since, until) SELECT min(id), 'waited', '',"
+    add(f"{of_spans} '' FROM tx")
+    add(f"{of_spans} NULL FROM tx")
     of_deletion = "account_id, keep_years, reason, deleted_at, deleted_by"
     add(f"INSERT INTO personal_deletion ({of_deletion}) VALUES (1, 10, '', '', 'anna')")
     add("INSERT INTO lost_statements (first, last, restored_at) VALUES (2, 3, '')")

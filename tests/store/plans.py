@@ -28,7 +28,7 @@ BOUNDED = {
     *("wallet", "payment_service", "personal_deletion", "lost_statements"),
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
     *("usage_limit", "refused_card", "month_standing", "month_use", "recipient", "message_cursor"),
-    *("load_site", "load_state", "load_learned"),
+    *("load_site", "load_state", "load_learned", "load_charger", "load_lease", "load_model"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {
@@ -46,6 +46,7 @@ OF_THE_PRESENT = {
     "tx_doubtful": "only what waits for a person",
     "cp_err_open": "only faults of now",
     "load_wish_open": "only wishes of now",
+    "load_span_open": "only what lasts now",
     "configuration_template_name": "only templates of now",
     "listed_tag_place": "only tags of now",
     "listed_refusal_now": "only tags of now",

@@ -83,6 +83,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "load_site": set(),
     "load_wish": {"ended_at", "ended_by"},
     "load_order": {"last_at", "count"},
+    "load_span": {"until"},
     "payment_service": {"secret", "revoked_at", "revoked_by"},
     "personal_deletion": set(),
     "lost_statements": set(),
@@ -244,6 +245,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "site_count",
         *("power", "power_work"),
         *("load_state", "load_quarter", "load_car_quarter", "load_learned"),
+        *("load_charger", "load_lease", "load_model", "load_trial"),
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -269,6 +271,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("payment_service", {"revoked_at": "2026", "revoked_by": "anna"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
         ("recipient", {"ended_at": "2026", "ended_by": "anna"}),
+        ("load_span", {"until": "2026"}),
         ("cause", {"ended_at": "2026"}),
         ("message", {"sent_at": "2026"}),
         ("certificate_request", {"ended_at": "2026", "result": "installed"}),
@@ -475,6 +478,7 @@ AGAIN = {
     "tariff_version": "UPDATE tariff_version SET withdraw_reason = 'x' WHERE withdrawn_at IS NOT NULL",
     "meter_reading": "UPDATE meter_reading SET void_reason = 'x' WHERE voided_at IS NOT NULL",
     "load_wish": "UPDATE load_wish SET ended_by = 'x' WHERE ended_at IS NOT NULL",
+    "load_span": "UPDATE load_span SET until = 'x' WHERE until IS NOT NULL",
     "report": "UPDATE report SET answered_by = 'x' WHERE answered_at IS NOT NULL",
     "evidence_pruning": "UPDATE evidence_pruning SET deleted = deleted - 1",
 }

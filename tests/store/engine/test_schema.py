@@ -36,7 +36,7 @@ FACTS = (
     " certificate_request securing securing_step ownership biller closing statement position statement_party ledger"
     " tariff tariff_version tariff_assignment meter_reading message_part certificate_name"
     " wallet_terms payment_service personal_deletion lost_statements user login evidence_pruning report usage_limit"
-    " recipient cause message load_site load_wish load_order"
+    " recipient cause message load_site load_wish load_order load_span"
 )
 COUNTS = "fact_count event_sum site_count"
 PRESENT = (
@@ -45,6 +45,7 @@ PRESENT = (
     " wallet wallet_reservation invitation availability turned_away secret_key household_task household_task_account"
     " refused_card listed_refusal month_use month_standing own_name message_cursor power power_work"
     " load_state load_quarter load_car_quarter load_learned"
+    " load_charger load_lease load_model load_trial"
 )
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
