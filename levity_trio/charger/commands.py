@@ -8,11 +8,15 @@ message, so the first CALL waits for that message.
 A ChangeConfiguration of AuthorizationKey brings a new password. It is stored before its CALL leaves, and opens the door
 beside the one before, until the charger's answer or its next connection shows which of them it has
 (store/writes/credentials.py).
+
+A limit of load management is no row: `ask` sends it as soon as the CALL in flight has its answer, and waits for no
+database.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -34,7 +38,7 @@ from levity_trio.store.writes import commands, credentials, responses
 from levity_trio.store.writes.commands import Taken
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.responses import CommandEnd
-from levity_trio.wire.dispatch import CallsUnderWay, OpenCall
+from levity_trio.wire.dispatch import CallsUnderWay, OpenCall, new_message_id
 from levity_trio.wire.errors import ChargerGone, NoRoom
 from levity_trio.wire.frames import CallError, Response, call_text
 from levity_trio.wire.secrets import MASK, masked_fragment, masked_value
@@ -68,7 +72,7 @@ class Commands:
     """The commands of one session, a task of which is `run`; only the session uses `settle` and `close`."""
 
     __slots__ = (
-        *("_answered", "_central", "_is_closed", "_line", "_response", "_turn", "_under_way", "_work"),
+        *("_answered", "_central", "_in_flight", "_is_closed", "_line", "_response", "_turn", "_under_way", "_work"),
         "may_be_called",
     )
 
@@ -79,6 +83,8 @@ class Commands:
         """Set by the charger's first message, or after FIRST_MESSAGE_SECONDS."""
         self._under_way = CallsUnderWay()
         self._turn = trio.Lock()
+        self._in_flight = trio.Lock()
+        """Held for a CALL from its sending to its answer."""
         self._is_closed = False
         self._work = trio.Event()
         self._response: Response | None = None
@@ -111,6 +117,28 @@ class Commands:
         """Fail those who wait for the first message, because the session has ended."""
         self._is_closed = True
         self.may_be_called.set()
+        if self._answered is not None:
+            self._answered.set()
+
+    async def ask(self, action: str, payload: dict[str, Any], seconds: float) -> Response | None:
+        """Send a CALL that is not stored, before all that are, and return its response; None if none came in time.
+
+        Raises ChargerGone if the session ends first.
+        """
+        await self.wait_for_first_message()
+        async with self._in_flight:
+            if self._is_closed:
+                raise ChargerGone("the connection ended")
+            message_id, began = new_message_id(), trio.current_time()
+            end = CommandEnd(0, action, "gone")
+            try:
+                response = await self._response_to(message_id, action, call_text(message_id, action, payload), seconds)
+                end = replace(end, state="timed out") if response is None else _end(0, action, response)
+                if response is None and self._is_closed:
+                    raise ChargerGone("the connection ended")
+            finally:
+                self._observe(end, self._response, trio.current_time() - began)
+            return response
 
     def action_of(self, response: Response) -> str | None:
         """Return the action of the CALL that a response belongs to, None if there is no such CALL.
@@ -161,41 +189,49 @@ class Commands:
         return await self._central.writer.run(commands.take_whole, origin, registration, known)
 
     async def _exchange(self, taken: Taken) -> None:
-        self._under_way.begin(OpenCall(taken.message_id, taken.action))
-        self._response, self._answered = None, (answered := trio.Event())
         began, end = trio.current_time(), CommandEnd(taken.id, taken.action, "gone")
-        try:
-            await self._send(taken)
-            default = self._central.config.response_timeout_seconds
-            seconds = default if taken.timeout_seconds is None else taken.timeout_seconds
-            with trio.move_on_after(seconds):
-                await answered.wait()
-            response: Response | None = self._response
-            if response is None:
-                words = f"no answer within {seconds:g} s"
-                end = CommandEnd(taken.id, taken.action, "timed out", error_description=words)
-            else:
-                end = _end(taken.id, taken.action, response)
-        finally:  # also when the session ends, whose end is stored with that of this command
-            self._under_way.expire()
-            self._observe(end, self._response, trio.current_time() - began)
+        async with self._in_flight:
+            try:
+                default = self._central.config.response_timeout_seconds
+                seconds = default if taken.timeout_seconds is None else taken.timeout_seconds
+                text = await self._text(taken)
+                response = await self._response_to(taken.message_id, taken.action, text, seconds)
+                if response is None:
+                    words = f"no answer within {seconds:g} s"
+                    end = CommandEnd(taken.id, taken.action, "timed out", error_description=words)
+                else:
+                    end = _end(taken.id, taken.action, response)
+            finally:  # also when the session ends, whose end is stored with that of this command
+                self._observe(end, self._response, trio.current_time() - began)
+                received = self._response
         stored = None
         try:
             stored = await self._store(end)
         finally:  # a charger may leave right after its response, which is stored all the same
-            received, answer = self._response, None
+            answer = None
             if received is not None and not isinstance(received, CallError):
                 answer = received.payload
             result = CommandResult(end.state, answer, end.error_code, end.error_description, stored)
             self._central.pending.end(taken.id, taken.message_id, result)
 
-    async def _send(self, taken: Taken) -> None:
+    async def _response_to(self, message_id: str, action: str, text: str, seconds: float) -> Response | None:
+        """Send a CALL and wait for its response; None if none came in time. `_in_flight` must be held."""
+        self._under_way.begin(OpenCall(message_id, action))
+        self._response, self._answered = None, (answered := trio.Event())
+        try:
+            with suppress(ConnectionClosed):  # the session is about to end
+                await self._line.send(text, message_id, action)
+            with trio.move_on_after(seconds):
+                await answered.wait()
+            return self._response
+        finally:
+            self._under_way.expire()
+
+    async def _text(self, taken: Taken) -> str:
         payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
         if _brings_password(taken.action, payload):
             payload = await _expect_password(self._central, self._line.charger, taken, payload)
-        with suppress(ConnectionClosed):  # the session is about to end
-            text = call_text(taken.message_id, taken.action, payload)
-            await self._line.send(text, taken.message_id, taken.action)
+        return call_text(taken.message_id, taken.action, payload)
 
     async def _store(self, end: CommandEnd) -> Command | None:
         settled = await persist(partial(self._central.writer.run, responses.settle, self._line.origin(), end))

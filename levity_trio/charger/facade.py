@@ -24,6 +24,7 @@ from levity_trio.store.writes import commands, registration
 from levity_trio.store.writes.commands import Asking, Draft, Message, NewCommand, Repeatable
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.registration import Decided
+from levity_trio.store.writes.responses import state_for
 from levity_trio.wire.dispatch import new_message_id
 from levity_trio.wire.errors import (
     CallFailed,
@@ -35,6 +36,7 @@ from levity_trio.wire.errors import (
     NotRegistered,
     Refused,
 )
+from levity_trio.wire.frames import CallError
 from levity_trio.wire.payloads import read_result, write_payload
 from levity_trio.wire.secrets import masked_value
 from levity_trio.wire.times import stamp
@@ -179,6 +181,21 @@ class Chargers:
         if command is not None:
             self._announce(charger, draft.message_id, command)
         return result
+
+    async def ask(self, charger: str, action: str, payload: dict[str, Any], *, seconds: float) -> CommandResult:
+        """Send a CALL that is not stored, before all that wait, and return what came of it within `seconds`.
+
+        Raises NotConnected if the charger is not connected to this server, ChargerGone if its connection ends first.
+        """
+        session = self._central.registry.find(charger)
+        if session is None:
+            raise NotConnected(f"{charger} is not connected to this server")
+        response = await session.commands.ask(action, payload, seconds)
+        if response is None:
+            return CommandResult("timed out")
+        if isinstance(response, CallError):
+            return CommandResult("error", error_code=response.code, error_description=response.description)
+        return CommandResult(state_for(action, response.payload), response.payload)
 
     async def wait(self, command: int) -> CommandResult:
         """Wait until a command has ended; any number of tasks may wait. Raises LookupError, StoreUnavailable."""

@@ -1,6 +1,7 @@
 """Commands live on after whoever asked has left: queued for a charger that is away, sent in order, ended for sure."""
 
 import json
+from functools import partial
 
 import pytest
 import trio
@@ -10,7 +11,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers, UnknownCharger, keep_deadlines
 from levity_trio.events import CallFailed, StatusChanged
 from levity_trio.store.writes import commands, sessions
-from levity_trio.wire.errors import NotConnected
+from levity_trio.wire.errors import ChargerGone, NotConnected
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter, wall_clock
 from tests.charger.peers import open_charger
@@ -281,3 +282,63 @@ async def test_a_response_to_nothing_makes_no_charger_known(central: Central, wr
         await charger.send(json.dumps([3, "0123456789abcdef", ACCEPTED]))
         await trio.testing.wait_all_tasks_blocked()
     assert writer.rows("SELECT id FROM cp") == []
+
+
+LIMIT = {"connectorId": 1, "csChargingProfiles": {}}
+
+
+async def test_a_limit_goes_before_all_that_wait_and_is_no_row(central: Central, writer: InlineWriter) -> None:
+    chargers, told = Chargers(central), []
+
+    async def limit() -> None:
+        told.append(await chargers.ask("CP-1", "SetChargingProfile", LIMIT, seconds=30))
+
+    async with open_charger(central) as charger, trio.open_nursery() as asking:
+        await charger.call("Heartbeat")
+        first, _ = await ask(chargers), await ask(chargers, "ClearCache")
+        in_flight = await charger.receive()
+        asking.start_soon(limit)
+        await trio.testing.wait_all_tasks_blocked()
+        await charger.send(json.dumps([3, in_flight[1], ACCEPTED]))
+        question = await charger.receive()
+        assert question[2:] == ["SetChargingProfile", LIMIT]
+        await charger.send(json.dumps([3, question[1], {"status": "Rejected"}]))
+        last = await charger.receive()
+        assert last[2] == "ClearCache"
+        await charger.send(json.dumps([3, last[1], ACCEPTED]))
+        assert (await chargers.wait(first)).state == "accepted"
+    assert [one.state for one in told] == ["rejected"]
+    assert [action for action, *_ in writer.rows(ROWS)] == ["Reset", "ClearCache"]
+
+
+async def test_a_limit_waits_for_no_database(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger, trio.open_nursery() as asking:
+        await charger.call("Heartbeat")
+        writer.is_unavailable = True
+        asking.start_soon(partial(Chargers(central).ask, "CP-1", "SetChargingProfile", LIMIT, seconds=30))
+        assert (await charger.receive())[2] == "SetChargingProfile"
+        asking.cancel_scope.cancel()
+        writer.is_unavailable = False
+
+
+async def test_a_limit_that_is_not_answered(central: Central) -> None:
+    chargers = Chargers(central)
+    with pytest.raises(NotConnected):
+        await chargers.ask("CP-1", "SetChargingProfile", LIMIT, seconds=30)
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        assert (await chargers.ask("CP-1", "SetChargingProfile", LIMIT, seconds=5)).state == "timed out"
+    ended = []
+
+    async def ask_in_vain() -> None:
+        try:
+            await chargers.ask("CP-1", "SetChargingProfile", LIMIT, seconds=500)
+        except ChargerGone:
+            ended.append(trio.current_time())
+
+    async with trio.open_nursery() as asking, open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        asking.start_soon(ask_in_vain)
+        assert (await charger.receive())[2] == "SetChargingProfile"
+        left = trio.current_time()
+    assert [at - left < 60 for at in ended] == [True]
