@@ -186,6 +186,8 @@ class Decision:
     queue: tuple[Place, ...] = ()
     """Those who wait, the next one first."""
     lines: tuple[Line, ...] = ()
+    free: tuple[float, ...] = ()
+    """A that are left on each line, in the ledger that has less; see Tree.lines_of."""
     again: float = 0.0
     """When to ask again, if nothing happens before."""
     waits_about: Mapping[Place, float] = field(default_factory=dict)
@@ -225,6 +227,7 @@ def decide(
         standings={one.car.place: one.standing(now) for one in asking},
         queue=tuple(one.car.place for one in queue),
         lines=_lines(tree, asking, rooms),
+        free=tuple(rooms.free(line) for line in range(len(rooms.limits))),
         again=_again(asking, queue, now),
         waits_about=_waits_about(queue, chosen, now),
     )

@@ -1,0 +1,285 @@
+"""What connectors may draw by what they were sent, what may be sent next, and whether they obey.
+
+A limit that we set ends in a safe state without us, so each is a lease: so many amperes until a moment, then the safe
+limit. A car is lowered before another is raised, and what it still draws is booked until a measurement shows that it
+obeyed. Currents are in A per phase, moments are seconds since 1970 in UTC.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from levity_trio.load.rule import Decision
+from levity_trio.load.tree import Place, Tree
+from levity_trio.records import record
+
+LEASE_SECONDS = 1800.0
+PAUSE_SECONDS = 4 * 3600.0
+"""The lease of a car at 0 A: all others have certainly ended when it gets its safe limit."""
+RENEWED_AT = 2 / 3
+"""Of its time, when a lease is renewed."""
+MARGIN_SECONDS = 60.0
+"""So much earlier or later than we think may a lease end."""
+DAY_SECONDS = 86_400
+WRITES_A_DAY = 100
+"""Profiles to one connector. Flash memory wears out."""
+LARGE_STEPS, NO_RAISES = 0.75, 0.9
+"""Of these writes, from where on raises are larger, and from where on there are none."""
+LARGE_AMPERES = 4
+FOLLOW_SECONDS = 5.0
+"""A reading that is taken sooner after a limit was accepted says nothing."""
+OBEY_SECONDS = 60.0
+OBEY_REPORTS = 2
+"""A car that draws more than its limit for so long, by so many reports, does not obey."""
+NONE = -1
+"""Of no transaction: a lease that is to be sent anew."""
+RETRY_SECONDS = 30.0
+"""After a limit was not answered, or refused."""
+
+
+@record
+class Lease:
+    """The most that a connector may draw by what it was sent: so many amperes until it ends, then its safe limit."""
+
+    amperes: int
+    ends: float | None
+    """None: the amperes hold without an end."""
+    safe: int
+    sent: float
+    transaction: int | None = None
+    writes: int = 0
+    """On the day on which it was sent."""
+
+    def most(self, now: float) -> int:
+        """The most that it may allow at about this moment."""
+        if self.ends is None or now < self.ends - MARGIN_SECONDS:
+            return self.amperes
+        return max(self.amperes, self.safe) if now < self.ends + MARGIN_SECONDS else self.safe
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to renew it."""
+        return self.ends is not None and now >= self.sent + RENEWED_AT * (self.ends - self.sent)
+
+    def writes_of(self, now: float) -> int:
+        """How many profiles the connector was sent on the day of a moment."""
+        return self.writes if now // DAY_SECONDS == self.sent // DAY_SECONDS else 0
+
+
+def waiting(safe: int, now: float) -> Lease:
+    """What the default profile allows a car that begins now: nothing for the time of a lease, then the safe limit."""
+    return Lease(amperes=0, ends=now + LEASE_SECONDS, safe=safe, sent=now)
+
+
+def leased(amperes: int, safe: int, now: float, transaction: int | None, writes: int) -> Lease:
+    """A new lease. A car at or below its safe limit keeps that; one at 0 A waits longer than any other lease lasts."""
+    then = safe if amperes == 0 else min(safe, amperes)
+    lasts = PAUSE_SECONDS if amperes == 0 else LEASE_SECONDS
+    return Lease(
+        amperes=amperes,
+        ends=None if amperes == then else now + lasts,
+        safe=then,
+        sent=now,
+        transaction=transaction,
+        writes=writes + 1,
+    )
+
+
+@record
+class Step:
+    """A limit that is to be sent now. One that is not `is_lower` is recorded before."""
+
+    place: Place
+    lease: Lease
+    is_lower: bool
+
+
+@dataclass(slots=True)
+class Held:
+    """What is known of one connector. `lease` is never less than what holds at the charger."""
+
+    lease: Lease
+    before: int = 0
+    """What it may still draw until a measurement shows that it obeyed."""
+    answered: float = 0.0
+    """When the charger accepted its limit."""
+    above: float | None = None
+    """Since when it draws more than its limit."""
+    reports: int = 0
+    """How many reports showed that."""
+    drawn: float | None = None
+    """A, as last reported."""
+    drawn_at: float = 0.0
+    retry: float = 0.0
+    """Nothing is sent before."""
+    is_stuck: bool = False
+    """It draws more than its limit, and was told again in vain."""
+
+    def booked(self, now: float) -> float:
+        """A that it may draw now."""
+        most = max(self.lease.most(now), self.before)
+        return max(most, self.drawn) if self.above is not None and self.drawn is not None else most
+
+
+@dataclass(slots=True)
+class Leases:
+    """The leases of a site, from one decision to the next. `writes_a_day` is the most for a connector."""
+
+    writes_a_day: int = WRITES_A_DAY
+    held: dict[Place, Held] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
+    """The chargers that are being sent something."""
+
+    def hold(self, place: Place, lease: Lease) -> None:
+        """Take what is known of a connector from elsewhere: it was stored, or the charger told it."""
+        self.held[place] = Held(lease)
+
+    def forget(self, places: Iterable[Place]) -> None:
+        for place in places:
+            self.held.pop(place, None)
+
+    def most(self, place: Place, now: float, otherwise: int) -> int:
+        """The most that a connector may be allowed now by what it was sent; `otherwise` if that is not known."""
+        held = self.held.get(place)
+        return otherwise if held is None else held.lease.most(now)
+
+    def cap(self, place: Place, now: float) -> int | None:
+        """What a connector has, if it may not be raised today any more."""
+        held = self.held.get(place)
+        if held is None or held.lease.writes_of(now) < NO_RAISES * self.writes_a_day:
+            return None
+        return held.lease.most(now)
+
+    def leapt(self, seconds: float) -> None:
+        """Our clock was set forward by so much: what holds at chargers has not moved. All is sent anew."""
+        for held in self.held.values():
+            ends = None if held.lease.ends is None else held.lease.ends + seconds
+            held.lease = replace(held.lease, ends=ends, transaction=NONE)
+            held.drawn_at, held.answered = held.drawn_at + seconds, held.answered + seconds
+            held.above = None if held.above is None else held.above + seconds
+            held.retry = 0.0
+
+    # What is sent
+
+    def steps(
+        self,
+        tree: Tree,
+        decision: Decision,
+        running: Mapping[Place, int | None],
+        lines: Mapping[Place, int],
+        now: float,
+    ) -> list[Step]:
+        """What is to be sent now: all that is lowered, and what may be raised because it fits beside what others still
+        draw. `running` are the connectors that can be told, with their transactions; `lines` on how many lines they
+        charge."""
+        wanted = {place: decision.limits[place].amperes for place in running if place in self.held}
+        own = {place: tree.lines_of(place, lines.get(place)) for place in wanted}
+        spare = [*decision.free]
+        for place, amperes in wanted.items():
+            held = self.held[place]
+            for line in own[place]:
+                spare[line] += max(0, amperes - held.lease.most(now)) - max(0.0, held.booked(now) - amperes)
+        found = []
+        for place in sorted(wanted, key=lambda place: (wanted[place] >= self.held[place].lease.most(now), place)):
+            held, has = self.held[place], self.held[place].lease.most(now)
+            if place[0] in self.busy or now < held.retry:
+                continue
+            raised = wanted[place] - has
+            if raised > 0:
+                fits = all(spare[line] >= raised for line in own[place])
+                raised = raised if fits and self._may_raise(held, raised, tree.sockets[place].most, now) else 0
+                for line in own[place]:
+                    spare[line] -= raised
+            if raised or self._is_due(held, running[place], now):
+                found.append(self._step(tree, place, has + raised, running[place], now))
+        return found
+
+    def _may_raise(self, held: Held, amperes: int, most: int, now: float) -> bool:
+        """Whether the day's writes allow a raise by so much."""
+        has, writes = held.lease.most(now), held.lease.writes_of(now)
+        if writes >= NO_RAISES * self.writes_a_day:
+            return False
+        is_large = has == 0 or amperes >= LARGE_AMPERES or has + amperes == most
+        return is_large or writes < LARGE_STEPS * self.writes_a_day
+
+    def _is_due(self, held: Held, transaction: int | None, now: float) -> bool:
+        """Whether a lease is sent again: it is of another transaction, or time. A used-up day lets it end."""
+        is_due = held.lease.transaction != transaction or held.lease.is_due(now)
+        return is_due and held.lease.writes_of(now) < self.writes_a_day
+
+    def _step(self, tree: Tree, place: Place, amperes: int, transaction: int | None, now: float) -> Step:
+        held = self.held[place]
+        lease = leased(amperes, tree.sockets[place].safe, now, transaction, held.lease.writes_of(now))
+        return Step(place=place, lease=lease, is_lower=amperes < held.lease.most(now))
+
+    def sending(self, step: Step, now: float) -> Lease:
+        """Note that a step is being sent. Return the lease that must be recorded: until the answer, the higher of both
+        may hold."""
+        held = self.held[step.place]
+        has, new = held.lease, step.lease
+        both = replace(new, safe=max(has.safe, new.safe))
+        if step.is_lower:
+            safe = max(has.safe, new.safe, new.amperes)
+            both = replace(new, amperes=has.most(now), ends=has.ends, safe=safe)
+        self.busy.add(step.place[0])
+        held.lease = both
+        return both
+
+    def accepted(self, step: Step, now: float) -> None:
+        """Note that a charger accepted a limit."""
+        self.busy.discard(step.place[0])
+        held = self.held[step.place]
+        held.before = self._still_draws(held, step, now)
+        if not step.is_lower or held.above is None:
+            held.answered, held.above, held.reports = now, None, 0
+        held.lease = step.lease
+
+    def _still_draws(self, held: Held, step: Step, now: float) -> int:
+        """What a car that was lowered may draw until its next report: what it drew, or what it had."""
+        has = max(held.lease.most(now), held.before)
+        if step.lease.amperes >= has:
+            return 0
+        if held.drawn is not None and now - held.drawn_at < OBEY_SECONDS:
+            has = min(has, int(held.drawn) + 1)
+        return has if has > step.lease.amperes else 0
+
+    def failed(self, step: Step, now: float) -> None:
+        """Note that a limit was refused or not answered: it is sent again."""
+        self.busy.discard(step.place[0])
+        self.held[step.place].retry = now + RETRY_SECONDS
+
+    # Whether it obeys
+
+    def reported(self, place: Place, drawn: float, at: float) -> bool:
+        """Take what a connector draws, as reported at a time; a report counts once. Return whether it was just seen to
+        obey a limit that lowered it."""
+        held = self.held.get(place)
+        if held is None or at <= held.drawn_at:
+            return False
+        held.drawn, held.drawn_at = drawn, at
+        if at < held.answered + FOLLOW_SECONDS:
+            return False
+        if drawn > with_tolerance(held.lease.most(at)):
+            held.above = at if held.above is None else held.above
+            held.reports += 1
+            return False
+        has_obeyed = held.before > 0 or held.is_stuck
+        held.before, held.above, held.reports, held.is_stuck = 0, None, 0, False
+        return has_obeyed
+
+    def disobeying(self, now: float) -> list[Place]:
+        """The connectors that draw more than their limit, long enough after they were told."""
+        return [
+            place
+            for place, held in self.held.items()
+            if held.reports >= OBEY_REPORTS and now - held.answered >= OBEY_SECONDS
+        ]
+
+    def tell_again(self, place: Place, now: float) -> None:
+        """Begin anew with a connector that does not obey, in another way. What it draws is booked meanwhile."""
+        held = self.held[place]
+        held.is_stuck, held.reports, held.answered, held.retry = True, 0, now, 0.0
+        held.lease = replace(held.lease, transaction=NONE)
+
+
+def with_tolerance(amperes: int) -> float:
+    """What a car may draw at a limit: meters and cars differ."""
+    return 1.05 * amperes + 1.0

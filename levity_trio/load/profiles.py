@@ -1,0 +1,242 @@
+"""How a limit reaches a charger: five ways, and the OCPP messages of each (§3.13, §5.16, §7.8 to §7.14).
+
+1. A TxProfile over a TxDefaultProfile. 2. The TxDefaultProfile alone, replaced in place. 3. A ChargePointMaxProfile.
+4. A configuration key of the vendor. 5. None: the charger cannot be told.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+from levity_trio.load.lease import LEASE_SECONDS, Lease
+from levity_trio.load.tree import Socket
+from levity_trio.records import record
+from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, VOLTS
+from levity_trio.wire.times import wire_time
+
+DEFAULT_ID, TRANSACTION_ID, CHARGER_ID = 9_900_000, 9_910_000, 9_920_000
+"""The ids of our profiles, plus the connector; people's begin at 1."""
+BEFORE = timedelta(minutes=1)
+"""An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
+SMART_CHARGING = "SmartCharging"
+HIGHEST_LEVEL = 9
+"""Above, a charger's ChargeProfileMaxStackLevel is not used, nor are such levels cleared."""
+
+Call = tuple[str, dict[str, Any]]
+"""An action and its payload."""
+
+
+class Way(IntEnum):
+    """How a limit reaches a charger, in the order in which ways are tried."""
+
+    TRANSACTION = 1
+    DEFAULT = 2
+    CHARGER = 3
+    KEY = 4
+    NONE = 5
+
+
+@record
+class Key:
+    """A configuration key that limits a charger: its unit in A, and the least that it takes."""
+
+    name: str
+    unit: float
+    least: int
+
+
+KEYS: Mapping[str, Key] = {"SetCurrent": Key(name="SetCurrent", unit=0.001, least=8)}
+"""Of Grizzl-E, in mA."""
+
+
+@record
+class Ability:
+    """What a charger can do, by its configuration and by what trials of its firmware have shown.
+
+    `takes_zero`: it pauses at 0 A. `waits`: by its default profile, whoever starts without us waits. `level` is the
+    stackLevel of our profiles. `counts_from`: Absolute schedules are not taken, and Relative ones count from the start
+    of the transaction or from receipt. `least` is the least current at which a car was seen to charge.
+    """
+
+    way: Way = Way.TRANSACTION
+    takes_zero: bool = True
+    waits: bool = True
+    level: int = 0
+    is_in_watts: bool = False
+    has_two_periods: bool = True
+    counts_from: str = ""
+    least: int | None = None
+    key: Key | None = None
+    has_passed: bool = False
+
+    @property
+    def floor(self) -> int:
+        """The least that it can be told; 0 if it can be paused."""
+        if self.way is Way.KEY and self.key is not None:
+            return self.key.least
+        return 0 if self.takes_zero else self.least or 6
+
+
+def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way = Way.TRANSACTION) -> Ability:
+    """What a charger can do: `facts` are those of trials, `keys` its configuration, `way` the first that is tried."""
+    key = next((KEYS[name] for name in keys if name in KEYS), None)
+    features = _words(keys, "SupportedFeatureProfiles")
+    ways = [*Way] if not features or SMART_CHARGING in features else [Way.KEY, Way.NONE]
+    if _number(keys, "MaxChargingProfilesInstalled") == 1:
+        ways.remove(Way.TRANSACTION)
+    if key is None:
+        ways.remove(Way.KEY)
+    first = max(way, Way(facts.get("way", 1)))
+    units = _words(keys, "ChargingScheduleAllowedChargingRateUnit")
+    is_in_watts = bool(units) and not units & {"Current", "A"}
+    periods = _number(keys, "ChargingScheduleMaxPeriods")
+    level = min(_number(keys, "ChargeProfileMaxStackLevel") or 0, HIGHEST_LEVEL)
+    chosen = next(one for one in ways if one >= first)
+    takes_zero = facts.get("zero", True)
+    return Ability(
+        way=chosen,
+        takes_zero=takes_zero,
+        waits=takes_zero and facts.get("waits", True) and periods != 1 and chosen in (Way.TRANSACTION, Way.DEFAULT),
+        level=facts.get("level", level),
+        is_in_watts=is_in_watts,
+        has_two_periods=periods != 1,
+        counts_from=facts.get("counts_from", ""),
+        least=facts.get("least"),
+        key=key,
+        has_passed=facts.get("passed", False),
+    )
+
+
+def next_way(can: Ability) -> Way:
+    """The way that is tried after the one in use did not work."""
+    later = [way for way in Way if way > can.way and (way is not Way.KEY or can.key is not None)]
+    return later[0] if later else Way.NONE
+
+
+def _number(keys: Mapping[str, str | None], name: str) -> int | None:
+    value = (keys.get(name) or "").strip()
+    return int(value) if value.isdecimal() and len(value) < 10 else None
+
+
+def _words(keys: Mapping[str, str | None], name: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in (keys.get(name) or "").split(",") if word.strip())
+
+
+@record
+class Moment:
+    """When a limit is sent: now and the start of the transaction, by the charger's own clock."""
+
+    now: datetime
+    began: datetime | None = None
+
+
+def idle(can: Ability, socket: Socket) -> Call | None:
+    """What holds a car that starts without us, None where nothing can.
+
+    It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the charger cannot wait,
+    it gets that at once.
+    """
+    periods = [(0, socket.safe)]
+    if can.waits and socket.safe:
+        periods = [(0, 0), (round(LEASE_SECONDS), socket.safe)]
+    if can.way is Way.KEY:
+        return _key(can, socket.safe)
+    if can.way is Way.NONE:
+        return None
+    schedule = _schedule(can, socket, periods, None)
+    if can.way is Way.CHARGER:
+        content = _profile(CHARGER_ID, can.level, CHARGER, "Absolute", schedule)
+        return _set(0, content)
+    return _set(socket.connector, _profile(DEFAULT_ID + socket.connector, can.level, DEFAULT, "Relative", schedule))
+
+
+def limit(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None) -> Call | None:
+    """What tells a charger the lease of a transaction; None where nothing can. `lines` are those of the car, if that is
+    known: a limit in W is the one for the fewest that it may use."""
+    if can.way is Way.KEY:
+        return _key(can, lease.amperes)
+    if can.way is Way.NONE:
+        return None
+    schedule = _leased(can, socket, lease, when, lines)
+    kind = "Relative" if can.counts_from else "Absolute"
+    if can.way is Way.TRANSACTION:
+        content = _profile(TRANSACTION_ID + socket.connector, can.level, TRANSACTION, kind, schedule)
+        return _set(socket.connector, content | {"transactionId": lease.transaction})
+    if can.way is Way.DEFAULT:
+        return _set(socket.connector, _profile(DEFAULT_ID + socket.connector, can.level, DEFAULT, kind, schedule))
+    return _set(0, _profile(CHARGER_ID, can.level, CHARGER, "Absolute", schedule))
+
+
+def _leased(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None) -> dict[str, Any]:
+    """The schedule of a lease. Offsets count from a minute ago, from the start of the transaction, or from receipt."""
+    offset = round(BEFORE.total_seconds())
+    if can.counts_from:
+        age = when.now - (when.began or when.now)
+        offset = round(age.total_seconds()) if can.counts_from == "start" else 0
+    periods, ends = [(0, lease.amperes)], None
+    if lease.ends is not None:
+        ends = offset + round(lease.ends - lease.sent)
+        if can.has_two_periods:
+            periods.append((ends, lease.safe))
+    schedule = _schedule(can, socket, periods, lines)
+    if ends is not None and not can.has_two_periods:
+        schedule["duration"] = ends
+    if not can.counts_from:
+        schedule["startSchedule"] = wire_time(when.now - BEFORE)
+    return schedule
+
+
+def _set(connector: int, content: dict[str, Any]) -> Call:
+    return "SetChargingProfile", {"connectorId": connector, "csChargingProfiles": content}
+
+
+def _profile(number: int, level: int, purpose: str, kind: str, schedule: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "chargingProfileId": number,
+        "stackLevel": level,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": kind,
+        "chargingSchedule": schedule,
+    }
+
+
+def _schedule(can: Ability, socket: Socket, periods: list[tuple[int, int]], lines: int | None) -> dict[str, Any]:
+    factor = VOLTS * min(lines or 1, socket.phases) if can.is_in_watts else 1
+    last = len(periods) - 1
+    return {
+        "chargingRateUnit": "W" if can.is_in_watts else "A",
+        "chargingSchedulePeriod": [
+            {
+                "startPeriod": start,
+                "limit": float(amperes * factor),
+                "numberPhases": min(socket.phases, socket.safe_lines) if number == last and last else socket.phases,
+            }
+            for number, (start, amperes) in enumerate(periods)
+        ],
+    }
+
+
+def _key(can: Ability, amperes: int) -> Call | None:
+    if can.key is None:
+        return None
+    value = round(max(amperes, can.key.least) / can.key.unit)
+    return "ChangeConfiguration", {"key": can.key.name, "value": str(value)}
+
+
+def clearing(can: Ability, socket: Socket) -> list[Call]:
+    """What removes the profiles at a connector that are not ours; ours must have been accepted before. A default of a
+    lower level than ours never holds."""
+    found: list[dict[str, Any]] = [
+        {"connectorId": socket.connector, "chargingProfilePurpose": TRANSACTION},
+        {"connectorId": 0, "chargingProfilePurpose": DEFAULT},
+    ]
+    if can.way is not Way.CHARGER:
+        found.append({"connectorId": 0, "chargingProfilePurpose": CHARGER})
+    return [("ClearChargingProfile", one) for one in found]
+
+
+def leaving(connector: int) -> list[Call]:
+    """What removes our profiles at a connector."""
+    ids = (TRANSACTION_ID + connector, DEFAULT_ID + connector, CHARGER_ID)
+    return [("ClearChargingProfile", {"id": number}) for number in ids]
