@@ -23,7 +23,7 @@ from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED,
 from levity_trio.simulator.charger.spec import DC
 from levity_trio.simulator.feeder import HOUSE, FeederSpec
 from levity_trio.simulator.model.states import ERROR_CODES
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.model.vehicle import FOLLOW_SECONDS, LEAST_AC_A, SLOWEST_SECONDS, Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 
 Range = tuple[float, float]
@@ -206,7 +206,8 @@ class VehicleKind:
     """One kind of vehicle. 0 kW means no such inlet.
 
     `share` is its weight in the mix, `soc` the range of its state of charge on arrival, from 0 to 1. With AC it may
-    taper, too, and ask for no more once it was paused `most_pauses` times (0: it always asks).
+    taper, too, and ask for no more once it was paused `most_pauses` times (0: it always asks). It follows a changed
+    limit after `follow_seconds`.
     """
 
     name: str
@@ -218,6 +219,9 @@ class VehicleKind:
     soc: Range = (0.2, 0.6)
     ac_tapers: bool = False
     most_pauses: int = 0
+    follow_seconds: float = FOLLOW_SECONDS
+    least_a: float = LEAST_AC_A
+    """With AC, per phase."""
 
     def fits(self, power_type: str) -> bool:
         return power_type != DC or self.dc_kw > 0
@@ -233,6 +237,8 @@ class VehicleKind:
             soc=soc,
             ac_tapers=self.ac_tapers,
             most_pauses=self.most_pauses,
+            follow_seconds=self.follow_seconds,
+            least_ac_a=self.least_a,
         )
 
 
@@ -390,6 +396,8 @@ def _vehicle(keys: Keys) -> VehicleKind:
         soc=keys.range("soc", 0, 1, (0.2, 0.6)),
         ac_tapers=keys.flag("ac-tapers"),
         most_pauses=keys.whole("most-pauses", 0, 1000, 0),
+        follow_seconds=keys.number("follow-seconds", 0, SLOWEST_SECONDS, FOLLOW_SECONDS),
+        least_a=keys.number("least-amperes", LEAST_AC_A, 32, LEAST_AC_A),
     )
     keys.end()
     return vehicle

@@ -30,6 +30,7 @@ from levity_trio.deploy.installation import Installation, values
 from levity_trio.events import Fact
 from levity_trio.operations.catalogue import table
 from levity_trio.plugins.prometheus.metrics import Metrics
+from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.store.engine.schema import migrations, model, newest_version
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import OF_CODE
@@ -75,6 +76,7 @@ def pages() -> Mapping[str, str]:
         "tolerances": tolerances,
         "life-cycle": life_cycle,
         "repairs": repairs,
+        "quirks": quirks,
         "tables": tables,
         "what-grows": what_grows,
     }
@@ -315,6 +317,15 @@ def _constants() -> Iterator[tuple[str, str, str]]:
                 names, values = [], []
     if names:
         raise ValueError(f"{', '.join(names)}: no text stands below")
+
+
+def quirks() -> str:
+    words = (
+        "How a simulated charger misbehaves: `--quirk NAME` of `levity-trio simulate` and `simulator add`, and the "
+        "table `[quirks]` of a scenario. See [Try things with simulated chargers](../tasks/simulate.md)."
+    )
+    found = ((code(name), kind.does, kind.seen_in) for name, kind in QUIRKS.items())
+    return page("Quirks of simulated chargers", words, rows("quirk", "what the charger does", "seen in", of=found))
 
 
 def life_cycle() -> str:

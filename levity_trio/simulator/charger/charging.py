@@ -11,8 +11,8 @@ from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.notifications import registers
-from levity_trio.simulator.charger.power import drop_tag, settle, settle_reservations
-from levity_trio.simulator.charger.state import Impossible, State
+from levity_trio.simulator.charger.power import drop_tag, settle, settle_all, settle_reservations
+from levity_trio.simulator.charger.state import Impossible, Profile, State
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.states import Status
@@ -20,7 +20,6 @@ from levity_trio.wire.payloads import call
 
 LOCAL, EV_DISCONNECTED, DEAUTHORIZED = "Local", "EVDisconnected", "DeAuthorized"
 
-Profile = dict[str, Any]
 Verdict = Callable[[bool, str | None, float], None]
 """Gets whether a tag may charge, its parent if the central system sent one, and the moment."""
 
@@ -100,7 +99,7 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
     connector.is_finishing = False
     connector.shown_wh.clear()
     if profile is not None:  # from a remote start: it becomes the transaction's TxProfile (§5.11, §5.16)
-        charger.profiles.install(connector.number, profile, transaction.local_id, charger.clock.read(at))
+        charger.install(connector.number, profile, transaction.local_id, at)
     request = call.StartTransaction(
         connector_id=connector.number,
         id_tag=tag,
@@ -134,7 +133,7 @@ def end(charger: State, connector: Connector, reason: str, at: float, tag: str |
         quirk.ended(charger, transaction, at)
     connector.is_finishing = connector.meter.is_plugged
     _close(charger, connector, transaction, at)
-    settle(charger, connector, at)
+    settle_all(charger, at)
     if charger.when_idle is not None and charger.is_on and not is_busy(charger):
         action, charger.when_idle = charger.when_idle, None
         action(at)

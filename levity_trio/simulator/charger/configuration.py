@@ -45,7 +45,9 @@ class Key(NamedTuple):
     needs_reboot: bool = False
 
 
-def _whole(lowest: int, highest: int) -> Check:
+def whole(lowest: int, highest: int) -> Check:
+    """Return the check of a whole number in this range."""
+
     def check(value: str) -> str | None:
         is_within = _WHOLE.fullmatch(value) and lowest <= int(value) <= highest
         return str(int(value)) if is_within else None
@@ -83,25 +85,25 @@ KEYS: Final[Mapping[str, Key]] = {
         Key("AllowOfflineTxForUnknownId", "false", _switch),
         Key("AuthorizationCacheEnabled", "true", _switch),
         Key("AuthorizeRemoteTxRequests", "false", _switch),
-        Key("BlinkRepeat", "3", _whole(0, 100)),
-        Key("ClockAlignedDataInterval", "0", _whole(0, _DAY)),
-        Key("ConnectionTimeOut", "60", _whole(1, _DAY)),
+        Key("BlinkRepeat", "3", whole(0, 100)),
+        Key("ClockAlignedDataInterval", "0", whole(0, _DAY)),
+        Key("ConnectionTimeOut", "60", whole(1, _DAY)),
         Key(PHASE_ROTATION, "", _rotations),  # depends on the number of connectors
         Key(f"{PHASE_ROTATION}MaxLength", ""),  # the same
         Key("GetConfigurationMaxKeys", "100"),
-        Key("HeartbeatInterval", "300", _whole(1, 7 * _DAY)),
-        Key("LightIntensity", "100", _whole(0, 100)),
+        Key("HeartbeatInterval", "300", whole(1, 7 * _DAY)),
+        Key("LightIntensity", "100", whole(0, 100)),
         Key("LocalAuthorizeOffline", "true", _switch),
         Key("LocalPreAuthorize", "false", _switch),
-        Key("MaxEnergyOnInvalidId", "0", _whole(0, 1_000_000)),
+        Key("MaxEnergyOnInvalidId", "0", whole(0, 1_000_000)),
         Key("MeterValuesAlignedData", "Energy.Active.Import.Register", _measurands),
         Key("MeterValuesAlignedDataMaxLength", _COUNT),
         Key("MeterValuesSampledData", _READINGS, _measurands),
         Key("MeterValuesSampledDataMaxLength", _COUNT),
-        Key("MeterValueSampleInterval", "60", _whole(0, _DAY)),
-        Key("MinimumStatusDuration", "0", _whole(0, 3600)),
+        Key("MeterValueSampleInterval", "60", whole(0, _DAY)),
+        Key("MinimumStatusDuration", "0", whole(0, 3600)),
         Key("NumberOfConnectors", ""),  # see _by_size
-        Key("ResetRetries", "1", _whole(0, 10)),
+        Key("ResetRetries", "1", whole(0, 10)),
         Key("StopTransactionOnEVSideDisconnect", "true", _switch),
         Key("StopTransactionOnInvalidId", "true", _switch),
         Key("StopTxnAlignedData", "", _measurands),
@@ -111,10 +113,10 @@ KEYS: Final[Mapping[str, Key]] = {
         Key("SupportedFeatureProfiles", _PROFILES),
         Key("SupportedFeatureProfilesMaxLength", "6"),
         Key("SupportedFileTransferProtocols", "HTTP,HTTPS"),  # §8
-        Key("TransactionMessageAttempts", "3", _whole(1, 1000)),
-        Key("TransactionMessageRetryInterval", "60", _whole(0, _DAY)),
+        Key("TransactionMessageAttempts", "3", whole(1, 1000)),
+        Key("TransactionMessageRetryInterval", "60", whole(0, _DAY)),
         Key("UnlockConnectorOnEVSideDisconnect", "true", _switch),
-        Key("WebSocketPingInterval", "0", _whole(0, _DAY), needs_reboot=True),
+        Key("WebSocketPingInterval", "0", whole(0, _DAY), needs_reboot=True),
         # Local list (§9.2), reservation (§9.3), smart charging (§9.4)
         Key("LocalAuthListEnabled", "true", _switch),
         Key("LocalAuthListMaxLength", "500"),
@@ -131,10 +133,12 @@ KEYS: Final[Mapping[str, Key]] = {
         Key("CertificateSignedMaxChainSize", "10000"),
         Key("CertificateStoreMaxLength", "8"),
         Key("CpoName", "", lambda value: value if len(value) <= _MAX_ORGANIZATION else None),
-        Key(SECURITY_PROFILE, "0", _whole(0, 3), needs_reboot=True),
+        Key(SECURITY_PROFILE, "0", whole(0, 3), needs_reboot=True),
     )
 }
 _NAMES: Final = {name.casefold(): name for name in KEYS}
+Keys = Mapping[str, Key | None]
+"""Keys of one charger beside or instead of the common ones; None for one that it lacks."""
 
 
 @cache
@@ -152,20 +156,29 @@ class Configuration:
     """The configuration of one charger: changed values (in its memory) over its own defaults over the common ones.
 
     `defaults` are factory settings, AuthorizationKey and SecurityProfile included. Their values are not checked.
-    Raises ValueError for a name that is not in the table.
+    Raises ValueError for a name that is not in the table. `own` are keys that differ from the common ones. The charger
+    itself still acts by the common default of a key that it lacks.
     """
 
-    __slots__ = ("_changed", "_common", "_connectors", "_defaults")
+    __slots__ = ("_changed", "_common", "_connectors", "_defaults", "_keys", "_names")
 
     def __init__(
-        self, changed: dict[str, str], connectors: int, defaults: Mapping[str, str] = MappingProxyType({})
+        self,
+        changed: dict[str, str],
+        connectors: int,
+        defaults: Mapping[str, str] = MappingProxyType({}),
+        own: Keys = MappingProxyType({}),
     ) -> None:
         if unknown := defaults.keys() - KEYS.keys():
             raise ValueError(f"unknown configuration keys: {', '.join(sorted(unknown))}")
         self._changed = changed
         self._defaults = defaults
         self._connectors = connectors
-        self._common = _by_size(connectors)
+        self._common, self._keys, self._names = _by_size(connectors), KEYS, _NAMES
+        if own:
+            self._keys = {name: key for name, key in {**KEYS, **own}.items() if key is not None}
+            self._names = {name.casefold(): name for name in self._keys}
+            self._common = {**self._common, **{key.name: key.default for key in own.values() if key is not None}}
 
     def text(self, key: str) -> str:
         """Return the value as text. Raises KeyError for a name that is not in the table."""
@@ -189,28 +202,28 @@ class Configuration:
         Without `keys` it returns all but AuthorizationKey, which is write-only and never returned with a value.
         """
         if not keys:
-            return [self._shown(name) for name in KEYS if name != AUTHORIZATION_KEY], []
-        known = [self._shown(name) for key in keys if (name := _NAMES.get(key.casefold()))]
-        return known, [key for key in keys if key.casefold() not in _NAMES]
+            return [self._shown(name) for name in self._keys if name != AUTHORIZATION_KEY], []
+        known = [self._shown(name) for key in keys if (name := self._names.get(key.casefold()))]
+        return known, [key for key in keys if key.casefold() not in self._names]
 
     def change(self, key: str, value: str) -> str:
         """ChangeConfiguration (§5.3): Accepted, RebootRequired, Rejected or NotSupported."""
-        name = _NAMES.get(key.casefold())
+        name = self._names.get(key.casefold())
         if name is None:
             return NOT_SUPPORTED
-        check = KEYS[name].check
+        check = self._keys[name].check
         kept = check(value) if check else None
         if kept is None or not self._allows(name, kept):
             return REJECTED
         self._changed[name] = kept
-        return REBOOT_REQUIRED if KEYS[name].needs_reboot else ACCEPTED
+        return REBOOT_REQUIRED if self._keys[name].needs_reboot else ACCEPTED
 
     def set_interval(self, seconds: int) -> None:
         """Take the HeartbeatInterval of a BootNotification.conf (§4.2), without an upper limit, at least 1 s."""
         self._changed["HeartbeatInterval"] = str(max(1, seconds))
 
     def _shown(self, name: str) -> dict[str, str | bool]:
-        shown: dict[str, str | bool] = {"key": name, "readonly": KEYS[name].check is None}
+        shown: dict[str, str | bool] = {"key": name, "readonly": self._keys[name].check is None}
         return shown if name == AUTHORIZATION_KEY else shown | {"value": self.text(name)}
 
     def _allows(self, name: str, value: str) -> bool:

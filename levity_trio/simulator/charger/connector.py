@@ -105,6 +105,11 @@ class Connector:
             return Status.RESERVED
         return Status.PREPARING if self.is_occupied else Status.AVAILABLE
 
+    def is_closed(self, natural: Status) -> bool:
+        """Return whether its contactor is closed: while it charges, and until its vehicle has followed a pause."""
+        is_pausing = natural is Status.SUSPENDED_EVSE and not self.is_paused_by_charger and self.meter.is_following
+        return (natural is Status.CHARGING or is_pausing) and not self.is_faulted
+
     def move(self, natural: Status) -> Iterator[Status]:
         """Change to the derived status by the transitions of §4.9, and yield each step; none without a change."""
         self.beneath = natural
@@ -123,4 +128,4 @@ class Connector:
             return Status.SUSPENDED_EV
         if self.is_paused_by_charger or not self.is_offered:
             return Status.SUSPENDED_EVSE
-        return Status.CHARGING
+        return Status.SUSPENDED_EV if self.meter.is_offered_too_little else Status.CHARGING

@@ -17,7 +17,7 @@ from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.power import make_operative, settle_all, settle_reservations
 from levity_trio.simulator.charger.spec import AC
-from levity_trio.simulator.charger.state import Impossible, State
+from levity_trio.simulator.charger.state import Impossible, Profile, State
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.charging_profiles import TRANSACTION, Limit, Unit
 from levity_trio.wire.errors import ErrorCode, Refused
@@ -43,6 +43,8 @@ def obey(charger: State, action: str, payload: object, at: float) -> dict[str, A
     request = read_request(action, payload, strict=True, accepted=SERVER_ACTIONS).message
     if (status := charger.forced_answers.get(action)) is not None:
         return _answer(action, status)
+    if action in charger.quirks.lacks:
+        raise Refused(ErrorCode.NOT_SUPPORTED, f"this charger does not support {action}")
     answer = OPERATIONS[action](charger, request, at)
     return write_payload(getattr(call_result, action)(status=answer) if isinstance(answer, str) else answer)
 
@@ -101,7 +103,7 @@ def _may_use(charger: State, connector: Connector, tag: str, at: float) -> bool:
     return is_asked_for or charging.may_use(charger, connector, tag, charger.tags.parent(tag), at)
 
 
-def _start(charger: State, connector: Connector, tag: str, profile: charging.Profile | None, at: float) -> None:
+def _start(charger: State, connector: Connector, tag: str, profile: Profile | None, at: float) -> None:
     if charger.configuration.boolean("AuthorizeRemoteTxRequests"):
         charging.authorise(charger, tag, at, partial(charging.admit, charger, connector, tag, profile))
     else:
@@ -227,6 +229,7 @@ _FOLLOWED: Final[Mapping[str, Callable[[State, float], object]]] = {
     "clockaligneddatainterval": notifications.plan_aligned,
     "heartbeatinterval": registration.plan_heartbeat,
     "metervaluesampleinterval": _sample_anew,
+    "setcurrent": settle_all,
 }
 
 
@@ -253,7 +256,7 @@ def set_charging_profile(charger: State, request: call.SetChargingProfile, at: f
         return REJECTED
     transaction = charger.connectors[number].transaction
     open_id = None if transaction is None else charger.id_to_send(transaction.local_id)
-    status = charger.profiles.install(number, request.cs_charging_profiles, open_id, charger.clock.read(at))
+    status = charger.install(number, request.cs_charging_profiles, open_id, at)
     settle_all(charger, at)
     return status
 
@@ -263,6 +266,7 @@ def clear_charging_profile(charger: State, request: call.ClearChargingProfile, a
     status = charger.profiles.clear(
         request.id, request.connector_id, request.charging_profile_purpose, request.stack_level
     )
+    charger.profiles_changed(at)
     settle_all(charger, at)
     return status
 
@@ -274,9 +278,8 @@ def get_composite_schedule(
     number, spec = request.connector_id, charger.spec
     if not 0 <= number < len(charger.connectors):
         return REJECTED
-    transaction = charger.connectors[number].transaction
-    began = None if transaction is None else charger.clock.read(transaction.begun)
-    now, is_ac = charger.clock.read(at), spec.power_type == AC
+    began, now = charger.began(charger.connectors[number].transaction, at), charger.shown_time(at)
+    is_ac = spec.power_type == AC
     unit: Unit = request.charging_rate_unit or ("A" if is_ac else "W")
     capacity = Limit(spec.max_current_a, "A", spec.phases) if is_ac else Limit(spec.max_power_w, "W", spec.phases)
     schedule = charger.profiles.composite(number, now, began, request.duration, unit, capacity)

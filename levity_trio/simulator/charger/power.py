@@ -6,15 +6,19 @@ settled here, because a status depends on a reservation, and a fault ends one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import NO_ERROR, Connector
+from levity_trio.simulator.charger.profiles import Kept
 from levity_trio.simulator.charger.spec import AC
 from levity_trio.simulator.charger.state import Impossible, State
-from levity_trio.simulator.model.meter import LEAST_AC_A
 from levity_trio.simulator.model.states import ERROR_CODES, Status, check_move
+from levity_trio.simulator.model.vehicle import LEAST_AC_A
+from levity_trio.wire.charging_profiles import Limit, Limits, smallest
 
 SOME_ERROR = "OtherError"
 WAYS = {
@@ -34,7 +38,7 @@ def settle(charger: State, connector: Connector, at: float) -> None:
         return
     _limit(charger, connector, at)
     natural = connector.natural_status(is_operative=charger.memory.is_operative[connector.number])
-    meter.switch(natural is Status.CHARGING and not connector.is_faulted, at)
+    meter.switch(connector.is_closed(natural), at)
     for status in connector.move(natural):
         notifications.notify(charger, connector, at)
         if status in (Status.FAULTED, Status.UNAVAILABLE) and charger.reservations.end_on(connector.number):
@@ -65,7 +69,11 @@ def _limit(charger: State, connector: Connector, at: float) -> None:
     transaction = connector.transaction
     if transaction is None:
         return
-    limit = charger.profiles.limit(connector.number, charger.clock.read(at), charger.clock.read(transaction.begun))
+    limit = _limits(charger, connector, at).at(charger.shown_time(at))
+    if (whole := _limits(charger, charger.connectors[0], at).at(charger.shown_time(at))) is not None:
+        limit = smallest(one for one in (limit, _share(charger, whole)) if one is not None)
+    for quirk in charger.quirks:
+        limit = quirk.offered(charger, limit)
     if charger.spec.power_type == AC:
         amps = None if limit is None else limit.amps
         connector.meter.limit(amps, at)
@@ -76,16 +84,30 @@ def _limit(charger: State, connector: Connector, at: float) -> None:
         connector.is_offered = watts is None or watts > 0
 
 
+def _limits(charger: State, connector: Connector, at: float) -> Limits:
+    """Return the limits that a charger heeds at a connector; those of connector 0 are for all vehicles together."""
+    heeded: Sequence[Kept] = charger.memory.profiles
+    for quirk in charger.quirks:
+        heeded = quirk.heeded(charger, connector, heeded)
+    return charger.profiles.limits(connector.number, charger.began(connector.transaction, at), heeded)
+
+
+def _share(charger: State, whole: Limit) -> Limit:
+    """Return each vehicle's equal share of a ChargePointMaxProfile."""
+    transactions = sum(connector.transaction is not None for connector in charger.connectors)
+    return replace(whole, value=whole.value / transactions)
+
+
 def _plan_turn(charger: State, connector: Connector, at: float) -> None:
     charger.agenda.stop_timer(Timer.POWER, connector.number)
     transaction = connector.transaction
     if transaction is None:
         return
-    full, clock = connector.meter.full_at(), charger.clock
-    turns = [full] if full is not None and full > at else []
-    change = charger.profiles.next_change(connector.number, clock.read(at), clock.read(transaction.begun))
+    now, turn = charger.shown_time(at), connector.meter.turns_at()
+    turns = [turn] if turn is not None and turn > at else []
+    change = _limits(charger, connector, at).next_change(now)
     if change is not None:
-        turns.append(clock.due(change, at))
+        turns.append(at + (change - now).total_seconds())
     if turns:
         charger.agenda.set_timer(
             Timer.POWER, min(turns), partial(settle, charger, connector), connector=connector.number

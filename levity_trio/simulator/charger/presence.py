@@ -84,6 +84,8 @@ def disconnected(charger: State, at: float) -> None:
     charger.is_linked = False
     for request in charger.outbox.drop_unanswered():
         request.then(None, at)
+    for quirk in charger.quirks:
+        quirk.disconnected(charger, at)
     charger.on_change()
 
 
@@ -93,6 +95,9 @@ def _switch_off(charger: State, kind: str, at: float) -> bool:
     if not charger.is_on:
         return False
     charger.is_on = False
+    if kind == "drop":
+        for quirk in charger.quirks:
+            quirk.power_cut(charger)
     disconnect(charger, kind, at)
     return True
 

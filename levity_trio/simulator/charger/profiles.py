@@ -1,7 +1,7 @@
 """The charging profiles of a simulated charger: which it keeps, and their composite (OCPP 1.6 §5.4, §5.7, §5.16).
 
-A ChargePointMaxProfile applies to the charger as a whole. Here it limits each connector as if it were the only one; a
-caller with several vehicles must divide `limit(0, …)` among them.
+A ChargePointMaxProfile applies to the charger as a whole. Here it limits each connector as if it were the only one;
+charger.power divides it among several vehicles.
 """
 
 import itertools
@@ -26,6 +26,9 @@ from levity_trio.wire.times import parse_time, wire_time
 COMPOSITE_SECONDS: Final = 7 * 86_400
 """The maximum duration of a composite schedule; a central system may request centuries."""
 
+Kept = dict[str, Any]
+"""A profile in the charger's memory: {connectorId, profile, installed}; see `Profiles`."""
+
 
 class Profiles:
     """The profiles of one charger.
@@ -39,7 +42,7 @@ class Profiles:
     __slots__ = ("_kept", "_max_installed", "_max_periods", "_max_stack_level", "_phases")
 
     def __init__(
-        self, kept: list[dict[str, Any]], *, phases: int, max_periods: int, max_stack_level: int, max_installed: int
+        self, kept: list[Kept], *, phases: int, max_periods: int, max_stack_level: int, max_installed: int
     ) -> None:
         self._kept = kept
         self._phases = phases
@@ -86,11 +89,16 @@ class Profiles:
         `began` is the start of the connector's transaction. Relative schedules and those without startSchedule count
         from it, and do not apply while it is None.
         """
-        return self._limits(connector, began).at(now)
+        return self.limits(connector, began, self._kept).at(now)
 
     def next_change(self, connector: int, now: datetime, began: datetime | None) -> datetime | None:
         """Return the next moment after now at which the limit may change; None if there is none."""
-        return self._limits(connector, began).next_change(now)
+        return self.limits(connector, began, self._kept).next_change(now)
+
+    def limits(self, connector: int, began: datetime | None, kept: Iterable[Kept]) -> Limits:
+        """Return what these profiles alone, of those that are kept, set for a connector over time."""
+        rows = ((one["connectorId"], one["profile"], datetime.fromisoformat(one["installed"])) for one in kept)
+        return Limits([Installed(*row) for row in rows], connector, began, self._phases)
 
     def composite(
         self, connector: int, now: datetime, began: datetime | None, seconds: int, unit: Unit, capacity: Limit
@@ -118,11 +126,6 @@ class Profiles:
             and len(profile["chargingSchedule"]["chargingSchedulePeriod"]) <= self._max_periods
             and _is_sound(profile)
         )
-
-    def _limits(self, connector: int, began: datetime | None) -> Limits:
-        rows = ((one["connectorId"], one["profile"], datetime.fromisoformat(one["installed"])) for one in self._kept)
-        installed = [Installed(*row) for row in rows]
-        return Limits(installed, connector, began, self._phases)
 
     def _course(
         self, connector: int, start: datetime, began: datetime | None, seconds: int

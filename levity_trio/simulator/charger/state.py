@@ -12,23 +12,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from random import Random
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from levity_trio.records import record
 from levity_trio.simulator.charger.agenda import Action, Agenda, ChargerClock
-from levity_trio.simulator.charger.configuration import ACCEPTED, Configuration
+from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED, Configuration, Keys
 from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.outbox import Frame, Outbox, Payload, Then
-from levity_trio.simulator.charger.profiles import Profiles
+from levity_trio.simulator.charger.profiles import Kept, Profiles
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.charger.tags import Reservations, Tags
 from levity_trio.simulator.ledger import Entry as LedgerEntry
 from levity_trio.simulator.model.meter import Meter, Supply
+from levity_trio.wire.charging_profiles import Limit
 from levity_trio.wire.payloads import write_payload
 from levity_trio.wire.times import wire_time
 
 Loaded = Callable[[bytes | None, float], None]
 """Gets the content (for an upload: the response body) or None on failure, and the moment."""
+Profile = dict[str, Any]
+"""A csChargingProfiles object in wire form."""
 
 
 @record(kw_only=False)
@@ -139,7 +143,8 @@ class Impossible(ValueError):
 class Quirk:
     """One way to misbehave; a subclass overrides the hooks that it needs. Each default is what an honest charger does.
 
-    A quirk never changes the truth (the meter, the ledger). It changes what a charger sends, how and when.
+    A quirk never changes the truth (the meter, the ledger). It changes what a charger sends, how and when, and how it
+    obeys charging profiles.
     """
 
     name: ClassVar[str]
@@ -148,6 +153,10 @@ class Quirk:
     """The real chargers that do it."""
     offers_subprotocol = True
     answers_pings = True
+    keys: ClassVar[Keys] = MappingProxyType({})
+    """Its configuration keys that differ from those of an honest charger."""
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """Actions of the central system that it does not support."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -158,9 +167,30 @@ class Quirk:
     def accepted(self, charger: State, at: float) -> None:
         """Called when the first boot after power-on is accepted, before the statuses are sent."""
 
+    def power_cut(self, charger: State) -> None:
+        """Called when the power is lost, not when the charger restarts in order."""
+
+    def disconnected(self, charger: State, at: float) -> None:
+        """Called when the connection has ended."""
+
     def clock(self, moment: datetime) -> datetime:
-        """Return the time that the charger reports for this one."""
+        """Return the time that the charger reports, and by which it follows charging profiles, for this one."""
         return moment
+
+    def received(self, _charger: State, _connector: int, profile: Profile, _at: float) -> Profile | None:
+        """Return the profile to install for this one, None to reject it."""
+        return profile
+
+    def profiles_changed(self, charger: State, at: float) -> None:
+        """Called when a profile was installed, or some were cleared."""
+
+    def heeded(self, _charger: State, _connector: Connector, kept: Sequence[Kept]) -> Sequence[Kept]:
+        """Return the installed profiles by which the charger limits a transaction."""
+        return kept
+
+    def offered(self, _charger: State, limit: Limit | None) -> Limit | None:
+        """Return the limit by which a vehicle is charged, for that of the profiles; None for none."""
+        return limit
 
     def shown(self, _charger: State, _connector: Connector, wh: int, _at: float) -> int:
         """Return the register to report for this one, in Wh."""
@@ -205,6 +235,14 @@ class Quirks(tuple[Quirk, ...]):
     @property
     def answers_pings(self) -> bool:
         return all(quirk.answers_pings for quirk in self)
+
+    @property
+    def keys(self) -> Keys:
+        return {name: key for quirk in self for name, key in quirk.keys.items()}
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        return frozenset(action for quirk in self for action in quirk.lacks)
 
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
         action, payload = frame
@@ -259,7 +297,8 @@ class State:
         self.quirks = quirks
         is_secured = spec.security_profile or spec.password is not None
         factory = {"SecurityProfile": str(spec.security_profile), "AuthorizationKey": spec.password or ""}
-        self.configuration = Configuration(memory.configuration, spec.connectors, factory if is_secured else {})
+        defaults = factory if is_secured else {}
+        self.configuration = Configuration(memory.configuration, spec.connectors, defaults, quirks.keys)
         self.tags = Tags(memory, self.configuration)
         self.reservations = Reservations(memory.reservations, spec.connectors)
         self.profiles = _profiles(spec, memory, self.configuration)
@@ -307,12 +346,41 @@ class State:
         """Whether it is connected and accepted, so that it may send any message (§4.2)."""
         return self.is_linked and self.registration == ACCEPTED
 
-    def timestamp(self, at: float) -> str:
-        """The timestamp to send for a moment. A quirk may falsify it; the charger itself acts by its real clock."""
+    def shown_time(self, at: float) -> datetime:
+        """What its clock shows. A quirk may falsify it; all but charging profiles still goes by the real clock."""
         moment = self.clock.read(at)
         for quirk in self.quirks:
             moment = quirk.clock(moment)
-        return wire_time(moment)
+        return moment
+
+    def timestamp(self, at: float) -> str:
+        """The timestamp to send for a moment."""
+        return wire_time(self.shown_time(at))
+
+    def began(self, transaction: Transaction | None, at: float) -> datetime | None:
+        """When a transaction began, by what its clock shows now: seconds since then are right with a wrong clock, too.
+
+        None without a transaction.
+        """
+        if transaction is None:
+            return None
+        return self.shown_time(at) - (self.clock.read(at) - self.clock.read(transaction.begun))
+
+    def install(self, connector: int, profile: Profile, transaction_id: int | None, at: float) -> str:
+        """Install a charging profile; see `Profiles.install`."""
+        changed: Profile | None = profile
+        for quirk in self.quirks:
+            changed = None if changed is None else quirk.received(self, connector, changed, at)
+        if changed is None:
+            return REJECTED
+        status = self.profiles.install(connector, changed, transaction_id, self.shown_time(at))
+        if status == ACCEPTED:
+            self.profiles_changed(at)
+        return status
+
+    def profiles_changed(self, at: float) -> None:
+        for quirk in self.quirks:
+            quirk.profiles_changed(self, at)
 
     def id_to_send(self, local_id: int) -> int:
         """Return the central system's id of a transaction; our own negative one while its start is not acknowledged."""

@@ -21,7 +21,6 @@ from levity_trio.simulator.model.vehicle import Charge, Vehicle, charge_evenly, 
 AC: Final = "AC"
 DC: Final = "DC"
 PHASE_V: Final = 230.0  # phase to neutral; 400 V between phases
-LEAST_AC_A: Final = 6.0  # IEC 61851-1: the pilot's duty cycle cannot express a current between 0 and 6 A
 _NOISE_WH: Final = 1e-6  # more than rounding errors add to a register, less than any display shows
 MAINS_HERTZ: Final = 50.0
 BODY_CELSIUS: Final = 25.0  # constant: charging does not warm the simulated cabinet
@@ -61,7 +60,7 @@ class Meter:
     """
 
     __slots__ = (
-        *("supply", "_at", "_charge", "_delivered_wh", "_full_at", "_is_on"),
+        *("supply", "_at", "_charge", "_delivered_wh", "_followed", "_follows_at", "_full_at", "_is_on"),
         *("_limit", "_pauses", "_since", "_since_wh", "_stored_wh", "_vehicle"),
     )
 
@@ -70,7 +69,8 @@ class Meter:
         self._at = at
         self._vehicle: Vehicle | None = None
         self._is_on = False
-        self._limit = inf  # A per phase, or W for DC
+        self._limit = self._followed = inf  # what is offered, and what the vehicle keeps to; A per phase, or W for DC
+        self._follows_at = inf  # when a charging vehicle follows a changed limit
         self._pauses = 0
         # The state at the last change, and the energy delivered since.
         self._since = at
@@ -104,7 +104,7 @@ class Meter:
         self._stored_wh = 0.0
         self._is_on = False
         self._pauses = 0
-        self._foresee()
+        self._follow()
 
     def switch(self, is_on: bool, at: float) -> None:
         """Close or open the contactor."""
@@ -112,7 +112,7 @@ class Meter:
         if is_on != self._is_on:
             self._begin()
             self._is_on = is_on
-            self._foresee()
+            self._follow()
 
     def limit(self, amps: float | None, at: float) -> None:
         """Limit the offer to this many A per phase; None removes the limit. Raises ValueError for DC."""
@@ -125,6 +125,13 @@ class Meter:
     def advance(self, at: float) -> None:
         if not self._at <= at < inf:
             raise ValueError(f"a meter cannot go from {self._at} s to {at} s")
+        if self._follows_at <= at:
+            self._reach(self._follows_at)
+            self._begin()
+            self._follow()
+        self._reach(at)
+
+    def _reach(self, at: float) -> None:
         self._at = at
         if self._charge is None:
             return
@@ -139,6 +146,11 @@ class Meter:
         Advanced to exactly that moment, the vehicle is full and takes no more power.
         """
         return None if self._full_at == inf else self._full_at
+
+    def turns_at(self) -> float | None:
+        """Return when the power changes by itself next: the vehicle is full, or follows a limit. None if never."""
+        turn = min(self._full_at, self._follows_at)
+        return None if turn == inf else turn
 
     @property
     def register_wh(self) -> float:
@@ -169,7 +181,7 @@ class Meter:
         return self._charge.power_w(self._at - self._since)
 
     def snapshot(self) -> Snapshot:
-        soc, power_w, offered = self.soc, self.power_w, self._offered if self._is_on else 0.0
+        soc, power_w, offered = self.soc, self.power_w, min(self._maximum, self._limit) if self._is_on else 0.0
         if self.supply.power_type == DC:
             volts = 0.0 if soc is None else pack_voltage(soc)
             amps, offered_a = (power_w / volts, offered / volts) if volts else (0.0, 0.0)
@@ -190,6 +202,17 @@ class Meter:
         return self._vehicle is not None and 0 < self._vehicle.most_pauses <= self._pauses
 
     @property
+    def is_following(self) -> bool:
+        """Whether the limit has changed and the vehicle has not followed yet."""
+        return self._follows_at < inf
+
+    @property
+    def is_offered_too_little(self) -> bool:
+        """Whether the vehicle pauses because it needs a larger current."""
+        vehicle = self._vehicle
+        return vehicle is not None and self.supply.power_type == AC and self._allowed < vehicle.least_ac_a
+
+    @property
     def _room_wh(self) -> float:
         return max(0.0, self._vehicle.battery_wh - self._stored_wh) if self._vehicle else 0.0
 
@@ -198,10 +221,14 @@ class Meter:
         return min(self.supply.phases, self._vehicle.ac_phases) if self._vehicle else 0
 
     @property
-    def _offered(self) -> float:
+    def _allowed(self) -> float:
+        """What the vehicle may take, in A per phase, or W for DC."""
+        return min(self._maximum, self._followed)
+
+    @property
+    def _maximum(self) -> float:
         """A per phase, or W for DC."""
-        supply = self.supply
-        return min(supply.max_power_w if supply.power_type == DC else supply.max_current_a, self._limit)
+        return self.supply.max_power_w if self.supply.power_type == DC else self.supply.max_current_a
 
     def _offer(self, power_type: str, limit: float | None, at: float) -> None:
         if power_type != self.supply.power_type:
@@ -210,12 +237,21 @@ class Meter:
         if not maximum >= 0:
             raise ValueError(f"a limit must be 0 or more, not {limit}")
         self.advance(at)
-        if maximum != self._limit:
+        if maximum == self._limit:
+            return
+        self._limit = maximum
+        if self._vehicle is not None and self._is_on and self._vehicle.follow_seconds:
+            self._follows_at = min(self._follows_at, at + self._vehicle.follow_seconds)
+        else:
             self._begin()
-            self._limit = maximum
-            was_charging = self.power_w > 0
-            self._foresee()
-            self._pauses += was_charging and self._charge is None
+            self._follow()
+
+    def _follow(self) -> None:
+        """Let the vehicle keep to the present limit, after `_begin`."""
+        was_charging = self.power_w > 0
+        self._followed, self._follows_at = self._limit, inf
+        self._foresee()
+        self._pauses += was_charging and self._charge is None and self._is_on
 
     def _begin(self) -> None:
         """Store the delivered energy before a change."""
@@ -246,10 +282,10 @@ class Meter:
         if not self._is_on or self.has_given_up:
             return 0.0
         if self.supply.power_type == DC:
-            return min(self._offered, vehicle.max_dc_w)
-        if self._offered < LEAST_AC_A:
+            return min(self._allowed, vehicle.max_dc_w)
+        if self._allowed < vehicle.least_ac_a:
             return 0.0
-        return min(self._offered * PHASE_V * self._phases_used, vehicle.max_ac_w)
+        return min(self._allowed * PHASE_V * self._phases_used, vehicle.max_ac_w)
 
 
 def shown_wh(register_wh: float) -> int:

@@ -18,6 +18,9 @@ TAPER_ENDS: Final = 0.05  # share of full power just before 100 %
 _SLOPE: Final = (1 - TAPER_ENDS) / (1 - TAPER_BEGINS)
 _HOUR_S: Final = 3_600.0
 
+LEAST_AC_A: Final = 6.0  # IEC 61851-1: the pilot's duty cycle cannot express a current between 0 and 6 A
+FOLLOW_SECONDS: Final = 2.0
+SLOWEST_SECONDS: Final = 60
 CELLS: Final = 108  # in series: a pack of the 400 V class
 EMPTY_CELL_V: Final = 3.2
 FULL_CELL_V: Final = 4.2
@@ -88,8 +91,9 @@ class Vehicle:
     """One vehicle. Energy in Wh, power in W, `soc` on arrival from 0 to 1. A maximum of 0 W means no such inlet.
 
     `ac_phases` is the number of phases of its onboard charger, which tapers if `ac_tapers`. A vehicle that was paused
-    `most_pauses` times asks for no more until it is plugged in anew; 0: it always asks. Raises ValueError with the
-    allowed values.
+    `most_pauses` times asks for no more until it is plugged in anew; 0: it always asks. While it charges, it follows a
+    changed limit `follow_seconds` later. With AC it pauses when less than `least_ac_a` per phase is offered. Raises
+    ValueError with the allowed values.
     """
 
     name: str
@@ -100,6 +104,8 @@ class Vehicle:
     soc: float = 0.3
     ac_tapers: bool = False
     most_pauses: int = 0
+    follow_seconds: float = FOLLOW_SECONDS
+    least_ac_a: float = LEAST_AC_A
 
     def __post_init__(self) -> None:
         checks = {
@@ -109,6 +115,8 @@ class Vehicle:
             "ac_phases: give 1, 2 or 3": self.ac_phases in (1, 2, 3),
             f"max_dc_w: give 0 (no such inlet) or {_LEAST} to {_MOST} W": _is_power(self.max_dc_w),
             "most_pauses: give 0 or more": self.most_pauses >= 0,
+            f"follow_seconds: give 0 to {SLOWEST_SECONDS} s": 0 <= self.follow_seconds <= SLOWEST_SECONDS,
+            f"least_ac_a: give {LEAST_AC_A:g} to 32 A": LEAST_AC_A <= self.least_ac_a <= 32,
             "soc: give the state of charge on arrival, 0 to 1": 0 <= self.soc <= 1,
         }
         for text, is_kept in checks.items():

@@ -1,7 +1,8 @@
 """The quirks by name: misbehaviour of real chargers, with references to reports.
 
 Quirks act in the order of this table, in whatever order they are chosen: changes to registers come before changes of
-units and counting, and those before changes of transaction ids and of names.
+units and counting, and those before changes of transaction ids and of names. Which profiles a charger heeds comes
+before what it makes of their limit.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from random import Random
 from typing import Final
 
 from levity_trio.simulator.charger.state import Quirk, Quirks
-from levity_trio.simulator.quirks import connections, registers, transactions, values
+from levity_trio.simulator.quirks import connections, profiles, registers, transactions, values
 
 _KINDS: Final[tuple[type[Quirk], ...]] = (
     *(connections.NoSubprotocol, connections.NoPings),
@@ -27,6 +28,11 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     *(values.LongStrings, values.UnknownValues),
     *(connections.SilentDeath, connections.HalfClosed, connections.ReconnectStorm),
     *(transactions.StopUnreadable, transactions.StopIdLate, transactions.StopEarly, transactions.StopLost),
+    *(profiles.OneProfileOnly, profiles.OnePeriodOnly, profiles.NoZeroLimit, profiles.NoRelativeDefault),
+    *(profiles.NoSmartCharging, profiles.RelativeFromReceipt),
+    *(profiles.ProfilesLate, profiles.ProfilesIgnored, profiles.StackLevel0, profiles.DefaultNextTime),
+    *(profiles.ChargerLimitIgnored, profiles.ChargerLimitOnly, profiles.LimitsRounded, profiles.ZeroIsLeast),
+    *(profiles.ProfilesForgotten, profiles.OneProfileKept, profiles.ProfilesLostOffline),
 )
 
 QUIRKS: Final[Mapping[str, type[Quirk]]] = {kind.name: kind for kind in _KINDS}

@@ -11,6 +11,7 @@ from typing import Any, Final
 from levity_trio.simulator.charger.agenda import UNSET
 from levity_trio.simulator.charger.connector import NO_ERROR, Transaction
 from levity_trio.simulator.charger.outbox import Payload
+from levity_trio.simulator.charger.power import settle_all
 from levity_trio.simulator.charger.state import Quirk, State
 from levity_trio.simulator.quirks.registers import with_values
 
@@ -121,8 +122,10 @@ class ClockSetLate(Quirk):
 
     def _lose(self, charger: State, at: float) -> None:
         self._ahead = timedelta(hours=self.random.uniform(*AHEAD_HOURS))
+        settle_all(charger, at)
         charger.agenda.plan(at + self.random.uniform(*UNTIL_SET_SECONDS), partial(self._set, charger))
 
     def _set(self, charger: State, at: float) -> None:
         self._ahead = timedelta()
+        settle_all(charger, at)
         charger.agenda.plan(at + self.random.uniform(*UNTIL_LOST_SECONDS), partial(self._lose, charger))

@@ -253,12 +253,14 @@ def test_a_profile_limits_the_meter() -> None:
     central = charging()
     profile = tx_profile(8, transactionId=FIRST_ID)
     assert central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=profile) == {"status": "Accepted"}
+    central.run(2)
     assert power(central) == 8 * 230
     central.run(1800)
-    assert central.charger.connectors[1].meter.register_wh == pytest.approx(8 * 230 / 2)
+    assert central.charger.connectors[1].meter.register_wh == pytest.approx((2 * CAR_W + 1798 * 8 * 230) / 3600)
     schedule = central.ask("GetCompositeSchedule", connectorId=1, duration=600, chargingRateUnit="W")
     assert schedule["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 8 * 230
     assert central.ask("ClearChargingProfile", id=9) == {"status": "Accepted"}
+    central.run(1802)
     assert power(central) == CAR_W
     assert central.ask("ClearChargingProfile", id=9) == {"status": "Unknown"}
     assert central.ask("GetCompositeSchedule", connectorId=1, duration=600) == {"status": "Rejected"}
@@ -284,6 +286,7 @@ def test_direct_current_is_limited_in_watts() -> None:
     central = charging(power_type="DC")
     schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 20_000}]}
     central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=tx_profile(0, chargingSchedule=schedule))
+    central.run(2)
     assert power(central) == 20_000
     schedule["chargingSchedulePeriod"] = [{"startPeriod": 0, "limit": 0}]
     central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=tx_profile(0, chargingSchedule=schedule))

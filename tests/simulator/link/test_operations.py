@@ -96,7 +96,7 @@ async def reserve(scene: Scene) -> None:
 async def limit(scene: Scene) -> None:
     await charge(scene)
     await scene.agree(call.SetChargingProfile(connector_id=1, cs_charging_profiles=PROFILE))
-    assert scene.power_w() == AMPS * 230
+    await scene.living.until(lambda: scene.power_w() == AMPS * 230)
 
 
 async def request_certificate(scene: Scene) -> None:

@@ -13,8 +13,8 @@ from levity_trio.simulator.model.meter import AC, DC, Meter, Supply, shown_wh
 from levity_trio.simulator.model.vehicle import Vehicle, pack_voltage
 
 HOUR = 3_600.0
-ZOE = Vehicle(name="Zoe", battery_wh=50_000, max_ac_w=22_080, ac_phases=3, max_dc_w=50_000, soc=0.2)
-LEAF = Vehicle(name="Leaf", battery_wh=40_000, max_ac_w=6_600, ac_phases=1, max_dc_w=0, soc=0.5)
+ZOE = Vehicle(name="Zoe", battery_wh=50_000, max_ac_w=22_080, ac_phases=3, max_dc_w=50_000, soc=0.2, follow_seconds=0)
+LEAF = Vehicle(name="Leaf", battery_wh=40_000, max_ac_w=6_600, ac_phases=1, max_dc_w=0, soc=0.5, follow_seconds=0)
 
 
 def charging(supply: Supply, vehicle: Vehicle, register_wh: float = 0.0, at: float = 0.0) -> Meter:
@@ -188,6 +188,42 @@ def test_a_vehicle_that_is_paused_too_often_asks_for_no_more() -> None:
     meter.plug(replace(ZOE, most_pauses=2), 420)
     meter.switch(True, 420)
     assert (meter.power_w, meter.has_given_up) == (11_040, False)
+
+
+def test_a_vehicle_follows_a_changed_limit_a_little_later() -> None:
+    meter = charging(Supply(AC, 3, 32), replace(ZOE, follow_seconds=2))
+    meter.limit(10, HOUR)
+    assert (meter.power_w, meter.snapshot().offered_a, meter.turns_at()) == (22_080, 10, HOUR + 2)
+    meter.limit(8, HOUR + 1)  # it does not wait longer because the limit moves again
+    assert (meter.turns_at(), meter.is_following) == (HOUR + 2, True)
+    meter.advance(2 * HOUR)
+    assert (meter.power_w, meter.is_following, meter.turns_at()) == (5_520, False, meter.full_at())
+    assert meter.register_wh == pytest.approx(22_080 + 2 / HOUR * 22_080 + (HOUR - 2) / HOUR * 5_520)
+
+
+def test_a_pause_is_followed_too_and_an_open_contactor_waits_for_no_vehicle() -> None:
+    meter = charging(Supply(AC, 3, 32), replace(ZOE, follow_seconds=2, most_pauses=1))
+    meter.limit(0, 60)
+    assert (meter.power_w, meter.has_given_up) == (22_080, False)
+    meter.advance(62)
+    assert (meter.power_w, meter.has_given_up) == (0, True)
+    meter = charging(Supply(DC), replace(ZOE, follow_seconds=60))
+    meter.limit_power(1_000, 10)
+    meter.switch(False, 11)
+    assert (meter.power_w, meter.is_following) == (0, False)
+    meter.switch(True, 12)
+    assert meter.power_w == 1_000
+
+
+def test_a_vehicle_needs_a_least_current() -> None:
+    meter = charging(Supply(AC, 3, 32), replace(ZOE, least_ac_a=10))
+    meter.limit(9.9, 0)
+    assert (meter.power_w, meter.is_offered_too_little) == (0, True)
+    meter.limit(10, 0)
+    assert (meter.power_w, meter.is_offered_too_little) == (6_900, False)
+    meter = charging(Supply(DC), replace(ZOE, least_ac_a=10))
+    meter.limit_power(1_000, 0)
+    assert (meter.power_w, meter.is_offered_too_little) == (1_000, False)
 
 
 def test_a_limit_set_before_the_plug_holds() -> None:

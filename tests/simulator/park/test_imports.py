@@ -73,8 +73,8 @@ def test_a_template_can_be_imported(registry: Registry, kind: str) -> None:
 
 def test_templates_have_every_column() -> None:
     assert template(CHARGERS).partition("\n")[0].split(",")[-3:] == ["quirks", "location", "auto_connect"]
-    columns = "name,battery_wh,max_ac_w,ac_phases,max_dc_w,soc,ac_tapers,most_pauses"
-    assert template(VEHICLES) == f"{columns}\nCompact,60000,7360,1,100000,0.3,false,0\n"
+    columns = "name,battery_wh,max_ac_w,ac_phases,max_dc_w,soc,ac_tapers,most_pauses,follow_seconds,least_ac_a"
+    assert template(VEHICLES) == f"{columns}\nCompact,60000,7360,1,100000,0.3,false,0,2,6\n"
 
 
 def test_every_faulty_line_is_told(registry: Registry) -> None:
