@@ -78,3 +78,9 @@ END;
 CREATE TRIGGER load_span_is_ended_once BEFORE UPDATE OF until ON load_span WHEN OLD.until IS NOT NULL BEGIN
     SELECT RAISE(ABORT, 'a fact is opened and ended once');
 END;
+-- An end that is noted after the stop changes what a fee for blocking counts.
+CREATE TRIGGER load_span_end_is_to_bill AFTER UPDATE OF until ON load_span BEGIN
+    DELETE FROM bill_work WHERE tx_id IN (SELECT id FROM tx WHERE id = NEW.tx_id AND status = 'Completed'
+        AND imported_id IS NULL);
+    INSERT INTO bill_work (tx_id) SELECT id FROM tx WHERE id = NEW.tx_id AND status = 'Completed' AND imported_id IS NULL;
+END;

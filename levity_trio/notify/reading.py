@@ -33,6 +33,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.load_spans import answered_at
 from levity_trio.store.ownership import Owners, periods_of
 from levity_trio.store.reads import load
 from levity_trio.store.reads.events import newest
@@ -347,8 +348,11 @@ def _account_of(db: Database, fact: Fact, rule: Rule) -> int | None:
 
 
 def _full(db: Database, now: datetime, rule: Rule) -> list[FullCar]:
-    rows = rows_of(db)
-    paused: dict[int, str] = dict(rows(_PAUSED, (stamp(shifted(now, -FULL_AFTER)),)))
+    """Return the cars that have taken nothing for FULL_AFTER. The time in which load management gave one too little,
+    and in which it could not answer yet, does not count."""
+    rows, by = rows_of(db), stamp(shifted(now, -FULL_AFTER))
+    told = ((number, max(at, answered_at(rows, number))) for number, at in rows(_PAUSED, (by,)))
+    paused = {number: since for number, since in told if since <= by}
     energies = {number: wh for number, wh in energies_so_far(rows, [*paused]).items() if wh >= LEAST_WH}
     owners = Owners(rows, rule.policy, rule.bill_by).decide([*energies]) if energies else {}
     return [FullCar(number, owners[number].account, wh, _moment(paused[number])) for number, wh in energies.items()]

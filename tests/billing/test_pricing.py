@@ -166,9 +166,13 @@ def minutes_of(stay: Stay, terms: Blocking = TERMS) -> int:
     return begun_minutes(stay, terms, BERLIN)
 
 
-def stay(minutes: float, available: float | None = None, excused: Sequence[Stretch] = ()) -> Stay:
+def stay(minutes: float, available: float | None = None, **spans: Sequence[Stretch]) -> Stay:
     free_at = None if available is None else START + available * MINUTE
-    return Stay(last_energy_at=START, stopped_at=START + minutes * MINUTE, available_at=free_at, excused=tuple(excused))
+    return Stay(last_energy_at=START, stopped_at=START + minutes * MINUTE, available_at=free_at, **spans)
+
+
+def stretches(*minutes: tuple[float, float]) -> list[Stretch]:
+    return [(START + since * MINUTE, START + until * MINUTE) for since, until in minutes]
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(0, 0), (30, 0), (30.01, 1), (31, 1), (31.5, 2), (90, 60)])
@@ -188,9 +192,45 @@ def test_until_the_stop_or_until_available(*, is_until_available: bool, availabl
 @given(st.integers(0, 600), st.lists(st.tuples(st.integers(-60, 700), st.integers(-60, 700)), max_size=5))
 def test_excused_minutes_never_count(length: int, excused: list[tuple[int, int]]) -> None:
     """Spans overlap, lie outside, or are the wrong way round: each minute is taken off once."""
-    given_spans = [(START + since * MINUTE, START + until * MINUTE) for since, until in excused]
     counted = [minute for minute in range(30, length) if not any(since <= minute < until for since, until in excused)]
-    assert minutes_of(stay(length, excused=given_spans)) == len(counted)
+    assert minutes_of(stay(length, excused=stretches(*excused))) == len(counted)
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ([(-60, -40)], 90),  # long before the last energy
+        ([(-20, 5)], 85),  # around it: the grace begins at 5
+        ([(10, 40)], 50),  # the grace would run out within
+        ([(50, 70)], 40),  # 30 to 50, and from 100 on
+        ([(50, 60), (80, 81)], 29),  # 30 to 50, and from 111 on: the second begins in the grace of the first
+        ([(60, 120)], 30),  # to the stop
+        ([(0, 120)], 0),
+    ],
+)
+def test_after_each_time_in_which_a_car_was_held_back_the_grace_begins_anew(
+    held: list[tuple[int, int]], expected: int
+) -> None:
+    """Two hours, with 30 minutes of grace."""
+    assert minutes_of(stay(120, held=stretches(*held))) == expected
+
+
+def test_a_car_that_was_held_back_to_the_stop_has_the_grace_to_leave() -> None:
+    terms = Blocking(price=TERMS.price, grace_minutes=30, is_until_available=True)
+    assert minutes_of(stay(60, 75, held=stretches((40, 60))), terms) == 10
+    assert minutes_of(stay(60, 95, held=stretches((40, 60))), terms) == 15
+
+
+@given(st.integers(0, 600), *[st.lists(st.tuples(st.integers(-60, 700), st.integers(1, 99)), max_size=5)] * 2)
+def test_held_and_excused_minutes_are_taken_off_once(
+    length: int, held: list[tuple[int, int]], excused: list[tuple[int, int]]
+) -> None:
+    """Against a minute hand. Spans are given by begin and length."""
+    off = [(since, since + lasts + 30) for since, lasts in held]
+    off += [(since, since + lasts) for since, lasts in excused]
+    counted = [minute for minute in range(30, length) if not any(since <= minute < until for since, until in off)]
+    spans = [stretches(*((since, since + lasts) for since, lasts in some)) for some in (held, excused)]
+    assert minutes_of(stay(length, held=spans[0], excused=spans[1])) == len(counted)
 
 
 def test_free_hours_are_local() -> None:

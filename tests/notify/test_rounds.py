@@ -11,6 +11,7 @@ from levity_trio.events import Fact, HouseholdReported, MonthLimitNear, MonthLim
 from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.rounds import PUSH, after_quiet
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes import load
 from tests.notify.site import WAYS, Site
 from tests.store.bills import Biller
 from tests.store.books import Books, Station
@@ -61,6 +62,32 @@ def test_a_driver_is_told_that_the_car_is_full_and_unplugged() -> None:
     ]
     links = home.books.rows("SELECT DISTINCT link FROM message")
     assert links == [(f"https://charge.example.org/d/sessions/{transaction}",)]
+
+
+def test_a_car_that_load_management_holds_back_is_not_full() -> None:
+    """It may answer for two minutes, and then pause for five like any other."""
+    home = Home()
+    transaction = home.charge()
+    home.books.run(load.begin_span, transaction, "paused", home.books.at)
+    home.station.status("SuspendedEV")
+    home.wait(60)
+    home.books.run(load.end_span, transaction, home.books.at)
+    home.wait(6.5)
+    assert home.told(home.driver) == []
+    home.wait(1)
+    assert home.bodies(home.driver) == ["Your car has taken nothing since 15:02: 8.0 kWh."]
+
+
+def test_a_car_that_was_full_before_it_is_held_back_is_told_once() -> None:
+    home = Home()
+    transaction = home.charge()
+    home.station.status("SuspendedEV")
+    home.wait(6)
+    home.books.run(load.begin_span, transaction, "paused", home.books.at)
+    home.wait(30)
+    home.books.run(load.end_span, transaction, home.books.at)
+    home.wait(30)
+    assert home.bodies(home.driver) == ["Your car has taken nothing since 14:00: 8.0 kWh."]
 
 
 def test_a_car_that_waits_for_the_night_is_not_full() -> None:

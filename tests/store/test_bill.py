@@ -8,10 +8,12 @@ from datetime import UTC, date, datetime
 import pytest
 
 from levity_trio.manual import find
+from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.bill.shape import Bill, BillAdjustment
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines
+from levity_trio.store.writes import load
 from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
@@ -300,6 +302,79 @@ def test_what_of_a_stay_is_excused(biller: Biller, station: Station) -> None:
     station.stop(transaction, 5000)
     excused = "  not counted from 2026-03-05 12:00 to 2026-03-05 12:20: the car could not help it, or it is in doubt"
     assert excused in told(biller, transaction)
+
+
+def stayed(biller: Biller, station: Station) -> int:
+    """Return a session that charges until 11:00 in Berlin, and stays; load management holds it back from 12:00 on."""
+    biller.assign(biller.add(HOUSE), date(2026, 3, 4), ANNA)
+    books = biller.books
+    books.now = datetime(2026, 3, 5, 9, tzinfo=UTC)
+    transaction = station.start(1000, 1, "Card")
+    books.wait(HOUR)
+    station.tell(meter_value(station.clock(), 5000), transaction=transaction)
+    station.status("SuspendedEV")
+    books.wait(HOUR)
+    books.run(load.begin_span, transaction, "paused", books.at)
+    return transaction
+
+
+def test_what_load_management_took_is_told_and_not_counted(biller: Biller, station: Station) -> None:
+    """12:00 to 12:20, two minutes to answer, and half an hour of grace."""
+    transaction = stayed(biller, station)
+    biller.books.wait(20)
+    biller.books.run(load.end_span, transaction, biller.books.at)
+    biller.books.wait(40)
+    station.stop(transaction, 5000)
+    text = told(biller, transaction)
+    assert (
+        "Then 38 minutes are counted, from 2026-03-05 11:30 to 2026-03-05 13:00.\n"
+        "  not counted from 2026-03-05 12:00 to 2026-03-05 12:52: load management held the car back; then the free"
+        " minutes began anew\n"
+    ) in text
+
+
+def blocking_of(biller: Biller, transaction: int) -> tuple[int, ...] | None:
+    """The minutes that an open session is told to pay if it stopped now; None while its charging goes on."""
+    with reading(biller.books) as db:
+        found = bill_of(db, transaction, biller.terms.rule, biller.books.now)
+    assert found.price is not None
+    paid = [line.quantity for line in found.price.lines if line.kind == "blocking fee"]
+    if found.price.blocking is None:
+        assert not paid
+        return None
+    assert sum(paid) == found.price.blocking.minutes
+    return (found.price.blocking.minutes,)
+
+
+def test_the_fee_of_an_open_one_does_not_grow_while_it_is_held_back(biller: Biller, station: Station) -> None:
+    books, transaction = biller.books, stayed(biller, station)
+    assert blocking_of(biller, transaction) == (30,)
+    books.wait(5 * HOUR)
+    assert blocking_of(biller, transaction) == (30,)
+    books.run(load.end_span, transaction, books.at)
+    books.wait(32)
+    assert blocking_of(biller, transaction) == (30,)
+    books.wait(10)
+    assert blocking_of(biller, transaction) == (40,)
+
+
+def test_the_charging_of_an_open_one_has_not_ended_while_it_is_held_back(biller: Biller, station: Station) -> None:
+    biller.assign(biller.add(HOUSE), date(2026, 3, 4), ANNA)
+    books = biller.books
+    books.now = datetime(2026, 3, 5, 9, tzinfo=UTC)
+    transaction = station.start(1000, 1, "Card")
+    books.wait(HOUR)
+    station.tell(meter_value(station.clock(), 5000), transaction=transaction)
+    books.run(load.begin_span, transaction, "paused", books.at)
+    station.status("SuspendedEV")
+    for minutes in (5, HOUR):
+        books.wait(minutes)
+        assert blocking_of(biller, transaction) is None
+    books.run(load.end_span, transaction, books.at)
+    books.wait(1)
+    assert blocking_of(biller, transaction) is None
+    books.wait(2)
+    assert blocking_of(biller, transaction) == (0,)
 
 
 def test_the_smallest_price_and_prices_without_tax(biller: Biller, station: Station) -> None:

@@ -11,6 +11,7 @@ import pytest
 from levity_trio.charging.sent.evidence import POWER
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
+from levity_trio.store.writes import load
 from tests.store.bills import rule_of
 from tests.store.books import Books, Station, meter_value
 from tests.store.nows import BERLIN
@@ -104,6 +105,43 @@ def test_a_figure_that_a_person_settled_names_her(books: Books, station: Station
     found = explained(books, number)
     assert found.settled_by == "anna"
     assert found.steps[-1].words.endswith("resolved by anna, confirmed: seen")
+
+
+@pytest.mark.parametrize(
+    ("why", "now", "then"),
+    [
+        (
+            "waited",
+            "waits for current, because the feeder is full",
+            "waited for current until {}, because the feeder was full",
+        ),
+        ("paused", "paused by load management", "paused by load management until {}"),
+        (
+            "below",
+            "gets less current than its car needs, by load management",
+            "got less current than its car needs until {}, by load management",
+        ),
+    ],
+)
+def test_what_load_management_took_is_told(books: Books, station: Station, why: str, now: str, then: str) -> None:
+    number = station.start(1000)
+    books.wait(2)
+    books.run(load.begin_span, number, why, books.at)
+    assert f"  2026-03-01 13:02  {now}; costs nothing" in lines(explained(books, number), BERLIN)
+    books.wait(38)
+    books.run(load.end_span, number, books.at)
+    assert f"  2026-03-01 13:02  {then}; costs nothing".format("2026-03-01 13:40") in lines(
+        explained(books, number), BERLIN
+    )
+
+
+def test_what_load_management_took_lasts_to_the_stop(books: Books, station: Station) -> None:
+    number = station.start(1000)
+    books.run(load.begin_span, number, "paused", books.at)
+    books.wait(60)
+    station.stop(number, 1000)
+    told = [step.words for step in explained(books, number).steps]
+    assert told[2] == "paused by load management until 2026-03-01T13:00:00.000Z; costs nothing"
 
 
 def test_an_open_one_has_no_figure_yet(books: Books, station: Station) -> None:

@@ -11,6 +11,7 @@ import pytest
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
+from levity_trio.store.load_spans import spans_of
 from levity_trio.store.reads import load as reads
 from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter, Reading, says
 from levity_trio.store.writes import load
@@ -126,6 +127,50 @@ def test_what_a_driver_entered_is_of_his_transaction(books: Books, station: Stat
     with reading(books) as db:
         (wish,) = reads.wishes(db)
     assert (wish.transaction, wish.departure_at, wish.wanted_wh) == (transaction, LATER, 9000)
+
+
+def spans(books: Books, transaction: int) -> list[tuple[str, ...]]:
+    found = spans_of(lambda sql, values: books.rows(sql, *values), transaction)
+    return [(one.why, one.since, one.until or "") for one in found]
+
+
+def test_a_span_begins_and_ends_once(books: Books, station: Station) -> None:
+    transaction, other = station.start(1000), station.start(2000, connector=2)
+    books.run(load.end_span, transaction, AT)
+    assert spans(books, transaction) == []
+    for at in (AT, LATER):
+        books.run(load.begin_span, transaction, "waited", at)
+        assert spans(books, transaction) == [("waited", AT, "")]
+    books.run(load.begin_span, other, "paused", AT)
+    for at in (LATER, LATEST):
+        books.run(load.end_span, transaction, at)
+        assert spans(books, transaction) == [("waited", AT, LATER)]
+    books.run(load.begin_span, transaction, "waited", LATEST)
+    assert spans(books, transaction) == [("waited", AT, LATER), ("waited", LATEST, "")]
+    assert spans(books, other) == [("paused", AT, "")]
+
+
+def test_another_reason_ends_a_span_and_begins_the_next(books: Books, station: Station) -> None:
+    """Also by a clock that was set back meanwhile."""
+    transaction = station.start(1000)
+    books.run(load.begin_span, transaction, "waited", AT)
+    books.run(load.begin_span, transaction, "below", LATER)
+    books.run(load.begin_span, transaction, "paused", AT)
+    books.run(load.end_span, transaction, AT)
+    assert spans(books, transaction) == [("waited", AT, LATER), ("below", LATER, LATER), ("paused", LATER, LATER)]
+
+
+def test_a_span_that_ends_after_the_stop_is_billed_again(books: Books, station: Station) -> None:
+    transaction, other = station.start(1000), station.start(2000, connector=2)
+    for one in (transaction, other):
+        books.run(load.begin_span, one, "paused", books.at)
+    books.wait(60)
+    station.stop(transaction, 5000)
+    before = books.value("SELECT max(revision) FROM bill_work")
+    books.run(load.end_span, other, books.at)
+    assert books.value("SELECT max(revision) FROM bill_work") == before
+    books.run(load.end_span, transaction, books.at)
+    assert books.rows("SELECT tx_id FROM bill_work WHERE revision > ?", before) == [(transaction,)]
 
 
 def test_what_was_learned_counts_anew_with_another_value(books: Books) -> None:

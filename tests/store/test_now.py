@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from levity_trio.store.reads.now.cards import SessionNow
 from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.writes import load
 from levity_trio.store.writes.hiding import hide
 from tests.store.books import Books, Station, meter_value
 from tests.store.nows import Page
@@ -35,6 +37,20 @@ def test_a_card_says_what_its_connectors_do(books: Books, station: Station, page
         None,
     )
     assert (second.connector, second.error_code, second.vendor_error_code) == (2, "GroundFailure", "E7")
+
+
+def test_a_session_says_why_load_management_holds_it_back(books: Books, station: Station, page: Page) -> None:
+    number, other = station.start(1000), station.start(2000, connector=2)
+    books.run(load.begin_span, number, "waited", books.at)
+    books.run(load.begin_span, other, "below", books.at)
+    assert [one.held for one in sessions_of(page)] == ["waited", "below"]
+    books.run(load.end_span, number, books.at)
+    assert [one.held for one in sessions_of(page)] == [None, "below"]
+
+
+def sessions_of(page: Page) -> list[SessionNow]:
+    found = [one.transaction for one in page.charger().connectors]
+    return [one for one in found if one is not None]
 
 
 def test_one_that_is_away_says_since_when(books: Books, station: Station, page: Page) -> None:

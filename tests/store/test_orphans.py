@@ -4,7 +4,7 @@ import pytest
 
 from levity_trio.charging.sent.readings import Moment, understand
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionStopped
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import load, sessions
 from levity_trio.store.writes.origin import Opening
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.unreadable import start_unreadable
@@ -238,6 +238,30 @@ def test_silence_closes_what_is_suspended(books: Books, station: Station) -> Non
     assert len(closed(books)) == 1
 
 
+def test_while_load_management_holds_a_car_back_silence_says_nothing(books: Books, station: Station) -> None:
+    """Some chargers send readings only while current flows. The car has two minutes to answer."""
+    transaction = suspended(books, station)
+    books.run(load.begin_span, transaction, "paused", books.at)
+    wait_and_look(books, 8 * HOUR)
+    books.run(load.end_span, transaction, books.at)
+    wait_and_look(books, MINUTES + 1)
+    assert open_ones(books) == {transaction}
+    wait_and_look(books, 1)
+    assert open_ones(books) == set()
+
+
+def test_what_was_held_back_before_it_was_silent_does_not_matter(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    books.run(load.begin_span, transaction, "waited", books.at)
+    books.wait(10)
+    books.run(load.end_span, transaction, books.at)
+    books.wait(10)
+    station.tell(station.register(3000), transaction=transaction)
+    station.boot()
+    wait_and_look(books, MINUTES)
+    assert open_ones(books) == set()
+
+
 def test_while_the_charger_is_away_the_clock_stands_still(books: Books, station: Station) -> None:
     transaction = suspended(books, station)
     for _ in range(3):  # five minutes each time
@@ -254,6 +278,7 @@ def test_while_the_charger_is_away_the_clock_stands_still(books: Books, station:
 def test_a_week_at_most(books: Books, station: Station) -> None:
     transaction = suspended(books, station)
     station.lose()
+    books.run(load.begin_span, transaction, "paused", books.at)  # it lasts as long as nobody is told otherwise
     books.wait(7 * DAY - HOUR - 1)
     look(books)
     assert open_ones(books) == {transaction}

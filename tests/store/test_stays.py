@@ -1,6 +1,6 @@
 """How long a car stayed after charging, from the database: what begins, ends and interrupts a fee for blocking."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,7 +9,7 @@ from levity_trio.billing.blocking import Stay, begun_minutes
 from levity_trio.billing.tariff import Blocking
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.reads import links
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import load, sessions
 from tests.billing.cases import BERLIN
 from tests.store.billed import evidence_of
 from tests.store.books import NOON, SERVER, Books, Station, meter_value
@@ -20,6 +20,7 @@ MINUTE = timedelta(minutes=1)
 STAY = Needs(course=False, stay=True)
 UNTIL_STOP = Blocking(price=Decimal("0.10"))
 UNTIL_AVAILABLE = Blocking(price=Decimal("0.10"), is_until_available=True)
+WITH_GRACE = Blocking(price=Decimal("0.10"), grace_minutes=30, is_until_available=True)
 
 
 def stay_of(books: Books, transaction: int) -> Stay | None:
@@ -330,6 +331,140 @@ def test_while_our_clock_is_not_trusted_nothing_counts(books: Books, station: St
     idle(station, transaction, wh, HOUR)
     leave(station, transaction, wh)
     assert minutes(books, transaction) == 60
+
+
+# What load management takes
+
+
+def hold(books: Books, transaction: int, why: str = "paused") -> None:
+    books.run(load.begin_span, transaction, why, books.at)
+
+
+def release(books: Books, transaction: int) -> None:
+    books.run(load.end_span, transaction, books.at)
+
+
+@pytest.mark.parametrize(("terms", "expected"), [(UNTIL_AVAILABLE, 78), (WITH_GRACE, 18)])
+@pytest.mark.parametrize("why", ["waited", "paused", "below"])
+def test_a_car_that_is_held_back_is_not_counted(
+    books: Books, station: Station, why: str, terms: Blocking, expected: int
+) -> None:
+    """Of two hours, not 40 minutes and the two in which the car may answer; then the grace begins anew."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, 30)
+    hold(books, transaction, why)
+    idle(station, transaction, wh, 40)
+    release(books, transaction)
+    idle(station, transaction, wh, 50)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction, terms) == expected
+
+
+def test_the_grace_does_not_run_out_while_a_car_is_held_back(books: Books, station: Station) -> None:
+    """Until 13:40: its two minutes, and half an hour. It stays until 14:40."""
+    transaction, wh = full(station)
+    hold(books, transaction)
+    idle(station, transaction, wh, 40)
+    release(books, transaction)
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction, WITH_GRACE) == 28
+
+
+@pytest.mark.parametrize(("after", "expected"), [(1, 59), (5, 60)])
+def test_a_car_may_say_within_two_minutes_that_it_wants_nothing(
+    books: Books, station: Station, after: int, expected: int
+) -> None:
+    """Its answer within that time does not count as the end of its charging, a later one does."""
+    transaction, wh = full(station)
+    hold(books, transaction)
+    station.status("SuspendedEVSE")
+    idle(station, transaction, wh, 40)
+    release(books, transaction)
+    books.wait(after)
+    station.status("SuspendedEV")
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == expected
+    assert minutes(books, transaction, WITH_GRACE) == expected - 30
+
+
+def test_a_car_that_waited_before_it_charged_is_full_like_any_other(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    hold(books, transaction, "waited")
+    station.status("SuspendedEVSE")
+    idle(station, transaction, 1000, HOUR)
+    release(books, transaction)
+    station.status("Charging")
+    wh = charge(station, transaction, 1000)
+    idle(station, transaction, wh, 2 * HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 120
+    assert minutes(books, transaction, WITH_GRACE) == 90
+
+
+def test_a_car_that_is_only_held_back_pays_nothing(books: Books, station: Station) -> None:
+    """It charges a little between pauses, and waits again until the stop."""
+    transaction, wh = station.start(1000), 1000
+    for _ in range(4):
+        hold(books, transaction)
+        idle(station, transaction, wh, HOUR)
+        release(books, transaction)
+        wh = charge(station, transaction, wh, minutes=10)
+    hold(books, transaction)
+    station.status("SuspendedEV")
+    idle(station, transaction, wh, 3 * HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 0
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_a_car_that_is_held_back_to_the_stop_has_the_grace_to_leave(
+    books: Books, station: Station, *, is_ended: bool
+) -> None:
+    """It was full for an hour before, of which half was free. After the stop it stays for 40 minutes, of which ten
+    count; when the span is ended, some time later, does not matter."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, HOUR)
+    hold(books, transaction)
+    idle(station, transaction, wh, HOUR)
+    station.stop(transaction, wh)
+    station.status("Finishing")
+    books.wait(20)
+    if is_ended:
+        release(books, transaction)
+    books.wait(20)
+    station.status("Available")
+    assert minutes(books, transaction, WITH_GRACE) == pytest.approx(30 + 10, abs=1)
+
+
+def test_what_was_held_back_is_of_one_transaction(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    hold(books, station.start(7000, connector=2))
+    idle(station, transaction, wh, 2 * HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 120
+
+
+def test_a_clock_behind_shifts_what_was_held_back(books: Books) -> None:
+    """Half an hour behind: by its clock the car may have been held back half an hour before we say so."""
+    station = Station(books, behind=30)
+    transaction, wh = full(station)
+    idle(station, transaction, wh, HOUR)
+    hold(books, transaction)
+    idle(station, transaction, wh, HOUR)
+    station.lose()
+    stopped = station.clock()
+    books.wait(60)
+    station.connect()
+    station.stop(transaction, wh, at=stopped)
+    stay = stay_of(books, transaction)
+    assert stay is not None
+    ((since, until),) = stay.held
+    begun = books.value("SELECT since FROM load_span")
+    late = datetime.fromisoformat(books.at) - stay.stopped_at
+    assert late > HOUR * MINUTE
+    assert (since, until) == (datetime.fromisoformat(begun) - late, stay.stopped_at)
 
 
 # Clocks

@@ -36,6 +36,7 @@ from levity_trio.store.cases.case import AVAILABLE, case_of
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import LAST_ID, LAST_TIME, Known, known, span
 from levity_trio.store.connectors import Rows
+from levity_trio.store.load_spans import spans_of
 from levity_trio.wire.charging_profiles import VOLTS, Installed
 from levity_trio.wire.times import from_seconds, stamp
 
@@ -279,7 +280,8 @@ def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None
     if not _is_open(tx):
         excused += _doubtful(tx, last, billed.until, stop_received)
     free_at = billed.until if tx.stop_reason == CABLE_IS_OUT else available and available.at
-    return Stay(last_energy_at=last, stopped_at=billed.until, available_at=free_at, excused=tuple(excused))
+    held = tuple(_held(rows, tx, billed.until, late))
+    return Stay(last_energy_at=last, stopped_at=billed.until, available_at=free_at, excused=tuple(excused), held=held)
 
 
 def _moment(text: str) -> datetime:
@@ -404,6 +406,15 @@ def _limited(rows: Rows, tx: Known, billed: Billed, last: datetime) -> Iterator[
         if limit is not None and limit.watts(limit.phases) < LEAST_AMPERES * VOLTS * limit.phases:
             yield at, until
         at = until
+
+
+def _held(rows: Rows, tx: Known, stopped: datetime, late: timedelta) -> Iterator[Stretch]:
+    """Yield the spans until the stop in which load management gave the car too little to charge, each with the time to
+    answer that follows."""
+    for one in spans_of(rows, tx.id):
+        since, until = _moment(one.since) - late, _moment(min(one.answered_at, stamp(stopped)))
+        if since < until:
+            yield since, until
 
 
 def _doubtful(tx: Known, last: datetime, stopped: datetime, received: datetime) -> Iterator[Stretch]:

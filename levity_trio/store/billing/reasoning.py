@@ -59,14 +59,13 @@ def reasoned(rows: Rows, number: int, rule: Rule, now: datetime | None = None) -
         return Reasoned(priced=priced, assignment=assignment)
     evidence = priced.evidence
     parts = pieces(priced.versions, start, end, rule.zone)
-    is_going_on = priced.is_open and evidence.stay is None
     flow = Flow(start, end, position.energy_wh, evidence.levels, evidence.powers)
     return Reasoned(
         priced=priced,
         assignment=assignment,
         pieces=parts,
         crossings=crossings(flow, [piece.since for piece in parts[1:]]),
-        blocked=None if is_going_on else _blocked(priced.versions, start, evidence.stay, rule.zone),
+        blocked=_blocked(priced, priced.versions, start, rule.zone),
     )
 
 
@@ -76,9 +75,14 @@ def _span(position: Position) -> tuple[datetime, datetime]:
     return position.started_at, position.ended_at
 
 
-def _blocked(versions: Versions, start: datetime, stay: Stay | None, zone: ZoneInfo) -> Blocked | None:
+def _blocked(priced: Priced, versions: Versions, start: datetime, zone: ZoneInfo) -> Blocked | None:
+    """Return what a fee for blocking counts; None without one, and while the charging of an open transaction goes on
+    or is held back, unless the car had stayed before."""
+    stay = priced.evidence.stay
     since = start if stay is None else stay.last_energy_at
     terms = versions.version_at(in_zone(since, zone).date()).blocking
     if terms is None:
         return None
-    return Blocked(terms=terms, stay=stay, counted=None if stay is None else counted(stay, terms, zone))
+    found = None if stay is None else counted(stay, terms, zone)
+    is_going_on = found is None or (stay is not None and stay.is_held and not found.minutes)
+    return None if priced.is_open and is_going_on else Blocked(terms=terms, stay=stay, counted=found)

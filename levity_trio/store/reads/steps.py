@@ -1,4 +1,5 @@
-"""What happened around a transaction, in order of receipt: its events, statuses, boots, links, commands, reviews."""
+"""What happened around a transaction, in order of receipt: its events, statuses, boots, links, commands, reviews, and
+when load management gave its car too little."""
 
 from __future__ import annotations
 
@@ -12,8 +13,10 @@ from levity_trio.records import record
 from levity_trio.store.cases.case import clock_words
 from levity_trio.store.cases.transaction import LAST_TIME, Known
 from levity_trio.store.engine.database import Database
+from levity_trio.store.load_spans import BELOW, PAUSED, WAITED, LoadSpan, spans_of
 from levity_trio.store.reads.links import ABNORMAL
 from levity_trio.store.reads.review_queue import Review
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
 from levity_trio.wire.times import shifted_stamp
 
@@ -67,6 +70,7 @@ def steps_of(db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous
         *(() if is_anonymous else _remote_starts(db, tx, since, until)),
         *_statuses(db, tx, since, until),
         *(_of_event(db, event) for event in (map(anonymous_event, events) if is_anonymous else events)),
+        *(_of_span(one, one.until or tx.stop_time) for one in spans_of(rows_of(db), tx.id)),
         *_clock(tx),
         *_reviews(reviews),
     ]
@@ -130,6 +134,27 @@ def _remote_starts(db: Database, tx: Known, since: str, until: str) -> Iterator[
     for told in db.query(_REMOTE_STARTS, [tx.charger, since, until, MOST]):
         words = f"RemoteStartTransaction, {told['state']}"
         yield Step(at=told["requested_at"], kind="command", words=words, frame=None, details=told)
+
+
+def _of_span(span: LoadSpan, until: str | None) -> Step:
+    words = _MISSES[span.why] if until is None else _missed(span.why, until)
+    return Step(at=span.since, kind="load", words=words, frame=None, details=span._asdict())
+
+
+_MISSES: Final = {
+    WAITED: "waits for current, because the feeder is full; costs nothing",
+    PAUSED: "paused by load management; costs nothing",
+    BELOW: "gets less current than its car needs, by load management; costs nothing",
+}
+"""What a car misses because of load management."""
+
+
+def _missed(why: str, until: str) -> str:
+    if why == WAITED:
+        return f"waited for current until {until}, because the feeder was full; costs nothing"
+    if why == PAUSED:
+        return f"paused by load management until {until}; costs nothing"
+    return f"got less current than its car needs until {until}, by load management; costs nothing"
 
 
 def _clock(tx: Known) -> Iterator[Step]:

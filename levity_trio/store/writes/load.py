@@ -1,4 +1,5 @@
-"""Stores the site of load management, what was decided and measured, and what people and grid operators want."""
+"""Stores the site of load management, what was decided and measured, what people and grid operators want, and what cars
+missed because of us."""
 
 from __future__ import annotations
 
@@ -156,6 +157,28 @@ def add_order(db: UnitOfWork, amperes: float | None, source: str, at: str) -> No
         "INSERT INTO load_order (source, amperes, at, last_at, count) VALUES (?, ?, ?, ?, 1)", (source, amperes, at, at)
     )
     db.record(GridLimitChanged(charger=None, at=at, amperes=amperes, source=source))
+
+
+# What cars missed because of us
+
+
+def begin_span(db: UnitOfWork, transaction: int, why: str, at: str) -> None:
+    """Note since when the car of a transaction gets too little to charge, and why: waited, paused or below. A span that
+    lasts for another reason ends then."""
+    known = db.row(_LASTING, (transaction,))
+    if known is not None and known[0] == why:
+        return
+    since = at if known is None else max(at, known[1])
+    end_span(db, transaction, since)
+    db.execute("INSERT INTO load_span (tx_id, why, since) VALUES (?, ?, ?)", (transaction, why, since))
+
+
+_LASTING: Final = "SELECT why, since FROM load_span WHERE tx_id = ? AND until IS NULL"
+
+
+def end_span(db: UnitOfWork, transaction: int, at: str) -> None:
+    """Note until when the span of a transaction lasted, if one does: not until before it began."""
+    db.execute("UPDATE load_span SET until = max(since, ?) WHERE tx_id = ? AND until IS NULL", (at, transaction))
 
 
 # Retention

@@ -268,6 +268,7 @@ class State(NamedTuple):
     word: str
 
 
+_PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
 _NO_STATE: Final = State("quiet", "–")
 STATES: Final[Mapping[str, State]] = N_(
     {
@@ -296,8 +297,11 @@ METHODS: Final[Mapping[str, str]] = N_(
 """How the energy of a session was found."""
 
 
-def state_of(status: str | None) -> State:
-    """Return the state that a status means. One that is none of OCPP's is shown as it was sent."""
+def state_of(status: str | None, *, is_held: bool = False) -> State:
+    """Return the state that a status means. One that is none of OCPP's is shown as it was sent. While load management
+    holds a car back, neither the car nor its charger pauses by itself."""
+    if is_held and status in _PAUSED:
+        return State("busy", _("Waits for current"))
     if status in (None, "", "Unknown"):
         return _NO_STATE
     state = STATES.get(status)

@@ -13,20 +13,22 @@ from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.billing.ledger import Kind
 from levity_trio.store.reads.places import load_places
 from levity_trio.store.reads.wallets import tags_owned_after
-from levity_trio.store.writes import reports
+from levity_trio.store.writes import load, reports
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.pages import driver
 from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW
+from levity_trio.web.dashboard.pages.session import PAGES as OF_SESSIONS
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import Biller, correct
-from tests.store.books import Station
+from tests.store.books import Station, meter_value
 from tests.store.owning import SPACE
 from tests.store.papers import Papers
 from tests.store.reading import reading
 from tests.store.telling import charge as flow
+from tests.store.telling import watts
 from tests.store.wallets import Purses
 from tests.web.api.driving import Driver, Yard
 from tests.web.dashboard.opening import Opening, attributes
@@ -34,6 +36,7 @@ from tests.web.dashboard.opening import Opening, attributes
 CHARGE, CHARGER, CONNECTOR, SESSIONS, SESSION, STATEMENTS, ME = driver.PAGES
 NAMING = r"Give it a name Name Save |I lost this card… Block .*? now "
 REVIEW = OF_REVIEW[0]
+OF_SESSION = OF_SESSIONS[0]
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -261,6 +264,32 @@ async def test_the_cost_so_far_and_its_proof(yard: Yard) -> None:
     ):
         assert part in words
     assert "7.20 kWh 2.80 EUR Ended" in (await opening.open(SESSIONS)).words
+
+
+@pytest.mark.usefixtures("day_and_night")
+@pytest.mark.parametrize("more", [0, 60])
+async def test_what_load_management_took_costs_nothing(yard: Yard, more: int) -> None:
+    """The car waits until long after the grace; after that, it may stay for an hour more."""
+    await yard.add_tag("ANNA")
+    station, books = Station(yard.books), yard.books
+    number = station.start(1000, tag="ANNA")
+    wh = flow(station, number, 1000, minutes=60)
+    books.run(load.begin_span, number, "paused", books.at)
+    books.wait(60)
+    station.tell(meter_value(station.clock(), wh, watts(0)), transaction=number)
+    books.run(load.end_span, number, books.at)
+    books.wait(more)
+    station.stop(number, wh)
+    books.wait(1)
+    held = "Time in which load management held the car back does not count; after it, the free minutes begin anew."
+    words = (await Opening(yard, yard.anna.caller).open(SESSION, id=number)).words
+    told = "28 minutes until" if more else "Staying after that costs nothing."
+    assert told in words
+    assert held in words
+    assert "left within the free time" not in words
+    ours = (await Opening(yard, Role.OPERATOR).open(OF_SESSION, id=number)).words
+    assert held in ours
+    assert "paused by load management until" in ours
 
 
 async def test_a_price_that_was_entered_later_is_told_once(yard: Yard) -> None:

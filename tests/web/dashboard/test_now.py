@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from levity_trio.store.reads import power
+from levity_trio.store.writes import load
 from levity_trio.store.writes.power import keep
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import now
@@ -164,6 +165,19 @@ class TestStates:
         shown = await card(site)
         assert "Paused by car" in shown.words
         assert "SuspendedEV" in attributes(shown, "span", "title")
+
+    @pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE"])
+    async def test_a_car_that_is_held_back_is_not_paused_by_itself(
+        self, site: Site, station: Station, status: str
+    ) -> None:
+        number = station.start(1000)
+        station.status(status)
+        site.books.run(load.begin_span, number, "paused", site.books.at)
+        words = (await card(site)).words
+        assert "Waits for current" in words
+        assert "Paused" not in words
+        site.books.run(load.end_span, number, site.books.at)
+        assert "Paused by" in (await card(site)).words
 
 
 class TestCommands:

@@ -57,6 +57,10 @@ def test_a_tariff_in_german(words: str, german: str) -> None:
             "stop by charger: Local; its time 2026-11-27T11:59:58.000Z, taken as 2026-11-27T11:59:57.000Z",
             "Ende durch die Wallbox: Local; ihre Uhr: 11:59:58, gerechnet als 11:59:57",
         ),
+        (
+            "waited for current until 2026-11-27T11:40:00.000Z, because the feeder was full; costs nothing",
+            "wartete bis 11:40:00 auf Strom, weil die Zuleitung voll war; kostete nichts",
+        ),
     ],
 )
 def test_what_happened_in_german(words: str, german: str) -> None:

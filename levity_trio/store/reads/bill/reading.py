@@ -168,6 +168,7 @@ def _blocking(blocked: Blocked) -> BillBlocking:
         since=None if counted is None else stamp(counted.since),
         until=None if counted is None else stamp(max(counted.since, counted.until)),
         excused=() if counted is None else _stretches(counted.excused),
+        held=() if counted is None else _stretches(counted.held),
         free=() if counted is None else _stretches(counted.free),
         minutes=0 if counted is None else counted.minutes,
         waits_for_cable=blocked.terms.is_until_available and stay is not None and stay.available_at is None,

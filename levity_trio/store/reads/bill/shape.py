@@ -53,8 +53,9 @@ class BillStretch:
 
 @record
 class BillBlocking:
-    """What a fee for blocking counts: begun minutes from `since` to `until`, without what is `excused` and without the
-    `free` hours of the tariff. All are null or empty if the end of the charging is not known: then there is no fee.
+    """What a fee for blocking counts: begun minutes from `since` to `until`, without what is `excused`, without the
+    time in which load management `held` the car back and the free minutes after it, and without the `free` hours of
+    the tariff. All are null or empty if the end of the charging is not known: then there is no fee.
     `waits_for_cable` is whether the tariff counts until the cable is out, which was not seen yet."""
 
     grace_minutes: int
@@ -62,6 +63,7 @@ class BillBlocking:
     since: str | None
     until: str | None
     excused: tuple[BillStretch, ...]
+    held: tuple[BillStretch, ...]
     free: tuple[BillStretch, ...]
     minutes: int
     waits_for_cable: bool

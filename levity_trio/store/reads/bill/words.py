@@ -156,6 +156,7 @@ def _blocking(blocking: BillBlocking, zone: ZoneInfo) -> Iterator[str]:
     span = f"from {local(blocking.since, zone)} to {local(blocking.until, zone)}"
     yield f"Then {blocking.minutes} minutes are counted, {span}."
     yield from _uncounted("the car could not help it, or it is in doubt", blocking.excused, zone)
+    yield from _uncounted("load management held the car back; then the free minutes began anew", blocking.held, zone)
     yield from _uncounted("staying is free at this time", blocking.free, zone)
 
 

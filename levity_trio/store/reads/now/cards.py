@@ -8,6 +8,7 @@ from typing import Final
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.load_spans import lasting
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.chargers import Connector
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, LastCommand, Place, holds_since
@@ -21,8 +22,9 @@ NO_ERROR: Final = "NoError"
 class SessionNow:
     """An open session. `who` is the name of the account that would be billed, else that of the tag; viewers see none.
 
-    Power is in W, current in A, `state_of_charge` in per cent. `curve` has at most 60 points, seconds since the start
-    and W: the highest power of equal stretches of time, each at its beginning.
+    Power is in W, current in A, `state_of_charge` in per cent. `held` is why load management gives its car too little
+    to charge: waited (for its first current), paused or below (its least current); null if it does not. `curve` has at
+    most 60 points, seconds since the start and W: the highest power of equal stretches of time, each at its beginning.
     """
 
     id: int
@@ -39,6 +41,7 @@ class SessionNow:
     last_reading_at: str | None
     is_silent: bool
     is_suspended: bool
+    held: str | None
     curve: list[tuple[int, float]]
 
 
@@ -96,9 +99,15 @@ class Sessions:
         """Return these sessions by their ids."""
         accounts = self._accounts([one.known.id for one in sessions])
         names = self._account_names({*accounts.values()}) if self.sees_all else {}
-        return {one.known.id: self._shown(one, accounts[one.known.id], names) for one in sessions}
+        held = lasting(rows_of(self.db)) if sessions else {}
+        return {
+            number: self._shown(one, accounts[number], names, held.get(number))
+            for number, one in ((one.known.id, one) for one in sessions)
+        }
 
-    def _shown(self, session: OpenSession, account: int | None, names: Mapping[int | None, str]) -> SessionNow:
+    def _shown(
+        self, session: OpenSession, account: int | None, names: Mapping[int | None, str], held: str | None
+    ) -> SessionNow:
         known = session.known
         return SessionNow(
             id=known.id,
@@ -115,6 +124,7 @@ class Sessions:
             last_reading_at=known.read_at,
             is_silent=self.silence.is_silent(known),
             is_suspended=known.is_suspended,
+            held=held,
             curve=session.curve.points(),
         )
 

@@ -1,10 +1,10 @@
 """Closes orphaned transactions, whose own stop does not arrive (rules.md, Transactions, Energy).
 
 A new start on its connector closes an older transaction. A suspended transaction is closed when its connector is
-available, or when its charger was connected for long without a sign of it. Suspended or not, it is closed if its
-connector was reported Available after the last sign of it, and nothing of it came for some minutes of connection.
-Its readings show the energy, and a review is opened. The charger's own stop, however late, replaces all of this. The
-life cycle defines which states are closed.
+available, or when its charger was connected for long without a sign of it, since load management last gave its car too
+little. Suspended or not, it is closed if its connector was reported Available after the last sign of it, and nothing of
+it came for some minutes of connection. Its readings show the energy, and a review is opened. The charger's own stop,
+however late, replaces all of this. The life cycle defines which states are closed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from levity_trio.store.cases.case import CHARGING, available_until
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import Known, after, by_our_clock
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.load_spans import answered_at
 from levity_trio.store.reads.links import SERVER_ENDED
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, end
@@ -122,7 +123,8 @@ def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: f
 
 
 def _silence(db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_seconds: float) -> str | None:
-    if _connected_seconds(db, origin, tx.session, since) >= silent_seconds:
+    counted_from = max(since, answered_at(db.rows, tx.id))  # of a car without current, some chargers tell nothing
+    if _connected_seconds(db, origin, tx.session, counted_from) >= silent_seconds:
         return f"no sign of it in {silent_seconds / 60:g} minutes of connection"
     if seconds(origin.received_at) - seconds(since) >= LONGEST_ABSENCE_SECONDS:
         return "no sign of it in a week"

@@ -276,7 +276,7 @@ def _connector(connector: Mapping[str, Any], load: Mapping[str, Any] | None) -> 
     return {
         **connector,
         "load": load and load["says"],
-        "state": state_of(connector["status"]),
+        "state": state_of(connector["status"], is_held=bool(session and session["held"])),
         "who": session and (session["who"] or session["id_tag"]),
         "curve": session and sparkline(session["curve"]),
     }
