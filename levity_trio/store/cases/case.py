@@ -67,6 +67,7 @@ from levity_trio.store.cases.neighbours import (
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
+    METER_VALUES,
     OF_TRANSACTION,
     TIMES,
     Known,
@@ -341,7 +342,6 @@ LONGEST_BURST_SECONDS: Final = 600
 AFTER_BOOT_SECONDS: Final = 120
 """Some chargers report Available for every connector after a boot; such a status is ignored."""
 AVAILABLE: Final = "Available"
-METER_VALUES: Final = "MeterValues"
 CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 

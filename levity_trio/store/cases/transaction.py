@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from operator import itemgetter
 from sys import intern
@@ -10,18 +11,24 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias, TypedDict
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import (
+    CONTEXT,
     CURRENT,
     ID,
+    LOCATION,
     MEASURAND,
     MEASURANDS,
+    PHASE,
     POWER,
+    RECEIVED_AT,
+    SOURCE,
     TIMESTAMP,
     UNIT,
     VALUE,
+    WH,
     Row,
     seconds,
 )
-from levity_trio.charging.sent.readings import watts_of
+from levity_trio.charging.sent.readings import REGISTER, watts_of
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp
 
@@ -32,7 +39,9 @@ READ_AT_ONCE: Final = 10_000
 """Maximum readings that one write reads ahead."""
 _FIRST_BELIEVABLE: Final = FIRST_BELIEVABLE.timestamp()
 _MOST_AHEAD: Final = TRANSACTION_AHEAD.total_seconds()
-_ID: Final = itemgetter(ID)
+_ID, _TIMESTAMP = itemgetter(ID), itemgetter(TIMESTAMP)
+_WHAT: Final = itemgetter(SOURCE, TIMESTAMP, MEASURAND, UNIT, PHASE, CONTEXT, LOCATION)
+METER_VALUES: Final = "MeterValues"
 
 
 class About(TypedDict):
@@ -129,6 +138,7 @@ _OF: Final = (
     " FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND tx_id = ?3 AND timestamp BETWEEN {} AND ?5"
     " AND received_at <= ?6"
 )
+_TABLE: Final = "FROM meter_val"
 _READ: Final = ", ".join(f"'{one}'" for one in MEASURANDS)
 _WITH_CURRENT: Final = f" AND (wh IS NOT NULL OR measurand IN ({_READ}))"
 _JUDGED: Final = (
@@ -146,8 +156,16 @@ PAGE: Final = (
     f"SELECT {SAMPLED}{_OF.format('?7')}{_JUDGED} AND (timestamp > ?7 OR id > ?8) ORDER BY timestamp, id LIMIT ?9"
 )
 """The next of `SAMPLES` in order of time. More parameters: the time and the id of the last one before, and how many."""
-MARK: Final = f"SELECT count(*), sum(id) FROM (SELECT id{_OF.format('?4')}{_JUDGED}) AS found"  # noqa: S608
-"""How many readings these are, and the sum of their ids: readings never change, so the same ones are the same."""
+MARK: Final = (
+    f"SELECT count(*), sum(id), max(timestamp) FROM (SELECT id, timestamp{_OF.format('?4')}{_JUDGED}) AS found"  # noqa: S608
+)
+"""How many readings these are, the sum of their ids, and the last time: the same ones are the same, because none ever
+changes but the last ones of a run, which get another time."""
+RUNS: Final = (
+    f"SELECT id, run_since, run_low, run_high{_OF.format('?4').replace(_TABLE, f'{_TABLE} INDEXED BY meter_val_run')}"
+    f" AND run_since IS NOT NULL AND measurand <> '{REGISTER}'"
+)
+"""Those of them that are the last of a run, with the time at which it began and its extremes."""
 TIMES: Final = f"SELECT max(timestamp), received_at{OF_TRANSACTION} AND timestamp <> received_at GROUP BY received_at"
 """When each message with such readings was taken, by a clock that was believed, and when it was received. It is as old
 as the newest of its readings; the others waited for it."""
@@ -205,7 +223,26 @@ def samples(rows: Rows, parameters: Sequence[object]) -> list[Row]:
     powers = (watts_of(row[VALUE], row[UNIT]) for row in found if row[MEASURAND] == POWER)
     if next(powers, 0.0) is None and all(watts is None for watts in powers):
         found = rows(WITH_CURRENT, parameters)
-    return sorted(found, key=_ID)
+    runs = {number: run for number, *run in rows(RUNS, parameters)}
+    return sorted([*found, *_within(found, runs)] if runs else found, key=_ID)
+
+
+def _within(found: Sequence[Row], runs: Mapping[int, Sequence[str]]) -> Iterator[Row]:
+    """Yield a reading of each run at each time within it at which another one is stored, as the register is.
+
+    What was sent at that time is not known, but between which extremes it was. These are given in turn, so that each
+    two neighbours have both.
+    """
+    sent = {row[TIMESTAMP]: row for row in found if row[SOURCE] == METER_VALUES}
+    times, own = sorted(sent), set(map(_WHAT, found))
+    for row in (row for row in found if row[ID] in runs):
+        since, *extremes = runs[row[ID]]
+        for place in range(bisect_right(times, since), bisect_left(times, row[TIMESTAMP])):
+            at, value = times[place], extremes[place % len(extremes)]
+            received_at, number = sent[at][RECEIVED_AT], sent[at][ID]
+            one = (*row[:TIMESTAMP], at, row[MEASURAND], value, *row[UNIT:WH], None, received_at, row[LOCATION], number)
+            if _WHAT(one) not in own:
+                yield one
 
 
 def sent_times(rows: Rows, parameters: Sequence[object], readings: Sequence[Row]) -> list[str | None]:
@@ -240,9 +277,11 @@ class ReadAhead(NamedTuple):
         return cls(parameters, readings, len(page) < READ_AT_ONCE)
 
     @property
-    def mark(self) -> tuple[int, int | None]:
+    def mark(self) -> tuple[int, int | None, str | None]:
         """These readings as `MARK` tells them."""
-        return len(self.found), sum(map(_ID, self.found)) if self.found else None
+        if not self.found:
+            return 0, None, None
+        return len(self.found), sum(map(_ID, self.found)), max(map(_TIMESTAMP, self.found))
 
     def rows(self, rows: Rows) -> Rows:
         """Return `rows`, except that it returns these readings if they are still the same, and what else is asked about

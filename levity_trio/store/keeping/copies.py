@@ -48,7 +48,14 @@ STAMPED: Final[Mapping[str, str]] = {
     "operator_action": "at",
     "event": "at",
 }
-"""Tables of facts, with the time in them that never changes. Whatever happens adds a row to one of them."""
+"""Tables of facts, with the time in them that never changes; but a run of readings is advanced to the next one.
+Whatever happens adds a row to one of them, or advances one."""
+_NEWEST_RUNS: Final = (
+    "SELECT meter_val.id, meter_val.received_at FROM tx JOIN meter_val ON meter_val.cp_id = tx.cp_id"
+    " AND meter_val.conn_id = tx.conn_id AND timestamp = last_reading_at AND run_since IS NOT NULL"
+    " WHERE tx.status = 'Active'"
+)
+_IS_IN_RUN: Final = "SELECT 1 FROM meter_val WHERE id = ? AND run_since IS NOT NULL AND received_at >= ?"
 _PRUNED: Final[Mapping[str, str]] = {
     "event": "SELECT coalesce(min(id) > ?1, 1) FROM event WHERE ?2 = ?2",
     "set_aside": "SELECT coalesce(max(others_before) > ?2, 0) FROM evidence_pruning WHERE ?1 = ?1",
@@ -83,10 +90,23 @@ def is_contained(part: sqlite3.Connection, whole: sqlite3.Connection) -> bool:
         last = f"SELECT id, {STAMPED[table]} FROM {table} ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own names
         for number, at in part.execute(last).fetchall():
             same = f"SELECT 1 FROM {table} WHERE id = ? AND {STAMPED[table]} = ?"  # noqa: S608
-            is_there = table in known and whole.execute(same, (number, at)).fetchall()
+            is_there = bool(table in known and whole.execute(same, (number, at)).fetchall())
+            is_there |= table == "meter_val" and _is_in_run(whole, number, at)
             if not is_there and not (table in _PRUNED and _is_pruned(whole, table, number, at)):
                 return False
-    return True
+    runs = part.execute(_NEWEST_RUNS).fetchall() if _has_runs(part) else []
+    return all(_is_in_run(whole, number, at) for number, at in runs)
+
+
+def _is_in_run(whole: sqlite3.Connection, number: int, at: str) -> bool:
+    """Whether a run has gone as far as to a reading that was received then."""
+    return _has_runs(whole) and bool(whole.execute(_IS_IN_RUN, (number, at)).fetchall())
+
+
+def _has_runs(connection: sqlite3.Connection) -> bool:
+    """Whether its schema has runs; earlier ones have none."""
+    columns = connection.execute("SELECT name FROM pragma_table_xinfo('meter_val')").fetchall()
+    return ("run_since",) in columns
 
 
 def _is_pruned(whole: sqlite3.Connection, table: str, number: int, at: str) -> bool:

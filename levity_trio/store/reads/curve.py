@@ -55,11 +55,18 @@ _STRETCH: Final = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp 
 _HIGHEST: Final = (
     f"SELECT min(timestamp), min({_WATTS}), max({_WATTS}), max(phase) {_STRETCH} AND measurand = '{POWER}'"
 )
+_SUM: Final = "coalesce(max(CASE WHEN phase = '' THEN {0} END), sum({0}))"
 _OF_PHASES: Final = (
     "SELECT min(at), min(w), max(w) FROM (SELECT timestamp AS at,"  # noqa: S608 - our own names
-    f" coalesce(max(CASE WHEN phase = '' THEN {_WATTS} END), sum({_WATTS})) AS w"
+    f" {_SUM.format(_WATTS)} AS w"
     f" {_STRETCH} AND measurand = '{POWER}' GROUP BY timestamp)"
 )
+_RUNS: Final = (
+    "SELECT timestamp, run_since, {}, {} FROM meter_val INDEXED BY meter_val_run WHERE cp_id = ?"  # noqa: S608
+    " AND conn_id = ? AND timestamp >= ? AND timestamp <= ? AND run_since IS NOT NULL AND tx_id = ?"
+    f" AND measurand = '{POWER}' GROUP BY timestamp, run_since"
+).format(*(_SUM.format(_WATTS.replace("value", one)) for one in ("run_low", "run_high")))
+"""The power between the first and the last of equal readings, of which only these two are stored at their times."""
 _LAST: Final = f"SELECT timestamp, wh {_STRETCH} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
 _IMPORTED_STOP: Final = "SELECT stop_time FROM tx WHERE id = ? AND imported_id IS NOT NULL"
 _LAST_IMPORTED: Final = (
@@ -124,13 +131,16 @@ def _stretches(since: str, until: str) -> Iterator[tuple[str, str]]:
 
 
 def _powers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Power]:
-    for stretch in stretches:
-        values = (*place.of_it, *stretch, place.number)
+    runs = place.rows(_RUNS, (*place.of_it, stretches[0][0], stretches[-1][1], place.number))
+    for since, until in stretches:
+        values = (*place.of_it, since, until, place.number)
         ((at, least, most, phase),) = place.rows(_HIGHEST, values)
         if phase:
             ((at, least, most),) = place.rows(_OF_PHASES, values)
-        if most is not None and most <= tolerances.FASTEST_W:
-            yield _since(place, at), round(least, 1), round(most, 1)
+        told = [] if most is None else [(at, least, most)]
+        told += [(max(since, began), *watts) for ended, began, *watts in runs if began < until and since <= ended]
+        if told and (most := max(high for _, _, high in told)) <= tolerances.FASTEST_W:
+            yield _since(place, min(told)[0]), round(min(low for _, low, _ in told), 1), round(most, 1)
 
 
 def _registers(place: _Place, stretches: Sequence[tuple[str, str]], *, is_imported: bool) -> Iterator[Register]:

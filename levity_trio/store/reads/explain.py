@@ -117,11 +117,11 @@ class Explanation:
 
 _SAMPLED: Final = Shape(
     ReadingSummary,
-    count="count(*)",
+    count="CAST(sum(coalesce(run_count, 1)) AS INTEGER)",
     first_at="min(timestamp)",
     last_at="max(timestamp)",
-    least="min(CAST(value AS REAL))",
-    most="max(CAST(value AS REAL))",
+    least="min(CAST(coalesce(run_low, value) AS REAL))",
+    most="max(CAST(coalesce(run_high, value) AS REAL))",
     first_wh="NULL",
     last_wh="NULL",
 )

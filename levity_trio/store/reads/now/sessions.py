@@ -7,7 +7,7 @@ are added to its curve. A reading that arrives late, with a time before the newe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -27,9 +27,11 @@ _VERSIONS: Final = (
 )
 """What changes with each message about an open transaction, and where its readings are."""
 _READINGS: Final = (
-    "SELECT timestamp, measurand, phase, value, unit, wh FROM meter_val WHERE cp_id = ? AND conn_id = ?"
+    "SELECT timestamp, measurand, phase, value, unit, wh, run_since, run_high FROM meter_val"
+    " WHERE cp_id = ? AND conn_id = ?"
     " AND timestamp >= ? AND tx_id = ? AND (wh IS NOT NULL OR measurand = ?) ORDER BY timestamp, id"
 )
+_Row = tuple[str, str, str, str, str, int | None, str | None, str | None]
 Version = tuple[object, ...]
 MOST_POINTS: Final = 60
 SHORTEST_SECONDS: Final = 60
@@ -101,6 +103,7 @@ def _with_news(db: Database, present: OpenTransaction, version: Version, before:
     known = before or OpenSession(present, version)
     rows = db.execute(_READINGS, (*version[1:3], known.read_to or version[-1], version[0], POWER)).fetchall()
     begun, register, points = seconds(str(version[-2])), known.register, list[tuple[float, float]]()
+    points += ((at - begun, watts) for at, watts in _in_runs(rows, known.read_to))
     for at, watts, wh in _samples(rows):
         power = rate_w(*register, at, wh) if watts is None and wh is not None and register is not None else watts
         register = register if wh is None else (at, wh)
@@ -110,16 +113,23 @@ def _with_news(db: Database, present: OpenTransaction, version: Version, before:
     return OpenSession(present, version, known.curve.extended(points), read_to, register)
 
 
-def _samples(
-    rows: list[tuple[str, str, str, str, str, int | None]],
-) -> Iterator[tuple[float, float | None, int | None]]:
+def _in_runs(rows: Sequence[_Row], since: str) -> Iterator[tuple[float, float]]:
+    """Yield the highest power in W of each minute between the first and the last of equal readings."""
+    runs = (row for row in rows if row[1] == POWER and row[6] is not None)
+    for (ended, began), group in groupby(runs, itemgetter(0, 6)):
+        watts = reported_w((phase, high or value, unit) for _, _, phase, value, unit, _, _, high in group)
+        at = seconds(max(began or "", since))
+        while watts is not None and at < seconds(ended):
+            yield at, watts
+            at += SHORTEST_SECONDS
+
+
+def _samples(rows: Sequence[_Row]) -> Iterator[tuple[float, float | None, int | None]]:
     """Yield the power in W and the register in Wh of each time, if they were told."""
     for timestamp, group in groupby(rows, itemgetter(0)):
         samples = list(group)
-        watts = reported_w(
-            (phase, value, unit) for _, measurand, phase, value, unit, _ in samples if measurand == POWER
-        )
-        registers = [wh for *_, wh in samples if wh is not None]
+        watts = reported_w((one[2], one[3], one[4]) for one in samples if one[1] == POWER)
+        registers = [one[5] for one in samples if one[5] is not None]
         yield seconds(timestamp), watts, registers[-1] if registers else None
 
 

@@ -30,6 +30,7 @@ from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.origin import STOP_DATA, Origin, Stop
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
+from levity_trio.store.writes.transactions.runs import COLUMNS, IS_MANAGED, Head, advance, outside
 from levity_trio.store.writes.transactions.states import (
     Sign,
     begin_by,
@@ -46,10 +47,7 @@ from levity_trio.store.writes.transactions.states import (
 from levity_trio.wire.numbers import number
 from levity_trio.wire.times import STATUS_AHEAD, shifted_stamp
 
-INSERT = (
-    "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, sent_conn_id, session_id, received_at, source, timestamp,"
-    " sent_timestamp, measurand, value, unit, context, location, phase, format, wh) VALUES"
-)
+INSERT = f"INSERT INTO meter_val ({COLUMNS}) VALUES"
 ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ROWS_COMPARED = 1_000
 """The newest rows of one timestamp that are compared with a reading. If the clock stands still, all rows have it."""
@@ -78,12 +76,12 @@ ROWS_AT_ONCE = 16
 
 
 _MOVE = (
-    "UPDATE tx SET last_reading_at = ?1, previous_register_wh = last_register_wh,"
+    "UPDATE tx SET last_reading_at = ?1, previous_register_wh = last_register_wh,"  # noqa: S608 - our own names
     " last_register_wh = coalesce(?2, last_register_wh), updated_at = ?3, free_at = CASE WHEN free_at IS NULL"
     " OR ?1 > (SELECT status_at FROM cp_conn WHERE cp_conn.cp_id = ?5 AND cp_conn.conn_id = ?6) THEN NULL ELSE ?3 END"
     " WHERE id = ?4 AND cp_id = ?5 AND conn_id = ?6"
     " AND status = 'Active'{} AND coalesce(last_reading_at, '') {} ?1 AND coalesce(ahead_reading_at, '') < ?1{}"
-    " RETURNING previous_register_wh"
+    f" RETURNING previous_register_wh, {IS_MANAGED.format('?5')}"
 )
 _RUNS = " AND suspended_at IS NULL"
 MOVE, MOVE_OR_STAY = _MOVE.format(_RUNS, "<", " AND own_start_time <= ?1"), _MOVE.format(_RUNS, "<=", "")
@@ -157,9 +155,12 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
     while groups:
         readings, *groups = groups
         readings, is_past = _counted(db, origin, batch, readings), readings[0].timestamp < origin.received_at
-        if is_past and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
+        moved = _moved(db, origin, batch.connector, claimed, readings) if is_past and claimed is not None else None
+        if moved is not None and claimed is not None:
             rising = groups[: _count_rising(origin, readings, groups)]
             _move_through(db, origin, batch.connector, claimed, rising)
+            if moved.is_managed:
+                readings = advance(db, _head(origin, batch, claimed), readings)
             _insert(db, origin, batch, claimed, [*readings, *chain(*rising)])
             groups = groups[len(rising) :]
         else:
@@ -222,23 +223,36 @@ def _store_closely(
         batch = batch._replace(connector=named.connector)  # it may have been sent as 0, or as 1 for each connector
     latest = _newest(db, origin, batch.connector, readings[0], is_named=named is not None)
     at, transaction = readings[0].timestamp, _match(db, origin, batch, named, latest, readings[0])
-    is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None:
+        insert(db, origin, batch, None, readings)
         return None
     tx = next((one for one in (latest, named) if one is not None and one.id == transaction), None)
     tx = load(db, transaction) if tx is None else tx
-    _note_early(db, tx, readings, claimed)
     is_ahead = _is_ahead(db, origin, tx, at)
+    is_new = _insert_beside_runs(db, origin, batch, tx, readings, is_ahead=is_ahead)
+    _note_early(db, tx, readings, claimed)
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
             _go_on(db, origin, tx, batch, readings)
     else:
         _judge_with(db, origin, tx, batch, readings, is_ahead=is_ahead, is_new=is_new)
     # Power and register of one moment may arrive in two messages.
-    if not is_ahead and not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
+    if not is_ahead and _moved(db, origin, batch.connector, transaction, readings, MOVE_OR_STAY) is None:
         db.execute(REACH, (at, transaction, at))
         wait_again(db, origin, transaction)
     return transaction
+
+
+def _insert_beside_runs(
+    db: UnitOfWork, origin: Origin, batch: Batch, tx: Known, readings: list[Reading], *, is_ahead: bool
+) -> bool:
+    """Insert readings of one time, except those that are stored already, or that a run stands for. Newer ones go on
+    with it, if the transaction is running. Return whether any is new."""
+    at, last = readings[0].timestamp, tx.last_reading_at or ""
+    if at < last:
+        readings = outside(db, _head(origin, batch, tx.id), readings)
+    goes_on = last < at != origin.received_at and state(tx) is State.OPEN and not is_ahead
+    return bool(readings) and insert(db, origin, batch, tx.id, readings, goes_on=goes_on)
 
 
 def _judge_with(
@@ -260,7 +274,7 @@ def _go_on(db: UnitOfWork, origin: Origin, tx: Known, batch: Batch, readings: li
     if tx.suspended_at is None or _is_since(db, origin, tx, readings[0].timestamp, tx.suspended_at):
         resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
     else:
-        _moves_on(db, origin, batch.connector, tx.id, readings, move=MOVE_SUSPENDED)
+        _moved(db, origin, batch.connector, tx.id, readings, MOVE_SUSPENDED)
 
 
 def _is_since(db: UnitOfWork, origin: Origin, tx: Known, at: str, since: str) -> bool:
@@ -402,21 +416,29 @@ def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: 
         judge_again(db, origin, tx.id, cause)
 
 
-def _moves_on(
-    db: UnitOfWork, origin: Origin, connector: int, transaction: int, readings: list[Reading], *, move: str = MOVE
-) -> bool:
+class _Moved(NamedTuple):
+    """The register in Wh before the one that a transaction was moved to, and whether load management limits it."""
+
+    before_wh: int | None
+    is_managed: int
+
+
+def _moved(
+    db: UnitOfWork, origin: Origin, connector: int, transaction: int, readings: list[Reading], move: str = MOVE
+) -> _Moved | None:
     """Store the newest time and register of a running transaction, and record a jump, if any.
 
-    Return False if the transaction is not running or the readings are not newer than all earlier ones; newer readings
+    Return None if the transaction is not running or the readings are not newer than all earlier ones; newer readings
     cannot be a repetition.
     """
     at, wh = readings[0].timestamp, register_of(readings)
-    before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector))
-    if before is None:
-        return False
-    if wh is not None and before[0] is not None:
-        record_jump(db, origin, connector, transaction, before[0], readings)
-    return True
+    row = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector))
+    if row is None:
+        return None
+    moved = _Moved(*row)
+    if wh is not None and moved.before_wh is not None:
+        record_jump(db, origin, connector, transaction, moved.before_wh, readings)
+    return moved
 
 
 def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, readings: Sequence[Reading]) -> None:
@@ -436,7 +458,7 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, b
     for at, group in groupby(batch.readings, attrgetter("timestamp")):
         readings = _counted(db, origin, batch, list(group))
         insert(db, received, batch, transaction, readings)
-        if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
+        if _moved(db, origin, batch.connector, transaction, readings, MOVE_OR_STAY) is None:
             db.execute(_REACH, (at, transaction))
     link_again(db, received, transaction, batch)
     tx = load(db, transaction)
@@ -456,8 +478,17 @@ def link_again(db: UnitOfWork, received: Origin, transaction: int, batch: Batch)
         )
 
 
-def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> bool:
+def insert(
+    db: UnitOfWork,
+    origin: Origin,
+    batch: Batch,
+    transaction: int | None,
+    readings: list[Reading],
+    *,
+    goes_on: bool = False,
+) -> bool:
     """Insert readings of one timestamp, except those already stored from the same source; return whether any is new.
+    If it `goes_on`, the transaction is running and has no later ones, and these may go on with a run.
 
     If the clock stands still, all have one timestamp: another register then shows another message, stored as a whole.
     """
@@ -467,7 +498,8 @@ def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None
         (origin.charger, batch.connector, _known_since(db, origin, batch, readings), batch.source, ROWS_COMPARED),
     )
     new = _new(readings, known)
-    _insert(db, origin, batch, transaction, new)
+    others = advance(db, _head(origin, batch, transaction), new) if new and goes_on else new
+    _insert(db, origin, batch, transaction, others)
     return bool(new)
 
 
@@ -506,20 +538,16 @@ def _kind(sent: Sequence[object]) -> tuple[object, ...]:
     return measurand, *rest
 
 
-def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
-    head = (
-        transaction,
-        batch.told_id,
-        origin.charger,
-        batch.connector,
-        batch.sent_connector,
-        origin.session,
-        origin.received_at,
-        batch.source,
-    )
+def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: Sequence[Reading]) -> None:
+    head = _head(origin, batch, transaction)
     for rows in parts(readings, ROWS_AT_ONCE):
         values = [value for reading in rows for value in (*head, *reading)]
         db.execute(_insert_of(len(rows)), values)
+
+
+def _head(origin: Origin, batch: Batch, transaction: int | None) -> Head:
+    place = origin.charger, batch.connector, batch.sent_connector
+    return Head(transaction, batch.told_id, *place, origin.session, origin.received_at, batch.source)
 
 
 @cache
