@@ -21,6 +21,8 @@ SHARE_FLAGGED = 0.01
 SUN: Curve = ((7, 1400), (4, 5200), (9, 0), (5, 7360), (12, 2300), (6, 6100), (8, 0), (30, 7360), (40, 3680))
 STEADY: Curve = ((3 * HOUR, 7360),)
 PAUSED: Curve = ((40, 7360), (50, 0), (35, 7360), (120, 0), (20, 7360))
+HELD_BACK: Curve = ((130, 0), (45, 4140), (70, 0), (30, 11_040), (25, 0), (20, 6900), (300, 0))
+"""What load management lets a car have: it waits, gets its least current, is paused, and at last gets nothing more."""
 FULL: Curve = ((90, 11_040), (10, 6000), (10, 2500), (10, 800), (400, 0))
 DC: Curve = ((12, 150_000), (4, 110_000), (4, 70_000), (6, 40_000))
 
@@ -45,7 +47,7 @@ def test_honest_sessions_of_a_kind(kind: str) -> None:
     assert not report.flagged, str(report)
 
 
-@pytest.mark.parametrize("curve", [STEADY, SUN, PAUSED, FULL])
+@pytest.mark.parametrize("curve", [STEADY, SUN, PAUSED, HELD_BACK, FULL])
 @pytest.mark.parametrize("every", [None, 400, 60, 15, 5, 1])
 @pytest.mark.parametrize("power", ["", "W", "A"])
 def test_each_curve_with_readings_of_each_pace(books: Books, curve: Curve, every: float | None, power: str) -> None:

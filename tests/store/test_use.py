@@ -10,6 +10,7 @@ import pytest
 from levity_trio.billing.months import Month
 from levity_trio.store.reads import power
 from levity_trio.store.reads.use import Asked, ChargerUse, FaultsOfMonth, use_of
+from levity_trio.store.writes import load
 from levity_trio.store.writes.power import keep
 from levity_trio.wire.times import stamp
 from tests.store.bills import BERLIN
@@ -58,6 +59,28 @@ def test_what_is_before_the_month_is_not_in_it(books: Books, station: Station) -
     assert look(books).plugged_seconds == 3 * HOUR
     assert look(books).charging_seconds == 0
     assert (look(books, "2026-02").plugged_seconds, look(books, "2026-02").charging_seconds) == (2 * HOUR, 2 * HOUR)
+
+
+def test_a_car_that_is_held_back(books: Books, station: Station) -> None:
+    """From 20:00 to 21:00, and from 21:30 on, to its stop at 22:00."""
+    charges_and_stays(station, MARCH, 1000)
+    (transaction,) = books.row("SELECT id FROM tx")
+    for begin, end in ((180, 240), (270, 300 + 60)):
+        books.run(load.begin_span, transaction, "paused", stamp(MARCH + timedelta(minutes=begin)))
+        books.run(load.end_span, transaction, stamp(MARCH + timedelta(minutes=end)))
+    use = look(books)
+    assert (use.plugged_seconds, use.charging_seconds, use.held_seconds) == (5 * HOUR, 2 * HOUR, 1.5 * HOUR)
+
+
+def test_what_is_held_back_before_the_month_or_while_energy_flows_is_not_told(books: Books, station: Station) -> None:
+    """For two hours around the turn of the month in Berlin; in the first of them, power was still on its way down."""
+    charges_and_stays(station, datetime(2026, 2, 28, 21, tzinfo=UTC), 1000)
+    (transaction,) = books.row("SELECT id FROM tx")
+    books.run(load.begin_span, transaction, "paused", "2026-02-28T22:00:00.000Z")
+    assert look(books).held_seconds == 3 * HOUR
+    books.run(load.end_span, transaction, "2026-03-01T00:00:00.000Z")
+    assert look(books).held_seconds == HOUR
+    assert look(books, "2026-02").held_seconds == 0
 
 
 def test_a_session_that_told_nothing_is_not_known(books: Books, station: Station) -> None:

@@ -20,7 +20,9 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.tolerances import LEAST_CHARGING_W
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, marks, parts
+from levity_trio.store.load_spans import spans_of
 from levity_trio.store.reads.power import A_DAY
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import in_zone, shifted_stamp
 
 HABIT_DAYS: Final = timedelta(days=90)
@@ -76,7 +78,8 @@ class Habits:
 @record
 class ChargerUse:
     """A month of a charger, as far as it is gone. Cars were in sessions for `plugged_seconds`; for `charging_seconds`
-    of them energy flowed, and for `unknown_seconds` it is not known. `habits` is null if sessions are too few."""
+    of them energy flowed, for `unknown_seconds` it is not known, and for `held_seconds` of the rest load management
+    gave a car too little to charge. `habits` is null if sessions are too few."""
 
     charger: str
     month: str
@@ -87,6 +90,7 @@ class ChargerUse:
     plugged_seconds: int
     charging_seconds: int
     unknown_seconds: int
+    held_seconds: int
     faults: list[FaultsOfMonth]
     habits: Habits | None
 
@@ -127,6 +131,8 @@ def use_of(db: Database, asked: Asked) -> ChargerUse:
     charging, unknown = (
         sum(quarter in within for one in sessions for quarter in flows[one.id][kind]) * SECONDS for kind in (0, 1)
     )
+    charging = min(charging, round(plugged))
+    unknown = min(unknown, round(plugged) - charging)
     return ChargerUse(
         charger=asked.charger,
         month=asked.month,
@@ -135,8 +141,9 @@ def use_of(db: Database, asked: Asked) -> ChargerUse:
         is_over=asked.before <= asked.now,
         sessions=len(sessions),
         plugged_seconds=round(plugged),
-        charging_seconds=min(charging, round(plugged)),
-        unknown_seconds=min(unknown, max(0, round(plugged) - charging)),
+        charging_seconds=charging,
+        unknown_seconds=unknown,
+        held_seconds=min(_held(db, sessions, asked.since, until), round(plugged) - charging - unknown),
         faults=_faults(db, asked, until),
         habits=_habits(db, asked, until),
     )
@@ -159,6 +166,16 @@ def _flows(db: Database, numbers: Sequence[int]) -> dict[int, _Flow]:
                     charging.append(quarter)
             found[number] = _Flow(charging, unknown)
     return found
+
+
+def _held(db: Database, sessions: Sequence[_Session], since: str, before: str) -> int:
+    """Return for how many seconds between two times load management gave cars too little to charge."""
+    held = 0.0
+    for one in sessions:
+        for span in spans_of(rows_of(db), one.id):
+            until = min(span.until or before, one.until or before, before)
+            held += max(0.0, seconds(until) - seconds(max(span.since, since)))
+    return round(held)
 
 
 def _faults(db: Database, asked: Asked, until: str) -> list[FaultsOfMonth]:

@@ -266,10 +266,12 @@ def week_values(week: Mapping[str, Any]) -> Values:
 
 def use_values(use: Mapping[str, Any], history: Mapping[str, Any]) -> Values:
     """Return a month of a charger: its days, the time of cars in it, and its habits in words."""
-    plugged, charging, unknown = (use[f"{name}_seconds"] for name in ("plugged", "charging", "unknown"))
-    idle = max(0, plugged - charging - unknown)
+    names = ("plugged", "charging", "unknown", "held")
+    plugged, charging, unknown, held = (use[f"{name}_seconds"] for name in names)
+    idle = max(0, plugged - charging - unknown - held)
     shown = [
         Compared(_("Energy flowed for %(time)s", time=length(charging)), charging),
+        Compared(_("A car waited for current for %(time)s", time=length(held)), held, is_present=False),
         Compared(_("A car was there without charging for %(time)s", time=length(idle)), idle, is_present=False),
         Compared(_("For %(time)s it is not known", time=length(unknown)), unknown, is_present=False),
     ]

@@ -11,7 +11,7 @@ import pytest
 
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.reads import power
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import load, sessions
 from levity_trio.store.writes.power import keep
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
@@ -218,6 +218,19 @@ class TestUse:
         assert "without charging" not in shown.words
         assert "Ground failure: once, 30 minutes in all" in shown.words
         assert "too few sessions" in shown.words
+
+    async def test_waiting_for_current_is_not_staying(self, site: Site, station: Station, session: int) -> None:
+        register = during(station, session, 1000, minutes=90)
+        site.books.run(load.begin_span, session, "paused", site.books.at)
+        site.books.wait(30)
+        station.tell(station.register(register), transaction=session)
+        station.stop(session, register)
+        with reading(site.books) as db:
+            found = power.taken(db, [session])
+        site.books.run(keep, found)
+        words = (await look(site, USE)).words
+        assert "A car waited for current for 30 minutes" in words
+        assert "without charging" not in words
 
     async def test_of_a_month_without_any_nothing_is_drawn(self, site: Site) -> None:
         shown = await look(site, USE, Role.VIEWER, {"month": "2026-01"})
