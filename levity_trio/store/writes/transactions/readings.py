@@ -159,9 +159,8 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
         if moved is not None and claimed is not None:
             rising = groups[: _count_rising(origin, readings, groups)]
             _move_through(db, origin, batch.connector, claimed, rising)
-            if moved.is_managed:
-                readings = advance(db, _head(origin, batch, claimed), readings)
-            _insert(db, origin, batch, claimed, [*readings, *chain(*rising)])
+            every, goes_on = [*readings, *chain(*rising)], bool(moved.is_managed and not rising)
+            _insert(db, origin, batch, claimed, every, goes_on=goes_on)
             groups = groups[len(rising) :]
         else:
             is_unassigned |= _store_closely(db, origin, batch, claimed, readings) is None
@@ -250,7 +249,7 @@ def _insert_beside_runs(
     with it, if the transaction is running. Return whether any is new."""
     at, last = readings[0].timestamp, tx.last_reading_at or ""
     if at < last:
-        readings = outside(db, _head(origin, batch, tx.id), readings)
+        readings = outside(db, (origin.charger, batch.connector, batch.source), readings)
     goes_on = last < at != origin.received_at and state(tx) is State.OPEN and not is_ahead
     return bool(readings) and insert(db, origin, batch, tx.id, readings, goes_on=goes_on)
 
@@ -498,8 +497,7 @@ def insert(
         (origin.charger, batch.connector, _known_since(db, origin, batch, readings), batch.source, ROWS_COMPARED),
     )
     new = _new(readings, known)
-    others = advance(db, _head(origin, batch, transaction), new) if new and goes_on else new
-    _insert(db, origin, batch, transaction, others)
+    _insert(db, origin, batch, transaction, new, goes_on=goes_on)
     return bool(new)
 
 
@@ -538,16 +536,22 @@ def _kind(sent: Sequence[object]) -> tuple[object, ...]:
     return measurand, *rest
 
 
-def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: Sequence[Reading]) -> None:
-    head = _head(origin, batch, transaction)
+def _insert(
+    db: UnitOfWork,
+    origin: Origin,
+    batch: Batch,
+    transaction: int | None,
+    readings: Sequence[Reading],
+    *,
+    goes_on: bool = False,
+) -> None:
+    place = origin.charger, batch.connector, batch.sent_connector
+    head = Head(transaction, batch.told_id, *place, origin.session, origin.received_at, batch.source)
+    if goes_on and readings:
+        readings = advance(db, head, readings)
     for rows in parts(readings, ROWS_AT_ONCE):
         values = [value for reading in rows for value in (*head, *reading)]
         db.execute(_insert_of(len(rows)), values)
-
-
-def _head(origin: Origin, batch: Batch, transaction: int | None) -> Head:
-    place = origin.charger, batch.connector, batch.sent_connector
-    return Head(transaction, batch.told_id, *place, origin.session, origin.received_at, batch.source)
 
 
 @cache

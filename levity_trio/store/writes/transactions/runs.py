@@ -132,14 +132,14 @@ def _advance_of(rows: int) -> str:
     return ADVANCE.format(", ".join(["(?, ?, ?, ?, ?)"] * rows))
 
 
-def outside(db: UnitOfWork, head: Head, readings: Sequence[Reading]) -> list[Reading]:
-    """Return those of older readings of one time that no run stands for.
+def outside(db: UnitOfWork, place: tuple[str, int, str], readings: Sequence[Reading]) -> list[Reading]:
+    """Return those of older readings of one time that no run stands for. `place`: charger, connector, source.
 
     A repeated message may be in the middle of a run. Its first and its last message are found as they are.
     """
-    at = readings[0].timestamp
+    at, (charger, connector, source) = readings[0].timestamp, place
     until = shifted_stamp(at, timedelta(seconds=LONGEST_SECONDS))
-    found = db.rows(COVERING, (head.charger, head.connector, at, until, head.source))
+    found = db.rows(COVERING, (charger, connector, at, until, source))
     covering = {row[:6]: row[6:] for row in found}
     return [one for one in readings if not _is_between(one.value, covering.get(kind_of(one)))]
 
