@@ -92,6 +92,7 @@ def test_everything_is_read() -> None:
         quirks = { never-answers = 0.25, clock-1970 = 1 }
         vehicles = [
             { name = "Van", share = 2, battery-kwh = 80, ac-kw = 22, ac-phases = 3, dc-kw = 50, soc = [0.1, 0.2] },
+            { name = "Sloth", ac-tapers = true, most-pauses = 3, follow-seconds = 4.5, least-amperes = 8 },
         ]
         [faults]
         per-day = 1
@@ -112,6 +113,7 @@ def test_everything_is_read() -> None:
     assert scenario.quirks == {"never-answers": 0.25, "clock-1970": 1}
     assert scenario.vehicles == (
         VehicleKind(name="Van", share=2, battery_kwh=80, ac_kw=22, ac_phases=3, dc_kw=50, soc=(0.1, 0.2)),
+        VehicleKind(name="Sloth", dc_kw=0, ac_tapers=True, most_pauses=3, follow_seconds=4.5, least_a=8),
     )
     faults, cuts = scenario.mishaps
     assert (faults.kind, faults.per_day, faults.minutes) == (Kind.FAULT, 1, (1, 2))
@@ -130,9 +132,16 @@ def test_faults_have_all_codes_unless_told() -> None:
 
 
 def test_a_vehicle_arrives_in_watts() -> None:
-    kind = VehicleKind(name="Van", battery_kwh=80, ac_kw=7.4, ac_phases=1, dc_kw=0)
+    kind = VehicleKind(name="Van", battery_kwh=80, ac_kw=7.4, ac_phases=1, dc_kw=0, follow_seconds=5, least_a=8)
     assert kind.arriving(0.5) == Vehicle(
-        name="Van", battery_wh=80_000, max_ac_w=7_400, ac_phases=1, max_dc_w=0, soc=0.5
+        name="Van",
+        battery_wh=80_000,
+        max_ac_w=7_400,
+        ac_phases=1,
+        max_dc_w=0,
+        soc=0.5,
+        follow_seconds=5,
+        least_ac_a=8,
     )
 
 

@@ -169,6 +169,8 @@ def test_a_vehicle(given: dict[str, Any]) -> None:
         ({"max_dc_w": 1e-300}, "max_dc_w: give 0 (no such inlet) or 100 to 10000000 W"),
         ({"ac_phases": 0}, "ac_phases: give 1, 2 or 3"),
         ({"ac_phases": 4}, "ac_phases: give 1, 2 or 3"),
+        ({"follow_seconds": -1.0}, "follow_seconds: give 0 to 60 s"),
+        ({"least_ac_a": 5.9}, "least_ac_a: give 6 to 32 A"),
         ({"soc": 30.0}, "soc: give the state of charge on arrival, 0 to 1"),
         ({"soc": -0.1}, "soc: give the state of charge on arrival, 0 to 1"),
     ],
