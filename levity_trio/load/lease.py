@@ -159,6 +159,17 @@ class Leases:
 
     # What is sent
 
+    def going_on(self, decision: Decision, now: float) -> Decision:
+        """What the next decision goes on from. A car that has less than it was given counts as just raised: that it
+        draws less says nothing of what it needs."""
+        late = {
+            place: replace(standing, since=now)
+            for place, standing in decision.standings.items()
+            if (held := self.held.get(place)) is not None
+            and (held.lease.most(now) < standing.limit or held.lease.transaction == NONE)
+        }
+        return replace(decision, standings={**decision.standings, **late})
+
     def steps(
         self,
         tree: Tree,
@@ -216,7 +227,7 @@ class Leases:
         held = self.held[step.place]
         has, new = held.lease, step.lease
         both = replace(new, safe=max(has.safe, new.safe))
-        if step.is_lower:
+        if step.is_lower or new.amperes < has.safe:
             safe = max(has.safe, new.safe, new.amperes)
             both = replace(new, amperes=has.most(now), ends=has.ends, safe=safe)
         self.busy.add(step.place[0])
@@ -224,11 +235,13 @@ class Leases:
         return both
 
     def accepted(self, step: Step, now: float) -> None:
-        """Note that a charger accepted a limit."""
+        """Note that a charger accepted a limit. It says nothing if another car came meanwhile, or all is sent anew."""
         self.busy.discard(step.place[0])
-        held = self.held[step.place]
+        held = self.held.get(step.place)
+        if held is None or held.lease.transaction != step.lease.transaction:
+            return
         held.before = self._still_draws(held, step, now)
-        if not step.is_lower or held.above is None:
+        if held.above is None or (held.drawn or 0.0) <= with_tolerance(step.lease.amperes):
             held.answered, held.above, held.reports = now, None, 0
         held.lease = step.lease
 
@@ -237,14 +250,18 @@ class Leases:
         has = max(held.lease.most(now), held.before)
         if step.lease.amperes >= has:
             return 0
-        if held.drawn is not None and now - held.drawn_at < OBEY_SECONDS:
+        is_settled = held.answered + FOLLOW_SECONDS <= held.drawn_at > now - OBEY_SECONDS
+        if held.drawn is not None and is_settled:
             has = min(has, int(held.drawn) + 1)
         return has if has > step.lease.amperes else 0
 
     def failed(self, step: Step, now: float) -> None:
         """Note that a limit was refused or not answered: it is sent again."""
         self.busy.discard(step.place[0])
-        self.held[step.place].retry = now + RETRY_SECONDS
+        held = self.held.get(step.place)
+        if held is not None and held.lease.transaction == step.lease.transaction:
+            held.retry = now + RETRY_SECONDS
+            held.lease = replace(held.lease, transaction=NONE)
 
     # Whether it obeys
 

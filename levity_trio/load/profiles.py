@@ -19,6 +19,8 @@ DEFAULT_ID, TRANSACTION_ID, CHARGER_ID = 9_900_000, 9_910_000, 9_920_000
 """The ids of our profiles, plus the connector; people's begin at 1."""
 BEFORE = timedelta(minutes=1)
 """An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
+PAUSED_BEFORE = timedelta(days=1)
+"""The same of a car at 0 A. It may wait longer than it must, but not less because its charger's clock is set back."""
 SMART_CHARGING = "SmartCharging"
 HIGHEST_LEVEL = 9
 """Above, a charger's ChargeProfileMaxStackLevel is not used, nor are such levels cleared."""
@@ -169,8 +171,9 @@ def limit(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int |
 
 
 def _leased(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None) -> dict[str, Any]:
-    """The schedule of a lease. Offsets count from a minute ago, from the start of the transaction, or from receipt."""
-    offset = round(BEFORE.total_seconds())
+    """The schedule of a lease. Offsets count from a while ago, from the start of the transaction, or from receipt."""
+    before = BEFORE if lease.amperes else PAUSED_BEFORE
+    offset = round(before.total_seconds())
     if can.counts_from:
         age = when.now - (when.began or when.now)
         offset = round(age.total_seconds()) if can.counts_from == "start" else 0
@@ -183,7 +186,7 @@ def _leased(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int
     if ends is not None and not can.has_two_periods:
         schedule["duration"] = ends
     if not can.counts_from:
-        schedule["startSchedule"] = wire_time(when.now - BEFORE)
+        schedule["startSchedule"] = wire_time(when.now - before)
     return schedule
 
 
