@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from levity_trio.charging.sent.evidence import RECEIVED_AT, TIMESTAMP, VALUE, WH
+from levity_trio.store.cases.transaction import SAMPLES, ReadAhead, known, readings
+from levity_trio.store.connectors import Rows
 from levity_trio.store.keeping.copies import is_contained
 from tests.store.books import NOON, Books, Station, meter_value
 
@@ -140,9 +143,9 @@ def test_no_run_is_longer_than_an_hour(station: Station, transaction: int) -> No
 
 
 def test_a_falling_register_or_one_that_jumps_is_stored(station: Station, transaction: int) -> None:
-    registers = (1000, 1010, 1005, 30_000, 30_001)
+    registers = (1000, 1010, 1005, 1250, 1251)
     tell_each(station, transaction, [(wh, *amperes(16)) for wh in registers])
-    assert [row[1] for row in rows(station.books, REGISTER)] == ["1000", "1010", "1005", "30000", "30001"]
+    assert [row[1] for row in rows(station.books, REGISTER)] == ["1000", "1010", "1005", "1250", "1251"]
 
 
 @pytest.mark.parametrize("value", ["16,0", "-1", "1e1", "x", "16." + "0" * 30])
@@ -276,6 +279,30 @@ def test_a_run_that_ended_never_changes(station: Station, transaction: int) -> N
         station.books.connection.execute(grown.replace("NOT NULL", "NULL"))
 
 
+def test_the_judge_sees_the_readings_of_runs_in_order_of_receipt(station: Station, transaction: int) -> None:
+    """As many as there were. Between the first and the last of a run, they have its extremes in turn."""
+    tell_each(station, transaction, [(1000 + n, *amperes(f"16.{n % 3}")) for n in range(10)])
+    tx = known(asked(station.books), transaction)
+    assert tx is not None
+    found = readings(asked(station.books), tx)
+    assert [row[RECEIVED_AT] for row in found] == sorted(row[RECEIVED_AT] for row in found)
+    currents = sorted((_after_noon(row[TIMESTAMP]), row[VALUE]) for row in found if row[WH] is None)
+    assert [at for at, _ in currents] == [20 + 20 * n for n in range(10)]
+    assert {value for _, value in currents[1:-1]} == {"16.0", "16.2"}
+    assert [currents[0][1], currents[-1][1]] == ["16.0", "16.0"]
+
+
+def test_what_was_read_ahead_of_a_run_that_went_on_is_read_again(station: Station, transaction: int) -> None:
+    rows = asked(station.books)
+    tell_each(station, transaction, [(1000, *amperes(16))] * 3)
+    tx = known(rows, transaction)
+    assert tx is not None
+    ahead = ReadAhead.of(rows, tx)
+    assert ahead.rows(rows)(SAMPLES, ahead.parameters) is ahead.found
+    tell_each(station, transaction, [(1000, *amperes(16))], since=80)
+    assert ahead.rows(rows)(SAMPLES, ahead.parameters) == rows(SAMPLES, ahead.parameters) != ahead.found
+
+
 @pytest.mark.sqlite
 def test_a_copy_holds_what_its_runs_hold(books: Books, station: Station, transaction: int) -> None:
     """A run that was advanced is the same row with other readings. The newest row may be of another charger."""
@@ -289,6 +316,10 @@ def test_a_copy_holds_what_its_runs_hold(books: Books, station: Station, transac
     assert [is_contained(*pair) for pair in ((earlier, later), (later, earlier))] == [True, False]
     station.stop(transaction, 1010)
     assert is_contained(later, books.connection)
+
+
+def asked(books: Books) -> Rows:
+    return lambda sql, parameters: books.connection.execute(sql, parameters).fetchall()
 
 
 def copied(books: Books) -> sqlite3.Connection:

@@ -351,7 +351,7 @@ _UNREAD: Final = (
     f" WHERE wh IS NULL AND measurand = '{REGISTER}' AND format = 'Raw' ORDER BY id"
 )
 MOST_GARBLED: Final = 3
-_NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION} ORDER BY id"
+_NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION} ORDER BY received_at, id"
 
 
 def case_of(

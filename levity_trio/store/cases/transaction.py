@@ -27,6 +27,7 @@ from levity_trio.charging.sent.evidence import (
     WH,
     Row,
     seconds,
+    timestamp_of,
 )
 from levity_trio.charging.sent.readings import REGISTER, watts_of
 from levity_trio.store.connectors import Rows
@@ -40,6 +41,7 @@ READ_AT_ONCE: Final = 10_000
 _FIRST_BELIEVABLE: Final = FIRST_BELIEVABLE.timestamp()
 _MOST_AHEAD: Final = TRANSACTION_AHEAD.total_seconds()
 _ID, _TIMESTAMP = itemgetter(ID), itemgetter(TIMESTAMP)
+_RECEIPT: Final = itemgetter(RECEIVED_AT, ID)
 _WHAT: Final = itemgetter(SOURCE, TIMESTAMP, MEASURAND, UNIT, PHASE, CONTEXT, LOCATION)
 METER_VALUES: Final = "MeterValues"
 
@@ -138,7 +140,6 @@ _OF: Final = (
     " FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND tx_id = ?3 AND timestamp BETWEEN {} AND ?5"
     " AND received_at <= ?6"
 )
-_TABLE: Final = "FROM meter_val"
 _READ: Final = ", ".join(f"'{one}'" for one in MEASURANDS)
 _WITH_CURRENT: Final = f" AND (wh IS NOT NULL OR measurand IN ({_READ}))"
 _JUDGED: Final = (
@@ -161,11 +162,12 @@ MARK: Final = (
 )
 """How many readings these are, the sum of their ids, and the last time: the same ones are the same, because none ever
 changes but the last ones of a run, which get another time."""
+_INDEXED: Final = _OF.format("?4").replace("FROM meter_val", "FROM meter_val INDEXED BY meter_val_run")
 RUNS: Final = (
-    f"SELECT id, run_since, run_low, run_high{_OF.format('?4').replace(_TABLE, f'{_TABLE} INDEXED BY meter_val_run')}"
-    f" AND run_since IS NOT NULL AND measurand <> '{REGISTER}'"
+    f"SELECT id, run_since, run_low, run_high, run_count{_INDEXED} AND run_since IS NOT NULL"
+    f" AND measurand <> '{REGISTER}'"
 )
-"""Those of them that are the last of a run, with the time at which it began and its extremes."""
+"""Those of them that are the last of a run, with the time at which it began, its extremes, and how many they are."""
 TIMES: Final = f"SELECT max(timestamp), received_at{OF_TRANSACTION} AND timestamp <> received_at GROUP BY received_at"
 """When each message with such readings was taken, by a clock that was believed, and when it was received. It is as old
 as the newest of its readings; the others waited for it."""
@@ -224,25 +226,44 @@ def samples(rows: Rows, parameters: Sequence[object]) -> list[Row]:
     if next(powers, 0.0) is None and all(watts is None for watts in powers):
         found = rows(WITH_CURRENT, parameters)
     runs = {number: run for number, *run in rows(RUNS, parameters)}
-    return sorted([*found, *_within(found, runs)] if runs else found, key=_ID)
+    return sorted([*found, *_within(found, runs)], key=_RECEIPT) if runs else sorted(found, key=_ID)
 
 
-def _within(found: Sequence[Row], runs: Mapping[int, Sequence[str]]) -> Iterator[Row]:
-    """Yield a reading of each run at each time within it at which another one is stored, as the register is.
+def _within(found: Sequence[Row], runs: Mapping[int, Sequence[Any]]) -> Iterator[Row]:
+    """Yield the readings of each run between its first and its last: as many as there were, one of them at each time at
+    which another reading is stored, as the register is.
 
-    What was sent at that time is not known, but between which extremes it was. These are given in turn, so that each
+    What was sent at these times is not known, but between which extremes it was. These are given in turn, so that each
     two neighbours have both.
     """
-    sent = {row[TIMESTAMP]: row for row in found if row[SOURCE] == METER_VALUES}
-    times, own = sorted(sent), set(map(_WHAT, found))
+    stored = sorted({row[TIMESTAMP]: row for row in found if row[SOURCE] == METER_VALUES}.items())
+    times, own = [at for at, _ in stored], set(map(_WHAT, found))
+    points = dict[tuple[str, str, int], list[tuple[str, Row]]]()  # those of three phases are the same
     for row in (row for row in found if row[ID] in runs):
-        since, *extremes = runs[row[ID]]
-        for place in range(bisect_right(times, since), bisect_left(times, row[TIMESTAMP])):
-            at, value = times[place], extremes[place % len(extremes)]
-            received_at, number = sent[at][RECEIVED_AT], sent[at][ID]
-            one = (*row[:TIMESTAMP], at, row[MEASURAND], value, *row[UNIT:WH], None, received_at, row[LOCATION], number)
+        since, low, high, count = runs[row[ID]]
+        span = since, row[TIMESTAMP], count
+        if span not in points:
+            beside = stored[bisect_right(times, since) : bisect_left(times, row[TIMESTAMP])]
+            points[span] = [*_points(since, [*beside, (row[TIMESTAMP], row)], count)]
+        for place, (at, beside_it) in enumerate(points[span]):
+            told = low if place % 2 else high, *row[UNIT:WH], None, beside_it[RECEIVED_AT], row[LOCATION], beside_it[ID]
+            one = (row[SOURCE], at, row[MEASURAND], *told)
             if _WHAT(one) not in own:
                 yield one
+
+
+def _points(since: str, stored: Sequence[tuple[str, Row]], count: int) -> Iterator[tuple[str, Row]]:
+    """Yield the times of a run since its first reading, each with the next reading that is stored; that of the run
+    itself is the last one of these."""
+    before = seconds(since)
+    pace = (seconds(stored[-1][0]) - before) / count
+    for at, row in stored:
+        now = seconds(at)
+        steps = round((now - before) / pace)
+        yield from ((timestamp_of(before + (now - before) * step / steps), row) for step in range(1, steps))
+        if row is not stored[-1][1]:
+            yield at, row
+        before = now
 
 
 def sent_times(rows: Rows, parameters: Sequence[object], readings: Sequence[Row]) -> list[str | None]:

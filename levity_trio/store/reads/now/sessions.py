@@ -118,10 +118,12 @@ def _in_runs(rows: Sequence[_Row], since: str) -> Iterator[tuple[float, float]]:
     runs = (row for row in rows if row[1] == POWER and row[6] is not None)
     for (ended, began), group in groupby(runs, itemgetter(0, 6)):
         watts = reported_w((phase, high or value, unit) for _, _, phase, value, unit, _, _, high in group)
-        at = seconds(max(began or "", since))
-        while watts is not None and at < seconds(ended):
+        at, until = seconds(max(began or "", since)), seconds(ended)
+        while watts is not None and at < until:
             yield at, watts
-            at += SHORTEST_SECONDS
+            at = min(until, at + SHORTEST_SECONDS)
+        if watts is not None:
+            yield until, watts
 
 
 def _samples(rows: Sequence[_Row]) -> Iterator[tuple[float, float | None, int | None]]:

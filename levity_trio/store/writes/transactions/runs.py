@@ -18,9 +18,9 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import CURRENT, POWER, VOLTAGE, seconds
-from levity_trio.charging.sent.power import JUMP_WH
+from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import REGISTER, Reading, exact_wh, watts_of
-from levity_trio.charging.tolerances import INTERVAL, LEAST_AC_W, LEAST_CHARGING_W, REACTIVE_A
+from levity_trio.charging.tolerances import AC_W, INTERVAL, LEAST_AC_W, LEAST_CHARGING_W, REACTIVE_A
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.wire.numbers import is_plain
@@ -198,13 +198,15 @@ def _is_simple(text: str) -> bool:
 
 
 def _is_rising(one: Reading, before: Last) -> bool:
-    """Whether a register simply goes on, in the same quarter of an hour."""
+    """Whether a register simply goes on, in the same quarter of an hour. A step that no AC charger delivers is stored
+    as it was sent, between two readings."""
     wh, before_wh = exact_wh(one.value, one.unit), exact_wh(before.value, one.unit)
-    if wh is None or before_wh is None or not 0 <= wh - before_wh <= JUMP_WH:
+    now, then = seconds(one.timestamp), seconds(before.timestamp)
+    if wh is None or before_wh is None or not 0 <= wh - before_wh <= AC_W * (now - then) / HOUR:
         return False
     if (one.wh is None) != (before.wh is None) or (one.wh or 0) < (before.wh or 0):
         return False
-    return seconds(one.timestamp) // QUARTER_SECONDS == seconds(before.timestamp) // QUARTER_SECONDS
+    return now // QUARTER_SECONDS == then // QUARTER_SECONDS
 
 
 def _is_within(one: Reading, before: Last) -> bool:
