@@ -183,25 +183,32 @@ class Leases:
         charge."""
         wanted = {place: decision.limits[place].amperes for place in running if place in self.held}
         own = {place: tree.lines_of(place, lines.get(place)) for place in wanted}
-        spare = [*decision.free]
-        for place, amperes in wanted.items():
-            held = self.held[place]
-            for line in own[place]:
-                spare[line] += max(0, amperes - held.lease.most(now)) - max(0.0, held.booked(now) - amperes)
+        spare = self._spare(decision, wanted, own, now)
         found = []
         for place in sorted(wanted, key=lambda place: (wanted[place] >= self.held[place].lease.most(now), place)):
-            held, has = self.held[place], self.held[place].lease.most(now)
+            held, has, amperes = self.held[place], self.held[place].lease.most(now), wanted[place]
             if place[0] in self.busy or now < held.retry:
                 continue
-            raised = wanted[place] - has
-            if raised > 0:
-                fits = all(spare[line] >= raised for line in own[place])
-                raised = raised if fits and self._may_raise(held, raised, tree.sockets[place].most, now) else 0
-                for line in own[place]:
-                    spare[line] -= raised
-            if raised or self._is_due(held, running[place], now):
-                found.append(self._step(tree, place, has + raised, running[place], now))
+            if amperes > has:
+                more = max(0.0, amperes - held.booked(now))
+                is_now = self._may_raise(held, amperes - has, tree.sockets[place].most, now)
+                if is_now and all(spare[line] >= more for line in own[place]):
+                    spare = [room - more if line in own[place] else room for line, room in enumerate(spare)]
+                else:
+                    amperes = has
+            if amperes != has or self._is_due(held, running[place], now):
+                found.append(self._step(tree, place, amperes, running[place], now))
         return found
+
+    def _spare(
+        self, decision: Decision, wanted: Mapping[Place, int], own: Mapping[Place, Iterable[int]], now: float
+    ) -> list[float]:
+        """What is left on each line beside what cars may still draw. The decision has booked what it wants."""
+        spare = [*decision.free]
+        for place, amperes in wanted.items():
+            for line in own[place]:
+                spare[line] += amperes - self.held[place].booked(now)
+        return spare
 
     def _may_raise(self, held: Held, amperes: int, most: int, now: float) -> bool:
         """Whether the day's writes allow a raise by so much."""
@@ -228,8 +235,8 @@ class Leases:
         has, new = held.lease, step.lease
         both = replace(new, safe=max(has.safe, new.safe))
         if step.is_lower or new.amperes < has.safe:
-            safe = max(has.safe, new.safe, new.amperes)
-            both = replace(new, amperes=has.most(now), ends=has.ends, safe=safe)
+            most = max(has.most(now), new.amperes, new.safe if has.ends is None else 0)
+            both = replace(new, amperes=most, ends=has.ends, safe=max(both.safe, new.amperes))
         self.busy.add(step.place[0])
         held.lease = both
         return both

@@ -32,7 +32,7 @@ from levity_trio.load.rule import Bound, Decision, Limit, Standing
 from levity_trio.load.tree import PHASES, Circuit, Place, Socket, Tree
 from tests.sizes import size
 
-NOW = 1767268800.0
+NOW = 1767225600.0
 """Midnight of UTC, so that a day of writes begins."""
 A: Place = ("A", 1)
 B: Place = ("B", 1)
@@ -191,6 +191,12 @@ def test_two_raises_do_not_take_the_same_room() -> None:
     leases = holding(A=of(16), B=of(6), C=of(6))
     leases.reported(A, 16.0, NOW + 9)
     assert sent(steps(leases, decided(4.0, A=10, B=9, C=9), NOW + 10)) == {"A": 10, "B": 9}
+
+
+def test_the_raise_of_a_car_that_draws_it_already_is_no_room_for_another() -> None:
+    leases = holding(A=of(0), B=of(0))
+    leases.reported(B, 7.0, NOW + 9)
+    assert sent(steps(leases, decided(0.0, A=6, B=6), NOW + 10)) == {"B": 6}
 
 
 def test_what_a_car_drew_before_its_last_limit_says_nothing() -> None:
