@@ -157,6 +157,12 @@ bench-dashboard *arguments: venv
 bench-growth *arguments: venv
     {{ bin }}/python -m tests.benchmarks.growth {{ arguments }}
 
+# A day of 20 chargers, each minute without load management and each 20 s with it. `--hours`, `--minutes` from one limit
+# to the next, `--noise` in amperes.
+# measure what readings take through load management
+bench-managed *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.managed {{ arguments }}
+
 # They show the demo, and lie in a temporary folder that is printed. `--page PATH` takes one page only, `--readme` those
 # that README.md shows.
 # take pictures of each page of the dashboard

@@ -6,14 +6,22 @@
 import os
 import random
 import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from threading import Thread
 
-from .charger import Charger, meter_values, now
+from .charger import Charger, Closed, meter_values, now
 from .fleet import Account, Fleet, accounts, answered, missing
-from .serving import Serving, serving
+from .serving import Serving, query, serving
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
 CHARGERS = 20
+TOLD_EACH = timedelta(seconds=20)
 EARLIEST_SECONDS, LATEST_SECONDS = 0.1, 1.2
 
 
@@ -89,6 +97,54 @@ def test_open_transactions_go_on_after_a_restart(tmp_path: Path) -> None:
         assert server.query("SELECT value FROM meter_val ORDER BY id") == [("1400",), ("1800",)]
         steps = [kind for (kind,) in server.query("SELECT kind FROM tx_event ORDER BY id")]
         assert steps == ["start", "suspend", "resume", "stop"]
+
+
+def test_a_run_of_readings_survives_kill_9(tmp_path: Path) -> None:
+    """Of a charger under load management: each answered reading is counted, and the last one is as it was sent."""
+    database, told = tmp_path / "levity.db", count(1)
+    began = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+    with serving(database) as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        transaction = charger.start("TAG", 1000, stamp_of(began))
+        server.stop()
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO load_charger (cp_id, state, since, by) VALUES ('CP-1', 'managed', '', 'anna')")
+    answered = list[int]()
+    for number in range(ROUNDS):
+        with serving(database) as server, Charger(server.port, "CP-1") as charger:
+            charger.boot()
+            chatter = Thread(target=tell_of, args=(charger, transaction, began, told, answered))
+            chatter.start()
+            time.sleep(random.uniform(EARLIEST_SECONDS, LATEST_SECONDS))
+            server.kill()
+            chatter.join()
+        assert_all_told(copied(database, tmp_path / f"as-left-{number}"), began, answered)
+    ((rows,),) = query(database, "SELECT count(*) FROM meter_val")
+    print(f"\n{ROUNDS} times kill -9: {len(answered)} readings answered, none missing, in {rows} rows")
+    assert rows < len(answered)
+
+
+def stamp_of(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def tell_of(charger: Charger, transaction: int, began: datetime, told: Iterator[int], answered: list[int]) -> None:
+    """Tell a reading each 20 s of the charger's time, one after the other until the server dies."""
+    with suppress(Closed, OSError):
+        for number in told:
+            value = meter_values(transaction, str(1000 + number), stamp_of(began + number * TOLD_EACH))
+            charger.call("MeterValues", **value)
+            answered.append(number)
+
+
+def assert_all_told(database: Path, began: datetime, answered: list[int]) -> None:
+    ((readings, last, at),) = query(
+        database, "SELECT sum(coalesce(run_count, 1)), max(CAST(value AS INTEGER)), max(sent_timestamp) FROM meter_val"
+    )
+    number = last - 1000
+    assert number in (answered[-1], answered[-1] + 1)  # the last one may have been stored, and not answered
+    assert len(answered) <= readings <= number
+    assert at == stamp_of(began + number * TOLD_EACH)
 
 
 def open_transactions(server: Serving) -> list[tuple[object, ...]]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import POWER, seconds, timestamp_of
 from levity_trio.charging.sent.power import HOUR
-from levity_trio.charging.sent.readings import AT_BEGIN, BILLED, whole_wh
+from levity_trio.charging.sent.readings import AT_BEGIN, BILLED, REGISTER, whole_wh
 from levity_trio.records import record
 from levity_trio.store.cases.transaction import Known, by_our_clock, known, span
 from levity_trio.store.connectors import Rows
@@ -62,9 +62,8 @@ _OF_PHASES: Final = (
     f" {_STRETCH} AND measurand = '{POWER}' GROUP BY timestamp)"
 )
 _RUNS: Final = (
-    "SELECT timestamp, run_since, {}, {} FROM meter_val INDEXED BY meter_val_run WHERE cp_id = ?"  # noqa: S608
-    " AND conn_id = ? AND timestamp >= ? AND timestamp <= ? AND run_since IS NOT NULL AND tx_id = ?"
-    f" AND measurand = '{POWER}' GROUP BY timestamp, run_since"
+    "SELECT timestamp, run_since, {}, {} FROM meter_val INDEXED BY meter_val_run WHERE tx_id = ?"  # noqa: S608
+    f" AND run_since IS NOT NULL AND measurand <> '{REGISTER}' AND measurand = '{POWER}' GROUP BY timestamp, run_since"
 ).format(*(_SUM.format(_WATTS.replace("value", one)) for one in ("run_low", "run_high")))
 """The power between the first and the last of equal readings, of which only these two are stored at their times."""
 _LAST: Final = f"SELECT timestamp, wh {_STRETCH} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
@@ -131,7 +130,7 @@ def _stretches(since: str, until: str) -> Iterator[tuple[str, str]]:
 
 
 def _powers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Power]:
-    runs = place.rows(_RUNS, (*place.of_it, stretches[0][0], stretches[-1][1], place.number))
+    runs = place.rows(_RUNS, (place.number,))
     for since, until in stretches:
         values = (*place.of_it, since, until, place.number)
         ((at, least, most, phase),) = place.rows(_HIGHEST, values)

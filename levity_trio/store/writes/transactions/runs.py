@@ -47,9 +47,9 @@ LAST: Final = (
 )
 """The rows of a connector's last message, if a later one may go on with them."""
 COVERING: Final = (
-    f"SELECT {_KIND}, run_low, run_high FROM meter_val INDEXED BY meter_val_run"  # noqa: S608 - our own names
+    f"SELECT {_KIND}, run_low, run_high FROM meter_val"  # noqa: S608 - our own names
     " WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp > ?3 AND timestamp <= ?4"
-    " AND run_since IS NOT NULL AND run_since < ?3 AND source = ?5"
+    " AND run_since < ?3 AND source = ?5"
 )
 """The runs that a time is in."""
 ADVANCE: Final = (
