@@ -16,6 +16,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 
+import trio
+
 from levity_trio.access.admission import Admission
 from levity_trio.access.registration import Mode
 from levity_trio.charger.central import Central
@@ -52,6 +54,7 @@ TOO_MANY_HANDSHAKES: Final = "Too many handshakes are under way."
 MADE_ROOM: Final = "the server is full; the connection was given to a known charger"
 WAITS_NEWER: Final = "Another client with this identity is being served, and a newer request is already waiting."
 
+HELD_OFF: Final = "A trial of load management has cut this link for a few minutes."
 SHARED: Final = "another client with its identity is being served"
 RECENT_DAYS: Final = 30
 SHOWN: Final = 10
@@ -121,6 +124,8 @@ def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) 
     config, registry, known = central.config, central.registry, central.has_charged
     if central.draining.is_closed:
         raise BadRequest(503, REFUSED, RETRY, UNAVAILABLE)
+    if trio.current_time() < central.held_off.get(charger, 0.0):
+        raise BadRequest(503, HELD_OFF, RETRY, UNAVAILABLE)
     if central.writer.is_failing:
         raise BadRequest(503, UNWRITABLE, RETRY, UNAVAILABLE)
     if central.writer.is_behind:

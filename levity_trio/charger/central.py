@@ -64,6 +64,8 @@ class Central:
     elsewhere: dict[str, int] = field(default_factory=dict)
     """The sessions of chargers that are connected to another server of the site, by charger."""
     draining: Draining = field(default_factory=Draining)
+    held_off: dict[str, float] = field(default_factory=dict)
+    """The chargers that are not admitted before a time of trio's clock, because a trial cuts their links."""
     ending: trio.CapacityLimiter = field(default_factory=partial(trio.CapacityLimiter, ENDS_AT_ONCE))
     """Limits how many sessions store their end at a time."""
     pending: Pending = field(default_factory=Pending)

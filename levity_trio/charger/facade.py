@@ -15,6 +15,7 @@ from levity_trio.access.registration import Status, objection
 from levity_trio.charger.central import Central
 from levity_trio.charger.draining import Draining
 from levity_trio.charger.pending import CommandResult, Waiting
+from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
 from levity_trio.store.engine.faults import StoreUnavailable
@@ -196,6 +197,12 @@ class Chargers:
         if isinstance(response, CallError):
             return CommandResult("error", error_code=response.code, error_description=response.description)
         return CommandResult(state_for(action, response.payload), response.payload)
+
+    def cut(self, charger: str, seconds: float) -> None:
+        """End the connection of a charger, and admit it no more for so long."""
+        self._central.held_off[charger] = trio.current_time() + seconds
+        if (session := self._central.registry.find(charger)) is not None:
+            session.end(CloseCode.TRY_AGAIN_LATER, "a trial of load management cuts this link for a few minutes")
 
     async def wait(self, command: int) -> CommandResult:
         """Wait until a command has ended; any number of tasks may wait. Raises LookupError, StoreUnavailable."""

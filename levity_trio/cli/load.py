@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,12 +30,19 @@ Examples:
   levity-trio load day
   levity-trio load orders
   levity-trio load what-if --limit 40 --chargers +5
+  levity-trio load on
+  levity-trio load try CP-3
+  levity-trio load chargers
+  levity-trio load trust CP-3
+  levity-trio load again CP-3
+  levity-trio load off CP-3
 
-Shadow: everything is measured, decided and shown, nothing is sent to a charger.
+Until `load on`, everything is measured, decided and shown, and nothing is sent to a charger.
 """
 WIDTH: Final = 32
 """Characters of a bar that is as long as the limit."""
 PATIENCE: Final = 120.0
+LOOK_SECONDS: Final = 1.0
 ORDERS: Final = ("at", "last_at", "count", "amperes", "source")
 WISHES: Final = ("kind", "charger", "connector", "amperes", "until", "reason", "made_by")
 NO_SITE: Final = "nothing is managed: levity-trio load site --amperes 63 enters a feeder of 63 A per phase"
@@ -61,7 +69,7 @@ def show(operator: Operator) -> None:
             last = f"since {local_minute(meter['at'])}" if meter["at"] else "it has never shown anything"
             say(f"the meter {meter['name']} is silent: {last}")
     if found["is_shadow"]:
-        say("shadow: nothing is sent to a charger")
+        say("nothing is sent to a charger: levity-trio load on begins that")
 
 
 def _bar(line: Mapping[str, Any]) -> str:
@@ -176,6 +184,118 @@ def _say_checked(found: Mapping[str, Any]) -> None:
     for number, offer in enumerate(found["offers"]):
         how = " (--fit enters this)" if not number else ""
         say(fill(f"{offer['words']}: {', '.join(offer['without']) or 'every charger keeps its limit'}{how}."))
+
+
+_OF_CHARGERS: Final = click.argument("charger", required=False)
+_CIRCUIT: Final = click.option("--circuit", metavar="NAME", help="All chargers at this circuit.")
+
+
+@command("on", group=load)
+@_OF_CHARGERS
+@_CIRCUIT
+def on(operator: Operator, charger: str | None, circuit: str | None) -> None:
+    """Limit a charger, those of a circuit, or all."""
+    found = operator.post("load", "chargers", body={"charger": charger, "circuit": circuit})
+    operator.tell(found, f"{counted(len(found['data']), 'charger')} limited: levity-trio load chargers shows how")
+
+
+@command("off", group=load)
+@_OF_CHARGERS
+@_CIRCUIT
+def off(operator: Operator, charger: str | None, circuit: str | None) -> None:
+    """Limit a charger, those of a circuit, or all no longer."""
+    found = operator.post("load", "chargers", "release", body={"charger": charger, "circuit": circuit})
+    operator.tell(found, "what chargers were sent is being cleared: levity-trio load chargers shows how far")
+
+
+@command("chargers", group=load)
+def chargers(operator: Operator) -> None:
+    """List the chargers that are limited, and whether they obey."""
+    found = operator.ask("GET", "load", "chargers")
+    if operator.is_told(found):
+        return
+    if not found["data"]:
+        say("no charger is limited: levity-trio load on begins that")
+    for one in found["data"]:
+        say(f"{one['charger']:<16} {_obeys(one)}; limited by {one['way_words']}")
+        for lease in one["leases"]:
+            until = f" until {local_minute(lease['ends_at'])}, then {lease['safe_a']} A" if lease["ends_at"] else ""
+            say(f"{'':16} connector {lease['connector']}: {lease['amperes']} A{until}; sent {lease['writes']} today")
+
+
+def _obeys(one: Mapping[str, Any]) -> str:
+    if one["state"] == "limited":
+        return f"away, still limited by us; by hand: levity-trio call {one['charger']} ClearChargingProfile"
+    if one["state"] == "leaving":
+        return "is being let go"
+    if one["disobeys_since"] is not None:
+        return f"does not obey since {local_minute(one['disobeys_since'])}, has obeyed {one['obeyed']} of 3 since"
+    if one["has_passed"]:
+        return "has passed its trial"
+    return (
+        f"trusted by {one['trusted_by']}" if one["trusted_by"] else "no trial yet: its maximum is kept while it is away"
+    )
+
+
+@command("trust", group=load)
+@_CHARGER
+@click.option("--off", "is_off", is_flag=True, help="Trust it no longer.")
+def trust(operator: Operator, charger: str, *, is_off: bool) -> None:
+    """Trust a charger to obey while it is away, without a trial."""
+    found = operator.put("load", "chargers", charger, "trust", body={"is_trusted": not is_off})
+    operator.tell(found, f"{charger} is {'not ' if is_off else ''}trusted")
+
+
+@command("again", group=load)
+@_CHARGER
+def again(operator: Operator, charger: str) -> None:
+    """Limit a charger that did not obey as if it did."""
+    operator.tell(operator.post("load", "chargers", charger, "again"), f"{charger} is told in the first way again")
+
+
+TRIED: Final[Mapping[str, str]] = {
+    "limit": "a limit is seen on the current",
+    "ends": "the second period comes by itself",
+    "zero": "0 A pauses, and the next limit is obeyed",
+    "least": "the least current at which the car charges",
+    "reset": "after a reset, the default holds",
+    "link": "the link is cut for three minutes, and the limit ends by itself",
+    "waits": "the link is cut: unplug the car, plug it in and start it; it waits for two minutes",
+}
+"""The steps of a trial, as the person beside the charger reads them."""
+
+
+@command("try", group=load)
+@_CHARGER
+@_CONNECTOR
+@click.option("--cancel", is_flag=True, help="Cancel the trial that runs.")
+def try_charger(operator: Operator, charger: str, connector: int, *, cancel: bool) -> None:
+    """Try for fifteen minutes, with a car that charges, whether a charger obeys."""
+    if cancel:
+        operator.tell(operator.delete("load", "trials", charger), f"the trial of {charger} is cancelled")
+        return
+    operator.post("load", "trials", body={"charger": charger, "connector": connector})
+    told = 0
+    while True:
+        found = operator.ask("GET", "load", "trials", charger)
+        told = told if operator.is_json else _say_steps(found["steps"], told)
+        if found["result"] is not None:
+            break
+        time.sleep(LOOK_SECONDS)
+    operator.tell(found, f"{charger}: {found['result']}")
+    if found["result"] != "passed":
+        raise EnvironmentProblem("until it has passed, its maximum is kept for it while it is away")
+
+
+def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
+    """Say the steps that are news; each is said when it begins and when it has ended. Return how many were said."""
+    news = [(one, is_end) for one in steps for is_end in (False, True) if not is_end or one["is_passed"] is not None]
+    for one, is_end in news[told:]:
+        if not is_end:
+            say(TRIED[one["step"]])
+        else:
+            say(f"  {'yes' if one['is_passed'] else 'no'}: {one['words']}")
+    return len(news)
 
 
 @command("meters", group=load)

@@ -634,6 +634,41 @@ class MeterBack(Fact):
 
 
 @record
+class LoadManagementChanged(Fact):
+    """Load management limits a charger from now on (`state` managed), is about to let it go (leaving), or has cleared
+    what it had set there (left)."""
+
+    state: str
+    by: str
+
+
+@record
+class LimitIgnored(Fact):
+    """A charger was told a limit, and its car drew more a minute later. `way` is how it was told (1 to 5)."""
+
+    connector: int
+    limit: int
+    drawn: float
+    way: int
+
+
+@record
+class LimitObeyed(Fact):
+    """A charger that did not obey its limits since a time has obeyed three again."""
+
+    connector: int
+    since: str
+
+
+@record
+class TrialEnded(Fact):
+    """A trial of how a charger obeys has ended: passed, failed or cancelled."""
+
+    connector: int
+    result: str
+
+
+@record
 class GridLimitChanged(Fact):
     """The grid operator ordered another limit for the whole site; null: none any more. `source` is whence it came."""
 

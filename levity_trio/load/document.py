@@ -64,10 +64,16 @@ class Meter:
 
 @record
 class Options:
-    """What holds for the whole site. Without `heartbeat_seconds`, the grid operator's last order holds for ever."""
+    """What holds for the whole site. Without `heartbeat_seconds`, the grid operator's last order holds for ever.
+
+    `writes_a_day` are the most profiles that a connector is sent in a day. With `stop_who_ignores`, a session whose
+    charger obeys in no way is stopped.
+    """
 
     first_come: bool = False
     driver_wishes: bool = False
+    writes_a_day: int = 100
+    stop_who_ignores: bool = False
     failsafe_amperes: float | None = None
     heartbeat_seconds: float | None = None
 

@@ -35,7 +35,7 @@ MOST_RATIO: Final = 1.25
 MOST_TOO_LARGE: Final = 10
 """After so many sessions with a wish that was too large, a driver is not believed."""
 _PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
-_FULL: Final = "SuspendedEV"
+FULL: Final = "SuspendedEV"
 
 
 def whole_tree(
@@ -88,30 +88,43 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
     return wanted
 
 
-def cars_of(
-    tree: Tree, present: LoadPresent, lines: Mapping[Place, int], wanted: Mapping[Place, Wanted]
-) -> Iterator[Car]:
-    """Yield the cars that are plugged in. `lines` are those on which they charge, where that is known.
+class Bounds(NamedTuple):
+    """What holds for connectors whatever is wanted: A that must be booked for those that cannot be told, A that those
+    have that may not be raised, and which cars are full."""
 
-    A charger that is away is booked with its maximum: in shadow, nobody has limited it.
-    """
+    booked: Mapping[Place, float]
+    caps: Mapping[Place, int]
+    full: Collection[Place]
+
+
+def cars_of(
+    tree: Tree, present: LoadPresent, lines: Mapping[Place, int], wanted: Mapping[Place, Wanted], bounds: Bounds
+) -> Iterator[Car]:
+    """Yield the cars that are plugged in, and the connectors that must be booked without one. `lines` are those on
+    which cars charge, where that is known."""
+    here = set()
     for one in present.cars:
         place = one.charger, one.connector
+        here.add(place)
         socket, wishes, used = tree.sockets[place], wanted.get(place, Wanted()), lines.get(place)
         lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
+        capped = [amperes for amperes in (wishes.by_hand, bounds.caps.get(place)) if amperes is not None]
         yield Car(
             charger=one.charger,
             connector=one.connector,
             since=seconds(one.since),
-            state=State.FULL if one.status == _FULL else State.WANTS,
+            state=State.FULL if place in bounds.full else State.WANTS,
             lines=used,
             drawn=drawn(one, socket, used),
-            by_hand=wishes.by_hand,
+            by_hand=min(capped, default=None),
             boost=wishes.is_boosted,
             departure=wishes.departure,
             wanted_wh=lacking,
-            fixed=None if one.is_connected else float(socket.most),
+            fixed=bounds.booked.get(place),
         )
+    for place, amperes in bounds.booked.items():
+        if place not in here:
+            yield Car(charger=place[0], connector=place[1], since=0.0, drawn=0.0, fixed=amperes)
 
 
 def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,8 @@ import orjson
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
-from levity_trio.load.rule import Decision, Standing
+from levity_trio.load.lease import Lease
+from levity_trio.load.rule import Bound, Decision, Limit, Standing
 from levity_trio.load.tree import NAMES, Phases, Place, Tree
 from levity_trio.store.reads.load import (
     Kept,
@@ -47,13 +48,16 @@ class Gathered(NamedTuple):
     """The circuits whose other load is measured."""
     meters: Sequence[LoadMeter]
     grid: float | None
+    managed: Collection[str]
+    """The chargers that are limited."""
+    leases: Mapping[Place, Lease]
 
 
 def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[LoadOver]) -> LoadNow:
     """Return a decision as people see it."""
     return LoadNow(
         at=timestamp_of(decision.at),
-        is_shadow=True,
+        is_shadow=not gathered.managed,
         lines=[
             LoadLine(
                 circuit=line.circuit,
@@ -67,16 +71,17 @@ def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[Loa
             )
             for line in decision.lines
         ],
-        cars=[_car(tree, decision, one, gathered.drawn) for one in gathered.cars],
+        cars=[_car(tree, decision, one, gathered) for one in gathered.cars],
         meters=[*gathered.meters],
         over=[*over],
         grid_a=gathered.grid,
     )
 
 
-def _car(tree: Tree, decision: Decision, one: PluggedIn, drawn: Mapping[Place, float | None]) -> LoadCar:
+def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered) -> LoadCar:
     place = one.charger, one.connector
-    limit, amperes, wait = decision.limits[place], drawn[place], decision.waits_about.get(place)
+    limit, amperes, wait = decision.limits[place], gathered.drawn[place], decision.waits_about.get(place)
+    lease = gathered.leases.get(place)
     fields: dict[str, Any] = {
         "charger": one.charger,
         "connector": one.connector,
@@ -92,8 +97,20 @@ def _car(tree: Tree, decision: Decision, one: PluggedIn, drawn: Mapping[Place, f
         "waiting": len(decision.queue),
         "waits_about_seconds": None if wait is None else round(wait),
         "since": one.since,
+        "why_fixed": _why_fixed(limit, one, gathered.managed),
+        "is_managed": one.charger in gathered.managed,
+        "lease_a": None if lease is None else lease.amperes,
+        "lease_ends_at": None if lease is None or lease.ends is None else timestamp_of(lease.ends),
     }
-    return LoadCar(**fields, says=says(fields))
+    return LoadCar(**fields, says=says(fields, is_shadow=one.charger not in gathered.managed))
+
+
+def _why_fixed(limit: Limit, one: PluggedIn, managed: Collection[str]) -> str:
+    if limit.bound is not Bound.FIXED:
+        return ""
+    if not one.is_connected:
+        return "away"
+    return "ignores" if one.charger in managed else "untold"
 
 
 def _round(amperes: float) -> float:

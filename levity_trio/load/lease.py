@@ -110,12 +110,16 @@ class Held:
     drawn_at: float = 0.0
     retry: float = 0.0
     """Nothing is sent before."""
+    pending: Lease | None = None
+    """A raise that is being recorded, before it is sent."""
+    refusals: int = 0
+    """How often its limit was refused, one time after the other."""
     is_stuck: bool = False
     """It draws more than its limit, and was told again in vain."""
 
     def booked(self, now: float) -> float:
-        """A that it may draw now."""
-        most = max(self.lease.most(now), self.before)
+        """A that it may draw now, or is about to be allowed."""
+        most = max(self.lease.most(now), self.before, 0 if self.pending is None else self.pending.amperes)
         return max(most, self.drawn) if self.above is not None and self.drawn is not None else most
 
 
@@ -187,7 +191,7 @@ class Leases:
         found = []
         for place in sorted(wanted, key=lambda place: (wanted[place] >= self.held[place].lease.most(now), place)):
             held, has, amperes = self.held[place], self.held[place].lease.most(now), wanted[place]
-            if place[0] in self.busy or now < held.retry:
+            if place[0] in self.busy or now < held.retry or (held.pending is not None and amperes >= has):
                 continue
             if amperes > has:
                 more = max(0.0, amperes - held.booked(now))
@@ -228,18 +232,26 @@ class Leases:
         lease = leased(amperes, tree.sockets[place].safe, now, transaction, held.lease.writes_of(now))
         return Step(place=place, lease=lease, is_lower=amperes < held.lease.most(now))
 
-    def sending(self, step: Step, now: float) -> Lease:
-        """Note that a step is being sent. Return the lease that must be recorded: until the answer, the higher of both
-        may hold."""
+    def recording(self, step: Step, now: float) -> Lease:
+        """Note that a raise is being recorded, which is booked from now on. Return what must be recorded."""
         held = self.held[step.place]
-        has, new = held.lease, step.lease
-        both = replace(new, safe=max(has.safe, new.safe))
-        if step.is_lower or new.amperes < has.safe:
-            most = max(has.most(now), new.amperes, new.safe if has.ends is None else 0)
-            both = replace(new, amperes=most, ends=has.ends, safe=max(both.safe, new.amperes))
+        held.pending = step.lease
+        return _both(held.lease, step, now)
+
+    def may_go(self, step: Step, wanted: int) -> bool:
+        """Whether a raise that was recorded may still be sent: nothing was lowered meanwhile."""
+        held = self.held.get(step.place)
+        if held is None or held.pending is not step.lease:
+            return False
+        held.pending = None
+        return wanted >= step.lease.amperes and step.place[0] not in self.busy
+
+    def sending(self, step: Step, now: float) -> Lease:
+        """Note that a step is being sent. Return what may hold until the answer."""
+        held = self.held[step.place]
+        held.lease, held.pending = _both(held.lease, step, now), None
         self.busy.add(step.place[0])
-        held.lease = both
-        return both
+        return held.lease
 
     def accepted(self, step: Step, now: float) -> None:
         """Note that a charger accepted a limit. It says nothing if another car came meanwhile, or all is sent anew."""
@@ -250,7 +262,7 @@ class Leases:
         held.before = self._still_draws(held, step, now)
         if held.above is None or (held.drawn or 0.0) <= with_tolerance(step.lease.amperes):
             held.answered, held.above, held.reports = now, None, 0
-        held.lease = step.lease
+        held.lease, held.refusals = step.lease, 0
 
     def _still_draws(self, held: Held, step: Step, now: float) -> int:
         """What a car that was lowered may draw until its next report: what it drew, or what it had."""
@@ -262,13 +274,14 @@ class Leases:
             has = min(has, int(held.drawn) + 1)
         return has if has > step.lease.amperes else 0
 
-    def failed(self, step: Step, now: float) -> None:
+    def failed(self, step: Step, now: float, *, is_refused: bool = False) -> None:
         """Note that a limit was refused or not answered: it is sent again."""
         self.busy.discard(step.place[0])
         held = self.held.get(step.place)
         if held is not None and held.lease.transaction == step.lease.transaction:
-            held.retry = now + RETRY_SECONDS
+            held.retry, held.pending = now + RETRY_SECONDS, None
             held.lease = replace(held.lease, transaction=NONE)
+            held.refusals += is_refused
 
     # Whether it obeys
 
@@ -290,18 +303,29 @@ class Leases:
         return has_obeyed
 
     def disobeying(self, now: float) -> list[Place]:
-        """The connectors that draw more than their limit, long enough after they were told."""
+        """The connectors that refuse their limit, or draw more, long enough after they were told."""
         return [
             place
             for place, held in self.held.items()
-            if held.reports >= OBEY_REPORTS and now - held.answered >= OBEY_SECONDS
+            if held.refusals >= OBEY_REPORTS or (held.reports >= OBEY_REPORTS and now - held.answered >= OBEY_SECONDS)
         ]
 
     def tell_again(self, place: Place, now: float) -> None:
         """Begin anew with a connector that does not obey, in another way. What it draws is booked meanwhile."""
         held = self.held[place]
-        held.is_stuck, held.reports, held.answered, held.retry = True, 0, now, 0.0
+        held.is_stuck, held.reports, held.refusals, held.answered, held.retry = True, 0, 0, now, 0.0
         held.lease = replace(held.lease, transaction=NONE)
+
+
+def _both(has: Lease, step: Step, now: float) -> Lease:
+    """The higher of what a connector has and what it is sent."""
+    new = step.lease
+    most, safe = max(has.most(now), new.amperes), max(has.safe, new.safe)
+    if has.ends is None:
+        return replace(new, amperes=most, safe=max(has.amperes, safe))
+    if step.is_lower or new.amperes < has.safe:
+        return replace(new, amperes=most, ends=has.ends, safe=max(safe, new.amperes))
+    return replace(new, safe=safe)
 
 
 def with_tolerance(amperes: int) -> float:

@@ -14,12 +14,14 @@ from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, MeterBack, MeterSilent
 from levity_trio.load import gathering
 from levity_trio.load.document import Meter, parse
+from levity_trio.load.holding import Holding, Spell
 from levity_trio.load.keeping import Gathered, Overs, Quarters, shown, standings_text, went_on
 from levity_trio.load.learned import VOTES, Wiring
+from levity_trio.load.lease import Step
 from levity_trio.load.meters import reader
 from levity_trio.load.other_load import LoadHistory
-from levity_trio.load.rule import Measured, Other, decide
-from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Tree
+from levity_trio.load.rule import Car, Decision, Measured, Other, decide
+from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, LoadPresent, LoadQuarter, PluggedIn
 
@@ -88,8 +90,10 @@ class _Lines:
 class Managed:
     """The site, its meters and cars, and the last decision. `past` are the quarters of the last seven days."""
 
-    def __init__(self, toml: str, kept: Kept | None, past: Sequence[LoadQuarter], now: float) -> None:
+    def __init__(self, toml: str, kept: Kept | None, past: Sequence[LoadQuarter], now: float, holding: Holding) -> None:
         self._site = parse(toml)
+        self.holding = holding
+        holding.leases.writes_a_day = self._site.options.writes_a_day
         self._history = LoadHistory()
         for quarter in past:
             if quarter.other_highest is not None:
@@ -107,8 +111,8 @@ class Managed:
         self._lines: dict[Place, _Lines] = {}
         self._wiring = Wiring()
         self._lessons: list[Lesson] = []
-        self._present = LoadPresent([], [], [], None, [], Counter())
-        self._tree = self._planted()
+        self.present = LoadPresent([], [], [], None, [], Counter(), {})
+        self.tree = self._planted()
         self._go_on(kept)
         self._overs = Overs(() if kept is None else [LoadOver(**one) for one in kept.shown["over"]], now)
         self.quarters = Quarters(now)
@@ -135,7 +139,7 @@ class Managed:
         """Return what another site goes on from."""
         if self._gathered is None:
             return None
-        now = shown(self._tree, self._before, self._gathered, self._overs.told())
+        now = shown(self.tree, self._before, self._gathered, self._overs.told())
         return Kept(now.at, orjson.loads(orjson.dumps(now)), orjson.loads(self.standings))
 
     @property
@@ -153,14 +157,15 @@ class Managed:
 
     def take(self, present: LoadPresent, now: float) -> None:
         """Take what is plugged in and wanted."""
-        self._present = present
-        if any(place not in self._tree.sockets for place in present.connectors):
-            self._tree = self._planted()
+        self.present = present
+        if any(place not in self.tree.sockets for place in present.connectors):
+            self.tree = self._planted()
         here = {(one.charger, one.connector) for one in present.cars}
         self._lines = {place: one for place, one in self._lines.items() if place in here}
         for one in present.cars:
             self._learn_lines(one)
         self._learn_wiring(now)
+        self.holding.take(present, self.tree, self._lines_known(), now)
 
     def lessons(self) -> list[Lesson]:
         """Return what was learned since the last time: what, of which connector, of which card, its value."""
@@ -168,16 +173,16 @@ class Managed:
         return told
 
     def _learn_wiring(self, now: float) -> None:
-        cars = {(one.charger, one.connector): one for one in self._present.cars}
-        for place, socket in self._tree.sockets.items():
+        cars = {(one.charger, one.connector): one for one in self.present.cars}
+        for place, socket in self.tree.sockets.items():
             if socket.rotation or not self._meters:
                 continue
             car = cars.get(place)
             if car is None or gathering.drawn(car, socket, None) == 0.0:
-                vote = self._wiring.drawn(place, self._tree.above(socket.circuit), NOTHING, now)
+                vote = self._wiring.drawn(place, self.tree.above(socket.circuit), NOTHING, now)
             elif car.reading is not None and car.reading.lines is not None:
                 at = seconds(car.reading.at)
-                vote = self._wiring.drawn(place, self._tree.above(socket.circuit), car.reading.lines, at)
+                vote = self._wiring.drawn(place, self.tree.above(socket.circuit), car.reading.lines, at)
             else:
                 continue
             if vote is not None:
@@ -185,7 +190,7 @@ class Managed:
 
     def _planted(self) -> Tree:
         highest: Mapping[str, Phases] = {}
-        tree, why = gathering.whole_tree(self._site.circuits, self._site.sockets, self._present.connectors, highest)
+        tree, why = gathering.whole_tree(self._site.circuits, self._site.sockets, self.present.connectors, highest)
         if why:
             log.warning("the safe limits of load management do not fit; enter its site again", why=why)
         return tree
@@ -207,10 +212,10 @@ class Managed:
 
     def over_wishes(self, at: str) -> list[int]:
         """Return the wishes that are over: the time of a boost, the transaction of a departure."""
-        open_ones = {one.transaction for one in self._present.cars}
+        open_ones = {one.transaction for one in self.present.cars}
         return [
             one.id
-            for one in self._present.wishes
+            for one in self.present.wishes
             if (one.until is not None and one.until <= at)
             or (one.transaction is not None and one.transaction not in open_ones)
         ]
@@ -220,36 +225,75 @@ class Managed:
         if self._gathered is not None:
             self.quarters.add(self._before, self._gathered, self._overs.present, now - self._before.at)
         lines = self._lines_known()
-        wanted = gathering.wanted_at(self._present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes)
-        cars = [*gathering.cars_of(self._tree, self._present, lines, wanted)]
+        wanted = gathering.wanted_at(self.present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes)
         other = dict(self._others(lines, now))
         grid = gathering.grid_limit(
-            self._present, self._site.options.failsafe_amperes, self._site.options.heartbeat_seconds, now
+            self.present, self._site.options.failsafe_amperes, self._site.options.heartbeat_seconds, now
         )
-        measured = Measured(other=other, grid=grid)
-        decision = decide(self._tree, cars, measured, now, self._before, first_come=self._site.options.first_come)
+        cars, decision = self._decided(lines, wanted, Measured(other=other, grid=grid), now)
         self._gathered = Gathered(
-            cars=self._present.cars,
+            cars=self.present.cars,
             drawn={car.place: car.drawn for car in cars},
             metered=frozenset(
                 meter.circuit for meter in self._meters.values() if meter.house is not None and not meter.is_stale(now)
             ),
             meters=[meter.shown(now) for meter in self._meters.values()],
             grid=grid,
+            managed=self.holding.chargers.keys(),
+            leases={place: held.lease for place, held in self.holding.leases.held.items()},
         )
         self._before = decision
         facts = [*self._silences(now), *self._overs.look(self._currents(lines, now), decision)]
-        return shown(self._tree, decision, self._gathered, self._overs.told()), facts
+        return shown(self.tree, decision, self._gathered, self._overs.told()), facts
+
+    def _decided(
+        self, lines: Mapping[Place, int], wanted: Mapping[Place, gathering.Wanted], measured: Measured, now: float
+    ) -> tuple[list[Car], Decision]:
+        """Decide, and once more with those that cannot be paused, if the rule would pause them."""
+        holding, tree, present = self.holding, self.tree, self.present
+        full = {(one.charger, one.connector) for one in present.cars if holding.is_full(one, now)}
+        booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
+        while True:
+            bounds = gathering.Bounds(booked, holding.caps(now), full)
+            cars = [*gathering.cars_of(tree, present, lines, wanted, bounds)]
+            decision = decide(tree, cars, measured, now, self._before, first_come=first_come)
+            floors = holding.floors(decision, [car.place for car in cars])
+            if not floors:
+                return cars, decision
+            booked |= floors
+
+    def steps(self, now: float) -> list[Step]:
+        """Return what is to be sent to chargers now."""
+        running = self.holding.running(self.present)
+        return self.holding.leases.steps(self.tree, self._before, running, self._lines_known(), now)
+
+    def wanted(self, place: Place) -> int:
+        """Return what a connector may have by the present decision."""
+        limit = self._before.limits.get(place)
+        return 0 if limit is None else limit.amperes
+
+    def told(self, place: Place) -> tuple[Socket, int | None, float]:
+        """Return what a limit for a car is made of: its socket, on how many lines it charges, and when it began."""
+        began = next(one.since for one in self.present.cars if (one.charger, one.connector) == place)
+        return self.tree.sockets[place], self._lines_known().get(place), seconds(began)
+
+    def to_close(self) -> dict[Place, bool]:
+        """Return the free connectors that are to be closed, or opened again (True)."""
+        return self.holding.to_close(self.present, self.tree, self._before)
+
+    def spells(self, now: float) -> list[Spell]:
+        """Return the spans that begin or end now, in which a car got too little because of us."""
+        return self.holding.spells(self.present, self._before, now)
 
     def _lines_known(self) -> dict[Place, int]:
         """Return on how many lines cars charge: by three readings, else by three sessions of the card."""
         sessions = {
             (one.charger, one.connector, one.key): int(one.value)
-            for one in self._present.learned
+            for one in self.present.learned
             if one.what == "lines" and one.seen >= VOTES
         }
         known = {}
-        for one in self._present.cars:
+        for one in self.present.cars:
             place = one.charger, one.connector
             lines = self._lines.get(place)
             if lines is not None and lines.times >= READINGS:
@@ -279,9 +323,9 @@ class Managed:
     def _drawn_below(self, circuit: str, lines: Mapping[Place, int]) -> tuple[Phases, Phases]:
         """Return the least and the most that the cars below a circuit draw."""
         least, most = [0.0] * len(PHASES), [0.0] * len(PHASES)
-        for one in self._present.cars:
-            socket = self._tree.sockets[one.charger, one.connector]
-            if circuit in self._tree.above(socket.circuit):
+        for one in self.present.cars:
+            socket = self.tree.sockets[one.charger, one.connector]
+            if circuit in self.tree.above(socket.circuit):
                 low, high = gathering.drawn_between(socket, one, lines.get(socket.place))
                 for phase in PHASES:
                     least[phase] += low[phase]
@@ -291,7 +335,7 @@ class Managed:
     def _currents(self, lines: Mapping[Place, int], now: float) -> dict[str, Phases]:
         """Return what is certainly flowing at each circuit: what its meter shows, or the cars below it."""
         shown = {meter.circuit: meter.amperes for meter in self._meters.values() if not meter.is_stale(now)}
-        return {name: self._drawn_below(name, lines)[0] for name in self._tree.order} | shown
+        return {name: self._drawn_below(name, lines)[0] for name in self.tree.order} | shown
 
     def _silences(self, now: float) -> Iterator[Fact]:
         at = timestamp_of(now)

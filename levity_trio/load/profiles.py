@@ -21,6 +21,8 @@ BEFORE = timedelta(minutes=1)
 """An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
 PAUSED_BEFORE = timedelta(days=1)
 """The same of a car at 0 A. It may wait longer than it must, but not less because its charger's clock is set back."""
+ALWAYS = "1970-01-01T00:00:00Z"
+"""When an absolute default began, by any clock."""
 SMART_CHARGING = "SmartCharging"
 HIGHEST_LEVEL = 9
 """Above, a charger's ChargeProfileMaxStackLevel is not used, nor are such levels cleared."""
@@ -133,24 +135,26 @@ class Moment:
     began: datetime | None = None
 
 
-def idle(can: Ability, socket: Socket) -> Call | None:
-    """What holds a car that starts without us, None where nothing can.
+def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | None:
+    """What holds a car that starts without us, None where nothing can. `waits` is how long it waits, in seconds.
 
     It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the charger cannot wait,
     it gets that at once.
     """
     periods = [(0, socket.safe)]
     if can.waits and socket.safe:
-        periods = [(0, 0), (round(LEASE_SECONDS), socket.safe)]
+        periods = [(0, 0), (round(waits), socket.safe)]
     if can.way is Way.KEY:
         return _key(can, socket.safe)
     if can.way is Way.NONE:
         return None
     schedule = _schedule(can, socket, periods, None)
+    if not can.waits:
+        schedule["startSchedule"] = ALWAYS
+    kind = "Relative" if can.waits else "Absolute"
     if can.way is Way.CHARGER:
-        content = _profile(CHARGER_ID, can.level, CHARGER, "Absolute", schedule)
-        return _set(0, content)
-    return _set(socket.connector, _profile(DEFAULT_ID + socket.connector, can.level, DEFAULT, "Relative", schedule))
+        return _set(0, _profile(CHARGER_ID, can.level, CHARGER, kind, schedule))
+    return _set(socket.connector, _profile(DEFAULT_ID + socket.connector, can.level, DEFAULT, kind, schedule))
 
 
 def limit(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None) -> Call | None:

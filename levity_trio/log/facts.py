@@ -87,6 +87,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.NewcomerWaiting: _always,
     events.LoadExceeded: _always,
     events.MeterSilent: _always,
+    events.LimitIgnored: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)
 

@@ -186,6 +186,24 @@ class Load(Protocol):
         """Take what a meter shows now. Return False if the site has no such meter, or another server decides. Call it
         on the event loop only."""
 
+    async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
+        """Begin to limit chargers; return those of which that is news."""
+
+    async def let_go(self, chargers: Sequence[str], *, by: str) -> list[str]:
+        """Clear what chargers were sent, and limit them no longer; return those of which that is news."""
+
+    async def trust(self, charger: str, by: str | None) -> None:
+        """Trust a charger to obey while it is away, although no trial has shown that; None: no longer."""
+
+    async def try_again(self, charger: str) -> None:
+        """Limit a charger that does not obey as if it had always obeyed, in the first way."""
+
+    async def begin_trial(self, place: tuple[str, int], *, by: str) -> int:
+        """Begin the trial of a charger; return its number."""
+
+    def cancel_trial(self, charger: str) -> bool:
+        """Cancel the trial of a charger. Return False if none runs here."""
+
     async def limit_by_hand(self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str) -> None:
         """Limit a connector (charger and number) from now on; None: no longer."""
 
@@ -278,7 +296,7 @@ class Hooks:
 
     __slots__ = (
         *("_accompanying", "_amending", "_failures", "_limits", "_listeners", "_observing", "_slow", "_states"),
-        *("_subscribers", "readings_are_watched"),
+        *("_subscribers", "readings_watched_by"),
     )
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -290,8 +308,8 @@ class Hooks:
         self._states: dict[str, str] = {}
         self._failures: Counter[str] = Counter()
         self._listeners: list[Callable[[Event], None]] = []
-        self.readings_are_watched = False
-        """Whether somebody watches readings; if nobody does, callers need not publish them."""
+        self.readings_watched_by: set[str] = set()
+        """Who watches readings; if nobody does, callers need not publish them."""
         self._subscribers: dict[str, dict[Plugin, trio.MemorySendChannel[Fact]]] = {}
 
     def join(self, plugin: Plugin) -> None:

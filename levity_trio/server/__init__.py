@@ -45,7 +45,7 @@ from levity_trio.config import DRIVERS_CONNECTIONS, ConfigError, EnvironmentProb
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, port_of, reachable
-from levity_trio.load.shadow import Shadow, open_load
+from levity_trio.load.task import LoadManagement, open_load
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.notify.ping import keep_pinging
@@ -146,7 +146,9 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 central = await _central(config, writer, machine, known, hooks, ports.context)
                 pages: dict[str, PluginPage] = {}
-                central.load = load = Shadow(writer, reader, central.clock, config.clock_speed)
+                central.load = load = LoadManagement(
+                    writer, reader, Chargers(central), central.clock, config.clock_speed
+                )
                 async with (
                     _open_upkeep(central, reader),
                     open_load(load, hooks),

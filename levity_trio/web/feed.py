@@ -57,6 +57,9 @@ class Frame:
         return b"%sevent: %s\ndata: %s\n\n" % (number, self.kind.encode(), data)
 
 
+WATCHER: Final = "the feed"
+
+
 def frame_of(fact: StoredFact) -> Frame:
     return Frame(fact.id, fact.kind, fact.charger, fact.data)
 
@@ -91,7 +94,7 @@ class Feed:
         sender, frames = trio.open_memory_channel[Frame](ROOM)
         self._streams[sender] = None
         self._news.set()
-        self._hooks.readings_are_watched = True
+        self._hooks.readings_watched_by.add(WATCHER)
         return Joined(sender, frames, self.position)
 
     def leave(self, joined: Joined) -> None:
@@ -99,7 +102,8 @@ class Feed:
         self._streams.pop(joined.sender, None)
         joined.sender.close()
         joined.frames.close()
-        self._hooks.readings_are_watched = bool(self._streams)
+        if not self._streams:
+            self._hooks.readings_watched_by.discard(WATCHER)
 
     async def past(self, last: int, upto: int) -> AsyncIterator[Frame]:
         """Yield the stored facts after one id up to another one, preceded by a gap if older ones were pruned."""

@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 
 from levity_trio.events import BoostStarted, LoadExceeded, LoadExceedEnded, MeterBack, MeterSilent
 from levity_trio.load.gathering import drawn, drawn_between, house_between, lines_used
-from levity_trio.load.shadow import Shadow, open_load
+from levity_trio.load.task import LoadManagement, open_load
 from levity_trio.load.tree import NOTHING, Phases, Socket
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.database import Database
@@ -45,7 +45,8 @@ class Served:
         self.hooks = Hooks()
         self.writer.publish = self.hooks.observe
         parts: tuple[Any, Any] = self.writer, self
-        self.shadow = Shadow(*parts, self.clock)
+        nobody: Any = None  # no charger is limited
+        self.shadow = LoadManagement(*parts, nobody, self.clock)
 
     def clock(self) -> datetime:
         return NOON + timedelta(seconds=trio.current_time() - self.began)

@@ -38,6 +38,7 @@ ALWAYS_WARN = {
     "LocalListPaused",
     "LoadExceeded",
     "MeterSilent",
+    "LimitIgnored",
 }
 FACTS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind != Fact]
 

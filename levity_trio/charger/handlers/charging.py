@@ -103,7 +103,7 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
         if not exchange.is_ahead:
             batch = Batch(request.connector_id, METER_VALUES, part)
             await exchange.write(waiting.store, batch, request.transaction_id)
-        if exchange.central.hooks.readings_are_watched:
+        if exchange.central.hooks.readings_watched_by:
             _publish(exchange, request, part)
     return call_result.MeterValues()
 

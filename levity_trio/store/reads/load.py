@@ -17,6 +17,7 @@ from levity_trio.charging.sent.readings import OUTLET, watts_of
 from levity_trio.records import record
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.leases import ManagedCharger, managed_chargers
 from levity_trio.store.reads.present import OMITTED, RECENT_READINGS
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.wire.charging_profiles import VOLTS
@@ -49,6 +50,9 @@ class LoadCar:
 
     `bound` is why that is not more, by the rule's names; `circuit` and `phase` are where, and `is_outage` is whether
     the room for an outage is what is full there. `says` is all this in words; `since` is when it was plugged in.
+    What must be kept for a car, whatever is decided, has `why_fixed`: away, ignores (it does not obey), or untold (it
+    is not limited). `lease_a` is what its charger was sent, which holds until `lease_ends_at` and then falls to the
+    safe limit; null: nothing was sent, or it has no end.
     """
 
     charger: str
@@ -65,6 +69,10 @@ class LoadCar:
     waiting: int
     waits_about_seconds: int | None
     since: str
+    why_fixed: str = ""
+    is_managed: bool = False
+    lease_a: int | None = None
+    lease_ends_at: str | None = None
     says: str = ""
 
 
@@ -172,7 +180,7 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
             return f"would wait, {wait}" if wait else "would wait for current"
         return f"waits, {wait}" if wait else "waits for current"
     if car["bound"] == "fixed":
-        return f"away, so {limit} A are kept for it"
+        return f"{_FIXED[car.get('why_fixed') or 'away']}, so {limit} A are kept for it"
     if limit >= most:
         return f"would get all {most} A" if is_shadow else f"gets all {most} A"
     where = f"{car['circuit']} {car['phase']}".strip()
@@ -180,6 +188,7 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     return f"would get {limit} A of {most}: {why}" if is_shadow else f"gets {limit} A of {most}: {why}"
 
 
+_FIXED: Final = {"away": "away", "ignores": "does not obey its limit", "untold": "not limited"}
 _WHY: Final = {
     "most": "the car draws no more",
     "steady": "more in a few minutes",
@@ -544,6 +553,7 @@ class LoadPresent(NamedTuple):
     learned: list[LearnedFact]
     too_large: Counter[int | None]
     """By open transaction with a driver's wish: how many of his wishes were more than 1.5 × what his car took."""
+    managed: dict[str, ManagedCharger]
 
 
 _AVAILABLE: Final = "Available"
@@ -596,7 +606,7 @@ def load_present(db: Database, now: str) -> LoadPresent:
     found_wishes = wishes(db)
     departures = [one.transaction for one in found_wishes if one.kind == "departure"]
     too_large = Counter({one: db.execute(_TOO_LARGE, (one,)).fetchall()[0][0] for one in departures})
-    return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large)
+    return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large, managed_chargers(db))
 
 
 def _has_car(status: str, *, has_transaction: bool) -> bool:

@@ -23,10 +23,14 @@ WISHES_KEPT: Final = timedelta(days=92)
 
 
 def set_site(db: UnitOfWork, toml: str, at: str, by: str) -> bool:
-    """Store the site, which was checked; an empty text ends load management. Return whether that is news."""
+    """Store the site, which was checked; an empty text ends load management. Return whether that is news. Raises
+    Refused while chargers are limited."""
     known = db.row("SELECT toml FROM load_site ORDER BY id DESC LIMIT 1")
     if toml == ("" if known is None else known[0]):
         return False
+    if not toml and db.row("SELECT 1 FROM load_charger LIMIT 1") is not None:
+        words = "chargers are still limited: levity-trio load off clears what they were sent"
+        raise Refused(Code.CONFLICT, words, "toml")
     version = db.insert("INSERT INTO load_site (toml, set_at, set_by) VALUES (?, ?, ?) RETURNING id", (toml, at, by))
     if not toml:
         db.execute("DELETE FROM load_state")

@@ -339,7 +339,7 @@ async def push_meter(request: Asked[None, CurrentsBody]) -> None:
 async def limit_by_hand(request: Asked[None, HandBody]) -> ListPage[LoadWish]:
     """Limit a connector by hand; the lower of this limit and that of the rule counts"""
     body = request.body
-    load = await _managed(request)
+    load = await load_of(request)
     with refusals():
         await load.limit_by_hand(
             (body.charger, body.connector), body.amperes, reason=body.reason, by=request.caller.name
@@ -351,7 +351,7 @@ async def limit_by_hand(request: Asked[None, HandBody]) -> ListPage[LoadWish]:
 async def boost(request: Asked[None, BoostBody]) -> ListPage[LoadWish]:
     """Give one car its maximum for a while, before all others"""
     body = request.body
-    load = await _managed(request)
+    load = await load_of(request)
     if not body.reason.strip():
         raise invalid("reason", "say why this car comes before the others")
     with refusals():
@@ -368,7 +368,7 @@ async def list_load_wishes(request: Request) -> ListPage[LoadWish]:
 @ENDPOINTS.put(f"{LOAD}/grid-limit", Role.OPERATOR, "invalid", "conflict")
 async def limit_by_grid(request: Asked[None, GridBody]) -> ListPage[LoadOrder]:
     """Take an order of the grid operator; it is kept as proof"""
-    load = await _managed(request)
+    load = await load_of(request)
     await load.grid_limit(request.body.amperes, source=request.body.source)
     return await list_grid_orders(request)
 
@@ -471,7 +471,7 @@ def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[Stay]:
     return found
 
 
-async def _managed(request: Request) -> Load:
+async def load_of(request: Request) -> Load:
     """Return load management. Raises Problem if the site has no feeder."""
     load = request.api.load
     if load is None or await request.read(stored.newest_site) is None:

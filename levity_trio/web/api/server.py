@@ -43,6 +43,7 @@ from levity_trio.web.api import (
     history,
     households,
     imports,
+    leases,
     limits,
     load,
     logs,
@@ -117,6 +118,7 @@ ROOMS: Final = (
     *(accounts, owned, limits, account_files, households, personal, tariffs, billing, biller, statements, meters),
     *(wallets, payments),
     feeder,
+    leases,
     *(users, driving, mine, reports, messages),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(endpoint for room in ROOMS for endpoint in room.ENDPOINTS)

@@ -141,6 +141,7 @@ async def open_living(
     keys: dict[str, str] | None = None,
     pair: StreamPair = memory_stream_pair,
     carry: Carry = carry,
+    steps: int = MANY_STEPS,
     **plate: Any,
 ) -> AsyncIterator[Living]:
     """Run a charger with power on its tasks; on exit they end, and the server soon drops it."""
@@ -150,7 +151,7 @@ async def open_living(
             wire.to(serve)
         living = Living(make_charger(*quirks, keys=keys, **plate), Pace(speed), wire, carry)
         async with trio.open_nursery() as tasks:
-            with nobody_spins():
+            with nobody_spins(steps):
                 tasks.start_soon(living.link.run)
                 living.charger.power_on(0.0)
                 yield living

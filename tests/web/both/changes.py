@@ -13,6 +13,7 @@ import trio
 from levity_trio.billing.examples import DAY_AND_NIGHT
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.reads.levity.rows import ChargerRow
+from levity_trio.store.writes import leases
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Question
 from levity_trio.web.webhooks.incoming import signature
@@ -199,6 +200,14 @@ async def _feeder(life: Life) -> None:
     await life.ask("PUT", "load/limits", charger="SPACE-02", amperes=10, reason="a loose terminal")
     await life.ask("POST", "load/boosts", charger="SPACE-03", minutes=30, reason="a doctor")
     await life.ask("PUT", "load/grid-limit", amperes=40, source="grid")
+    await life.ask("POST", "load/chargers", charger="SPACE-02")
+    await life.ask("PUT", "load/chargers/SPACE-02/trust", is_trusted=True)
+    await life.ask("POST", "load/chargers/SPACE-02/again")
+    await life.send("POST", "/api/admin/load/trials", orjson.dumps({"charger": "SPACE-02"}), status=409)
+    await life.send("DELETE", "/api/admin/load/trials/SPACE-02", status=404)
+    life.server.books.run(leases.begin_trial, "SPACE-02", 1, life.server.books.at, "anna")
+    life.shown["trials"] = "SPACE-02"
+    await life.ask("POST", "load/chargers/release", charger="SPACE-02")
     await life.ask("POST", "load/what-if", since="2026-02-01", until="2026-03-01", amperes=6, chargers=2)
 
 

@@ -19,9 +19,10 @@ from starlette.types import ASGIApp, Scope
 from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers
 from levity_trio.config import ServerConfig
 from levity_trio.documents.making import open_maker
-from levity_trio.load.shadow import Shadow
+from levity_trio.load.task import LoadManagement
 from levity_trio.locale import FOLDER
 from levity_trio.notify.opening import Messages
 from levity_trio.store.reads import Reader
@@ -149,7 +150,7 @@ async def open_server(
     async with AsyncExitStack() as parts:
         reader = Reader(stored.address, 2)
         parts.callback(reader.close)
-        central.load = Shadow(writer, reader, central.clock)
+        central.load = LoadManagement(writer, reader, Chargers(central), central.clock)
         imports = await parts.enter_async_context(open_tags(writer, reader, central.tags, central.clock))
         feed = await parts.enter_async_context(open_feed(reader, central.hooks))
         shelf = await parts.enter_async_context(

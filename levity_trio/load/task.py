@@ -1,9 +1,10 @@
-"""Load management in shadow: it measures and decides, shows what it would do, and sends nothing to a charger.
+"""Load management: it measures and decides, and carries that out at the chargers that it limits.
 
 Without a site document nothing runs. With one, a task of the server that has the duties of the site decides: when
 something happened, but at most once a second, when the clock alone changes something, and every ten seconds. What it
 knows of cars it reads from the database, where chargers' messages are anyway, so that no message costs anything more.
-Whatever fails here is logged once, and a charger never notices.
+As long as no charger is limited, nothing is sent, and it only shows what it would do. Whatever fails here is logged
+once, and a charger never notices.
 """
 
 from __future__ import annotations
@@ -19,23 +20,33 @@ from typing import Final
 import orjson
 import trio
 
+from levity_trio.charger.facade import Chargers
 from levity_trio.charging.quarters import quarter_of
+from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.clock import Clock
 from levity_trio.events import (
+    ChargerBooted,
     ChargerConnected,
     ChargerDisconnected,
     ChargerHidden,
     Event,
     Fact,
     GridLimitChanged,
+    LoadManagementChanged,
     LoadSiteChanged,
+    ReadingReceived,
     StatusChanged,
     TransactionClosed,
     TransactionStarted,
     TransactionStopped,
 )
+from levity_trio.load.carrying import BY, REPORT_SECONDS, Bench, Carrier
+from levity_trio.load.holding import Holding
+from levity_trio.load.lease import Leases
 from levity_trio.load.managing import Managed
 from levity_trio.load.meters import Measure
+from levity_trio.load.tree import Place
+from levity_trio.load.trial import Found, Trial
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
@@ -43,8 +54,11 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import load as reads
+from levity_trio.store.reads.leases import stored_leases
 from levity_trio.store.reads.load import LoadNow
-from levity_trio.store.writes import load
+from levity_trio.store.writes import leases, load
+from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.store.writes.leases import MANAGED
 from levity_trio.wire.times import shifted, stamp
 
 PAUSE_SECONDS: Final = 1.0
@@ -54,24 +68,33 @@ LOOK_SECONDS: Final = 10.0
 HISTORY_QUARTERS: Final = 7 * 24 * 4
 REST_TIMES: Final = 10.0
 """A step is followed by a rest of so many times its length."""
+LEAP_SECONDS: Final = 5.0
+"""Our clock was set, if it differs by so much from the time that went by."""
+TRIAL_SECONDS: Final = 5
+"""Between two reports of a charger on trial."""
 SHORTEST_SECONDS: Final = 0.05
 """Between two decisions by a simulated clock."""
 CHANGES: Final = (
     *(StatusChanged, TransactionStarted, TransactionStopped, TransactionClosed, ChargerConnected, ChargerDisconnected),
-    *(ChargerHidden, GridLimitChanged),
+    *(ChargerHidden, ChargerBooted, GridLimitChanged, LoadManagementChanged),
 )
 """After these, other cars may be plugged in."""
 MOST_UNWRITTEN: Final = 100
 """Writes that wait while the database cannot be written: a day of quarters."""
-BY: Final = "load management"
 log = get_logger("system")
 
 
-class Shadow:
+class LoadManagement:
     """Load management of a server; what plug-ins and the API reach of it is `levity_trio.plugins.base.Load`."""
 
-    def __init__(self, writer: Writer, reader: Reader, clock: Clock, speed: int = 1) -> None:
+    def __init__(self, writer: Writer, reader: Reader, chargers: Chargers, clock: Clock, speed: int = 1) -> None:
         self._writer, self._reader, self._clock, self._speed = writer, reader, clock, speed
+        self._holding = Holding(Leases())
+        self._carrier = Carrier(writer, chargers, clock, self._holding, self._wanted)
+        self._is_adopted = False
+        self._tasks: trio.Nursery | None = None
+        self._trials: dict[str, trio.CancelScope] = {}
+        self._clocks: tuple[float, float] | None = None
         self._managed: Managed | None = None
         self._failure: str | None = None
         self._is_site_new = True
@@ -92,6 +115,20 @@ class Shadow:
         if is_known:
             self._news.set()
         return is_known
+
+    async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
+        return await self._writer.run(leases.manage, chargers, self._at(), by)
+
+    async def let_go(self, chargers: Sequence[str], *, by: str) -> list[str]:
+        return await self._writer.run(leases.let_go, chargers, self._at(), by)
+
+    async def trust(self, charger: str, by: str | None) -> None:
+        await self._writer.run(leases.trust, charger, by)
+        self._read_again()
+
+    async def try_again(self, charger: str) -> None:
+        await self._writer.run(leases.forgive, charger, 1)
+        self._read_again()
 
     async def limit_by_hand(self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str) -> None:
         await self._writer.run(load.limit_by_hand, place, amperes, reason, self._at(), by)
@@ -122,8 +159,12 @@ class Shadow:
         if isinstance(event, LoadSiteChanged):
             self._is_site_new = True
             self._news.set()
-        elif self._managed is not None and isinstance(event, CHANGES):
+        elif self._managed is not None and (isinstance(event, CHANGES) or self._is_awaited(event)):
             self._read_again()
+
+    def _is_awaited(self, event: Event) -> bool:
+        """Whether it is a reading that may show that a limit is obeyed."""
+        return isinstance(event, ReadingReceived) and self._holding.is_watched(event.charger)
 
     def _read_again(self) -> None:
         self._read_at = 0.0
@@ -140,10 +181,12 @@ class Shadow:
                 await self._wait(LOOK_SECONDS if self._is_site_new else inf, took)
                 continue
             async with trio.open_nursery() as nursery:
+                self._tasks = nursery
                 for meter in self._managed.readers:
                     nursery.start_soon(self._read_meter, meter)
                 while not self._is_site_new:
                     took = await self._surviving(self._step)
+                    self._carry_out(nursery)
                     await self._wait(min(self._managed.again - self._clock().timestamp(), LOOK_SECONDS), took)
                 nursery.cancel_scope.cancel()
 
@@ -195,13 +238,18 @@ class Shadow:
             since = quarter - HISTORY_QUARTERS
             past = await self._reader.run(partial(reads.load_history, since=since, until=quarter + 1))
             kept = await self._reader.run(reads.kept_state) if self._managed is None else self._managed.kept()
-            self._managed = Managed(site.toml, kept, past, now)
+            if not self._is_adopted:
+                self._holding.adopt(await self._reader.run(stored_leases))
+                await self._writer.run(leases.cancel_trials, self._at())
+                self._is_adopted = True
+            self._managed = Managed(site.toml, kept, past, now, self._holding)
             self._read_at = 0.0
 
     async def _step(self) -> None:
         managed, now = self._managed, self._clock().timestamp()
         if managed is None:
             return
+        self._notice_leap(now)
         if not self._read_at <= now < self._read_at + LOOK_SECONDS:
             self._read_at = now
             try:
@@ -211,6 +259,127 @@ class Shadow:
                 raise
         self.now, facts = managed.decide(now)
         self._keep(managed, self.now, now, facts)
+        self._note_obedience(managed, now)
+
+    def _notice_leap(self, now: float) -> None:
+        """Move what was sent with our clock, if it was set."""
+        running = trio.current_time() * self._speed
+        if self._clocks is not None:
+            before, at = self._clocks
+            leapt = (now - before) - (running - at)
+            if abs(leapt) > LEAP_SECONDS * self._speed:
+                self._holding.leases.leapt(leapt)
+        self._clocks = now, running
+
+    def _wanted(self, place: Place) -> int:
+        return 0 if self._managed is None else self._managed.wanted(place)
+
+    # What is carried out
+
+    def _carry_out(self, nursery: trio.Nursery) -> None:
+        """Begin to send what is to be sent. What takes long is sent by tasks of its own."""
+        managed, holding = self._managed, self._holding
+        if managed is None or holding.is_shadow or self.now is None:
+            return
+        now = self._clock().timestamp()
+        for step in managed.steps(now):
+            nursery.start_soon(self._carrying, partial(self._carrier.send, step, *managed.told(step.place)))
+        for place in holding.idle(managed.present):
+            nursery.start_soon(self._carrying, partial(self._carrier.settle, managed.tree.sockets[place]))
+        for charger in holding.unprepared():
+            sockets = [one for place, one in managed.tree.sockets.items() if place[0] == charger.charger]
+            act = self._carrier.prepare if charger.state == MANAGED else self._carrier.let_go
+            nursery.start_soon(self._preparing, charger.charger, partial(act, charger, sockets))
+        for place, is_open in managed.to_close().items():
+            act_now = partial(self._carrier.open_or_close, place, is_open=is_open)
+            nursery.start_soon(self._preparing, place[0], act_now)
+        for place in [*holding.unrecorded]:
+            self._carrier.keep(place)
+
+    async def _preparing(self, charger: str, act: Callable[[], Awaitable[object]]) -> None:
+        if charger in self._holding.preparing:
+            return
+        self._holding.preparing.add(charger)
+        try:
+            await self._carrying(act)
+            await trio.sleep(PAUSE_SECONDS / self._speed)  # one that fails is not tried without end
+        finally:
+            self._holding.preparing.discard(charger)
+            self._read_again()
+
+    async def _carrying(self, act: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await act()
+        except StoreUnavailable:  # the writer logs that
+            pass
+        except Exception:  # what nobody foresaw; the next decision tries again
+            log.exception("load management could not tell a charger")
+        finally:
+            self._news.set()
+
+    # Trials
+
+    async def begin_trial(self, place: Place, *, by: str) -> int:
+        """Begin the trial of a charger; return its number."""
+        if self._tasks is None or self._managed is None or place not in self._managed.tree.sockets:
+            raise Refused(Code.CONFLICT, f"load management does not limit {place[0]}", "charger")
+        if place[0] not in self._holding.chargers or place[0] in self._holding.away:
+            words = f"{place[0]} is away, or not limited: levity-trio load on {place[0]} begins that"
+            raise Refused(Code.CONFLICT, words, "charger")
+        number = await self._writer.run(leases.begin_trial, *place, self._at(), by)
+        self._tasks.start_soon(self._try, number, place)
+        return number
+
+    def cancel_trial(self, charger: str) -> bool:
+        """Cancel the trial of a charger. Return False if none runs here."""
+        scope = self._trials.get(charger)
+        if scope is not None:
+            scope.cancel()
+        return scope is not None
+
+    async def _try(self, number: int, place: Place) -> None:
+        managed = self._managed
+        if managed is None:
+            return
+        charger, steps, result = place[0], "[]", "cancelled"
+
+        async def told(found: list[Found]) -> None:
+            nonlocal steps
+            steps = orjson.dumps(found).decode()
+            await self._writer.run(leases.keep_trial, number, steps)
+
+        bench = Bench(self._carrier, self._reader, place, self._speed)
+        trial = Trial(bench, managed.tree.sockets[place], self._holding.can[charger], told)
+        self._holding.trying.add(place)
+        self._holding.lose(trial.socket, self._clock().timestamp())
+        self._read_again()
+        try:
+            with trio.CancelScope() as self._trials[charger]:
+                await self._carrier.report(charger, TRIAL_SECONDS)
+                result = "passed" if await trial.run() else "failed"
+                await self._carrier.report(charger, REPORT_SECONDS)
+        except StoreUnavailable:  # the writer logs that
+            pass
+        finally:
+            del self._trials[charger]
+            self._holding.trying.discard(place)
+            self._holding.lose(trial.socket, self._clock().timestamp())
+            facts = trial.facts if result != "cancelled" else {}
+            self._unwritten.append(
+                partial(leases.end_trial, trial=number, steps=steps, result=result, at=self._at(), facts=facts)
+            )
+            self._read_again()
+
+    def _note_obedience(self, managed: Managed, now: float) -> None:
+        at = timestamp_of(now)
+        for fact, way in self._holding.ignoring(now):
+            self._unwritten.append(partial(leases.ignored, fact=fact, way=int(way)))
+        for charger, connector in self._holding.obeyed():
+            self._unwritten.append(partial(leases.obeyed, charger=charger, connector=connector, at=at))
+        for spell in managed.spells(now):
+            self._unwritten.append(
+                partial(leases.keep_spell, transaction=spell.transaction, why=spell.why, at=spell.at)
+            )
 
     def _keep(self, managed: Managed, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         if facts:
@@ -238,10 +407,11 @@ def _record(db: UnitOfWork, facts: Iterable[Fact]) -> None:
 
 
 @asynccontextmanager
-async def open_load(shadow: Shadow, hooks: Hooks) -> AsyncIterator[None]:
+async def open_load(load: LoadManagement, hooks: Hooks) -> AsyncIterator[None]:
     """Run load management until the block is left."""
-    with hooks.listening(shadow.observe):
+    hooks.readings_watched_by.add(BY)
+    with hooks.listening(load.observe):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(shadow.run)
+            nursery.start_soon(load.run)
             yield
             nursery.cancel_scope.cancel()

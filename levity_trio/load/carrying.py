@@ -1,0 +1,271 @@
+"""Carries out at chargers what was decided: sends limits, prepares chargers for them, and lets chargers go.
+
+A limit that lowers is sent first and recorded afterwards; one that raises, or renews a lease, is recorded first. So the
+database never has less than what holds. Everything else is an ordinary command, which is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+import trio
+
+from levity_trio.charger.facade import Chargers
+from levity_trio.charging.sent.evidence import timestamp_of
+from levity_trio.clock import Clock
+from levity_trio.load import profiles
+from levity_trio.load.holding import Holding
+from levity_trio.load.lease import Step
+from levity_trio.load.profiles import Ability, Call, Moment
+from levity_trio.load.tree import Place, Socket
+from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads import Reader
+from levity_trio.store.reads.leases import ManagedCharger, managed_chargers
+from levity_trio.store.reads.load import PluggedIn, load_present
+from levity_trio.store.writes import leases
+from levity_trio.wire.errors import CallFailed, NotConnected
+from levity_trio.wire.times import from_seconds, shifted, stamp
+
+BY: Final = "load management"
+ANSWER_SECONDS: Final = 15.0
+ACCEPTED: Final = "accepted"
+REFUSED: Final = ("rejected", "error")
+GONE: Final = "gone"
+REPORT_SECONDS: Final = 20
+INTERVAL: Final = "MeterValueSampleInterval"
+SAMPLED: Final = "MeterValuesSampledData"
+REGISTER: Final = "Energy.Active.Import.Register"
+DRAWN: Final = ("Current.Import", "Power.Active.Import")
+
+
+class Carrier:
+    """Sends what chargers need to know. `wanted` says what a connector may have by the present decision."""
+
+    def __init__(
+        self, writer: Writer, chargers: Chargers, clock: Clock, holding: Holding, wanted: Callable[[Place], int]
+    ) -> None:
+        self._writer, self._chargers, self._clock = writer, chargers, clock
+        self._holding, self._wanted = holding, wanted
+        self._asked: set[str] = set()
+        """The chargers whose configuration was asked for."""
+
+    @property
+    def now(self) -> float:
+        return self._clock().timestamp()
+
+    async def ask(self, charger: str, call: Call) -> str:
+        """Send a CALL that is not stored; to a charger of another server, one that is. Return its end, as that of a
+        command."""
+        action, payload = call
+        try:
+            return (await self._chargers.ask(charger, action, payload, seconds=ANSWER_SECONDS)).state
+        except NotConnected:
+            return await self._command(charger, call)
+        except CallFailed:
+            return GONE
+
+    async def _command(self, charger: str, call: Call) -> str:
+        """Send a command, which is stored, and return how it ended."""
+        action, payload = call
+        try:
+            number = await self._chargers.submit(charger, action, payload, asked_by=BY)
+            return (await self._chargers.wait(number)).state
+        except (CallFailed, StoreUnavailable):
+            return GONE
+
+    # Limits
+
+    async def send(self, step: Step, socket: Socket, lines: int | None, began: float) -> None:
+        """Send a limit, and note what came of it."""
+        held = self._holding.leases
+        if not step.is_lower and not await self._record(step):
+            return
+        name = step.place[0]
+        call = profiles.limit(self._holding.can[name], socket, step.lease, self.when(name, began), lines)
+        if call is None:
+            return
+        held.sending(step, self.now)
+        state = GONE
+        try:
+            state = await self.ask(name, call)
+        finally:
+            if state == ACCEPTED and step.place in held.held:
+                held.accepted(step, self.now)
+                self.keep(step.place)
+            else:
+                held.failed(step, self.now, is_refused=state in REFUSED)
+
+    async def _record(self, step: Step) -> bool:
+        """Record a raise; return whether it may still be sent."""
+        held = self._holding.leases
+        both = held.recording(step, self.now)
+        try:
+            await self._writer.run(leases.keep_lease, self._holding.stored(step.place, both))
+        except StoreUnavailable:
+            held.failed(step, self.now)
+            return False
+        if held.may_go(step, self._wanted(step.place)):
+            return True
+        self.keep(step.place)
+        return False
+
+    def keep(self, place: Place) -> None:
+        """Record what a connector may draw, as it is known now."""
+        if (held := self._holding.leases.held.get(place)) is not None:
+            try:
+                self._writer.note(leases.keep_lease, self._holding.stored(place, held.lease))
+                self._holding.unrecorded.discard(place)
+            except StoreUnavailable:
+                self._holding.unrecorded.add(place)
+
+    def when(self, charger: str, began: float) -> Moment:
+        """Return now and the start of a transaction by the charger's own clock."""
+        ahead = timedelta(seconds=self._holding.chargers[charger].skew_seconds)
+        return Moment(now=shifted(self._clock(), ahead), began=shifted(from_seconds(began), ahead))
+
+    async def settle(self, socket: Socket) -> None:
+        """Give a connector without a car its default, in place of what was sent for a transaction."""
+        charger, place = socket.charger, socket.place
+        can, held = self._holding.can[charger], self._holding.leases
+        held.busy.add(charger)
+        try:
+            call = profiles.idle(can, socket)
+            state = ACCEPTED if call is None else await self.ask(charger, call)
+        finally:
+            held.busy.discard(charger)
+        if state == ACCEPTED and place in held.held:
+            held.hold(place, self._holding.default_of(socket, held.held[place].lease, self.now))
+            self.keep(place)
+
+    # Preparing
+
+    async def prepare(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
+        """Give a charger our defaults, remove what others set, and have it report as often as we need."""
+        name = charger.charger
+        if not charger.keys and name not in self._asked:
+            self._asked.add(name)
+            await self._command(name, ("GetConfiguration", {}))
+            return
+        can = await self._prepared(name, self._holding.can[name], sockets)
+        if can is None:
+            return
+        if charger.prepared_at is None:
+            for call in (call for socket in sockets for call in profiles.clearing(can, socket)):
+                await self._command(name, call)
+            await self._report_often(charger)
+        await self._writer.run(leases.prepared, name, stamp(self._clock()), int(can.way))
+
+    async def _prepared(self, name: str, can: Ability, sockets: Iterable[Socket]) -> Ability | None:
+        """Set defaults in the first way that the charger accepts. Return what it can do; None if it did not answer."""
+        for socket in sockets:
+            while (call := profiles.idle(can, socket)) is not None:
+                state = await self.ask(name, call)
+                if state == ACCEPTED:
+                    break
+                if state not in REFUSED:
+                    return None
+                can = await self._weaker(name, can)
+        self._holding.can[name] = can
+        return can
+
+    async def _weaker(self, name: str, can: Ability) -> Ability:
+        if can.waits:
+            await self._writer.run(leases.learn, name, {"waits": False}, stamp(self._clock()))
+            return replace(can, waits=False)
+        return replace(can, way=profiles.next_way(can), waits=False)
+
+    async def _report_often(self, charger: ManagedCharger) -> None:
+        """Have a charger report the current and the register each 20 s, and remember how it was."""
+        wanted, sampled = dict[str, str](), charger.keys.get(SAMPLED) or ""
+        interval = charger.keys.get(INTERVAL) or ""
+        if not (interval.isdecimal() and 0 < int(interval) <= REPORT_SECONDS):
+            wanted[INTERVAL] = str(REPORT_SECONDS)
+        words = [word.strip() for word in sampled.split(",") if word.strip()]
+        missing = [] if REGISTER in words else [REGISTER]
+        lists = [] if any(one in words for one in DRAWN) else [[*words, *missing, one] for one in DRAWN]
+        if not lists and missing:
+            lists = [[*words, *missing]]
+        keys = {key: charger.keys.get(key) for key in [*wanted, *([SAMPLED] if lists else [])]}
+        await self._writer.run(leases.put_back_later, charger.charger, keys)
+        for key, value in wanted.items():
+            await self._change(charger.charger, key, value)
+        for one in lists:
+            if await self._change(charger.charger, SAMPLED, ",".join(one)):
+                break
+
+    async def _change(self, charger: str, key: str, value: str) -> bool:
+        return await self._command(charger, ("ChangeConfiguration", {"key": key, "value": value})) == ACCEPTED
+
+    async def let_go(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
+        """Remove our profiles, put back keys and availability, and note that nothing of ours is left."""
+        calls: list[Call] = [call for socket in sockets for call in profiles.leaving(socket.connector)]
+        for key, value in charger.put_back.items():
+            if key.startswith(leases.CLOSED):
+                calls.append(_availability(int(key.removeprefix(leases.CLOSED)), is_open=True))
+            elif value is not None:
+                calls.append(("ChangeConfiguration", {"key": key, "value": value}))
+        for call in calls:
+            if await self._command(charger.charger, call) not in (ACCEPTED, *REFUSED):
+                return
+        await self._writer.run(leases.gone, charger.charger, stamp(self._clock()))
+
+    def cut(self, charger: str, seconds: float) -> None:
+        """Cut the link of a charger for so long."""
+        self._chargers.cut(charger, seconds)
+
+    async def report(self, charger: str, interval: int) -> None:
+        """Have a charger report as often as this, in seconds."""
+        await self._change(charger, INTERVAL, str(interval))
+
+    async def open_or_close(self, place: Place, *, is_open: bool) -> None:
+        """Close a free connector that cannot be limited and whose maximum does not fit, or open it again."""
+        charger, connector = place
+        key = f"{leases.CLOSED}{connector}"
+        if not is_open:
+            await self._writer.run(leases.put_back_later, charger, {key: "Operative"})
+        state = await self._command(charger, _availability(connector, is_open=is_open))
+        if is_open and state == ACCEPTED:
+            await self._writer.run(leases.put_back_done, charger, key)
+
+
+def _availability(connector: int, *, is_open: bool) -> tuple[str, dict[str, Any]]:
+    kind = "Operative" if is_open else "Inoperative"
+    return "ChangeAvailability", {"connectorId": connector, "type": kind}
+
+
+class Bench:
+    """What a trial of a charger needs of the server; see levity_trio.load.trial.Bench."""
+
+    def __init__(self, carrier: Carrier, reader: Reader, place: Place, speed: int) -> None:
+        self._carrier, self._reader, self._place, self._speed = carrier, reader, place, speed
+
+    @property
+    def now(self) -> float:
+        return self._carrier.now
+
+    async def ask(self, call: Call) -> str:
+        return await self._carrier.ask(self._place[0], call)
+
+    async def look(self) -> PluggedIn | None:
+        """Return what the connector is doing, None if no car is plugged in."""
+        present = await self._reader.run(partial(load_present, now=timestamp_of(self.now)))
+        return next((one for one in present.cars if (one.charger, one.connector) == self._place), None)
+
+    def when(self, began: float) -> Moment:
+        return self._carrier.when(self._place[0], began)
+
+    def cut(self, seconds: float) -> None:
+        self._carrier.cut(self._place[0], seconds / self._speed)
+
+    async def booted_since(self, at: float) -> bool:
+        managed = await self._reader.run(managed_chargers)
+        booted_at = managed[self._place[0]].booted_at
+        return booted_at is not None and booted_at > timestamp_of(at)
+
+    async def sleep(self, seconds: float) -> None:
+        await trio.sleep(seconds / self._speed)

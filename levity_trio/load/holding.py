@@ -1,0 +1,354 @@
+"""What load management holds at chargers: what each can do, what it was sent, and what its car missed because of us."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.events import LimitIgnored
+from levity_trio.load import gathering
+from levity_trio.load.lease import LEASE_SECONDS, MARGIN_SECONDS, NONE, Lease, Leases, waiting
+from levity_trio.load.profiles import Ability, Way, ability, next_way
+from levity_trio.load.rule import Bound, Decision
+from levity_trio.load.tree import Place, Socket, Tree
+from levity_trio.store.reads.leases import ManagedCharger, StoredLease
+from levity_trio.store.reads.load import LoadPresent, PluggedIn
+from levity_trio.store.writes.leases import CLOSED, MANAGED
+
+ANSWER_SECONDS: Final = 120.0
+"""After a pause a car has so long to charge again, before it counts as full."""
+LEAST_AMPERES: Final = 6
+"""No car charges with less (IEC 61851-1)."""
+_PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
+
+
+@dataclass(slots=True)
+class _Span:
+    """When a transaction got too little to charge, because of us."""
+
+    why: str
+    since: float
+    until: float | None = None
+
+
+class Spell(NamedTuple):
+    """A span of a transaction that begins, or ends if there is no `why`."""
+
+    transaction: int
+    why: str
+    at: str
+
+
+@dataclass(slots=True)
+class Holding:
+    """The managed chargers of a site, from one decision to the next."""
+
+    leases: Leases
+    chargers: Mapping[str, ManagedCharger] = field(default_factory=dict)
+    can: dict[str, Ability] = field(default_factory=dict)
+    away: dict[str, float] = field(default_factory=dict)
+    """The managed chargers that are away, and since when."""
+    preparing: set[str] = field(default_factory=set)
+    """The chargers that are being prepared or let go."""
+    trying: set[Place] = field(default_factory=set)
+    """The connectors on trial, which are told nothing else, and booked with their maximum."""
+    unrecorded: set[Place] = field(default_factory=set)
+    """The connectors whose lease could not be stored."""
+    _spans: dict[int, _Span] = field(default_factory=dict)
+    _had: set[int] = field(default_factory=set)
+    """The transactions that had current."""
+    _obeyed: list[Place] = field(default_factory=list)
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether no charger is limited."""
+        return not self.chargers
+
+    def adopt(self, stored: Sequence[StoredLease]) -> None:
+        """Take what an earlier run, or another server, has stored. It is never less than what holds."""
+        for one in stored:
+            lease = Lease(
+                amperes=one.amperes,
+                ends=None if one.ends_at is None else seconds(one.ends_at),
+                safe=one.safe_a,
+                sent=seconds(one.sent_at),
+                transaction=one.transaction,
+                writes=one.writes,
+            )
+            self.leases.hold((one.charger, one.connector), lease)
+
+    def stored(self, place: Place, lease: Lease) -> StoredLease:
+        return StoredLease(
+            charger=place[0],
+            connector=place[1],
+            transaction=None if lease.transaction in (None, NONE) else lease.transaction,
+            amperes=lease.amperes,
+            ends_at=None if lease.ends is None else timestamp_of(lease.ends),
+            safe_a=lease.safe,
+            sent_at=timestamp_of(lease.sent),
+            day=int(lease.sent // 86_400),
+            writes=lease.writes,
+        )
+
+    # What is known
+
+    def take(self, present: LoadPresent, tree: Tree, lines: Mapping[Place, int], now: float) -> None:
+        """Take what chargers told."""
+        self.chargers = present.managed
+        self.can = {name: ability(one.facts, one.keys, Way(one.way)) for name, one in present.managed.items()}
+        self.away = {name: self.away.get(name, now) for name, one in self.chargers.items() if not one.is_connected}
+        here = {(one.charger, one.connector): one for one in present.cars if one.charger in self.chargers}
+        for place in [place for place in self.leases.held if place[0] not in self.chargers]:
+            self.leases.forget([place])
+        for place in [place for place, held in self.leases.held.items() if place not in here]:
+            if self._ends_by_itself(place):
+                self.leases.forget([place])
+        for place, one in here.items():
+            if place not in self.trying:
+                self._take_car(one, tree.sockets[place], lines.get(place))
+
+    def _ends_by_itself(self, place: Place) -> bool:
+        """Whether what was sent for a transaction ends with it. Of a charger that is away, nobody knows that."""
+        return place[0] not in self.away and self.can[place[0]].way is Way.TRANSACTION
+
+    def lose(self, socket: Socket, now: float) -> None:
+        """Forget what a connector was sent: it may draw its maximum until it is told anew."""
+        before = self.leases.held.get(socket.place)
+        writes = 0 if before is None else before.lease.writes_of(now)
+        lost = Lease(amperes=socket.most, ends=None, safe=socket.most, sent=now, transaction=NONE, writes=writes)
+        self.leases.hold(socket.place, lost)
+
+    def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None) -> None:
+        place, charger = socket.place, self.chargers[one.charger]
+        held = self.leases.held.get(place)
+        if one.transaction is not None and (held is None or self._is_of_another(held.lease, one)):
+            self.leases.hold(place, self._of_newcomer(one, socket, None if held is None else held.lease))
+        held = self.leases.held.get(place)
+        if held is None:
+            return
+        if charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent:
+            held.lease = replace(held.lease, transaction=NONE)
+        drawn = gathering.drawn(one, socket, lines)
+        told = [one.changed_at] if one.status in _PAUSED else []
+        told += [] if one.reading is None else [one.reading.at]
+        if drawn is not None and told and self.leases.reported(place, drawn, seconds(max(told))):
+            self._obeyed.append(place)
+
+    def _is_of_another(self, lease: Lease, one: PluggedIn) -> bool:
+        return self.can[one.charger].way is Way.TRANSACTION and lease.transaction not in (one.transaction, NONE)
+
+    def _of_newcomer(self, one: PluggedIn, socket: Socket, before: Lease | None) -> Lease:
+        """What a car may draw that began without us: its maximum, as long as our default is not known to be there."""
+        can, began = self.can[one.charger], seconds(one.since)
+        if self.chargers[one.charger].prepared_at is None or can.way is Way.NONE:
+            writes = 0 if before is None else before.writes_of(began)
+            return Lease(amperes=socket.most, ends=None, safe=socket.most, sent=began, transaction=NONE, writes=writes)
+        return self.default_of(socket, before, began)
+
+    def default_of(self, socket: Socket, before: Lease | None, at: float) -> Lease:
+        """What a connector may draw by its default, if a car begins at a time."""
+        writes = 0 if before is None else before.writes_of(at)
+        can = self.can[socket.charger]
+        if can.waits:
+            return replace(waiting(socket.safe, at), writes=writes)
+        amperes = max(socket.safe, can.floor)
+        return Lease(amperes=amperes, ends=None, safe=amperes, sent=at, writes=writes)
+
+    # What must be booked whatever is decided
+
+    def booked(self, tree: Tree, present: LoadPresent, now: float) -> dict[Place, float]:
+        """The connectors that cannot be told, with the A that must be booked for them."""
+        if self.is_shadow:
+            away = ((one.charger, one.connector) for one in present.cars if not one.is_connected)
+            return {place: float(tree.sockets[place].most) for place in away}
+        found = {}
+        cars = {(one.charger, one.connector): one for one in present.cars}
+        for place, socket in tree.sockets.items():
+            amperes = self._booked(socket, cars.get(place), now)
+            if amperes is not None:
+                found[place] = amperes
+        return found
+
+    def _booked(self, socket: Socket, car: PluggedIn | None, now: float) -> float | None:
+        charger = self.chargers.get(socket.charger)
+        if charger is None or charger.state != MANAGED:
+            return None if car is None else float(socket.most)
+        can, held = self.can[charger.charger], self.leases.held.get(socket.place)
+        if socket.place in self.trying:
+            return float(socket.most)
+        if charger.charger in self.away:
+            return self._booked_away(charger, socket, now)
+        if car is None:
+            free = float(0 if can.waits else socket.safe) if held is None else held.booked(now)
+            return free or None
+        if can.way is Way.NONE or held is None or charger.prepared_at is None:
+            return float(socket.most)
+        return held.booked(now) if held.is_stuck else None
+
+    def _booked_away(self, charger: ManagedCharger, socket: Socket, now: float) -> float:
+        """An away charger that was not seen to hold its limit alone is booked with its maximum."""
+        can, held = self.can[charger.charger], self.leases.held.get(socket.place)
+        if not charger.is_trusted or can.way is Way.NONE:
+            return float(socket.most)
+        if held is not None:
+            return held.booked(now)
+        has_waited = now >= self.away[charger.charger] + LEASE_SECONDS - MARGIN_SECONDS
+        return float(socket.safe) if has_waited or not can.waits else 0.0
+
+    def floors(self, decision: Decision, places: Collection[Place]) -> dict[Place, float]:
+        """The connectors that cannot be paused, and were not given the least that they can be told."""
+        found = {}
+        for place in places:
+            can = self.can.get(place[0])
+            limit = decision.limits.get(place)
+            if can is not None and limit is not None and limit.amperes < can.floor and limit.bound is not Bound.FIXED:
+                found[place] = float(can.floor)
+        return found
+
+    def caps(self, now: float) -> dict[Place, int]:
+        """The connectors that may not be raised today any more, with what they have."""
+        found = ((place, self.leases.cap(place, now)) for place in self.leases.held)
+        return {place: cap for place, cap in found if cap is not None}
+
+    # What is sent
+
+    def running(self, present: LoadPresent) -> dict[Place, int | None]:
+        """The connectors that can be told a limit now, with their transactions."""
+        return {
+            (one.charger, one.connector): one.transaction
+            for one in present.cars
+            if one.transaction is not None
+            and one.is_connected
+            and one.charger in self.chargers
+            and self.chargers[one.charger].state == MANAGED
+            and self.chargers[one.charger].prepared_at is not None
+            and self.can[one.charger].way is not Way.NONE
+            and one.charger not in self.preparing
+            and (one.charger, one.connector) not in self.trying
+        }
+
+    def idle(self, present: LoadPresent) -> list[Place]:
+        """The connectors without a car that still have what was sent for a transaction, and must get their default."""
+        here = {(one.charger, one.connector) for one in present.cars if one.transaction is not None}
+        return [
+            place
+            for place, held in self.leases.held.items()
+            if place not in here
+            and place[0] not in self.away
+            and place[0] not in self.leases.busy | self.preparing
+            and place not in self.trying
+            and self.can[place[0]].way in (Way.DEFAULT, Way.CHARGER, Way.KEY)
+            and held.lease.transaction is not None
+        ]
+
+    def unprepared(self) -> list[ManagedCharger]:
+        """The chargers that must get their defaults, because they are new or have booted, and those that are let go."""
+        return [
+            one
+            for name, one in self.chargers.items()
+            if one.is_connected
+            and name not in self.preparing | self.leases.busy | {place[0] for place in self.trying}
+            and (one.state != MANAGED or one.prepared_at is None or one.prepared_at < (one.booted_at or ""))
+        ]
+
+    def to_close(self, present: LoadPresent, tree: Tree, decision: Decision) -> dict[Place, bool]:
+        """The free connectors that cannot be limited and are to be closed, because their maximum does not fit, or
+        opened again (True)."""
+        here = {(one.charger, one.connector) for one in present.cars}
+        found = {}
+        for place, socket in tree.sockets.items():
+            charger = self.chargers.get(place[0])
+            if charger is None or charger.state != MANAGED or place in here or place[0] in self.away:
+                continue
+            fits = self.can[place[0]].way is not Way.NONE or all(
+                decision.free[line] >= socket.most for line in tree.lines_of(place, None)
+            )
+            if fits == (f"{CLOSED}{place[1]}" in charger.put_back):
+                found[place] = fits
+        return found
+
+    # Whether they obey
+
+    def is_watched(self, charger: str | None) -> bool:
+        """Whether the next reading of a charger is to show that it obeys."""
+        return any(
+            held.before > 0 or held.reports > 0 or held.is_stuck
+            for place, held in self.leases.held.items()
+            if place[0] == charger
+        )
+
+    def obeyed(self) -> list[Place]:
+        """The connectors that were seen to obey since the last time, of chargers that did not before."""
+        found, self._obeyed = self._obeyed, []
+        return [place for place in found if (one := self.chargers.get(place[0])) and one.disobeys_since is not None]
+
+    def ignoring(self, now: float) -> Iterator[tuple[LimitIgnored, Way]]:
+        """What is to be told of chargers that do not obey, with the way that is tried next."""
+        for place in self.leases.disobeying(now):
+            held, can = self.leases.held[place], self.can[place[0]]
+            way = next_way(can)
+            yield (
+                LimitIgnored(
+                    charger=place[0],
+                    at=timestamp_of(now),
+                    connector=place[1],
+                    limit=held.lease.most(now),
+                    drawn=round(held.drawn or 0.0, 1),
+                    way=int(can.way),
+                ),
+                way,
+            )
+            self.can[place[0]] = replace(can, way=way)
+            self.leases.tell_again(place, now)
+
+    # What cars missed
+
+    def spells(self, present: LoadPresent, decision: Decision, now: float) -> list[Spell]:
+        """The spans that begin or end now, in which a car got too little to charge because of us."""
+        found, short = [], dict[int, str]()
+        for one in present.cars:
+            place = one.charger, one.connector
+            if one.transaction is None or one.charger not in self.chargers or place not in self.leases.held:
+                continue
+            why = self._short(place, one.transaction, decision, now)
+            if why:
+                short[one.transaction] = why
+        for transaction, why in short.items():
+            span = self._spans.get(transaction)
+            if span is None or span.until is not None or span.why != why:
+                self._spans[transaction] = _Span(why, now)
+                found.append(Spell(transaction, why, timestamp_of(now)))
+        for transaction, span in self._spans.items():
+            if span.until is None and transaction not in short:
+                span.until = now
+                found.append(Spell(transaction, "", timestamp_of(now)))
+        open_ones = {one.transaction for one in present.cars}
+        self._spans = {number: span for number, span in self._spans.items() if number in open_ones}
+        self._had &= {number for number in open_ones if number is not None}
+        return found
+
+    def _short(self, place: Place, transaction: int, decision: Decision, now: float) -> str:
+        """Say why a car cannot charge because of us; nothing if it can, or does not want to."""
+        limit = decision.limits.get(place)
+        most = self.leases.most(place, now, 0)
+        if most >= (self.can[place[0]].least or LEAST_AMPERES):
+            self._had.add(transaction)
+            return ""
+        if limit is None or limit.bound in (Bound.FULL, Bound.KNOCK):
+            return ""
+        if most:
+            return "below"
+        return "paused" if transaction in self._had else "waited"
+
+    def is_full(self, one: PluggedIn, now: float) -> bool:
+        """Whether a car that takes nothing is full: it does not only answer to a pause of ours."""
+        if one.status != gathering.FULL:
+            return False
+        span = None if one.transaction is None else self._spans.get(one.transaction)
+        if span is None or seconds(one.changed_at) < span.since:
+            return True
+        return span.until is not None and (
+            seconds(one.changed_at) > span.until + ANSWER_SECONDS or now > span.until + ANSWER_SECONDS
+        )

@@ -1,0 +1,350 @@
+"""The trial of a charger: fifteen minutes with a car, after which it is known how its firmware obeys.
+
+Each step sends a limit whose lease ends after two minutes, and looks at what the car draws. Nothing is believed that
+was not seen. What was found holds for all chargers with the same firmware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.load import gathering, profiles
+from levity_trio.load.lease import Lease, with_tolerance
+from levity_trio.load.profiles import Ability, Call, Moment, Way
+from levity_trio.load.tree import Socket
+from levity_trio.records import record
+from levity_trio.store.reads.load import PluggedIn
+
+LEASE_SECONDS: Final = 120.0
+CUT_SECONDS: Final = 180.0
+SEEN_SECONDS: Final = 15.0
+"""A limit is seen within this time."""
+SLOW_SECONDS: Final = 60.0
+"""A car begins again, and a charger boots or returns, within some of these."""
+BOOT_SECONDS: Final = 240.0
+LOOK_SECONDS: Final = 2.0
+HIGH_AMPERES: Final = 10
+LOW_AMPERES: Final = 6
+LEASTS: Final = (6, 7, 8, 10)
+VOLTS: Final = 230
+
+
+class Failed(Exception):
+    """A step did not show what it must. Its words say what was seen."""
+
+
+class Bench(Protocol):
+    """What a trial needs of the server. Times are those of the site's clock, in seconds since 1970."""
+
+    @property
+    def now(self) -> float:
+        """The site's clock."""
+
+    async def ask(self, call: Call) -> str:
+        """Send a CALL and return how it ended."""
+
+    async def look(self) -> PluggedIn | None:
+        """Return what the connector is doing, None if no car is plugged in."""
+
+    def when(self, began: float) -> Moment:
+        """Return now and the start of a transaction by the charger's clock."""
+
+    def cut(self, seconds: float) -> None:
+        """Cut the link for so long."""
+
+    async def booted_since(self, at: float) -> bool:
+        """Whether the charger has booted since a time."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, in seconds of the site's clock."""
+
+
+@record
+class Found:
+    """What a step found; `is_passed` is null while it runs."""
+
+    step: str
+    is_passed: bool | None
+    words: str
+
+
+@dataclass(slots=True)
+class Trial:
+    """One trial. `told` is called whenever `steps` has changed."""
+
+    bench: Bench
+    socket: Socket
+    can: Ability
+    told: Callable[[list[Found]], Awaitable[None]]
+    steps: list[Found] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    async def run(self) -> bool:
+        """Run all steps; return whether the charger has passed. `facts` is what was learned."""
+        plan: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
+            ("limit", self._limit),
+            ("ends", self._ends),
+            ("zero", self._zero),
+            ("least", self._least),
+            ("reset", self._reset),
+            ("link", self._link),
+            ("waits", self._waits),
+        )
+        for step, run in plan:
+            async with self._step(step) as say:
+                say(await run())
+            if step == "limit" and not self.steps[-1].is_passed:
+                break
+        has_passed = all(one.is_passed for one in self.steps)
+        self.facts["passed"] = has_passed
+        return has_passed
+
+    @asynccontextmanager
+    async def _step(self, step: str) -> AsyncIterator[Callable[[str], None]]:
+        words = ""
+
+        def say(told: str) -> None:
+            nonlocal words
+            words = told
+
+        self.steps.append(Found(step=step, is_passed=None, words=""))
+        await self.told(self.steps)
+        is_passed = True
+        try:
+            yield say
+        except Failed as failed:
+            is_passed, words = False, str(failed)
+        self.steps[-1] = Found(step=step, is_passed=is_passed, words=words)
+        await self.told(self.steps)
+
+    # What is sent and seen
+
+    async def _send(self, amperes: int, then: int | None = None, can: Ability | None = None) -> None:
+        """Send a limit whose lease ends after two minutes. Raises Failed if it is refused."""
+        car = await self._car()
+        now = self.bench.now
+        lease = Lease(
+            amperes=amperes,
+            ends=None if then is None else now + LEASE_SECONDS,
+            safe=amperes if then is None else then,
+            sent=now,
+            transaction=car.transaction,
+        )
+        call = profiles.limit(can or self.can, self.socket, lease, self.bench.when(seconds(car.since)), None)
+        state = "not possible" if call is None else await self.bench.ask(call)
+        if state != "accepted":
+            raise Failed(f"a limit of {amperes} A: {state}")
+
+    async def _car(self) -> PluggedIn:
+        car = await self.bench.look()
+        if car is None or car.transaction is None:
+            raise Failed("no car is charging: plug one in, and start it")
+        return car
+
+    async def _drawn(self, since: float) -> float | None:
+        """Return what the car draws on its highest line, by a report after a time; None if there was none."""
+        car = await self.bench.look()
+        if car is None or car.reading is None or seconds(car.reading.at) <= since:
+            return None
+        return gathering.drawn(car, self.socket, gathering.lines_used(car.reading))
+
+    async def _seen(self, fits: Callable[[float], bool], within: float) -> float:
+        """Wait until a report shows a current that fits. Raises Failed."""
+        since, last = self.bench.now, None
+        while self.bench.now < since + within:
+            await self._trigger()
+            await self.bench.sleep(LOOK_SECONDS)
+            drawn = await self._drawn(since)
+            last = last if drawn is None else drawn
+            if drawn is not None and fits(drawn):
+                return drawn
+        told = "no report of its current came" if last is None else f"it drew {last:.1f} A"
+        raise Failed(f"{told} within {within:.0f} s")
+
+    async def _trigger(self) -> None:
+        """Ask for a report, where the charger can be asked."""
+        connector = self.socket.connector
+        await self.bench.ask(("TriggerMessage", {"requestedMessage": "MeterValues", "connectorId": connector}))
+
+    async def _obeys(self, amperes: int, within: float = SEEN_SECONDS) -> float:
+        return await self._seen(lambda drawn: drawn <= with_tolerance(amperes), within)
+
+    async def _charges(self, amperes: int, within: float = SLOW_SECONDS) -> float:
+        return await self._seen(lambda drawn: 1.0 < drawn <= with_tolerance(amperes), within)
+
+    # Steps
+
+    async def _limit(self) -> str:
+        """A limit is seen on the current; else the lowest level, and then the next ways are tried."""
+        tried = []
+        for can in self._ways():
+            try:
+                await self._send(HIGH_AMPERES, None, can)
+                high = await self._seen(
+                    lambda drawn: with_tolerance(LOW_AMPERES) < drawn <= with_tolerance(HIGH_AMPERES), SLOW_SECONDS
+                )
+                await self._send(LOW_AMPERES, None, can)
+                drawn = await self._obeys(LOW_AMPERES)
+            except Failed as failed:
+                tried.append(f"{_named(can)}: {failed}")
+                continue
+            self.can = can
+            self.facts |= {"way": int(can.way), "level": can.level}
+            return f"from {high:.0f} to {drawn:.1f} A at a limit of {LOW_AMPERES} A, by {_named(can)}"
+        await self._car()
+        self.facts["way"] = int(Way.NONE)
+        raise Failed("; ".join(tried))
+
+    def _ways(self) -> list[Ability]:
+        ways = [way for way in (Way.TRANSACTION, Way.DEFAULT, Way.CHARGER) if way >= self.can.way]
+        found = [replace(self.can, way=way) for way in ways]
+        if self.can.level:
+            found.insert(1, replace(self.can, level=0))
+        return found + [replace(self.can, way=Way.KEY)] * (self.can.key is not None)
+
+    async def _ends(self) -> str:
+        """The second period comes by itself."""
+        await self._send(LOW_AMPERES, HIGH_AMPERES)
+        sent = self.bench.now
+        await self._obeys(LOW_AMPERES)
+        await self._seen(lambda drawn: drawn > with_tolerance(LOW_AMPERES), LEASE_SECONDS + SLOW_SECONDS)
+        late = self.bench.now - sent - LEASE_SECONDS
+        if abs(late) > SLOW_SECONDS:
+            raise Failed(f"the second period came {late:+.0f} s beside its time")
+        await self._obeys(HIGH_AMPERES)
+        return f"after {self.bench.now - sent:.0f} s"
+
+    async def _zero(self) -> str:
+        """0 A pauses, and the next limit is obeyed."""
+        try:
+            await self._send(0)
+            await self._seen(lambda drawn: drawn < 1.0, SEEN_SECONDS)
+        except Failed as failed:
+            self.facts["zero"] = False
+            return f"it cannot be paused: {failed}"
+        self.facts["zero"] = True
+        await self._send(HIGH_AMPERES)
+        drawn = await self._charges(HIGH_AMPERES, 2 * SLOW_SECONDS)
+        return f"paused, then {drawn:.1f} A"
+
+    async def _least(self) -> str:
+        """The least current at which the car still charges."""
+        for amperes in LEASTS:
+            await self._send(amperes)
+            try:
+                drawn = await self._charges(amperes, 2 * SEEN_SECONDS)
+            except Failed:
+                continue
+            self.facts["least"] = amperes
+            return f"{drawn:.1f} A at a limit of {amperes} A"
+        raise Failed(f"it did not charge at {LEASTS[-1]} A")
+
+    async def _default(self, safe: int) -> None:
+        """Set the default of a trial, which lets whoever starts wait for two minutes."""
+        socket = replace(self.socket, safe=safe)
+        for can in (self.can, replace(self.can, waits=False)):
+            call = profiles.idle(can, socket, LEASE_SECONDS)
+            if call is not None and await self.bench.ask(call) == "accepted":
+                self.can = can
+                self.facts["waits"] = can.waits
+                return
+        raise Failed("it takes no default profile")
+
+    async def _reset(self) -> str:
+        """After a reset, the default holds before anything is sent."""
+        await self._default(LOW_AMPERES)
+        began = self.bench.now
+        state = await self.bench.ask(("Reset", {"type": "Soft"}))
+        if state != "accepted":
+            raise Failed(f"Reset: {state}")
+        while not await self.bench.booted_since(began):
+            if self.bench.now > began + BOOT_SECONDS:
+                raise Failed("it did not boot")
+            await self.bench.sleep(LOOK_SECONDS)
+        highest, until = 0.0, self.bench.now + SLOW_SECONDS
+        while self.bench.now < until:
+            await self.bench.sleep(LOOK_SECONDS)
+            highest = max(highest, await self._drawn(began) or 0.0)
+        if highest > with_tolerance(LOW_AMPERES):
+            raise Failed(f"it drew {highest:.1f} A, and its default is {LOW_AMPERES} A")
+        return f"{highest:.1f} A at most"
+
+    async def _link(self) -> str:
+        """The link is cut for three minutes; the limit holds until its second period."""
+        await self._restart()
+        await self._send(HIGH_AMPERES, LOW_AMPERES)
+        await self._charges(HIGH_AMPERES)
+        before = await self._car()
+        began = self.bench.now
+        self.bench.cut(CUT_SECONDS)
+        await self.bench.sleep(CUT_SECONDS)
+        after = await self._back(before.transaction)
+        hours = (self.bench.now - began) / 3600
+        if before.energy_wh is None or after.energy_wh is None:
+            raise Failed("its register is not known")
+        mean = (after.energy_wh - before.energy_wh) / hours / VOLTS / _lines(before)
+        allowed = with_tolerance(round((HIGH_AMPERES * LEASE_SECONDS + LOW_AMPERES * SLOW_SECONDS) / CUT_SECONDS))
+        if mean > allowed:
+            raise Failed(f"it drew {mean:.1f} A meanwhile, and {allowed:.1f} A were allowed")
+        drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
+        return f"{mean:.1f} A on average, then {drawn:.1f} A"
+
+    async def _back(self, transaction: int | None) -> PluggedIn:
+        """Wait until the charger has returned, and told its present register, not one that it had kept."""
+        until, returned = self.bench.now + BOOT_SECONDS, None
+        while self.bench.now < until:
+            car = await self.bench.look()
+            if car is not None and car.is_connected and car.transaction == transaction:
+                returned = self.bench.now if returned is None else returned
+                if car.reading is not None and seconds(car.reading.at) > returned + SEEN_SECONDS:
+                    return car
+                await self._trigger()
+            await self.bench.sleep(LOOK_SECONDS)
+        raise Failed("it did not return")
+
+    async def _restart(self) -> None:
+        """Wait until a car charges again: a reset may have ended its session."""
+        until = self.bench.now + BOOT_SECONDS
+        while self.bench.now < until:
+            car = await self.bench.look()
+            if car is not None and car.transaction is not None and car.is_connected:
+                return
+            await self.bench.sleep(LOOK_SECONDS)
+        raise Failed("no car is charging any more: plug it in again, and start it")
+
+    async def _waits(self) -> str:
+        """A car that is plugged in while the link is cut waits for two minutes."""
+        await self._default(LOW_AMPERES)
+        before = await self.bench.look()
+        began = self.bench.now
+        self.bench.cut(CUT_SECONDS)
+        await self.bench.sleep(CUT_SECONDS)
+        until = self.bench.now + BOOT_SECONDS
+        while True:
+            car = await self.bench.look()
+            is_new = car is not None and car.transaction is not None and seconds(car.since) > began
+            if car is not None and is_new and (before is None or car.transaction != before.transaction):
+                break
+            if self.bench.now > until:
+                raise Failed("no car was plugged in and started while the link was cut")
+            await self.bench.sleep(LOOK_SECONDS)
+        drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
+        taken, charged = car.energy_wh or 0, self.bench.now - seconds(car.since)
+        allowed = max(0.0, charged - LEASE_SECONDS * self.can.waits + SLOW_SECONDS) / 3600
+        allowed *= with_tolerance(LOW_AMPERES) * VOLTS * _lines(car)
+        if taken > allowed:
+            raise Failed(f"it took {taken} Wh in {charged:.0f} s, and {allowed:.0f} Wh were allowed")
+        return f"{taken} Wh in {charged:.0f} s, then {drawn:.1f} A"
+
+
+def _lines(car: PluggedIn) -> int:
+    """On how many lines a car charges; 1 if that is not known, which makes a current higher."""
+    return (None if car.reading is None else gathering.lines_used(car.reading)) or 1
+
+
+def _named(can: Ability) -> str:
+    return f"way {int(can.way)}, level {can.level}"

@@ -1,0 +1,221 @@
+"""The chargers that load management limits: how, what they were sent, and whether they obey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.load.document import every_socket, parse
+from levity_trio.load.profiles import Way, ability
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.leases import (
+    LoadTrial,
+    ManagedCharger,
+    StoredLease,
+    managed_chargers,
+    newest_trial,
+    stored_leases,
+)
+from levity_trio.store.reads.load import load_places, newest_site
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.web.api.accounts import refusals
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.feeder import Charger, Connector, load_of
+from levity_trio.web.api.lists import whole
+from levity_trio.web.api.problems import not_found
+
+ENDPOINTS: Final = Endpoints("load")
+CHARGERS: Final = "/api/admin/load/chargers"
+WAYS: Final[Mapping[Way, str]] = {
+    Way.TRANSACTION: "a profile for each session, over a default",
+    Way.DEFAULT: "its default profile alone",
+    Way.CHARGER: "a profile for the whole charger",
+    Way.KEY: "a configuration key",
+    Way.NONE: "not at all",
+}
+
+
+@record
+class LimitedLease:
+    """What a connector was sent: `amperes` until `ends_at` (null: no end), then `safe_a`; `writes` profiles today."""
+
+    connector: int
+    transaction_id: int | None
+    amperes: int
+    ends_at: str | None
+    safe_a: int
+    writes: int
+
+
+@record
+class LimitedCharger:
+    """A charger that load management limits.
+
+    `state` is managed, leaving (what it was sent is being cleared), or limited (the same, but it is away: it is still
+    limited by us). `way` is how limits reach it, 1 to 5, `way_words` says that. `has_passed`: a trial has shown that
+    chargers with its firmware obey alone; `trusted_by`: a person trusts it without. Without either, its maximum is kept
+    for it while it is away. Since `disobeys_since` it does not obey; `obeyed` of three limits that end this.
+    """
+
+    charger: str
+    state: str
+    since: str
+    by: str
+    way: int
+    way_words: str
+    has_passed: bool
+    trusted_by: str | None
+    disobeys_since: str | None
+    obeyed: int
+    leases: list[LimitedLease]
+
+
+class LimitBody(Sent):
+    """Which chargers: one, those below a circuit, or all of the site."""
+
+    charger: Charger | None = None
+    circuit: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+
+
+class TrustBody(Sent):
+    """Whether a charger is trusted to obey while it is away, although no trial has shown that."""
+
+    is_trusted: bool = True
+
+
+@ENDPOINTS.get("/api/load/chargers", Role.VIEWER)
+async def list_limited_chargers(request: Request) -> ListPage[LimitedCharger]:
+    """List the chargers that load management limits, what they were sent, and whether they obey"""
+    today = int(request.api.now().timestamp() // 86_400)
+    return await request.read(lambda db: whole(_limited(db, today)))
+
+
+def _limited(db: Database, today: int) -> list[LimitedCharger]:
+    db.execute("BEGIN")
+    leases = stored_leases(db)
+    return [
+        _shown(one, [lease for lease in leases if lease.charger == one.charger], today)
+        for one in managed_chargers(db).values()
+    ]
+
+
+def _shown(one: ManagedCharger, leases: list[StoredLease], today: int) -> LimitedCharger:
+    way = ability(one.facts, one.keys, Way(one.way)).way
+    return LimitedCharger(
+        charger=one.charger,
+        state="limited" if one.state == "leaving" and not one.is_connected else one.state,
+        since=one.since,
+        by=one.by,
+        way=int(way),
+        way_words=WAYS[way],
+        has_passed=bool(one.facts.get("passed")),
+        trusted_by=one.trusted_by,
+        disobeys_since=one.disobeys_since,
+        obeyed=one.obeyed,
+        leases=[
+            LimitedLease(
+                connector=lease.connector,
+                transaction_id=lease.transaction,
+                amperes=lease.amperes,
+                ends_at=lease.ends_at,
+                safe_a=lease.safe_a,
+                writes=lease.writes if lease.day == today else 0,
+            )
+            for lease in leases
+        ],
+    )
+
+
+@ENDPOINTS.post(CHARGERS, Role.ADMIN, "invalid", "not_found", "conflict")
+async def limit_chargers(request: Asked[None, LimitBody]) -> ListPage[LimitedCharger]:
+    """Begin to limit chargers; until then, all is only shown"""
+    chargers = await _meant(request)
+    load = await load_of(request)
+    with refusals():
+        await load.manage(chargers, by=request.caller.name)
+    return await list_limited_chargers(request)
+
+
+@ENDPOINTS.post(f"{CHARGERS}/release", Role.ADMIN, "invalid", "not_found", "conflict")
+async def release_chargers(request: Asked[None, LimitBody]) -> ListPage[LimitedCharger]:
+    """Clear what chargers were sent, put back their settings, and limit them no longer"""
+    chargers = await _meant(request)
+    load = await load_of(request)
+    await load.let_go(chargers, by=request.caller.name)
+    return await list_limited_chargers(request)
+
+
+async def _meant(request: Asked[None, LimitBody]) -> list[str]:
+    """Return the chargers that are meant. Raises Problem."""
+    body = request.body
+    if body.charger is not None:
+        return [body.charger]
+    await load_of(request)
+    version, places = await request.read(lambda db: (newest_site(db), load_places(db)))
+    if version is None:
+        return []
+    sockets = every_socket(parse(version.toml), places)
+    found = sorted({one.charger for one in sockets if body.circuit in (None, one.circuit)})
+    if not found:
+        raise not_found(f"charger at the circuit {body.circuit}")
+    return found
+
+
+@ENDPOINTS.put(f"{CHARGERS}/{{charger}}/trust", Role.ADMIN, "invalid", "not_found", "conflict")
+async def trust_charger(request: Asked[None, TrustBody]) -> ListPage[LimitedCharger]:
+    """Trust a charger without a trial, or no longer"""
+    by = request.caller.name if request.body.is_trusted else None
+    load = await load_of(request)
+    with refusals():
+        await load.trust(request.path["charger"], by)
+    return await list_limited_chargers(request)
+
+
+@ENDPOINTS.post(f"{CHARGERS}/{{charger}}/again", Role.OPERATOR, "not_found", "conflict")
+async def try_charger_again(request: Request) -> ListPage[LimitedCharger]:
+    """Limit a charger that did not obey as if it did, in the first way again"""
+    load = await load_of(request)
+    await load.try_again(request.path["charger"])
+    return await list_limited_chargers(request)
+
+
+# Trials
+
+
+class TrialBody(Sent, kw_only=True):
+    """The connector at which a car stands, ready to charge."""
+
+    charger: Charger
+    connector: Connector = 1
+
+
+@ENDPOINTS.post("/api/admin/load/trials", Role.ADMIN, "invalid", "not_found", "conflict", status=201)
+async def begin_load_trial(request: Asked[None, TrialBody]) -> LoadTrial:
+    """Try with a car, for fifteen minutes, whether a charger obeys, also without this server"""
+    body, load = request.body, await load_of(request)
+    with refusals():
+        await load.begin_trial((body.charger, body.connector), by=request.caller.name)
+    return await _trial(request, body.charger)
+
+
+@ENDPOINTS.get("/api/load/trials/{charger}", Role.VIEWER, "not_found")
+async def get_load_trial(request: Request) -> LoadTrial:
+    """Show how far the newest trial of a charger is, and what each step found"""
+    return await _trial(request, request.path["charger"])
+
+
+@ENDPOINTS.delete("/api/admin/load/trials/{charger}", Role.ADMIN, "not_found", "conflict", status=204)
+async def cancel_load_trial(request: Request) -> None:
+    """Cancel the trial of a charger"""
+    load, charger = await load_of(request), request.path["charger"]
+    if not load.cancel_trial(charger):
+        raise not_found(f"trial of {charger} that runs")
+
+
+async def _trial(request: Request, charger: str) -> LoadTrial:
+    return await request.find(partial(newest_trial, charger=charger), f"trial of {charger}")
