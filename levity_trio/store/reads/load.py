@@ -180,7 +180,7 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
             return f"would wait, {wait}" if wait else "would wait for current"
         return f"waits, {wait}" if wait else "waits for current"
     if car["bound"] == "fixed":
-        return f"{_FIXED[car.get('why_fixed') or 'away']}, so {limit} A are kept for it"
+        return _says_fixed(car["why_fixed"], limit)
     if limit >= most:
         return f"would get all {most} A" if is_shadow else f"gets all {most} A"
     where = f"{car['circuit']} {car['phase']}".strip()
@@ -188,7 +188,14 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     return f"would get {limit} A of {most}: {why}" if is_shadow else f"gets {limit} A of {most}: {why}"
 
 
-_FIXED: Final = {"away": "away", "ignores": "does not obey its limit", "untold": "not limited"}
+def _says_fixed(why: str, amperes: int) -> str:
+    if why == "ignores":
+        return f"does not obey its limit, so {amperes} A are kept for it"
+    if why == "untold":
+        return f"not limited, so {amperes} A are kept for it"
+    return f"away, so {amperes} A are kept for it"
+
+
 _WHY: Final = {
     "most": "the car draws no more",
     "steady": "more in a few minutes",

@@ -16,7 +16,7 @@ from levity_trio.store.writes.load import begin_span, end_span
 
 MANAGED: Final = "managed"
 LEAVING: Final = "leaving"
-CLOSED: Final = "availability of connector "
+CLOSED: Final = "availability:"
 """In `put_back`, stands before the number of a connector that was closed."""
 OBEYED: Final = 3
 """So many obeyed limits make up for one that was not."""
