@@ -180,7 +180,7 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
             return f"would wait, {wait}" if wait else "would wait for current"
         return f"waits, {wait}" if wait else "waits for current"
     if car["bound"] == "fixed":
-        return _says_fixed(car["why_fixed"], limit)
+        return _says_fixed(car.get("why_fixed", ""), limit)
     if limit >= most:
         return f"would get all {most} A" if is_shadow else f"gets all {most} A"
     where = f"{car['circuit']} {car['phase']}".strip()
