@@ -179,6 +179,11 @@ effort: venv
 feeder *arguments: venv
     {{ bin }}/python -m tests.load.nights {{ arguments }}
 
+# 162 deaths at each of four limits in five kinds of blocks; fifteen minutes with two cores. `just deaths 34` has 612.
+# print what flows in a feeder in the hour after the server's death
+deaths *arguments: venv
+    {{ bin }}/python -m tests.load.deaths {{ arguments }}
+
 # In virtual time, without sockets; it takes a minute of CPU. The demo goes on where it ends.
 # make the history of the demo again
 demo-history: venv

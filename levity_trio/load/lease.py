@@ -136,6 +136,13 @@ class Leases:
         """Take what is known of a connector from elsewhere: it was stored, or the charger told it."""
         self.held[place] = Held(lease)
 
+    def adopt(self, place: Place, lease: Lease, now: float) -> None:
+        """Take what an earlier run has recorded; it is sent anew. What was lowered last may not be recorded: then the
+        charger has less, but it ends later."""
+        if lease.ends is not None and lease.amperes > lease.safe:
+            lease = replace(lease, ends=max(lease.ends, now + LEASE_SECONDS))
+        self.hold(place, replace(lease, transaction=NONE))
+
     def forget(self, places: Iterable[Place]) -> None:
         for place in places:
             self.held.pop(place, None)

@@ -154,6 +154,26 @@ def test_a_lowering_of_which_only_the_answer_is_lost_holds_longer_than_what_it_l
     assert leases.most(A, NOW + LEASE_SECONDS + 900, otherwise=32) == 10
 
 
+@examples
+@given(amperes, amperes, st.floats(0, LEASE_SECONDS), st.floats(0, 5000), st.floats(0, 10_000))
+def test_what_was_lowered_last_and_not_recorded_is_booked_after_a_restart(
+    before: int, then: int, after: float, dead: float, later: float
+) -> None:
+    has, new = of(before), of(then, sent=NOW + after)
+    restart = NOW + after + dead
+    leases = Leases()
+    leases.adopt(A, has, restart)
+    if then < has.most(NOW + after):
+        assert leases.most(A, restart + later, otherwise=32) >= new.most(restart + later)
+    assert leases.most(A, restart + later, otherwise=32) >= has.most(restart + later)
+
+
+def test_what_an_earlier_run_recorded_is_sent_anew() -> None:
+    leases = Leases()
+    leases.adopt(A, of(16), NOW + 5)
+    assert sent(steps(leases, decided(A=16), NOW + 6)) == {"A": 16}
+
+
 def test_a_connector_of_which_nothing_is_known_is_booked_with_its_maximum() -> None:
     assert Leases().most(A, NOW, otherwise=32) == 32
 
