@@ -166,7 +166,7 @@ class Leases:
             held.lease = replace(held.lease, ends=ends, transaction=NONE)
             held.drawn_at, held.answered = held.drawn_at + seconds, held.answered + seconds
             held.above = None if held.above is None else held.above + seconds
-            held.retry = 0.0
+            held.retry, held.pending = 0.0, None
 
     # What is sent
 

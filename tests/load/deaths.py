@@ -3,6 +3,14 @@
 A block with 20 chargers that passed the trial. They keep the profiles that levity_trio/load/profiles.py makes and obey
 them as levity_trio/wire/charging_profiles.py reads them; the leases, the rule and the tree are the server's. All that
 is modelled is the way of messages, the cars, the house and the deaths. Time is in seconds; 0 is a midnight.
+
+What the server must do besides for this to hold:
+
+- It goes on from `Leases.going_on(decision)`, and adopts what it recorded by `Leases.adopt`.
+- Each connector of a charger that is away is booked with its safe limit, too, once it has been away for a lease; after
+  a restart that is at once, because nobody knows since when.
+- When its clock is set, it knows at once that the clocks of chargers were not. When the clock of a charger differs by
+  more from ours than when its lease was sent, the lease is sent anew.
 """
 
 from __future__ import annotations
@@ -457,8 +465,11 @@ class World:
         known = {one.socket.place: server.known[one.number].lines(self.cars[one.number]) for one in here}
         lines = {place: used for place, used in known.items() if used is not None}
         for step in server.leases.steps(self.tree, server.decision, running, lines, clock):
-            if step.is_lower or not server.is_stalled:
-                self._send(step, lines.get(step.place), clock)
+            if step.is_lower:
+                self._send(step, lines.get(step.place))
+            else:
+                what = step, server.leases.recording(step, clock), lines.get(step.place), server.run
+                self.at(self.soon(0.01, 0.3), "is noted", int(step.place[0][1:]), what)
 
     def _car(self, charger: Charger, clock: float) -> Car | None:
         server, socket, known = self.server, charger.socket, self.server.known.get(charger.number)
@@ -498,11 +509,24 @@ class World:
         one, two, three = (max(0.0, amperes) for amperes in left)
         return Other(now=(one, two, three), recent=(one, two, three), highest=highest)
 
-    def _send(self, step: Step, lines: int | None, clock: float) -> None:
-        server, number = self.server, int(step.place[0][1:])
-        lease = server.leases.sending(step, clock)
-        if not step.is_lower:
-            server.recorded[step.place] = lease
+    def is_noted(self, _charger: Charger, what: tuple[Step, Lease, int | None, int]) -> None:
+        """Send a raise once it is recorded, if it is still wanted."""
+        step, lease, lines, run = what
+        server, decision = self.server, self.server.decision
+        if not server.is_alive or run != server.run:
+            return
+        if server.is_stalled:
+            server.leases.failed(step, self.now + server.clock)
+            return
+        server.recorded[step.place] = lease
+        if server.leases.may_go(step, decision.limits[step.place].amperes if step.place in decision.limits else 0):
+            self._send(step, lines)
+        elif (held := server.leases.held.get(step.place)) is not None:
+            server.recorded[step.place] = held.lease
+
+    def _send(self, step: Step, lines: int | None) -> None:
+        server, number, clock = self.server, int(step.place[0][1:]), self.now + self.server.clock
+        server.leases.sending(step, clock)
         skew = server.skews[number]
         server.sent_by[number] = skew
         when = Moment(now=EPOCH + timedelta(seconds=clock + skew))
@@ -649,6 +673,7 @@ _HANDLERS: Final[dict[str, Callable[..., None]]] = {
     "house": World.changes_house,
     "decides": World.decides,
     "is told": World.hears,
+    "is noted": World.is_noted,
     "is sent": World.is_sent,
     "answers": World.answers,
     "is recorded": World.is_recorded,

@@ -513,6 +513,14 @@ def test_an_answer_to_what_was_sent_before_a_leap_says_nothing_of_when_it_ends()
     assert sent(steps(leases, decided(A=16), NOW - 3598)) == {"A": 16}
 
 
+def test_a_raise_that_is_recorded_during_a_leap_is_not_sent() -> None:
+    leases = holding(A=of(6))
+    [step] = steps(leases, decided(A=16), NOW)
+    leases.recording(step, NOW)
+    leases.leapt(3600.0)
+    assert not leases.may_go(step, 16)
+
+
 @pytest.mark.parametrize("seconds", [3600.0, -3600.0])
 def test_a_leap_does_not_hide_who_does_not_obey(seconds: float) -> None:
     leases = holding(A=of(16))
