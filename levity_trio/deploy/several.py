@@ -65,10 +65,11 @@ SITE_SERIES: Final = (
     *("ocpp_frame_log_pruned_total", "ocpp_audit_lag_frames", "ocpp_audit_lost_frames_total"),
     *("ocpp_audit_connected", "ocpp_webhook_given_up_total"),
     *("ocpp_load_amperes", "ocpp_load_limit_amperes", "ocpp_load_waiting_cars", "ocpp_load_meter_age_seconds"),
-    "ocpp_load_meter_silent",
+    *("ocpp_load_meter_silent", "ocpp_load_limited", "ocpp_load_trusted", "ocpp_load_disobeys"),
+    *("ocpp_load_lease_amperes", "ocpp_load_lease_ends_ts", "ocpp_load_writes_today", "ocpp_load_writes_a_day"),
 )
 """The series about the whole site go on at another server with the same number, which is in the database. Not so
-ocpp_security_events_total, which each server counts from its own start."""
+ocpp_security_events_total and ocpp_load_limits_ignored_total, which each server counts from its own start."""
 _RELABELLING: Final = f"""\
     metric_relabel_configs:
       # One server exports what is about the whole site. Its series go on when another server takes over.

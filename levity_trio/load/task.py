@@ -48,7 +48,7 @@ from levity_trio.load.meters import Measure
 from levity_trio.load.tree import Place
 from levity_trio.load.trial import Found, Trial
 from levity_trio.log.output import get_logger
-from levity_trio.plugins.base import Hooks
+from levity_trio.plugins.base import Hooks, Limited
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
@@ -109,6 +109,14 @@ class LoadManagement:
     @property
     def over_seconds(self) -> Mapping[tuple[str, str], float]:
         return {} if self._managed is None else self._managed.over_seconds
+
+    @property
+    def limited(self) -> Limited:
+        if self._managed is None:
+            return Limited()
+        held = self._holding.leases
+        leases = [self._holding.stored(place, one.lease) for place, one in held.held.items()]
+        return Limited(chargers=[*self._holding.chargers.values()], leases=leases, writes_a_day=held.writes_a_day)
 
     def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
         is_known = self._managed is not None and self._managed.measured(meter, amperes, self._clock().timestamp())

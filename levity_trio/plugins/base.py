@@ -23,6 +23,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork, UnitOfWorkLost
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.leases import ManagedCharger, StoredLease
 from levity_trio.store.reads.load import LoadNow
 from levity_trio.store.writes.origin import Origin
 
@@ -168,6 +169,16 @@ class Chargers(Protocol):
         """Return a channel of the facts that are committed from now on."""
 
 
+@record
+class Limited:
+    """What load management limits: the chargers, among them those that it is letting go; what it has sent to
+    connectors; and how many profiles it may send to each connector a day."""
+
+    chargers: Collection[ManagedCharger] = ()
+    leases: Collection[StoredLease] = ()
+    writes_a_day: int = 0
+
+
 class Load(Protocol):
     """Load management, as plug-ins and the API reach it; see levity_trio.load.shadow. Currents are in A per phase.
 
@@ -181,6 +192,10 @@ class Load(Protocol):
     @property
     def over_seconds(self) -> Mapping[tuple[str, str], float]:
         """How long each phase of a circuit was above its limit since this server began, by circuit and L1, L2, L3."""
+
+    @property
+    def limited(self) -> Limited:
+        """What this server limits; nothing where it decides nothing."""
 
     def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
         """Take what a meter shows now. Return False if the site has no such meter, or another server decides. Call it

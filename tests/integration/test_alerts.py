@@ -165,6 +165,21 @@ def with_meter(silent: int, seconds: int) -> Course:
     return lambda story: [Held(story["calm"].beside("ocpp_load_meter_silent", silent, meter="Main"), seconds)]
 
 
+def limited(
+    *, connected: int = 1, trusted: int = 1, disobeys: int = 0, writes: int = 40, seconds: int = 2 * HOUR
+) -> Course:
+    """Load management limits a charger, which may be away, untrusted or disobedient, or was sent a lot today."""
+
+    def course(story: Story) -> Timeline:
+        told = story["calm"].changed("ocpp_cp_connected", lambda _: connected, cp_id=ONE)
+        told = told.changed("ocpp_load_writes_a_day", lambda _: 100)
+        told = told.beside("ocpp_load_limited", 1, cp_id=ONE).beside("ocpp_load_trusted", trusted, cp_id=ONE)
+        told = told.beside("ocpp_load_disobeys", disobeys, cp_id=ONE)
+        return [Held(told.beside("ocpp_load_writes_today", writes, cp_id=ONE, connector_id="1"), seconds)]
+
+    return course
+
+
 def once_more(counter: str) -> Course:
     """Something that has been counted happens again."""
 
@@ -220,6 +235,9 @@ FIRES: dict[str, Course] = {
     "LevityAuditLost": with_change("ocpp_audit_lost_frames_total", 3, SOON, before="troubled"),
     "LevityCircuitExceeded": over_limit(seconds=80),
     "LevityLoadMeterSilent": with_meter(silent=1, seconds=2 * MINUTE),
+    "LevityLoadLimitIgnored": limited(disobeys=1, seconds=SOON),
+    "LevityLoadAwayKept": limited(connected=0, trusted=0),
+    "LevityLoadWritesUsedUp": limited(writes=100, seconds=SOON),
     "LevityPaymentRefused": with_change("ocpp_payments_refused_total", 1, SOON, code="conflict"),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
     "LevityMessagesFail": with_change("ocpp_messages_to_people_total", 5, SOON, channel="mail", outcome="failed"),
@@ -272,6 +290,9 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityEnergyJump": then(("calm", 5 * MINUTE), ("calm later", 5 * MINUTE)),
     "LevityCircuitExceeded": over_limit(seconds=30),
     "LevityLoadMeterSilent": with_meter(silent=0, seconds=HOUR),
+    "LevityLoadLimitIgnored": limited(connected=0, trusted=0, writes=100),
+    "LevityLoadAwayKept": after(limited(connected=0, trusted=0, seconds=HOUR), limited(connected=0)),
+    "LevityLoadWritesUsedUp": limited(writes=99),
     "LevityChargersAway": away({"S-1": 1, "S-2": 1, "S-3": 1}, silent=2),
     "LevitySiteDark": dark((ONE, 36), (TWO, 10), seconds=20),
     "LevityWrongSubprotocol": then(("later", HOUR)),

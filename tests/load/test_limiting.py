@@ -46,6 +46,10 @@ async def test_a_car_alone_gets_its_maximum_and_two_share(central: Central, writ
         block.arrive(1)
         await trio.sleep(30)
         assert (block.current(0), block.current(1)) == (10, 10)
+        told = block.load.limited
+        assert [(one.charger, one.state) for one in told.chargers] == [("CP-0", "managed"), ("CP-1", "managed")]
+        assert [(one.charger, one.connector, one.amperes) for one in told.leases] == [("CP-0", 1, 10), ("CP-1", 1, 10)]
+        assert told.writes_a_day == 100
         assert block.over(20) == []
         assert writer.rows("SELECT count(*) FROM charging_profile") == [(0,)]
 

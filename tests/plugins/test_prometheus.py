@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -13,23 +13,27 @@ from levity_trio.events import (
     AutoStart,
     CallEnded,
     HandshakeRefused,
+    LimitIgnored,
     MalformedFrame,
     MessageHandled,
     PaymentRefused,
     PluginFailed,
     TagJudged,
 )
-from levity_trio.plugins.base import LinkState
+from levity_trio.plugins.base import Limited, LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.reads import links
+from levity_trio.store.reads.leases import StoredLease, managed_chargers
 from levity_trio.store.reads.load import LoadLine, LoadMeter, LoadNow
-from levity_trio.store.writes import outcomes, pings, sessions
+from levity_trio.store.writes import leases, outcomes, pings, sessions
 from levity_trio.store.writes.hiding import hide
 from levity_trio.store.writes.registration import begin_waiting
+from levity_trio.wire.times import stamp
 from tests.plugins.metric_runs import Run, live, open_one
-from tests.plugins.scrapes import LEVITYS, label_names
+from tests.plugins.scrapes import LEVITYS, Page, label_names
 from tests.store.books import SERVER, Books, Station
+from tests.store.reading import view
 from tests.store.test_outcomes import ask
 from tests.store.wallets import Purses
 
@@ -393,7 +397,7 @@ SEEN: Final = LoadNow(
 
 
 def test_load_management_is_told_while_it_decides(run: Run) -> None:
-    load: Any = SimpleNamespace(now=SEEN, over_seconds={("Feeder", "L2"): 61.4})
+    load: Any = SimpleNamespace(now=SEEN, over_seconds={("Feeder", "L2"): 61.4}, limited=Limited())
     run.gauges.update_load(load, run.books.now + timedelta(seconds=30))
     page = run.page()
     kinds = [page.get("ocpp_load_amperes", circuit="Feeder", phase="L1", kind=kind) for kind in KINDS]
@@ -409,3 +413,50 @@ def test_load_management_is_told_while_it_decides(run: Run) -> None:
     run.gauges.update_load(load, run.books.now)
     page = run.page()
     assert not page.of("ocpp_load_amperes") | page.of("ocpp_load_meter_silent")
+
+
+def of_chargers(page: Page, name: str) -> list[float | None]:
+    return [page.get(f"ocpp_load_{name}", cp_id=charger) for charger in ("CP-1", "CP-2")]
+
+
+def of_connectors(page: Page, name: str) -> list[float | None]:
+    return [page.get(f"ocpp_load_{name}", cp_id="CP-1", connector_id=str(number)) for number in (1, 2)]
+
+
+def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Run) -> None:
+    for charger in ("CP-1", "CP-2"):
+        Station(books, charger)
+    books.run(leases.manage, ["CP-1", "CP-2"], books.at, "anna")
+    books.run(leases.trust, "CP-1", "anna")
+    books.run(leases.let_go, ["CP-2"], books.at, "anna")
+    ends_at = stamp(books.now + timedelta(minutes=30))
+    lease: dict[str, Any] = {"charger": "CP-1", "transaction": None, "safe_a": 6, "sent_at": books.at}
+    day = int(books.now.timestamp()) // 86_400
+    sent = [
+        StoredLease(connector=1, amperes=13, ends_at=ends_at, day=day, writes=7, **lease),
+        StoredLease(connector=2, amperes=6, ends_at=None, day=day - 1, writes=9, **lease),
+    ]
+
+    def page() -> Page:
+        known = managed_chargers(view(books.connection)).values()
+        load: Any = SimpleNamespace(
+            now=None, over_seconds={}, limited=Limited(chargers=known, leases=sent, writes_a_day=100)
+        )
+        run.gauges.update_load(load, books.now)
+        return run.page()
+
+    assert of_chargers(page(), "limited") == [1, 0]
+    assert of_chargers(page(), "trusted") == [1, 0]
+    assert of_connectors(page(), "lease_amperes") == [13, 6]
+    assert of_connectors(page(), "lease_ends_ts") == [datetime.fromisoformat(ends_at).timestamp(), None]
+    assert of_connectors(page(), "writes_today") == [7, 0]
+    assert page().get("ocpp_load_writes_a_day") == 100
+    ignored = LimitIgnored(charger="CP-1", at=books.at, connector=1, limit=10, drawn=15.8, way=1)
+    books.run(leases.ignored, ignored, 2)
+    assert of_chargers(page(), "disobeys") == [1, 0]
+    assert of_chargers(page(), "trusted") == [0, 0]
+    assert of_chargers(page(), "limits_ignored_total") == [1, 0]
+    sent.clear()
+    books.run(leases.gone, "CP-2", books.at)
+    assert of_chargers(page(), "disobeys") == [1, None]
+    assert of_connectors(page(), "writes_today") == [None, None]

@@ -61,6 +61,7 @@ class PrometheusMetrics(Plugin):
             events.EnergyJumped: metrics.jumps,
             events.MessagesRefused: metrics.refused,
             events.PasswordInDigits: metrics.digits,
+            events.LimitIgnored: metrics.load_ignored,
         }
         """Events that are only counted, for each charger."""
         self._counts: dict[type[Event], Count] = {
@@ -89,10 +90,6 @@ class PrometheusMetrics(Plugin):
             events.WebhookGivenUp: self._webhook_given_up,
             events.MessageTried: self._message_tried,
         }
-        for tried in product(CHANNELS, OUTCOMES):
-            metrics.messages[tried].value = 0
-        for code in PAYMENT_CODES:
-            metrics.refused_payments[code,].value = 0
         self._restore(counted)
 
     def observe(self, event: Event) -> None:
@@ -102,8 +99,12 @@ class PrometheusMetrics(Plugin):
             count(event)
 
     def _restore(self, counted: Totals) -> None:
-        """Set counters to the totals of earlier runs."""
+        """Set counters to the totals of earlier runs; begin those whose labels are known."""
         metrics = self._metrics
+        for tried in product(CHANNELS, OUTCOMES):
+            metrics.messages[tried].value = 0
+        for code in PAYMENT_CODES:
+            metrics.refused_payments[code,].value = 0
         for charger, at in counted.message_at.items():
             self._know(charger).message_at.value = datetime.fromisoformat(at).timestamp()
             for counter in self._counters(charger):

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Final
 
 from levity_trio.charging.reviews import Code
-from levity_trio.plugins.base import LinkState, Load
+from levity_trio.plugins.base import Limited, LinkState, Load
 from levity_trio.plugins.prometheus.labels import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.store.engine.database import Space
 from levity_trio.store.reads.local_lists import LocalListStatus
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
+from levity_trio.store.writes.leases import MANAGED
 
 NO_CHARGERS = Present([], [], [], frozenset())
 NO_STATUS = "Unknown"
@@ -127,6 +128,26 @@ class Gauges:
             metrics.load_meter_silent[meter.name,].value = int(meter.is_stale)
             age = None if meter.at is None else _seconds_since(meter.at, now)
             _set_known(metrics.load_meter_age, (meter.name,), age)
+        self._update_limited(load.limited, now)
+
+    def _update_limited(self, limited: Limited, now: datetime) -> None:
+        """Set the series of chargers that load management limits, and of what it has sent to their connectors."""
+        metrics = self._metrics
+        metrics.load_writes_most[()].value = limited.writes_a_day
+        for family in (metrics.load_limited, metrics.load_trusted, metrics.load_disobeys):
+            _keep(family, [(one.charger,) for one in limited.chargers])
+        for one in limited.chargers:
+            metrics.load_ignored.begin((one.charger,))
+            metrics.load_limited[one.charger,].value = int(one.state == MANAGED)
+            metrics.load_trusted[one.charger,].value = int(one.is_trusted)
+            metrics.load_disobeys[one.charger,].value = int(one.disobeys_since is not None)
+        leases = {(one.charger, connector_label(one.connector)): one for one in limited.leases}
+        _set_times(metrics.load_lease_ends_at, {key: one.ends_at for key, one in leases.items() if one.ends_at})
+        for family in (metrics.load_lease, metrics.load_writes):
+            _keep(family, leases)
+        for key, lease in leases.items():
+            metrics.load_lease[key].value = lease.amperes
+            metrics.load_writes[key].value = lease.writes_of(now)
 
     def _update_charger(self, charger: ChargerNow) -> None:
         metrics, key = self._metrics, (charger.charger,)

@@ -28,6 +28,7 @@ class Metrics:
         self._add_frames()
         self._add_local_lists()
         self._add_load()
+        self._add_limited()
 
     def begin(self, is_audited: bool) -> None:
         """Create all series without labels; those of the audit only if it is enabled."""
@@ -398,4 +399,44 @@ class Metrics:
         )
         self.load_meter_silent = add(
             Gauge, "ocpp_load_meter_silent", ("meter",), "1 while a meter is silent, so its circuit counts as full."
+        )
+
+    def _add_limited(self) -> None:
+        add = self._add_of_site
+        self.load_limited = add(
+            Gauge,
+            "ocpp_load_limited",
+            CHARGER,
+            "1 while load management limits the charger, 0 until what it sent there is cleared.",
+        )
+        self.load_trusted = add(
+            Gauge,
+            "ocpp_load_trusted",
+            CHARGER,
+            "1 if the charger passed a trial or a person trusts it, so that its maximum is not kept while it is away.",
+        )
+        self.load_disobeys = add(Gauge, "ocpp_load_disobeys", CHARGER, "1 while the charger does not obey its limits.")
+        self.load_ignored = add(
+            Counter,
+            "ocpp_load_limits_ignored_total",
+            CHARGER,
+            "Limits after which the car drew more all the same, or that were refused.",
+        )
+        self.load_lease = add(
+            Gauge, "ocpp_load_lease_amperes", CONNECTOR, "Limit that load management last sent to a connector, in A."
+        )
+        self.load_lease_ends_at = add(
+            Gauge,
+            "ocpp_load_lease_ends_ts",
+            CONNECTOR,
+            "Unix time at which that limit ends and the safe limit begins, if it ends.",
+        )
+        self.load_writes = add(
+            Gauge,
+            "ocpp_load_writes_today",
+            CONNECTOR,
+            "Charging profiles sent to a connector on this day of UTC; they wear its flash memory out.",
+        )
+        self.load_writes_most = add(
+            Gauge, "ocpp_load_writes_a_day", (), "Charging profiles that may be sent to each connector a day."
         )

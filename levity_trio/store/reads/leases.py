@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import field
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -117,7 +118,12 @@ class StoredLease:
     day: int
     writes: int
 
+    def writes_of(self, now: datetime) -> int:
+        """Return how many profiles it was sent on the day of a moment."""
+        return self.writes if now.timestamp() // _DAY_SECONDS == self.day else 0
 
+
+_DAY_SECONDS: Final = 86_400
 _LEASE: Final = Shape(StoredLease)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Final
 
@@ -91,20 +92,20 @@ class TrustBody(Sent):
 @ENDPOINTS.get("/api/load/chargers", Role.VIEWER)
 async def list_limited_chargers(request: Request) -> ListPage[LimitedCharger]:
     """List the chargers that load management limits, what they were sent, and whether they obey"""
-    today = int(request.api.now().timestamp() // 86_400)
-    return await request.read(lambda db: whole(_limited(db, today)))
+    now = request.api.now()
+    return await request.read(lambda db: whole(_limited(db, now)))
 
 
-def _limited(db: Database, today: int) -> list[LimitedCharger]:
+def _limited(db: Database, now: datetime) -> list[LimitedCharger]:
     db.execute("BEGIN")
     leases = stored_leases(db)
     return [
-        _shown(one, [lease for lease in leases if lease.charger == one.charger], today)
+        _shown(one, [lease for lease in leases if lease.charger == one.charger], now)
         for one in managed_chargers(db).values()
     ]
 
 
-def _shown(one: ManagedCharger, leases: list[StoredLease], today: int) -> LimitedCharger:
+def _shown(one: ManagedCharger, leases: list[StoredLease], now: datetime) -> LimitedCharger:
     way = ability(one.facts, one.keys, Way(one.way)).way
     return LimitedCharger(
         charger=one.charger,
@@ -124,7 +125,7 @@ def _shown(one: ManagedCharger, leases: list[StoredLease], today: int) -> Limite
                 amperes=lease.amperes,
                 ends_at=lease.ends_at,
                 safe_a=lease.safe_a,
-                writes=lease.writes if lease.day == today else 0,
+                writes=lease.writes_of(now),
             )
             for lease in leases
         ],
