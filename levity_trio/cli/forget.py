@@ -26,7 +26,8 @@ the shell (*, ?, [0-9]) and hides only strangers: who never charged and was not 
 runs, use the API: POST /api/admin/chargers/forget.
 
 Exit status: 0 when the chargers are hidden, 1 when a server runs on the database, the database cannot be used or a
-charger has an open transaction (then none is hidden), 2 for wrong usage or an unknown charger.
+charger has an open transaction or is limited by load management (then none is hidden), 2 for wrong usage or an unknown
+charger.
 """
 NAMED: Final = 10
 """Chargers that the answer names."""

@@ -45,7 +45,8 @@ class Situation:
     """A charger at one moment.
 
     `connectors` does not contain connector 0. `configuration` has the values as last read, `read_only` the keys that
-    the charger says are read-only. `list_version` is that of the local list, None if it is unknown.
+    the charger says are read-only. `list_version` is that of the local list, None if it is unknown. `is_managed`: load
+    management limits it.
     """
 
     now: datetime
@@ -57,6 +58,7 @@ class Situation:
     configuration: Mapping[str, str | None] = field(default_factory=dict)
     read_only: frozenset[str] = frozenset()
     list_version: int | None = None
+    is_managed: bool = False
 
     def connector(self, number: int) -> Connector | None:
         """Return a known connector."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,9 @@ def profile(unit: str = "A", **more: Any) -> dict[str, Any]:
 def warned(action: str, values: dict[str, Any], situation: Situation = SITUATION) -> list[str]:
     operation = OPERATIONS[action]
     return operation.warn(check(operation, values), situation)
+
+
+MANAGED = Situation(now=SENT, connectors=(Connector(1, "Available"),), is_managed=True)
 
 
 def limited(connector: int, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -149,6 +153,12 @@ UNCONTENTIOUS = Situation(
         "SupportedFileTransferProtocols": "https, ftp",
     },
 )
+
+
+def test_a_limit_beside_those_of_load_management_is_booked_with_the_higher() -> None:
+    words = "load management limits this charger: what it draws is booked with the higher of both until it is cleared"
+    assert warned(*limited(1, profile()), MANAGED) == [words]
+    assert warned(*limited(1, profile()), replace(MANAGED, is_managed=False)) == []
 
 
 @pytest.mark.parametrize("action", sorted(set(ACTIONS) - {"SetChargingProfile"}))

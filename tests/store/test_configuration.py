@@ -11,6 +11,7 @@ from levity_trio.store.engine.unit_of_work import DAILY_FACTS
 from levity_trio.store.reads import configuration as reads
 from levity_trio.store.reads import situation, templates
 from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.writes import leases
 from levity_trio.store.writes.configuration import (
     NewReading,
     NewTemplate,
@@ -78,6 +79,15 @@ def test_a_key_that_the_charger_denies(books: Books, station: Station) -> None:
         assert reads.has(db, "CP-1")["a"].read_at > then
         known = situation.situation(db, "CP-1", books.now, is_connected=True)
         assert known.configuration == {"A": "1", "B": "1"}
+
+
+def test_an_operation_knows_whether_load_management_limits_its_charger(books: Books) -> None:
+    for charger in ("CP-1", "CP-2"):
+        Station(books, charger)
+    books.run(leases.manage, ["CP-2"], books.at, "anna")
+    with reading(books) as db:
+        found = [situation.situation(db, name, books.now, is_connected=True).is_managed for name in ("CP-1", "CP-2")]
+    assert found == [False, True]
 
 
 def test_one_that_denies_a_spelling_has_the_key(books: Books, station: Station) -> None:

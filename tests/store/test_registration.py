@@ -17,6 +17,7 @@ from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.present import present, waiting
 from levity_trio.store.reads.security import Newcomer, decisions, newcomers
+from levity_trio.store.writes import leases
 from levity_trio.store.writes.hiding import UnknownCharger, hide
 from levity_trio.store.writes.registration import (
     Decided,
@@ -256,8 +257,13 @@ def test_whom_a_person_knows_or_who_charged_makes_no_room(books: Books) -> None:
     assert knock(stranger, "X-1")
     assert knock(stranger, "X-2")
     assert visible(books) == {"CHARGED", "ADOPTED", "NAMED", "PLACED", "X-2"}
-    books.run(adopt, "X-2", ANNA)
+    books.run(leases.manage, ["X-2"], ANNA.at, "anna")  # load management limits it
     assert not knock(stranger, "X-3")
+    books.run(leases.let_go, ["X-2"], ANNA.at, "anna")
+    books.run(leases.gone, "X-2", ANNA.at)
+    assert knock(stranger, "X-3")
+    books.run(adopt, "X-3", ANNA)
+    assert not knock(stranger, "X-4")
 
 
 def test_one_network_brings_a_bounded_number_a_day() -> None:

@@ -16,6 +16,9 @@ CHARGER: Final = "ChargePointMaxProfile"
 PURPOSES: Final = Choice((CHARGER, "TxDefaultProfile", TRANSACTION))
 UNIT_WORDS: Final = {"A": "Current", "W": "Power"}
 """The words of ChargingScheduleAllowedChargingRateUnit (§9.4.2)."""
+MANAGED: Final = (
+    "load management limits this charger: what it draws is booked with the higher of both until it is cleared"
+)
 
 PERIOD: Final = Object(
     (
@@ -110,6 +113,8 @@ def _set_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     number, profile = payload["connectorId"], payload["csChargingProfiles"]
     purpose = profile["chargingProfilePurpose"]
     yield from unknown_connector(situation, number, may_be_0=True)
+    if situation.is_managed:
+        yield MANAGED
     if purpose == CHARGER and number != 0:
         yield "a ChargePointMaxProfile is for connector 0 (§5.16)"
     if purpose == TRANSACTION:

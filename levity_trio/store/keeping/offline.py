@@ -34,7 +34,7 @@ def forget(
 
     Raises:
         ConfigError: no charger has one of these identities; nothing was changed.
-        EnvironmentProblem: a server runs, the database cannot be used, or a charger has an open transaction.
+        EnvironmentProblem: a server runs, the database cannot be used, or a charger is still used.
     """
     with _open_known(address, server) as store:
         at = stamp(look(address, _clock)())
@@ -43,8 +43,8 @@ def forget(
             return cast("list[str]", store.commit([write])[0].unwrap())
         except hiding.UnknownCharger as unknown:
             raise ConfigError(f"no charger {unknown} is in {address}") from None
-        except hiding.StillCharging as charging:
-            raise EnvironmentProblem(f"{charging} has an open transaction; hide it after that has ended") from None
+        except hiding.StillUsed as why:
+            raise EnvironmentProblem(str(why)) from None
         except DatabaseFault as fault:
             raise EnvironmentProblem(f"cannot write the database {address}: {fault}") from None
 

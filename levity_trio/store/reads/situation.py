@@ -20,6 +20,7 @@ _CONFIGURATION: Final = (
     "SELECT key, value, readonly FROM configuration WHERE id IN (SELECT max(id) FROM configuration WHERE cp_id = ?"
     " GROUP BY key) AND is_known = 1"
 )
+_MANAGED: Final = "SELECT 1 FROM load_charger WHERE cp_id = ?"
 _SENT: Final = "SELECT payload FROM command WHERE cp_id = ? AND action = ? AND json_valid(payload)"
 _NUMBER_IN: Final[Mapping[Allotted, tuple[tuple[str, ...], str]]] = {
     Allotted.RESERVATION: (("ReserveNow",), "$.reservationId"),
@@ -49,6 +50,7 @@ def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) 
         configuration={key: value for key, value, _ in configuration},
         read_only=frozenset(key for key, _, readonly in configuration if readonly),
         list_version=_list_version(db, charger),
+        is_managed=bool(db.execute(_MANAGED, (charger,)).fetchall()),
     )
 
 

@@ -11,15 +11,16 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 
 CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
 NEVER_CHARGED: Final = f"registration <> 'adopted' AND NOT {CHARGED}"
-STRANGERS: Final = f"SELECT id FROM cp WHERE hidden_at IS NULL AND {NEVER_CHARGED} ORDER BY id"  # noqa: S608 - our own words
+NOT_LIMITED: Final = "cp.id NOT IN (SELECT cp_id FROM load_charger)"
+STRANGERS: Final = f"SELECT id FROM cp WHERE hidden_at IS NULL AND {NEVER_CHARGED} AND {NOT_LIMITED} ORDER BY id"  # noqa: S608 - our own words
 
 
 class UnknownCharger(Exception):
     """No charger has this identity."""
 
 
-class StillCharging(Exception):
-    """The charger has an open transaction, which must stay visible."""
+class StillUsed(Exception):
+    """A charger cannot be hidden yet; the argument says why, and what to do first."""
 
 
 def check_known(db: UnitOfWork, charger: str) -> None:
@@ -34,11 +35,13 @@ def hide(
     """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
 
     Raises:
-        UnknownCharger, StillCharging: nothing was changed; the charger is their argument.
+        UnknownCharger, StillUsed: nothing was changed.
     """
     check_known(db, charger)
     if db.row("SELECT 1 FROM tx WHERE cp_id = ? AND status = 'Active'", (charger,)) is not None:
-        raise StillCharging(charger)
+        raise StillUsed(f"{charger} has an open transaction; hide it after that has ended")
+    if db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND state = 'managed'", (charger,)) is not None:
+        raise StillUsed(f"load management limits {charger}; hide it after: levity-trio load off {charger}")
     db.execute(
         "UPDATE cp SET hidden_at = ?, retired_on = ?, updated_at = ? WHERE id = ?", (at, retired_on, at, charger)
     )

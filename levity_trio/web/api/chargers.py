@@ -15,7 +15,7 @@ from levity_trio.store.reads import chargers as stored
 from levity_trio.store.reads.chargers import Charger, Connector
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions import Reading, of_charger
-from levity_trio.store.writes.hiding import StillCharging, UnknownCharger, hide, hide_each
+from levity_trio.store.writes.hiding import StillUsed, UnknownCharger, hide, hide_each
 from levity_trio.store.writes.stations import (
     AlreadyKnown,
     ChargerData,
@@ -206,9 +206,8 @@ async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -
         return await api.writer.run(write, *values)
     except UnknownCharger as unknown:
         raise not_found(f"charger {unknown}") from None
-    except StillCharging as charging:
-        detail = f"{charging} has an open transaction; hide it after that has ended"
-        raise conflict(detail) from None
+    except StillUsed as why:
+        raise conflict(str(why)) from None
 
 
 def _data(body: ChargerBody | NewCharger) -> ChargerData:
