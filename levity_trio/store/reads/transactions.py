@@ -226,7 +226,11 @@ def events_of(db: Database, number: int) -> list[TransactionEvent]:
 
 @record
 class Reading:
-    """One sampled value: as sent, and in Wh if it is the billed register."""
+    """One sampled value: as sent, and in Wh if it is the billed register.
+
+    A charger under load management reports often. Its equal readings are two: the first, and the last, which stands for
+    `run_count` of them since `run_since`, with values from `run_low` to `run_high`.
+    """
 
     id: int
     transaction: int | None
@@ -244,6 +248,10 @@ class Reading:
     format: str
     source: str
     wh: int | None
+    run_since: str | None
+    run_low: str | None
+    run_high: str | None
+    run_count: int | None
 
 
 _READING: Final = Shape(Reading)
