@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.billing.blocking import begun_minutes
@@ -221,6 +221,7 @@ def test_what_is_shown_of_now_is_the_same(seed: int) -> None:
 
 
 @given(seeds)
+@example(110)  # its register lacks a factor, so that it shows another power
 @by_seed
 def test_no_peak_is_lost(seed: int) -> None:
     """It may last longer, and be higher by what equal powers differ: phases are highest at different times."""

@@ -12,7 +12,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import POWER, seconds
 from levity_trio.records import record
@@ -103,9 +103,11 @@ def _with_news(db: Database, present: OpenTransaction, version: Version, before:
     known = before or OpenSession(present, version)
     rows = db.execute(_READINGS, (*version[1:3], known.read_to or version[-1], version[0], POWER)).fetchall()
     begun, register, points = seconds(str(version[-2])), known.register, list[tuple[float, float]]()
-    points += ((at - begun, watts) for at, watts in _in_runs(rows, known.read_to))
+    runs = [*_runs(rows)]
+    points += ((at - begun, one.watts) for one in runs for at in one.minutes(known.read_to))
     for at, watts, wh in _samples(rows):
-        power = rate_w(*register, at, wh) if watts is None and wh is not None and register is not None else watts
+        is_rate = watts is None and not any(one.since < at < one.until for one in runs)
+        power = rate_w(*register, at, wh) if is_rate and wh is not None and register is not None else watts
         register = register if wh is None else (at, wh)
         if power is not None:
             points.append((at - begun, power))
@@ -113,17 +115,28 @@ def _with_news(db: Database, present: OpenTransaction, version: Version, before:
     return OpenSession(present, version, known.curve.extended(points), read_to, register)
 
 
-def _in_runs(rows: Sequence[_Row], since: str) -> Iterator[tuple[float, float]]:
-    """Yield the highest power in W of each minute between the first and the last of equal readings."""
-    runs = (row for row in rows if row[1] == POWER and row[6] is not None)
-    for (ended, began), group in groupby(runs, itemgetter(0, 6)):
+class _Run(NamedTuple):
+    """Equal readings of power from one time to another, in seconds, with the highest one in W."""
+
+    since: float
+    until: float
+    watts: float
+
+    def minutes(self, read_to: str) -> Iterator[float]:
+        """Yield each minute that was not read yet, and the end."""
+        at = max(self.since, seconds(read_to) if read_to else 0.0)
+        while at < self.until:
+            yield at
+            at += SHORTEST_SECONDS
+        yield self.until
+
+
+def _runs(rows: Sequence[_Row]) -> Iterator[_Run]:
+    found = (row for row in rows if row[1] == POWER and row[6] is not None)
+    for (until, since), group in groupby(found, itemgetter(0, 6)):
         watts = reported_w((phase, high or value, unit) for _, _, phase, value, unit, _, _, high in group)
-        at, until = seconds(max(began or "", since)), seconds(ended)
-        while watts is not None and at < until:
-            yield at, watts
-            at = min(until, at + SHORTEST_SECONDS)
         if watts is not None:
-            yield until, watts
+            yield _Run(seconds(since or until), seconds(until), watts)
 
 
 def _samples(rows: Sequence[_Row]) -> Iterator[tuple[float, float | None, int | None]]:
