@@ -43,6 +43,7 @@ OF_PROGRAM: Final = (
     "access",
     "billing",
     "store/billing",
+    "load/trial.py",
     "operations",
     "store/writes",
     "store/reads",

@@ -253,18 +253,6 @@ def again(operator: Operator, charger: str) -> None:
     operator.tell(operator.post("load", "chargers", charger, "again"), f"{charger} is told in the first way again")
 
 
-TRIED: Final[Mapping[str, str]] = {
-    "limit": "a limit is seen on the current",
-    "ends": "the second period comes by itself",
-    "zero": "0 A pauses, and the next limit is obeyed",
-    "least": "the least current at which the car charges",
-    "reset": "after a reset, the default holds",
-    "link": "the link is cut for three minutes, and the limit ends by itself",
-    "waits": "the link is cut: unplug the car, plug it in and start it; it waits for two minutes",
-}
-"""The steps of a trial, as the person beside the charger reads them."""
-
-
 @command("try", group=load)
 @_CHARGER
 @_CONNECTOR
@@ -289,6 +277,8 @@ def try_charger(operator: Operator, charger: str, connector: int, *, cancel: boo
 
 def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
     """Say the steps that are news; each is said when it begins and when it has ended. Return how many were said."""
+    from levity_trio.store.reads.leases import TRIED  # noqa: PLC0415 - so that --help answers at once
+
     news = [(one, is_end) for one in steps for is_end in (False, True) if not is_end or one["is_passed"] is not None]
     for one, is_end in news[told:]:
         if not is_end:

@@ -157,7 +157,7 @@ def _shown(site: Site, past: Past) -> dict[str, Any]:
         "accounts": 1,
         "tariffs": 1,
         "/review/{charger}/{cause}": "/review/" + "/".join(_group(site)),
-        "why": CHARGING[0].charger,
+        **dict.fromkeys(("why", "try"), CHARGING[0].charger),
         "/d/at/{charger}": f"/d/at/{CHARGING[0].charger}",
         "/d/at/{charger}/{connector}": f"/d/at/{QUIET}/1",
         "/d/sessions/{id}": f"/d/sessions/{_ended(site)}",

@@ -98,7 +98,7 @@ def shown_by(demo: Demo) -> dict[str, object]:
         "/bills/{month}/papers": f"/bills/{month}/papers",
         "/bills/{month}/draft/{number}": f"/bills/{month}/draft/{draft}",
         "/review/{charger}/{cause}": f"/review/{group['charger']}/{group['cause']}",
-        "why": charger_id(HOUSEHOLDS[1].space),
+        **dict.fromkeys(("why", "try"), charger_id(HOUSEHOLDS[1].space)),
         "/d/at/{charger}": f"/d/at/{quiet}",
         "/d/at/{charger}/{connector}": f"/d/at/{quiet}/1",
         "/d/sessions/{id}": f"/d/sessions/{ended}",

@@ -354,7 +354,7 @@ async def test_a_charger_that_is_away_is_booked_with_its_maximum(books: Books) -
         first, _ = plug_in(server, "CP-1", "CP-2")
         server.tell(first.lose)
         await trio.sleep(2)
-        assert (server.car("CP-1").says, server.limits()["CP-1"]) == ("away, so 32 A are kept for it", 32)
+        assert (server.car("CP-1").says, server.limits()["CP-1"]) == ("is away, so 32 A are kept for it", 32)
         assert server.limits()["CP-2"] == 8
 
 

@@ -221,7 +221,7 @@ def test_what_is_old_goes(books: Books) -> None:
         (WAITS | {"waits_about_seconds": None}, "would wait for current"),
         (WAITS | {"bound": "circuit", "limit_a": 8}, "would get 8 A of 16: Feeder L2"),
         (WAITS | {"bound": "most", "limit_a": 16}, "would get all 16 A"),
-        (WAITS | {"bound": "fixed", "limit_a": 16}, "away, so 16 A are kept for it"),
+        (WAITS | {"bound": "fixed", "limit_a": 16}, "is away, so 16 A are kept for it"),
         (WAITS | {"bound": "safe", "limit_a": 6, "phase": ""}, "would get 6 A of 16: the meter of Feeder is silent"),
     ],
 )

@@ -148,6 +148,16 @@ class LoadTrial:
 
 
 _TRIAL: Final = Shape(LoadTrial)
+TRIED: Final[Mapping[str, str]] = {
+    "limit": "a limit is seen on the current",
+    "ends": "the limit after it comes by itself",
+    "zero": "0 A pauses, and the next limit is obeyed",
+    "least": "the least current at which the car charges",
+    "reset": "after a reset, the default holds",
+    "link": "the link is cut for three minutes, and the limit ends by itself",
+    "waits": "the link is cut: unplug the car, plug it in and start it; it waits for two minutes",
+}
+"""The steps of a trial, as the person beside the charger reads them."""
 
 
 def newest_trial(db: Database, charger: str) -> LoadTrial | None:

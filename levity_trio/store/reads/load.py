@@ -192,8 +192,8 @@ def _says_fixed(why: str, amperes: int) -> str:
     if why == "ignores":
         return f"does not obey its limit, so {amperes} A are kept for it"
     if why == "untold":
-        return f"not limited, so {amperes} A are kept for it"
-    return f"away, so {amperes} A are kept for it"
+        return f"is not limited, so {amperes} A are kept for it"
+    return f"is away, so {amperes} A are kept for it"
 
 
 _WHY: Final = {

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.load.document import every_socket, parse
+from levity_trio.load.lease import DAY_SECONDS, NO_RAISES, WRITES_A_DAY
 from levity_trio.load.profiles import Way, ability
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
@@ -29,6 +30,7 @@ from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.feeder import Charger, Connector, load_of
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.problems import not_found
+from levity_trio.wire.times import from_seconds, stamp
 
 ENDPOINTS: Final = Endpoints("load")
 CHARGERS: Final = "/api/admin/load/chargers"
@@ -43,7 +45,11 @@ WAYS: Final[Mapping[Way, str]] = {
 
 @record
 class LimitedLease:
-    """What a connector was sent: `amperes` until `ends_at` (null: no end), then `safe_a`; `writes` profiles today."""
+    """What a connector was sent: `amperes` until `ends_at` (null: no end), then `safe_a`.
+
+    It was sent `writes` profiles today, of `most_writes`: flash memory wears out. When nine tenths of them are used up,
+    it gets no more until `no_more_until`, else null.
+    """
 
     connector: int
     transaction_id: int | None
@@ -51,6 +57,8 @@ class LimitedLease:
     ends_at: str | None
     safe_a: int
     writes: int
+    most_writes: int
+    no_more_until: str | None
 
 
 @record
@@ -98,14 +106,34 @@ async def list_limited_chargers(request: Request) -> ListPage[LimitedCharger]:
 
 def _limited(db: Database, now: datetime) -> list[LimitedCharger]:
     db.execute("BEGIN")
-    leases = stored_leases(db)
+    leases, most = stored_leases(db), _writes_a_day(db)
     return [
-        _shown(one, [lease for lease in leases if lease.charger == one.charger], now)
+        _shown(one, [_lease(lease, now, most) for lease in leases if lease.charger == one.charger])
         for one in managed_chargers(db).values()
     ]
 
 
-def _shown(one: ManagedCharger, leases: list[StoredLease], now: datetime) -> LimitedCharger:
+def _writes_a_day(db: Database) -> int:
+    """Return how many profiles a connector may be sent a day."""
+    site = newest_site(db)
+    return WRITES_A_DAY if site is None else parse(site.toml).options.writes_a_day
+
+
+def _lease(lease: StoredLease, now: datetime, most: int) -> LimitedLease:
+    writes, tomorrow = lease.writes_of(now), (now.timestamp() // DAY_SECONDS + 1) * DAY_SECONDS
+    return LimitedLease(
+        connector=lease.connector,
+        transaction_id=lease.transaction,
+        amperes=lease.amperes,
+        ends_at=lease.ends_at,
+        safe_a=lease.safe_a,
+        writes=writes,
+        most_writes=most,
+        no_more_until=stamp(from_seconds(tomorrow)) if writes >= NO_RAISES * most else None,
+    )
+
+
+def _shown(one: ManagedCharger, leases: list[LimitedLease]) -> LimitedCharger:
     way = ability(one.facts, one.keys, Way(one.way)).way
     return LimitedCharger(
         charger=one.charger,
@@ -118,17 +146,7 @@ def _shown(one: ManagedCharger, leases: list[StoredLease], now: datetime) -> Lim
         trusted_by=one.trusted_by,
         disobeys_since=one.disobeys_since,
         obeyed=one.obeyed,
-        leases=[
-            LimitedLease(
-                connector=lease.connector,
-                transaction_id=lease.transaction,
-                amperes=lease.amperes,
-                ends_at=lease.ends_at,
-                safe_a=lease.safe_a,
-                writes=lease.writes_of(now),
-            )
-            for lease in leases
-        ],
+        leases=leases,
     )
 
 

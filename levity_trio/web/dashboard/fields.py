@@ -103,6 +103,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "gets_statements": "Closed statements come by mail",
         "way": "What is tested",
         "to": "To this address",
+        "is_trusted": "Trusted without a trial",
     }
 )
 """Where the name of a field does not say it in words of people."""

@@ -183,6 +183,12 @@ async def names_of_chargers(view: View) -> Mapping[str, str]:
     return {one["id"]: one["name"] for one in found if one["name"]}
 
 
+async def limited_charger(view: View, charger: str) -> Mapping[str, Any] | None:
+    """Return how load management limits a charger, None if it does not."""
+    found = (await view.get("/api/load/chargers"))["data"]
+    return next((one for one in found if one["charger"] == charger), None)
+
+
 async def chargers_and_currency(view: View) -> Mapping[str, Any]:
     """Return what the form of limits shows: all chargers with their names, and the currency."""
     if not view.may("POST", "/api/admin/id-tags"):

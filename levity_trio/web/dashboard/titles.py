@@ -283,6 +283,15 @@ HELPS: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{CHARGER}/get-diagnostics"): "The charger uploads its diagnostics.",
         ("POST", f"{CHARGER}/get-log"): "The charger uploads its diagnostics or its security log.",
         ("POST", f"{CHARGER}/raw"): "Its content is not checked.",
+        (
+            "POST",
+            f"{ADMIN}/load/chargers",
+        ): "Without a charger and a circuit, all. Default profiles are set, and profiles from elsewhere are removed.",
+        (
+            "POST",
+            f"{ADMIN}/load/chargers/release",
+        ): "Without a charger and a circuit, all. Their settings are put back, and each car draws what it wants.",
+        ("POST", f"{ADMIN}/load/trials"): "A car must charge there. It takes about fifteen minutes.",
     }
 )
 """What helps to decide, beneath the title."""
@@ -328,6 +337,12 @@ DONE: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", "/api/me/tags/{tag}/lost"): "{id_tag} is blocked, and the owner knows it",
         ("DELETE", "/api/admin/users/{id}"): "Removed: the code and the log-ins of this user have ended",
         ("DELETE", "/api/admin/asked-id-tags/{tag}"): "Forgotten: {tag}, until somebody uses it again",
+        ("POST", f"{ADMIN}/load/chargers"): "Limits go to the chargers now",
+        ("POST", f"{ADMIN}/load/chargers/release"): "What the chargers were sent is being cleared",
+        ("PUT", f"{ADMIN}/load/chargers/{{charger}}/trust"): "Done: the page says whether it is trusted",
+        ("POST", f"{ADMIN}/load/chargers/{{charger}}/again"): "It is told in the first way again",
+        ("POST", f"{ADMIN}/load/trials"): "The trial has begun",
+        ("DELETE", f"{ADMIN}/load/trials/{{charger}}"): "The trial is cancelled",
     }
 )
 TAGS: Final[Mapping[str, str]] = N_({"Accepted": "may charge", "Blocked": "is blocked"})

@@ -164,7 +164,7 @@ def _shown(past: Past) -> dict[str, Any]:
         "/api/admin/drafts/{month}/statements/{id}/document": f"/api/admin/drafts/{draft}/document",
         "/bills/{month}/papers": "/bills/2026-03/papers",
         "/bills/{month}/draft/{number}": "/bills/2026-03/draft/9",
-        "why": HOUSEHOLDS[0].charger,
+        **dict.fromkeys(("why", "try"), HOUSEHOLDS[0].charger),
         "/d/at/{charger}": f"/d/at/{HOUSEHOLDS[0].charger}",
         "/d/at/{charger}/{connector}": f"/d/at/{QUIET}/1",
     }

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from levity_trio.events import LimitIgnored
+from levity_trio.locale import speaking
+from levity_trio.store.reads.leases import StoredLease
+from levity_trio.store.writes import leases
 from levity_trio.store.writes import load as writes
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.pages import driver, load, now
+from levity_trio.web.dashboard.pages import charger, driver, load, now
 from tests.integration.browsing import Page as Shown
 from tests.store import loads
 from tests.store.books import Station
@@ -16,7 +20,7 @@ from tests.web.api.driving import Yard
 from tests.web.dashboard.opening import Opening, attributes
 
 (NOW,) = now.PAGES
-FEEDER, WHY, DAY = load.PAGES
+FEEDER, TRY, WHY, DAY = load.PAGES
 CHARGE, CHARGER, SESSION = (driver.PAGES[place] for place in (0, 1, 4))
 SHADOW = "shadow: nothing is sent to the chargers"
 LINES = [loads.line(0, house=8.6, cars=48.0), loads.line(1, house=4.0, cars=16.0), loads.line(2, house=2.0, cars=68.0)]
@@ -234,3 +238,203 @@ class TestTheSite:
         assert "costs up to 32 A" in shown.words
         viewed = await Opening(site, Role.OPERATOR).open(FEEDER)
         assert "Enter this site" not in viewed.words
+
+
+class Limits:
+    """A site whose charger is limited."""
+
+    def __init__(self, site: Site, station: Station) -> None:
+        station.boot(vendor="Levity", model="Home", firmware_version="1")
+        station.status("Charging")
+        self.site, self.books = site, site.books
+        self.books.run(writes.set_site, SITE, self.books.at, "Cleo")
+        self.books.run(leases.manage, ["CP-1"], self.books.at, "Cleo")
+
+    def lease(self, writes: int = 12, ends_at: str | None = "2026-03-01T12:30:00.000Z") -> None:
+        at = self.books.at
+        day = int(self.books.now.timestamp() // 86_400)
+        lease = StoredLease(
+            charger="CP-1",
+            connector=1,
+            transaction=None,
+            amperes=10,
+            ends_at=ends_at,
+            safe_a=6,
+            sent_at=at,
+            day=day,
+            writes=writes,
+        )
+        self.books.run(leases.keep_lease, lease)
+
+    def ignore(self) -> None:
+        at = self.books.at
+        fact = LimitIgnored(charger="CP-1", at=at, connector=1, limit=6, drawn=16.0, way=1)
+        self.books.run(leases.ignored, fact, 2)
+
+    async def feeder(self, who: Role = Role.ADMIN) -> Shown:
+        return (await Opening(self.site, who).parts(FEEDER))["chargers"]
+
+    async def charger(self) -> Shown:
+        return (await Opening(self.site).parts(charger.PAGES[0], id="CP-1"))["state"]
+
+    async def trial(self, who: Role = Role.ADMIN) -> Shown:
+        return (await Opening(self.site, who).parts(TRY, charger="CP-1"))["trial"]
+
+
+@pytest.fixture
+def limits(site: Site, station: Station) -> Limits:
+    return Limits(site, station)
+
+
+class TestWhatIsLimited:
+    async def test_before_it_says_so_and_the_button_says_what_happens(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        Station(site.books, "CP-2").status("Available")
+        site.books.run(writes.set_site, SITE, site.books.at, "Cleo")
+        shown = await Opening(site).open(FEEDER)
+        assert "Nothing is limited yet" in shown.words
+        assert "Begin to limit" in shown.words
+        assert "Charging profiles from elsewhere are removed." in shown.words
+        assert "Set default profiles, and remove others, at 2 chargers" in shown.words
+        assert "/do/post/admin/load/chargers" in shown.html
+        assert "Begin to limit" not in (await Opening(site, Role.OPERATOR).open(FEEDER)).words
+
+    async def test_a_charger_says_how_its_limits_reach_it_and_what_holds(self, limits: Limits) -> None:
+        limits.lease()
+        words = (await limits.feeder()).words
+        assert "All chargers are limited." in words
+        assert "no trial yet Its maximum is kept for it while it is away. 10 A until 13:30 , then 6 A" in words
+        assert "Limited by a profile for each session, over a default, 12 of 100 limits of a day" in words
+        assert "Try again" not in words
+        assert "/load/try/CP-1" in (await limits.feeder()).links
+
+    async def test_a_limit_without_an_end_has_none(self, limits: Limits) -> None:
+        limits.lease(ends_at=None)
+        assert "until 13:30" not in (await limits.feeder()).words
+
+    async def test_one_that_has_passed_says_so_alone(self, limits: Limits) -> None:
+        limits.books.run(leases.learn, "CP-1", {"passed": True}, limits.books.at)
+        words = (await limits.feeder()).words
+        assert "has passed its trial" in words
+        assert "Trust" not in words
+
+    async def test_one_that_is_trusted_wants_a_look(self, limits: Limits) -> None:
+        assert "Trust it without a trial" in (await limits.feeder()).words
+        limits.books.run(leases.trust, "CP-1", "Cleo")
+        shown = await limits.feeder()
+        assert "▲ trusted by Cleo" in shown.words
+        assert "Trust no longer" in shown.words
+        assert "state look" in attributes(shown, "span", "class")
+
+    async def test_one_that_does_not_obey_says_since_when_and_what_it_costs(self, limits: Limits) -> None:
+        limits.ignore()
+        fixed = loads.car(bound="fixed", why_fixed="ignores", limit_a=16, is_managed=True)
+        loads.decide(limits.books, fixed, is_shadow=False)
+        words = (await limits.feeder()).words
+        assert "does not obey since" in words
+        assert "which costs the others 16 A. Since then it has obeyed 0 of 3 limits." in words
+        assert "Try again" in (await limits.feeder(Role.OPERATOR)).words
+        assert "Limit no longer" not in (await limits.feeder(Role.OPERATOR)).words
+        assert "Limited by its default profile alone." in (await limits.charger()).words
+
+    async def test_one_that_is_let_go_is_listed_until_it_has_left(self, limits: Limits, station: Station) -> None:
+        limits.books.run(leases.let_go, ["CP-1"], limits.books.at, "Cleo")
+        assert "is being let go" in (await limits.feeder()).words
+        assert "Nothing is limited yet" in (await limits.feeder()).words
+        station.lose()
+        assert "still limited by us It is away." in (await limits.feeder()).words
+        assert "ClearChargingProfile {}" in (await limits.feeder()).words
+
+    async def test_one_that_the_site_does_not_know_is_listed_too(self, limits: Limits) -> None:
+        Station(limits.books, "CP-2").boot()
+        limits.books.run(leases.manage, ["CP-2"], limits.books.at, "Cleo")
+        assert "CP-2: no trial yet" in (await limits.feeder()).words
+
+    @pytest.mark.parametrize(("writes", "is_said"), [(89, False), (90, True)])
+    async def test_a_day_that_is_used_up_says_why_there_is_no_more(
+        self, limits: Limits, writes: int, is_said: bool
+    ) -> None:
+        limits.lease(writes)
+        words = f"{writes} of 100 limits of a day were sent: flash memory wears out."
+        for shown in (await limits.feeder(), await limits.charger()):
+            assert (words in shown.words) is is_said
+            assert ("but gets no more until 2 Mar 01:00" in shown.words) is is_said
+
+    async def test_the_page_of_the_charger_has_it_in_a_line(self, limits: Limits) -> None:
+        limits.lease()
+        shown = await limits.charger()
+        assert "no trial yet Its maximum is kept for it while it is away." in shown.words
+        assert "Limited by a profile for each session, over a default: 10 A until 13:30 , then 6 A." in shown.words
+        assert "/load/try/CP-1" in shown.links
+
+
+STEPS = """[{"step":"limit","is_passed":true,"words":"from 16 to 6.1 A at a limit of 6 A, by way 1, level 8"},
+{"step":"waits","is_passed":null,"words":""}]"""
+
+
+class TestATrial:
+    """`limits.books` has begun one; what its steps find is tested elsewhere."""
+
+    def begin(self, limits: Limits) -> int:
+        return limits.books.run(leases.begin_trial, "CP-1", 1, limits.books.at, "Cleo")
+
+    async def test_it_says_what_to_do_before_and_begins_with_a_car_that_charges(
+        self, limits: Limits, station: Station
+    ) -> None:
+        before = await limits.trial()
+        assert "No car charges here yet: plug in your car, and start it." in before.words
+        assert "It takes about fifteen minutes." in before.words
+        station.start(1000)
+        shown = await limits.trial()
+        assert "/do/post/admin/load/trials" in shown.html
+        assert "Begin the trial" in shown.words
+        assert "Begin the trial" not in (await limits.trial(Role.OPERATOR)).words
+        station.lose()
+        assert "The charger is away." in (await limits.trial()).words
+
+    async def test_one_that_is_not_limited_can_be_limited_first(self, site: Site, station: Station) -> None:
+        station.status("Charging")
+        station.start(1000)
+        shown = (await Opening(site).parts(TRY, charger="CP-1"))["trial"]
+        assert "This charger is not limited yet." in shown.words
+        assert "Begin the trial" not in shown.words
+        assert "/do/post/admin/load/chargers" in shown.html
+
+    async def test_it_says_what_to_do_now_and_what_steps_found(self, limits: Limits, station: Station) -> None:
+        number = self.begin(limits)
+        limits.books.run(leases.keep_trial, number, STEPS)
+        station.lose()
+        shown = await limits.trial()
+        assert "Step 2 of 7" in shown.words
+        assert "While the link is cut: unplug the car, plug it in again and start it." in shown.words
+        assert "The link is cut." in shown.words
+        assert (
+            "A limit is seen on the current. Yes: from 16 to 6.1 A at a limit of 6 A, by way 1, level 8" in shown.words
+        )
+        assert attributes(shown, "li", "aria-current") == ["step"]
+        assert "/do/delete/admin/load/trials/CP-1" in shown.html
+        assert "Cancel" not in (await limits.trial(Role.OPERATOR)).words
+
+    @pytest.mark.parametrize(
+        ("result", "words"),
+        [
+            ("passed", "Passed All chargers with this firmware obey, also while they are away."),
+            ("failed", "Failed Its maximum is kept for it while it is away."),
+            ("cancelled", "Cancelled"),
+        ],
+    )
+    async def test_at_the_end_it_says_what_that_means(self, limits: Limits, result: str, words: str) -> None:
+        number = self.begin(limits)
+        limits.books.run(leases.end_trial, number, STEPS, result, limits.books.at, {})
+        shown = await limits.trial()
+        assert words in shown.words
+        assert "begun by Cleo" in shown.words
+        assert "Once more" in shown.words
+
+    async def test_it_speaks_german(self, limits: Limits) -> None:
+        number = self.begin(limits)
+        limits.books.run(leases.keep_trial, number, STEPS)
+        with speaking("de"):
+            words = (await limits.trial()).words
+        assert "Solange die Verbindung getrennt ist" in words
+        assert "bei einer Grenze von 6 A" in words

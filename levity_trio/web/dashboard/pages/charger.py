@@ -13,7 +13,16 @@ from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.course import steps
 from levity_trio.web.dashboard.operations import groups_for, page_of, words_of
-from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, open_sessions, with_refused
+from levity_trio.web.dashboard.page import (
+    Changed,
+    Page,
+    Part,
+    Values,
+    View,
+    limited_charger,
+    open_sessions,
+    with_refused,
+)
 from levity_trio.web.dashboard.pictures import use_values
 from levity_trio.web.dashboard.shapes import json_text, length, moment
 
@@ -138,6 +147,7 @@ async def _state(view: View, charger: Mapping[str, Any]) -> Values:
         "link": links[0] if links else None,
         "sessions": {one["connector"]: one for one in sessions},
         "others": [one for one in sessions if one["connector"] not in known],
+        "limited": await limited_charger(view, charger["id"]),
     }
 
 

@@ -1,5 +1,5 @@
-"""The feeder with its circuits, chargers and meters; a day of it: what was drawn, and who was bound by what; and why a
-car gets what it gets now."""
+"""The feeder with its circuits, chargers and meters; the trial of a charger; a day: what was drawn, and who was bound
+by what; and why a car gets what it gets now."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from levity_trio.locale import N_, _
+from levity_trio.store.reads.leases import TRIED
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View, names_of_chargers
+from levity_trio.web.dashboard.page import (
+    Changed,
+    Page,
+    Part,
+    View,
+    limited_charger,
+    names_of_chargers,
+    open_sessions,
+)
 from levity_trio.web.dashboard.saying import in_words
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
@@ -20,6 +29,39 @@ DAY: Final = "/api/load/day"
 SITE: Final = "/api/admin/load/site"
 A_DAY: Final = timedelta(days=1)
 HOUR: Final = 3600
+LOOK_SECONDS: Final = 10.0
+"""No fact tells that a limit was sent."""
+TRIAL_SECONDS: Final = 2.0
+"""No fact tells that a step of a trial has ended."""
+LEAVE: Final = N_("Leave the car plugged in.")
+TO_DO: Final[Mapping[str, str]] = N_(
+    {
+        "reset": "The charger restarts. If the car does not go on by itself, start it again.",
+        "link": "If the car does not charge, start it again. Then leave it plugged in.",
+        "waits": "While the link is cut: unplug the car, plug it in again and start it.",
+    }
+)
+"""What the person beside the charger does in a step of its trial."""
+
+
+async def or_none(view: View, path: str) -> Any:
+    """Return what a GET of the API answers, None where there is no such thing."""
+    try:
+        return await view.get(path)
+    except Refused as refused:
+        if refused.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None
+
+
+async def costs_of_disobedience(view: View) -> Mapping[str, int]:
+    """Return how many amperes are kept for each charger that does not obey, and are lost to others."""
+    now = await or_none(view, "/api/load")
+    costs = dict[str, int]()
+    for car in () if now is None else now["cars"]:
+        if car["why_fixed"] == "ignores":
+            costs[car["charger"]] = costs.get(car["charger"], 0) + car["limit_a"]
+    return costs
 
 
 async def _read(view: View) -> Mapping[str, Any]:
@@ -83,22 +125,106 @@ async def _feeder(view: View) -> Mapping[str, Any]:
             preview = await view.post(f"{SITE}/preview", amperes=float(amperes.replace(",", ".")))
         except (Refused, ValueError) as error:
             problem = in_words(error.told) if isinstance(error, Refused) else _("Give a number of amperes.")
-    at_home = {
-        (one["charger"], one["connector"]): one["account_name"] for one in (await view.get("/api/admin/spaces"))["data"]
-    }
+    names, at_home = (
+        await names_of_chargers(view),
+        {
+            (one["charger"], one["connector"]): one["account_name"]
+            for one in (await view.get("/api/admin/spaces"))["data"]
+        },
+    )
     return {
         "known": found,
         "amperes": amperes,
         "preview": preview,
         "problem": problem,
         "households": lambda charger, connector: at_home.get((charger, connector)) or at_home.get((charger, None), ""),
-        "names": await names_of_chargers(view),
+        "names": names,
+        "part_": await _chargers(view, found, names),
     }
+
+
+async def _chargers(view: View, known: Mapping[str, Any], names: Mapping[str, str]) -> Part:
+    """Return the chargers of the site, and those that are not yet let go, with how they are limited."""
+    limited = {one["charger"]: one for one in (await view.get("/api/load/chargers"))["data"]}
+    rows, seen = [], set[str]()
+    for socket in known["chargers"]:
+        charger, connector = socket["charger"], socket["connector"]
+        one = None if charger in seen else limited.get(charger)
+        leases = (limited.get(charger) or {"leases": ()})["leases"]
+        lease = next((each for each in leases if each["connector"] == connector), None)
+        rows.append({**socket, "limited": one, "lease": lease, "is_first": charger not in seen})
+        seen.add(charger)
+    values = {
+        "is_entered": bool(known["toml"]),
+        "rows": rows,
+        "count": len(seen),
+        "managed": sum(one["state"] == "managed" for one in limited.values()),
+        "others": [one for one in limited.values() if one["charger"] not in seen],
+        "costs": await costs_of_disobedience(view),
+        "names": names,
+    }
+    return Part("chargers", "load/chargers.html", values)
+
+
+async def _live_feeder(view: View, _changed: Changed) -> Sequence[Part]:
+    return [await _chargers(view, await view.get(SITE), await names_of_chargers(view))]
+
+
+# The trial of a charger
+
+
+async def _read_trial(view: View) -> Mapping[str, Any]:
+    names = await names_of_chargers(view)
+    charger = view.path["charger"]
+    return {"charger": charger, "name": names.get(charger, charger), "part_": await _trial(view)}
+
+
+async def _live_trial(view: View, _changed: Changed) -> Sequence[Part]:
+    return [await _trial(view)]
+
+
+async def _trial(view: View) -> Part:
+    charger = await view.get(f"/api/admin/chargers/{view.path['charger']}")
+    trial = await or_none(view, f"/api/load/trials/{charger['id']}")
+    found = {} if trial is None else {one["step"]: one for one in trial["steps"]}
+    running = next((step for step, one in found.items() if one["is_passed"] is None), None)
+    sessions = await open_sessions(view, charger["id"])
+    values = {
+        "charger": charger,
+        "limited": await limited_charger(view, charger["id"]),
+        "costs": await costs_of_disobedience(view),
+        "trial": trial,
+        "steps": [(step, words, found.get(step)) for step, words in TRIED.items()],
+        "running": running,
+        "to_do": _(TO_DO.get(running or "", LEAVE)),
+        "connectors": sorted({one["connector"] or 1 for one in sessions}),
+    }
+    return Part("trial", "load/trial.html", values)
 
 
 PAGES: Final = N_(
     (
-        Page("/load", "Feeder", "feeder.html", _feeder, role=Role.OPERATOR, help="tasks/feeder", section="Chargers"),
+        Page(
+            "/load",
+            "Feeder",
+            "feeder.html",
+            _feeder,
+            role=Role.OPERATOR,
+            help="tasks/feeder",
+            section="Chargers",
+            live=_live_feeder,
+            seconds=LOOK_SECONDS,
+        ),
+        Page(
+            "/load/try/{charger}",
+            "The trial of a charger",
+            "load_try.html",
+            _read_trial,
+            help="tasks/feeder",
+            section="Chargers",
+            live=_live_trial,
+            seconds=TRIAL_SECONDS,
+        ),
         Page(
             "/load/why/{charger}",
             "Why a car gets what it gets",
