@@ -23,6 +23,8 @@ class Kind(StrEnum):
     """The current at a circuit is above its limit."""
     METER = "meter"
     """A meter of load management is silent."""
+    IGNORED = "ignored"
+    """A charger does not obey the limits of load management."""
     CERTIFICATE = "certificate"
     COMMAND = "command"
     """A charger does not obey."""
@@ -48,6 +50,7 @@ OF_SITE: Final[Mapping[str, str]] = N_(
         Kind.DISK: "The disk is nearly full",
         Kind.EXCEEDED: "A circuit is above its limit",
         Kind.METER: "A meter of load management is silent",
+        Kind.IGNORED: "A charger does not obey its limit",
         Kind.CERTIFICATE: "A certificate ends soon",
     }
 )

@@ -65,6 +65,7 @@ _CONDITIONS: Final[Mapping[str, Kind]] = {
     Look.STORAGE: Kind.DISK,
     Look.CERTIFICATE: Kind.CERTIFICATE,
     Look.AVAILABILITY: Kind.COMMAND,
+    Look.IGNORED: Kind.IGNORED,
 }
 
 
@@ -292,8 +293,9 @@ def _condition(
         fault = chargers.faults.get(place)
         code = by_id[place.charger].error_code if fault is None and not place.connector else None
         return Condition(kind, fault.error_code if fault else code or "", place, since)
-    subject = one.kind if one.charger is None else ""
-    return Condition(kind, subject if kind is not Kind.COMMAND else place.charger, place, since, one.words)
+    if kind in (Kind.COMMAND, Kind.IGNORED):  # one charger is no reason for another
+        return Condition(kind, place.charger, place, since, one.words)
+    return Condition(kind, one.kind if one.charger is None else "", place, since, one.words)
 
 
 def _of_doubts(doubts: Mapping[str, DoubtsAt]) -> Iterator[Condition]:

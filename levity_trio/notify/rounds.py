@@ -317,7 +317,7 @@ def _path_of(cause: Cause) -> str:
     chargers = {place.charger for place in cause.parts}
     if cause.kind in (Kind.BACKUP, Kind.DISK):
         return "/system"
-    if cause.kind in (Kind.EXCEEDED, Kind.METER):
+    if cause.kind in (Kind.EXCEEDED, Kind.METER, Kind.IGNORED):
         return "/load"
     return _path_of_charger(chargers.pop()) if len(chargers) == 1 else "/chargers"
 

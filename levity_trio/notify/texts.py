@@ -93,6 +93,7 @@ _OVER: Final = N_(
         Kind.DISK: "The server has room to store again",
         Kind.EXCEEDED: "The circuit is within its limit again",
         Kind.METER: "The meter shows currents again",
+        Kind.IGNORED: "%(where)s no longer ignores its limit",
         Kind.CERTIFICATE: "The certificate of %(where)s is valid for long enough again",
         Kind.COMMAND: "%(where)s is in service, or out of it, as it was told",
     }

@@ -12,11 +12,12 @@ import pytest
 from orjson import dumps
 
 from levity_trio.access.turned_away import Refusal
+from levity_trio.events import LimitIgnored
 from levity_trio.notify.causes import Cause, Condition, Place, changed
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, Kind
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.engine.database import Space
-from levity_trio.store.writes import load, turned_away
+from levity_trio.store.writes import leases, load, turned_away
 from levity_trio.wire.times import stamp
 from tests.notify.site import Site
 from tests.sizes import size
@@ -261,3 +262,24 @@ def test_an_exceeded_circuit_passes_quiet_hours_and_a_silent_meter_waits() -> No
     due = dict(site.books.rows("SELECT kind, not_before FROM message WHERE part = 'begin'"))
     assert due["exceeded"] < site.books.at
     assert due["meter"] == "2026-03-02T05:30:00.000Z"
+
+
+def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:
+    site = Site(2)
+    site.books.run(leases.manage, ["CP-01", "CP-02"], site.books.at, "anna")
+    for charger in ("CP-01", "CP-02", "CP-01"):
+        fact = LimitIgnored(charger=charger, at=site.books.at, connector=1, limit=10, drawn=15.8, way=1)
+        site.books.run(leases.ignored, fact, 2)
+        site.wait(3)
+    for _ in range(3):
+        site.books.run(leases.obeyed, "CP-01", 1, site.books.at)
+        site.wait(10)
+    site.books.run(leases.let_go, ["CP-02"], site.books.at, "anna")
+    site.wait(10)
+    assert site.told() == [
+        ("ignored", "begin", "CP-01 does not obey its limit, so others get less current"),
+        ("ignored", "begin", "CP-02 does not obey its limit, so others get less current"),
+        ("ignored", "end", "CP-01 no longer ignores its limit"),
+        ("ignored", "end", "CP-02 no longer ignores its limit"),
+    ]
+    assert site.books.rows("SELECT DISTINCT link FROM message") == [("https://home.example.org/load",)]

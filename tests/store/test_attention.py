@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from levity_trio.events import LimitIgnored
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import Space
-from levity_trio.store.writes import outcomes
+from levity_trio.store.writes import leases, outcomes
 from levity_trio.store.writes.chargers import note_labels
 from levity_trio.wire.times import stamp
 from tests.store import loads
@@ -53,6 +54,27 @@ def test_a_circuit_above_its_limit_is_broken_and_a_silent_meter_wants_a_look(boo
         ("exceeded", "broken", books.at, "Garage is above its limit on L1 and L3"),
         ("meter", "look", None, "The meter Main is silent, so its circuit counts as full"),
     ]
+
+
+def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> None:
+    for charger in ("CP-1", "CP-2"):
+        Station(books, charger)
+    name(books, "CP-1", "Space 7")
+    books.run(leases.manage, ["CP-1", "CP-2"], books.at, "anna")
+    assert page.attention() == []
+    since = books.at
+    books.run(leases.ignored, LimitIgnored(charger="CP-1", at=since, connector=1, limit=10, drawn=15.8, way=1), 2)
+    words = "Space 7 does not obey its limit, so others get less current"
+    (found,) = page.attention(sees_all=False)
+    assert (found.kind, found.level, found.since, found.charger, found.words) == (
+        "ignored",
+        "look",
+        since,
+        "CP-1",
+        words,
+    )
+    books.run(leases.let_go, ["CP-1"], books.at, "anna")
+    assert page.attention() == []
 
 
 def test_an_address_that_the_machine_has_lost(books: Books, page: Page) -> None:

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
+from levity_trio.events import LimitIgnored
 from levity_trio.store.reads import power
-from levity_trio.store.writes import load
+from levity_trio.store.writes import leases, load
 from levity_trio.store.writes.power import keep
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import now
@@ -240,6 +241,15 @@ class TestTheSite:
         site.books.connection.execute("INSERT INTO asked_tag VALUES ('x', 'x', 'CP-1', ?, ?, 1)", [site.books.at] * 2)
         assert (await look(site))["attention"].links == ["/chargers/CP-1", "/review"]
         assert (await look(site, Role.VIEWER))["attention"].links == ["/chargers/CP-1"]
+
+    async def test_a_charger_that_does_not_obey_is_shown_among_the_others(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        site.books.run(leases.manage, ["CP-1"], site.books.at, "anna")
+        fact = LimitIgnored(charger="CP-1", at=site.books.at, connector=1, limit=10, drawn=15.8, way=1)
+        site.books.run(leases.ignored, fact, 2)
+        shown = (await look(site, Role.VIEWER))["attention"]
+        assert "CP-1 does not obey its limit, so others get less current" in shown.words
+        assert shown.links == ["/load"]
 
     async def test_many_things_are_folded(self, site: Site) -> None:
         for number in range(7):

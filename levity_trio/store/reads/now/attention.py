@@ -56,6 +56,7 @@ class Kind(StrEnum):
     OFFLINE = "offline"
     TURNED_AWAY = "turned_away"
     SILENT = "silent"
+    IGNORED = "ignored"
     METER = "meter"
     AVAILABILITY = "availability"
     CERTIFICATE = "certificate"
@@ -182,7 +183,8 @@ def attention(
         found += _lost_addresses(machine, chargers)
     found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
-    found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
+    names = {one.id: _name(one) for one in chargers.served}
+    found += [*_certificates(db, now, names), *_ignored(db, names)]
     found += _asked_tags(db)
     found += _refused_cards(db, now, policy, chargers, sees_all=sees_all)
     if sees_all:
@@ -445,6 +447,20 @@ def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iter
             verb = "expired" if until < at else "expires"
             words = f"The certificate of {names[charger]} {verb} on {until[:10]}"
             yield _entry(Kind.CERTIFICATE, words, about=About(charger))
+
+
+_IGNORED: Final = (
+    "SELECT cp_id, disobeys_since FROM load_charger WHERE state = 'managed' AND disobeys_since IS NOT NULL"
+    " ORDER BY cp_id"
+)
+
+
+def _ignored(db: Database, names: Mapping[str, str]) -> Iterator[Attention]:
+    """Yield the chargers that do not obey the limits of load management."""
+    for charger, since in db.execute(_IGNORED).fetchall():
+        if charger in names:
+            words = f"{names[charger]} does not obey its limit, so others get less current"
+            yield _entry(Kind.IGNORED, words, since, about=About(charger))
 
 
 def _webhooks(db: Database, now: datetime) -> Iterator[Attention]:

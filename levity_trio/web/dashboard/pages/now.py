@@ -51,10 +51,13 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "offline": "/chargers",
     "exceeded": "/load/day",
     "meter": "/load",
+    "ignored": "/load",
     "turned_away": "",  # it has no page: nothing is stored of it
     "tags": "/review",
     "limit": "/accounts",
 }
+AMONG_OTHERS: Final = ("ignored",)
+"""What is of one charger, and shown where others are, too."""
 """Where something that wants a look is mended, if not at its charger or session."""
 ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERATOR}
 
@@ -122,7 +125,7 @@ def _entry(view: View, attention: Mapping[str, Any]) -> Values:
 def _mended_at(attention: Mapping[str, Any]) -> str:
     if attention["transaction"] is not None:
         return f"/sessions/{attention['transaction']}"
-    if attention["charger"] is not None:
+    if attention["charger"] is not None and attention["kind"] not in AMONG_OTHERS:
         return f"/chargers/{quote(attention['charger'], safe='')}"
     return MENDED_AT.get(attention["kind"], "/review")
 
