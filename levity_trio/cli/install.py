@@ -260,19 +260,25 @@ UNINSTALL_EXAMPLES = """\
 Examples:
   levity-trio uninstall
   levity-trio uninstall --yes
+  levity-trio uninstall --leave-limits
 
 Run it with sudo. It shows what it takes away, and asks once. The database, the backups, the certificates and the
 settings stay, because they are the evidence for your bills; so does the user levity, to whom they belong.
 
-Exit status: 0 when it is gone, 1 when something failed (run it again), 2 for wrong usage, 130 if the answer was no.
+While load management limits chargers, it is refused: `levity-trio load off` first clears what they were sent. With
+--leave-limits they keep that. It falls to their safe limits, which then stay.
+
+Exit status: 0 when it is gone, 1 when chargers are still limited or something failed (run it again), 2 for wrong usage,
+130 if the answer was no.
 """
 
 
 @click.command("uninstall", epilog=UNINSTALL_EXAMPLES, short_help="Remove the program and its service; the data stays.")
 @ROOT
 @YES
+@click.option("leaves_limits", "--leave-limits", is_flag=True, help="Do it although chargers are still limited.")
 @JSON_LINES
-def uninstall(*, root: Path | None, is_yes: bool, is_json: bool) -> int:
+def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: bool) -> int:
     """Remove the program and its service from this machine. The data stays."""
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.installation import BACKUPS, STATE_FOLDER  # noqa: PLC0415
@@ -280,6 +286,8 @@ def uninstall(*, root: Path | None, is_yes: bool, is_json: bool) -> int:
 
     machine, report = machine_at(root), Progress(is_json=is_json)
     steps = missing(plan.removals(), machine)
+    if steps and not leaves_limits and machine.has(plan.DATABASE):
+        _check_limits(machine.at(plan.DATABASE))
     if steps and not report.agreed([(step.what, step.where) for step in steps], is_yes=is_yes):
         return 130
     report.do(steps, machine)
@@ -289,3 +297,17 @@ def uninstall(*, root: Path | None, is_yes: bool, is_json: bool) -> int:
     if left:
         report.say(f"Your data stays: {', '.join(map(str, left))}")
     return 0
+
+
+def _check_limits(database: Path) -> None:
+    """Raise EnvironmentProblem if load management still limits chargers, or if nobody can know that."""
+    from levity_trio.store.reads import look  # noqa: PLC0415 - as above
+    from levity_trio.store.reads.leases import count_limited  # noqa: PLC0415
+
+    try:
+        count = look(database, count_limited)
+    except EnvironmentProblem as problem:
+        raise EnvironmentProblem(f"{problem}; with --leave-limits nobody looks there") from None
+    if count:
+        chargers = "1 charger is" if count == 1 else f"{count} chargers are"
+        raise EnvironmentProblem(f"{chargers} still limited: run levity-trio load off first, or add --leave-limits")

@@ -10,6 +10,10 @@ import pytest
 
 from levity_trio.cli import main
 from levity_trio.deploy.steps import SYSTEMD
+from levity_trio.store.engine.connection import open_database
+from levity_trio.store.writes import leases
+from levity_trio.store.writes.hiding import hide
+from tests.store.books import Books, Station
 
 
 @pytest.fixture
@@ -51,6 +55,30 @@ def test_uninstall_of_nothing_says_that_nothing_is_there(tmp_path: Path, capsys:
     ]
     assert main(["uninstall", "--root", "card", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"left": ["/var/lib/levity"]}
+
+
+def test_uninstall_is_refused_while_chargers_are_limited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "card" / "opt" / "levity-trio"
+    database = tmp_path / "card" / "var" / "lib" / "levity" / "levity.db"
+    program.mkdir(parents=True)
+    database.parent.mkdir(parents=True)
+    with open_database(database) as connection:
+        books = Books(connection)
+        for charger in ("CP-1", "CP-2", "CP-3"):
+            Station(books, charger).lose()
+        books.run(leases.manage, ["CP-1", "CP-2", "CP-3"], books.at, "anna")
+        books.run(leases.let_go, ["CP-2", "CP-3"], books.at, "anna")  # still limited, until this has reached it
+        books.run(hide, "CP-3", books.at, None)  # it was removed
+    assert main(["uninstall", "--root", "card", "--yes"]) == 1
+    assert capsys.readouterr().err == (
+        "levity-trio: 2 chargers are still limited: run levity-trio load off first, or add --leave-limits\n"
+    )
+    assert program.exists()
+    database.write_bytes(b"damaged" * 1000)
+    assert main(["uninstall", "--root", "card", "--yes"]) == 1
+    assert "with --leave-limits nobody looks there" in capsys.readouterr().err
+    assert main(["uninstall", "--root", "card", "--yes", "--leave-limits"]) == 0
+    assert not program.exists()
 
 
 def test_a_zone_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

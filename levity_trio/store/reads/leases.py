@@ -77,6 +77,12 @@ def managed_chargers(db: Database) -> dict[str, ManagedCharger]:
     return {row[0]: _managed(row, facts, keys[row[0]]) for row in rows}
 
 
+def count_limited(db: Database) -> int:
+    """Count the chargers that still have what load management set there, but for hidden ones."""
+    limited = "SELECT count(*) FROM load_charger WHERE cp_id NOT IN (SELECT id FROM hidden_cp)"
+    return int(db.execute(limited).fetchall()[0][0])
+
+
 def _managed(
     row: tuple[Any, ...], facts: Mapping[tuple[str, ...], dict[str, Any]], keys: dict[str, str | None]
 ) -> ManagedCharger:
