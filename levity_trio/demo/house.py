@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.feeder import HOUSE, ROTATIONS, FeederSpec
@@ -15,6 +15,9 @@ SPEED: Final = 30
 SPACES: Final = 20
 FAULTED: Final = "SPACE-17"
 FAULT: Final = "GroundFailure"
+UNTRIED: Final = "SPACE-20"
+"""Its firmware is older, and no trial has shown that it obeys limits."""
+FIRMWARE, OLDER = "2.4.1", "2.3.0"
 OWNER: Final = "Clara Berg"
 """The owner, who runs the site."""
 
@@ -68,8 +71,29 @@ CHARGERS: Final = tuple(map(charger_id, range(1, SPACES + 1)))
 
 FEEDER: Final = FeederSpec(amperes=25.0, house=[0.6 * amperes for amperes in HOUSE])
 """Of the whole block: too small for all cars at once. Twelve households cook beside them."""
+WAIT_SECONDS: Final = 1800
 METER_STALE_SECONDS: Final = 600
 """Of the demo's clock, which runs fast."""
+
+
+def safe_limit(charger: str) -> int:
+    """Return what a charger gives in an outage of the server, in A: one car on each phase has something."""
+    return 6 if charger in CHARGERS[: len(ROTATIONS)] else 0
+
+
+def default_profile(charger: str) -> dict[str, Any]:
+    """Return the charging profile that load management has left in a charger: who starts without it waits."""
+    periods = [(0, 0.0), (WAIT_SECONDS, float(safe_limit(charger)))]
+    return {
+        "chargingProfileId": 9_900_001,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": at, "limit": amperes} for at, amperes in periods],
+        },
+    }
 
 
 def feeder_document(meter_port: int) -> str:
@@ -80,8 +104,8 @@ def feeder_document(meter_port: int) -> str:
         f"every_seconds = 0.5\nstale_seconds = {METER_STALE_SECONDS}\n",
     ]
     for number, charger in enumerate(CHARGERS):
-        rotation, safe = ROTATIONS[number % len(ROTATIONS)], 6 if number < len(ROTATIONS) else 0
-        wired = f'rotation = "{rotation}"\nmost = 16\nsafe = {safe}\nsafe_lines = 1\n'
+        rotation = ROTATIONS[number % len(ROTATIONS)]
+        wired = f'rotation = "{rotation}"\nmost = 16\nsafe = {safe_limit(charger)}\nsafe_lines = 1\n'
         lines.append(f'[[charger]]\nid = "{charger}"\n{wired}')
     return "\n".join(lines)
 
@@ -93,7 +117,7 @@ def plate(charger: str, register_wh: int) -> ChargerSpec:
         vendor="Levity",
         model="Simulated 11",
         serial_number=f"L11-{CHARGERS.index(charger) + 4701}",
-        firmware_version="2.4.1",
+        firmware_version=OLDER if charger == UNTRIED else FIRMWARE,
         phases=3,
         max_current_a=16.0,
         register_wh=register_wh,

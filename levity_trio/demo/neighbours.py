@@ -27,6 +27,8 @@ IDLE_SECONDS: Final = 1500.0
 """A car that is full, or was stopped, leaves after this time."""
 ARRIVING_SECONDS: Final = 300.0
 """From the plug to the first energy it takes less; a car that does not charge by then was refused."""
+WANTING: Final = (Status.CHARGING, Status.SUSPENDED_EVSE)
+"""What a connector is whose car charges, or waits for current."""
 TAG_SECONDS: Final = 10.0
 """From the plug to the tag."""
 ONLY: Final = 1
@@ -57,11 +59,11 @@ class Neighbours:
 
     def look(self, at: float) -> None:
         """Let cars leave that are done, plug in where somebody started from a page, and let another car come."""
-        charging = sum(charger.connectors[ONLY].status is Status.CHARGING for charger in self._chargers.values())
+        charging = sum(charger.connectors[ONLY].status in WANTING for charger in self._chargers.values())
         for name, charger in self._chargers.items():
             connector = charger.connectors[ONLY]
             if connector.meter.is_plugged:
-                is_charging = connector.status is Status.CHARGING
+                is_charging = connector.status in WANTING
                 if self._is_leaving(self._stays[name], at, is_charging=is_charging, may_leave=charging > LEAST):
                     self._leave(charger, at)
                     charging -= is_charging

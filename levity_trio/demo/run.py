@@ -43,10 +43,13 @@ from levity_trio.demo.house import (
     LABELLED,
     NAME,
     NEIGHBOUR,
+    OLDER,
     SPEED,
     TIME_ZONE,
+    UNTRIED,
     charger_id,
     configuration,
+    default_profile,
     feeder_document,
     plate,
 )
@@ -62,7 +65,7 @@ from levity_trio.simulator.link import Pace
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.store.backup_note import LastBackup, note
 from levity_trio.store.keeping.offline import resume
-from levity_trio.store.writes.demo import Resumed, Told
+from levity_trio.store.writes.demo import Resumed, Shared, Told
 from levity_trio.web.logins import new_cookie
 from levity_trio.wire.frames import CallResult
 from levity_trio.wire.times import in_zone, stamp
@@ -94,8 +97,8 @@ SAVED_BEFORE: Final = timedelta(hours=14)
 SCREENS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 WORDS: Final = """\
 This is a demo: a house with {households} households and {chargers} simulated chargers.
-All names and figures are invented. Its feeder of {feeder:g} A is far too small for
-its cars: Now shows what each would get, and nothing is limited yet.
+All names and figures are invented. Its feeder of {feeder:g} A is shared: each car gets
+what fits beside the house, and the others wait for current.
 
   The owner's dashboard   {dashboard}/
   The page of a neighbour {drivers}/d/ ({neighbour} is logged in)
@@ -118,7 +121,8 @@ def run() -> int:
         config = _config(database, ports)
         assert config.guests is not None  # noqa: S101 - as made above
         logins = {"admin": config.guests.dashboard, "driver": config.guests.drivers}
-        resumed = resume(database, config.server_name, SPEED, system_clock(), logins, TOLD, feeder_document(meter_port))
+        shared = Shared(feeder_document(meter_port), UNTRIED, OLDER)
+        resumed = resume(database, config.server_name, SPEED, system_clock(), logins, TOLD, shared)
         note(database, LastBackup(stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size))
         log_config = LogConfig(file=folder / "demo.log")
         nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
@@ -266,7 +270,7 @@ async def _let_charge(
 
 
 def go_on(charger: Charger, resumed: Resumed, neighbours: Neighbours) -> None:
-    """Let a charger be as the history left it: it has booted, is faulted, or charges in its open transaction.
+    """Let a charger be as the history left it: it has booted, is faulted, or waits in its open transaction.
 
     The server has heard already what the charger says until then, so it is answered here.
     """
@@ -274,6 +278,7 @@ def go_on(charger: Charger, resumed: Resumed, neighbours: Neighbours) -> None:
     charger.connected(at)
     booted = {"status": "Accepted", "currentTime": stamp(resumed.begun), "interval": HEARTBEAT_SECONDS}
     _hear(charger, {"BootNotification": booted}, at)
+    charger.install(ONLY, default_profile(name), None, at)
     if name == FAULTED:
         charger.fault(ONLY, FAULT, at)
     if (transaction := resumed.open.get(name)) is not None:

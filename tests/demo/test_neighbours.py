@@ -8,11 +8,10 @@ from random import Random
 
 import trio
 
-from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, configuration, plate
-from levity_trio.demo.neighbours import LEAST, ONLY, Neighbours
+from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, configuration, default_profile, plate
+from levity_trio.demo.neighbours import LEAST, ONLY, WANTED_OF_AN_EVENING, WANTING, Neighbours
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.plan import ChargerPlan
 from levity_trio.store.engine.connection import FileConnection
 from tests.benchmarks.months.books import open_books
@@ -24,19 +23,22 @@ BEGIN = datetime(2026, 1, 15, 17, 20, tzinfo=UTC)
 LOOK_SECONDS = 30.0
 SETTLED_SECONDS = 300.0
 DAY_SECONDS = 24 * 3600.0
+HOURS = 2.4
 TRANSACTIONS = "SELECT count(*), count(DISTINCT id_tag), count(review) FROM tx"
 
 
 def charging(chargers: list[Charger]) -> int:
-    return sum(one.connectors[ONLY].status is Status.CHARGING for one in chargers)
+    return sum(one.connectors[ONLY].status in WANTING for one in chargers)
 
 
-async def a_day(books: FileConnection) -> list[int]:
-    """Return how many charge at each look, once the first ones do."""
+async def a_day(books: FileConnection, seconds: float = DAY_SECONDS, *, is_limited: bool = False) -> list[int]:
+    """Return how many charge, or wait for current, at each look, once the first ones do."""
     board, pace = Switchboard(), Pace()
     network = Network(board.serve, 0.0, 1)
     made = partial(charger_of, configuration=configuration(3600), network=network)
     chargers = [made(ChargerPlan(plate(name, 0), (), ())) for name in CHARGERS]
+    for one in chargers if is_limited else ():
+        one.install(ONLY, default_profile(one.spec.id), None, 0.0)
     by_name = dict(zip(CHARGERS, chargers, strict=True))
     neighbours = Neighbours(by_name, lambda: (BEGIN + timedelta(seconds=pace.now)).hour, Random(1))
     seen = []
@@ -45,7 +47,7 @@ async def a_day(books: FileConnection) -> list[int]:
         open_server(books, 3600, lambda: BEGIN + timedelta(seconds=pace.now)) as server,
     ):
         board.to = server.serve
-        while pace.now < DAY_SECONDS:
+        while pace.now < seconds:
             neighbours.look(pace.now)
             await trio.sleep(LOOK_SECONDS)
             if pace.now > SETTLED_SECONDS:
@@ -61,3 +63,12 @@ def test_at_any_time_of_a_day_some_charge_and_cars_come_and_go() -> None:
     assert transactions > 2 * len(HOUSEHOLDS)
     assert tags == len(HOUSEHOLDS)
     assert reviews == 0
+
+
+def test_a_car_that_waits_for_current_stays_and_no_other_comes_in_its_place() -> None:
+    """In the evening; the shortest stay is a little longer."""
+    with open_books() as books:
+        seen = run(partial(a_day, books, HOURS * 3600, is_limited=True))
+        ((transactions, ended),) = books.execute("SELECT count(*), count(stop_time) FROM tx").fetchall()
+    assert set(seen) == {WANTED_OF_AN_EVENING}
+    assert (transactions, ended) == (WANTED_OF_AN_EVENING, 0)

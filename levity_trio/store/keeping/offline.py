@@ -20,7 +20,7 @@ from levity_trio.store.engine.unit_of_work import Store
 from levity_trio.store.reads import look, simulated_time
 from levity_trio.store.reads.levity.rows import Imported, total
 from levity_trio.store.writes import demo, hiding, imports
-from levity_trio.store.writes.demo import Resumed, Told
+from levity_trio.store.writes.demo import Resumed, Shared, Told
 from levity_trio.store.writes.logins import digest_of
 from levity_trio.wire.times import stamp
 
@@ -56,16 +56,15 @@ def resume(
     started: datetime,
     cookies: Mapping[str, str],
     told: Sequence[Told] = (),
-    feeder: str = "",
+    shared: Shared | None = None,
 ) -> Resumed:
     """Let a history with a simulated clock go on from its last moment, and log in the first user of each role.
 
-    `told` get messages, `feeder` is the site of load management, `started` the machine's present moment. Raises
-    EnvironmentProblem.
+    `told` get messages, `shared` is the feeder, `started` the machine's present moment. Raises EnvironmentProblem.
     """
     logins = {role: digest_of(cookie) for role, cookie in cookies.items()}
     with _open_known(address, server) as store:
-        write = partial(demo.resume, speed=speed, started=started, logins=logins, told=told, feeder=feeder)
+        write = partial(demo.resume, speed=speed, started=started, logins=logins, told=told, shared=shared)
         return cast("Resumed", store.commit([write])[0].unwrap())
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
+
+import orjson
 
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.places import UsageLimit
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import limits, load, recipients, reports
+from levity_trio.store.writes import leases, limits, load, recipients, reports
 from levity_trio.store.writes.reports import Subject
 from levity_trio.wire.times import stamp
 
@@ -19,6 +21,18 @@ OWN_MONTH_WH = 400_000
 """What the neighbour's household may charge in a month."""
 NEAR = 0.85
 """This part of its limit the household that charges most has used."""
+STEPS = (
+    ("limit", "from 16 to 6.0 A at a limit of 6 A, by way 1, level 8"),
+    ("ends", "after 121 s"),
+    ("zero", "paused, then 10.0 A"),
+    ("least", "6.0 A at a limit of 6 A"),
+    ("reset", "6.0 A at most"),
+    ("link", "8.7 A on average, then 6.0 A"),
+    ("waits", "61 Wh in 184 s, then 6.0 A"),
+)
+"""What the trial of the others found."""
+SHOWN = {"way": 1, "level": 8, "zero": True, "least": 6, "waits": True, "passed": True}
+TRIED_BEFORE = timedelta(days=8)
 
 
 class Open(NamedTuple):
@@ -38,6 +52,14 @@ class Resumed(NamedTuple):
     open: Mapping[str, Open]
 
 
+class Shared(NamedTuple):
+    """The site of load management as TOML, and the charger with a firmware of which no trial has passed."""
+
+    site: str
+    untried: str
+    firmware: str
+
+
 class Told(NamedTuple):
     """Who gets messages, as what, where, and of which kinds: the first user of a role."""
 
@@ -53,7 +75,7 @@ def resume(
     started: datetime,
     logins: Mapping[str, str],
     told: Sequence[Told] = (),
-    feeder: str = "",
+    shared: Shared | None = None,
 ) -> Resumed:
     """Start the simulated clock again, and log in the first user of each role; `logins` are the digests of cookies."""
     clock = "UPDATE simulated_time SET (speed, started_at) = (?, ?) RETURNING begun_at"
@@ -66,7 +88,8 @@ def resume(
         )
     _report(db, begun)
     _limit(db, begun)
-    load.set_site(db, feeder, begun, _owner(db))
+    if shared is not None:
+        _share(db, shared, datetime.fromisoformat(begun))
     for one in told:
         _tell(db, one, begun)
     last = "SELECT cp_id, coalesce(meter_stop, last_register_wh, meter_start) FROM tx ORDER BY id"
@@ -80,6 +103,19 @@ def resume(
 def _owner(db: UnitOfWork) -> str:
     ((name,),) = db.rows("SELECT name FROM \"user\" WHERE role = 'admin' ORDER BY id LIMIT 1")
     return str(name)
+
+
+def _share(db: UnitOfWork, shared: Shared, begun: datetime) -> None:
+    """Enter the feeder, and limit all chargers. All but one have the firmware of one that has passed its trial."""
+    at, owner = stamp(begun), _owner(db)
+    load.set_site(db, shared.site, at, owner)
+    db.execute("UPDATE cp SET firmware_version = ? WHERE id = ?", (shared.firmware, shared.untried))
+    chargers = [name for (name,) in db.rows("SELECT id FROM cp ORDER BY id")]
+    leases.manage(db, chargers, at, owner)
+    tried = stamp(begun - TRIED_BEFORE)
+    number = leases.begin_trial(db, chargers[0], 1, tried, owner)
+    steps = [{"step": step, "is_passed": True, "words": words} for step, words in STEPS]
+    leases.end_trial(db, number, orjson.dumps(steps).decode(), "passed", tried, SHOWN)
 
 
 def _limit(db: UnitOfWork, at: str) -> None:
