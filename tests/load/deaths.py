@@ -707,15 +707,16 @@ class Hour:
     cause: str
 
 
-def is_within(world: World, at: float) -> bool:
-    """Whether the house stays within what is booked for it at a death, and at each time in the hour after it."""
+def is_within(world: World, at: float, clock: float) -> bool:
+    """Whether the house stays within what is booked for it at a death, and at each time in the hour after it, by the
+    server's clock."""
     if world.house is None:
         return True
     kept = world.tree.booked_for_others(FEEDER, {FEEDER: world.house.at(at).highest})
     for step in range(int(HOUR / STEP) + 1):
-        other = world.house.at(at + step * STEP)
-        later = world.tree.booked_for_others(FEEDER, {FEEDER: other.highest})
-        if any(now > min(pair) for now, *pair in zip(other.now, kept, later, strict=True)):
+        now, booked = world.house.at(at + step * STEP).now, world.house.at(at + step * STEP + clock).highest
+        later = world.tree.booked_for_others(FEEDER, {FEEDER: booked})
+        if any(drawn > min(pair) for drawn, *pair in zip(now, kept, later, strict=True)):
             return False
     return True
 
@@ -736,7 +737,7 @@ def evening(site: Site, seed: int, night: int, deaths: Sequence[Death]) -> list[
         after.run(world.now + HOUR)
         watch = after.watch
         assert watch is not None
-        within = is_within(world, world.now)
+        within = is_within(world, world.now, after.server.clock)
         found.append(
             Hour(death, second, watch.peak, watch.over, watch.far_over, watch.has_tripped, within, watch.cause)
         )
