@@ -2,7 +2,7 @@
 -- serves: 53
 
 -- The chargers that load management limits. leaving: its profiles, keys and availability are being put back. way: how a
--- limit reaches it at least (1 to 5). prepared_at: when its defaults and keys were last set. put_back: what its configuration keys were before, in JSON. trusted_by: who trusts it without
+-- limit reaches it at least (1 to 5). prepared_at: when its defaults and keys were last set, with which firmware. put_back: what its configuration keys were before, in JSON. trusted_by: who trusts it without
 -- a trial. disobeys_since, obeyed: since when it does not obey, and how many limits it has obeyed since.
 CREATE TABLE load_charger (
     cp_id TEXT PRIMARY KEY REFERENCES cp (id),
@@ -11,6 +11,7 @@ CREATE TABLE load_charger (
     by TEXT NOT NULL,
     way INTEGER NOT NULL DEFAULT 1 CHECK (way BETWEEN 1 AND 5),
     prepared_at TEXT,
+    firmware TEXT,
     trusted_by TEXT,
     disobeys_since TEXT,
     obeyed INTEGER NOT NULL DEFAULT 0,

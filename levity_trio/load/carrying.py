@@ -19,8 +19,8 @@ from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.clock import Clock
 from levity_trio.load import profiles
 from levity_trio.load.holding import Holding
-from levity_trio.load.lease import Step
-from levity_trio.load.profiles import Ability, Call, Moment
+from levity_trio.load.lease import FOLLOW_SECONDS, Step
+from levity_trio.load.profiles import Ability, Call, Moment, Way
 from levity_trio.load.tree import Place, Socket
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer
@@ -31,12 +31,13 @@ from levity_trio.store.writes import leases
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
 
-BY: Final = "load management"
 ANSWER_SECONDS: Final = 15.0
 ACCEPTED: Final = "accepted"
 REFUSED: Final = ("rejected", "error")
 GONE: Final = "gone"
 REPORT_SECONDS: Final = 20
+REPORT_AFTER_SECONDS: Final = FOLLOW_SECONDS + 1
+"""After a car was lowered, its charger is asked what it draws."""
 INTERVAL: Final = "MeterValueSampleInterval"
 SAMPLED: Final = "MeterValuesSampledData"
 REGISTER: Final = "Energy.Active.Import.Register"
@@ -47,9 +48,15 @@ class Carrier:
     """Sends what chargers need to know. `wanted` says what a connector may have by the present decision."""
 
     def __init__(
-        self, writer: Writer, chargers: Chargers, clock: Clock, holding: Holding, wanted: Callable[[Place], int]
+        self,
+        writer: Writer,
+        chargers: Chargers,
+        clock: Clock,
+        holding: Holding,
+        wanted: Callable[[Place], int],
+        speed: int,
     ) -> None:
-        self._writer, self._chargers, self._clock = writer, chargers, clock
+        self._writer, self._chargers, self._clock, self._speed = writer, chargers, clock, speed
         self._holding, self._wanted = holding, wanted
         self._asked: set[str] = set()
         """The chargers whose configuration was asked for."""
@@ -73,7 +80,7 @@ class Carrier:
         """Send a command, which is stored, and return how it ended."""
         action, payload = call
         try:
-            number = await self._chargers.submit(charger, action, payload, asked_by=BY)
+            number = await self._chargers.submit(charger, action, payload, asked_by=leases.BY)
             return (await self._chargers.wait(number)).state
         except (CallFailed, StoreUnavailable):
             return GONE
@@ -99,6 +106,14 @@ class Carrier:
                 self.keep(step.place)
             else:
                 held.failed(step, self.now, is_refused=state in REFUSED)
+        if state == ACCEPTED and step.is_lower:
+            await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
+            told = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
+            await self.ask(name, ("TriggerMessage", told))
+
+    async def stop(self, charger: str, transaction: int) -> None:
+        """Stop a session whose charger obeys in no way."""
+        await self._command(charger, ("RemoteStopTransaction", {"transactionId": transaction}))
 
     async def _record(self, step: Step) -> bool:
         """Record a raise; return whether it may still be sent."""
@@ -147,6 +162,9 @@ class Carrier:
     async def prepare(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
         """Give a charger our defaults, remove what others set, and have it report as often as we need."""
         name = charger.charger
+        if charger.prepared_at is not None and charger.prepared_firmware != charger.firmware:
+            await self._writer.run(leases.forgive, name, 1)  # with other firmware, all is open again
+            return
         if not charger.keys and name not in self._asked:
             self._asked.add(name)
             await self._command(name, ("GetConfiguration", {}))
@@ -157,8 +175,9 @@ class Carrier:
         if charger.prepared_at is None:
             for call in (call for socket in sockets for call in profiles.clearing(can, socket)):
                 await self._command(name, call)
+            self._holding.leases.send_anew(name)
             await self._report_often(charger)
-        await self._writer.run(leases.prepared, name, stamp(self._clock()), int(can.way))
+        await self._writer.run(leases.prepared, name, stamp(self._clock()), int(can.way), charger.firmware)
 
     async def _prepared(self, name: str, can: Ability, sockets: Iterable[Socket]) -> Ability | None:
         """Set defaults in the first way that the charger accepts. Return what it can do; None if it did not answer."""
@@ -174,10 +193,15 @@ class Carrier:
         return can
 
     async def _weaker(self, name: str, can: Ability) -> Ability:
+        """Return what is tried after a default was refused: one without a wait, one above 0 A, then another way."""
         if can.waits:
-            await self._writer.run(leases.learn, name, {"waits": False}, stamp(self._clock()))
-            return replace(can, waits=False)
-        return replace(can, way=profiles.next_way(can), waits=False)
+            weaker, facts = replace(can, waits=False), {"waits": False}
+        elif can.takes_zero and can.way is not Way.KEY:
+            weaker, facts = replace(can, takes_zero=False), {"zero": False}
+        else:
+            return replace(can, way=profiles.next_way(can))
+        await self._writer.run(leases.learn, name, facts, stamp(self._clock()))
+        return weaker
 
     async def _report_often(self, charger: ManagedCharger) -> None:
         """Have a charger report the current and the register each 20 s, and remember how it was."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
@@ -156,18 +156,38 @@ def lines_used(told: Reading) -> int | None:
     return round(ratio) if round(ratio) in (1, 2, 3) and abs(ratio - round(ratio)) < RATIO_TOLERANCE else None
 
 
-def drawn_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:
+class Told(NamedTuple):
+    """The limit that a charger accepted last, in A, and when."""
+
+    amperes: int
+    at: float
+
+
+def drawn_between(
+    socket: Socket, one: PluggedIn, lines: int | None, limit: Told | None = None
+) -> tuple[Phases, Phases]:
     """Return the least and the most A that a car draws on each phase of the feeder.
 
-    They differ until a reading has shown what it draws since its status changed, while its lines or its rotation are
-    unknown, and where its charger does not tell.
+    They differ until a reading has shown what it draws since its status changed or it was told a limit, while its lines
+    or its rotation are unknown, and where its charger does not tell.
     """
-    if one.status in _PAUSED:
+    told, is_paused = one.reading, one.status in _PAUSED
+    known_at = seconds(one.changed_at) if is_paused or told is None else seconds(told.at)
+    may_follow = limit is not None and known_at < limit.at + SETTLED_SECONDS
+    if is_paused and not may_follow:
         return NOTHING, NOTHING
-    told = one.reading
-    if told is None or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS:
-        return NOTHING, _on(socket.lines(lines), socket.most)
-    own = told.lines
+    if told is None or is_paused or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS:
+        return NOTHING, _on(socket.lines(lines), socket.most if limit is None else min(limit.amperes, socket.most))
+    low, high = _shown_between(socket, one, lines)
+    if not may_follow or limit is None:
+        return low, high
+    both = _on(socket.lines(lines), limit.amperes)
+    return _each(min, low, both), _each(max, high, both)
+
+
+def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:
+    """Return the same, by its last reading alone."""
+    own = None if one.reading is None else one.reading.lines
     if own is None and lines is not None:
         own = _on(range(lines), drawn(one, socket, lines) or 0.0)
     if own is None:
@@ -177,6 +197,11 @@ def drawn_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Ph
         known = phases.get(0, 0.0), phases.get(1, 0.0), phases.get(2, 0.0)
         return known, known
     return _on(PHASES, min(own)), _on(PHASES, max(own))
+
+
+def _each(chosen: Callable[[float, float], float], first: Phases, second: Phases) -> Phases:
+    one, two, three = (chosen(*both) for both in zip(first, second, strict=True))
+    return one, two, three
 
 
 def _on(phases: Collection[int], amperes: float) -> Phases:

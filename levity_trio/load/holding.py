@@ -19,6 +19,8 @@ from levity_trio.store.writes.leases import CLOSED, MANAGED
 
 ANSWER_SECONDS: Final = 120.0
 """After a pause a car has so long to charge again, before it counts as full."""
+REGISTER_SECONDS: Final = 120.0
+"""Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
 LEAST_AMPERES: Final = 6
 """No car charges with less (IEC 61851-1)."""
 _PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
@@ -60,6 +62,8 @@ class Holding:
     _had: set[int] = field(default_factory=set)
     """The transactions that had current."""
     _obeyed: list[Place] = field(default_factory=list)
+    _registers: dict[Place, tuple[float, int]] = field(default_factory=dict)
+    """Of cars whose chargers tell neither current nor power: when their energy was last looked at, and its Wh."""
 
     @property
     def is_shadow(self) -> bool:
@@ -107,11 +111,11 @@ class Holding:
                 self.leases.forget([place])
         for place, one in here.items():
             if place not in self.trying:
-                self._take_car(one, tree.sockets[place], lines.get(place))
+                self._take_car(one, tree.sockets[place], lines.get(place), now)
 
     def _ends_by_itself(self, place: Place) -> bool:
         """Whether what was sent for a transaction ends with it. Of a charger that is away, nobody knows that."""
-        return place[0] not in self.away and self.can[place[0]].way is Way.TRANSACTION
+        return place[0] not in self.away and self.can[place[0]].way in (Way.TRANSACTION, Way.NONE)
 
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
@@ -120,7 +124,7 @@ class Holding:
         lost = Lease(amperes=socket.most, ends=None, safe=socket.most, sent=now, transaction=NONE, writes=writes)
         self.leases.hold(socket.place, lost)
 
-    def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None) -> None:
+    def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None, now: float) -> None:
         place, charger = socket.place, self.chargers[one.charger]
         held = self.leases.held.get(place)
         if one.transaction is not None and (held is None or self._is_of_another(held.lease, one)):
@@ -130,11 +134,23 @@ class Holding:
             return
         if charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent:
             held.lease = replace(held.lease, transaction=NONE)
-        drawn = gathering.drawn(one, socket, lines)
+        drawn, at = self._drawn(one, socket, lines, now)
+        if drawn is not None and self.leases.reported(place, drawn, at):
+            self._obeyed.append(place)
+
+    def _drawn(self, one: PluggedIn, socket: Socket, lines: int | None, now: float) -> tuple[float | None, float]:
+        """Return what a car draws, and when that was told; by its register, if its charger tells nothing else."""
         told = [one.changed_at] if one.status in _PAUSED else []
         told += [] if one.reading is None else [one.reading.at]
-        if drawn is not None and told and self.leases.reported(place, drawn, seconds(max(told))):
-            self._obeyed.append(place)
+        if told:
+            return gathering.drawn(one, socket, lines), seconds(max(told))
+        if one.energy_wh is None:
+            return None, now
+        since, before = self._registers.setdefault(socket.place, (now, one.energy_wh))
+        if one.energy_wh < before or now - since < REGISTER_SECONDS:
+            return None, now
+        self._registers[socket.place] = now, one.energy_wh
+        return (one.energy_wh - before) * 3600 / (now - since) / gathering.VOLTS / (lines or 1), now
 
     def _is_of_another(self, lease: Lease, one: PluggedIn) -> bool:
         return self.can[one.charger].way is Way.TRANSACTION and lease.transaction not in (one.transaction, NONE)
@@ -181,7 +197,7 @@ class Holding:
         if charger.charger in self.away:
             return self._booked_away(charger, socket, now)
         if car is None:
-            free = float(0 if can.waits else socket.safe) if held is None else held.booked(now)
+            free = float(0 if can.waits else max(socket.safe, can.floor)) if held is None else held.booked(now)
             return free or None
         if can.way is Way.NONE or held is None or charger.prepared_at is None:
             return float(socket.most)
@@ -213,6 +229,13 @@ class Holding:
         return {place: cap for place, cap in found if cap is not None}
 
     # What is sent
+
+    def told(self, place: Place) -> gathering.Told | None:
+        """Return the limit that a connector accepted last; one that does not obey has none."""
+        held = self.leases.held.get(place)
+        if held is None or held.above is not None:
+            return None
+        return gathering.Told(held.lease.amperes, held.answered)
 
     def running(self, present: LoadPresent) -> dict[Place, int | None]:
         """The connectors that can be told a limit now, with their transactions."""
@@ -278,6 +301,14 @@ class Holding:
             for place, held in self.leases.held.items()
             if place[0] == charger
         )
+
+    def told_by_others(self, charger: str, tree: Tree) -> None:
+        """Note that somebody else sent a profile to a charger: until it was measured, it may draw its maximum."""
+        if charger in self.leases.busy | self.preparing | {place[0] for place in self.trying}:
+            return  # it is one of ours
+        for place, held in self.leases.held.items():
+            if place[0] == charger:
+                held.before = tree.sockets[place].most
 
     def obeyed(self) -> list[Place]:
         """The connectors that were seen to obey since the last time, of chargers that did not before."""

@@ -147,6 +147,12 @@ class Leases:
         for place in places:
             self.held.pop(place, None)
 
+    def send_anew(self, charger: str) -> None:
+        """Note that what a charger was sent may be gone."""
+        for place, held in self.held.items():
+            if place[0] == charger:
+                held.lease = replace(held.lease, transaction=NONE)
+
     def most(self, place: Place, now: float, otherwise: int) -> int:
         """The most that a connector may be allowed now by what it was sent; `otherwise` if that is not known."""
         held = self.held.get(place)

@@ -20,6 +20,7 @@ from levity_trio.load.learned import VOTES, Wiring
 from levity_trio.load.lease import Step
 from levity_trio.load.meters import reader
 from levity_trio.load.other_load import LoadHistory
+from levity_trio.load.profiles import Way
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide
 from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree
 from levity_trio.log.output import get_logger
@@ -220,6 +221,14 @@ class Managed:
             or (one.transaction is not None and one.transaction not in open_ones)
         ]
 
+    def is_ready(self, now: float) -> bool:
+        """Whether each meter has shown something since the server began, or is silent. Before, what chargers were sent
+        stays: after a restart no car gives way to a house that nobody has looked at."""
+        return self.holding.is_shadow or all(
+            (meter.at is not None and meter.at >= meter.since) or now - meter.since > meter.meter.stale_seconds
+            for meter in self._meters.values()
+        )
+
     def decide(self, now: float) -> tuple[LoadNow, list[Fact]]:
         """Decide, and return the decision as people see it, and what is to be told."""
         if self._gathered is not None:
@@ -277,6 +286,13 @@ class Managed:
         began = next(one.since for one in self.present.cars if (one.charger, one.connector) == place)
         return self.tree.sockets[place], self._lines_known().get(place), seconds(began)
 
+    def to_stop(self, charger: str, connector: int, way: Way) -> int | None:
+        """Return the transaction that is to be stopped, because its charger obeys in no way, if the owner allows it."""
+        if way is not Way.NONE or not self._site.options.stop_who_ignores:
+            return None
+        place = charger, connector
+        return next((one.transaction for one in self.present.cars if (one.charger, one.connector) == place), None)
+
     def to_close(self) -> dict[Place, bool]:
         """Return the free connectors that are to be closed, or opened again (True)."""
         return self.holding.to_close(self.present, self.tree, self._before)
@@ -326,7 +342,8 @@ class Managed:
         for one in self.present.cars:
             socket = self.tree.sockets[one.charger, one.connector]
             if circuit in self.tree.above(socket.circuit):
-                low, high = gathering.drawn_between(socket, one, lines.get(socket.place))
+                limit = self.holding.told(socket.place)
+                low, high = gathering.drawn_between(socket, one, lines.get(socket.place), limit)
                 for phase in PHASES:
                     least[phase] += low[phase]
                     most[phase] += high[phase]

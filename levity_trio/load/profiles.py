@@ -141,9 +141,10 @@ def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | N
     It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the charger cannot wait,
     it gets that at once.
     """
-    periods = [(0, socket.safe)]
-    if can.waits and socket.safe:
-        periods = [(0, 0), (round(waits), socket.safe)]
+    safe = max(socket.safe, can.floor)
+    periods = [(0, safe)]
+    if can.waits and safe:
+        periods = [(0, 0), (round(waits), safe)]
     if can.way is Way.KEY:
         return _key(can, socket.safe)
     if can.way is Way.NONE:

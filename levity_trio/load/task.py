@@ -25,6 +25,7 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.clock import Clock
 from levity_trio.events import (
+    CallEnded,
     ChargerBooted,
     ChargerConnected,
     ChargerDisconnected,
@@ -40,7 +41,7 @@ from levity_trio.events import (
     TransactionStarted,
     TransactionStopped,
 )
-from levity_trio.load.carrying import BY, REPORT_SECONDS, Bench, Carrier
+from levity_trio.load.carrying import REPORT_SECONDS, Bench, Carrier
 from levity_trio.load.holding import Holding
 from levity_trio.load.lease import Leases
 from levity_trio.load.managing import Managed
@@ -58,7 +59,7 @@ from levity_trio.store.reads.leases import stored_leases
 from levity_trio.store.reads.load import LoadNow
 from levity_trio.store.writes import leases, load
 from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.leases import MANAGED
+from levity_trio.store.writes.leases import BY, MANAGED
 from levity_trio.wire.times import shifted, stamp
 
 PAUSE_SECONDS: Final = 1.0
@@ -90,7 +91,7 @@ class LoadManagement:
     def __init__(self, writer: Writer, reader: Reader, chargers: Chargers, clock: Clock, speed: int = 1) -> None:
         self._writer, self._reader, self._clock, self._speed = writer, reader, clock, speed
         self._holding = Holding(Leases())
-        self._carrier = Carrier(writer, chargers, clock, self._holding, self._wanted)
+        self._carrier = Carrier(writer, chargers, clock, self._holding, self._wanted, speed)
         self._is_adopted = False
         self._tasks: trio.Nursery | None = None
         self._trials: dict[str, trio.CancelScope] = {}
@@ -169,6 +170,9 @@ class LoadManagement:
             self._news.set()
         elif self._managed is not None and (isinstance(event, CHANGES) or self._is_awaited(event)):
             self._read_again()
+
+        elif self._managed is not None and isinstance(event, CallEnded) and _sets_profile(event):
+            self._holding.told_by_others(event.charger or "", self._managed.tree)
 
     def _is_awaited(self, event: Event) -> bool:
         """Whether it is a reading that may show that a limit is obeyed."""
@@ -265,6 +269,8 @@ class LoadManagement:
             except BaseException:
                 self._read_at = 0.0
                 raise
+        if not managed.is_ready(now):
+            return
         self.now, facts = managed.decide(now)
         self._keep(managed, self.now, now, facts)
         self._note_obedience(managed, now)
@@ -365,7 +371,7 @@ class LoadManagement:
             with trio.CancelScope() as self._trials[charger]:
                 await self._carrier.report(charger, TRIAL_SECONDS)
                 result = "passed" if await trial.run() else "failed"
-                await self._carrier.report(charger, REPORT_SECONDS)
+            await self._carrier.report(charger, REPORT_SECONDS)
         except StoreUnavailable:  # the writer logs that
             pass
         finally:
@@ -382,6 +388,10 @@ class LoadManagement:
         at = timestamp_of(now)
         for fact, way in self._holding.ignoring(now):
             self._unwritten.append(partial(leases.ignored, fact=fact, way=int(way)))
+            transaction = managed.to_stop(fact.charger or "", fact.connector, way)
+            if transaction is not None and self._tasks is not None:
+                stop = partial(self._carrier.stop, fact.charger or "", transaction)
+                self._tasks.start_soon(self._carrying, stop)
         for charger, connector in self._holding.obeyed():
             self._unwritten.append(partial(leases.obeyed, charger=charger, connector=connector, at=at))
         for spell in managed.spells(now):
@@ -407,6 +417,10 @@ class LoadManagement:
         if text.partition(",")[2] != self._kept_text.partition(",")[2]:  # but for its time
             self._writer.note(load.keep_state, shown.at, text, managed.standings)
             self._kept_at, self._kept_text = now, text
+
+
+def _sets_profile(event: CallEnded) -> bool:
+    return event.action == "SetChargingProfile" and event.state == "accepted"
 
 
 def _record(db: UnitOfWork, facts: Iterable[Fact]) -> None:

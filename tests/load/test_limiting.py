@@ -10,6 +10,9 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.events import Fact, LimitIgnored, LimitObeyed
+from levity_trio.store.writes import leases
+from levity_trio.wire.times import stamp
 from tests.both_stores import new_file
 from tests.charger.conftest import addresses, stretching
 from tests.charger.parts import InlineWriter, make_central
@@ -117,3 +120,215 @@ async def test_other_load_jumps_at_a_feeder_of_63_a(central: Central, writer: In
         print(f"at most {max(late):.0f} s above 63 A after a jump, in {len(late)} seconds of {len(block.moments)}")
         assert late
         assert max(late) <= 10
+
+
+# Those that do not obey
+
+
+def told(writer: InlineWriter, kind: type[Fact]) -> list[Fact]:
+    return list(writer.recorded(kind))
+
+
+async def test_a_charger_that_heeds_one_way_only_is_told_in_that_way(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 2, {0: ["charger-limit-only"]}) as block:
+        await block.manage(site(40, 2))
+        block.arrive(0)
+        await trio.sleep(MINUTE)
+        await block.load.limit_by_hand(("CP-0", 1), 10, reason="", by="anna")
+        await trio.sleep(6 * MINUTE)
+        assert [one.way for one in writer.recorded(LimitIgnored)] == [1, 2]
+        assert block.current(0) == 10
+        for amperes in (8, 12, 8, 12, 8):
+            await block.load.limit_by_hand(("CP-0", 1), amperes, reason="", by="anna")
+            await trio.sleep(7 * MINUTE)
+            assert block.current(0) == amperes
+        assert len(writer.recorded(LimitObeyed)) == 1
+        assert writer.rows("SELECT way, disobeys_since FROM load_charger WHERE cp_id = 'CP-0'") == [(3, None)]
+        assert writer.rows("SELECT what, value FROM load_model") == [("way", "3")]
+
+
+async def test_a_charger_that_ignores_all_is_booked_with_its_maximum(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 3, {0: ["profiles-ignored"]}) as block:
+        await block.manage(site(40, 3))
+        block.arrive(0)
+        await trio.sleep(MINUTE)
+        await block.load.limit_by_hand(("CP-0", 1), 6, reason="", by="anna")
+        await trio.sleep(10 * MINUTE)
+        assert [one.way for one in writer.recorded(LimitIgnored)][:3] == [1, 2, 3]
+        assert writer.rows("SELECT way FROM load_charger WHERE cp_id = 'CP-0'") == [(5,)]
+        block.arrive(1)
+        block.arrive(2)
+        await trio.sleep(10 * MINUTE)
+        assert block.current(0) == 16
+        assert block.current(1) + block.current(2) <= 40 - 32
+        assert block.over(40) == []
+
+
+async def test_a_session_that_obeys_in_no_way_is_stopped_where_the_owner_wants_that(
+    central: Central, writer: InlineWriter
+) -> None:
+    options = "[options]\nstop_who_ignores = true\n"
+    async with open_block(central, writer, 1, {0: ["profiles-ignored"]}) as block:
+        await block.manage(site(40, 1, options=options))
+        block.arrive(0)
+        await trio.sleep(MINUTE)
+        await block.load.limit_by_hand(("CP-0", 1), 6, reason="", by="anna")
+        await trio.sleep(10 * MINUTE)
+        assert block.current(0) == 0
+        assert writer.rows("SELECT state FROM command WHERE action = 'RemoteStopTransaction'") == [("accepted",)]
+
+
+async def test_a_free_charger_that_cannot_be_limited_is_closed_while_it_does_not_fit(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_block(central, writer, 3, {0: ["no-smart-charging"]}) as block:
+        await block.manage(site(40, 3))
+        writer.run_now(leases.learn, "CP-0", {"way": 5}, stamp(central.clock()))
+        await trio.sleep(MINUTE)
+        connector = block.chargers[0].charger.connectors[1]
+        assert connector.status == "Available"
+        block.arrive(1)
+        await trio.sleep(MINUTE)
+        assert connector.status == "Unavailable"
+        block.leave(1)
+        await trio.sleep(MINUTE)
+        assert connector.status == "Available"
+
+
+# Away, and back
+
+
+async def test_an_away_charger_is_booked_with_its_lease_if_it_is_trusted(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_block(central, writer, 2) as block:
+        await block.manage(site(30, 2, safe=6))
+        block.learn(passed=True)
+        block.arrive(0)
+        block.arrive(1)
+        await trio.sleep(10 * MINUTE)
+        assert (block.current(0), block.current(1)) == (15, 15)
+        block.cut(0, 60 * MINUTE)
+        await trio.sleep(20 * MINUTE)
+        assert (block.current(0), block.current(1)) == (15, 15)
+        await trio.sleep(25 * MINUTE)  # its lease has ended
+        assert (block.current(0), block.current(1)) == (6, 16)
+        assert block.over(30) == []
+
+
+async def test_an_away_charger_without_a_trial_is_booked_with_its_maximum(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_block(central, writer, 2, {0: ["profiles-lost-offline"]}) as block:
+        await block.manage(site(40, 2, most=16))
+        block.arrive(0)
+        await trio.sleep(MINUTE)
+        await block.load.limit_by_hand(("CP-0", 1), 6, reason="", by="anna")
+        block.arrive(1)
+        await trio.sleep(10 * MINUTE)
+        assert (block.current(0), block.current(1)) == (6, 16)
+        block.cut(0, 30 * MINUTE)
+        await trio.sleep(10 * MINUTE)
+        assert block.current(0) == 16
+        assert block.limits()["CP-0"] == 16
+
+
+async def test_a_server_that_starts_goes_on_from_what_it_had_sent(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 2) as block:
+        await block.manage(site(30, 2, safe=6))
+        block.learn(passed=True)
+        block.arrive(0)
+        block.arrive(1)
+        await trio.sleep(10 * MINUTE)
+        block.kill()
+        await trio.sleep(5 * MINUTE)
+        before = len(actions(block, 0))
+        await block.serve()
+        await trio.sleep(MINUTE)
+        assert (block.current(0), block.current(1)) == (15, 15)
+        assert actions(block, 0)[before:] == []
+        block.kill()
+        await trio.sleep(40 * MINUTE)
+        assert (block.current(0), block.current(1)) == (6, 6)
+        await block.serve()
+        await trio.sleep(10 * MINUTE)
+        assert (block.current(0), block.current(1)) == (15, 15)
+        assert block.over(30) == []
+
+
+async def test_a_database_that_stalls_delays_no_lowering(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 1) as block:
+        house = [2.0]
+        block.house = lambda: (house[0],) * 3
+        await block.manage(site(20, 1))
+        block.arrive(0)
+        await trio.sleep(10 * MINUTE)
+        assert block.current(0) == 16
+        writer.is_unavailable = True
+        house[0], began = 12.0, trio.current_time()
+        await trio.sleep(MINUTE)
+        assert block.current(0) == 8
+        assert block.over(20, began)[-1].at - began <= 10
+        house[0] = 2.0
+        await trio.sleep(10 * MINUTE)
+        assert block.current(0) == 8
+        writer.is_unavailable = False
+        await trio.sleep(15 * MINUTE)
+        assert block.current(0) == 10  # the house had 12 A in this hour: 1.13 × 20 A are left for both in an outage
+
+
+# The end
+
+
+async def test_switching_off_leaves_nothing_of_ours(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 2) as block:
+        keys = block.chargers[0].charger.configuration
+        before = {key: keys.text(key) for key in ("MeterValueSampleInterval", "MeterValuesSampledData")}
+        await block.manage(site(20, 2))
+        block.arrive(0)
+        block.arrive(1)
+        await trio.sleep(10 * MINUTE)
+        assert block.current(0) == 10
+        block.cut(1, 20 * MINUTE)
+        await trio.sleep(10)
+        await block.load.let_go(["CP-0", "CP-1"], by="anna")
+        await trio.sleep(2 * MINUTE)
+        assert block.current(0) == 16
+        assert {key: keys.text(key) for key in before} == before
+        assert writer.rows("SELECT cp_id, state FROM load_charger") == [("CP-1", "leaving")]
+        await trio.sleep(30 * MINUTE)
+        assert block.current(1) == 16
+        assert writer.rows("SELECT cp_id FROM load_charger") == []
+        assert writer.rows("SELECT cp_id FROM load_lease") == []
+
+
+# Money, memory
+
+
+async def test_what_a_car_waited_is_stored_with_its_transaction(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 3) as block:
+        await block.manage(site(13, 3))
+        for number in range(3):
+            block.arrive(number)
+        await trio.sleep(60 * MINUTE)
+        spans = writer.rows("SELECT DISTINCT tx_id, why FROM load_span ORDER BY why, tx_id")
+        assert {why for _, why in spans} == {"waited", "paused"}
+        assert writer.rows("SELECT count(*) FROM load_span WHERE until IS NULL") == [(1,)]
+        for number in range(3):
+            block.leave(number)
+        await trio.sleep(MINUTE)
+        assert writer.rows("SELECT count(*) FROM load_span WHERE until IS NULL") == [(0,)]
+
+
+async def test_a_connector_is_written_no_more_than_it_may_be(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 1) as block:
+        house = [2.0]
+        block.house = lambda: (house[0],) * 3
+        await block.manage(site(20, 1, safe=6, options="[options]\nwrites_a_day = 8\n"))
+        block.arrive(0)
+        for turn in range(40):
+            house[0] = 2.0 if turn % 2 else 10.0
+            await trio.sleep(6 * MINUTE)
+        ((writes,),) = writer.rows("SELECT writes FROM load_lease")
+        assert writes <= 8
+        assert block.current(0) == 6

@@ -33,6 +33,7 @@ class ManagedCharger:
     by: str
     way: int
     prepared_at: str | None
+    prepared_firmware: str | None
     trusted_by: str | None
     disobeys_since: str | None
     obeyed: int
@@ -53,8 +54,8 @@ class ManagedCharger:
 
 
 _MANAGED: Final = (
-    "SELECT cp_id, state, since, by, way, prepared_at, trusted_by, disobeys_since, obeyed, put_back, is_connected,"
-    " last_boot_at, vendor, model, firmware_version, coalesce(clock_skew_seconds, 0)"
+    "SELECT cp_id, state, since, by, way, prepared_at, firmware, trusted_by, disobeys_since, obeyed, put_back,"
+    " is_connected, last_boot_at, vendor, model, firmware_version, coalesce(clock_skew_seconds, 0)"
     " FROM load_charger JOIN cp ON cp.id = cp_id ORDER BY cp_id"
 )
 _FACTS: Final = "SELECT vendor, model, firmware, what, value FROM load_model"
@@ -86,7 +87,7 @@ def count_limited(db: Database) -> int:
 def _managed(
     row: tuple[Any, ...], facts: Mapping[tuple[str, ...], dict[str, Any]], keys: dict[str, str | None]
 ) -> ManagedCharger:
-    vendor, model, firmware = row[12:15]
+    vendor, model, firmware = row[13:16]
     return ManagedCharger(
         charger=row[0],
         state=row[1],
@@ -94,16 +95,17 @@ def _managed(
         by=row[3],
         way=row[4],
         prepared_at=row[5],
-        trusted_by=row[6],
-        disobeys_since=row[7],
-        obeyed=row[8],
-        put_back=orjson.loads(row[9]),
-        is_connected=bool(row[10]),
-        booted_at=row[11],
+        prepared_firmware=row[6],
+        trusted_by=row[7],
+        disobeys_since=row[8],
+        obeyed=row[9],
+        put_back=orjson.loads(row[10]),
+        is_connected=bool(row[11]),
+        booted_at=row[12],
         vendor=vendor,
         model=model,
         firmware=firmware,
-        skew_seconds=row[15],
+        skew_seconds=row[16],
         facts=facts.get((vendor or "", model or "", firmware or ""), {}),
         keys=keys,
     )

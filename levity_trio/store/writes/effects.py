@@ -15,6 +15,7 @@ from levity_trio.operations.operation import as_declared
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.seen import clock_skew, time_of
 from levity_trio.store.writes import availability
+from levity_trio.store.writes.leases import BY
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.times import shifted_stamp, stamp
 
@@ -111,6 +112,9 @@ def _end_reservations(
 
 
 def _set_profile(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:
+    """Store a profile. A limit of load management is none: its row is that of the lease."""
+    if accepted.asked_by == BY:
+        return
     profile = accepted.payload["csChargingProfiles"]
     _insert_profile(db, origin, accepted.command, accepted.payload["connectorId"], profile)
 

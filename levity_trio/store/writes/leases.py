@@ -14,6 +14,8 @@ from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.load import begin_span, end_span
 
+BY: Final = "load management"
+"""Who asks for our commands."""
 MANAGED: Final = "managed"
 LEAVING: Final = "leaving"
 CLOSED: Final = "availability:"
@@ -60,9 +62,11 @@ def gone(db: UnitOfWork, charger: str, at: str) -> None:
         db.record(LoadManagementChanged(charger=charger, at=at, state="left", by=""))
 
 
-def prepared(db: UnitOfWork, charger: str, at: str, way: int) -> None:
+def prepared(db: UnitOfWork, charger: str, at: str, way: int, firmware: str | None) -> None:
     """Note that a charger has our defaults and reports as we need it, and in which way limits reach it."""
-    db.execute("UPDATE load_charger SET prepared_at = ?, way = ? WHERE cp_id = ?", (at, way, charger))
+    db.execute(
+        "UPDATE load_charger SET prepared_at = ?, way = ?, firmware = ? WHERE cp_id = ?", (at, way, firmware, charger)
+    )
 
 
 def put_back_later(db: UnitOfWork, charger: str, keys: Mapping[str, str | None]) -> None:
@@ -114,14 +118,16 @@ def ignored(db: UnitOfWork, fact: LimitIgnored, way: int) -> None:
 
 
 def obeyed(db: UnitOfWork, charger: str, connector: int, at: str) -> None:
-    """Count a limit that a charger obeyed after it did not; enough of them end that."""
+    """Count a limit that a charger obeyed after it did not. Enough of them end that, and the way in which it was told
+    is the first for all with its firmware."""
     found = db.row(
         "UPDATE load_charger SET obeyed = obeyed + 1 WHERE cp_id = ? AND disobeys_since IS NOT NULL"
-        " RETURNING obeyed, disobeys_since",
+        " RETURNING obeyed, disobeys_since, way",
         (charger,),
     )
     if found is not None and found[0] >= OBEYED:
         forgive(db, charger)
+        learn(db, charger, {"way": found[2]}, at)
         db.record(LimitObeyed(charger=charger, at=at, connector=connector, since=found[1]))
 
 
