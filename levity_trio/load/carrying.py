@@ -97,6 +97,7 @@ class Carrier:
         if call is None:
             return
         held.sending(step, self.now)
+        self._holding.sent(step.place)
         state = GONE
         try:
             state = await self.ask(name, call)

@@ -19,6 +19,8 @@ from levity_trio.store.writes.leases import CLOSED, MANAGED
 
 ANSWER_SECONDS: Final = 120.0
 """After a pause a car has so long to charge again, before it counts as full."""
+SET_SECONDS: Final = 30
+"""The clock of a charger was set, if it differs by so much more from ours than before."""
 REGISTER_SECONDS: Final = 120.0
 """Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
 LEAST_AMPERES: Final = 6
@@ -62,6 +64,9 @@ class Holding:
     _had: set[int] = field(default_factory=set)
     """The transactions that had current."""
     _obeyed: list[Place] = field(default_factory=list)
+    _has_looked: bool = False
+    _skews: dict[Place, int] = field(default_factory=dict)
+    """By how much the clocks of chargers were ahead when they were sent their lease, in seconds."""
     _registers: dict[Place, tuple[float, int]] = field(default_factory=dict)
     """Of cars whose chargers tell neither current nor power: when their energy was last looked at, and its Wh."""
 
@@ -70,8 +75,8 @@ class Holding:
         """Whether no charger is limited."""
         return not self.chargers
 
-    def adopt(self, stored: Sequence[StoredLease]) -> None:
-        """Take what an earlier run, or another server, has stored. It is never less than what holds."""
+    def adopt(self, stored: Sequence[StoredLease], now: float) -> None:
+        """Take what an earlier run, or another server, has stored."""
         for one in stored:
             lease = Lease(
                 amperes=one.amperes,
@@ -81,7 +86,7 @@ class Holding:
                 transaction=one.transaction,
                 writes=one.writes,
             )
-            self.leases.hold((one.charger, one.connector), lease)
+            self.leases.adopt((one.charger, one.connector), lease, now)
 
     def stored(self, place: Place, lease: Lease) -> StoredLease:
         return StoredLease(
@@ -102,7 +107,9 @@ class Holding:
         """Take what chargers told."""
         self.chargers = present.managed
         self.can = {name: ability(one.facts, one.keys, Way(one.way)) for name, one in present.managed.items()}
-        self.away = {name: self.away.get(name, now) for name, one in self.chargers.items() if not one.is_connected}
+        since = now if self._has_looked else 0.0  # at its start, a server does not know since when
+        self.away = {name: self.away.get(name, since) for name, one in self.chargers.items() if not one.is_connected}
+        self._has_looked = True
         here = {(one.charger, one.connector): one for one in present.cars if one.charger in self.chargers}
         for place in [place for place in self.leases.held if place[0] not in self.chargers]:
             self.leases.forget([place])
@@ -116,6 +123,10 @@ class Holding:
     def _ends_by_itself(self, place: Place) -> bool:
         """Whether what was sent for a transaction ends with it. Of a charger that is away, nobody knows that."""
         return place[0] not in self.away and self.can[place[0]].way in (Way.TRANSACTION, Way.NONE)
+
+    def sent(self, place: Place) -> None:
+        """Note by which clock a lease was sent."""
+        self._skews[place] = self.chargers[place[0]].skew_seconds
 
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
@@ -132,7 +143,8 @@ class Holding:
         held = self.leases.held.get(place)
         if held is None:
             return
-        if charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent:
+        is_set = abs(charger.skew_seconds - self._skews.get(place, charger.skew_seconds)) > SET_SECONDS
+        if is_set or (charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent):
             held.lease = replace(held.lease, transaction=NONE)
         drawn, at = self._drawn(one, socket, lines, now)
         if drawn is not None and self.leases.reported(place, drawn, at):

@@ -262,10 +262,11 @@ class Managed:
         holding, tree, present = self.holding, self.tree, self.present
         full = {(one.charger, one.connector) for one in present.cars if holding.is_full(one, now)}
         booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
+        before = holding.leases.going_on(self._before, now)
         while True:
             bounds = gathering.Bounds(booked, holding.caps(now), full)
             cars = [*gathering.cars_of(tree, present, lines, wanted, bounds)]
-            decision = decide(tree, cars, measured, now, self._before, first_come=first_come)
+            decision = decide(tree, cars, measured, now, before, first_come=first_come)
             floors = holding.floors(decision, [car.place for car in cars])
             if not floors:
                 return cars, decision

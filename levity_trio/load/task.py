@@ -251,7 +251,7 @@ class LoadManagement:
             past = await self._reader.run(partial(reads.load_history, since=since, until=quarter + 1))
             kept = await self._reader.run(reads.kept_state) if self._managed is None else self._managed.kept()
             if not self._is_adopted:
-                self._holding.adopt(await self._reader.run(stored_leases))
+                self._holding.adopt(await self._reader.run(stored_leases), now)
                 await self._writer.run(leases.cancel_trials, self._at())
                 self._is_adopted = True
             self._managed = Managed(site.toml, kept, past, now, self._holding)

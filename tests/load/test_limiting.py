@@ -246,7 +246,7 @@ async def test_a_server_that_starts_goes_on_from_what_it_had_sent(central: Centr
         await block.serve()
         await trio.sleep(MINUTE)
         assert (block.current(0), block.current(1)) == (15, 15)
-        assert actions(block, 0)[before:] == []
+        assert actions(block, 0)[before:] == ["SetChargingProfile"]
         block.kill()
         await trio.sleep(40 * MINUTE)
         assert (block.current(0), block.current(1)) == (6, 6)
