@@ -18,6 +18,17 @@ FAULT: Final = "GroundFailure"
 UNTRIED: Final = "SPACE-20"
 """Its firmware is older, and no trial has shown that it obeys limits."""
 FIRMWARE, OLDER = "2.4.1", "2.3.0"
+TRIED: Final = {
+    "limit": "from 16 to 6.0 A at a limit of 6 A, by way 1, level 8",
+    "ends": "after 121 s",
+    "zero": "paused, then 10.0 A",
+    "least": "6.0 A at a limit of 6 A",
+    "reset": "6.0 A at most",
+    "link": "8.7 A on average, then 6.0 A",
+    "waits": "61 Wh in 184 s, then 6.0 A",
+}
+"""What each step of the trial found that the others have passed."""
+FACTS: Final = {"way": 1, "level": 8, "zero": True, "least": 6, "waits": True, "passed": True}
 OWNER: Final = "Clara Berg"
 """The owner, who runs the site."""
 

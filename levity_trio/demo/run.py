@@ -36,6 +36,7 @@ from levity_trio.clock import SimulatedTime, accelerated, system_clock
 from levity_trio.config import Guests, LogConfig, ServerConfig
 from levity_trio.demo.house import (
     CHARGERS,
+    FACTS,
     FAULT,
     FAULTED,
     FEEDER,
@@ -46,6 +47,7 @@ from levity_trio.demo.house import (
     OLDER,
     SPEED,
     TIME_ZONE,
+    TRIED,
     UNTRIED,
     charger_id,
     configuration,
@@ -121,7 +123,7 @@ def run() -> int:
         config = _config(database, ports)
         assert config.guests is not None  # noqa: S101 - as made above
         logins = {"admin": config.guests.dashboard, "driver": config.guests.drivers}
-        shared = Shared(feeder_document(meter_port), UNTRIED, OLDER)
+        shared = Shared(feeder_document(meter_port), UNTRIED, OLDER, TRIED, FACTS)
         resumed = resume(database, config.server_name, SPEED, system_clock(), logins, TOLD, shared)
         note(database, LastBackup(stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size))
         log_config = LogConfig(file=folder / "demo.log")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,17 +21,6 @@ OWN_MONTH_WH = 400_000
 """What the neighbour's household may charge in a month."""
 NEAR = 0.85
 """This part of its limit the household that charges most has used."""
-STEPS = (
-    ("limit", "from 16 to 6.0 A at a limit of 6 A, by way 1, level 8"),
-    ("ends", "after 121 s"),
-    ("zero", "paused, then 10.0 A"),
-    ("least", "6.0 A at a limit of 6 A"),
-    ("reset", "6.0 A at most"),
-    ("link", "8.7 A on average, then 6.0 A"),
-    ("waits", "61 Wh in 184 s, then 6.0 A"),
-)
-"""What the trial of the others found."""
-SHOWN = {"way": 1, "level": 8, "zero": True, "least": 6, "waits": True, "passed": True}
 TRIED_BEFORE = timedelta(days=8)
 
 
@@ -53,11 +42,14 @@ class Resumed(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """The site of load management as TOML, and the charger with a firmware of which no trial has passed."""
+    """The site of load management as TOML, and the charger with a firmware of which no trial has passed. `steps` are
+    those of the trial that the others passed, with what each found; `facts` is what it has shown."""
 
     site: str
     untried: str
     firmware: str
+    steps: Mapping[str, str]
+    facts: Mapping[str, Any]
 
 
 class Told(NamedTuple):
@@ -114,8 +106,8 @@ def _share(db: UnitOfWork, shared: Shared, begun: datetime) -> None:
     leases.manage(db, chargers, at, owner)
     tried = stamp(begun - TRIED_BEFORE)
     number = leases.begin_trial(db, chargers[0], 1, tried, owner)
-    steps = [{"step": step, "is_passed": True, "words": words} for step, words in STEPS]
-    leases.end_trial(db, number, orjson.dumps(steps).decode(), "passed", tried, SHOWN)
+    steps = [{"step": step, "is_passed": True, "words": words} for step, words in shared.steps.items()]
+    leases.end_trial(db, number, orjson.dumps(steps).decode(), "passed", tried, shared.facts)
 
 
 def _limit(db: UnitOfWork, at: str) -> None:

@@ -250,14 +250,14 @@ class Limits:
         self.books.run(writes.set_site, SITE, self.books.at, "Cleo")
         self.books.run(leases.manage, ["CP-1"], self.books.at, "Cleo")
 
-    def lease(self, writes: int = 12, ends_at: str | None = "2026-03-01T12:30:00.000Z") -> None:
+    def lease(self, writes: int = 12, ends_at: str | None = "2026-03-01T12:30:00.000Z", amperes: int = 10) -> None:
         at = self.books.at
         day = int(self.books.now.timestamp() // 86_400)
         lease = StoredLease(
             charger="CP-1",
             connector=1,
             transaction=None,
-            amperes=10,
+            amperes=amperes,
             ends_at=ends_at,
             safe_a=6,
             sent_at=at,
@@ -272,7 +272,8 @@ class Limits:
         self.books.run(leases.ignored, fact, 2)
 
     async def feeder(self, who: Role = Role.ADMIN) -> Shown:
-        return (await Opening(self.site, who).parts(FEEDER))["chargers"]
+        parts = await Opening(self.site, who).parts(FEEDER)
+        return Shown(200, FEEDER.path, {}, parts["limits"].html + parts["chargers"].html)
 
     async def charger(self) -> Shown:
         return (await Opening(self.site).parts(charger.PAGES[0], id="CP-1"))["state"]
@@ -303,8 +304,7 @@ class TestWhatIsLimited:
         limits.lease()
         words = (await limits.feeder()).words
         assert "All chargers are limited." in words
-        assert "no trial yet Its maximum is kept for it while it is away. 10 A until 13:30 , then 6 A" in words
-        assert "Limited by a profile for each session, over a default, 12 of 100 limits of a day" in words
+        assert "10 A until 13:30 , then 6 A no trial yet Its maximum is kept for it while it is away." in words
         assert "Try again" not in words
         assert "/load/try/CP-1" in (await limits.feeder()).links
 
@@ -315,15 +315,15 @@ class TestWhatIsLimited:
     async def test_one_that_has_passed_says_so_alone(self, limits: Limits) -> None:
         limits.books.run(leases.learn, "CP-1", {"passed": True}, limits.books.at)
         words = (await limits.feeder()).words
-        assert "has passed its trial" in words
-        assert "Trust" not in words
+        assert "its firmware has passed the trial" in words
+        assert "Trust" not in (await limits.trial()).words
 
     async def test_one_that_is_trusted_wants_a_look(self, limits: Limits) -> None:
-        assert "Trust it without a trial" in (await limits.feeder()).words
+        assert "Trust it without a trial" in (await limits.trial()).words
         limits.books.run(leases.trust, "CP-1", "Cleo")
         shown = await limits.feeder()
         assert "▲ trusted by Cleo" in shown.words
-        assert "Trust no longer" in shown.words
+        assert "Trust no longer" in (await limits.trial()).words
         assert "state look" in attributes(shown, "span", "class")
 
     async def test_one_that_does_not_obey_says_since_when_and_what_it_costs(self, limits: Limits) -> None:
@@ -334,7 +334,8 @@ class TestWhatIsLimited:
         assert "does not obey since" in words
         assert "which costs the others 16 A. Since then it has obeyed 0 of 3 limits." in words
         assert "Try again" in (await limits.feeder(Role.OPERATOR)).words
-        assert "Limit no longer" not in (await limits.feeder(Role.OPERATOR)).words
+        assert "Limit no longer" in (await limits.trial()).words
+        assert "Limit no longer" not in (await limits.trial(Role.OPERATOR)).words
         assert "Limited by its default profile alone." in (await limits.charger()).words
 
     async def test_one_that_is_let_go_is_listed_until_it_has_left(self, limits: Limits, station: Station) -> None:
@@ -359,6 +360,14 @@ class TestWhatIsLimited:
         for shown in (await limits.feeder(), await limits.charger()):
             assert (words in shown.words) is is_said
             assert ("but gets no more until 2 Mar 01:00" in shown.words) is is_said
+
+    async def test_a_car_that_is_held_back_waits_on_the_page_of_the_charger(
+        self, limits: Limits, station: Station
+    ) -> None:
+        station.status("SuspendedEVSE")
+        assert "Paused by charger" in (await limits.charger()).words
+        limits.lease(amperes=0)
+        assert "Waits for current" in (await limits.charger()).words
 
     async def test_the_page_of_the_charger_has_it_in_a_line(self, limits: Limits) -> None:
         limits.lease()

@@ -139,12 +139,12 @@ async def _feeder(view: View) -> Mapping[str, Any]:
         "problem": problem,
         "households": lambda charger, connector: at_home.get((charger, connector)) or at_home.get((charger, None), ""),
         "names": names,
-        "part_": await _chargers(view, found, names),
+        "parts": {one.id: one for one in await _chargers(view, found, names)},
     }
 
 
-async def _chargers(view: View, known: Mapping[str, Any], names: Mapping[str, str]) -> Part:
-    """Return the chargers of the site, and those that are not yet let go, with how they are limited."""
+async def _chargers(view: View, known: Mapping[str, Any], names: Mapping[str, str]) -> Sequence[Part]:
+    """Return whether chargers are limited, and the chargers of the site with how they are limited."""
     limited = {one["charger"]: one for one in (await view.get("/api/load/chargers"))["data"]}
     rows, seen = [], set[str]()
     for socket in known["chargers"]:
@@ -163,11 +163,11 @@ async def _chargers(view: View, known: Mapping[str, Any], names: Mapping[str, st
         "costs": await costs_of_disobedience(view),
         "names": names,
     }
-    return Part("chargers", "load/chargers.html", values)
+    return Part("limits", "load/limits.html", values), Part("chargers", "load/chargers.html", values)
 
 
 async def _live_feeder(view: View, _changed: Changed) -> Sequence[Part]:
-    return [await _chargers(view, await view.get(SITE), await names_of_chargers(view))]
+    return await _chargers(view, await view.get(SITE), await names_of_chargers(view))
 
 
 # The trial of a charger
