@@ -60,8 +60,8 @@ _MANAGED: Final = (
 )
 _FACTS: Final = "SELECT vendor, model, firmware, what, value FROM load_model"
 _KEYS: Final = (
-    "SELECT cp_id, key, value FROM configuration WHERE id IN (SELECT max(id) FROM configuration"
-    " JOIN load_charger USING (cp_id) GROUP BY cp_id, key) AND is_known = 1"
+    "SELECT cp_id, key, value FROM configuration WHERE id IN (SELECT max(id) FROM load_charger"
+    " CROSS JOIN configuration USING (cp_id) GROUP BY cp_id, key) AND is_known = 1"
 )
 
 
