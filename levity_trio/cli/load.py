@@ -233,7 +233,9 @@ def _obeys(one: Mapping[str, Any]) -> str:
     if one["has_passed"]:
         return "has passed its trial"
     return (
-        f"trusted by {one['trusted_by']}" if one["trusted_by"] else "no trial yet: its maximum is kept while it is away"
+        f"trusted by {one['trusted_by']}"
+        if one["trusted_by"]
+        else "has passed no trial: its maximum is kept while it is away"
     )
 
 

@@ -161,7 +161,7 @@ TRIED: Final[Mapping[str, str]] = {
     "ends": "the limit after it comes by itself",
     "zero": "0 A pauses, and the next limit is obeyed",
     "least": "the least current at which the car charges",
-    "reset": "after a reset, the default holds",
+    "reset": "after a reset, the default holds; start the car again, if it has stopped",
     "link": "the link is cut for three minutes, and the limit ends by itself",
     "waits": "the link is cut: unplug the car, plug it in and start it; it waits for two minutes",
 }

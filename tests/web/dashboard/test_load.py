@@ -304,7 +304,7 @@ class TestWhatIsLimited:
         limits.lease()
         words = (await limits.feeder()).words
         assert "All chargers are limited." in words
-        assert "10 A until 13:30 , then 6 A no trial yet Its maximum is kept for it while it is away." in words
+        assert "10 A until 13:30 , then 6 A has passed no trial: its maximum is kept for it while it is away" in words
         assert "Try again" not in words
         assert "/load/try/CP-1" in (await limits.feeder()).links
 
@@ -349,7 +349,7 @@ class TestWhatIsLimited:
     async def test_one_that_the_site_does_not_know_is_listed_too(self, limits: Limits) -> None:
         Station(limits.books, "CP-2").boot()
         limits.books.run(leases.manage, ["CP-2"], limits.books.at, "Cleo")
-        assert "CP-2: no trial yet" in (await limits.feeder()).words
+        assert "CP-2: has passed no trial" in (await limits.feeder()).words
 
     @pytest.mark.parametrize(("writes", "is_said"), [(89, False), (90, True)])
     async def test_a_day_that_is_used_up_says_why_there_is_no_more(
@@ -372,7 +372,7 @@ class TestWhatIsLimited:
     async def test_the_page_of_the_charger_has_it_in_a_line(self, limits: Limits) -> None:
         limits.lease()
         shown = await limits.charger()
-        assert "no trial yet Its maximum is kept for it while it is away." in shown.words
+        assert "has passed no trial: its maximum is kept for it while it is away" in shown.words
         assert "Limited by a profile for each session, over a default: 10 A until 13:30 , then 6 A." in shown.words
         assert "/load/try/CP-1" in shown.links
 

@@ -36,8 +36,8 @@ TRIAL_SECONDS: Final = 2.0
 LEAVE: Final = N_("Leave the car plugged in.")
 TO_DO: Final[Mapping[str, str]] = N_(
     {
-        "reset": "The charger restarts. If the car does not go on by itself, start it again.",
-        "link": "If the car does not charge, start it again. Then leave it plugged in.",
+        "reset": "The charger restarts. If the car does not go on by itself, plug it in again and start it.",
+        "link": "If the car does not charge, plug it in again and start it. Then leave it plugged in.",
         "waits": "While the link is cut: unplug the car, plug it in again and start it.",
     }
 )
