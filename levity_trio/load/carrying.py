@@ -6,7 +6,7 @@ database never has less than what holds. Everything else is an ordinary command,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -75,6 +75,15 @@ class Carrier:
             return await self._command(charger, call)
         except CallFailed:
             return GONE
+
+    async def answer(self, charger: str, call: Call) -> Mapping[str, Any] | None:
+        """Send a CALL that is not stored, and return its answer, None if there was none."""
+        action, payload = call
+        try:
+            found = await self._chargers.ask(charger, action, payload, seconds=ANSWER_SECONDS)
+        except CallFailed:
+            return None
+        return found.answer if isinstance(found.answer, dict) else None
 
     async def _command(self, charger: str, call: Call) -> str:
         """Send a command, which is stored, and return how it ended."""
@@ -275,6 +284,9 @@ class Bench:
 
     async def ask(self, call: Call) -> str:
         return await self._carrier.ask(self._place[0], call)
+
+    async def answer(self, call: Call) -> Mapping[str, Any] | None:
+        return await self._carrier.answer(self._place[0], call)
 
     async def look(self) -> PluggedIn | None:
         """Return what the connector is doing, None if no car is plugged in."""

@@ -19,7 +19,7 @@ from levity_trio.store.writes.leases import CLOSED, MANAGED
 
 ANSWER_SECONDS: Final = 120.0
 """After a pause a car has so long to charge again, before it counts as full."""
-SET_SECONDS: Final = 30
+SET_SECONDS: Final = 10
 """The clock of a charger was set, if it differs by so much more from ours than before."""
 REGISTER_SECONDS: Final = 120.0
 """Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
@@ -124,6 +124,11 @@ class Holding:
         """Whether what was sent for a transaction ends with it. Of a charger that is away, nobody knows that."""
         return place[0] not in self.away and self.can[place[0]].way in (Way.TRANSACTION, Way.NONE)
 
+    def leapt(self, seconds: float) -> None:
+        """Our clock was set forward by so much, and those of chargers were not."""
+        self.leases.leapt(seconds)
+        self._skews = {place: skew - round(seconds) for place, skew in self._skews.items()}
+
     def sent(self, place: Place) -> None:
         """Note by which clock a lease was sent."""
         self._skews[place] = self.chargers[place[0]].skew_seconds
@@ -177,6 +182,7 @@ class Holding:
 
     def default_of(self, socket: Socket, before: Lease | None, at: float) -> Lease:
         """What a connector may draw by its default, if a car begins at a time."""
+        before = before or self.leases.gone.get(socket.place)
         writes = 0 if before is None else before.writes_of(at)
         can = self.can[socket.charger]
         if can.waits:
@@ -220,10 +226,10 @@ class Holding:
         can, held = self.can[charger.charger], self.leases.held.get(socket.place)
         if not charger.is_trusted or can.way is Way.NONE:
             return float(socket.most)
-        if held is not None:
-            return held.booked(now)
+        safe = float(max(socket.safe, can.floor))
         has_waited = now >= self.away[charger.charger] + LEASE_SECONDS - MARGIN_SECONDS
-        return float(socket.safe) if has_waited or not can.waits else 0.0
+        kept = safe if has_waited or not can.waits else 0.0  # another car may have come unseen
+        return kept if held is None else max(kept, held.booked(now))
 
     def floors(self, decision: Decision, places: Collection[Place]) -> dict[Place, float]:
         """The connectors that cannot be paused, and were not given the least that they can be told."""

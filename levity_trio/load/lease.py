@@ -129,6 +129,8 @@ class Leases:
 
     writes_a_day: int = WRITES_A_DAY
     held: dict[Place, Held] = field(default_factory=dict)
+    gone: dict[Place, Lease] = field(default_factory=dict)
+    """The last leases of connectors whose car has left."""
     busy: set[str] = field(default_factory=set)
     """The chargers that are being sent something."""
 
@@ -144,8 +146,10 @@ class Leases:
         self.hold(place, replace(lease, transaction=NONE))
 
     def forget(self, places: Iterable[Place]) -> None:
+        """Forget connectors whose car has left, but not how often they were written to."""
         for place in places:
-            self.held.pop(place, None)
+            if (held := self.held.pop(place, None)) is not None:
+                self.gone[place] = held.lease
 
     def send_anew(self, charger: str) -> None:
         """Note that what a charger was sent may be gone."""

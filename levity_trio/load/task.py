@@ -46,6 +46,7 @@ from levity_trio.load.holding import Holding
 from levity_trio.load.lease import Leases
 from levity_trio.load.managing import Managed
 from levity_trio.load.meters import Measure
+from levity_trio.load.profiles import ability
 from levity_trio.load.tree import Place
 from levity_trio.load.trial import Found, Trial
 from levity_trio.log.output import get_logger
@@ -282,7 +283,7 @@ class LoadManagement:
             before, at = self._clocks
             leapt = (now - before) - (running - at)
             if abs(leapt) > LEAP_SECONDS * self._speed:
-                self._holding.leases.leapt(leapt)
+                self._holding.leapt(leapt)
         self._clocks = now, running
 
     def _wanted(self, place: Place) -> int:
@@ -363,7 +364,8 @@ class LoadManagement:
             await self._writer.run(leases.keep_trial, number, steps)
 
         bench = Bench(self._carrier, self._reader, place, self._speed)
-        trial = Trial(bench, managed.tree.sockets[place], self._holding.can[charger], told)
+        can = ability({}, self._holding.chargers[charger].keys)  # whatever was found before, all is tried again
+        trial = Trial(bench, managed.tree.sockets[place], can, told)
         self._holding.trying.add(place)
         self._holding.lose(trial.socket, self._clock().timestamp())
         self._read_again()

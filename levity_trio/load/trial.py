@@ -6,7 +6,7 @@ was not seen. What was found holds for all chargers with the same firmware.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -46,6 +46,9 @@ class Bench(Protocol):
 
     async def ask(self, call: Call) -> str:
         """Send a CALL and return how it ended."""
+
+    async def answer(self, call: Call) -> Mapping[str, Any] | None:
+        """Send a CALL and return its answer, None if there was none."""
 
     async def look(self) -> PluggedIn | None:
         """Return what the connector is doing, None if no car is plugged in."""
@@ -181,8 +184,10 @@ class Trial:
     async def _limit(self) -> str:
         """A limit is seen on the current; else the lowest level, and then the next ways are tried."""
         tried = []
-        for can in self._ways():
+        for one in self._ways():
+            can = one
             try:
+                can = await self._counting(can)
                 await self._send(HIGH_AMPERES, None, can)
                 high = await self._seen(
                     lambda drawn: with_tolerance(LOW_AMPERES) < drawn <= with_tolerance(HIGH_AMPERES), SLOW_SECONDS
@@ -191,14 +196,43 @@ class Trial:
                 await self._send(low, None, can)
                 drawn = await self._obeys(low)
             except Failed as failed:
-                tried.append(f"{_named(can)}: {failed}")
+                tried.append(f"{_named(one)}: {failed}")
                 continue
             self.can = can
-            self.facts |= {"way": int(can.way), "level": can.level}
+            self.facts |= {"way": int(can.way), "level": can.level, "counts_from": can.counts_from}
             return f"from {high:.0f} to {drawn:.1f} A at a limit of {low} A, by {_named(can)}"
         await self._car()
         self.facts["way"] = int(Way.NONE)
         raise Failed("; ".join(tried))
+
+    async def _counting(self, can: Ability) -> Ability:
+        """Return the same, with from when the charger counts Relative profiles, if it takes no Absolute ones: it is set
+        one, and says what results from it."""
+        car, now = await self._car(), self.bench.now
+        lease = Lease(amperes=HIGH_AMPERES, ends=None, safe=HIGH_AMPERES, sent=now, transaction=car.transaction)
+        when = self.bench.when(seconds(car.since))
+        call = profiles.limit(can, self.socket, lease, when, None)
+        if can.way is not Way.TRANSACTION or call is None or await self.bench.ask(call) == "accepted":
+            return can
+        age = now - seconds(car.since)
+        if age < 2 * SLOW_SECONDS:
+            await self.bench.sleep(2 * SLOW_SECONDS - age)
+        relative = replace(can, counts_from="start")
+        ending = replace(lease, ends=now + BOOT_SECONDS, safe=LOW_AMPERES)
+        call = profiles.limit(relative, self.socket, ending, self.bench.when(seconds(car.since)), None)
+        if call is None or await self.bench.ask(call) != "accepted":
+            raise Failed("it takes neither Absolute nor Relative profiles")
+        asked = {
+            "connectorId": self.socket.connector,
+            "duration": round(BOOT_SECONDS + self.bench.now - seconds(car.since)) + 60,
+        }
+        answer = await self.bench.answer(("GetCompositeSchedule", asked)) or {}
+        periods = answer.get("chargingSchedule", {}).get("chargingSchedulePeriod", [])
+        changes = [one["startPeriod"] for one in periods if one["startPeriod"] > 0]
+        if not changes:
+            raise Failed("it does not say from when it counts Relative profiles")
+        is_from_start = abs(changes[0] - BOOT_SECONDS) < SLOW_SECONDS
+        return relative if is_from_start else replace(can, counts_from="receipt")
 
     def _ways(self) -> list[Ability]:
         ways = [way for way in (Way.TRANSACTION, Way.DEFAULT, Way.CHARGER) if way >= self.can.way]

@@ -17,6 +17,7 @@ from tests.both_stores import new_file
 from tests.charger.conftest import addresses, stretching
 from tests.charger.parts import InlineWriter, make_central
 from tests.load.block import ONE, THREE, Block, open_block, site
+from tests.sizes import size
 
 __all__ = ["addresses", "stretching"]
 VIRTUAL_TIME = True
@@ -107,15 +108,15 @@ async def test_other_load_jumps_at_a_feeder_of_63_a(central: Central, writer: In
         await block.manage(site(63, 20))
         for number in range(20):
             block.arrive(number, replace(ONE if number % 4 == 0 else THREE, follow_seconds=5.0))
-            await trio.sleep(20)
-        await trio.sleep(10 * MINUTE)
+            await trio.sleep(size(20, 5))
+        await trio.sleep(size(10, 6) * MINUTE)
         jumps = []
-        for _ in range(3):
+        for _ in range(size(3, 1)):
             house[0] += JUMP
             jumps.append(trio.current_time())
-            await trio.sleep(5 * MINUTE)
+            await trio.sleep(size(5, 1) * MINUTE)
             house[0] -= JUMP
-            await trio.sleep(20 * MINUTE)
+            await trio.sleep(size(20, 1) * MINUTE)
         late = [min(one.at - at for at in jumps if at <= one.at) for one in block.over(63)]
         print(f"at most {max(late):.0f} s above 63 A after a jump, in {len(late)} seconds of {len(block.moments)}")
         assert late
@@ -326,7 +327,7 @@ async def test_a_connector_is_written_no_more_than_it_may_be(central: Central, w
         block.house = lambda: (house[0],) * 3
         await block.manage(site(20, 1, safe=6, options="[options]\nwrites_a_day = 8\n"))
         block.arrive(0)
-        for turn in range(40):
+        for turn in range(size(40, 24)):
             house[0] = 2.0 if turn % 2 else 10.0
             await trio.sleep(6 * MINUTE)
         ((writes,),) = writer.rows("SELECT writes FROM load_lease")

@@ -81,7 +81,7 @@ async def test_one_that_obeys_passes(central: Central, writer: InlineWriter) -> 
     assert found == dict.fromkeys(("limit", "ends", "zero", "least", "reset", "link", "waits"), True)
     assert (result, facts) == (
         "passed",
-        {"passed": True, "way": 1, "level": 9, "zero": True, "least": 6, "waits": True},
+        {"passed": True, "way": 1, "level": 9, "counts_from": "", "zero": True, "least": 6, "waits": True},
     )
 
 
@@ -104,6 +104,8 @@ PASSING: dict[str, dict[str, Any]] = {
     "charger-limit-ignored": {"way": 1},
     "one-period-only": {"way": 1},
     "clock-wrong": {"way": 1},
+    "no-absolute": {"counts_from": "start"},
+    "no-absolute relative-from-receipt": {"counts_from": "receipt"},
 }
 
 
@@ -117,7 +119,7 @@ async def test_one_that_does_not_obey_fails(central: Central, writer: InlineWrit
 
 @pytest.mark.parametrize("quirk", sorted(PASSING)[:: size(1, 3)])
 async def test_one_that_obeys_in_its_own_way_passes(central: Central, writer: InlineWriter, quirk: str) -> None:
-    result, _, facts = await tried(central, writer, quirk)
+    result, _, facts = await tried(central, writer, *quirk.split())
     assert (result, facts | PASSING[quirk]) == ("passed", facts)
 
 

@@ -29,6 +29,7 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     *(connections.SilentDeath, connections.HalfClosed, connections.ReconnectStorm),
     *(transactions.StopUnreadable, transactions.StopIdLate, transactions.StopEarly, transactions.StopLost),
     *(profiles.OneProfileOnly, profiles.OnePeriodOnly, profiles.NoZeroLimit, profiles.NoRelativeDefault),
+    profiles.NoAbsolute,
     *(profiles.NoSmartCharging, profiles.RelativeFromReceipt),
     *(profiles.ProfilesLate, profiles.ProfilesIgnored, profiles.StackLevel0, profiles.DefaultNextTime),
     *(profiles.ChargerLimitIgnored, profiles.ChargerLimitOnly, profiles.LimitsRounded, profiles.ZeroIsLeast),

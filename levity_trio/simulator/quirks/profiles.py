@@ -99,6 +99,16 @@ class NoRelativeDefault(Refuses):
         return purpose_of(profile) == DEFAULT and profile["chargingProfileKind"] == "Relative"
 
 
+class NoAbsolute(Refuses):
+    name = "no-absolute"
+    does = "rejects Absolute profiles"
+    seen_in = "no report yet; plausible where a charger has no clock"
+
+    def refuses(self, _charger: State, profile: Profile) -> bool:
+        kind: str = profile["chargingProfileKind"]
+        return kind == "Absolute"
+
+
 class NoSmartCharging(Quirk):
     name = "no-smart-charging"
     does = "has no SmartCharging, but a key SetCurrent in mA, from 8000 on"

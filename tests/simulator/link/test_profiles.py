@@ -302,6 +302,14 @@ async def test_no_relative_default(central: Central) -> None:
         assert await limited.amps() == 8
 
 
+async def test_no_absolute(central: Central) -> None:
+    async with limiting(central, "no-absolute") as limited:
+        await limited.plug()
+        assert await limited.set(TRANSACTION, start="2026-01-01T00:00:00Z") == "Rejected"
+        await limited.agree(TRANSACTION, [(0, 8)])
+        assert await limited.amps() == 8
+
+
 async def test_no_smart_charging(central: Central) -> None:
     async with limiting(central, "no-smart-charging", max_current_a=40) as limited:
         told = await limited.ask(call.GetConfiguration())

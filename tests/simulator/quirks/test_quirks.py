@@ -32,6 +32,7 @@ def test_all_that_the_issues_name_are_there() -> None:
         *("boots-again", "available-after-boot", "sparse-readings"),
         *("stop-unreadable", "stop-id-late", "stop-early", "stop-lost"),
         *("one-profile-only", "one-period-only", "no-zero-limit", "no-relative-default", "no-smart-charging"),
+        "no-absolute",
         *("relative-from-receipt", "profiles-late", "profiles-ignored", "stack-level-0-only", "default-next-time"),
         *("charger-limit-ignored", "charger-limit-only", "limits-rounded", "zero-is-least"),
         *("profiles-forgotten", "one-profile-kept", "profiles-lost-offline"),
