@@ -330,6 +330,7 @@ async def test_a_connector_is_written_no_more_than_it_may_be(central: Central, w
         for turn in range(size(40, 24)):
             house[0] = 2.0 if turn % 2 else 10.0
             await trio.sleep(6 * MINUTE)
+        await trio.sleep(40 * MINUTE)
         ((writes,),) = writer.rows("SELECT writes FROM load_lease")
         assert writes <= 8
         assert block.current(0) == 6
