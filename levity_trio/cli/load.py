@@ -54,7 +54,7 @@ _CONNECTOR: Final = click.option("--connector", type=int, default=1, show_defaul
 
 @command("show", group=load)
 def show(operator: Operator) -> None:
-    """Show what is drawn at each phase, and what each car would get."""
+    """Show what is drawn at each phase, and what each car may draw."""
     found = operator.ask("GET", "load")
     if operator.is_told(found):
         return

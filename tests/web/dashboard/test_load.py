@@ -111,7 +111,7 @@ class TestACar:
 class TestADriver:
     """In shadow nothing is sent to chargers, so words about waiting would mislead."""
 
-    async def words(self, yard: Yard, car: dict[str, object], *, is_shadow: bool) -> str:
+    async def words(self, yard: Yard, car: dict[str, object], *, is_shadow: bool, word: str = "current") -> str:
         await yard.add_tag("ANNA")
         async with yard.charger() as plug:
             number = await plug.begin("ANNA")
@@ -122,7 +122,7 @@ class TestADriver:
                 await page.open(CHARGER, charger="CP-1"),
                 await page.open(SESSION, id=number),
             ]
-            (is_told,) = {"current" in one.words for one in shown}
+            (is_told,) = {word in one.words for one in shown}
             return shown[0].words if is_told else ""
 
     async def test_is_told_that_waiting_costs_nothing(self, yard: Yard) -> None:
@@ -132,6 +132,11 @@ class TestADriver:
     async def test_is_told_why_his_car_gets_less(self, yard: Yard) -> None:
         words = await self.words(yard, loads.car(), is_shadow=False)
         assert "Your car gets 8 A of 16, because others need current, too." in words
+
+    async def test_is_told_in_german_too(self, yard: Yard) -> None:
+        with speaking("de"):
+            words = await self.words(yard, loads.waiting(), is_shadow=False, word="Strom")
+        assert "Ihr Auto wartet auf Strom, etwa 20 min, viertes von 6. Warten kostet nichts." in words
 
     @pytest.mark.parametrize("car", [loads.waiting(), loads.car()])
     async def test_is_told_nothing_in_shadow(self, yard: Yard, car: dict[str, object]) -> None:
