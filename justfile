@@ -203,6 +203,11 @@ soak *arguments: venv
 bill-month *arguments: venv
     MONTH_HOURS=720 {{ bin }}/pytest tests/integration/test_simulated_bill.py {{ arguments }}
 
+# With the real server, in virtual time; two days take a quarter of an hour of CPU.
+# days of a feeder of so many amperes
+load-days amperes="25" days="2": venv
+    {{ bin }}/python -m tests.load.days {{ amperes }} {{ days }}
+
 # In virtual time, without sockets; a month takes a minute of CPU. Arguments: `just months --seeds 1-20 --jobs 2`.
 # simulate months and verify their databases
 months *arguments: venv

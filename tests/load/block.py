@@ -44,6 +44,23 @@ def site(amperes: float, chargers: int, *, safe: int = 0, options: str = "", mos
 
 
 @dataclass
+class _Connected:
+    connection: Any
+
+
+class InlineReader:
+    """Reads on the connection of an inline writer, in place of a Reader."""
+
+    def __init__(self, writer: InlineWriter) -> None:
+        self._writer = writer
+
+    async def run(self, read: Callable[[Database], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        with reading(cast(Any, _Connected(self._writer._connection))) as db:
+            return read(db)
+
+
+@dataclass
 class Moment:
     """What was drawn at the feeder in a second."""
 
@@ -69,12 +86,6 @@ class Block:
     is_metered: bool = True
     _serving: trio.CancelScope | None = None
 
-    async def run(self, read: Callable[[Database], T]) -> T:
-        """Read, in place of a Reader."""
-        await trio.lowlevel.checkpoint()
-        with reading(cast(Any, _Connected(self.writer._connection))) as db:
-            return read(db)
-
     # The server
 
     async def serve(self) -> None:
@@ -84,7 +95,7 @@ class Block:
     async def _serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         central = self.central
         with trio.CancelScope() as self._serving:
-            parts = cast(Any, self.writer), cast(Reader, self), Chargers(central)
+            parts = cast(Any, self.writer), cast(Reader, InlineReader(self.writer)), Chargers(central)
             self.load = LoadManagement(*parts, central.clock)
             central.load = self.load
             async with open_load(self.load, central.hooks):
@@ -151,11 +162,6 @@ class Block:
     def over(self, amperes: float, since: float = 0.0) -> list[Moment]:
         """The moments above a current."""
         return [one for one in self.moments if one.at >= since and one.highest > amperes + 0.01]
-
-
-@dataclass
-class _Connected:
-    connection: Any
 
 
 @asynccontextmanager

@@ -43,6 +43,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--delay", type=float, default=DELAY_SECONDS, metavar="SECONDS", help="mean of a response [%(default)g]"
     )
+    parser.add_argument("--amperes", type=float, help="of a feeder that load management shares [without]")
     return parser.parse_args(arguments)
 
 
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = []
     with folder_of(chosen.keep) as folder:
         given = {"hours": chosen.hours, "heartbeat_seconds": chosen.heartbeat, "delay_seconds": chosen.delay}
+        given["amperes"] = chosen.amperes
         orders = [Order(seed=seed, folder=folder, **given) for seed in chosen.seeds]
         print(HEAD, flush=True)
         for outcome in outcomes(orders, chosen.jobs):

@@ -48,6 +48,8 @@ class Order:
     """The only quirk, of all chargers, which lose nothing but their connections; empty for none at all."""
     chargers: int | None = None
     """How many; None for those of the scenario."""
+    amperes: float | None = None
+    """Of the feeder that load management shares; None: without."""
 
     @property
     def scenario(self) -> Scenario:
@@ -111,7 +113,7 @@ async def _course(order: Order, books: FileConnection) -> tuple[list[Charger], L
     chargers = [charger_of(one, dict(scenario.configuration), network) for one in planned.chargers]
     async with open_links(chargers, pace, network):
         for number in range(SERVERS, 0, -1):
-            async with open_server(books, order.heartbeat_seconds) as server:
+            async with open_server(books, order.heartbeat_seconds, amperes=order.amperes) as server:
                 board.to = server.serve
                 await pace.sleep_until(planned.seconds / number)
                 if number == 1:

@@ -18,6 +18,8 @@ from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import WebSocketConnection
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
+from levity_trio.events import ChargerBooted, Event
+from levity_trio.load.task import LoadManagement, open_load
 from levity_trio.plugins.base import Load, Site
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.engine.connection import FileConnection
@@ -26,11 +28,12 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.upkeep.rejudging import open_rejudging
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import leases, load, sessions
 from levity_trio.wire.handshake import SUBPROTOCOLS, BadRequest, Head, parse_head
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 from tests.charger.peers import upgrade
+from tests.load.block import InlineReader
 
 from .books import MonthWriter
 from .leaping import wall_clock
@@ -85,9 +88,10 @@ class MonthServer:
 
 @asynccontextmanager
 async def open_server(
-    books: FileConnection, heartbeat_seconds: int, clock: Clock = wall_clock
+    books: FileConnection, heartbeat_seconds: int, clock: Clock = wall_clock, amperes: float | None = None
 ) -> AsyncIterator[MonthServer]:
-    """Run a server on these books until the block is left. Its lines end then."""
+    """Run a server on these books until the block is left. Its lines end then. `amperes`: those of a feeder that load
+    management shares among all chargers."""
     prepare()
     config = ServerConfig(heartbeat_interval_seconds=heartbeat_seconds, websocket_ping_seconds=None)
     writer = MonthWriter(books)
@@ -95,10 +99,29 @@ async def open_server(
     writer.publish = central.hooks.observe
     central.run = await writer.run(sessions.start_run, NAME, "months", stamp(clock()), True)
     central.ready.set()
-    async with _open_duties(central), trio.open_nursery() as tasks:
+    async with _open_duties(central), _open_load(central, writer, amperes), trio.open_nursery() as tasks:
         yield MonthServer(central, tasks)
         central.registry.end_all()
     writer.run_now(_nothing)
+
+
+@asynccontextmanager
+async def _open_load(central: Central, writer: MonthWriter, amperes: float | None) -> AsyncIterator[None]:
+    """Limit each charger as soon as it is known."""
+    if amperes is None:
+        yield
+        return
+    toml = f'[[circuit]]\nname = "Feeder"\namperes = {amperes}\n'
+    writer.run_now(load.set_site, toml, stamp(central.clock()), NAME)
+    management = LoadManagement(central.writer, cast(Reader, InlineReader(writer)), Chargers(central), central.clock)
+
+    def begin(event: Event) -> None:
+        if isinstance(event, ChargerBooted) and event.charger is not None:
+            writer.note(leases.manage, [event.charger], stamp(central.clock()), NAME)
+
+    with central.hooks.listening(begin):
+        async with open_load(management, central.hooks):
+            yield
 
 
 @asynccontextmanager
