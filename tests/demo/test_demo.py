@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, LABELLED, charger_id
+from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, LABELLED, OWNER, UNTRIED, charger_id
 from tests.demo.running import Demo, running_demo
 from tests.integration.browsing import OF_DRIVERS, Browser
 from tests.integration.serving import END_SECONDS, query
@@ -114,6 +114,9 @@ def feeder_is_shared(owner: Browser) -> None:
         len(CHARGERS) - 1,
         1,
     )
+    trial = owner.get(f"/load/try/{UNTRIED}")
+    assert "No car charges here yet" in trial.words
+    assert f"trusted by {OWNER}" in owner.send(trial.form("/trust")).words
 
 
 def test_a_demo_takes_other_ports_beside_another_and_none_hinders_the_next() -> None:
