@@ -90,10 +90,11 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
 
 class Bounds(NamedTuple):
     """What holds for connectors whatever is wanted: A that must be booked for those that cannot be told, A that those
-    have that may not be raised, and which cars are full."""
+    have that may not be raised, A below which cars were seen not to charge, and which cars are full."""
 
     booked: Mapping[Place, float]
     caps: Mapping[Place, int]
+    leasts: Mapping[Place, int]
     full: Collection[Place]
 
 
@@ -116,6 +117,7 @@ def cars_of(
             state=State.FULL if place in bounds.full else State.WANTS,
             lines=used,
             drawn=drawn(one, socket, used),
+            least=bounds.leasts.get(place, 0),
             by_hand=min(capped, default=None),
             boost=wishes.is_boosted,
             departure=wishes.departure,
@@ -157,9 +159,11 @@ def lines_used(told: Reading) -> int | None:
 
 
 class Told(NamedTuple):
-    """The limit that a charger accepted last, in A, and when."""
+    """What a car may draw by the limit that its charger accepted last, and by what holds until it was seen to follow:
+    the lower and the higher of both in A, and since when."""
 
-    amperes: int
+    least: int
+    most: int
     at: float
 
 
@@ -177,12 +181,12 @@ def drawn_between(
     if is_paused and not may_follow:
         return NOTHING, NOTHING
     if told is None or is_paused or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS:
-        return NOTHING, _on(socket.lines(lines), socket.most if limit is None else min(limit.amperes, socket.most))
+        return NOTHING, _on(socket.lines(lines), socket.most if limit is None else min(limit.most, socket.most))
     low, high = _shown_between(socket, one, lines)
     if not may_follow or limit is None:
         return low, high
-    both = _on(socket.lines(lines), limit.amperes)
-    return _each(min, low, both), _each(max, high, both)
+    phases = socket.lines(lines)
+    return _each(min, low, _on(phases, limit.least)), _each(max, high, _on(phases, limit.most))
 
 
 def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:

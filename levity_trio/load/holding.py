@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import LimitIgnored
 from levity_trio.load import gathering
-from levity_trio.load.lease import LEASE_SECONDS, MARGIN_SECONDS, NONE, Lease, Leases, waiting
+from levity_trio.load.lease import FOLLOW_SECONDS, LEASE_SECONDS, MARGIN_SECONDS, NONE, Held, Lease, Leases, waiting
 from levity_trio.load.profiles import Ability, Way, ability, next_way
 from levity_trio.load.rule import Bound, Decision
 from levity_trio.load.tree import Place, Socket, Tree
@@ -61,6 +61,10 @@ class Holding:
     unrecorded: set[Place] = field(default_factory=set)
     """The connectors whose lease could not be stored."""
     _spans: dict[int, _Span] = field(default_factory=dict)
+    _charged: dict[int, int] = field(default_factory=dict)
+    """The lowest limit at which the car of a transaction charged."""
+    _leasts: dict[int, int] = field(default_factory=dict)
+    """A below which the car of a transaction does not charge."""
     _had: set[int] = field(default_factory=set)
     """The transactions that had current."""
     _obeyed: list[Place] = field(default_factory=list)
@@ -154,6 +158,26 @@ class Holding:
         drawn, at = self._drawn(one, socket, lines, now)
         if drawn is not None and self.leases.reported(place, drawn, at):
             self._obeyed.append(place)
+        if one.transaction is not None:
+            self._learn_least(one, one.transaction, held, drawn or 0.0, at)
+
+    def _learn_least(self, one: PluggedIn, transaction: int, held: Held, drawn: float, at: float) -> None:
+        """A car that ends right after it was lowered needs what it had. Some need more than 6 A."""
+        limit = held.lease.amperes
+        if drawn > 1.0 and at >= held.answered + FOLLOW_SECONDS:
+            self._charged[transaction] = min(limit, self._charged.get(transaction, limit))
+        charged = self._charged.get(transaction, 0)
+        late = seconds(one.changed_at) - held.answered
+        if one.status == gathering.FULL and 0 < limit < charged and 0 <= late < ANSWER_SECONDS:
+            self._leasts[transaction] = charged
+
+    def leasts(self, present: LoadPresent) -> dict[Place, int]:
+        """The connectors whose cars were seen not to charge below some A."""
+        return {
+            (one.charger, one.connector): self._leasts[one.transaction]
+            for one in present.cars
+            if one.transaction in self._leasts
+        }
 
     def _drawn(self, one: PluggedIn, socket: Socket, lines: int | None, now: float) -> tuple[float | None, float]:
         """Return what a car draws, and when that was told; by its register, if its charger tells nothing else."""
@@ -253,7 +277,7 @@ class Holding:
         held = self.leases.held.get(place)
         if held is None or held.above is not None:
             return None
-        return gathering.Told(held.lease.amperes, held.answered)
+        return gathering.Told(held.lease.amperes, max(held.lease.amperes, held.before), held.answered)
 
     def running(self, present: LoadPresent) -> dict[Place, int | None]:
         """The connectors that can be told a limit now, with their transactions."""
@@ -320,13 +344,13 @@ class Holding:
             if place[0] == charger
         )
 
-    def told_by_others(self, charger: str, tree: Tree) -> None:
+    def told_by_others(self, charger: str, tree: Tree, now: float) -> None:
         """Note that somebody else sent a profile to a charger: until it was measured, it may draw its maximum."""
         if charger in self.leases.busy | self.preparing | {place[0] for place in self.trying}:
             return  # it is one of ours
         for place, held in self.leases.held.items():
             if place[0] == charger:
-                held.before = tree.sockets[place].most
+                held.before, held.answered = tree.sockets[place].most, now
 
     def obeyed(self) -> list[Place]:
         """The connectors that were seen to obey since the last time, of chargers that did not before."""
@@ -373,16 +397,20 @@ class Holding:
             if span.until is None and transaction not in short:
                 span.until = now
                 found.append(Spell(transaction, "", timestamp_of(now)))
-        open_ones = {one.transaction for one in present.cars}
-        self._spans = {number: span for number, span in self._spans.items() if number in open_ones}
-        self._had &= {number for number in open_ones if number is not None}
+        self._forget_ended({one.transaction for one in present.cars})
         return found
+
+    def _forget_ended(self, open_ones: Collection[int | None]) -> None:
+        self._spans = {number: span for number, span in self._spans.items() if number in open_ones}
+        self._charged = {number: amperes for number, amperes in self._charged.items() if number in open_ones}
+        self._leasts = {number: amperes for number, amperes in self._leasts.items() if number in open_ones}
+        self._had = {number for number in self._had if number in open_ones}
 
     def _short(self, place: Place, transaction: int, decision: Decision, now: float) -> str:
         """Say why a car cannot charge because of us; nothing if it can, or does not want to."""
         limit = decision.limits.get(place)
         most = self.leases.most(place, now, 0)
-        if most >= (self.can[place[0]].least or LEAST_AMPERES):
+        if most >= max(self.can[place[0]].least or LEAST_AMPERES, self._leasts.get(transaction, 0)):
             self._had.add(transaction)
             return ""
         if limit is None or limit.bound in (Bound.FULL, Bound.KNOCK):

@@ -264,7 +264,7 @@ class Managed:
         booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
         before = holding.leases.going_on(self._before, now)
         while True:
-            bounds = gathering.Bounds(booked, holding.caps(now), full)
+            bounds = gathering.Bounds(booked, holding.caps(now), holding.leasts(present), full)
             cars = [*gathering.cars_of(tree, present, lines, wanted, bounds)]
             decision = decide(tree, cars, measured, now, before, first_come=first_come)
             floors = holding.floors(decision, [car.place for car in cars])

@@ -63,6 +63,8 @@ class Car:
     """A on its highest line, as last measured; None: not reported."""
     most: int | None = None
     """The most that it ever takes, where that is known."""
+    least: int = 0
+    """A below which it was seen not to charge, although its charger could."""
     by_hand: int | None = None
     """A limit that a person set for this charger."""
     boost: bool = False
@@ -300,7 +302,7 @@ class _Asking:
 
     def __init__(self, tree: Tree, car: Car, was: Standing | None, now: float) -> None:
         socket = tree.sockets[car.place]
-        self.car, self.was, self.socket, self.least = car, was, socket, socket.least
+        self.car, self.was, self.socket, self.least = car, was, socket, max(socket.least, car.least)
         self.lines = tree.lines_of(car.place, car.lines)
         self.most = socket.most if car.most is None else min(socket.most, max(car.most, socket.least))
         if car.by_hand is not None and car.by_hand < self.most:

@@ -173,7 +173,7 @@ class LoadManagement:
             self._read_again()
 
         elif self._managed is not None and isinstance(event, CallEnded) and _sets_profile(event):
-            self._holding.told_by_others(event.charger or "", self._managed.tree)
+            self._holding.told_by_others(event.charger or "", self._managed.tree, self._clock().timestamp())
 
     def _is_awaited(self, event: Event) -> bool:
         """Whether it is a reading that may show that a limit is obeyed."""

@@ -499,13 +499,17 @@ def of_messages(folder: Path, rounds: int, seconds: float) -> Iterator[Figure]:
 
 
 def of_shadow(folder: Path, rounds: int, seconds: float) -> Iterator[Figure]:
-    """Yield what load management in shadow costs the chargers that talk."""
+    """Yield what load management costs the chargers that talk, in shadow and when it limits them."""
     with _talking(folder, "alone") as alone, _talking(folder, "shadow") as shadow:
         api = Api(f"unix:{folder / 'shadow.db'}.sock", Sought("server", ""))
         api.ask("PUT", "admin", "load", "site", given={"amperes": FEEDER_AMPERES})
         figure = _beside("load in shadow", alone, shadow, rounds, seconds)
+        api.ask("POST", "admin", "load", "chargers", given={})
+        limited = _beside("load with limits", alone, shadow, rounds, seconds)
     decided = query(folder / "shadow.db", "SELECT 1 FROM load_state WHERE shown LIKE '%limit_a%'")
+    leases = query(folder / "shadow.db", "SELECT 1 FROM load_lease")
     yield figure._replace(is_met=figure.is_met and bool(decided))
+    yield limited._replace(is_met=limited.is_met and bool(leases))
 
 
 def _beside(what: str, alone: Server, beside: Server, rounds: int, seconds: float) -> Figure:

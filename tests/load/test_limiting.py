@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers
 from levity_trio.events import Fact, LimitIgnored, LimitObeyed
 from levity_trio.store.writes import leases
 from levity_trio.wire.times import stamp
@@ -334,3 +335,39 @@ async def test_a_connector_is_written_no_more_than_it_may_be(central: Central, w
         ((writes,),) = writer.rows("SELECT writes FROM load_lease")
         assert writes <= 8
         assert block.current(0) == 6
+
+
+async def test_a_profile_that_somebody_else_sends_is_booked_until_it_was_measured(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_block(central, writer, 2) as block:
+        await block.manage(site(24, 2))
+        block.arrive(0, ONE)
+        block.arrive(1)
+        await trio.sleep(10 * MINUTE)
+        assert (block.current(0), block.current(1)) == (12, 12)
+        ((transaction,),) = writer.rows("SELECT id FROM tx WHERE cp_id = 'CP-0'")
+        schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 20}]}
+        profile = {"chargingProfileId": 1, "transactionId": transaction, "stackLevel": 9}
+        profile |= {"chargingProfilePurpose": "TxProfile", "chargingProfileKind": "Relative"}
+        payload = {"connectorId": 1, "csChargingProfiles": profile | {"chargingSchedule": schedule}}
+        await Chargers(central).submit("CP-0", "SetChargingProfile", payload, asked_by="anna")
+        began = trio.current_time()
+        await trio.sleep(10 * MINUTE)
+        assert [one for one in block.over(24, began) if one.at > began + 100] == []
+        assert block.current(0) == 12
+
+
+async def test_a_car_that_answers_a_pause_is_not_full(central: Central, writer: InlineWriter) -> None:
+    """Less than its own least current makes it say SuspendedEV; it charges again when it can."""
+    async with open_block(central, writer, 2) as block:
+        await block.manage(site(16, 2))
+        block.arrive(0, replace(THREE, least_ac_a=10.0))
+        await trio.sleep(2 * MINUTE)
+        assert block.current(0) == 16
+        block.arrive(1)
+        await trio.sleep(2 * MINUTE)
+        assert "SuspendedEV" in [one["status"] for one in block.chargers[0].sent("StatusNotification")]
+        block.leave(1)
+        await trio.sleep(10 * MINUTE)
+        assert block.current(0) == 16
