@@ -43,6 +43,8 @@ WIDTH: Final = 32
 """Characters of a bar that is as long as the limit."""
 PATIENCE: Final = 120.0
 LOOK_SECONDS: Final = 1.0
+NO_WAY: Final = 5
+"""Of a charger that takes no limits."""
 ORDERS: Final = ("at", "last_at", "count", "amperes", "source")
 WISHES: Final = ("kind", "charger", "connector", "amperes", "until", "reason", "made_by")
 NO_SITE: Final = "nothing is managed: levity-trio load site --amperes 63 enters a feeder of 63 A per phase"
@@ -217,10 +219,14 @@ def chargers(operator: Operator) -> None:
     if not found["data"]:
         say("no charger is limited: levity-trio load on begins that")
     for one in found["data"]:
-        say(f"{one['charger']:<16} {_obeys(one)}; limited by {one['way_words']}")
+        say(f"{one['charger']:<16} {_obeys(one)}; {_way(one)}")
         for lease in one["leases"]:
             until = f" until {local_minute(lease['ends_at'])}, then {lease['safe_a']} A" if lease["ends_at"] else ""
             say(f"{'':16} connector {lease['connector']}: {lease['amperes']} A{until}; sent {lease['writes']} today")
+
+
+def _way(one: Mapping[str, Any]) -> str:
+    return "cannot be limited" if one["way"] == NO_WAY else f"limited by {one['way_words']}"
 
 
 def _obeys(one: Mapping[str, Any]) -> str:

@@ -323,6 +323,11 @@ class TestWhatIsLimited:
         assert "its firmware has passed the trial" in words
         assert "Trust" not in (await limits.trial()).words
 
+    async def test_one_that_takes_no_limits_says_what_becomes_of_it(self, limits: Limits) -> None:
+        limits.books.run(leases.prepared, "CP-1", limits.books.at, 5, "1")
+        for shown in (await limits.feeder(), await limits.charger(), await limits.trial()):
+            assert "It cannot be limited: its maximum is kept for it" in shown.words
+
     async def test_one_that_is_trusted_wants_a_look(self, limits: Limits) -> None:
         assert "Trust it without a trial" in (await limits.trial()).words
         limits.books.run(leases.trust, "CP-1", "Cleo")
