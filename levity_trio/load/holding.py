@@ -69,6 +69,7 @@ class Holding:
     """The transactions that had current."""
     _obeyed: list[Place] = field(default_factory=list)
     _has_looked: bool = False
+    _has_spelled: bool = False
     _skews: dict[Place, int] = field(default_factory=dict)
     """By how much the clocks of chargers were ahead when they were sent their lease, in seconds."""
     _registers: dict[Place, tuple[float, int]] = field(default_factory=dict)
@@ -194,7 +195,8 @@ class Holding:
         return (one.energy_wh - before) * 3600 / (now - since) / gathering.VOLTS / (lines or 1), now
 
     def _is_of_another(self, lease: Lease, one: PluggedIn) -> bool:
-        return self.can[one.charger].way is Way.TRANSACTION and lease.transaction not in (one.transaction, NONE)
+        known = (one.transaction, None, NONE)
+        return self.can[one.charger].way is Way.TRANSACTION and lease.transaction not in known
 
     def _of_newcomer(self, one: PluggedIn, socket: Socket, before: Lease | None) -> Lease:
         """What a car may draw that began without us: its maximum, as long as our default is not known to be there."""
@@ -393,12 +395,19 @@ class Holding:
             if span is None or span.until is not None or span.why != why:
                 self._spans[transaction] = _Span(why, now)
                 found.append(Spell(transaction, why, timestamp_of(now)))
-        for transaction, span in self._spans.items():
-            if span.until is None and transaction not in short:
-                span.until = now
-                found.append(Spell(transaction, "", timestamp_of(now)))
+        for transaction in self._no_longer(present, short):
+            if (last := self._spans.get(transaction)) is not None:
+                last.until = now
+            found.append(Spell(transaction, "", timestamp_of(now)))
         self._forget_ended({one.transaction for one in present.cars})
         return found
+
+    def _no_longer(self, present: LoadPresent, short: Collection[int]) -> list[int]:
+        """The transactions whose span ends now; at the start of a server all that may have been left open."""
+        if self._has_spelled:
+            return [number for number, span in self._spans.items() if span.until is None and number not in short]
+        self._has_spelled = True
+        return [one.transaction for one in present.cars if one.transaction is not None and one.transaction not in short]
 
     def _forget_ended(self, open_ones: Collection[int | None]) -> None:
         self._spans = {number: span for number, span in self._spans.items() if number in open_ones}

@@ -322,6 +322,26 @@ async def test_what_a_car_waited_is_stored_with_its_transaction(central: Central
         assert writer.rows("SELECT count(*) FROM load_span WHERE until IS NULL") == [(0,)]
 
 
+async def test_a_span_that_a_dead_server_left_open_ends(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 2) as block:
+        await block.manage(site(13, 2, safe=6))
+        block.learn(passed=True)
+        house = [0.0]
+        block.house = lambda: (house[0],) * 3
+        block.arrive(0)
+        block.arrive(1)
+        await trio.sleep(5 * MINUTE)
+        house[0] = 8.0
+        await trio.sleep(2 * MINUTE)
+        assert writer.rows("SELECT count(*) FROM load_span WHERE until IS NULL") == [(2,)]
+        block.kill()
+        await trio.sleep(5 * 60 * MINUTE)  # both have their safe limits again
+        house[0] = 0.0
+        await block.serve()
+        await trio.sleep(15 * MINUTE)
+        assert writer.rows("SELECT count(*) FROM load_span WHERE until IS NULL") == [(0,)]
+
+
 async def test_a_connector_is_written_no_more_than_it_may_be(central: Central, writer: InlineWriter) -> None:
     async with open_block(central, writer, 1) as block:
         house = [2.0]

@@ -1,0 +1,60 @@
+"""What is known of a car whose charger tells neither current nor power."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from levity_trio.charging.sent.evidence import timestamp_of
+from levity_trio.load.holding import Holding
+from levity_trio.load.lease import Leases
+from levity_trio.load.tree import Circuit, Socket, Tree
+from levity_trio.store.reads.leases import ManagedCharger
+from levity_trio.store.reads.load import LoadPresent, PluggedIn
+
+NOW = 1_767_225_600.0
+PLACE = ("CP-1", 1)
+CHARGER = ManagedCharger(
+    charger="CP-1",
+    state="managed",
+    since="",
+    by="anna",
+    way=1,
+    prepared_at=timestamp_of(NOW - 60),
+    prepared_firmware="1",
+    trusted_by=None,
+    disobeys_since=None,
+    obeyed=0,
+    is_connected=True,
+    booted_at=timestamp_of(NOW - 120),
+    vendor="v",
+    model="m",
+    firmware="1",
+    skew_seconds=0,
+)
+TREE = Tree([Circuit(name="F", amperes=40)], [Socket(charger="CP-1", circuit="F", rotation="RST")])
+
+
+def present(wh: int) -> LoadPresent:
+    at_text = timestamp_of(NOW)
+    car = PluggedIn("CP-1", 1, True, "Charging", at_text, at_text, 7, "TAG", wh, None)
+    return LoadPresent([car], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
+
+
+def test_a_register_shows_what_a_car_draws() -> None:
+    """11 kW on three lines are 16 A on each."""
+    holding = Holding(Leases())
+    for minute in range(6):
+        at = NOW + minute * 60
+        holding.take(present(round(11_040 * minute / 60)), TREE, {PLACE: 3}, at)
+    held = holding.leases.held[PLACE]
+    assert held.drawn is not None
+    assert abs(held.drawn - 16) < 0.5
+    assert held.reports >= 1  # its default allows nothing yet
+
+
+def test_a_register_that_stands_still_shows_that_a_car_draws_nothing() -> None:
+    holding = Holding(Leases())
+    for minute in range(6):
+        at = NOW + minute * 60
+        holding.take(present(500), TREE, {PLACE: 3}, at)
+    assert holding.leases.held[PLACE].drawn == 0
