@@ -159,7 +159,7 @@ bench-growth *arguments: venv
 
 # A day of 20 chargers, each minute without load management and each 20 s with it. `--hours`, `--minutes` from one limit
 # to the next, `--noise` in amperes.
-# measure what readings take through load management
+# what readings take through load management
 bench-managed *arguments: venv
     {{ bin }}/python -m tests.benchmarks.managed {{ arguments }}
 
@@ -180,7 +180,7 @@ feeder *arguments: venv
     {{ bin }}/python -m tests.load.nights {{ arguments }}
 
 # 162 deaths at each of four limits in five kinds of blocks; fifteen minutes with two cores. `just deaths 34` has 612.
-# print what flows in a feeder in the hour after the server's death
+# what flows in the hour after a server's death
 deaths *arguments: venv
     {{ bin }}/python -m tests.load.deaths {{ arguments }}
 
@@ -204,9 +204,9 @@ bill-month *arguments: venv
     MONTH_HOURS=720 {{ bin }}/pytest tests/integration/test_simulated_bill.py {{ arguments }}
 
 # With the real server, in virtual time; two days take a quarter of an hour of CPU.
-# days of a feeder of so many amperes
-load-days amperes="25" days="2": venv
-    {{ bin }}/python -m tests.load.days {{ amperes }} {{ days }}
+# days at a feeder: `just load-days 25 2`
+load-days *arguments: venv
+    {{ bin }}/python -m tests.load.days {{ arguments }}
 
 # In virtual time, without sockets; a month takes a minute of CPU. Arguments: `just months --seeds 1-20 --jobs 2`.
 # simulate months and verify their databases

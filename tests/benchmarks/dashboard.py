@@ -264,7 +264,7 @@ def _shown(run: Run) -> dict[str, object]:
         "accounts": 1,
         "tariffs": 1,
         "tags": "TAG-1",
-        "why": identity(0),
+        **dict.fromkeys(("why", "try"), identity(0)),
         "statements": ask("GET", "admin", "statements")["data"][0]["number"],
         "commands": ask("POST", "admin", "chargers", identity(0), "clear-cache", given={})["id"],
         "meters": ask("POST", "admin", "meters", given={"name": "House", "class_percent": 1.0})["id"],

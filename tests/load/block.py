@@ -90,16 +90,18 @@ class Block:
 
     async def serve(self) -> None:
         """Begin load management; again after a death, with the database alone."""
-        await self.nursery.start(self._serve)
+        serves = trio.Event()
+        self.nursery.start_soon(self._serve, serves)
+        await serves.wait()
 
-    async def _serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def _serve(self, serves: trio.Event) -> None:
         central = self.central
         with trio.CancelScope() as self._serving:
             parts = cast(Any, self.writer), cast(Reader, InlineReader(self.writer)), Chargers(central)
             self.load = LoadManagement(*parts, central.clock)
             central.load = self.load
             async with open_load(self.load, central.hooks):
-                task_status.started()
+                serves.set()
                 await trio.sleep_forever()
 
     def kill(self) -> None:
