@@ -22,10 +22,10 @@ from levity_trio.cli import main
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.documents import printing
 from levity_trio.store.engine.connection import open_database
-from levity_trio.web.api import billing
+from levity_trio.web.api import billing, history
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.dashboard.pages import PAGES, bills
+from levity_trio.web.dashboard.pages import PAGES, bills, households
 from tests.browser.past import HOUSEHOLDS, QUIET, Past, write_past
 from tests.postgresql import new_database
 from tests.sizes import size
@@ -106,7 +106,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
         patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
-        patch.setattr(bills, "STEP_SECONDS", billing.SECONDS)  # on a busy machine, one store would take more steps
+        for page in (bills, households):  # on a busy machine, one store would take more steps
+            patch.setattr(page, "STEP_SECONDS", billing.SECONDS)
+        patch.setattr(history, "PRICED_SECONDS", billing.SECONDS)
         past = write_past(folder / "site.db", MOMENT)
         (folder / ".site.db-litestream").mkdir()  # nobody need be told of a backup, as on PostgreSQL
         with closing(new_database()) as connection:
