@@ -27,13 +27,15 @@ from levity_trio.billing.examples import DAY_AND_NIGHT, FLAT
 from levity_trio.client import Refusal
 from levity_trio.clock import SimulatedTime
 from levity_trio.simulator.ledger import START, STOP, Entry, Ledger, read_ledger
-from levity_trio.simulator.quirks import QUIRKS
+from levity_trio.simulator.quirks import QUIRKS, profiles
 from levity_trio.store.engine.connection import open_database
 from levity_trio.wire.times import stamp
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 from tests.integration.simulating import RUN_SECONDS, simulate
 
+LYING: Final = sum(quirk.__module__ != profiles.__name__ for quirk in QUIRKS.values())
+"""One charger for each quirk of sessions; those of profiles show nothing here, because nobody sends a profile."""
 HOURS: Final = int(os.environ.get("MONTH_HOURS", "30"))
 SPEED: Final = 4000
 BERLIN: Final = ZoneInfo("Europe/Berlin")
@@ -179,7 +181,7 @@ def scenario(folder: Path) -> Path:
     tags = [*(tag for account in (*FLAT_ONES, *WITH_WINDOWS) for tag in tags_of(account)), WANDERING, STRANGER]
     written = folder / "month.toml"
     a_day = 10 if HOURS < 48 else 2
-    given = {"hours": HOURS, "chargers": len(QUIRKS), "a_day": a_day, "tags": ", ".join(map(json.dumps, tags))}
+    given = {"hours": HOURS, "chargers": LYING, "a_day": a_day, "tags": ", ".join(map(json.dumps, tags))}
     written.write_text(SCENARIO.format(**given))
     return written
 

@@ -35,7 +35,7 @@ LEVELS = (0, 6, 7, 10, 13, 16, 20, 32)
 QUARTER = timedelta(minutes=15)
 EVENTS = ("", "", "", "gap", "lose", "boot", "repeat", "trigger")
 by_seed = settings(
-    max_examples=size(200, 15),
+    max_examples=size(200, 8),
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
