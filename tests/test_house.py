@@ -92,8 +92,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "client": ("config",),
     "records": (),
     "load": (
-        *("charger.facade", "operations", "charging", "store", "wire.times", "wire.errors", "plugins.base"),
-        *("outgoing", "events", "config", "clock", "log"),
+        *("charger.facade", "operations", "charging", "store", "wire.configuration", "wire.times", "wire.errors"),
+        *("plugins.base", "outgoing", "events", "config", "clock", "log"),
     ),
     "load.tree": (),
     "load.document": ("load.modbus", "load.tree"),
@@ -144,7 +144,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "log",
     ),
     "outgoing": (),
-    "operations": ("charging", "events", "wire.charging_profiles", "wire.times"),
+    "operations": ("charging", "events", "wire.charging_profiles", "wire.configuration", "wire.times"),
     "charger": (
         "access",
         "authority",

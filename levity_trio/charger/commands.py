@@ -120,8 +120,8 @@ class Commands:
         if self._answered is not None:
             self._answered.set()
 
-    async def ask(self, action: str, payload: dict[str, Any], seconds: float) -> Response | None:
-        """Send a CALL that is not stored, before all that are, and return its response; None if none came in time.
+    async def ask(self, action: str, payload: dict[str, Any], seconds: float) -> CommandResult:
+        """Send a CALL that is not stored, before all that are, and return what came of it within `seconds`.
 
         Raises ChargerGone if the session ends first.
         """
@@ -129,16 +129,12 @@ class Commands:
         async with self._in_flight:
             if self._is_closed:
                 raise ChargerGone("the connection ended")
-            message_id, began = new_message_id(), trio.current_time()
-            end = CommandEnd(0, action, "gone")
-            try:
-                response = await self._response_to(message_id, action, call_text(message_id, action, payload), seconds)
-                end = replace(end, state="timed out") if response is None else _end(0, action, response)
-                if response is None and self._is_closed:
-                    raise ChargerGone("the connection ended")
-            finally:
-                self._observe(end, self._response, trio.current_time() - began)
-            return response
+            message_id = new_message_id()
+            text = call_text(message_id, action, payload)
+            end, response = await self._response_to(CommandEnd(0, action, "gone"), message_id, text, seconds)
+            if response is None and self._is_closed:
+                raise ChargerGone("the connection ended")
+            return _result(end, response)
 
     def action_of(self, response: Response) -> str | None:
         """Return the action of the CALL that a response belongs to, None if there is no such CALL.
@@ -189,43 +185,41 @@ class Commands:
         return await self._central.writer.run(commands.take_whole, origin, registration, known)
 
     async def _exchange(self, taken: Taken) -> None:
-        began, end = trio.current_time(), CommandEnd(taken.id, taken.action, "gone")
+        end, response = CommandEnd(taken.id, taken.action, "gone"), None
         async with self._in_flight:
-            try:
-                default = self._central.config.response_timeout_seconds
-                seconds = default if taken.timeout_seconds is None else taken.timeout_seconds
-                text = await self._text(taken)
-                response = await self._response_to(taken.message_id, taken.action, text, seconds)
-                if response is None:
-                    words = f"no answer within {seconds:g} s"
-                    end = CommandEnd(taken.id, taken.action, "timed out", error_description=words)
-                else:
-                    end = _end(taken.id, taken.action, response)
-            finally:  # also when the session ends, whose end is stored with that of this command
-                self._observe(end, self._response, trio.current_time() - began)
-                received = self._response
+            default = self._central.config.response_timeout_seconds
+            seconds = default if taken.timeout_seconds is None else taken.timeout_seconds
+            end, response = await self._response_to(end, taken.message_id, await self._text(taken), seconds)
         stored = None
         try:
             stored = await self._store(end)
         finally:  # a charger may leave right after its response, which is stored all the same
-            answer = None
-            if received is not None and not isinstance(received, CallError):
-                answer = received.payload
-            result = CommandResult(end.state, answer, end.error_code, end.error_description, stored)
-            self._central.pending.end(taken.id, taken.message_id, result)
+            self._central.pending.end(taken.id, taken.message_id, replace(_result(end, response), stored=stored))
 
-    async def _response_to(self, message_id: str, action: str, text: str, seconds: float) -> Response | None:
-        """Send a CALL and wait for its response; None if none came in time. `_in_flight` must be held."""
-        self._under_way.begin(OpenCall(message_id, action))
+    async def _response_to(
+        self, end: CommandEnd, message_id: str, text: str, seconds: float
+    ) -> tuple[CommandEnd, Response | None]:
+        """Send a CALL, wait for its response, and return both how it ended and that; None if none came in time.
+
+        `end` is how it ends if the session does. `_in_flight` must be held.
+        """
+        self._under_way.begin(OpenCall(message_id, end.action))
         self._response, self._answered = None, (answered := trio.Event())
+        began = trio.current_time()
         try:
             with suppress(ConnectionClosed):  # the session is about to end
-                await self._line.send(text, message_id, action)
+                await self._line.send(text, message_id, end.action)
             with trio.move_on_after(seconds):
                 await answered.wait()
-            return self._response
-        finally:
+            response: Response | None = self._response
+            if response is not None:
+                end = _end(end.command, end.action, response)
+            elif not self._is_closed:
+                end = replace(end, state="timed out", error_description=f"no answer within {seconds:g} s")
+            return end, response
+        finally:  # also when the session ends, whose end is stored with that of a command
             self._under_way.expire()
+            self._observe(end, self._response, trio.current_time() - began)
 
     async def _text(self, taken: Taken) -> str:
         payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
@@ -260,6 +254,12 @@ def _end(command: int, action: str, response: Response, *, is_late: bool = False
         return CommandEnd(command, action, "error", is_late, None, code, description, is_unreadable=unread)
     text = orjson.dumps(masked_value(response.payload)).decode()
     return CommandEnd(command, action, responses.state_for(action, response.payload), is_late, text)
+
+
+def _result(end: CommandEnd, response: Response | None) -> CommandResult:
+    """Return how a CALL ended, for whoever asked."""
+    answer = None if response is None or isinstance(response, CallError) else response.payload
+    return CommandResult(end.state, answer, end.error_code, end.error_description)
 
 
 def _brings_password(action: str, payload: Any) -> bool:

@@ -25,7 +25,6 @@ from levity_trio.store.writes import commands, registration
 from levity_trio.store.writes.commands import Asking, Draft, Message, NewCommand, Repeatable
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.registration import Decided
-from levity_trio.store.writes.responses import state_for
 from levity_trio.wire.dispatch import new_message_id
 from levity_trio.wire.errors import (
     CallFailed,
@@ -37,7 +36,6 @@ from levity_trio.wire.errors import (
     NotRegistered,
     Refused,
 )
-from levity_trio.wire.frames import CallError
 from levity_trio.wire.payloads import read_result, write_payload
 from levity_trio.wire.secrets import masked_value
 from levity_trio.wire.times import stamp
@@ -191,12 +189,7 @@ class Chargers:
         session = self._central.registry.find(charger)
         if session is None:
             raise NotConnected(f"{charger} is not connected to this server")
-        response = await session.commands.ask(action, payload, seconds)
-        if response is None:
-            return CommandResult("timed out")
-        if isinstance(response, CallError):
-            return CommandResult("error", error_code=response.code, error_description=response.description)
-        return CommandResult(state_for(action, response.payload), response.payload)
+        return await session.commands.ask(action, payload, seconds)
 
     def cut(self, charger: str, seconds: float) -> None:
         """End the connection of a charger, and admit it no more for so long."""

@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol
 import trio
 
 from levity_trio.access.admission import Admission
+from levity_trio.charger.pending import CommandResult
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.store.writes.sessions import REPLACED
-from levity_trio.wire.frames import Response
 
 ALIVE_SECONDS: Final = 10.0
 """A replaced connection counts as alive if its last byte was at most this old."""
@@ -31,8 +31,8 @@ class Sender(Protocol):
     def wake(self) -> None:
         """Look for commands: one was stored."""
 
-    async def ask(self, action: str, payload: dict[str, Any], seconds: float) -> Response | None:
-        """Send a CALL that is not stored, and return its response; None if none came in time. Raises ChargerGone."""
+    async def ask(self, action: str, payload: dict[str, Any], seconds: float) -> CommandResult:
+        """Send a CALL that is not stored, and return what came of it in so many seconds. Raises ChargerGone."""
 
 
 class RegisteredSession(Protocol):

@@ -6,7 +6,7 @@ database never has less than what holds. Everything else is an ordinary command,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -15,19 +15,22 @@ from typing import Any, Final
 import trio
 
 from levity_trio.charger.facade import Chargers
-from levity_trio.charging.sent.evidence import timestamp_of
+from levity_trio.charging.sent.evidence import CURRENT, POWER, timestamp_of
+from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.clock import Clock
 from levity_trio.load import profiles
 from levity_trio.load.holding import Holding
 from levity_trio.load.lease import FOLLOW_SECONDS, Step
 from levity_trio.load.profiles import Ability, Call, Moment, Way
 from levity_trio.load.tree import Place, Socket
+from levity_trio.plugins.base import CommandResult
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.leases import ManagedCharger, managed_chargers
 from levity_trio.store.reads.load import PluggedIn, load_present
 from levity_trio.store.writes import leases
+from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
 
@@ -40,8 +43,7 @@ REPORT_AFTER_SECONDS: Final = FOLLOW_SECONDS + 1
 """After a car was lowered, its charger is asked what it draws."""
 INTERVAL: Final = "MeterValueSampleInterval"
 SAMPLED: Final = "MeterValuesSampledData"
-REGISTER: Final = "Energy.Active.Import.Register"
-DRAWN: Final = ("Current.Import", "Power.Active.Import")
+DRAWN: Final = (CURRENT, POWER)
 
 
 class Carrier:
@@ -66,33 +68,32 @@ class Carrier:
         return self._clock().timestamp()
 
     async def ask(self, charger: str, call: Call) -> str:
-        """Send a CALL that is not stored; to a charger of another server, one that is. Return its end, as that of a
-        command."""
-        action, payload = call
-        try:
-            return (await self._chargers.ask(charger, action, payload, seconds=ANSWER_SECONDS)).state
-        except NotConnected:
-            return await self._command(charger, call)
-        except CallFailed:
-            return GONE
+        """Send a CALL and return its end, as that of a command. Raises nothing."""
+        return GONE if (result := await self.result(charger, call)) is None else result.state
 
-    async def answer(self, charger: str, call: Call) -> Mapping[str, Any] | None:
-        """Send a CALL that is not stored, and return its answer, None if there was none."""
+    async def result(self, charger: str, call: Call) -> CommandResult | None:
+        """Send a CALL that is not stored, to a charger of another server one that is, and return what came of it; None
+        if its connection ended, or could not be used."""
         action, payload = call
         try:
-            found = await self._chargers.ask(charger, action, payload, seconds=ANSWER_SECONDS)
+            return await self._chargers.ask(charger, action, payload, seconds=ANSWER_SECONDS)
+        except NotConnected:
+            return await self._stored(charger, call)
         except CallFailed:
             return None
-        return found.answer if isinstance(found.answer, dict) else None
+
+    async def _stored(self, charger: str, call: Call) -> CommandResult | None:
+        """The same with a command, which is stored."""
+        action, payload = call
+        try:
+            command = await self._chargers.submit(charger, action, payload, asked_by=leases.BY)
+            return await self._chargers.wait(command)
+        except (CallFailed, StoreUnavailable):
+            return None
 
     async def _command(self, charger: str, call: Call) -> str:
         """Send a command, which is stored, and return how it ended."""
-        action, payload = call
-        try:
-            number = await self._chargers.submit(charger, action, payload, asked_by=leases.BY)
-            return (await self._chargers.wait(number)).state
-        except (CallFailed, StoreUnavailable):
-            return GONE
+        return GONE if (result := await self._stored(charger, call)) is None else result.state
 
     # Limits
 
@@ -215,21 +216,16 @@ class Carrier:
 
     async def _report_often(self, charger: ManagedCharger) -> None:
         """Have a charger report the current and the register each 20 s, and remember how it was."""
-        wanted, sampled = dict[str, str](), charger.keys.get(SAMPLED) or ""
-        interval = charger.keys.get(INTERVAL) or ""
-        if not (interval.isdecimal() and 0 < int(interval) <= REPORT_SECONDS):
-            wanted[INTERVAL] = str(REPORT_SECONDS)
-        words = [word.strip() for word in sampled.split(",") if word.strip()]
-        missing = [] if REGISTER in words else [REGISTER]
-        lists = [] if any(one in words for one in DRAWN) else [[*words, *missing, one] for one in DRAWN]
-        if not lists and missing:
-            lists = [[*words, *missing]]
-        keys = {key: charger.keys.get(key) for key in [*wanted, *([SAMPLED] if lists else [])]}
-        await self._writer.run(leases.put_back_later, charger.charger, keys)
-        for key, value in wanted.items():
-            await self._change(charger.charger, key, value)
-        for one in lists:
-            if await self._change(charger.charger, SAMPLED, ",".join(one)):
+        name, told = charger.charger, words(charger.keys, SAMPLED)
+        is_often = 0 < (number(charger.keys, INTERVAL) or 0) <= REPORT_SECONDS
+        missing = [] if REGISTER in told else [REGISTER]
+        lists = [[*missing, one] for one in DRAWN] if set(told).isdisjoint(DRAWN) else [missing] if missing else []
+        changed = [*([] if is_often else [INTERVAL]), *([SAMPLED] if lists else [])]
+        await self._writer.run(leases.put_back_later, name, {key: charger.keys.get(key) for key in changed})
+        if not is_often:
+            await self.report(name, REPORT_SECONDS)
+        for more in lists:
+            if await self._change(name, SAMPLED, ",".join([*told, *more])):
                 break
 
     async def _change(self, charger: str, key: str, value: str) -> bool:
@@ -285,13 +281,13 @@ class Bench:
     async def ask(self, call: Call) -> str:
         return await self._carrier.ask(self._place[0], call)
 
-    async def answer(self, call: Call) -> Mapping[str, Any] | None:
-        return await self._carrier.answer(self._place[0], call)
+    async def answer(self, call: Call) -> Any:
+        return None if (result := await self._carrier.result(self._place[0], call)) is None else result.answer
 
     async def look(self) -> PluggedIn | None:
         """Return what the connector is doing, None if no car is plugged in."""
         present = await self._reader.run(partial(load_present, now=timestamp_of(self.now)))
-        return next((one for one in present.cars if (one.charger, one.connector) == self._place), None)
+        return next((one for one in present.cars if one.place == self._place), None)
 
     def when(self, began: float) -> Moment:
         return self._carrier.when(self._place[0], began)

@@ -34,7 +34,7 @@ MOST_RATIO: Final = 1.25
 """Cars and readings exceed a limit by less."""
 MOST_TOO_LARGE: Final = 10
 """After so many sessions with a wish that was too large, a driver is not believed."""
-_PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
+PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
 FULL: Final = "SuspendedEV"
 
 
@@ -105,7 +105,7 @@ def cars_of(
     which cars charge, where that is known."""
     here = set()
     for one in present.cars:
-        place = one.charger, one.connector
+        place = one.place
         here.add(place)
         socket, wishes, used = tree.sockets[place], wanted.get(place, Wanted()), lines.get(place)
         lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
@@ -135,7 +135,7 @@ def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> float | None:
     Power of which the lines are not known counts as if it were on one. A current that no line of the charger carries is
     on the car's side of a rectifier, so its power counts.
     """
-    if one.status in _PAUSED:
+    if one.status in PAUSED:
         return 0.0
     told = one.reading
     if told is None:
@@ -175,7 +175,7 @@ def drawn_between(
     They differ until a reading has shown what it draws since its status changed or it was told a limit, while its lines
     or its rotation are unknown, and where its charger does not tell.
     """
-    told, is_paused = one.reading, one.status in _PAUSED
+    told, is_paused = one.reading, one.status in PAUSED
     known_at = seconds(one.changed_at) if is_paused or told is None else seconds(told.at)
     may_follow = limit is not None and known_at < limit.at + SETTLED_SECONDS
     if is_paused and not may_follow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
@@ -9,32 +10,52 @@ from typing import Final, NamedTuple
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import LimitIgnored
 from levity_trio.load import gathering
-from levity_trio.load.lease import FOLLOW_SECONDS, LEASE_SECONDS, MARGIN_SECONDS, NONE, Held, Lease, Leases, waiting
+from levity_trio.load.lease import (
+    DAY_SECONDS,
+    FOLLOW_SECONDS,
+    LEASE_SECONDS,
+    MARGIN_SECONDS,
+    NONE,
+    Held,
+    Lease,
+    Leases,
+    waiting,
+)
 from levity_trio.load.profiles import Ability, Way, ability, next_way
 from levity_trio.load.rule import Bound, Decision
-from levity_trio.load.tree import Place, Socket, Tree
+from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
+from levity_trio.store.load_spans import ANSWER, BELOW, PAUSED, WAITED
 from levity_trio.store.reads.leases import ManagedCharger, StoredLease
 from levity_trio.store.reads.load import LoadPresent, PluggedIn
 from levity_trio.store.writes.leases import CLOSED, MANAGED
 
-ANSWER_SECONDS: Final = 120.0
+ANSWER_SECONDS: Final = ANSWER.total_seconds()
 """After a pause a car has so long to charge again, before it counts as full."""
 SET_SECONDS: Final = 10
 """The clock of a charger was set, if it differs by so much more from ours than before."""
 REGISTER_SECONDS: Final = 120.0
 """Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
-LEAST_AMPERES: Final = 6
-"""No car charges with less (IEC 61851-1)."""
-_PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
 
 
 @dataclass(slots=True)
-class _Span:
-    """When a transaction got too little to charge, because of us."""
+class _Stay:
+    """What is remembered of the car of a transaction.
 
-    why: str
-    since: float
+    `why` it gets, or last got, too little to charge because of us, since when and until when; nothing before. `charged`
+    is the lowest limit at which it charged, `least` what it needs if it did not with less.
+    """
+
+    why: str = ""
+    since: float = 0.0
     until: float | None = None
+    had_current: bool = False
+    charged: int = 0
+    least: int = 0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it gets too little now."""
+        return bool(self.why) and self.until is None
 
 
 class Spell(NamedTuple):
@@ -60,13 +81,7 @@ class Holding:
     """The connectors on trial, which are told nothing else, and booked with their maximum."""
     unrecorded: set[Place] = field(default_factory=set)
     """The connectors whose lease could not be stored."""
-    _spans: dict[int, _Span] = field(default_factory=dict)
-    _charged: dict[int, int] = field(default_factory=dict)
-    """The lowest limit at which the car of a transaction charged."""
-    _leasts: dict[int, int] = field(default_factory=dict)
-    """A below which the car of a transaction does not charge."""
-    _had: set[int] = field(default_factory=set)
-    """The transactions that had current."""
+    _stays: defaultdict[int, _Stay] = field(default_factory=lambda: defaultdict(_Stay))
     _obeyed: list[Place] = field(default_factory=list)
     _has_looked: bool = False
     _has_spelled: bool = False
@@ -102,7 +117,7 @@ class Holding:
             ends_at=None if lease.ends is None else timestamp_of(lease.ends),
             safe_a=lease.safe,
             sent_at=timestamp_of(lease.sent),
-            day=int(lease.sent // 86_400),
+            day=int(lease.sent // DAY_SECONDS),
             writes=lease.writes,
         )
 
@@ -115,18 +130,17 @@ class Holding:
         since = now if self._has_looked else 0.0  # at its start, a server does not know since when
         self.away = {name: self.away.get(name, since) for name, one in self.chargers.items() if not one.is_connected}
         self._has_looked = True
-        here = {(one.charger, one.connector): one for one in present.cars if one.charger in self.chargers}
-        for place in [place for place in self.leases.held if place[0] not in self.chargers]:
-            self.leases.forget([place])
-        for place in [place for place, held in self.leases.held.items() if place not in here]:
-            if self._ends_by_itself(place):
-                self.leases.forget([place])
+        here = {one.place: one for one in present.cars if one.charger in self.chargers}
+        self.leases.forget([place for place in self.leases.held if place not in here and self._is_over(place)])
         for place, one in here.items():
             if place not in self.trying:
                 self._take_car(one, tree.sockets[place], lines.get(place), now)
 
-    def _ends_by_itself(self, place: Place) -> bool:
-        """Whether what was sent for a transaction ends with it. Of a charger that is away, nobody knows that."""
+    def _is_over(self, place: Place) -> bool:
+        """Whether nothing that was sent to a connector without a car holds any more: its charger is limited no longer,
+        or what was sent for a transaction ended with it. Of a charger that is away, nobody knows that."""
+        if place[0] not in self.chargers:
+            return True
         return place[0] not in self.away and self.can[place[0]].way in (Way.TRANSACTION, Way.NONE)
 
     def leapt(self, seconds: float) -> None:
@@ -164,25 +178,21 @@ class Holding:
 
     def _learn_least(self, one: PluggedIn, transaction: int, held: Held, drawn: float, at: float) -> None:
         """A car that ends right after it was lowered needs what it had. Some need more than 6 A."""
-        limit = held.lease.amperes
+        limit, stay = held.lease.amperes, self._stays[transaction]
         if drawn > 1.0 and at >= held.answered + FOLLOW_SECONDS:
-            self._charged[transaction] = min(limit, self._charged.get(transaction, limit))
-        charged = self._charged.get(transaction, 0)
+            stay.charged = min(limit, stay.charged or limit)
         late = seconds(one.changed_at) - held.answered
-        if one.status == gathering.FULL and 0 < limit < charged and 0 <= late < ANSWER_SECONDS:
-            self._leasts[transaction] = charged
+        if one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
+            stay.least = stay.charged
 
     def leasts(self, present: LoadPresent) -> dict[Place, int]:
         """The connectors whose cars were seen not to charge below some A."""
-        return {
-            (one.charger, one.connector): self._leasts[one.transaction]
-            for one in present.cars
-            if one.transaction in self._leasts
-        }
+        found = ((one.place, self._stays[one.transaction].least) for one in present.cars if one.transaction is not None)
+        return {place: least for place, least in found if least}
 
     def _drawn(self, one: PluggedIn, socket: Socket, lines: int | None, now: float) -> tuple[float | None, float]:
         """Return what a car draws, and when that was told; by its register, if its charger tells nothing else."""
-        told = [one.changed_at] if one.status in _PAUSED else []
+        told = [one.changed_at] if one.status in gathering.PAUSED else []
         told += [] if one.reading is None else [one.reading.at]
         if told:
             return gathering.drawn(one, socket, lines), seconds(max(told))
@@ -221,10 +231,10 @@ class Holding:
     def booked(self, tree: Tree, present: LoadPresent, now: float) -> dict[Place, float]:
         """The connectors that cannot be told, with the A that must be booked for them."""
         if self.is_shadow:
-            away = ((one.charger, one.connector) for one in present.cars if not one.is_connected)
+            away = (one.place for one in present.cars if not one.is_connected)
             return {place: float(tree.sockets[place].most) for place in away}
         found = {}
-        cars = {(one.charger, one.connector): one for one in present.cars}
+        cars = {one.place: one for one in present.cars}
         for place, socket in tree.sockets.items():
             amperes = self._booked(socket, cars.get(place), now)
             if amperes is not None:
@@ -284,7 +294,7 @@ class Holding:
     def running(self, present: LoadPresent) -> dict[Place, int | None]:
         """The connectors that can be told a limit now, with their transactions."""
         return {
-            (one.charger, one.connector): one.transaction
+            one.place: one.transaction
             for one in present.cars
             if one.transaction is not None
             and one.is_connected
@@ -293,12 +303,12 @@ class Holding:
             and self.chargers[one.charger].prepared_at is not None
             and self.can[one.charger].way is not Way.NONE
             and one.charger not in self.preparing
-            and (one.charger, one.connector) not in self.trying
+            and one.place not in self.trying
         }
 
     def idle(self, present: LoadPresent) -> list[Place]:
         """The connectors without a car that still have what was sent for a transaction, and must get their default."""
-        here = {(one.charger, one.connector) for one in present.cars if one.transaction is not None}
+        here = {one.place for one in present.cars if one.transaction is not None}
         return [
             place
             for place, held in self.leases.held.items()
@@ -323,7 +333,7 @@ class Holding:
     def to_close(self, present: LoadPresent, tree: Tree, decision: Decision) -> dict[Place, bool]:
         """The free connectors that cannot be limited and are to be closed, because their maximum does not fit, or
         opened again (True)."""
-        here = {(one.charger, one.connector) for one in present.cars}
+        here = {one.place for one in present.cars}
         found = {}
         for place, socket in tree.sockets.items():
             charger = self.chargers.get(place[0])
@@ -382,59 +392,44 @@ class Holding:
 
     def spells(self, present: LoadPresent, decision: Decision, now: float) -> list[Spell]:
         """The spans that begin or end now, in which a car got too little to charge because of us."""
-        found, short = [], dict[int, str]()
+        found, at = list[Spell](), timestamp_of(now)
         for one in present.cars:
-            place = one.charger, one.connector
-            if one.transaction is None or one.charger not in self.chargers or place not in self.leases.held:
+            if one.transaction is None:
                 continue
-            why = self._short(place, one.transaction, decision, now)
-            if why:
-                short[one.transaction] = why
-        for transaction, why in short.items():
-            span = self._spans.get(transaction)
-            if span is None or span.until is not None or span.why != why:
-                self._spans[transaction] = _Span(why, now)
-                found.append(Spell(transaction, why, timestamp_of(now)))
-        for transaction in self._no_longer(present, short):
-            if (last := self._spans.get(transaction)) is not None:
-                last.until = now
-            found.append(Spell(transaction, "", timestamp_of(now)))
-        self._forget_ended({one.transaction for one in present.cars})
+            stay, why = self._stays[one.transaction], self._short(one, decision, now)
+            if why and not (stay.is_short and stay.why == why):
+                stay.why, stay.since, stay.until = why, now, None
+                found.append(Spell(one.transaction, why, at))
+            elif not why and (stay.is_short or not self._has_spelled):  # an earlier run may have left one open
+                stay.until = now
+                found.append(Spell(one.transaction, "", at))
+        self._has_spelled = True
+        open_ones = {one.transaction for one in present.cars}
+        for transaction in self._stays.keys() - open_ones:
+            if self._stays.pop(transaction).is_short:
+                found.append(Spell(transaction, "", at))
         return found
 
-    def _no_longer(self, present: LoadPresent, short: Collection[int]) -> list[int]:
-        """The transactions whose span ends now; at the start of a server all that may have been left open."""
-        if self._has_spelled:
-            return [number for number, span in self._spans.items() if span.until is None and number not in short]
-        self._has_spelled = True
-        return [one.transaction for one in present.cars if one.transaction is not None and one.transaction not in short]
-
-    def _forget_ended(self, open_ones: Collection[int | None]) -> None:
-        self._spans = {number: span for number, span in self._spans.items() if number in open_ones}
-        self._charged = {number: amperes for number, amperes in self._charged.items() if number in open_ones}
-        self._leasts = {number: amperes for number, amperes in self._leasts.items() if number in open_ones}
-        self._had = {number for number in self._had if number in open_ones}
-
-    def _short(self, place: Place, transaction: int, decision: Decision, now: float) -> str:
-        """Say why a car cannot charge because of us; nothing if it can, or does not want to."""
-        limit = decision.limits.get(place)
-        most = self.leases.most(place, now, 0)
-        if most >= max(self.can[place[0]].least or LEAST_AMPERES, self._leasts.get(transaction, 0)):
-            self._had.add(transaction)
+    def _short(self, one: PluggedIn, decision: Decision, now: float) -> str:
+        """Say why a car cannot charge because of us; nothing if it can, does not want to, or is not limited."""
+        if one.transaction is None or one.charger not in self.chargers or one.place not in self.leases.held:
             return ""
+        stay, most = self._stays[one.transaction], self.leases.most(one.place, now, 0)
+        if most >= max(self.can[one.charger].least or LEAST_AMPERES, stay.least):
+            stay.had_current = True
+            return ""
+        limit = decision.limits.get(one.place)
         if limit is None or limit.bound in (Bound.FULL, Bound.KNOCK):
             return ""
         if most:
-            return "below"
-        return "paused" if transaction in self._had else "waited"
+            return BELOW
+        return PAUSED if stay.had_current else WAITED
 
     def is_full(self, one: PluggedIn, now: float) -> bool:
         """Whether a car that takes nothing is full: it does not only answer to a pause of ours."""
         if one.status != gathering.FULL:
             return False
-        span = None if one.transaction is None else self._spans.get(one.transaction)
-        if span is None or seconds(one.changed_at) < span.since:
+        stay = None if one.transaction is None else self._stays[one.transaction]
+        if stay is None or not stay.why or seconds(one.changed_at) < stay.since:
             return True
-        return span.until is not None and (
-            seconds(one.changed_at) > span.until + ANSWER_SECONDS or now > span.until + ANSWER_SECONDS
-        )
+        return stay.until is not None and max(now, seconds(one.changed_at)) > stay.until + ANSWER_SECONDS

@@ -79,7 +79,7 @@ def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[Loa
 
 
 def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered) -> LoadCar:
-    place = one.charger, one.connector
+    place = one.place
     limit, amperes, wait = decision.limits[place], gathered.drawn[place], decision.waits_about.get(place)
     lease = gathered.leases.get(place)
     fields: dict[str, Any] = {
@@ -198,7 +198,7 @@ class Quarters:
             self._add_car(car, decision, gathered.drawn, seconds)
 
     def _add_car(self, car: PluggedIn, decision: Decision, drawn: Mapping[Place, float | None], seconds: float) -> None:
-        place = car.charger, car.connector
+        place = car.place
         one, limit, amperes = self._cars[place], decision.limits[place], drawn[place]
         one.seconds += seconds
         one.limit += seconds * limit.amperes

@@ -110,6 +110,7 @@ class Managed:
         self._before = went_on(kept, now)
         self._gathered: Gathered | None = None
         self._lines: dict[Place, _Lines] = {}
+        self._known_lines: Mapping[Place, int] = {}
         self._wiring = Wiring()
         self._lessons: list[Lesson] = []
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
@@ -161,12 +162,13 @@ class Managed:
         self.present = present
         if any(place not in self.tree.sockets for place in present.connectors):
             self.tree = self._planted()
-        here = {(one.charger, one.connector) for one in present.cars}
+        here = {one.place for one in present.cars}
         self._lines = {place: one for place, one in self._lines.items() if place in here}
         for one in present.cars:
             self._learn_lines(one)
         self._learn_wiring(now)
-        self.holding.take(present, self.tree, self._lines_known(), now)
+        self._known_lines = self._lines_known()
+        self.holding.take(present, self.tree, self._known_lines, now)
 
     def lessons(self) -> list[Lesson]:
         """Return what was learned since the last time: what, of which connector, of which card, its value."""
@@ -174,7 +176,7 @@ class Managed:
         return told
 
     def _learn_wiring(self, now: float) -> None:
-        cars = {(one.charger, one.connector): one for one in self.present.cars}
+        cars = {one.place: one for one in self.present.cars}
         for place, socket in self.tree.sockets.items():
             if socket.rotation or not self._meters:
                 continue
@@ -198,7 +200,7 @@ class Managed:
 
     def _learn_lines(self, one: PluggedIn) -> None:
         """Count the lines that carry current. Once a car uses others than before, nothing is known of it again."""
-        place = one.charger, one.connector
+        place = one.place
         lines = self._lines.get(place)
         if lines is None or lines.transaction != one.transaction:
             lines = self._lines[place] = _Lines(one.transaction)
@@ -233,7 +235,7 @@ class Managed:
         """Decide, and return the decision as people see it, and what is to be told."""
         if self._gathered is not None:
             self.quarters.add(self._before, self._gathered, self._overs.present, now - self._before.at)
-        lines = self._lines_known()
+        lines = self._known_lines
         wanted = gathering.wanted_at(self.present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes)
         other = dict(self._others(lines, now))
         grid = gathering.grid_limit(
@@ -260,7 +262,7 @@ class Managed:
     ) -> tuple[list[Car], Decision]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
         holding, tree, present = self.holding, self.tree, self.present
-        full = {(one.charger, one.connector) for one in present.cars if holding.is_full(one, now)}
+        full = {one.place for one in present.cars if holding.is_full(one, now)}
         booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
         before = holding.leases.going_on(self._before, now)
         while True:
@@ -275,7 +277,7 @@ class Managed:
     def steps(self, now: float) -> list[Step]:
         """Return what is to be sent to chargers now."""
         running = self.holding.running(self.present)
-        return self.holding.leases.steps(self.tree, self._before, running, self._lines_known(), now)
+        return self.holding.leases.steps(self.tree, self._before, running, self._known_lines, now)
 
     def wanted(self, place: Place) -> int:
         """Return what a connector may have by the present decision."""
@@ -284,15 +286,15 @@ class Managed:
 
     def told(self, place: Place) -> tuple[Socket, int | None, float]:
         """Return what a limit for a car is made of: its socket, on how many lines it charges, and when it began."""
-        began = next(one.since for one in self.present.cars if (one.charger, one.connector) == place)
-        return self.tree.sockets[place], self._lines_known().get(place), seconds(began)
+        began = next(one.since for one in self.present.cars if one.place == place)
+        return self.tree.sockets[place], self._known_lines.get(place), seconds(began)
 
     def to_stop(self, charger: str, connector: int, way: Way) -> int | None:
         """Return the transaction that is to be stopped, because its charger obeys in no way, if the owner allows it."""
         if way is not Way.NONE or not self._site.options.stop_who_ignores:
             return None
         place = charger, connector
-        return next((one.transaction for one in self.present.cars if (one.charger, one.connector) == place), None)
+        return next((one.transaction for one in self.present.cars if one.place == place), None)
 
     def to_close(self) -> dict[Place, bool]:
         """Return the free connectors that are to be closed, or opened again (True)."""
@@ -311,7 +313,7 @@ class Managed:
         }
         known = {}
         for one in self.present.cars:
-            place = one.charger, one.connector
+            place = one.place
             lines = self._lines.get(place)
             if lines is not None and lines.times >= READINGS:
                 known[place] = lines.used
@@ -341,7 +343,7 @@ class Managed:
         """Return the least and the most that the cars below a circuit draw."""
         least, most = [0.0] * len(PHASES), [0.0] * len(PHASES)
         for one in self.present.cars:
-            socket = self.tree.sockets[one.charger, one.connector]
+            socket = self.tree.sockets[one.place]
             if circuit in self.tree.above(socket.circuit):
                 limit = self.holding.told(socket.place)
                 low, high = gathering.drawn_between(socket, one, lines.get(socket.place), limit)

@@ -10,9 +10,10 @@ from enum import IntEnum
 from typing import Any
 
 from levity_trio.load.lease import LEASE_SECONDS, Lease
-from levity_trio.load.tree import Socket
+from levity_trio.load.tree import LEAST_AMPERES, Socket
 from levity_trio.records import record
 from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, VOLTS
+from levity_trio.wire.configuration import number, words
 from levity_trio.wire.times import wire_time
 
 DEFAULT_ID, TRANSACTION_ID, CHARGER_ID = 9_900_000, 9_910_000, 9_920_000
@@ -25,7 +26,7 @@ ALWAYS = "1970-01-01T00:00:00Z"
 """When an absolute default began, by any clock."""
 SMART_CHARGING = "SmartCharging"
 HIGHEST_LEVEL = 9
-"""Above, a charger's ChargeProfileMaxStackLevel is not used, nor are such levels cleared."""
+"""Above, a charger's ChargeProfileMaxStackLevel is not used."""
 
 Call = tuple[str, dict[str, Any]]
 """An action and its payload."""
@@ -72,30 +73,29 @@ class Ability:
     counts_from: str = ""
     least: int | None = None
     key: Key | None = None
-    has_passed: bool = False
 
     @property
     def floor(self) -> int:
         """The least that it can be told; 0 if it can be paused."""
         if self.way is Way.KEY and self.key is not None:
             return self.key.least
-        return 0 if self.takes_zero else self.least or 6
+        return 0 if self.takes_zero else self.least or LEAST_AMPERES
 
 
 def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way = Way.TRANSACTION) -> Ability:
     """What a charger can do: `facts` are those of trials, `keys` its configuration, `way` the first that is tried."""
     key = next((KEYS[name] for name in keys if name in KEYS), None)
-    features = _words(keys, "SupportedFeatureProfiles")
+    features = words(keys, "SupportedFeatureProfiles")
     ways = [*Way] if not features or SMART_CHARGING in features else [Way.KEY, Way.NONE]
-    if _number(keys, "MaxChargingProfilesInstalled") == 1:
+    if number(keys, "MaxChargingProfilesInstalled") == 1:
         ways.remove(Way.TRANSACTION)
     if key is None:
         ways.remove(Way.KEY)
     first = max(way, Way(facts.get("way", 1)))
-    units = _words(keys, "ChargingScheduleAllowedChargingRateUnit")
-    is_in_watts = bool(units) and not units & {"Current", "A"}
-    periods = _number(keys, "ChargingScheduleMaxPeriods")
-    level = min(_number(keys, "ChargeProfileMaxStackLevel") or 0, HIGHEST_LEVEL)
+    units = words(keys, "ChargingScheduleAllowedChargingRateUnit")
+    is_in_watts = bool(units) and not {"Current", "A"}.intersection(units)
+    periods = number(keys, "ChargingScheduleMaxPeriods")
+    level = min(number(keys, "ChargeProfileMaxStackLevel") or 0, HIGHEST_LEVEL)
     chosen = next(one for one in ways if one >= first)
     takes_zero = facts.get("zero", True)
     return Ability(
@@ -108,7 +108,6 @@ def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way =
         counts_from=facts.get("counts_from", ""),
         least=facts.get("least"),
         key=key,
-        has_passed=facts.get("passed", False),
     )
 
 
@@ -116,15 +115,6 @@ def next_way(can: Ability) -> Way:
     """The way that is tried after the one in use did not work."""
     later = [way for way in Way if way > can.way and (way is not Way.KEY or can.key is not None)]
     return later[0] if later else Way.NONE
-
-
-def _number(keys: Mapping[str, str | None], name: str) -> int | None:
-    value = (keys.get(name) or "").strip()
-    return int(value) if value.isdecimal() and len(value) < 10 else None
-
-
-def _words(keys: Mapping[str, str | None], name: str) -> frozenset[str]:
-    return frozenset(word.strip() for word in (keys.get(name) or "").split(",") if word.strip())
 
 
 @record

@@ -41,7 +41,7 @@ from levity_trio.events import (
     TransactionStarted,
     TransactionStopped,
 )
-from levity_trio.load.carrying import REPORT_SECONDS, Bench, Carrier
+from levity_trio.load.carrying import ACCEPTED, REPORT_SECONDS, Bench, Carrier
 from levity_trio.load.holding import Holding
 from levity_trio.load.lease import Leases
 from levity_trio.load.managing import Managed
@@ -169,10 +169,11 @@ class LoadManagement:
         if isinstance(event, LoadSiteChanged):
             self._is_site_new = True
             self._news.set()
-        elif self._managed is not None and (isinstance(event, CHANGES) or self._is_awaited(event)):
+        elif self._managed is None:
+            pass
+        elif isinstance(event, CHANGES) or self._is_awaited(event):
             self._read_again()
-
-        elif self._managed is not None and isinstance(event, CallEnded) and _sets_profile(event):
+        elif isinstance(event, CallEnded) and event.action == "SetChargingProfile" and event.state == ACCEPTED:
             self._holding.told_by_others(event.charger or "", self._managed.tree, self._clock().timestamp())
 
     def _is_awaited(self, event: Event) -> bool:
@@ -185,7 +186,7 @@ class LoadManagement:
 
     # The task
 
-    async def run(self) -> None:
+    async def run(self, hooks: Hooks) -> None:
         """Decide until cancelled, while the site has a document and this server has its duties."""
         await self._writer.sharing.duties.wait()
         while True:
@@ -199,6 +200,7 @@ class LoadManagement:
                     nursery.start_soon(self._read_meter, meter)
                 while not self._is_site_new:
                     took = await self._surviving(self._step)
+                    hooks.watch_readings(BY, is_watching=not self._holding.is_shadow)
                     self._carry_out(nursery)
                     await self._wait(min(self._managed.again - self._clock().timestamp(), LOOK_SECONDS), took)
                 nursery.cancel_scope.cancel()
@@ -273,8 +275,8 @@ class LoadManagement:
         if not managed.is_ready(now):
             return
         self.now, facts = managed.decide(now)
-        self._keep(managed, self.now, now, facts)
         self._note_obedience(managed, now)
+        self._keep(managed, self.now, now, facts)
 
     def _notice_leap(self, now: float) -> None:
         """Move what was sent with our clock, if it was set."""
@@ -376,6 +378,8 @@ class LoadManagement:
             await self._carrier.report(charger, REPORT_SECONDS)
         except StoreUnavailable:  # the writer logs that
             pass
+        except Exception:  # what nobody foresaw, such as an answer; others are limited all the same
+            log.exception("a trial failed")
         finally:
             del self._trials[charger]
             self._holding.trying.discard(place)
@@ -421,10 +425,6 @@ class LoadManagement:
             self._kept_at, self._kept_text = now, text
 
 
-def _sets_profile(event: CallEnded) -> bool:
-    return event.action == "SetChargingProfile" and event.state == "accepted"
-
-
 def _record(db: UnitOfWork, facts: Iterable[Fact]) -> None:
     for fact in facts:
         db.record(fact)
@@ -433,9 +433,8 @@ def _record(db: UnitOfWork, facts: Iterable[Fact]) -> None:
 @asynccontextmanager
 async def open_load(load: LoadManagement, hooks: Hooks) -> AsyncIterator[None]:
     """Run load management until the block is left."""
-    hooks.readings_watched_by.add(BY)
     with hooks.listening(load.observe):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(load.run)
+            nursery.start_soon(load.run, hooks)
             yield
             nursery.cancel_scope.cancel()

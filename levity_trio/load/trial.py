@@ -6,9 +6,10 @@ was not seen. What was found holds for all chargers with the same firmware.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from levity_trio.charging.sent.evidence import seconds
@@ -16,6 +17,7 @@ from levity_trio.load import gathering, profiles
 from levity_trio.load.lease import Lease, with_tolerance
 from levity_trio.load.profiles import Ability, Call, Moment, Way
 from levity_trio.load.tree import Socket
+from levity_trio.operations.limits import limit_reported
 from levity_trio.records import record
 from levity_trio.store.reads.load import PluggedIn
 
@@ -47,8 +49,8 @@ class Bench(Protocol):
     async def ask(self, call: Call) -> str:
         """Send a CALL and return how it ended."""
 
-    async def answer(self, call: Call) -> Mapping[str, Any] | None:
-        """Send a CALL and return its answer, None if there was none."""
+    async def answer(self, call: Call) -> Any:
+        """Send a CALL and return the payload of its answer, None if there was none."""
 
     async def look(self) -> PluggedIn | None:
         """Return what the connector is doing, None if no car is plugged in."""
@@ -222,17 +224,14 @@ class Trial:
         call = profiles.limit(relative, self.socket, ending, self.bench.when(seconds(car.since)), None)
         if call is None or await self.bench.ask(call) != "accepted":
             raise Failed("it takes neither Absolute nor Relative profiles")
-        asked = {
-            "connectorId": self.socket.connector,
-            "duration": round(BOOT_SECONDS + self.bench.now - seconds(car.since)) + 60,
-        }
-        answer = await self.bench.answer(("GetCompositeSchedule", asked)) or {}
-        periods = answer.get("chargingSchedule", {}).get("chargingSchedulePeriod", [])
-        changes = [one["startPeriod"] for one in periods if one["startPeriod"] > 0]
-        if not changes:
+        later = timedelta(seconds=BOOT_SECONDS + SLOW_SECONDS)
+        asked = {"connectorId": self.socket.connector, "duration": 2 * later.seconds, "chargingRateUnit": "A"}
+        answer = await self.bench.answer(("GetCompositeSchedule", asked))
+        schedule = answer.get("chargingSchedule") if isinstance(answer, dict) else None
+        told = limit_reported(schedule, when.now, when.now + later)
+        if told is None:
             raise Failed("it does not say from when it counts Relative profiles")
-        is_from_start = abs(changes[0] - BOOT_SECONDS) < SLOW_SECONDS
-        return relative if is_from_start else replace(can, counts_from="receipt")
+        return relative if told < HIGH_AMPERES else replace(can, counts_from="receipt")
 
     def _ways(self) -> list[Ability]:
         ways = [way for way in (Way.TRANSACTION, Way.DEFAULT, Way.CHARGER) if way >= self.can.way]

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from levity_trio.operations.fields import FieldProblem
 from levity_trio.records import record
-
-LONGEST_NUMBER: Final = 9
-"""Digits of a configuration value that is read as a number."""
+from levity_trio.wire import configuration
 
 
 class Connector(NamedTuple):
@@ -70,12 +68,11 @@ class Situation:
 
     def number(self, key: str) -> int | None:
         """Return a configuration value that is a whole number, None if it is unknown or something else."""
-        value = (self.configuration.get(key) or "").strip()
-        return int(value) if value.isdecimal() and len(value) <= LONGEST_NUMBER else None
+        return configuration.number(self.configuration, key)
 
     def words(self, key: str) -> frozenset[str]:
         """Return the words of a configuration value that is a list with commas; empty if it is unknown."""
-        return frozenset(word.strip() for word in (self.configuration.get(key) or "").split(",") if word.strip())
+        return frozenset(configuration.words(self.configuration, key))
 
     def is_false(self, key: str) -> bool:
         """Whether a configuration value is known to be false."""

@@ -345,6 +345,10 @@ class Hooks:
             if plugin in plugins:
                 plugins.remove(plugin)
 
+    def watch_readings(self, name: str, *, is_watching: bool) -> None:
+        """Note whether somebody watches readings."""
+        (self.readings_watched_by.add if is_watching else self.readings_watched_by.discard)(name)
+
     def plugins(self) -> list[PluginState]:
         """Return the plugins that were opened, in the order of their names."""
         return [

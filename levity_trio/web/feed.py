@@ -94,7 +94,7 @@ class Feed:
         sender, frames = trio.open_memory_channel[Frame](ROOM)
         self._streams[sender] = None
         self._news.set()
-        self._hooks.readings_watched_by.add(WATCHER)
+        self._hooks.watch_readings(WATCHER, is_watching=True)
         return Joined(sender, frames, self.position)
 
     def leave(self, joined: Joined) -> None:
@@ -102,8 +102,7 @@ class Feed:
         self._streams.pop(joined.sender, None)
         joined.sender.close()
         joined.frames.close()
-        if not self._streams:
-            self._hooks.readings_watched_by.discard(WATCHER)
+        self._hooks.watch_readings(WATCHER, is_watching=bool(self._streams))
 
     async def past(self, last: int, upto: int) -> AsyncIterator[Frame]:
         """Yield the stored facts after one id up to another one, preceded by a gap if older ones were pruned."""

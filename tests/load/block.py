@@ -116,6 +116,9 @@ class Block:
         await self.load.manage([one.charger.spec.id for one in self.chargers], by="anna")
         await trio.sleep(5)
 
+    async def limit(self, number: int, amperes: int) -> None:
+        await self.load.limit_by_hand((f"CP-{number}", 1), amperes, reason="", by="anna")
+
     def learn(self, **facts: Any) -> None:
         """Let a trial have shown something of all chargers."""
         self.writer.run_now(leases.learn, "CP-0", facts, stamp(self.central.clock()))

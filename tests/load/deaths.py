@@ -75,7 +75,7 @@ class Site:
 
     @property
     def can(self) -> Ability:
-        return Ability(level=1, waits=not self.at_once, has_passed=True)
+        return Ability(level=1, waits=not self.at_once)
 
 
 @dataclass

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 import trio
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
-from levity_trio.events import Fact, LimitIgnored, LimitObeyed
+from levity_trio.events import LimitIgnored, LimitObeyed
 from levity_trio.store.writes import leases
 from levity_trio.wire.times import stamp
-from tests.both_stores import new_file
-from tests.charger.conftest import addresses, stretching
-from tests.charger.parts import InlineWriter, make_central
+from tests.charger.parts import InlineWriter
 from tests.load.block import ONE, THREE, Block, open_block, site
 from tests.sizes import size
 
-__all__ = ["addresses", "stretching"]
 VIRTUAL_TIME = True
 MINUTE = 60.0
 FOLLOWED = 5.0
-
-
-@pytest.fixture
-def writer(tmp_path: Path) -> Iterator[InlineWriter]:
-    with new_file(tmp_path / "levity.db") as connection:
-        yield InlineWriter(connection)
-
-
-@pytest.fixture
-def central(writer: InlineWriter) -> Central:
-    return make_central(writer)
 
 
 def actions(block: Block, number: int) -> list[str]:
@@ -127,21 +110,17 @@ async def test_other_load_jumps_at_a_feeder_of_63_a(central: Central, writer: In
 # Those that do not obey
 
 
-def told(writer: InlineWriter, kind: type[Fact]) -> list[Fact]:
-    return list(writer.recorded(kind))
-
-
 async def test_a_charger_that_heeds_one_way_only_is_told_in_that_way(central: Central, writer: InlineWriter) -> None:
     async with open_block(central, writer, 2, {0: ["charger-limit-only"]}) as block:
         await block.manage(site(40, 2))
         block.arrive(0)
         await trio.sleep(MINUTE)
-        await block.load.limit_by_hand(("CP-0", 1), 10, reason="", by="anna")
+        await block.limit(0, 10)
         await trio.sleep(6 * MINUTE)
         assert [one.way for one in writer.recorded(LimitIgnored)] == [1, 2]
         assert block.current(0) == 10
         for amperes in (8, 12, 8, 12, 8):
-            await block.load.limit_by_hand(("CP-0", 1), amperes, reason="", by="anna")
+            await block.limit(0, amperes)
             await trio.sleep(7 * MINUTE)
             assert block.current(0) == amperes
         assert len(writer.recorded(LimitObeyed)) == 1
@@ -154,7 +133,7 @@ async def test_a_charger_that_ignores_all_is_booked_with_its_maximum(central: Ce
         await block.manage(site(40, 3))
         block.arrive(0)
         await trio.sleep(MINUTE)
-        await block.load.limit_by_hand(("CP-0", 1), 6, reason="", by="anna")
+        await block.limit(0, 6)
         await trio.sleep(10 * MINUTE)
         assert [one.way for one in writer.recorded(LimitIgnored)][:3] == [1, 2, 3]
         assert writer.rows("SELECT way FROM load_charger WHERE cp_id = 'CP-0'") == [(5,)]
@@ -174,7 +153,7 @@ async def test_a_session_that_obeys_in_no_way_is_stopped_where_the_owner_wants_t
         await block.manage(site(40, 1, options=options))
         block.arrive(0)
         await trio.sleep(MINUTE)
-        await block.load.limit_by_hand(("CP-0", 1), 6, reason="", by="anna")
+        await block.limit(0, 6)
         await trio.sleep(10 * MINUTE)
         assert block.current(0) == 0
         assert writer.rows("SELECT state FROM command WHERE action = 'RemoteStopTransaction'") == [("accepted",)]
@@ -225,7 +204,7 @@ async def test_an_away_charger_without_a_trial_is_booked_with_its_maximum(
         await block.manage(site(40, 2, most=16))
         block.arrive(0)
         await trio.sleep(MINUTE)
-        await block.load.limit_by_hand(("CP-0", 1), 6, reason="", by="anna")
+        await block.limit(0, 6)
         block.arrive(1)
         await trio.sleep(10 * MINUTE)
         assert (block.current(0), block.current(1)) == (6, 16)

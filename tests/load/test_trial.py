@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,26 +9,12 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from tests.both_stores import new_file
-from tests.charger.conftest import addresses, stretching
-from tests.charger.parts import InlineWriter, make_central
+from tests.charger.parts import InlineWriter
 from tests.load.block import ONE, Block, open_block, site
 from tests.sizes import size
 
-__all__ = ["addresses", "stretching"]
 VIRTUAL_TIME = True
 QUARTER = 15 * 60.0
-
-
-@pytest.fixture
-def writer(tmp_path: Path) -> Iterator[InlineWriter]:
-    with new_file(tmp_path / "levity.db") as connection:
-        yield InlineWriter(connection)
-
-
-@pytest.fixture
-def central(writer: InlineWriter) -> Central:
-    return make_central(writer)
 
 
 def steps(writer: InlineWriter) -> list[dict[str, Any]]:

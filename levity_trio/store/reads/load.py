@@ -549,6 +549,10 @@ class PluggedIn(NamedTuple):
     energy_wh: int | None
     reading: Reading | None
 
+    @property
+    def place(self) -> tuple[str, int]:
+        return self.charger, self.connector
+
 
 class LoadPresent(NamedTuple):
     """What the next decision is made of: connectors with cars, all known connectors, and what was entered."""

@@ -11,8 +11,7 @@ from levity_trio.events import LimitIgnored, LimitObeyed, LoadManagementChanged,
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.leases import StoredLease
 from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.hiding import UnknownCharger, check_known
-from levity_trio.store.writes.load import begin_span, end_span
+from levity_trio.store.writes.load import begin_span, check_charger, end_span
 
 BY: Final = "load management"
 """Who asks for our commands."""
@@ -28,7 +27,7 @@ def manage(db: UnitOfWork, chargers: Sequence[str], at: str, by: str) -> list[st
     """Begin to limit chargers; return those of which that is news. Raises Refused for an unknown one."""
     begun = []
     for charger in chargers:
-        _check(db, charger)
+        check_charger(db, charger)
         known = db.row("SELECT state FROM load_charger WHERE cp_id = ?", (charger,))
         if known is not None and known[0] == MANAGED:
             continue
@@ -171,7 +170,7 @@ def keep_spell(db: UnitOfWork, transaction: int, why: str, at: str) -> None:
 
 def begin_trial(db: UnitOfWork, charger: str, connector: int, at: str, by: str) -> int:
     """Begin a trial and return its number. Raises Refused if one runs."""
-    _check(db, charger)
+    check_charger(db, charger)
     if db.row("SELECT 1 FROM load_trial WHERE cp_id = ? AND ended_at IS NULL", (charger,)) is not None:
         raise Refused(Code.CONFLICT, f"a trial of {charger} is running", "charger")
     return db.insert(
@@ -206,10 +205,3 @@ def cancel_trials(db: UnitOfWork, at: str) -> None:
     """End the trials that an earlier run left."""
     for number, steps in db.rows("SELECT id, steps FROM load_trial WHERE ended_at IS NULL"):
         end_trial(db, number, steps, "cancelled", at, {})
-
-
-def _check(db: UnitOfWork, charger: str) -> None:
-    try:
-        check_known(db, charger)
-    except UnknownCharger:
-        raise Refused(Code.NOT_FOUND, f"there is no charger {charger}", "charger") from None

@@ -96,7 +96,7 @@ def confirm(db: UnitOfWork, what: str, place: tuple[str, int], key: str, at: str
 
 def limit_by_hand(db: UnitOfWork, place: tuple[str, int], amperes: int | None, reason: str, at: str, by: str) -> None:
     """Limit a connector by hand from now on, or no longer. Raises Refused."""
-    _check(db, place)
+    check_charger(db, place[0])
     _end(db, HAND, place, at, by)
     if amperes is not None:
         _wish(db, HAND, place, {"amperes": amperes, "reason": reason, "made_at": at, "made_by": by})
@@ -104,7 +104,7 @@ def limit_by_hand(db: UnitOfWork, place: tuple[str, int], amperes: int | None, r
 
 def boost(db: UnitOfWork, place: tuple[str, int], until: str, reason: str, at: str, by: str) -> None:
     """Give the car at a connector its maximum until a time, within both ledgers. Raises Refused."""
-    _check(db, place)
+    check_charger(db, place[0])
     _end(db, BOOST, place, at, by)
     _wish(db, BOOST, place, {"until": until, "reason": reason, "made_at": at, "made_by": by})
     charger, connector = place
@@ -115,7 +115,7 @@ def depart(
     db: UnitOfWork, place: tuple[str, int], transaction: int, leaves: tuple[str, int | None], at: str, by: str
 ) -> None:
     """Note when the driver of a transaction leaves, and how many Wh he wants in it. Raises Refused."""
-    _check(db, place)
+    check_charger(db, place[0])
     _end(db, DEPARTURE, place, at, by)
     departure_at, wanted_wh = leaves
     values = {"tx_id": transaction, "departure_at": departure_at, "wanted_wh": wanted_wh, "reason": ""}
@@ -144,11 +144,12 @@ def _end(db: UnitOfWork, kind: str, place: tuple[str, int], at: str, by: str) ->
     )
 
 
-def _check(db: UnitOfWork, place: tuple[str, int]) -> None:
+def check_charger(db: UnitOfWork, charger: str) -> None:
+    """Raises Refused if there is no such charger."""
     try:
-        check_known(db, place[0])
+        check_known(db, charger)
     except UnknownCharger:
-        raise Refused(Code.NOT_FOUND, f"there is no charger {place[0]}", "charger") from None
+        raise Refused(Code.NOT_FOUND, f"there is no charger {charger}", "charger") from None
 
 
 def add_order(db: UnitOfWork, amperes: float | None, source: str, at: str) -> None:
