@@ -93,10 +93,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "records": (),
     "load": (
         *("charger.facade", "operations", "charging", "store", "wire.configuration", "wire.times", "wire.errors"),
-        *("plugins.base", "outgoing", "events", "config", "clock", "log"),
+        *("wire.published", "plugins.base", "outgoing", "events", "config", "clock", "log"),
     ),
     "load.tree": (),
-    "load.document": ("load.modbus", "load.tree"),
+    "load.document": ("load.modbus", "load.tree", "wire.published"),
     "load.learned": ("load.tree",),
     "load.lease": ("load.rule", "load.tree"),
     "load.modbus": ("load.tree",),

@@ -31,10 +31,12 @@ from typing import Any, TypeVar
 from levity_trio.load.modbus import MODELS
 from levity_trio.load.tree import PHASES, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.records import record
+from levity_trio.wire.published import wrong_topic
 
 T = TypeVar("T")
 VOLTS = 230
-KINDS = ("modbus", "http", "push")
+AMPERES = {"A": 1.0, "mA": 0.001, "W": 1 / VOLTS, "kW": 1000 / VOLTS}
+"""Of one unit of what a meter over HTTP or MQTT shows. Power is taken for current at 230 V."""
 PATHS = {
     "shelly3em": ("emeters.0.current", "emeters.1.current", "emeters.2.current"),
     "shellypro3em": ("a_current", "b_current", "c_current"),
@@ -49,7 +51,8 @@ class DocumentRefused(ValueError):
 
 @record
 class Meter:
-    """A meter of a circuit, and how it is read. `path` are the places of the phases in its JSON."""
+    """A meter of a circuit, and how it is read. `path` are the places of the phases in its JSON; `topic` is where it
+    publishes, or one topic for each phase. `shows` is a unit of AMPERES."""
 
     name: str
     kind: str = "push"
@@ -57,7 +60,9 @@ class Meter:
     unit: int = 1
     model: str = ""
     url: str = ""
+    topic: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
+    shows: str = "A"
     every_seconds: float = 2.0
     stale_seconds: float = 30.0
 
@@ -143,20 +148,45 @@ def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
 
 def _wrong(meter: Meter) -> str:
     """Say why a meter could not be read."""
-    if meter.kind not in KINDS:
-        return f"its kind is {meter.kind!r}: give one of {', '.join(KINDS)}"
+    if meter.kind not in _WRONG:
+        return f"its kind is {meter.kind!r}: give one of {', '.join(_WRONG)}"
     if not 0.5 <= meter.every_seconds <= 60 or not meter.every_seconds < meter.stale_seconds <= 3600:
         return "read it every 0.5 to 60 s, and call it stale after more than that, after an hour at most"
-    if meter.kind == "modbus":
-        if not meter.address:
-            return 'give its address, such as address = "192.168.1.20:502"'
-        return "" if meter.model in MODELS else f"its model is {meter.model!r}: give one of {', '.join(MODELS)}"
-    if meter.kind == "http":
-        if not meter.url.startswith(("http://", "https://")) or "@" in meter.url:
-            return "give its url, which begins with http:// or https:// and has no password in it"
-        if not meter.path and meter.model.casefold() not in PATHS:
-            return f"give path, a list of where its JSON has the currents, or a model: {', '.join(PATHS)}"
-    return "" if len(meter.path) <= len(PHASES) else "path has more than three entries"
+    if meter.shows not in AMPERES:
+        return f"it shows {meter.shows!r}: give one of {', '.join(AMPERES)}"
+    if len(meter.path) > len(PHASES):
+        return "path has more than three entries"
+    return _WRONG[meter.kind](meter)
+
+
+def _wrong_address(meter: Meter) -> str:
+    if not meter.address:
+        return 'give its address, such as address = "192.168.1.20:502"'
+    return "" if meter.model in MODELS else f"its model is {meter.model!r}: give one of {', '.join(MODELS)}"
+
+
+def _wrong_url(meter: Meter) -> str:
+    if not meter.url.startswith(("http://", "https://")) or "@" in meter.url:
+        return "give its url, which begins with http:// or https:// and has no password in it"
+    if not meter.path and meter.model.casefold() not in PATHS:
+        return f"give path, a list of where its JSON has the currents, or a model: {', '.join(PATHS)}"
+    return ""
+
+
+def _wrong_topics(meter: Meter) -> str:
+    if not 1 <= len(meter.topic) <= len(PHASES):
+        return 'give the topic on which it publishes, such as topic = "house/meter", or a list of one for each phase'
+    if len(meter.topic) > 1 and len(meter.path) > 1:
+        return "with a topic for each phase, path has one entry, which holds for each"
+    return next((why for topic in meter.topic if (why := wrong_topic(topic))), "")
+
+
+_WRONG: Mapping[str, Callable[[Meter], str]] = {
+    "modbus": _wrong_address,
+    "http": _wrong_url,
+    "mqtt": _wrong_topics,
+    "push": lambda _: "",
+}
 
 
 def _tables(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -197,9 +227,12 @@ def _value(where: str, one: Field[Any], value: Any) -> Any:
     }
     if kind in fits and not fits[kind]:
         raise DocumentRefused(f"{one.name} of {where} is {value!r}: give {_KINDS[kind]}")
-    if kind not in fits and not (isinstance(value, list) and all(isinstance(part, str) for part in value)):
-        raise DocumentRefused(f"{one.name} of {where} is {value!r}: give a list of texts")
-    return tuple(value) if kind not in fits else value
+    if kind in fits:
+        return value
+    texts = [value] if isinstance(value, str) else value
+    if not (isinstance(texts, list) and all(isinstance(part, str) for part in texts)):
+        raise DocumentRefused(f"{one.name} of {where} is {value!r}: give a text, or a list of texts")
+    return tuple(texts)
 
 
 _KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
@@ -295,7 +328,8 @@ def written(site: LoadSite) -> str:
     return "\n".join(table for table in tables if table)
 
 
-_OPTIONS = {"[options]": ("first_come", "driver_wishes"), "[grid]": ("failsafe_amperes", "heartbeat_seconds")}
+_GRID = ("failsafe_amperes", "heartbeat_seconds")
+_OPTIONS = {"[options]": [one.name for one in fields(Options) if one.name not in _GRID], "[grid]": _GRID}
 
 
 def _table_of(head: str, one: Any, more: Mapping[str, str], only: Container[str] | None = None) -> str:

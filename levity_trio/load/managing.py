@@ -18,7 +18,7 @@ from levity_trio.load.holding import Holding, Spell
 from levity_trio.load.keeping import Gathered, Overs, Quarters, shown, standings_text, went_on
 from levity_trio.load.learned import VOTES, Wiring
 from levity_trio.load.lease import Step
-from levity_trio.load.meters import reader
+from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.profiles import Way
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide
@@ -107,6 +107,8 @@ class Managed:
             if meter.name == name
         }
         self.readers = [task for meter in self._site.meters if (task := reader(meter)) is not None]
+        self._subscribed = Subscribed(self._site.meters)
+        self.topics = self._subscribed.topics
         self._before = went_on(kept, now)
         self._gathered: Gathered | None = None
         self._lines: dict[Place, _Lines] = {}
@@ -156,6 +158,12 @@ class Managed:
             found.at, found.amperes = now, amperes
             self._wiring.measured(found.circuit, amperes, now)
         return found is not None
+
+    def heard(self, topic: str, payload: bytes, now: float) -> bool:
+        """Take what was published now. Return False if no meter of a circuit showed anything by that."""
+        heard = self._subscribed.heard(topic, payload, now)
+        known = [self.measured(one.meter, one.amperes, one.at) for one in heard]
+        return any(known)
 
     def take(self, present: LoadPresent, now: float) -> None:
         """Take what is plugged in and wanted."""

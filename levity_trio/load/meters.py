@@ -1,31 +1,30 @@
-"""Reads the meters of circuits: over Modbus TCP, or as JSON over HTTP. Meters of the kind push come by the API.
+"""Reads the meters of circuits: over Modbus TCP, as JSON over HTTP, or by what they publish over MQTT. Meters of the
+kind push come by the API.
 
-One task a meter. A meter that cannot be read is logged when that begins and when it ends; what it last showed becomes
-stale by itself.
+One task a meter that is asked. A meter that cannot be read is logged when that begins and when it ends; what it last
+showed becomes stale by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import isfinite
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-import orjson
 import trio
 
 from levity_trio.load import modbus
-from levity_trio.load.document import PATHS, Meter
+from levity_trio.load.document import AMPERES, PATHS, Meter
 from levity_trio.load.modbus import MODELS, MeterFault
 from levity_trio.load.tree import PHASES, Phases
 from levity_trio.log.output import get_logger
 from levity_trio.outgoing.request import Unanswered, get, leading_to
+from levity_trio.wire.published import PAYLOAD_BYTES, NoNumber, number_in
 
 READ_SECONDS: Final = 3.0
 """A meter that takes longer is not there."""
 MOST_PAUSE_SECONDS: Final = 30.0
-BODY_BYTES: Final = 64 * 1024
 MOST_AMPERES: Final = 10_000
 OK: Final = 200
 log = get_logger("system")
@@ -88,31 +87,20 @@ async def _exactly(stream: trio.abc.Stream, count: int) -> bytes:
 
 async def _over_http(meter: Meter) -> Phases:
     """Request a document of a meter. Its address may be a private one: meters are beside us in the house."""
-    answer = await get(leading_to(meter.url), READ_SECONDS, most_bytes=BODY_BYTES)
+    answer = await get(leading_to(meter.url), READ_SECONDS, most_bytes=PAYLOAD_BYTES)
     if answer.status != OK:
         raise MeterFault(f"the meter answers with status {answer.status}")
+    return _currents(meter, [(answer.body, path) for path in meter.path or PATHS[meter.model.casefold()]])
+
+
+def _currents(meter: Meter, places: Iterable[tuple[bytes, str]]) -> Phases:
+    """Return the currents of the phases: of each, a payload and the place in it. Raises MeterFault."""
     try:
-        document = orjson.loads(answer.body)
-    except ValueError:
-        raise MeterFault("the answer is not JSON") from None
-    paths = meter.path or PATHS[meter.model.casefold()]
-    one, two, three = [*(_at(document, path) for path in paths), 0.0, 0.0][: len(PHASES)]
-    return one, two, three
-
-
-def _at(document: Any, path: str) -> float:
-    """Return the number at a path such as `emeters.0.current`. Raises MeterFault."""
-    found = document
-    for part in path.split("."):
-        if isinstance(found, list) and part.isdecimal() and int(part) < len(found):
-            found = found[int(part)]
-        elif isinstance(found, dict) and part in found:
-            found = found[part]
-        else:
-            raise MeterFault(f"the answer has no {path}")
-    with suppress(TypeError, ValueError):
-        return float(found)
-    raise MeterFault(f"{path} of the answer is not a number")
+        shown = [float(number_in(payload, path)) * AMPERES[meter.shows] for payload, path in places]
+    except NoNumber as wrong:
+        raise MeterFault(f"what it told is of no use: {wrong}") from None
+    one, two, three = [*shown, 0.0, 0.0][: len(PHASES)]
+    return _checked((one, two, three))
 
 
 async def _keep_reading(meter: Meter, read: Read, measured: Measure) -> None:
@@ -141,3 +129,53 @@ def _checked(found: Phases) -> Phases:
     if all(isfinite(one) and abs(one) <= MOST_AMPERES for one in found):
         return found
     raise MeterFault("a current is not possible")
+
+
+# By MQTT
+
+
+class Heard(NamedTuple):
+    """What a meter showed: the currents, and when the oldest of them was published."""
+
+    meter: str
+    amperes: Phases
+    at: float
+
+
+class Subscribed:
+    """The meters of the kind mqtt, by what they publish.
+
+    A meter with a topic for each phase shows something once each topic has come since the last time. So phases belong
+    together, and a phase that is no longer published makes the meter silent.
+    """
+
+    def __init__(self, meters: Iterable[Meter]) -> None:
+        self._told = {meter: dict[str, tuple[float, bytes]]() for meter in meters if meter.kind == "mqtt"}
+        self._failing = set[Meter]()
+        self.topics = frozenset(topic for meter in self._told for topic in meter.topic)
+
+    def heard(self, topic: str, payload: bytes, now: float) -> Iterator[Heard]:
+        """Take a message that was published now. Yield the meters that it completes."""
+        for meter, told in self._told.items():
+            if topic not in meter.topic:
+                continue
+            told[topic] = now, payload
+            if all(one in told for one in meter.topic):
+                if (amperes := self._understood(meter, told)) is not None:
+                    yield Heard(meter.name, amperes, min(at for at, _ in told.values()))
+                told.clear()
+
+    def _understood(self, meter: Meter, told: Mapping[str, tuple[float, bytes]]) -> Phases | None:
+        """Return the currents; None if they are of no use, which is logged when it begins and when it ends."""
+        paths = meter.path or ("",)
+        try:
+            found = _currents(meter, [(told[topic][1], path) for topic in meter.topic for path in paths])
+        except MeterFault as fault:
+            if meter not in self._failing:
+                log.warning("a meter publishes what is of no use", meter=meter.name, reason=str(fault))
+            self._failing.add(meter)
+            return None
+        if meter in self._failing:
+            log.info("a meter publishes currents again", meter=meter.name)
+        self._failing.discard(meter)
+        return found

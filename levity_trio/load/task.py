@@ -100,6 +100,7 @@ class LoadManagement:
         self._managed: Managed | None = None
         self._failure: str | None = None
         self._is_site_new = True
+        self._site_taken = trio.Event()
         self._read_at = self._kept_at = 0.0
         self._kept_text = ""
         self._unwritten = deque[Callable[[UnitOfWork], object]](maxlen=MOST_UNWRITTEN)
@@ -125,6 +126,19 @@ class LoadManagement:
         if is_known:
             self._news.set()
         return is_known
+
+    @property
+    def topics(self) -> frozenset[str]:
+        return frozenset() if self._managed is None else self._managed.topics
+
+    async def topics_other_than(self, known: frozenset[str]) -> frozenset[str]:
+        while self.topics == known:
+            await self._site_taken.wait()
+        return self.topics
+
+    def heard(self, topic: str, payload: bytes) -> None:
+        if self._managed is not None and self._managed.heard(topic, payload, self._clock().timestamp()):
+            self._news.set()
 
     async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
         return await self._writer.run(leases.manage, chargers, self._at(), by)
@@ -259,6 +273,8 @@ class LoadManagement:
                 self._is_adopted = True
             self._managed = Managed(site.toml, kept, past, now, self._holding)
             self._read_at = 0.0
+        self._site_taken.set()
+        self._site_taken = trio.Event()
 
     async def _step(self) -> None:
         managed, now = self._managed, self._clock().timestamp()

@@ -201,6 +201,17 @@ class Load(Protocol):
         """Take what a meter shows now. Return False if the site has no such meter, or another server decides. Call it
         on the event loop only."""
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics of MQTT on which meters of the site publish; none where another server decides."""
+
+    async def topics_other_than(self, known: frozenset[str]) -> frozenset[str]:
+        """Return the topics as soon as they are others than these."""
+
+    def heard(self, topic: str, payload: bytes) -> None:
+        """Take what was published just now on one of the topics: nothing that a broker had retained. Call it on the
+        event loop only."""
+
     async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
         """Begin to limit chargers; return those of which that is news."""
 

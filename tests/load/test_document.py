@@ -56,6 +56,7 @@ def test_what_it_says() -> None:
 
 
 FEEDER = '[[circuit]]\nname = "Feeder"\namperes = 63\n'
+BY_MQTT = FEEDER + '[[meter]]\nname = "Main"\nkind = "mqtt"\n'
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,15 @@ FEEDER = '[[circuit]]\nname = "Feeder"\namperes = 63\n'
         (FEEDER + '[[charger]]\nid = "CP-1"\nleast = 6.5', "least of [[charger]] is 6.5: give a whole number"),
         (FEEDER + "[options]\nfirst_come = 1", "first_come of [options] or [grid] is 1: give true or false"),
         ('[[circuit]]\nname = "Feeder"\nkilowatts = "a"', "kilowatts of [[circuit]] is 'a': give a number"),
-        (FEEDER + '[[meter]]\nname = "Main"\npath = "a"', "path of [[meter]] is 'a': give a list of texts"),
+        (FEEDER + '[[meter]]\nname = "Main"\npath = 3', "path of [[meter]] is 3: give a text, or a list of texts"),
+        (FEEDER + '[[meter]]\nname = "Main"\npath = [3]', "path of [[meter]] is [3]: give a text, or a list of texts"),
+        (FEEDER + '[[meter]]\nname = "Main"\nkind = "mqtt"', "give the topic on which it publishes"),
+        (BY_MQTT + 'topic = ["a", "b", "c", "d"]', "give the topic on which it publishes"),
+        (BY_MQTT + 'topic = ["a", "b"]\npath = ["c", "d"]', "path has one entry, which holds for each"),
+        (BY_MQTT + 'topic = "a/+/c"', "'a/+/c' has + or #, which stand for many topics"),
+        (BY_MQTT + 'topic = ["a", "#"]', "'#' has + or #"),
+        (BY_MQTT + 'topic = ""', "give a topic of 1 to 1000 bytes"),
+        (BY_MQTT + 'topic = "a"\nshows = "V"', "it shows 'V': give one of A, mA, W, kW"),
     ],
 )
 def test_what_it_is_refused_for(text: str, words: str) -> None:
@@ -103,5 +112,20 @@ def test_ways_out_of_a_feeder_that_is_too_small_fit() -> None:
     assert {socket.safe_lines for socket in tree.sockets.values()} == {1}
 
 
-def test_what_is_written_is_read_again() -> None:
-    assert parse(written(parse(WHOLE))) == parse(WHOLE)
+def test_a_meter_by_mqtt_has_one_topic_or_one_for_each_phase() -> None:
+    (one,) = parse(BY_MQTT + 'topic = "house/meter"\npath = "power.total"\nshows = "kW"').meters
+    assert one == Meter(name="Main", kind="mqtt", topic=("house/meter",), path=("power.total",), shows="kW")
+    (three,) = parse(BY_MQTT + 'topic = ["a/0", "a/1", "a/2"]').meters
+    assert three == Meter(name="Main", kind="mqtt", topic=("a/0", "a/1", "a/2"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WHOLE,
+        BY_MQTT + 'topic = ["a/0", "a/1"]\npath = "x"\nshows = "W"',
+        FEEDER + "[options]\nwrites_a_day = 50\nstop_who_ignores = true\ndriver_wishes = true",
+    ],
+)
+def test_what_is_written_is_read_again(text: str) -> None:
+    assert parse(written(parse(text))) == parse(text)

@@ -13,10 +13,11 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.load import modbus
-from levity_trio.load.document import Meter
-from levity_trio.load.meters import reader
+from levity_trio.load.document import Meter, parse
+from levity_trio.load.meters import Heard, Subscribed, reader
 from levity_trio.load.modbus import HEAD, MODELS, MeterFault, currents, length, request
 from levity_trio.load.tree import Phases
+from tests.load.published import METERS, Published
 
 SHOWN = (1.5, 0.25, 16.0)
 
@@ -185,3 +186,50 @@ async def test_a_meter_that_answers_nonsense_is_named_with_the_reason(
 def test_a_meter_that_tells_by_itself_has_no_reader() -> None:
     assert reader(Meter(name="Main")) is None
     assert modbus.PORT == 502
+
+
+def by_mqtt(told: str) -> Subscribed:
+    """The subscriptions of a site whose one meter is told by its topic."""
+    circuit = '[[circuit]]\nname = "Feeder"\namperes = 63\nmeter = "Main"\n'
+    return Subscribed(parse(f'{circuit}[[meter]]\nname = "Main"\nkind = "mqtt"\n{told}').meters)
+
+
+@pytest.mark.parametrize("published", METERS, ids=lambda one: one.documentation)
+def test_what_real_meters_publish(published: Published) -> None:
+    subscribed = by_mqtt(published.meter)
+    assert subscribed.topics == {topic for topic, _ in published.messages}
+    for round_ in range(2):
+        *early, last = [
+            [*subscribed.heard(topic, payload, 10.0 * round_ + number)]
+            for number, (topic, payload) in enumerate(published.messages)
+        ]
+        assert not any(early)
+        assert last == [Heard("Main", pytest.approx(published.amperes), 10.0 * round_)]  # type: ignore[arg-type]  # like it
+
+
+def test_a_phase_that_is_no_longer_published_makes_the_meter_silent() -> None:
+    subscribed = by_mqtt('topic = ["a", "b"]')
+    assert [one for number in range(20) for one in subscribed.heard("a", b"%d" % number, float(number))] == []
+    assert [*subscribed.heard("b", b"3", 30.0)] == [Heard("Main", (19.0, 3.0, 0.0), 19.0)]
+    assert [*subscribed.heard("c", b"3", 31.0)] == []
+
+
+def test_a_topic_of_two_meters() -> None:
+    told = 'kind = "mqtt"\ntopic = "a"\npath = '
+    meters = parse(
+        '[[circuit]]\nname = "Feeder"\namperes = 63\n'
+        f'[[meter]]\nname = "One"\n{told}"x"\n[[meter]]\nname = "Two"\n{told}"y"\n'
+    ).meters
+    found = [*Subscribed(meters).heard("a", b'{"x": 1, "y": 2}', 0.0)]
+    assert found == [Heard("One", (1.0, 0.0, 0.0), 0.0), Heard("Two", (2.0, 0.0, 0.0), 0.0)]
+
+
+def test_rubbish_is_logged_when_it_begins_and_when_it_ends(log_lines: list[EventDict]) -> None:
+    subscribed = by_mqtt('topic = "a"\npath = ["x", "y"]')
+    for payload in (b"", b"<ok>", b'{"x": 1}', b'{"x": 1, "y": 1e9}', b"9" * 70_000):
+        assert [*subscribed.heard("a", payload, 0.0)] == []
+    assert [*subscribed.heard("a", b'{"x": 1, "y": 2}', 5.0)] == [Heard("Main", (1.0, 2.0, 0.0), 5.0)]
+    assert [(line["event"], line.get("reason")) for line in log_lines] == [
+        ("a meter publishes what is of no use", "what it told is of no use: it is not JSON"),
+        ("a meter publishes currents again", None),
+    ]

@@ -535,3 +535,31 @@ async def test_a_clock_that_leaps_back_stops_nothing(books: Books) -> None:
         await trio.sleep(MINUTE)
         assert server.reads > reads_before + 4
         assert server.car("CP-1").bound == "full"
+
+
+async def test_a_meter_by_mqtt_is_heard_and_its_topics_are_known(books: Books) -> None:
+    published = METERED.replace('name = "Main"\nstale', 'name = "Main"\nkind = "mqtt"\ntopic = ["a/1", "a/2"]\nstale')
+    async with Served(books).running() as server:
+        load = server.shadow
+        assert load.topics == frozenset()
+        server.set_site(published)
+        assert await load.topics_other_than(frozenset()) == load.topics == {"a/1", "a/2"}
+        plug_in(server, "CP-1")
+        for payload in (b"38", b"1", b"nonsense"):
+            load.heard("a/1", payload)
+        load.heard("a/2", b"0")  # makes nonsense complete
+        await trio.sleep(2)
+        assert server.now.meters[0].at is None
+        for _ in range(20):
+            load.heard("a/1", b"38.5")
+            load.heard("a/2", b"-2")
+            load.heard("a/3", b"99")
+            await trio.sleep(1)
+        (meter,) = server.now.meters
+        assert (meter.amperes, meter.is_stale) == ([38.5, -2.0, 0.0], False)
+        for _ in range(50):
+            load.heard("a/1", b"38.5")
+            await trio.sleep(1)
+        assert server.now.meters[0].is_stale
+        server.set_site(FEEDER.format(40))
+        assert await load.topics_other_than(load.topics) == frozenset()
