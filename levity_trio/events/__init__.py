@@ -1060,6 +1060,24 @@ class WebhookGivenUp(Fact):
 
 
 @record
+class MqttReplayed(Fact):
+    """The broker of MQTT gets the facts since a time again, their number is `facts`, because `by` asked for it."""
+
+    since: str
+    facts: int
+    by: str
+
+
+@record
+class MqttFactRefused(Fact):
+    """The broker of MQTT does not take the fact with the id `fact`, of this kind, and was told so in its place."""
+
+    fact: int
+    kind: str
+    problem: str
+
+
+@record
 class CauseBegan(Fact):
     """Something began that an owner wants to know: `kind` is fault, away, doubt, backup, disk, exceeded, meter,
     certificate or command. Chargers that went away together have one cause; `charger` is the only one.

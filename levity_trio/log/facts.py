@@ -79,6 +79,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.FactsCounted: _always,
     events.MessagesRefused: _always,
     events.WebhookGivenUp: _always,
+    events.MqttFactRefused: _always,
     events.ProfileChanged: lambda fact: fact.profile < fact.before,
     events.ChargerReadmitted: _always,
     events.ReadmissionUsed: _always,

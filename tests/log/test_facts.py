@@ -22,6 +22,7 @@ ALWAYS_WARN = {
     "AvailabilityDiffers",
     "StartRefused",
     "WebhookGivenUp",
+    "MqttFactRefused",
     "ErrorOpened",
     "StopConflicted",
     "EnergyJumped",

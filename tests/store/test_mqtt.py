@@ -1,0 +1,178 @@
+"""How far the broker of MQTT has come with the facts: the first use, replays, and facts that are kept no longer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from levity_trio.events import EventsPruned, MqttFactRefused, MqttReplayed
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.mqtt import MqttState, Page, before, next_page, state
+from levity_trio.store.upkeep.pruning import delete_events
+from levity_trio.store.writes import mqtt
+from levity_trio.wire.times import stamp
+from tests.store.books import Books
+from tests.store.reading import view
+
+
+def tell(books: Books, count: int = 1, minutes: float = 1) -> int:
+    """Store facts, each a minute after the one before; return the id of the last one."""
+
+    def record(db: UnitOfWork) -> None:
+        db.record(EventsPruned(charger=None, at=books.at, count=1, before=""))
+
+    for _ in range(count):
+        books.wait(minutes)
+        books.run(record)
+    return newest(books)
+
+
+def newest(books: Books) -> int:
+    return int(books.value("SELECT max(id) FROM event"))
+
+
+def page(books: Books, limit: int = 100) -> Page:
+    found = next_page(view(books.connection), limit)
+    assert found is not None
+    return found
+
+
+def shown(books: Books) -> MqttState:
+    found = state(view(books.connection))
+    assert found is not None
+    return found
+
+
+def replayed(books: Books, since: str) -> tuple[int | None, bool]:
+    """Replay the facts since a time. Return how many come again, and whether older ones are kept no longer."""
+    position, is_pruned = before(view(books.connection), since)
+    return books.run(mqtt.replay, position, since, books.at, "anna"), is_pruned
+
+
+def ids(books: Books) -> list[int]:
+    return [fact.id for fact in page(books).facts]
+
+
+def test_the_first_use_begins_after_the_newest_fact(books: Books) -> None:
+    assert next_page(view(books.connection), 100) is None
+    assert state(view(books.connection)) is None
+    last = tell(books, 3)
+    books.run(mqtt.begin, books.at)
+    assert page(books) == Page(last, 0, 0, [])
+    tell(books, 2)
+    books.run(mqtt.begin, books.at)  # a restart
+    assert ids(books) == [last + 1, last + 2]
+    assert (shown(books).waiting, shown(books).waiting_since) == (2, stamp(books.now - timedelta(minutes=1)))
+
+
+def test_a_page_ends_at_its_limit(books: Books) -> None:
+    books.run(mqtt.begin, books.at)
+    tell(books, 5)
+    assert (len(page(books, 2).facts), page(books, 2).waiting) == (2, 5)
+
+
+def test_the_position_moves_only_from_where_it_was(books: Books) -> None:
+    books.run(mqtt.begin, books.at)
+    first = newest(books)
+    last = tell(books, 3)
+    assert books.run(mqtt.move, first, first + 1, books.at)
+    assert books.run(mqtt.move, first, last, books.at) is False
+    assert ids(books) == [last - 1, last]
+
+
+def test_a_replay_wins_over_a_page_on_its_way(books: Books) -> None:
+    books.run(mqtt.begin, books.at)
+    first, since = newest(books), stamp(books.now + timedelta(seconds=30))
+    last = tell(books, 3)
+    assert books.run(mqtt.move, first, last, books.at)
+    later = tell(books, 2)
+    again, is_pruned = replayed(books, since)
+    assert (again, is_pruned) == (3, False)
+    assert books.run(mqtt.move, last, later, books.at) is False
+    assert ids(books)[:5] == list(range(first + 1, later + 1))
+    (fact,) = books.recorded(MqttReplayed)
+    assert (fact.since, fact.facts, fact.by) == (since, 3, "anna")
+
+
+def test_a_replay_never_leaves_out_facts_that_wait(books: Books) -> None:
+    books.run(mqtt.begin, books.at)
+    first = newest(books)
+    tell(books, 3)
+    assert replayed(books, books.at) == (0, False)
+    assert ids(books)[0] == first + 1
+
+
+def test_a_replay_begins_with_the_first_fact_of_its_time(books: Books) -> None:
+    """Facts are stored in the order of their commits; their times are those of receipt."""
+    tell(books)
+    for at in ("2026-04-01T12:00:02.000Z", "2026-04-01T12:00:01.000Z", "2026-04-01T12:00:03.000Z"):
+        books.run(lambda db, at=at: db.record(EventsPruned(charger=None, at=at, count=1, before="")))  # type: ignore[misc]
+    last = newest(books)
+    assert before(view(books.connection), "2026-04-01T12:00:02.000Z") == (last - 3, False)
+    assert before(view(books.connection), "2026-04-01T12:00:02.500Z") == (last - 1, False)
+    assert before(view(books.connection), "2026-04-01T12:00:04.000Z") == (last, False)
+
+
+def test_times_of_a_clock_that_was_not_set_do_not_end_a_replay(books: Books) -> None:
+    last = newest(books)
+    tell(books, 2)
+    unset = EventsPruned(charger=None, at="1970-01-01T00:10:00.000Z", count=1, before="")
+    books.run(lambda db: db.record(unset))
+    tell(books, 2)
+    assert before(view(books.connection), stamp(books.now - timedelta(seconds=230))) == (last, False)
+
+
+def test_a_site_that_never_used_it_has_nothing_to_replay(books: Books) -> None:
+    tell(books)
+    assert replayed(books, books.at)[0] is None
+    assert books.count("mqtt") == 0
+
+
+def test_facts_that_are_kept_no_longer_are_counted(books: Books) -> None:
+    books.run(mqtt.begin, books.at)
+    since, first = books.at, newest(books)
+    last = tell(books, 5)
+    books.run(delete_events, last - 2, 1.0)
+    found = page(books)
+    assert (found.position, found.pruned, found.waiting) == (first, 3, 2)
+    assert shown(books).waiting == 2
+    assert replayed(books, since) == (0, True)
+
+
+def test_a_fact_that_is_refused_is_passed_over_and_told(books: Books) -> None:
+    books.run(mqtt.begin, books.at)
+    tell(books, 2)
+    found = page(books)
+    books.run(mqtt.pass_over, found.position, found.facts[0], books.at, "too large" * 100)
+    (fact,) = books.recorded(MqttFactRefused)
+    assert (fact.fact, fact.kind, len(fact.problem)) == (found.facts[0].id, "EventsPruned", 200)
+    after = page(books)
+    assert [one.kind for one in after.facts] == ["EventsPruned", "MqttFactRefused"]
+    books.run(mqtt.move, after.position, after.facts[0].id, books.at)
+    books.run(mqtt.pass_over, after.facts[0].id, after.facts[1], books.at, "too large")
+    assert page(books).facts == []  # no end of facts about facts
+
+
+def test_a_fact_is_not_passed_over_after_a_replay(books: Books) -> None:
+    books.run(mqtt.begin, books.at)
+    tell(books, 2)
+    found = page(books)
+    books.run(mqtt.pass_over, found.position - 1, found.facts[0], books.at, "too large")
+    assert page(books) == found
+    assert books.recorded(MqttFactRefused) == []
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_since_when_it_is_connected_or_not(books: Books, is_connected: bool) -> None:
+    books.run(mqtt.note_link, not is_connected, books.at, "broker:1883", None)
+    books.wait(1)
+    since = books.at
+    books.run(mqtt.note_link, is_connected, since, "broker:1883", "refused" * 100)
+    books.wait(1)
+    books.run(mqtt.note_link, is_connected, books.at, "broker:1883", "another")
+    books.run(mqtt.note_problem, "not authorized")
+    found = shown(books)
+    assert (found.is_connected, found.since, found.problem) == (is_connected, since, "not authorized")
+    books.run(mqtt.note_problem, None)
+    assert shown(books).problem is None
