@@ -252,6 +252,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "msgspec": ("web.api", "web.dashboard.fields", "documents.json_file"),
     "ocpp": ("wire.payloads",),
     "outcome": ("store",),
+    "paho": ("plugins.mqtt",),
     "PIL": ("documents.pdf",),
     "psycopg": ("store.postgresql",),
     "prometheus_client": ("plugins.prometheus", "web"),

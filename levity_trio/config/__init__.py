@@ -20,6 +20,7 @@ from levity_trio.config.settings import (
     FILE,
     FILES,
     MAIL,
+    MQTT,
     NAMES,
     NETWORKS,
     PATTERN,
@@ -370,6 +371,27 @@ class ServerConfig(WebConfig):
     ping_url: str | None = setting(
         *(None, "ping-url", "Messages", PING),
         "URL that is requested every minute while the server is healthy, as Healthchecks and Uptime Kuma expect.",
+    )
+    mqtt: str | None = setting(
+        *(None, "mqtt", "MQTT", MQTT),
+        "MQTT broker that is told what chargers do, for Home Assistant and others: mqtts://user@host/prefix, or"
+        " mqtt:// without TLS. The prefix begins all topics; it is levity by default.",
+    )
+    mqtt_password_file: Path | None = setting(
+        *(None, "mqtt-password-file", "MQTT", FILE),
+        "File with the password of --mqtt; or give mqtts://user:password@host as LEVITY_MQTT or in the file of"
+        " --config.",
+    )
+    mqtt_ca: Path | None = setting(
+        *(None, "mqtt-ca", "MQTT", FILE),
+        "Authority of the broker's certificate (PEM), if it is none of those that this machine trusts.",
+    )
+    mqtt_names: bool = setting(
+        *(False, "mqtt-names", "MQTT", SWITCH), "Also tell the broker who charges, by the names of households."
+    )
+    mqtt_commands: str | None = setting(
+        *(None, "mqtt-commands", "MQTT", TEXT),
+        "Name of the API token by whose rights commands of the broker are carried out; without it, none are.",
     )
     unknown_tags: str = setting(
         *("accept", "unknown-tags", "Access", one_of("RULE", UNKNOWN_TAGS)),

@@ -10,7 +10,7 @@ from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from levity_trio.config import time_zones
@@ -267,8 +267,27 @@ def _read_mail(value: object) -> str:
 
 
 def _has_password(url: str) -> bool:
-    """Whether the URL of a mail server has a password. One that cannot be read may have one."""
+    """Whether the URL of a mail server or broker has a password. One that cannot be read may have one."""
     return re.search(r"//[^@/]*:[^@/]*@", url) is not None
+
+
+MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_MQTT_FORM = "give mqtts://user@host/prefix, or mqtt:// without TLS; the prefix is levity if it is left out"
+
+
+def _read_mqtt(value: object) -> str:
+    """Return the URL of an MQTT broker; its path begins all topics."""
+    text = str(value)
+    try:
+        parts = urlsplit(text)
+        is_broker = parts.scheme in MQTT_PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # unbalanced brackets, a port that is not a number
+        raise Unusable(_MQTT_FORM) from None
+    is_plain = text.isascii() and text.isprintable() and " " not in text and len(text) <= _LONGEST_URL
+    has_topic = not set("+#$") & set(unquote(parts.path))
+    if not is_broker or not is_plain or not has_topic or parts.query or parts.fragment:
+        raise Unusable(_MQTT_FORM)
+    return text
 
 
 def sender_parts(text: str) -> tuple[str, str] | None:
@@ -394,6 +413,7 @@ URL = Kind("URL", _read_url)
 SECRET_URL = Kind("URL", _read_secret_url, is_secret=True)
 PING = Kind("URL", _read_ping, is_secret=True, masked=_without_path)
 MAIL = Kind("URL", _read_mail, is_secret=True, has_secret=_has_password)
+MQTT = Kind("URL", _read_mqtt, is_secret=True, has_secret=_has_password)
 SENDER = Kind("ADDRESS", _read_sender)
 TEXT = Kind("TEXT", _read_text(100))
 TAG = Kind("TAG", _read_text(20))

@@ -62,7 +62,7 @@ def test_where_each_setting_came_from(write_toml: WriteToml) -> None:
     assert found["log-level"] == ("debug", "environment")
     assert (found["max-chargers"], found["plugins"]) == (("3", "file"), ("a,b", "file"))
     assert (found["host"], found["tls-port"], found["no-api"]) == (("0.0.0.0", "default"), *[(None, "default")] * 2)  # noqa: S104
-    assert [one.name for one in server.in_force if one.is_secret] == ["mail", "ntfy", "ping-url", "authorizer"]
+    assert [one.name for one in server.in_force if one.is_secret] == ["mail", "ntfy", "ping-url", "mqtt", "authorizer"]
 
 
 def test_flag_over_environment_over_toml_over_default(write_toml: WriteToml) -> None:

@@ -31,10 +31,12 @@ class Authority:
         self.path = self.folder / f"{self.name}.pem"
         self.path.write_bytes(self.certificate.public_bytes(PEM))
 
-    def server(self, name: str = "localhost", *, is_rsa: bool = False, file: str = "server.pem") -> Path:
+    def server(
+        self, name: str = "localhost", *, is_rsa: bool = False, file: str = "server.pem", days: int = 30
+    ) -> Path:
         """Make a certificate of a server of this name, and of 127.0.0.1 where the name is localhost."""
         key: Key = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
-        return self._write(file, self._sign(name, key, name, 30), key)
+        return self._write(file, self._sign(name, key, name, days), key)
 
     def client(self, charger: str, days: int = 30, file: str | None = None) -> Path:
         """Make a client certificate; `days` may be negative for one that has expired."""

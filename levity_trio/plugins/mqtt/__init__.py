@@ -1,0 +1,1 @@
+"""What chargers do, told to an MQTT broker: for Home Assistant, and for whoever else subscribes."""
