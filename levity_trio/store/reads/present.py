@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import CHARGE, CURRENT, POWER, seconds
 from levity_trio.charging.sent.power import HOUR
-from levity_trio.charging.sent.readings import watts_of
+from levity_trio.charging.sent.readings import phase_of, watts_of
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.connectors import Differing, differing
 from levity_trio.store.engine.database import Database, marks
@@ -77,6 +77,10 @@ class OpenTransaction(NamedTuple):
     """The state of charge of its car."""
     pace_seconds: float | None = None
     """The usual time between two of its readings."""
+    phases_a: Mapping[str, float] = MappingProxyType({})
+    """Its current as told: in A by phase; of all phases together it is ""."""
+    current_at: str | None = None
+    """The time of its current, by our clock."""
 
 
 class Present(NamedTuple):
@@ -163,6 +167,9 @@ def _open_transaction(db: Database, row: _Row, energy_wh: int) -> OpenTransactio
     recent = _recent(db, row)
     power_w, power_at = (None, None) if row.is_suspended else _power(recent)
     newest = max(recent, key=lambda one: one.timestamp, default=None)
+    currents = _newest(recent, CURRENT)
+    told = ((phase_of(one.phase), _number(one.value)) for one in currents)
+    phases_a = {phase: number for phase, number in told if number is not None}
     return OpenTransaction(
         row.charger,
         row.connector,
@@ -172,12 +179,14 @@ def _open_transaction(db: Database, row: _Row, energy_wh: int) -> OpenTransactio
         bool(row.is_suspended),
         energy_wh,
         power_w,
-        _largest(recent, CURRENT),
+        max(phases_a.values(), default=None),
         _largest(recent, "Current.Offered"),
         power_at and _by_our_clock(power_at, row),
         row.read_at if newest is None else _by_our_clock(newest, row),
         _largest(recent, CHARGE),
         _pace(recent),
+        phases_a,
+        _by_our_clock(currents[0], row) if phases_a else None,
     )
 
 

@@ -6,10 +6,14 @@ reset, and would count its whole value again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads import events
 from levity_trio.store.reads.links import NO_OUTAGES, SERVER_ENDED, STOPPING
 
 Pair = tuple[str, str]
@@ -19,6 +23,7 @@ RECENT_FRAMES: Final = 10_000
 FACT, CLOSED, REPORTED, TAKEN_BACK = "fact", "closed", "told", "taken back"
 DELIVERED: Final = "delivered"
 UNBILLED: Final = "unbilled"
+_DELIVERING: Final = ("TransactionClosed", "TransactionCorrected", "TransactionRejudged", "TransactionStopped")
 COUNTED: Final = (
     "('EnergyJumped', 'EnergyUnbilled', 'IdentityShared', 'TransactionClosed', 'TransactionCorrected',"
     " 'TransactionRejudged', 'TransactionStopped')"
@@ -82,6 +87,28 @@ class Totals(NamedTuple):
     """Closings by the system, by charger and reason."""
     webhook_given_up: int
     """Facts that were never delivered to a webhook."""
+
+
+class Delivered:
+    """The energy that facts have reported, in Wh by charger; no figure ever falls. A read adds only the new facts."""
+
+    def __init__(self) -> None:
+        self._position: int | None = None
+        self._wh = Counter[str]()
+
+    def read(self, db: Database) -> Mapping[str, int]:
+        """Return the figures of all chargers, hidden ones included, within a read that has begun."""
+        upto = events.newest(db)
+        if self._position is None:
+            reported = _summed(db)[REPORTED]
+            self._wh = Counter({charger: wh for (charger, what), wh in reported.items() if what == DELIVERED})
+        else:
+            for fact in events.after(db, self._position, upto, upto - self._position):
+                if fact.charger is not None and fact.kind in _DELIVERING:
+                    data = orjson.loads(fact.data)
+                    self._wh[fact.charger] += max(0, data["energy_wh"] - data["before_wh"])
+        self._position = upto
+        return self._wh
 
 
 def totals(db: Database) -> Totals:

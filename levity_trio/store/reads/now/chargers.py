@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.records import in_order, record
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.chargers import Connector, connectors
 from levity_trio.store.reads.present import AWAY_SINCE, OMITTED
 
@@ -18,7 +18,8 @@ Place = tuple[str, int]
 class KnownCharger(NamedTuple):
     """A charger that is served. `since` is since when it is connected or away, None if it never connected.
 
-    `interval` is its MeterValueSampleInterval, as it was last read. `dialled` is the address of this machine that it
+    `vendor`, `model` and `firmware` are what it said of itself, `interval` is its MeterValueSampleInterval, as it was
+    last read. `dialled` is the address of this machine that it
     was given, `labelled` the one that its `labels` bear; None where it is a name.
     """
 
@@ -37,6 +38,9 @@ class KnownCharger(NamedTuple):
     dialled: str | None
     labelled: str | None
     labels: int
+    vendor: str | None
+    model: str | None
+    firmware: str | None
 
 
 FAULTED: Final = "Faulted"
@@ -78,9 +82,10 @@ _INTERVAL: Final = (
 _CHARGERS: Final = (
     "SELECT cp.id, cp.name, station.id, station.name, is_connected,"  # noqa: S608 - our own words
     f" CASE is_connected WHEN 1 THEN last_connect_at ELSE ({AWAY_SINCE}) END, last_seen_at, clock_skew_seconds, status,"
-    f" status_at, nullif(error_code, 'NoError'), ({_INTERVAL}), dialled, labelled, labels"
+    f" status_at, nullif(error_code, 'NoError'), ({_INTERVAL}), dialled, labelled, labels,"
+    " vendor, model, firmware_version"
     " FROM cp LEFT JOIN station ON station.id = station_id AND station.hidden_at IS NULL"
-    f" WHERE cp.id NOT IN ({OMITTED}) ORDER BY cp.id"
+    f" WHERE cp.id NOT IN ({OMITTED})"
 )
 _FAULTS: Final = (
     "SELECT cp_id, coalesce(conn_id, 0), error_code, error_description, timestamp FROM cp_err INDEXED BY cp_err_open"
@@ -95,9 +100,11 @@ _COMMAND: Final = (
 )
 
 
-def served(db: Database) -> list[KnownCharger]:
-    """Return the chargers that are served, by their names: not hidden, refused or waiting."""
-    found = [KnownCharger(*row)._replace(is_connected=bool(row[4])) for row in db.execute(_CHARGERS).fetchall()]
+def served(db: Database, only: Collection[str] | None = None) -> list[KnownCharger]:
+    """Return the chargers that are served, by their names: not hidden, refused or waiting; or only some of them."""
+    chosen = "" if only is None else f" AND cp.id IN ({marks(only) or 'NULL'})"
+    rows = db.execute(f"{_CHARGERS}{chosen} ORDER BY cp.id", tuple(only or ())).fetchall()
+    found = [KnownCharger(*row)._replace(is_connected=bool(row[4])) for row in rows]
     return sorted(found, key=lambda one: in_order(one.name or one.id))
 
 

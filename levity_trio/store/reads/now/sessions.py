@@ -175,6 +175,11 @@ class Silence:
         """Return the power of a session if it is that of now."""
         return one.power_w if one.power_at is not None and one.power_at >= self._oldest(one) else None
 
+    def phases_a(self, one: OpenTransaction) -> Mapping[str, float]:
+        """Return the current of a session by phase if it is that of now; of one that is suspended, nothing is known."""
+        is_of_now = one.current_at is not None and one.current_at >= self._oldest(one) and not one.is_suspended
+        return one.phases_a if is_of_now else {}
+
     def is_beginning(self, one: OpenTransaction) -> bool:
         """Whether a session is so young that its first power need not have come."""
         return one.power_at is None and one.started_at >= self._before(max(LEAST_SECONDS, self._interval(one)))
