@@ -1,0 +1,128 @@
+"""Sends each fact as JSON to PREFIX/events: at least once and in order, over restarts of the broker and of the server.
+
+The table `event` is the spool: while the broker is away, no facts are held in memory. The position in the table `mqtt`
+moves only when the broker has acknowledged facts, and only if nobody asked for older ones meanwhile. A broker that is
+killed may forget what it had acknowledged; `levity-trio mqtt replay` sends that again. The body is that of a webhook.
+
+Facts are sent by the server that has the duties of the site. Another server may set the position back, so unless this
+server is the only one, it looks every few seconds.
+
+A broker may refuse a message (MQTT 5 tells us; by 3.1.1, a broker drops it and acknowledges it). If it takes a short
+notice with the id of the fact instead, the fact was the reason, for example its size: it is passed over, and a fact of
+its own says so. If it takes that neither, it takes none of ours, for example because we may not publish there: all
+facts wait, the problem stands with the state of the broker, and they are tried again every minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from math import inf
+from typing import Final, NoReturn
+
+import orjson
+import trio
+
+from levity_trio.log.output import get_logger
+from levity_trio.plugins.base import Site
+from levity_trio.plugins.mqtt.broker import Link, Message, Untaken
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.reads.events import StoredFact
+from levity_trio.store.reads.mqtt import next_page
+from levity_trio.store.writes import mqtt as writes
+from levity_trio.wire.times import stamp
+
+PAGE: Final = 100
+LOOK_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 1.0
+REFUSED_SECONDS: Final = 60.0
+
+log = get_logger("system")
+
+
+class Facts:
+    """The facts on their way to the broker."""
+
+    def __init__(self, site: Site, topic: str) -> None:
+        self._site = site
+        self._topic = topic
+        self._news = trio.Event()
+        self._problem: str | None = None
+        """Why the broker takes no facts."""
+
+    def wake(self) -> None:
+        """Look for facts at once: one was committed."""
+        self._news.set()
+
+    async def run(self, link: Link) -> NoReturn:
+        """Send facts over one connection. Raises Broken when that ends."""
+        await self._site.writer.sharing.duties.wait()
+        while True:
+            self._news, rest = trio.Event(), RETRY_SECONDS  # before the look, so that no later commit is missed
+            with suppress(StoreUnavailable, Unreadable):  # which the writer logs, and all who read
+                rest = await self._send_page(link)
+            with trio.move_on_after(rest):
+                await self._news.wait()
+
+    async def _send_page(self, link: Link) -> float:
+        """Send the next facts. Return after how many seconds to look again if nothing wakes us. Raises Broken."""
+        site = self._site
+        page = await site.reader.run(partial(next_page, limit=PAGE))
+        if page is None:
+            await site.writer.run(writes.begin, self._now())
+            return 0.0
+        if page.pruned:
+            log.warning("facts were pruned before the broker of MQTT had them", count=page.pruned)
+            await self._move(page.position, page.position + page.pruned)
+            return 0.0
+        if not page.facts:
+            return inf if site.writer.sharing.is_alone else LOOK_SECONDS
+        return await self._deliver(link, page.position, page.facts)
+
+    async def _deliver(self, link: Link, position: int, facts: Sequence[StoredFact]) -> float:
+        try:
+            await link.deliver([Message(self._topic, body_of(fact)) for fact in facts])
+        except Untaken as untaken:
+            if untaken.index:  # those before it may not have been acknowledged either
+                return await self._deliver(link, position, facts[: untaken.index])
+            return await self._tell_refused(link, position, facts[0], str(untaken))
+        await self._note_problem(None)
+        await self._move(position, facts[-1].id)
+        return 0.0
+
+    async def _tell_refused(self, link: Link, position: int, fact: StoredFact, problem: str) -> float:
+        """Tell the broker in place of a fact that it does not take this one."""
+        try:
+            await link.deliver([Message(self._topic, notice_of(fact, problem))])
+        except Untaken:
+            await self._note_problem(problem)
+            await trio.sleep(REFUSED_SECONDS)  # new facts change nothing
+            return 0.0
+        await self._site.writer.run(writes.pass_over, position, fact, self._now(), problem)
+        return 0.0
+
+    async def _note_problem(self, problem: str | None) -> None:
+        if problem != self._problem:
+            await self._site.writer.run(writes.note_problem, problem)
+            self._problem = problem
+            if problem is None:
+                log.info("the broker of MQTT takes facts again")
+            else:
+                log.warning("the broker of MQTT takes no facts; they wait", reason=problem)
+
+    async def _move(self, before: int, after: int) -> bool:
+        return await self._site.writer.run(writes.move, before, after, self._now())
+
+    def _now(self) -> str:
+        return stamp(self._site.clock())
+
+
+def body_of(fact: StoredFact) -> bytes:
+    """Return a fact as webhooks send it."""
+    return orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)})
+
+
+def notice_of(fact: StoredFact, problem: str) -> bytes:
+    """Return what stands for a fact that the broker does not take."""
+    return orjson.dumps({"id": fact.id, "kind": fact.kind, "data": None, "problem": problem})

@@ -1,0 +1,350 @@
+"""Facts reach a real broker in order and at least once, whatever is killed, pruned or asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+import orjson
+import pytest
+import trio
+from structlog.typing import EventDict
+
+from levity_trio.config import ServerConfig
+from levity_trio.events import EventsPruned, MqttFactRefused
+from levity_trio.plugins.base import Chargers, Load, Site
+from levity_trio.plugins.mqtt import facts as module
+from levity_trio.plugins.mqtt.broker import Broken, open_link
+from levity_trio.plugins.mqtt.facts import Facts
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.faults import Unreadable
+from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads import Reader
+from levity_trio.store.reads.mqtt import MqttState, before, state
+from levity_trio.store.upkeep.pruning import delete_events
+from levity_trio.store.writes import mqtt
+from tests.charger.parts import InlineWriter, wall_clock
+from tests.plugins.mqtt.mosquitto import Mosquitto, running
+from tests.plugins.mqtt.test_broker import Heard, at
+from tests.store.books import Books, in_memory
+from tests.store.reading import view
+
+TOPIC: Final = "levity/events"
+WAIT_SECONDS: Final = 20.0
+PAUSE_SECONDS: Final = 0.05
+EARLY: Final = "2026-01-01T00:00:00.000Z"
+T = TypeVar("T")
+
+
+class InlineReader:
+    """The reader's interface without its thread."""
+
+    def __init__(self, books: Books) -> None:
+        self._database = view(books.connection)
+        self.is_broken = False
+        self.reads = 0
+
+    async def run(self, read: Callable[[Database], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        self.reads += 1
+        if self.is_broken:
+            raise Unreadable("disk I/O error")
+        return read(self._database)
+
+
+class House:
+    """A site whose facts go to a broker, and who listens there."""
+
+    def __init__(self, books: Books, mosquitto: Mosquitto) -> None:
+        self.books = books
+        self.mosquitto = mosquitto
+        self.writer = InlineWriter(books.connection)
+        self.reader = InlineReader(books)
+        self.heard = Heard()
+        self.facts = self.restart()
+
+    def restart(self) -> Facts:
+        """Begin as after a restart of the server."""
+        site = Site(
+            config=ServerConfig(database=Path("levity.db")),
+            settings={},
+            clock=wall_clock,
+            writer=cast(Writer, self.writer),
+            reader=cast(Reader, self.reader),
+            publish=lambda _: None,
+            chargers=cast(Chargers, None),  # facts ask no charger
+            load=cast(Load, None),
+            is_clock_trusted=lambda: True,
+            pages={},
+        )
+        self.facts = Facts(site, TOPIC)
+        return self.facts
+
+    def tell(self, count: int = 1, words: str = "", *, wakes: bool = True) -> None:
+        """Store facts, and wake whoever sends them as the plug-in does."""
+        for _ in range(count):
+            self.books.run(lambda db: db.record(EventsPruned(charger=None, at=self.books.at, count=1, before=words)))
+        if wakes:
+            self.facts.wake()
+
+    @property
+    def newest(self) -> int:
+        return int(self.books.value("SELECT max(id) FROM event"))
+
+    @property
+    def ids(self) -> list[int]:
+        return [orjson.loads(one.payload)["id"] for one in self.heard.messages]
+
+    @property
+    def state(self) -> MqttState:
+        found = state(view(self.books.connection))
+        assert found is not None
+        return found
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for something of the database or of the listener."""
+        with trio.fail_after(WAIT_SECONDS):
+            while not condition():  # noqa: ASYNC110 - neither tells anybody
+                await trio.sleep(0.01)
+
+    async def acknowledged(self) -> None:
+        """Wait until the broker has all facts."""
+        await self.until(lambda: not self.state.waiting)
+
+    async def delivered(self, *wanted: int) -> None:
+        """Wait until these facts have arrived, at least once."""
+        await self.until(lambda: {*self.ids} >= {*wanted})
+
+    async def listen(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Subscribe, again after each break."""
+        while True:
+            with suppress(Broken):
+                async with open_link(at(self.mosquitto, prefix="listener"), self.heard) as link:
+                    await link.subscribe([TOPIC])
+                    task_status.started()
+                    task_status = trio.TASK_STATUS_IGNORED
+                    await trio.sleep_forever()
+            await trio.sleep(PAUSE_SECONDS)
+
+    async def send(self) -> None:
+        """Send facts, again after each break, as the plug-in does."""
+        while True:
+            with suppress(Broken):
+                async with open_link(at(self.mosquitto), Heard()) as link:
+                    await self.facts.run(link)
+            await trio.sleep(PAUSE_SECONDS)
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Run one server."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.send)
+            yield
+            nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Run one server, and a subscriber that is there before it."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.listen)
+            async with self.sending():
+                yield
+            nursery.cancel_scope.cancel()
+
+    async def replay(self, since: str) -> None:
+        position, _ = before(view(self.books.connection), since)
+        await self.writer.run(mqtt.replay, position, since, self.books.at, "anna")
+        self.facts.wake()
+
+
+@pytest.fixture
+def house(mosquitto: Mosquitto) -> Iterator[House]:
+    with closing(in_memory()) as connection:
+        yield House(Books(connection), mosquitto)
+
+
+async def test_the_first_use_sends_nothing_of_the_past(house: House) -> None:
+    house.tell(3)
+    last = house.newest
+    async with house.listening():
+        await house.until(lambda: house.books.count("mqtt"))
+        house.tell(2)
+        await house.delivered(last + 1, last + 2)
+    assert house.ids == [last + 1, last + 2]
+
+
+async def test_facts_arrive_in_order_with_the_body_of_a_webhook(house: House) -> None:
+    house.books.run(mqtt.begin, EARLY)
+    house.tell(350)
+    async with house.listening():
+        await house.delivered(house.newest)
+        house.tell(1, "zuletzt")
+        await house.delivered(house.newest)
+        await house.acknowledged()
+    assert house.ids == list(range(2, 353))  # the first one is the start of the server
+    assert orjson.loads(house.heard.messages[-1].payload) == {
+        "id": 352,
+        "kind": "EventsPruned",
+        "data": {"charger": None, "at": house.books.at, "count": 1, "before": "zuletzt"},
+    }
+    assert not any(message.is_retained for message in house.heard.messages)
+
+
+async def test_a_restart_goes_on_from_the_position(house: House) -> None:
+    house.books.run(mqtt.begin, EARLY)
+    house.tell(3)
+    async with house.listening():
+        await house.delivered(house.newest)
+        await house.acknowledged()
+    house.tell(2)
+    house.restart()
+    async with house.listening():
+        await house.delivered(house.newest)
+    assert house.ids == [2, 3, 4, 5, 6]
+
+
+async def test_nothing_is_read_while_nothing_happens(house: House) -> None:
+    house.books.run(mqtt.begin, EARLY)
+    async with house.sending():
+        house.tell()
+        await house.acknowledged()
+        reads = house.reader.reads
+        await trio.sleep(0.3)
+        assert house.reader.reads <= reads + 1
+
+
+async def test_a_broker_that_is_killed_has_acknowledged_every_fact_at_the_end(house: House) -> None:
+    house.books.run(mqtt.begin, EARLY)
+    async with house.listening():
+        for _ in range(4):
+            for _ in range(20):
+                house.tell(20)
+                await trio.sleep(0.005)
+            house.mosquitto.kill()
+            house.tell(50)
+            house.mosquitto.start()
+        await house.acknowledged()
+        await house.replay(EARLY)  # what the killed broker forgot
+        await house.delivered(*range(1, house.newest))
+    first = list(dict.fromkeys(house.ids))
+    assert {*first} >= {*range(1, house.newest)}
+
+
+async def test_a_replay_while_facts_are_on_their_way_wins(house: House) -> None:
+    house.books.run(mqtt.begin, EARLY)
+    house.tell(500)
+    async with house.listening():
+        await house.delivered(150)
+        await house.replay(EARLY)
+        await house.acknowledged()
+        await house.delivered(house.newest)
+    again = house.ids.index(1)
+    assert house.ids[:again] == list(range(2, house.ids[again - 1] + 1))
+    assert house.ids[again:] == list(range(1, house.newest + 1))
+
+
+async def test_facts_that_were_pruned_are_left_out_and_counted(house: House, log_lines: list[EventDict]) -> None:
+    house.books.run(mqtt.begin, EARLY)
+    house.tell(10)
+    house.books.run(delete_events, 6, 1.0)
+    async with house.listening():
+        await house.acknowledged()
+        await house.delivered(house.newest)
+    assert house.ids == [7, 8, 9, 10, 11]
+    assert [(line["event"], line["count"]) for line in log_lines] == [
+        ("facts were pruned before the broker of MQTT had them", 5)
+    ]
+
+
+async def test_a_database_that_cannot_be_used_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", PAUSE_SECONDS)
+    house.books.run(mqtt.begin, EARLY)
+    async with house.listening():
+        house.reader.is_broken = True
+        house.tell(2)
+        await trio.sleep(4 * PAUSE_SECONDS)
+        assert house.ids == []
+        house.reader.is_broken = False
+        await house.delivered(2, 3)
+
+
+async def test_a_server_without_the_duties_sends_nothing(house: House) -> None:
+    house.books.run(mqtt.begin, EARLY)
+    house.writer.sharing.duties = trio.Event()
+    house.tell(2)
+    async with house.listening():
+        await trio.sleep(0.3)
+        assert house.ids == []
+        house.writer.sharing.duties.set()
+        await house.delivered(2, 3)
+
+
+async def test_a_replay_that_another_server_was_asked_for_is_found(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", PAUSE_SECONDS)
+    house.writer.sharing.is_alone = False
+    house.books.run(mqtt.begin, EARLY)
+    house.tell(2)
+    async with house.listening():
+        await house.delivered(2, 3)
+        await house.acknowledged()
+        house.heard.messages.clear()
+        house.books.run(mqtt.replay, 1, EARLY, house.books.at, "anna")  # and nothing wakes the facts
+        await house.delivered(2, 3, 4)
+
+
+# Refused
+
+
+@pytest.fixture
+def picky(tmp_path: Path) -> Iterator[House]:
+    """A broker that takes only small packets."""
+    with (
+        running(Mosquitto(tmp_path / "picky", settings="max_packet_size 400")) as broker,
+        closing(in_memory()) as connection,
+    ):
+        yield House(Books(connection), broker)
+
+
+async def test_a_fact_that_the_broker_refuses_is_told_and_passed_over(picky: House) -> None:
+    picky.books.run(mqtt.begin, EARLY)
+    picky.tell(3)
+    picky.tell(1, "x" * 500)
+    picky.tell(2)
+    async with picky.listening():
+        await picky.delivered(8)
+        await picky.acknowledged()
+    assert list(dict.fromkeys(picky.ids)) == [2, 3, 4, 5, 6, 7, 8]
+    bodies = {body["id"]: body for body in (orjson.loads(one.payload) for one in picky.heard.messages)}
+    assert bodies[5]["data"] is None
+    assert "too large" in bodies[5]["problem"]
+    assert bodies[8]["kind"] == "MqttFactRefused"
+    assert bodies[8]["data"]["fact"] == 5
+
+
+@pytest.fixture
+def forbidding(tmp_path: Path) -> Iterator[House]:
+    """A broker at which facts may not be published."""
+    with (
+        running(Mosquitto(tmp_path / "forbidding", acl="topic read levity/#\ntopic write other/#\n")) as broker,
+        closing(in_memory()) as connection,
+    ):
+        yield House(Books(connection), broker)
+
+
+async def test_where_no_fact_is_taken_all_wait_and_the_state_says_why(
+    forbidding: House, log_lines: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REFUSED_SECONDS", PAUSE_SECONDS)
+    forbidding.books.run(mqtt.begin, EARLY)
+    forbidding.tell(3)
+    async with forbidding.sending():
+        await forbidding.until(lambda: forbidding.state.problem)
+        await trio.sleep(4 * PAUSE_SECONDS)
+    assert "Not authorized" in str(forbidding.state.problem)
+    assert forbidding.state.waiting == 3
+    assert [line["event"] for line in log_lines] == ["the broker of MQTT takes no facts; they wait"]
+    assert forbidding.books.recorded(MqttFactRefused) == []
