@@ -29,6 +29,8 @@ from levity_trio.deploy.files import texts
 from levity_trio.deploy.installation import Installation, values
 from levity_trio.events import Fact
 from levity_trio.operations.catalogue import table
+from levity_trio.plugins.mqtt.discovery import BIRTH
+from levity_trio.plugins.mqtt.entities import EVENTS, OF_CHARGER, OF_CONNECTOR, OF_SITE, RESERVED, SITE, STATUS, Entity
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.store.engine.schema import migrations, model, newest_version
@@ -69,6 +71,7 @@ def pages() -> Mapping[str, str]:
         "operations": operations,
         "facts": facts,
         "metrics": metrics,
+        "mqtt": mqtt,
         "alerts": alerts,
         "reviews": reviews,
         "refutations": refutations,
@@ -230,6 +233,39 @@ def _metric(name: str, labels: Sequence[str], is_own: bool, head: str) -> tuple[
     told = re.match(r"# HELP \S+ (.*)\n# TYPE \S+ (\w+)\n", head)
     assert told is not None
     return code(name), told[2], ", ".join(map(code, labels)), told[1], "the server" if is_own else "the site"
+
+
+def mqtt() -> str:
+    reserved = f"{', '.join(map(code, RESERVED[:-1]))} or {code(RESERVED[-1])}"
+    words = (
+        "What the server publishes with `--mqtt`, below the prefix of its URL (`levity` unless it has another), and "
+        "what it listens to. `CP-1` is the identity of a charger, `1` a connector. In an identity, `+`, `#`, `/`, "
+        "`%`, control characters and a leading `$` are percent-encoded, and so is the first letter of one that is "
+        f"{reserved}."
+    )
+    sent = (
+        "States are retained. Each is sent when it changes, at most once a second, and only the newest one. All are "
+        f"sent again after the connection was lost, and when Home Assistant says `online` on `{BIRTH}`. `None` means "
+        "that it is not known. Hidden chargers, and newcomers that wait, are not shown."
+    )
+    server = code(STATUS), "", "Whether the server is there: `online`, or `offline` as its last will"
+    of_charger = [server, *_entities("CP-1", OF_CHARGER), *_entities("CP-1/1", OF_CONNECTOR)]
+    states = rows("topic", "unit", "meaning", of=[*of_charger, *_entities(SITE, OF_SITE)])
+    found = (
+        "Each charger is a device of Home Assistant (2024.11 or later), and so is the site. Its description is "
+        "retained on `homeassistant/device/NAME/config`, and empty once a charger is hidden."
+    )
+    facts = (
+        f"Each [fact](facts.md) is published on `{EVENTS}` as JSON, with the body of a webhook: in order, at least "
+        "once, with QoS 1 and not retained."
+    )
+    parts = [f"## States\n\n{filled(sent)}", states, f"## Home Assistant\n\n{filled(found)}"]
+    return page("MQTT", words, *parts, f"## Facts\n\n{filled(facts)}")
+
+
+def _entities(place: str, entities: Sequence[Entity]) -> Iterator[tuple[str, str, str]]:
+    for one in entities:
+        yield code(f"{place}/{one.below}"), one.unit or "", one.meaning
 
 
 def alerts() -> str:

@@ -248,7 +248,9 @@ OF_CONNECTOR: Final = (
     Entity(
         "limit_by",
         "Limited by",
-        "What binds the limit: `charger`, or why load management gives no more, and where",
+        "What binds the limit: `charger`, which tells it itself, or load management's reason: `circuit`, `waits` or "
+        "`safe` (a meter is silent) with the circuit and phase, `most` (the car takes no more), `steady` (more in "
+        "a few minutes), `hand`, `full`, `knock` (it is asked whether it charges), `away` or `ignores`",
         lambda at: at.limit.by,
         icon="mdi:link-variant",
     ),
@@ -319,7 +321,7 @@ def states(
     with_names: bool = False,
 ) -> dict[str, str]:
     """Return the payloads of a charger by their topics. `before` are those of last time, below which energy does not
-    fall."""
+    fall; an empty one was withdrawn."""
     place = escaped(charger.id)
     found = dict(_payloads(place, OF_CHARGER, charger, before))
     for one in charger.connectors:
@@ -365,4 +367,4 @@ def _payloads(
 ) -> Iterator[tuple[str, str]]:
     for entity in entities:
         topic, now = f"{place}/{entity.below}", payload(entity.value(shown), entity.places)
-        yield topic, max(now, before.get(topic, now), key=float) if entity.is_never_less else now
+        yield topic, max(now, before.get(topic) or now, key=float) if entity.is_never_less else now

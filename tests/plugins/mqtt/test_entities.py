@@ -173,6 +173,7 @@ def test_energy_never_falls() -> None:
     before = states(charger(energy_wh=11_900), {}, before)
     assert before["CP-1/energy"] == "12000"
     assert states(charger(energy_wh=12_100), {}, before)["CP-1/energy"] == "12100"
+    assert states(charger(energy_wh=11_900), {}, {"CP-1/energy": ""})["CP-1/energy"] == "11900"
 
 
 def test_the_energy_of_a_session_begins_again() -> None:
