@@ -187,6 +187,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "operations",
         "wire.charging_profiles",
         "wire.numbers",
+        "wire.published",
         "wire.texts",
         "wire.times",
         "events",

@@ -14,6 +14,7 @@ from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
 
 COLUMNS: Final = ("id", "name", "class_percent", "chargers_percent", "digits", "since", "until", "chargers")
+BY_MQTT: Final = ("topic", "path", "unit")
 READINGS: Final = ("id", "at", "value", "unit", "voided_by", "void_reason", "source", "entered_by")
 NO_METER: Final = 'no meter yet; add one: levity-trio meter add "Main meter" --class 1'
 EXAMPLES: Final = """\
@@ -21,6 +22,7 @@ EXAMPLES: Final = """\
 Examples:
   levity-trio meter add "Main meter" --class 1 --digits 6 --since 2026-10-01
   levity-trio meter add Garage --class 2 --charger CP-1 --charger CP-2
+  levity-trio meter change Garage --mqtt tele/p1/SENSOR --path p1.kWh
   levity-trio meter read "Main meter" 48211.3 --at 2026-11-01
   levity-trio meter show "Main meter"
   levity-trio meter change "Main meter" --until 2027-01-31
@@ -41,6 +43,9 @@ _FIELDS: Final = together(
     click.option("--since", metavar="TIME", help="Since when it is in use."),
     click.option("--until", metavar="TIME", help="Until when it is in use."),
     click.option("--charger", "chargers", multiple=True, metavar="ID", help="It measures this; may be repeated."),
+    click.option("--mqtt", "topic", metavar="TOPIC", help="It publishes on this topic what it shows."),
+    click.option("--path", metavar="a.b", help="Where the JSON it publishes has that."),
+    click.option("--unit", type=click.Choice(["kWh", "Wh"]), help="Of what it publishes; kWh, if not given."),
 )
 
 
@@ -137,4 +142,5 @@ def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _say(operator: Operator, meter: Mapping[str, Any]) -> None:
     if not operator.is_told(meter):
-        show_record({**meter, "chargers": meter["chargers"] or "the whole site"}, *COLUMNS)
+        by_mqtt = BY_MQTT if meter["topic"] else ()
+        show_record({**meter, "chargers": meter["chargers"] or "the whole site"}, *COLUMNS, *by_mqtt)

@@ -16,6 +16,7 @@ import orjson
 PAYLOAD_BYTES: Final = 64 * 1024
 """What is longer tells no number that anybody looks for."""
 TOPIC_BYTES: Final = 1000
+MOST_DIGITS: Final = 15
 _SUM: Final = " + "
 
 
@@ -64,6 +65,6 @@ def _number(found: object, what: str) -> Decimal:
     if isinstance(found, str | int | float) and not isinstance(found, bool):
         with suppress(InvalidOperation):
             number = Decimal(str(found))
-            if number.is_finite():
+            if number.is_finite() and number.adjusted() < MOST_DIGITS:
                 return number
-    raise NoNumber(f"{what} is not a number")
+    raise NoNumber(f"{what} is not a number of at most {MOST_DIGITS} digits")

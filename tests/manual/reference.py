@@ -164,9 +164,9 @@ def _command(path: str, command: click.Command) -> tuple[str, str, str]:
     given = [one for one in usage if one != "[OPTIONS]"]
     options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
     flags = [max(one.opts, key=len) for one in options]
-    of_server = {one.flag for one in SETTINGS} | {"--config"}
+    of_server = {"--config", *(one.flag for one in SETTINGS)} if "--config" in flags else set()
     own = [code(flag) for flag in flags if flag not in of_server | EVERYWHERE]
-    shared = ["*settings*"] if of_server.intersection(flags) else []
+    shared = ["*settings*"] if of_server else []
     return code(" ".join([path, *given])), summary(command), ", ".join([*own, *shared])
 
 

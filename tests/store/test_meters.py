@@ -57,6 +57,8 @@ def test_a_meter_and_its_chargers(books: Books, meter: int) -> None:
         (MAIN._replace(name="7"), Code.INVALID, "name"),
         (MAIN._replace(name="b", until=SINCE), Code.CONFLICT, "until"),
         (MAIN._replace(name="b", chargers=("CP-9",)), Code.NOT_FOUND, "chargers"),
+        (MAIN._replace(name="b", topic="house/+/kwh"), Code.INVALID, "topic"),
+        (MAIN._replace(name="b", topic=""), Code.INVALID, "topic"),
     ],
 )
 @pytest.mark.usefixtures("meter")
@@ -96,6 +98,47 @@ def test_a_reading_once_and_again(books: Books, meter: int) -> None:
 def test_a_reading_that_cannot_be(books: Books, given: dict[str, str], code: Code, field: str) -> None:
     read(books, TAKEN)
     assert refused(books, TAKEN._replace(**given)) == (code, field)
+    assert books.count("meter_reading") == 1
+
+
+MIDNIGHT = "2026-02-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ([(None, "01T08", "5")], ["01T08"]),
+        ([(None, "01T08", "5"), (None, "01T09", "6")], ["01T08"]),
+        ([("31T23", "01T08", "5")], ["31T23", "01T08"]),
+        ([(None, "31T07", "5"), ("31T23", "01T08", "6")], ["31T07", "31T23", "01T08"]),
+    ],
+)
+def test_one_reading_of_a_day_is_kept(
+    books: Books, meter: int, kept: list[tuple[str | None, str, str]], expected: list[str]
+) -> None:
+    def moment(hour: str) -> str:
+        return f"2026-0{1 if hour.startswith('31') else 2}-{hour}:00:00.000Z"
+
+    read(books, TAKEN._replace(at=moment("01T07")))
+    for before, hour, value in kept:
+        taken = Taken(str(meter), moment(hour), value, "kWh")
+        earlier = None if before is None else taken._replace(at=moment(before))
+        books.run(writes.keep, taken, earlier, f"{taken.at[:10]}T00:00:00.000Z", books.at)
+    found = books.rows("SELECT at, entered_by FROM meter_reading WHERE source = 'mqtt' ORDER BY at")
+    assert found == [(moment(hour), "MQTT") for hour in expected]
+
+
+def test_what_a_meter_published_before_it_was_in_use_costs_no_other_reading(books: Books, meter: int) -> None:
+    taken = Taken(str(meter), "2026-01-01T00:00:03.000Z", "5", "kWh")
+    books.run(writes.keep, taken, taken._replace(at="2025-12-31T23:59:59.000Z"), SINCE, books.at)
+    assert books.rows("SELECT at FROM meter_reading") == [(taken.at,)]
+
+
+def test_a_voided_reading_of_a_day_is_not_kept_anew(books: Books, meter: int) -> None:
+    taken = Taken(str(meter), "2026-02-01T08:00:00.000Z", "5", "kWh")
+    books.run(writes.keep, taken, None, MIDNIGHT, books.at)
+    books.run(writes.void, meter, 1, Said(books.at, "anna", "wrong"))
+    books.run(writes.keep, taken._replace(at="2026-02-01T09:00:00.000Z"), None, MIDNIGHT, books.at)
     assert books.count("meter_reading") == 1
 
 

@@ -276,7 +276,7 @@ def test_a_site_without_transactions(books: Books) -> None:
 
 
 def add_meter(books: Books, name: str = "Main", *chargers: str, digits: int | None = None) -> int:
-    data = MeterData(name, 1.0, 2.0, digits, LONG_AGO, None, chargers)
+    data = MeterData(name, 1.0, 2.0, digits, LONG_AGO, None, chargers=chargers)
     return books.run(meters.add, data, books.at, "anna")
 
 

@@ -32,6 +32,7 @@ def test_a_number(payload: bytes, path: str, shown: str) -> None:
         (b"12,5 A", "", "it is not a number"),
         (b"\xff\xfe", "", "it is not a number"),
         (b"nan", "", "it is not a number"),
+        (b"1e999999", "", "at most 15 digits"),
         (b"1" + b" " * 64 * 1024, "", "more than 64 KiB"),
         (b"<ok>", "a", "not JSON"),
         (b'{"a": null}', "a", "a is not a number"),

@@ -15,7 +15,9 @@ from levity_trio.store.reads.shapes import Shape
 class Meter:
     """A meter of the house, in use from `since` until `until`, with its class and that of its chargers in per cent.
 
-    It measures `chargers`; none: the whole site. After `digits` digits of whole kWh its register goes on at 0.
+    It measures `chargers`; none: the whole site. After `digits` digits of whole kWh its register goes on at 0. If it
+    publishes over MQTT, it does so on `topic`: what its register shows, in `unit`, at a `path` of its JSON, or as a
+    plain number.
     """
 
     id: int
@@ -25,6 +27,9 @@ class Meter:
     digits: int | None
     since: str
     until: str | None
+    topic: str | None
+    path: str
+    unit: str
     chargers: list[str]
     created_at: str
     created_by: str
@@ -33,7 +38,7 @@ class Meter:
 
 @record
 class MeterReading:
-    """What a meter showed at a time: value and unit as given, and the same in Wh. `source` is hand or csv."""
+    """What a meter showed at a time: value and unit as given, and the same in Wh. `source` is hand, csv or mqtt."""
 
     id: int
     meter: int
@@ -65,6 +70,11 @@ def meter(db: Database, number: int) -> Meter | None:
     """Return one meter."""
     found = _METER.every(db, "FROM meter WHERE id = ?", (number,))
     return _with_chargers(db, found[0]) if found else None
+
+
+def published(db: Database, now: str) -> list[Meter]:
+    """Return the meters in use that publish over MQTT."""
+    return _METER.every(db, "FROM meter WHERE topic IS NOT NULL AND coalesce(until, '9999') > ? ORDER BY id", (now,))
 
 
 def readings(db: Database, meter: int, wanted: Wanted, *, is_valid: bool | None = None) -> ListPage[MeterReading]:

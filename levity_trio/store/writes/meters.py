@@ -1,9 +1,14 @@
-"""The meters of the house, and their readings. A reading is never rewritten: a wrong one is voided, with a reason."""
+"""The meters of the house, and their readings. A reading is never rewritten: a wrong one is voided, with a reason.
+
+Of what a meter publishes over MQTT, the first reading of each day of the site is kept. At the turn of a month the last
+one before it is kept too, so that a month can be compared between two readings that are seconds from its ends.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.sent.readings import whole_wh
@@ -13,17 +18,22 @@ from levity_trio.store.writes.account_import import ADDED, SAME, each
 from levity_trio.store.writes.accounts import Change, Code, Refused, check_free, check_name, number_of
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.ownership import Said
+from levity_trio.wire.published import wrong_topic
 
 HAND: Final = "hand"
 CSV: Final = "csv"
+MQTT: Final = "mqtt"
+BY_MQTT: Final = "MQTT"
+"""Who enters what a meter publishes."""
 SHOWN: Final = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,6})?$")
 """What a register can show."""
-_FIELDS: Final = "name, class_percent, chargers_percent, digits, since, until"
+_FIELDS: Final = "name, class_percent, chargers_percent, digits, since, until, topic, path, unit"
 
 
 class MeterData(NamedTuple):
     """A meter as an operator gives it: its class and that of its chargers in per cent, and after how many digits of
-    whole kWh its register goes on at 0. It measures `chargers`; none: the whole site."""
+    whole kWh its register goes on at 0. It measures `chargers`; none: the whole site. On `topic` of MQTT it
+    publishes what its register shows in `unit`, at a `path` of the payload."""
 
     name: str
     class_percent: float
@@ -31,6 +41,9 @@ class MeterData(NamedTuple):
     digits: int | None
     since: str
     until: str | None = None
+    topic: str | None = None
+    path: str = ""
+    unit: str = "kWh"
     chargers: tuple[str, ...] = ()
 
 
@@ -55,7 +68,7 @@ def add(db: UnitOfWork, data: MeterData, at: str, by: str) -> int:
     _check(db, data, None)
     number = db.insert(
         f"INSERT INTO meter ({_FIELDS}, created_at, created_by, updated_at)"  # noqa: S608 - our own names
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (*data[:-1], at, by, at),
     )
     _measure(db, number, data.chargers)
@@ -72,7 +85,7 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: 
     _check(db, after, number)
     _check_readings(db, number, after)
     db.execute(
-        f"UPDATE meter SET ({_FIELDS}, updated_at) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
+        f"UPDATE meter SET ({_FIELDS}, updated_at) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
         (*after[:-1], at, number),
     )
     db.execute("DELETE FROM meter_charger WHERE meter_id = ?", (number,))
@@ -86,10 +99,9 @@ def find(db: UnitOfWork, number: int) -> MeterData:
     row = db.row(f"SELECT {_FIELDS} FROM meter WHERE id = ?", (number,))  # noqa: S608 - our own names
     if row is None:
         raise Refused(Code.NOT_FOUND, f"there is no meter {number}", "meter")
-    name, class_percent, chargers_percent, digits, since, until = row
     chargers = db.rows("SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (number,))
     measured = tuple(charger for (charger,) in chargers)
-    return MeterData(name, class_percent, chargers_percent, digits, since, until, measured)
+    return MeterData(*row)._replace(chargers=measured)
 
 
 # Readings
@@ -114,6 +126,18 @@ def read(db: UnitOfWork, taken: Taken, source: str, at: str, by: str) -> Added:
     )
     db.record(_fact(at, number, reading, ADDED, taken.at, wh, by))
     return Added(reading, ADDED)
+
+
+def keep(db: UnitOfWork, published: Taken, before: Taken | None, midnight: str, at: str) -> None:
+    """Keep what a meter published on the day that began at `midnight`, and `before` that day, unless one of this day is
+    kept already. Raises Refused."""
+    number = number_of(db, "meter", published.meter)
+    kept = "SELECT 1 FROM meter_reading WHERE meter_id = ? AND source = ? AND at >= ? LIMIT 1"
+    if db.row(kept, (number, MQTT, midnight)) is None:
+        read(db, published, MQTT, at, BY_MQTT)
+        if before is not None:
+            with suppress(Refused):  # the meter was not in use yet, or somebody read it at that moment
+                read(db, before, MQTT, at, BY_MQTT)
 
 
 def import_readings(db: UnitOfWork, lines: Sequence[Taken], at: str, by: str) -> list[str]:
@@ -164,6 +188,8 @@ def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
     if data.until is not None and data.until <= data.since:
         raise Refused(Code.CONFLICT, f"give a time after {data.since}, since when it is in use", "until")
     check_free(db, "meter", data.name, number)
+    if data.topic is not None and (why := wrong_topic(data.topic)):
+        raise Refused(Code.INVALID, why, "topic")
     for charger in data.chargers:
         try:
             check_known(db, charger)

@@ -53,6 +53,26 @@ Register = Annotated[
     ),
 ]
 Unit = Literal["kWh", "Wh"]
+Topic = (
+    Annotated[
+        str,
+        Meta(
+            max_length=1000,
+            description="The topic of MQTT on which it publishes what its register shows; none: people read it.",
+            extra_json_schema={"examples": ["house/meter/total"]},
+        ),
+    ]
+    | None
+)
+Path = Annotated[
+    str,
+    Meta(
+        max_length=500,
+        description="Where the JSON it publishes has that; none: it publishes a plain number. Two that are joined by"
+        " ` + ` are added.",
+        extra_json_schema={"examples": ["ENERGY.Total"]},
+    ),
+]
 
 
 class MeterBody(Sent):
@@ -64,6 +84,9 @@ class MeterBody(Sent):
     digits: Digits = None
     since: LocalTime = None
     until: LocalEnd = None
+    topic: Topic = None
+    path: Path = ""
+    unit: Unit = "kWh"
     chargers: Chargers = []  # noqa: RUF012 - msgspec copies it
 
 
@@ -76,6 +99,9 @@ class MeterChangeBody(Sent):
     digits: Digits | UnsetType = UNSET
     since: GivenTime | UnsetType = UNSET
     until: LocalEnd | UnsetType = UNSET
+    topic: Topic | UnsetType = UNSET
+    path: Path | UnsetType = UNSET
+    unit: Unit | UnsetType = UNSET
     chargers: Chargers | UnsetType = UNSET
 
 
@@ -119,6 +145,8 @@ class EnteredReading(MeterReading):
 
 def _fields(request: Request, body: Sent) -> Values:
     fields = stored_fields(request, body.given())
+    if "topic" in fields:
+        fields["topic"] = fields["topic"] or None
     return fields | ({"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {})
 
 

@@ -104,6 +104,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "way": "What is tested",
         "to": "To this address",
         "is_trusted": "Trusted without a trial",
+        "topic": "Publishes on this topic of MQTT",
     }
 )
 """Where the name of a field does not say it in words of people."""
@@ -112,6 +113,10 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         ("/api/admin/chargers/{id}/reset", "type"): "How",
         ("/api/admin/chargers/{id}/change-availability", "type"): "From now on",
         ("/api/admin/chargers/{id}/connectors/{connector}", "type"): "Plug",
+        ("/api/admin/meters", "path"): "Place in its JSON",
+        ("/api/admin/meters", "unit"): "Unit of what it publishes",
+        ("/api/admin/meters/{id}", "path"): "Place in its JSON",
+        ("/api/admin/meters/{id}", "unit"): "Unit of what it publishes",
     }
 )
 """Of fields whose name says something else in each request."""
@@ -126,6 +131,7 @@ CHOICES: Final[Mapping[str, str]] = N_(
 """What OCPP's own words mean that people choose from."""
 RARE: Final[Mapping[str, frozenset[str]]] = {
     "/api/admin/chargers": frozenset({"vendor", "model"}),  # the charger tells them itself
+    **dict.fromkeys(("/api/admin/meters", "/api/admin/meters/{id}"), frozenset({"topic", "path", "unit"})),
     "/api/admin/accounts/{id}/give": frozenset({"connector", "until", "reason", "name"}),
     "/api/admin/id-tags": frozenset({"expires_at", "parent_id_tag", "max_transactions", "notes"}),
 }
