@@ -19,7 +19,7 @@ NUMBER: Final = ("%(num)s", "%(sessions)s")
 """One of a thing need not be counted."""
 ALIKE: Final = frozenset(
     (
-        *("optional", "API", "Android", "Bank", "Code", "Firmware", "Garage", "Mac", "Name", "Phase", "Push"),
+        *("optional", "API", "Android", "Bank", "Code", "Firmware", "Garage", "MQTT", "Mac", "Name", "Phase", "Push"),
         *("Python, SQLite", "Standard"),
         *("Status", "System", "Token", "Version", "Webhooks", "Windows", "kWh", "live", "iPhone, iPad", "In OCPP"),
         *("%(count)s h", "%(count)s min", "%(number)s kWh", "%(sessions)s, %(kwh)s kWh"),

@@ -34,6 +34,7 @@ GROUPS: Final = {
             "local-list",
             "events",
             "webhook",
+            "mqtt",
             "notify",
             "load",
         ),

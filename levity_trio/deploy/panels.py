@@ -357,6 +357,11 @@ STORAGE: Final = Row(
             ("increase(ocpp_audit_lost_frames_total[1h])", "lost per hour"),
             ("ocpp_audit_connected", "connected"),
         ),
+        graphs(
+            "MQTT",
+            "Facts that the broker has not acknowledged, and whether it is connected.",
+            "short", ("ocpp_mqtt_facts_waiting", "waiting"), ("ocpp_mqtt_connected", "connected"),
+        ),
         graphs("Oldest open item", "Age of the oldest message set aside and of the oldest open review.",
               "s", ("ocpp_set_aside_oldest_seconds", "set aside"), ("ocpp_reviews_oldest_seconds", "review")),
         table(

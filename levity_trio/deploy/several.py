@@ -63,7 +63,7 @@ SITE_SERIES: Final = (
     *("ocpp_reviews_waiting", "ocpp_reviews_open", "ocpp_reviews_oldest_seconds", "ocpp_review_opened_ts"),
     *("ocpp_newcomers_waiting", "ocpp_accounts_spent", "ocpp_database_bytes", "ocpp_frame_log_rows"),
     *("ocpp_frame_log_pruned_total", "ocpp_audit_lag_frames", "ocpp_audit_lost_frames_total"),
-    *("ocpp_audit_connected", "ocpp_webhook_given_up_total"),
+    *("ocpp_audit_connected", "ocpp_webhook_given_up_total", "ocpp_mqtt_connected", "ocpp_mqtt_facts_waiting"),
     *("ocpp_load_amperes", "ocpp_load_limit_amperes", "ocpp_load_waiting_cars", "ocpp_load_meter_age_seconds"),
     *("ocpp_load_meter_silent", "ocpp_load_limited", "ocpp_load_trusted", "ocpp_load_disobeys"),
     *("ocpp_load_lease_amperes", "ocpp_load_lease_ends_ts", "ocpp_load_writes_today", "ocpp_load_writes_a_day"),

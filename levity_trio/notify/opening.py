@@ -100,7 +100,7 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
 
     def machine(db: Database) -> Machine:
         is_trusted = around.is_clock_trusted()
-        return Machine.seen_by(around.writer, db, config.database, begun_at, is_clock_trusted=is_trusted)
+        return Machine.seen_by(around.writer, db, config, begun_at, is_clock_trusted=is_trusted)
 
     parts = Parts(
         config=config,

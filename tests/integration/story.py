@@ -227,8 +227,9 @@ def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("UPDATE cp SET last_seen_at = ?", (stamp(datetime.now(UTC) + AHEAD),))
     flags = (*PAGES, "--clock-wait", "0", "--fluentd-endpoint", NOBODY_LISTENS, "--plugins", "failing")
+    nobody = ("--mqtt", f"mqtt://{NOBODY_LISTENS}")
     program = ("env", f"PYTHONPATH={ROOT}:{_with_plugin(folder)}", *PROGRAM)
-    with serving(database, *flags, program=program, may_log_errors=True) as server:
+    with serving(database, *flags, *nobody, program=program, may_log_errors=True) as server:
         port = metrics_port(server)
         first = scrape(port)
         counted = ("ocpp_audit_lag_frames", "ocpp_plugin_errors_total")

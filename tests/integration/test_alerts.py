@@ -239,6 +239,7 @@ FIRES: dict[str, Course] = {
     "LevityLoadAwayKept": limited(connected=0, trusted=0),
     "LevityLoadWritesUsedUp": limited(writes=100, seconds=SOON),
     "LevityPaymentRefused": with_change("ocpp_payments_refused_total", 1, SOON, code="conflict"),
+    "LevityMqttDisconnected": then(("troubled", 20 * MINUTE)),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
     "LevityMessagesFail": with_change("ocpp_messages_to_people_total", 5, SOON, channel="mail", outcome="failed"),
     "LevityPluginFails": then(("troubled at first", 5 * MINUTE), ("troubled", SOON)),
@@ -283,6 +284,7 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityCertificateExpires": expiring(31),
     "LevityChargerClockWrong": then(("clock wrong", 10 * MINUTE), ("calm", HOUR)),
     "LevityAuditDisconnected": then(("troubled", 10 * MINUTE), ("calm", HOUR)),
+    "LevityMqttDisconnected": then(("troubled", 5 * MINUTE), ("calm", HOUR)),
     "LevityAuditLags": after(
         with_change("ocpp_audit_lag_frames", 20_000, 5 * MINUTE, before="troubled"),
         with_change("ocpp_audit_lag_frames", 5_000, HOUR, before="troubled"),

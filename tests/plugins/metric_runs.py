@@ -25,7 +25,7 @@ class Run:
         self.metrics = Metrics()
         counted = totals(view(books.connection))
         books.connection.execute("ROLLBACK")
-        self.metrics.begin(is_audited=True)
+        self.metrics.begin(is_audited=True, has_mqtt=True)
         self.plugin = PrometheusMetrics(self.metrics, lambda: books.now, counted)
         self.gauges = Gauges(self.metrics, counted.connectors)
         self._observed = len(books.facts)

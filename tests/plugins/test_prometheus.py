@@ -12,6 +12,7 @@ from levity_trio.charging.reviews import Code
 from levity_trio.events import (
     AutoStart,
     CallEnded,
+    EventsPruned,
     HandshakeRefused,
     LimitIgnored,
     MalformedFrame,
@@ -22,11 +23,13 @@ from levity_trio.events import (
 )
 from levity_trio.plugins.base import Limited, LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
+from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.reads import links
 from levity_trio.store.reads.leases import StoredLease, managed_chargers
 from levity_trio.store.reads.load import LoadLine, LoadMeter, LoadNow
-from levity_trio.store.writes import leases, outcomes, pings, sessions
+from levity_trio.store.reads.mqtt import state
+from levity_trio.store.writes import leases, mqtt, outcomes, pings, sessions
 from levity_trio.store.writes.hiding import hide
 from levity_trio.store.writes.registration import begin_waiting
 from levity_trio.wire.times import stamp
@@ -460,3 +463,21 @@ def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Ru
     books.run(leases.gone, "CP-2", books.at)
     assert of_chargers(page(), "disobeys") == [1, None]
     assert of_connectors(page(), "writes_today") == [None, None]
+
+
+def test_the_broker_of_mqtt(run: Run) -> None:
+    run.gauges.update_mqtt(None)
+    assert run.page().get("ocpp_mqtt_connected") == 0
+    books = run.books
+    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))
+    run.gauges.update_mqtt(state(view(books.connection)))
+    page = run.page()
+    assert (page.get("ocpp_mqtt_connected"), page.get("ocpp_mqtt_facts_waiting")) == (1, 1)
+
+
+@pytest.mark.parametrize("has_mqtt", [True, False])
+def test_the_series_of_mqtt_exist_only_with_a_broker(has_mqtt: bool) -> None:
+    metrics = Metrics()
+    metrics.begin(is_audited=False, has_mqtt=has_mqtt)
+    assert {bool(family.known()) for family in (metrics.mqtt_connected, metrics.mqtt_waiting)} == {has_mqtt}

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from levity_trio.events import LimitIgnored
+from levity_trio.events import EventsPruned, LimitIgnored
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import Space
-from levity_trio.store.writes import leases, outcomes
+from levity_trio.store.writes import leases, mqtt, outcomes
 from levity_trio.store.writes.chargers import note_labels
 from levity_trio.wire.times import stamp
 from tests.store import loads
@@ -249,6 +249,35 @@ def test_money_and_webhooks_are_for_operators(books: Books, page: Page) -> None:
         ("webhook", "6 facts were never delivered to the webhook house"),
     ]
     assert page.attention(sees_all=False) == []
+
+
+def test_a_broker_of_mqtt_that_is_away_or_takes_no_facts(books: Books) -> None:
+    page = Page(books, WELL._replace(has_mqtt=True))
+    assert page.attention() == []
+    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    position = int(books.value("SELECT position FROM mqtt"))
+    books.wait(11)
+    assert page.attention() == []
+    away = books.at
+    books.run(mqtt.note_link, False, away, "house:1883", "refused")
+    books.wait(9)
+    assert page.attention() == []
+    books.wait(1)
+    assert [(one.kind, one.words, one.since) for one in page.attention()] == [
+        ("mqtt", "the MQTT broker house:1883 cannot be reached; 0 facts wait for it", away)
+    ]
+    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))
+    assert page.attention() == []
+    books.wait(10)
+    (stuck,) = page.attention()
+    assert stuck.words == "the MQTT broker house:1883 takes no facts; 1 fact waits for it"
+    books.run(mqtt.move, position, position + 1, books.at)
+    assert page.attention() == []
+    books.wait(60)
+    books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))
+    assert page.attention() == []  # it waits only since now
+    assert Page(books).attention() == []  # not in use any more
 
 
 def test_certificates_that_end(books: Books, page: Page) -> None:

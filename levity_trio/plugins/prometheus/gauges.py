@@ -16,6 +16,7 @@ from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.store.engine.database import Space
 from levity_trio.store.reads.local_lists import LocalListStatus
+from levity_trio.store.reads.mqtt import MqttState
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 from levity_trio.store.writes.leases import MANAGED
 
@@ -107,6 +108,11 @@ class Gauges:
             metrics.list_left_out[key].value = status.left_out
             metrics.list_failures[key].value = status.failures
             metrics.list_paused[key].value = int(status.paused_at is not None)
+
+    def update_mqtt(self, state: MqttState | None) -> None:
+        """Set the gauges of the broker of MQTT. Until its first use it is not connected, and nothing waits."""
+        self._metrics.mqtt_connected[()].value = int(state is not None and state.is_connected)
+        self._metrics.mqtt_waiting[()].value = 0 if state is None else state.waiting
 
     def update_load(self, load: Load, now: datetime) -> None:
         """Set the series of load management, where this server decides."""

@@ -26,15 +26,20 @@ class Metrics:
         self._add_store()
         self._add_waiting()
         self._add_frames()
+        self._add_mqtt()
         self._add_local_lists()
         self._add_load()
         self._add_limited()
 
-    def begin(self, is_audited: bool) -> None:
-        """Create all series without labels; those of the audit only if it is enabled."""
-        audit: tuple[Family[Any], ...] = (self.audit_lag, self.audit_lost, self.audit_connected)
+    def begin(self, *, is_audited: bool, has_mqtt: bool) -> None:
+        """Create all series without labels; those of the audit and of MQTT only if they are enabled."""
+        left_out: list[Family[Any]] = []
+        if not is_audited:
+            left_out += [self.audit_lag, self.audit_lost, self.audit_connected]
+        if not has_mqtt:
+            left_out += [self.mqtt_connected, self.mqtt_waiting]
         for family in self.families:
-            if not family.labels and (is_audited or family not in audit):
+            if not family.labels and family not in left_out:
                 series = family[()]
                 if isinstance(series, Counter):
                     series.set(0)
@@ -353,6 +358,13 @@ class Metrics:
         )
         self.webhook_given_up = site(Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook.")
         self.audit_connected = site(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")
+
+    def _add_mqtt(self) -> None:
+        add = self._add_of_site
+        self.mqtt_connected = add(Gauge, "ocpp_mqtt_connected", (), "1 while the broker of MQTT is connected.")
+        self.mqtt_waiting = add(
+            Gauge, "ocpp_mqtt_facts_waiting", (), "Facts that the broker of MQTT has not acknowledged."
+        )
 
     def _add_local_lists(self) -> None:
         site = self._add_of_site

@@ -21,6 +21,7 @@ from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.reads import mqtt
 from levity_trio.store.reads.local_lists import statuses
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
@@ -71,7 +72,7 @@ class Scrape:
         self._present = NO_CHARGERS
         self._links: Sequence[LinkState] = ()
         self._connected: Collection[str] = ()
-        metrics.begin(is_audited=site.config.fluentd_endpoint is not None)
+        metrics.begin(is_audited=site.config.fluentd_endpoint is not None, has_mqtt=site.config.mqtt is not None)
         metrics.build[__version__, platform.python_version(), SQLITE_VERSION].value = 1
 
     async def prepare(self) -> None:
@@ -123,6 +124,8 @@ class Scrape:
     async def _read_database(self) -> None:
         with surviving("the database could not be read for the metrics, which are outdated"):
             self._present = await self._site.reader.run(present)
+            if self._site.config.mqtt is not None:
+                self._gauges.update_mqtt(await self._site.reader.run(mqtt.state))
             if trio.current_time() >= self._slow_due:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
                 self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())

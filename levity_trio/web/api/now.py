@@ -36,8 +36,7 @@ async def get_now(request: Asked[NowQuery, None]) -> Now:
     is_trusted, terms, at = api.is_clock_trusted(), rule(request), api.now()
 
     def read(db: Database) -> Now:
-        database = api.config.database
-        machine = Machine.seen_by(api.writer, db, database, api.begun_at, is_clock_trusted=is_trusted)
+        machine = Machine.seen_by(api.writer, db, api.config, api.begun_at, is_clock_trusted=is_trusted)
         # One of several servers does not know the addresses of the others' machines.
         has_address = is_of_this_machine if api.writer.sharing.is_alone else machine.has_address
         machine = machine._replace(has_address=has_address, address=partial(present_address, api.config.host))

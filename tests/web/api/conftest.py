@@ -70,6 +70,7 @@ class Site:
                 host="192.0.2.7",
                 port=9000,
                 tls_port=None,
+                mqtt=None,
                 **dict.fromkeys(("mail", "mail_from", "mail_password_file", "ntfy", "ntfy_token_file", "ping_url")),
                 **RETENTION,
             ),

@@ -256,6 +256,7 @@ async def _people(life: Life) -> None:
     hook = (await ask("POST", "webhooks", name="home", url="https://home.example/hook"))["id"]
     gone = (await ask("POST", "webhooks", name="gone", url="https://gone.example/", kinds=["BillingBegun"]))["id"]
     await ask("DELETE", f"webhooks/{gone}")
+    await life.send("POST", "/api/admin/mqtt/replay", b'{"since": "2026-03-01"}', status=409)  # MQTT was never used
     service = await ask("POST", "payment-services", name="shop")
     gone = (await ask("POST", "payment-services", name="gone"))["id"]
     await ask("DELETE", f"payment-services/{gone}")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.plugins.base import PluginState
+from levity_trio.store.writes import mqtt
 from levity_trio.web.dashboard.pages import system
 from tests.store.books import Station
 from tests.web.api.conftest import Site
@@ -48,6 +49,19 @@ async def test_ways_out_are_shown_without_secrets_and_can_be_tested(site: Site, 
     assert "Mail smtps://***@mail.example.org Send a test mail Push not set Sign of life https" in page.words
     assert "secret" not in page.words
     assert [form.values["way"] for form in page.forms if form.action.endswith("/messages/test")] == ["mail", "ping"]
+
+
+async def test_the_broker_of_mqtt_with_what_waits_for_it(site: Site, api: Any) -> None:
+    assert "MQTT" not in (await Opening(site).open(SYSTEM)).words
+    given = {"group": "MQTT", "is_secret": True, "origin": "flag", "help": ""}
+    api.config.in_force = (SimpleNamespace(name="mqtt", text="mqtt://house", **given),)
+    books = site.books
+    books.run(mqtt.note_link, False, books.at, "house:1883", "Connection refused")
+    page = await Opening(site).open(SYSTEM)
+    assert "MQTT house:1883 ✕ cannot be reached since" in page.words
+    assert "Connection refused 0 facts wait for the broker. Send facts again…" in page.words
+    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    assert "MQTT house:1883 ● connected since" in (await Opening(site).open(SYSTEM)).words
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from levity_trio.access.places import Reason
 from levity_trio.access.tags import Policy
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
-from levity_trio.config.settings import DatabaseAddress
+from levity_trio.config import ServerConfig
 from levity_trio.records import record
 from levity_trio.store import places
 from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
@@ -20,6 +20,7 @@ from levity_trio.store.cases.case import length
 from levity_trio.store.connectors import differing
 from levity_trio.store.engine.database import Database, Space
 from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads import mqtt
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.load import LoadNow, problems
 from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
@@ -40,6 +41,8 @@ BACKUP_DAYS: Final = 3
 """The age at which a backup is old: those of a night and of the night after it were not made."""
 UNSAVED_DAYS: Final = 7
 """The age at which a database without a backup wants one."""
+UNREACHABLE_MINUTES: Final = 10
+"""For so long, the broker of MQTT may be away: it is started anew, or its machine is."""
 GIVEN_UP_DAYS: Final = 7
 """For so long, facts that were given up want a look."""
 
@@ -71,6 +74,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     LIMIT = "limit"
     TAGS = "tags"
+    MQTT = "mqtt"
     WEBHOOK = "webhook"
 
 
@@ -120,7 +124,8 @@ _OLD_RUN: Final = "SELECT 1 FROM run WHERE id = (SELECT min(id) FROM run) AND st
 class Machine(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right, its disk, and when
     the database was last backed up. `is_saved_elsewhere`: by another program, which is watched elsewhere too.
-    `has_address` is whether an address is one of this machine, `address` returns its present one, if it can be told.
+    `has_mqtt`: a broker of MQTT is set. `has_address` is whether an address is one of this machine, `address` returns
+    its present one, if it can be told.
     """
 
     begun_at: str
@@ -130,12 +135,13 @@ class Machine(NamedTuple):
     space: Space
     backup: LastBackup | None
     is_saved_elsewhere: bool
+    has_mqtt: bool = False
     has_address: Callable[[str], bool] = lambda _address: True
     address: Callable[[], str | None] = lambda: None
 
     @classmethod
     def seen_by(
-        cls, writer: Writer, db: Database, database: DatabaseAddress, begun_at: str, *, is_clock_trusted: bool
+        cls, writer: Writer, db: Database, config: ServerConfig, begun_at: str, *, is_clock_trusted: bool
     ) -> Machine:
         """Return what the server with this writer and database knows, but for addresses."""
         return cls(
@@ -144,8 +150,9 @@ class Machine(NamedTuple):
             is_damaged=writer.is_damaged,
             is_clock_trusted=is_clock_trusted,
             space=db.space(),
-            backup=last_backup(database),
-            is_saved_elsewhere=saved_by(database) is not None,
+            backup=last_backup(config.database),
+            is_saved_elsewhere=saved_by(config.database) is not None,
+            has_mqtt=config.mqtt is not None,
         )
 
 
@@ -189,6 +196,7 @@ def attention(
     found += _refused_cards(db, now, policy, chargers, sees_all=sees_all)
     if sees_all:
         found += [*_webhooks(db, now), *_reports(db), *_limits(db, now)]
+        found += _mqtt(db, now) if machine.has_mqtt else []
     return sorted(found, key=lambda one: (_RANKS[one.kind], one.charger is None, one.charger or "", one.since or ""))
 
 
@@ -469,6 +477,20 @@ def _webhooks(db: Database, now: datetime) -> Iterator[Attention]:
     for name, facts, at in db.execute(_GIVEN_UP, (since,)).fetchall():
         words = f"{_count(facts, 'fact was', 'facts were')} never delivered to the webhook {name}"
         yield _entry(Kind.WEBHOOK, words, at, facts)
+
+
+def _mqtt(db: Database, now: datetime) -> Iterator[Attention]:
+    """Yield the broker of MQTT if it was not connected, or has taken no fact that waits, for ten minutes."""
+    found, limit = mqtt.state(db), stamp(now - timedelta(minutes=UNREACHABLE_MINUTES))
+    if found is None:
+        return
+    waiting = f"{_count(found.waiting, 'fact waits', 'facts wait')} for it"
+    if not found.is_connected and found.since <= limit:
+        words = f"the MQTT broker {found.broker} cannot be reached; {waiting}"
+        yield _entry(Kind.MQTT, words, found.since, found.waiting)
+    elif found.waiting_since is not None and max(found.waiting_since, found.moved_at) <= limit:
+        words = f"the MQTT broker {found.broker} takes no facts; {waiting}"
+        yield _entry(Kind.MQTT, words, found.moved_at, found.waiting)
 
 
 def _count(number: int, one: str, several: str) -> str:

@@ -42,6 +42,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "address": "/chargers",
     "backup": "/system",
     "webhook": "/system",
+    "mqtt": "/system",
     "wallet": "/accounts",
     "lost_card": "/review?kind=report",
     "report": "/review?kind=report",
