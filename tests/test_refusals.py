@@ -13,7 +13,7 @@ from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, StructBody, 
 from levity_trio.web.api.files import TITLE
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tags import TAG_PATTERN
-from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.refused import Refused
 
 
 class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

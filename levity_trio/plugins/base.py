@@ -245,6 +245,42 @@ class Load(Protocol):
         """Take an order of the grid operator for the whole site; None: no limit. It is also the heartbeat."""
 
 
+class ApiReply(Protocol):
+    """What the operator API answered."""
+
+    @property
+    def status(self) -> int:
+        """The status of HTTP."""
+
+    @property
+    def content(self) -> Any:
+        """The JSON of the answer, None if it is empty: a problem document, if the status is 400 or above."""
+
+
+class Api(Protocol):
+    """The operator API, inside the process. It is there also if no port serves it."""
+
+    def of(self, plugin: str) -> Api:
+        """Return the same for a plugin, whose name is recorded with its requests."""
+
+    async def ask(
+        self,
+        token: str,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] = ...,
+        headers: Mapping[str, str] = ...,
+    ) -> ApiReply:
+        """Send a request in the name of a token, given by its own name, and return the answer.
+
+        Role, limits and record are those of a request by HTTP. The problem of a token that is unknown or revoked is
+        401 `wrong_token`. `path` is not percent-encoded. The API opens after the plugins, and this waits for it: call
+        it in a task, not before the plugin has yielded. It does not end for an event stream.
+        """
+
+
 class PluginSettings(dict[str, object]):
     """A plugin's own table of the TOML file. A missing key raises ConfigError with the name of the table."""
 
@@ -271,6 +307,7 @@ class Site:
     """Pass an event to `observe` of all plugins."""
     chargers: Chargers
     load: Load
+    api: Api
     is_clock_trusted: Callable[[], bool]
     pages: dict[str, PluginPage]
     """Pages served at `--metrics-port`, by path. A plugin adds its pages while it opens."""

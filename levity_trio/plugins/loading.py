@@ -61,7 +61,8 @@ async def open_plugins(hooks: Hooks, site: Site) -> AsyncIterator[None]:
     closing = trio.Event()
     async with trio.open_nursery() as living:
         for name, open_one in chosen.items():
-            own_site = replace(site, settings=PluginSettings(name, site.config.plugin_settings.get(name, {})))
+            settings = PluginSettings(name, site.config.plugin_settings.get(name, {}))
+            own_site = replace(site, settings=settings, api=site.api.of(name))
             with trio.move_on_after(OPENING_SECONDS) as scope:
                 await living.start(_live, hooks, name, open_one, own_site, closing)
             if scope.cancelled_caught:

@@ -49,7 +49,7 @@ from levity_trio.load.task import LoadManagement, open_load
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.notify.ping import keep_pinging
-from levity_trio.plugins.base import Hooks, Load, PluginPage, Site
+from levity_trio.plugins.base import Api, Hooks, Load, PluginPage, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.server.memory import give_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
@@ -146,18 +146,19 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 central = await _central(config, writer, machine, known, hooks, ports.context)
                 pages: dict[str, PluginPage] = {}
+                inside = opening.ApiOfPlugins()
                 central.load = load = LoadManagement(
                     writer, reader, Chargers(central), central.clock, config.clock_speed
                 )
                 async with (
                     _open_upkeep(central, reader),
                     open_load(load, hooks),
-                    open_plugins(hooks, _site(central, reader, pages, load)),
+                    open_plugins(hooks, _site(central, reader, pages, load, inside)),
                     _open_pages(central, page_listeners, pages),
                 ):
                     await _begin(central, reader)
                     async with (
-                        opening.open_web(central, reader, key, web_listeners, local),
+                        opening.open_web(central, reader, key, web_listeners, local, inside.opening),
                         open_local_lists(central, reader),
                         open_wallets(central, reader),
                     ):
@@ -187,7 +188,7 @@ def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
 
 
-def _site(central: Central, reader: Reader, pages: dict[str, PluginPage], load: Load) -> Site:
+def _site(central: Central, reader: Reader, pages: dict[str, PluginPage], load: Load, api: Api) -> Site:
     """Return the site: the parts of the server that plugins may use."""
     return Site(
         config=central.config,
@@ -197,6 +198,7 @@ def _site(central: Central, reader: Reader, pages: dict[str, PluginPage], load: 
         publish=central.hooks.observe,
         chargers=Chargers(central),
         load=load,
+        api=api,
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,
     )

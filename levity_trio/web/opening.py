@@ -29,11 +29,12 @@ from levity_trio.web.drivers_address import addresses_to_send
 from levity_trio.web.feed import Feed, open_feed
 from levity_trio.web.files.listener import FileListeners, listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
+from levity_trio.web.inside import ApiOfPlugins, Opening
 from levity_trio.web.logins import Logins
 from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
 from levity_trio.wire.times import stamp
 
-__all__ = ["Listeners", "api_of", "listen", "local_socket", "open_web"]
+__all__ = ["ApiOfPlugins", "Listeners", "api_of", "listen", "local_socket", "open_web"]
 
 
 class Listeners(NamedTuple):
@@ -54,9 +55,14 @@ async def listen(config: ServerConfig) -> Listeners:
 
 @asynccontextmanager
 async def open_web(
-    central: Central, reader: Reader, key: SecretKey, listeners: Listeners, local: trio.SocketListener | None
+    central: Central,
+    reader: Reader,
+    key: SecretKey,
+    listeners: Listeners,
+    local: trio.SocketListener | None,
+    opening: Opening,
 ) -> AsyncIterator[None]:
-    """Serve all this while the block runs; `local` is the local socket, if there is one."""
+    """Serve all this while the block runs; `local` is the local socket, if there is one. `opening` lets plug-ins in."""
     config, writer, clock, hooks = central.config, central.writer, central.clock, central.hooks
     api_listeners = listeners.api._replace(local=local)
     deliveries = Parts(reader, writer, clock, config.check_interval_seconds, key)
@@ -66,7 +72,7 @@ async def open_web(
         open_webhooks(deliveries, hooks) as webhooks,
         open_messages(around_of(central, reader, key), hooks) as messages,
         open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners.files) as shelf,
-        open_api(api_of(central, reader, imports, feed, webhooks, messages, shelf, key), api_listeners),
+        open_api(api_of(central, reader, imports, feed, webhooks, messages, shelf, key), api_listeners, opening),
     ):
         yield
 

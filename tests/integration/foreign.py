@@ -1,4 +1,4 @@
-"""The `ocpp` package's charge point as a process, and requests to the API of a spawned server."""
+"""What is not ours: the `ocpp` package's charge point as a process, a plug-in, requests to the API of a server."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from levity_trio.client import Api, Sought
-from tests.integration.serving import Serving, environment
+from tests.integration.serving import PROGRAM, ROOT, Serving, environment
 
-PROGRAM = Path(__file__).with_name("ocpp_charge_point.py")
+CHARGE_POINT = Path(__file__).with_name("ocpp_charge_point.py")
 
 
 @contextmanager
 def foreign_charger(server: Serving, identity: str, answers: Mapping[str, Any] | None = None) -> Iterator[None]:
     """A charge point that is not ours, booted; it ends with the block."""
     url = f"ws://127.0.0.1:{server.port}/ocpp"
-    command = [sys.executable, str(PROGRAM), url, identity, json.dumps(answers or {})]
+    command = [sys.executable, str(CHARGE_POINT), url, identity, json.dumps(answers or {})]
     with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -30,6 +30,16 @@ def foreign_charger(server: Serving, identity: str, answers: Mapping[str, Any] |
             yield
         finally:
             process.kill()
+
+
+def with_plugin(folder: Path, name: str, source: str) -> tuple[str, ...]:
+    """Install a plug-in there, as pip would; return the program of a server that has it. It opens by `open_NAME`."""
+    (folder / f"{name}.py").write_text(source)
+    installed = folder / f"{name}-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(f"[levity_trio.plugins]\n{name} = {name}:open_{name}\n")
+    return "env", f"PYTHONPATH={ROOT}:{folder}", *PROGRAM
 
 
 def api_of(server: Serving) -> Api:

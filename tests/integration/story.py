@@ -15,9 +15,10 @@ from levity_trio.wire.times import stamp
 from tests.benchmarks.websocket import upgrade_request
 
 from .charger import Charger, NoWebSocket, meter_values, now
+from .foreign import with_plugin
 from .outages import locked
 from .scraping import Scrape, scrape, scrape_when
-from .serving import PROGRAM, ROOT, Serving, serving
+from .serving import Serving, serving
 
 ONE, TWO = "CP-1", "CP-2"
 PAGES = ("--metrics-port", "0", "--metrics-host", "127.0.0.1")
@@ -228,7 +229,7 @@ def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
         connection.execute("UPDATE cp SET last_seen_at = ?", (stamp(datetime.now(UTC) + AHEAD),))
     flags = (*PAGES, "--clock-wait", "0", "--fluentd-endpoint", NOBODY_LISTENS, "--plugins", "failing")
     nobody = ("--mqtt", f"mqtt://{NOBODY_LISTENS}")
-    program = ("env", f"PYTHONPATH={ROOT}:{_with_plugin(folder)}", *PROGRAM)
+    program = with_plugin(folder, "failing", FAILING)
     with serving(database, *flags, *nobody, program=program, may_log_errors=True) as server:
         port = metrics_port(server)
         first = scrape(port)
@@ -251,16 +252,6 @@ def _a_site_with_a_limit(folder: Path) -> dict[str, Scrape]:
         server.wait_line("MessagesRefused", charger=ONE)
         above = scrape(port)
     return {"at the limit": at_limit, "above the limit": above}
-
-
-def _with_plugin(folder: Path) -> Path:
-    """An installed package: its module, and what pip would have written of it."""
-    (folder / "failing.py").write_text(FAILING)
-    installed = folder / "failing-1.dist-info"
-    installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: failing\nVersion: 1\n")
-    (installed / "entry_points.txt").write_text("[levity_trio.plugins]\nfailing = failing:open_failing\n")
-    return folder
 
 
 def status(charger: Charger, connector: int, word: str, error: str = "NoError", timestamp: str | None = None) -> None:

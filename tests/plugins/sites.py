@@ -11,7 +11,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
-from levity_trio.plugins.base import Hooks, Load, Open, Plugin, Site
+from levity_trio.plugins.base import Api, Hooks, Load, Open, Plugin, Site
 from levity_trio.store.engine.database import Database, WritingConnection
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.engine.unit_of_work import UnitOfWork, Write, commit
@@ -117,6 +117,7 @@ class Served:
             publish=central.hooks.observe,
             chargers=Chargers(central),
             load=cast(Load, None),
+            api=cast(Api, None),
             is_clock_trusted=lambda: self.is_clock_trusted,
             pages={},
         )

@@ -19,6 +19,7 @@ from levity_trio.plugins import loading
 from levity_trio.plugins.base import Hooks, Plugin, Site
 from levity_trio.plugins.loading import GROUP, check_plugins, open_plugins
 from levity_trio.store.engine.faults import Unreadable
+from levity_trio.web.inside import ApiOfPlugins
 
 EVENT = MalformedFrame(charger="CP-1", kind="not JSON")
 
@@ -106,7 +107,7 @@ def a_site(*plugins: str, **settings: Any) -> Site:
     parts: dict[str, Any] = dict.fromkeys(
         ("clock", "writer", "reader", "publish", "chargers", "load", "is_clock_trusted")
     )
-    return Site(config=config, pages={}, **parts)
+    return Site(config=config, pages={}, api=ApiOfPlugins(), **parts)
 
 
 async def test_only_what_is_named_is_opened_and_gets_its_own_settings() -> None:

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 
 from levity_trio.listening.addresses import is_loopback
 from levity_trio.records import record
+from levity_trio.store.writes.users import StoredToken
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem, invalid
@@ -43,18 +44,20 @@ Scope = Any
 class Door:
     """A listener of the API. `is_socket`: the local Unix socket, which only its owner can open.
 
-    `is_for_drivers`: the drivers' port, at which everybody but a driver is a stranger.
+    `is_for_drivers`: the drivers' port, at which everybody but a driver is a stranger. `token`: no listener, but the
+    way of a plug-in, which asks in the name of this token.
     """
 
     is_socket: bool = False
     is_loopback: bool = False
     is_for_drivers: bool = False
     allowed_hosts: Collection[str] = ()
+    token: str | None = None
 
 
 def check_host(door: Door, scope: Scope, headers: Headers) -> None:
     """Raise Problem for a request to a host name that is not ours."""
-    if door.is_socket:
+    if door.is_socket or door.token is not None:
         return
     if is_own_host(scope, headers.get("host", ""), door.allowed_hosts):
         return
@@ -71,14 +74,19 @@ def find_caller(door: Door, api: Api, scope: Scope, headers: Headers) -> Caller:
     if door.is_socket:
         return Caller(LOCAL_ADMIN, Role.ADMIN, address)
     text = _presented(headers)
+    if door.token is not None:
+        return _caller_of_token(api.tokens.named(door.token), address)
     if text is not None:
-        token = api.tokens.check(text)
-        return Caller(token.name, Role[token.role.upper()], address, token.id)
+        return _caller_of_token(api.tokens.check(text), address)
     if not needs_nothing(door, api, scope, headers):
         raise _token_needed("send a token: Authorization: Bearer TOKEN")
     if not _is_meant(api, scope, headers):
         raise _token_needed("a web page from elsewhere sent this; it needs a token: Authorization: Bearer TOKEN")
     return Caller(LOCAL_ADMIN, Role.ADMIN, address)
+
+
+def _caller_of_token(token: StoredToken, address: str) -> Caller:
+    return Caller(token.name, Role[token.role.upper()], address, token.id)
 
 
 def _token_needed(detail: str) -> Problem:

@@ -85,6 +85,7 @@ from levity_trio.web.api.serving import Doorway, application_of
 from levity_trio.web.below import Below, base_of, of_form
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http import Limits, open_http
+from levity_trio.web.inside import Opening
 from levity_trio.web.page_tls import PageTls, keep_own, open_page_tls
 
 LONGEST_PATH: Final = 107
@@ -201,8 +202,8 @@ def _remove_socket(path: Path) -> None:
 
 
 @asynccontextmanager
-async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
-    """Serve the API while the block runs."""
+async def open_api(api: Api, listeners: ApiListeners, opening: Opening) -> AsyncIterator[None]:
+    """Serve the API while the block runs; `opening` lets plug-ins in."""
     await _read_people(api)
     config = api.config
     app = application_of(api, ENDPOINTS, [*_documentation(config.guests)])
@@ -219,6 +220,7 @@ async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
             _log(config, await serving.enter_async_context(served), listeners.tls)
         if listeners.drivers:
             await serving.enter_async_context(_open_drivers(app, api, listeners))
+        opening.finish(app, api)
         yield
 
 

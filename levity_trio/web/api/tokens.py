@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import shlex
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -105,7 +106,19 @@ class Tokens:
         found = _TOKEN.fullmatch(text)
         token = None if found is None else self.valid(int(found[1]))
         if found is None or token is None or not hmac.compare_digest(token.digest, _digest(token.salt, found[2])):
-            problem = Problem(HTTPStatus.UNAUTHORIZED, "wrong_token", "this token is not valid; it may be revoked")
-            problem.headers["www-authenticate"] = 'Bearer error="invalid_token"'
-            raise problem
+            raise _wrong("this token is not valid; it may be revoked")
         return token
+
+    def named(self, name: str) -> StoredToken:
+        """Return the token with this name that is not revoked; there is one at most. Raises Problem."""
+        for token in self._tokens.values():
+            if token.name == name and not token.is_revoked:
+                return token
+        make_it = f"levity-trio token create {shlex.quote(name)} --role operator"
+        raise _wrong(f"no token in use is named {name}; make it with {make_it}")
+
+
+def _wrong(words: str) -> Problem:
+    problem = Problem(HTTPStatus.UNAUTHORIZED, "wrong_token", words)
+    problem.headers["www-authenticate"] = 'Bearer error="invalid_token"'
+    return problem

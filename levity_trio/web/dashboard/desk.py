@@ -19,9 +19,9 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.front import Front
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View, sections_of, start_of
 from levity_trio.web.dashboard.reader import Reader
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.logins import is_form_value

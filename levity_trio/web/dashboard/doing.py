@@ -56,17 +56,18 @@ from levity_trio.web.dashboard.fields import (
     with_rows,
     with_twice,
 )
-from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask, hand_on
 from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.offers import OPERATIONS, Offers, subject_of
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
 from levity_trio.web.dashboard.pages.review import count_part
+from levity_trio.web.dashboard.refused import Refused, answered
 from levity_trio.web.dashboard.saying import capital, in_words, sentence, told
 from levity_trio.web.dashboard.shapes import minute, moment, typed_kwh
 from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
 from levity_trio.web.drivers_address import drivers_address
+from levity_trio.web.inside import Question, Reply, ask, hand_on
 from levity_trio.web.invitations import LETTER, LINK
 from levity_trio.web.problems import MEDIA_TYPE as PROBLEM
 
@@ -316,7 +317,7 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
     """Send what was filled in, and return what follows."""
     try:
         if form.task is not None and form.task.preview and PREVIEW in content:
-            foreseen = (await form.send(content, form.task.preview)).content
+            foreseen = answered(await form.send(content, form.task.preview))
             return await form.show(_without_value(content), {}, foreseen=foreseen)
         reply = await form.send(content)
         return await _after(form, request, content, reply)
@@ -360,7 +361,7 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     """Return what follows a request that was done: its answer, if it must be seen, else the page before."""
     if "json" not in reply.headers.get("content-type", "json"):
         return Response(reply.body, reply.status, reply.headers)
-    answer = reply.content
+    answer = answered(reply)
     if (handed := await _handed_out(form.view, form.endpoint, answer, form.desk.api.config)) is not None:
         return await _hand(form, handed, onward(next_of(content, form.home), answer))
     if form.endpoint.path in TOPICS_OF_PUSH and answer is not None:

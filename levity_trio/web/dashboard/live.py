@@ -24,8 +24,8 @@ from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.access import is_admitted
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates, personal
 from levity_trio.web.feed import Joined
 from levity_trio.web.pace import Pace

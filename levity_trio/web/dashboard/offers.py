@@ -26,9 +26,9 @@ from levity_trio.web.dashboard.fields import (
     last_name,
     leaves,
 )
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.operations import CHARGER
 from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.wire.times import in_zone
 
 MOST: Final = 200

@@ -16,7 +16,8 @@ from levity_trio.locale import N_, _
 from levity_trio.records import record
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.dashboard.front import DRIVERS
-from levity_trio.web.dashboard.inside import Question, Refused, ask
+from levity_trio.web.dashboard.refused import Refused, answered
+from levity_trio.web.inside import Question, ask
 
 Values = Mapping[str, Any]
 EVERYTHING: Final = None
@@ -56,12 +57,12 @@ class View:
         """
         given = {name.removesuffix("_"): value for name, value in query.items()}
         question = Question(method="GET", path=path, query=given, has_place=True)
-        return (await ask(self.api.app, self.caller, question)).content
+        return answered(await ask(self.api.app, self.caller, question))
 
     async def post(self, path: str, **body: Any) -> Any:
         """Return what a POST of the API answers: for what must be computed before it can be shown. Raises Refused."""
         question = Question(method="POST", path=path, body=orjson.dumps(body), has_place=True)
-        return (await ask(self.api.app, self.caller, question)).content
+        return answered(await ask(self.api.app, self.caller, question))
 
     def may(self, method: str, path: str) -> bool:
         """Whether the role suffices for an endpoint, given as declared: "/api/admin/chargers/{id}"."""

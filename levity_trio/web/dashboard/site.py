@@ -34,13 +34,14 @@ from levity_trio.web.dashboard.assets import MANIFEST
 from levity_trio.web.dashboard.desk import READER, Desk, Note
 from levity_trio.web.dashboard.doing import Form, download, perform
 from levity_trio.web.dashboard.front import DRIVERS, Front
-from levity_trio.web.dashboard.inside import JSON, Refused
 from levity_trio.web.dashboard.live import Channels, open_channels
 from levity_trio.web.dashboard.page import ApiOfPages as InnerApi
 from levity_trio.web.dashboard.page import Changed, Live, Page, Part, View
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.reader import Reader, cookie_header, find_reader
+from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.inside import JSON
 from levity_trio.web.negotiation import preferred_language
 from levity_trio.web.problems import application
 from levity_trio.web.streaming import EventStream

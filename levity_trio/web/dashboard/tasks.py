@@ -11,8 +11,8 @@ from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.fields import WHICH, day_after
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
 from levity_trio.wire.times import in_zone
 

@@ -20,7 +20,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import ChargerBooted, Event
 from levity_trio.load.task import LoadManagement, open_load
-from levity_trio.plugins.base import Load, Site
+from levity_trio.plugins.base import Api, Load, Site
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -135,6 +135,7 @@ async def _open_duties(central: Central) -> AsyncIterator[None]:
         publish=central.hooks.observe,
         chargers=Chargers(central),
         load=cast(Load, None),
+        api=cast(Api, None),
         is_clock_trusted=lambda: True,
         pages={},
     )

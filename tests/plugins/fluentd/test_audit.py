@@ -15,7 +15,7 @@ from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.events import AuditLost, AuditProgress, BatchCommitted, Event
-from levity_trio.plugins.base import Chargers, Load, Plugin, Site
+from levity_trio.plugins.base import Api, Chargers, Load, Plugin, Site
 from levity_trio.plugins.fluentd import open_fluentd_audit
 from levity_trio.plugins.fluentd.audit import open_audit
 from levity_trio.store.engine.connection import FileConnection
@@ -94,6 +94,7 @@ class Log:
             publish=self.events.append,
             chargers=cast(Chargers, None),  # the audit asks no charger
             load=cast(Load, None),
+            api=cast(Api, None),
             is_clock_trusted=lambda: True,
             pages={},
         )

@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.events import EventsPruned, MqttFactRefused
-from levity_trio.plugins.base import Chargers, Load, Site
+from levity_trio.plugins.base import Api, Chargers, Load, Site
 from levity_trio.plugins.mqtt import facts as module
 from levity_trio.plugins.mqtt.broker import Broken, open_link
 from levity_trio.plugins.mqtt.facts import Facts
@@ -76,6 +76,7 @@ class House:
             publish=lambda _: None,
             chargers=cast(Chargers, None),  # facts ask no charger
             load=cast(Load, None),
+            api=cast(Api, None),
             is_clock_trusted=lambda: True,
             pages={},
         )

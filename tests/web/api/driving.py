@@ -23,7 +23,8 @@ from levity_trio.web.api.context import Api, Places, Refusals
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
-from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask
+from levity_trio.web.dashboard.refused import Refused, answered
+from levity_trio.web.inside import Question, Reply, ask
 from tests.charger.parts import InlineWriter, make_central
 from tests.charger.peers import Charger, open_charger
 from tests.store.books import Books
@@ -52,18 +53,18 @@ class Driver:
             return await ask(self._yard.app, self.caller, question)
 
     async def get(self, path: str) -> Any:
-        return (await self.ask("GET", path)).content
+        return answered(await self.ask("GET", path))
 
     async def post(self, path: str, body: Any = None, **headers: str) -> Any:
-        return (await self.ask("POST", path, body, **headers)).content
+        return answered(await self.ask("POST", path, body, **headers))
 
     async def put(self, path: str, body: Any) -> Any:
-        return (await self.ask("PUT", path, body)).content
+        return answered(await self.ask("PUT", path, body))
 
     async def refused(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str, str]:
         """Return the status, the code and the words of a refusal."""
         try:
-            content = (await self.ask(method, path, body, **headers)).content
+            content = answered(await self.ask(method, path, body, **headers))
         except Refused as refused:
             return refused.status, refused.code, str(refused)
         raise AssertionError(f"not refused: {content}")

@@ -26,8 +26,8 @@ from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api import accounts, limits
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.dashboard.inside import Question, ask
 from levity_trio.web.dashboard.pages import households
+from levity_trio.web.inside import Question, ask
 from tests.store.bills import Biller
 from tests.store.books import Station
 from tests.store.nows import WELL

@@ -17,7 +17,7 @@ from levity_trio.web.api import messages
 from levity_trio.web.api.billing import CLOSING
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.refused import Refused
 from tests.notify.ntfy import serving_ntfy
 from tests.store.facts import closed_statement
 from tests.web.api.conftest import Site

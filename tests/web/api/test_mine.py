@@ -20,7 +20,8 @@ from levity_trio.web.api.access import caller_of
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.tokens import Tokens
-from levity_trio.web.dashboard.inside import Question, Refused, ask
+from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.inside import Question, ask
 from levity_trio.web.logins import Logins
 from tests.documents import statements as forms
 from tests.store.books import Station

@@ -14,8 +14,9 @@ from levity_trio.store.writes import local_lists, personal
 from levity_trio.store.writes.personal import Deletion
 from levity_trio.store.writes.reports import MOST_OF_DAY
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.inside import Question, Refused, ask
 from levity_trio.web.dashboard.pages.driver import PAGES
+from levity_trio.web.dashboard.refused import Refused, answered
+from levity_trio.web.inside import Question, ask
 from tests.store.bills import FLAT, Biller, month_is_over
 from tests.store.books import Station
 from tests.web.api.driving import Driver, Yard
@@ -44,7 +45,7 @@ async def asked(yard: Yard, method: str, path: str, body: Any = None, **query: s
     caller = Driver(yard, 1, None, Role.OPERATOR).caller
     sent = b"" if body is None else orjson.dumps(body)
     question = Question(method=method, path=f"/api/admin{path}", query=query, body=sent)
-    return (await ask(yard.app, caller, question)).content
+    return answered(await ask(yard.app, caller, question))
 
 
 async def waiting(yard: Yard) -> list[Any]:

@@ -15,7 +15,7 @@ from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.reads.levity.rows import ChargerRow
 from levity_trio.store.writes import leases
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.inside import Question
+from levity_trio.web.inside import Question
 from levity_trio.web.webhooks.incoming import signature
 from tests.browser.past import AWAY, FAULTED, HOUSEHOLDS, QUIET
 from tests.store.books import Books, Station, meter_value

@@ -16,8 +16,8 @@ import orjson
 
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.dashboard.inside import Question
 from levity_trio.web.dashboard.pages import PAGES
+from levity_trio.web.inside import Question
 from tests.browser.pages import fill_in
 from tests.browser.past import HOUSEHOLDS, QUIET
 from tests.sizes import size

@@ -34,10 +34,10 @@ from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
 from levity_trio.web.dashboard.front import Front
-from levity_trio.web.dashboard.inside import Question, Reply, ask
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.feed import open_feed
 from levity_trio.web.files.listener import FileListeners, open_files
+from levity_trio.web.inside import Question, Reply, ask
 from levity_trio.web.opening import api_of, around_of
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import Charger, open_charger

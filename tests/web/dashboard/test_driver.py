@@ -15,10 +15,10 @@ from levity_trio.store.reads.places import load_places
 from levity_trio.store.reads.wallets import tags_owned_after
 from levity_trio.store.writes import load, reports
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.pages import driver
 from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW
 from levity_trio.web.dashboard.pages.session import PAGES as OF_SESSIONS
+from levity_trio.web.dashboard.refused import Refused
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown

@@ -9,10 +9,10 @@ import pytest
 from levity_trio import manual
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.manual import PAGES as OF_MANUAL
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening

@@ -24,9 +24,9 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.live import FAULT, FAULT_SECONDS, LONGEST_SECONDS, ROOM, Channels, open_channels
 from levity_trio.web.dashboard.page import EVERYTHING, ApiOfPages, Changed, Page, Part, View
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
 from levity_trio.web.feed import Feed, Joined

@@ -7,8 +7,8 @@ import pytest
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.doing import explained
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.operations import CHARGER
+from levity_trio.web.dashboard.refused import Refused
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site

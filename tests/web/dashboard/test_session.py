@@ -11,9 +11,9 @@ import pytest
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import MOST_POINTS
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.pages import session
 from levity_trio.web.dashboard.pages.session import MOST_WEIGHED
+from levity_trio.web.dashboard.refused import Refused
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import BERLIN, Biller
 from tests.store.books import Station, meter_value

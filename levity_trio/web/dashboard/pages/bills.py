@@ -11,9 +11,9 @@ from typing import Any, Final
 from levity_trio.billing.states import BillState
 from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import Page, Sorting, View, currency_of_site, names_of_chargers, sorted_list
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, Read, Values, View
 from levity_trio.web.dashboard.pages.charger import PATH, SECTION, api_of, head
+from levity_trio.web.dashboard.refused import Refused
 
 ROWS: Final = 50
 SAME: Final = "same"

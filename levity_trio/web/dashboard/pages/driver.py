@@ -18,9 +18,9 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import course
 from levity_trio.web.dashboard.front import DRIVERS
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
 from levity_trio.web.dashboard.pages.session import curves
+from levity_trio.web.dashboard.refused import Refused
 
 CHARGERS: Final = "/api/me/chargers"
 OWN: Final = "/api/me/transactions"

@@ -12,9 +12,9 @@ from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.fields import day_after
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import MOST_CHARGERS, Page, View
 from levity_trio.web.dashboard.pictures import ENERGY, SHOWN, label_of, stacks, week_values
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import wrong_way_round
 
 HISTORY: Final = "/api/history"

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import (
     Page,
     Sorting,
@@ -21,6 +20,7 @@ from levity_trio.web.dashboard.page import (
     with_refused,
 )
 from levity_trio.web.dashboard.pictures import months_values
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
 ACCOUNTS: Final = "/api/admin/accounts"

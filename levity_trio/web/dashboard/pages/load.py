@@ -11,7 +11,6 @@ from typing import Any, Final
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.leases import TRIED
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import (
     Changed,
     Page,
@@ -21,6 +20,7 @@ from levity_trio.web.dashboard.page import (
     names_of_chargers,
     open_sessions,
 )
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.saying import in_words
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone

@@ -17,8 +17,8 @@ from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import document, in_full
 from levity_trio.web.dashboard.fields import every, fields_of
 from levity_trio.web.dashboard.front import HELP
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.refused import Refused
 
 FOLDERS: Final[Mapping[str, str]] = N_(
     {

@@ -13,8 +13,8 @@ from levity_trio.locale import N_, _, said
 from levity_trio.records import record
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.doubts import DoubtInWords, doubt
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Page, Part, View, names_of_chargers
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.saying import after_colon
 from levity_trio.web.dashboard.shapes import kilowatts, kwh
 

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from levity_trio.billing.states import BillState
 from levity_trio.locale import N_, _
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, Sorting, View
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import wrong_way_round
 from levity_trio.wire.times import in_zone, stamp
 

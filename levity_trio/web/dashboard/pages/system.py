@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View, names_of_chargers
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.titles import deed
 
 ADMIN: Final = "/api/admin"

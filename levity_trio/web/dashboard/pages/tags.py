@@ -7,8 +7,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from levity_trio.locale import N_
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, Sorting, View, chargers_and_currency, sorted_list
+from levity_trio.web.dashboard.refused import Refused
 
 TAGS: Final = "/api/admin/id-tags"
 OWNED: Final = "/api/admin/owned-id-tags"

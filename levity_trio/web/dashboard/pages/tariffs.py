@@ -13,8 +13,8 @@ from levity_trio.locale import N_, _, said
 from levity_trio.refusals import plain_words
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.fields import Field, Unreadable, body_of, fields_of, filled, texts
-from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import USUAL, Page, View, names_of_chargers
+from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.saying import capital, in_words
 
 SECTION: Final = N_("Tariffs")

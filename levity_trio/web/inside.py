@@ -1,10 +1,9 @@
-"""Requests of the API from inside the process, on behalf of whoever reads a page."""
+"""Requests of the API from inside the process: by pages on behalf of whoever reads them, by plug-ins as a token."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,57 +11,19 @@ import orjson
 import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from levity_trio.locale import said
+from levity_trio.log.output import get_logger
 from levity_trio.records import record
-from levity_trio.refusals import plain_words
+from levity_trio.web.api.access import Door
+from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller
-from levity_trio.web.api.serving import CALLER, HAS_PLACE
-from levity_trio.web.dashboard.fields import label_of
-from levity_trio.web.dashboard.saying import in_words, sentence, with_commas
+from levity_trio.web.api.serving import CALLER, HAS_PLACE, Doorway
 
 JSON: Final = "application/json"
-WHOLE_BODY: Final = "body"
-"""As the field of a problem: none of them alone."""
 WHOLE: Final[Mapping[str, str]] = {"version": "3.0", "spec_version": "2.4"}
 """For an answer that is taken whole: nobody need listen for its client to leave."""
+NOTHING: Final[Mapping[str, Any]] = {}
 
-
-class Refused(Exception):
-    """The API refused a request: its problem document."""
-
-    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
-        super().__init__(str(document.get("detail", "")))
-        self.status = status
-        self.document = document
-
-    @property
-    def code(self) -> str:
-        return str(self.document.get("code", ""))
-
-    @property
-    def field(self) -> str:
-        """The field that the problem is about, "" if it is about none."""
-        return str(self.document.get("field", ""))
-
-    @property
-    def told(self) -> str:
-        """What the API says about it, without the name of the field."""
-        return str(self).removeprefix(f"{self.field}: ")
-
-    @property
-    def words(self) -> str:
-        """What to do about it, in plain words, without the name of the field."""
-        return in_words(with_commas(said(plain_words(self.told))))
-
-    @property
-    def labelled(self) -> str:
-        """What to do about it, with the field in words."""
-        return self.words if self.field in ("", WHOLE_BODY) else f"{label_of(self.field)}: {self.words}"
-
-    @property
-    def sentence(self) -> str:
-        """What to do about it, with the field in words, as a sentence."""
-        return sentence(self.labelled)
+log = get_logger("system")
 
 
 @record
@@ -91,11 +52,8 @@ class Reply:
 
     @property
     def content(self) -> Any:
-        """The JSON of the body, None if it is empty. Raises Refused."""
-        content = orjson.loads(self.body) if self.body else None
-        if self.status >= HTTPStatus.BAD_REQUEST:
-            raise Refused(self.status, content or {})
-        return content
+        """The JSON of the body, None if it is empty: that of a problem, if the status is 400 or above."""
+        return orjson.loads(self.body) if self.body else None
 
     async def take(self, message: Message) -> None:
         """Take a part of the response."""
@@ -115,10 +73,10 @@ async def ask(app: ASGIApp, caller: Caller, question: Question) -> Reply:
 
 async def hand_on(app: ASGIApp, caller: Caller, question: Question, send: Send) -> None:
     """Send what the API answers, part by part: a file."""
-    await app(_scope(caller, question), question.receive or _body(question.body), send)
+    await app({**_scope(caller.address, question), CALLER: caller}, _receive(question), send)
 
 
-def _scope(caller: Caller, question: Question) -> Scope:
+def _scope(address: str, question: Question) -> Scope:
     parameters = {name: _text(value) for name, value in question.query.items() if value not in (None, "")}
     headers = {"content-type": JSON, **question.headers}
     return {
@@ -132,9 +90,8 @@ def _scope(caller: Caller, question: Question) -> Scope:
         "root_path": "",
         "query_string": urlencode(parameters).encode(),
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-        "client": (caller.address, 0),
+        "client": (address, 0),
         "server": None,
-        CALLER: caller,
         HAS_PLACE: question.has_place,
     }
 
@@ -143,13 +100,65 @@ def _text(value: Any) -> str:
     return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
-def _body(body: bytes) -> Receive:
+def _receive(question: Question) -> Receive:
     """Return what yields a body, and after it nothing: a streamed answer waits meanwhile for its client to leave."""
-    parts = iter((body,))
+    parts = iter((question.body,))
 
     async def receive() -> Message:
         for part in parts:
             return {"type": "http.request", "body": part, "more_body": False}
         return await trio.sleep_forever()
 
-    return receive
+    return question.receive or receive
+
+
+# Plug-ins
+
+
+class Opening:
+    """The API, once it is open."""
+
+    def __init__(self) -> None:
+        self._done = trio.Event()
+        self._inner: tuple[ASGIApp, Api] | None = None
+
+    def finish(self, app: ASGIApp, api: Api) -> None:
+        """Let requests reach the API from now on."""
+        self._inner = app, api
+        self._done.set()
+
+    async def doorway(self, door: Door) -> Doorway:
+        """Wait until the API is open, and return what leads into it through a door."""
+        await self._done.wait()
+        assert self._inner is not None  # noqa: S101 - it is set with the event
+        return Doorway(*self._inner, door)
+
+
+@record
+class ApiOfPlugins:
+    """The API for plug-ins, which open before it does; see levity_trio.plugins.base.Api."""
+
+    opening: Opening = field(default_factory=Opening)
+    address: str = "plug-in"
+
+    def of(self, plugin: str) -> ApiOfPlugins:
+        return replace(self, address=f"plug-in {plugin}")
+
+    async def ask(
+        self,
+        token: str,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] = NOTHING,
+        headers: Mapping[str, str] = NOTHING,
+    ) -> Reply:
+        sent = b"" if body is None else orjson.dumps(body)
+        question, reply = Question(method=method, path=path, query=query, body=sent, headers=headers), Reply()
+        doorway = await self.opening.doorway(Door(token=token))
+        try:
+            await doorway(_scope(self.address, question), _receive(question), reply.take)
+        except Exception:  # the reply says so: 500
+            log.exception("a request of a plug-in failed", asked_by=self.address, method=method, path=path)
+        return reply

@@ -1,0 +1,61 @@
+"""What the API refuses to somebody who reads a page, in the words of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from levity_trio.locale import said
+from levity_trio.refusals import plain_words
+from levity_trio.web.dashboard.fields import label_of
+from levity_trio.web.dashboard.saying import in_words, sentence, with_commas
+from levity_trio.web.inside import Reply
+
+WHOLE_BODY: Final = "body"
+"""As the field of a problem: none of them alone."""
+
+
+class Refused(Exception):
+    """The API refused a request: its problem document."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        super().__init__(str(document.get("detail", "")))
+        self.status = status
+        self.document = document
+
+    @property
+    def code(self) -> str:
+        return str(self.document.get("code", ""))
+
+    @property
+    def field(self) -> str:
+        """The field that the problem is about, "" if it is about none."""
+        return str(self.document.get("field", ""))
+
+    @property
+    def told(self) -> str:
+        """What the API says about it, without the name of the field."""
+        return str(self).removeprefix(f"{self.field}: ")
+
+    @property
+    def words(self) -> str:
+        """What to do about it, in plain words, without the name of the field."""
+        return in_words(with_commas(said(plain_words(self.told))))
+
+    @property
+    def labelled(self) -> str:
+        """What to do about it, with the field in words."""
+        return self.words if self.field in ("", WHOLE_BODY) else f"{label_of(self.field)}: {self.words}"
+
+    @property
+    def sentence(self) -> str:
+        """What to do about it, with the field in words, as a sentence."""
+        return sentence(self.labelled)
+
+
+def answered(reply: Reply) -> Any:
+    """Return the JSON of a reply, None if it is empty. Raises Refused."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        raise Refused(reply.status, reply.content or {})
+    return reply.content
