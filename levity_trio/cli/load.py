@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +28,7 @@ Examples:
   levity-trio load wishes
   levity-trio load site --amperes 63
   levity-trio load site feeder.toml
+  levity-trio load meter House --mqtt tele/p1/SENSOR --path p1.amperes
   levity-trio load meters
   levity-trio load day
   levity-trio load orders
@@ -157,6 +160,13 @@ def site(operator: Operator, file: Path | None, amperes: float | None, *, is_che
         if not operator.is_told(found):
             say(found["toml"] or NO_SITE, ends_line=not found["toml"])
         return
+    _enter(operator, body, "load management is off" if off else "entered", is_check=is_check, fit=fit)
+
+
+def _enter(
+    operator: Operator, body: Mapping[str, Any], done: str, *, is_check: bool = False, fit: bool = False
+) -> None:
+    """Enter a site if it fits, or say why it does not."""
     found = operator.post("load", "site", "preview", body=body)
     if fit and found["offers"]:
         body = {"toml": found["offers"][0]["toml"]}
@@ -167,7 +177,7 @@ def site(operator: Operator, file: Path | None, amperes: float | None, *, is_che
         if found["problems"]:
             raise ConfigError("nothing was entered: this could not last without the server")
         return
-    operator.tell(operator.put("load", "site", body=body), "load management is off" if off else "entered")
+    operator.tell(operator.put("load", "site", body=body), done)
 
 
 def _read(file: Path) -> str:
@@ -294,6 +304,55 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
         else:
             say(f"  {'yes' if one['is_passed'] else 'no'}: {one['words']}")
     return len(news)
+
+
+@command(
+    "meter",
+    group=load,
+    epilog=an_example(
+        "load meter House --mqtt house/l1 --mqtt house/l2 --mqtt house/l3",
+        "load meter House --mqtt tele/p1/SENSOR --path p1.a --path p1.b --path p1.c",
+        "load meter Garage --circuit Garage --mqtt garage/power --shows kW",
+    ),
+)
+@click.argument("name")
+@click.option("--mqtt", "topics", multiple=True, required=True, metavar="TOPIC", help="Of all phases, or one for each.")
+@click.option("--path", "paths", multiple=True, metavar="a.b", help="Where its JSON has a phase; may be repeated.")
+@click.option("--shows", type=click.Choice(["A", "mA", "W", "kW"]), default="A", show_default=True, help="Its unit.")
+@click.option("--circuit", metavar="NAME", help="Which one it measures; the feeder, if not given.")
+def meter(
+    operator: Operator, name: str, topics: Sequence[str], paths: Sequence[str], shows: str, circuit: str | None
+) -> None:
+    """Add a meter that publishes over MQTT to a circuit."""
+    site = operator.get("load", "site")
+    if not site["toml"]:
+        raise ConfigError(NO_SITE)
+    place, measured = _without_meter(site["circuits"], circuit)
+    lines = site["toml"].splitlines()
+    heads = [number for number, line in enumerate(lines) if _CIRCUIT_HEAD.match(line)]
+    lines.insert(heads[place] + 1, f"meter = {_toml(name)}")
+    table = {"name": name, "kind": "mqtt", "topic": list(topics), "path": list(paths), "shows": shows}
+    lines += ["", "[[meter]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    _enter(operator, {"toml": "\n".join([*lines, ""])}, f"{name} measures {measured}")
+
+
+def _without_meter(circuits: Sequence[Mapping[str, Any]], wanted: str | None) -> tuple[int, str]:
+    """Return the place and the name of a circuit, by default of the feeder. Raises ConfigError if it has a meter."""
+    for place, one in enumerate(circuits):
+        if one["name"] == wanted or (wanted is None and one["parent"] is None):
+            if one["meter"] is not None:
+                by_hand = "levity-trio load site > feeder.toml, change it there, then load site feeder.toml"
+                raise ConfigError(f"{one['name']} has the meter {one['meter']} already; to change that: {by_hand}")
+            return place, one["name"]
+    raise ConfigError(f"there is no circuit {wanted}: give one of {', '.join(one['name'] for one in circuits)}")
+
+
+_CIRCUIT_HEAD: Final = re.compile(r"\s*\[\[\s*circuit\s*\]\]")
+
+
+def _toml(value: object) -> str:
+    """JSON's texts and lists are those of TOML, too."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 @command("meters", group=load)

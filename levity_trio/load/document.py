@@ -137,7 +137,11 @@ def _in_amperes(circuit: dict[str, Any]) -> None:
 
 
 def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
-    names = {meter.name for meter in meters}
+    names = set[str]()
+    for meter in meters:
+        if meter.name in names:
+            raise DocumentRefused(f"the meter {meter.name} is there twice")
+        names.add(meter.name)
     for circuit, name in metered.items():
         if name not in names:
             raise DocumentRefused(f"{circuit} is measured by {name}, which there is not: give [[meter]]")

@@ -57,4 +57,21 @@ def test_a_car_shares_a_feeder_with_the_house(
         assert "leaves soon" in table(shell, capsys, "load", "wishes")
         bar = table(shell, capsys, "load", "show").splitlines()[0]
         assert bar.startswith("Feeder   L1 ")
+    by_mqtt = ("--mqtt", "tele/p1", "--path", "a.0", "--path", "a.1", "--shows", "W")
+    assert "House measures Feeder" in table(shell, capsys, "load", "meter", "House", *by_mqtt)
+    told = table(shell, capsys, "load", "site")
+    assert '[[circuit]]\nmeter = "House"\nname = "Feeder"' in told
+    assert 'kind = "mqtt"\ntopic = ["tele/p1"]\npath = ["a.0", "a.1"]\nshows = "W"' in told
+    wait_until(lambda: [one["name"] for one in shown(shell, capsys, "load", "meters")] == ["House"])
+    for words, problem in (
+        (("Other", "--mqtt", "x"), "Feeder has the meter House already"),
+        (("Other", "--mqtt", "x", "--circuit", "Row"), "there is no circuit Row: give one of Feeder"),
+    ):
+        assert shell("load", "meter", *words) == 2
+        assert problem in capsys.readouterr().err
     assert "load management is off" in table(shell, capsys, "load", "site", "--off")
+    assert shell("load", "meter", "House", *by_mqtt) == 2
+    assert "nothing is managed" in capsys.readouterr().err
+    table(shell, capsys, "load", "site", tmp_path / "feeder.toml")
+    assert shell("load", "meter", "House", "--mqtt", "house/#") == 2
+    assert "has + or #" in capsys.readouterr().err

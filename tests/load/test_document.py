@@ -86,6 +86,7 @@ BY_MQTT = FEEDER + '[[meter]]\nname = "Main"\nkind = "mqtt"\n'
         (BY_MQTT + 'topic = "a/+/c"', "'a/+/c' has + or #, which stand for many topics"),
         (BY_MQTT + 'topic = ["a", "#"]', "'#' has + or #"),
         (BY_MQTT + 'topic = ""', "give a topic of 1 to 1000 bytes"),
+        (FEEDER + '[[meter]]\nname = "Main"\n[[meter]]\nname = "Main"', "the meter Main is there twice"),
         (BY_MQTT + 'topic = "a"\nshows = "V"', "it shows 'V': give one of A, mA, W, kW"),
     ],
 )
