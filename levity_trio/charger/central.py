@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from levity_trio.access.registration import Decision, Mode, Registrations
-from levity_trio.access.tags import Index, Policy, Unknown, Verdict
+from levity_trio.access.tags import Index, Policy, Verdict
 from levity_trio.charger.budget import Budget
 from levity_trio.charger.doors import Doors
 from levity_trio.charger.draining import Draining
@@ -28,6 +28,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import CertificateRevoked, ChargerConnected, ChargerRefused, Event, PasswordChanged
 from levity_trio.plugins.base import Hooks, Load
 from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads.charges import policy_of
 from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
 
 Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
@@ -132,16 +133,3 @@ class Central:
         session = self.registry.find(charger)
         if session is not None and self.registrations.mode is Mode.CLOSED:
             session.end(CloseCode.POLICY_VIOLATION, "this charger is refused")
-
-
-def policy_of(config: ServerConfig) -> Policy:
-    """Return the settings by which tags are judged. Without its answer, the authorizer's own rule goes before ours."""
-    unknown = config.authorizer_away if config.authorizer else config.unknown_tags
-    own = config.auto_start_id_tag if config.auto_start else None
-    return Policy(
-        Unknown(unknown),
-        config.tag_strip,
-        own,
-        has_authorizer=config.authorizer is not None,
-        bills_connector_first=config.bill_by == "connector",
-    )

@@ -10,8 +10,9 @@ import trio
 
 from levity_trio.access.tags import Policy, Tag, Unknown, Verdict
 from levity_trio.billing.ownership import Span, Thing, What
-from levity_trio.charger.central import Central, policy_of
+from levity_trio.charger.central import Central
 from levity_trio.events import StartRefused, TagPresented
+from levity_trio.store.reads.charges import policy_of
 from levity_trio.store.writes import accounts, ownership, tags
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.ownership import NamedThing, Said

@@ -13,12 +13,12 @@ import pytest
 from levity_trio.access.tags import Index
 from levity_trio.billing.ledger import Kind, Standing, Terms
 from levity_trio.billing.ownership import BillBy, Thing, What
-from levity_trio.charger.central import policy_of
 from levity_trio.config import ServerConfig
 from levity_trio.events import TransactionStarted, WalletTermsChanged
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.charges import policy_of
 from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.authorization import judge

@@ -87,11 +87,9 @@ class Broker:
     ca: Path | None = None
 
     @classmethod
-    def of(cls, config: ServerConfig) -> Broker | None:
-        """Return the broker of the settings, None without one."""
-        if config.mqtt is None:
-            return None
-        url = urlsplit(config.mqtt)
+    def of(cls, config: ServerConfig) -> Broker:
+        """Return the broker of --mqtt."""
+        url = urlsplit(config.mqtt or "")
         return cls(
             host=url.hostname or "",
             port=url.port or MQTT_PORTS[url.scheme],

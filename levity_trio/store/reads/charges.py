@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from levity_trio.access.tags import Policy
+from levity_trio.access.tags import Policy, Unknown
 from levity_trio.billing.money import tax_sums
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.positions import Kind
@@ -53,6 +53,19 @@ class Look(NamedTuple):
 
     used: list[Used]
     next: int | None
+
+
+def policy_of(config: ServerConfig) -> Policy:
+    """Return the settings by which tags are judged. Without its answer, the authorizer's own rule goes before ours."""
+    unknown = config.authorizer_away if config.authorizer else config.unknown_tags
+    own = config.auto_start_id_tag if config.auto_start else None
+    return Policy(
+        Unknown(unknown),
+        config.tag_strip,
+        own,
+        has_authorizer=config.authorizer is not None,
+        bills_connector_first=config.bill_by == "connector",
+    )
 
 
 def rule_of(config: ServerConfig, policy: Policy) -> Rule:

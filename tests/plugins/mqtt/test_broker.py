@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,45 +17,12 @@ from levity_trio.config.settings import MQTT, Unusable
 from levity_trio.plugins.mqtt import broker as module
 from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Message, Untaken, open_link
 from tests.integration.keys import Authority
+from tests.plugins.mqtt.clients import WAIT_SECONDS, Heard, at, listener
 from tests.plugins.mqtt.mosquitto import Mosquitto, running
 
-WAIT_SECONDS: Final = 15.0
 RIGHT: Final = "right"
 SLASH: Final = "a/b"
 WILL: Final = Message(topic="levity/status", payload=b"offline", is_retained=True)
-
-
-def at(mosquitto: Mosquitto, **more: object) -> Broker:
-    known = {"host": "localhost", "port": mosquitto.port, "is_tls": mosquitto.is_tls, "prefix": "levity"}
-    return Broker(**{**known, **more})  # type: ignore[arg-type]
-
-
-class Heard:
-    """What arrived, and a wait for it."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self._news = trio.Event()
-
-    def __call__(self, message: Message) -> None:
-        self.messages.append(message)
-        self._news.set()
-
-    async def until(self, count: int) -> list[Message]:
-        with trio.fail_after(WAIT_SECONDS):
-            while len(self.messages) < count:
-                self._news = trio.Event()
-                await self._news.wait()
-        return self.messages
-
-
-@asynccontextmanager
-async def listener(mosquitto: Mosquitto, *topics: str, **more: object) -> AsyncIterator[Heard]:
-    """Another client, which has subscribed."""
-    heard = Heard()
-    async with open_link(at(mosquitto, prefix="listener", **more), heard) as link:
-        assert await link.subscribe(topics) == []
-        yield heard
 
 
 async def refused(broker: Broker) -> Broken:

@@ -26,8 +26,8 @@ from levity_trio.store.reads.mqtt import MqttState, before, state
 from levity_trio.store.upkeep.pruning import delete_events
 from levity_trio.store.writes import mqtt
 from tests.charger.parts import InlineWriter, wall_clock
+from tests.plugins.mqtt.clients import Heard, at
 from tests.plugins.mqtt.mosquitto import Mosquitto, running
-from tests.plugins.mqtt.test_broker import Heard, at
 from tests.store.books import Books, in_memory
 from tests.store.reading import view
 

@@ -1,0 +1,132 @@
+"""The plug-in: it keeps a connection to the broker, and has its rooms work over it.
+
+    states    what chargers do, and Home Assistant's discovery of it
+    facts     each fact, at least once
+    meters    what meters publish
+
+Whatever the broker does, nothing else is affected: what is observed is only noted, and what is sent is waited for here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import ClassVar, Final, NoReturn
+
+import trio
+
+from levity_trio.events import Event, Fact
+from levity_trio.log.output import get_logger
+from levity_trio.plugins.base import Plugin, Site
+from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Link, Message, open_link
+from levity_trio.plugins.mqtt.discovery import BIRTH
+from levity_trio.plugins.mqtt.entities import EVENTS, OFFLINE, ONLINE, STATUS
+from levity_trio.plugins.mqtt.facts import Facts
+from levity_trio.plugins.mqtt.meters import Meters
+from levity_trio.plugins.mqtt.states import States
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.writes import mqtt as writes
+from levity_trio.wire.times import stamp
+
+PAUSE_SECONDS: Final = 1.0
+REFUSED_SECONDS: Final = 30.0
+"""Before a broker that refuses us is asked again: some shut out who asks too often."""
+STEADY_SECONDS: Final = 5.0
+"""A connection that lasts so long ends an outage. Else a broker that fails again and again would fill the log."""
+
+log = get_logger("system")
+
+
+class Mqtt(Plugin):
+    """The plug-in behind `--mqtt`."""
+
+    name: ClassVar[str] = "mqtt"
+    learns: ClassVar[bool] = True
+    reads: ClassVar[bool] = True
+
+    def __init__(self, site: Site, broker: Broker) -> None:
+        self._site = site
+        self._broker = broker
+        self._states = States(site, broker.prefix)
+        self._facts = Facts(site, f"{broker.prefix}/{EVENTS}")
+        self._meters = Meters(site)
+        self._is_out: bool | None = None
+        """Whether an outage was logged whose end was not. None: the broker was never connected."""
+
+    def observe(self, event: Event) -> None:
+        self._states.observe(event)
+        self._meters.observe(event)
+        if isinstance(event, Fact):
+            self._facts.wake()
+
+    async def run(self) -> NoReturn:
+        """Keep the connection, at the server that has the duties of the site."""
+        await self._site.writer.sharing.duties.wait()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._meters.run)
+            while True:
+                pause = await self._connect()
+                await trio.sleep(pause)
+
+    async def _connect(self) -> float:
+        """Work over one connection until it ends; return the seconds to wait before the next."""
+        will = Message(topic=f"{self._broker.prefix}/{STATUS}", payload=OFFLINE.encode(), is_retained=True)
+        try:
+            async with open_link(self._broker, self._take, will) as link:
+                await link.publish([replace(will, payload=ONLINE.encode())])
+                self._note(None)
+                await self._work(link)
+        except Broken as problem:
+            self._note(str(problem))
+            return REFUSED_SECONDS if isinstance(problem, BrokerRefuses) else PAUSE_SECONDS
+
+    async def _work(self, link: Link) -> NoReturn:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._states.run, link)
+            nursery.start_soon(self._facts.run, link)
+            nursery.start_soon(self._tell_end_of_outage)
+            await self._subscribe(link)
+
+    async def _subscribe(self, link: Link) -> NoReturn:
+        """Subscribe to what the rooms want to hear, again when that changes."""
+        now = frozenset[str]()
+        while True:
+            try:
+                wanted = frozenset({BIRTH}) | await self._meters.topics()
+            except (StoreUnavailable, Unreadable, OSError):
+                await trio.sleep(PAUSE_SECONDS)
+                continue
+            await link.unsubscribe(now - wanted)
+            self._tell_refused(await link.subscribe(sorted(wanted - now)))
+            now = wanted
+            await self._meters.changed()
+
+    @staticmethod
+    def _tell_refused(topics: Collection[str]) -> None:
+        for topic in topics:
+            log.warning("the MQTT broker does not let us read a topic; allow it there", topic=topic)
+
+    def _take(self, message: Message) -> None:
+        """Take a message that has arrived."""
+        if message.topic == BIRTH:
+            if message.payload == ONLINE.encode():
+                self._states.again()
+        else:
+            self._meters.take(message)
+
+    def _note(self, problem: str | None) -> None:
+        """Note whether the broker is connected, and why not. An outage has one line in the log, and its end another."""
+        broker, at = f"{self._broker.host}:{self._broker.port}", stamp(self._site.clock())
+        self._site.writer.coalesce("mqtt", writes.note_link, problem is None, at, broker, problem)
+        if problem is None and self._is_out is None:
+            log.info("connected to the MQTT broker", broker=broker)
+            self._is_out = False
+        elif problem is not None and not self._is_out:
+            log.warning("the MQTT broker is not connected; it is tried again", broker=broker, reason=problem)
+            self._is_out = True
+
+    async def _tell_end_of_outage(self) -> None:
+        if self._is_out:
+            await trio.sleep(STEADY_SECONDS)
+            log.info("connected to the MQTT broker again", broker=f"{self._broker.host}:{self._broker.port}")
+            self._is_out = False

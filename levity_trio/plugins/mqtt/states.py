@@ -1,0 +1,200 @@
+"""What the broker is shown: the newest state of everything, and Home Assistant's discovery of it.
+
+A charger is read again soon after a fact or a reading of it, all of them once a minute. What has changed is sent at
+most once a second for each topic, so what changes more often is not queued: the newest is sent. All is retained, and
+all is sent again on each new connection, and when Home Assistant starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from math import inf
+from operator import attrgetter
+from typing import Final, NoReturn
+
+import trio
+
+from levity_trio.events import Event, Fact, ReadingReceived
+from levity_trio.plugins.base import Site
+from levity_trio.plugins.mqtt.broker import Link, Message
+from levity_trio.plugins.mqtt.discovery import of_charger, of_site, withdrawn
+from levity_trio.plugins.mqtt.entities import Limit, escaped, limits_of, merged, site_states, states
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.faults import Unreadable
+from levity_trio.store.reads.charges import policy_of, rule_of
+from levity_trio.store.reads.entities import Entities, Seen, SeenCharger, things_that_want_a_look
+from levity_trio.store.reads.load import LoadNow
+from levity_trio.store.reads.now.attention import Machine
+from levity_trio.store.reads.now.site import name_of_site
+from levity_trio.wire.times import stamp
+
+GATHER_SECONDS: Final = 0.02
+"""Facts that come together are read together."""
+FACT_SECONDS: Final = 0.2
+"""A charger is read at most so often because of facts. Readings wait until they could be sent."""
+TOPIC_SECONDS: Final = 1.0
+"""Each topic is sent at most so often, and load management is looked at."""
+ATTENTION_SECONDS: Final = 5.0
+_number: Final = attrgetter("connector")
+ALL_SECONDS: Final = 60.0
+"""All is read so often: a power grows old without a fact."""
+
+
+class States:
+    """The states on their way to the broker."""
+
+    def __init__(self, site: Site, prefix: str) -> None:
+        self._site = site
+        self._prefix = prefix
+        self._rule = rule_of(site.config, policy_of(site.config))
+        self._begun_at = stamp(site.clock())
+        self._entities = Entities()
+        self._chargers: Mapping[str, SeenCharger] = {}
+        self._described: dict[str, tuple[object, ...]] = {}
+        """What the discovery of each charger was made of."""
+        self._omitted_wh = 0
+        self._attention = 0
+        self._load: LoadNow | None = None
+        self._limits: Mapping[tuple[str, int], Limit] = {}
+        self._newest: dict[str, str] = {}
+        """The payload of each topic, below the prefix."""
+        self._discovery: dict[str, str] = {}
+        """The payload of each topic of Home Assistant."""
+        self._unsent = dict[str, bool]()
+        """Topics whose newest payload was not sent yet, and whether they are of Home Assistant."""
+        self._sent_at: dict[str, float] = {}
+        self._read_at: dict[str, float] = {}
+        self._due: dict[str, float] | None = None
+        """When chargers are to be read; None without a connection."""
+        self._all_at = self._attention_at = inf
+        self._attention_read_at = -inf
+        self._news = trio.Event()
+
+    def observe(self, event: Event) -> None:
+        """Note what is to be read again."""
+        if self._due is None or not isinstance(event, Fact | ReadingReceived):
+            return
+        now = trio.current_time() + GATHER_SECONDS
+        if isinstance(event, Fact):
+            self._attention_at = min(self._attention_at, max(now, self._attention_read_at + ATTENTION_SECONDS))
+        if event.charger is not None:
+            rest = FACT_SECONDS if isinstance(event, Fact) else TOPIC_SECONDS
+            due = max(now, self._read_at.get(event.charger, -inf) + rest)
+            self._due[event.charger] = min(due, self._due.get(event.charger, inf))
+        self._news.set()
+
+    def again(self) -> None:
+        """Send everything again."""
+        self._unsent = dict.fromkeys(self._discovery, True) | dict.fromkeys(self._newest, False)
+        self._sent_at.clear()
+        self._news.set()
+
+    async def run(self, link: Link) -> NoReturn:
+        """Keep the broker informed over one connection. Raises Broken when that ends."""
+        self._due, self._all_at, self._attention_at = {}, -inf, -inf
+        self.again()
+        try:
+            while True:
+                try:
+                    await self._read()
+                except Unreadable:  # which those who look at the database log
+                    self._all_at = trio.current_time() + TOPIC_SECONDS
+                self._look_at_load()
+                await self._send(link)
+                self._news = trio.Event()
+                with trio.move_on_at(self._next()):
+                    await self._news.wait()
+                await trio.sleep(GATHER_SECONDS)
+        finally:
+            self._due = None
+
+    def _next(self) -> float:
+        """Return when to look again: at the latest in a second, at load management."""
+        late = min((self._sent_at.get(topic, -inf) for topic in self._unsent), default=inf) + TOPIC_SECONDS
+        due = min((self._due or {}).values(), default=inf)
+        return min(late, due, self._all_at, self._attention_at, trio.current_time() + TOPIC_SECONDS)
+
+    async def _read(self) -> None:
+        """Read what is due."""
+        now = trio.current_time()
+        if self._attention_at <= now or self._all_at <= now:
+            self._attention_at, self._attention_read_at = inf, now
+            await self._site.reader.run(self._read_attention)
+            self._put_site()
+        if self._all_at <= now:
+            self._all_at = now + ALL_SECONDS
+            await self._read_chargers(None)
+        elif due := [charger for charger, at in (self._due or {}).items() if at <= now]:
+            await self._read_chargers(due)
+
+    async def _read_chargers(self, only: Collection[str] | None) -> None:
+        """Read all chargers or some, and put what they show."""
+        site, now = self._site, trio.current_time()
+        named_by = self._rule if site.config.mqtt_names else None
+        for charger in self._due if only is None and self._due is not None else only or ():
+            self._read_at[charger] = now  # before the read, so that what comes meanwhile is read again
+        self._due = {} if only is None else {one: at for one, at in (self._due or {}).items() if one not in only}
+        seen = await site.reader.run(lambda db: self._entities.read(db, site.clock(), named_by, only))
+        self._chargers, self._omitted_wh = merged(self._chargers, seen), seen.omitted_wh
+        for one in seen.chargers:
+            self._put_charger(one)
+        self._withdraw(seen)
+        self._put_site()
+
+    def _read_attention(self, db: Database) -> None:
+        """Read how many things want a look, and the name of the site."""
+        site, trusted = self._site, self._site.is_clock_trusted()
+        machine = Machine.seen_by(site.writer, db, site.config, self._begun_at, is_clock_trusted=trusted)
+        self._attention = things_that_want_a_look(db, site.clock(), self._rule, machine)
+        self._put(of_site(self._prefix, name_of_site(db, site.config.server_name)), is_discovery=True)
+
+    def _look_at_load(self) -> None:
+        """Put what load management has changed."""
+        if self._site.load.now is self._load:
+            return
+        before, self._load = self._limits, self._site.load.now
+        self._limits = limits_of(self._load)
+        for changed in {place[0] for place, _ in before.items() ^ self._limits.items()} & self._chargers.keys():
+            self._put_charger(self._chargers[changed])
+
+    # What is put is sent when its topic may be sent again
+
+    def _put_charger(self, charger: SeenCharger) -> None:
+        names, commands = self._site.config.mqtt_names, self._site.config.mqtt_commands is not None
+        described = charger.name, charger.vendor, charger.model, charger.firmware, [*map(_number, charger.connectors)]
+        if self._described.get(charger.id) != described:  # the description takes longer than all states
+            self._described[charger.id] = described
+            found = of_charger(self._prefix, charger, with_names=names, with_commands=commands)
+            self._put(found, is_discovery=True)
+        self._put(states(charger, self._limits, self._newest, with_names=names))
+
+    def _put_site(self) -> None:
+        chargers = [*self._chargers.values()]
+        self._put(site_states(chargers, self._omitted_wh, self._attention, self._newest))
+
+    def _withdraw(self, seen: Seen) -> None:
+        """Clear what the broker retains of chargers that are shown no longer."""
+        for charger in seen.omitted:
+            self._described.pop(charger, None)
+            self._put(withdrawn(self._prefix, charger), is_discovery=True)
+            place = f"{escaped(charger)}/"
+            self._put({topic: "" for topic, payload in self._newest.items() if topic.startswith(place) and payload})
+
+    def _put(self, found: Mapping[str, str], *, is_discovery: bool = False) -> None:
+        known = self._discovery if is_discovery else self._newest
+        changed = {topic: payload for topic, payload in found.items() if known.get(topic) != payload}
+        known |= changed
+        self._unsent |= dict.fromkeys(changed, is_discovery)
+
+    async def _send(self, link: Link) -> None:
+        now = trio.current_time()
+        ready = {one: of for one, of in self._unsent.items() if self._sent_at.get(one, -inf) + TOPIC_SECONDS <= now}
+        for topic in ready:
+            del self._unsent[topic]
+            self._sent_at[topic] = now
+        await link.publish([self._message(topic, is_discovery=of) for topic, of in ready.items()])
+
+    def _message(self, topic: str, *, is_discovery: bool) -> Message:
+        whole = topic if is_discovery else f"{self._prefix}/{topic}"
+        payload = (self._discovery if is_discovery else self._newest)[topic]
+        return Message(topic=whole, payload=payload.encode(), is_retained=True)
