@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.billing.ownership import BillBy
+from levity_trio.plugins.mqtt.entities import site_states
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads.entities import (
     Entities,
@@ -226,3 +227,25 @@ def test_as_many_things_want_a_look_as_the_page_lists(books: Books, station: Sta
         count = things_that_want_a_look(db, books.now, look.rule, WELL)
     assert [one.kind for one in Page(books).attention()] == ["exceeded", "faulted", "offline", "silent"]
     assert count == 4
+
+
+def test_the_site_has_the_power_and_the_sessions_of_the_page(books: Books, look: Look) -> None:
+    for number, (status, power) in enumerate([("Charging", 7400), ("Preparing", 3700), ("SuspendedEV", 0)]):
+        station = Station(books, f"CP-{number}")
+        station.status(status)
+        transaction = station.start(1000)
+        station.tell(meter_value(station.clock(), 1000, watts(power)), transaction=transaction)
+    silent, suspended = Station(books, "CP-8"), Station(books, "CP-9")
+    for station in (silent, suspended):
+        station.status("Charging")
+        station.start(1000)
+    suspended.lose()
+    suspended.connect()
+    suspended.boot()
+    seen, page = look.read(), Page(books).read().site
+    found = site_states(seen.chargers, seen.omitted_wh, 0, {})
+    assert (
+        (found["site/power"], found["site/charging"])
+        == (str(round(page.power_w)), str(page.charging))
+        == ("11100", "3")
+    )

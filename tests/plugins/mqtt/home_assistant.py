@@ -1,7 +1,7 @@
 """What Home Assistant accepts of a device discovery, as data, and what it would say against a payload.
 
-The fields are those of version 2024.11.0, the first one with device discovery. Those of 2026.2.3 are the same, and
-`default_entity_id`. Each set was read from the file above it.
+The data are those of version 2024.11.0, the first one with device discovery. That of 2026.2.3 has all of it, and more.
+Each set was read from the file above it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-
-VERSIONS: Final = ("2024.11.0", "2026.2.3")
 
 # From https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/mqtt/discovery.py
 TOPIC: Final = re.compile(r"homeassistant/device/[a-zA-Z0-9_-]+/config")
@@ -70,8 +68,8 @@ TEMPLATES: Final = {"command_template", "value_template"}
 # those of ours of DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES
 UNITS: Final[Mapping[str, set[str | None]]] = {
     "current": {"A", "mA"},
-    "energy": {"GJ", "kWh", "MJ", "MWh", "Wh", "cal", "Gcal", "GWh", "J", "kcal", "kJ", "Mcal", "TWh"},
-    "power": {"W", "kW", "MW", "GW", "TW", "mW"},
+    "energy": {"J", "kJ", "MJ", "GJ", "Wh", "kWh", "MWh", "cal", "kcal", "Mcal", "Gcal"},
+    "power": {"W", "kW"},
     "enum": {None},
 }
 STATE_CLASSES: Final[Mapping[str | None, set[str | None]]] = {
