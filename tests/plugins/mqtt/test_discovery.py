@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from levity_trio.plugins.mqtt.discovery import object_id, of_charger, of_site, withdrawn
@@ -135,6 +135,8 @@ def test_no_two_entities_are_the_same(one: SeenCharger) -> None:
 PREFIXES = st.one_of(st.just("levity"), st.from_regex(r"[a-z_/-]{1,6}", fullmatch=True))
 
 
+@example("levity", "a b", "levity", "a_b")
+@example("a_b", "c", "a", "b_c")
 @given(PREFIXES, IDENTITIES, PREFIXES, IDENTITIES)
 def test_no_two_chargers_share_a_device(prefix: str, one: str, other_prefix: str, other: str) -> None:
     first, second = object_id(prefix, escaped(one)), object_id(other_prefix, escaped(other))

@@ -215,7 +215,7 @@ def test_a_read_of_some_replaces_only_them() -> None:
 
 
 def at(status: str, found: SeenSession | None) -> Any:
-    return charger(status, connector(status=status, session=found))
+    return charger("CP-1", connector(status=status, session=found))
 
 
 def test_the_site() -> None:
@@ -223,7 +223,7 @@ def test_the_site() -> None:
         at("Charging", session()),
         at("SuspendedEV", session(power_w=0.0)),
         at("Preparing", session(power_w=1380.0)),
-        at("Faulted", session(power_w=None, is_suspended=True)),
+        at("Charging", session(power_w=None, is_suspended=True)),
         at("Available", None),
     ]
     found = site_states(chargers, 500, 3, {"site/energy": "60600"})
