@@ -257,10 +257,15 @@ def mqtt() -> str:
     )
     facts = (
         f"Each [fact](facts.md) is published on `{EVENTS}` as JSON, with the body of a webhook: in order, at least "
-        "once, with QoS 1 and not retained."
+        "once, with QoS 1 and not retained. `levity-trio mqtt replay` sends older ones again."
+    )
+    meters = (
+        "A meter publishes on a topic of its own, which need not be below the prefix: a plain number, or JSON in which "
+        "a path such as `a.b` leads to it. Meters of circuits are in [the site document](../tasks/feeder.md), those of "
+        "the house [are reconciled](../tasks/does-it-add-up.md). What the broker retained of them does not count."
     )
     parts = [f"## States\n\n{filled(sent)}", states, f"## Home Assistant\n\n{filled(found)}"]
-    return page("MQTT", words, *parts, f"## Facts\n\n{filled(facts)}")
+    return page("MQTT", words, *parts, f"## Facts\n\n{filled(facts)}", f"## Meters\n\n{filled(meters)}")
 
 
 def _entities(place: str, entities: Sequence[Entity]) -> Iterator[tuple[str, str, str]]:

@@ -36,7 +36,6 @@ _TOPIC: Final = "homeassistant/device/{}/config"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9-]+")
 _OTHER: Final = re.compile(r"[^A-Za-z0-9-]")
 _DIGEST_BYTES: Final = 5
-_AT: Final = '"at": "{{ utcnow().isoformat() }}"'
 HIGHEST_A: Final = 80
 
 
@@ -52,8 +51,15 @@ class Command:
     fields: dict[str, Any]
 
 
+def _fields(value: str | None = None) -> dict[str, Any]:
+    """Return how Home Assistant makes the payload of a command: of its value as JSON, and the time."""
+    told = {} if value is None else {"value": value}
+    parts = [f'"{key}": {text}' for key, text in {**told, "at": '"{{ utcnow().isoformat() }}"'}.items()]
+    return {"command_template": f"{{{', '.join(parts)}}}"}
+
+
 def _button(command: str, name: str, icon: str) -> Command:
-    return Command(command, command, name, "button", icon, {"command_template": f"{{{_AT}}}"})
+    return Command(command, command, name, "button", icon, _fields())
 
 
 COMMANDS: Final = (
@@ -64,7 +70,7 @@ COMMANDS: Final = (
     Command(
         *("limit", "set_limit", "Set limit", "number", "mdi:speedometer"),
         {
-            "command_template": f'{{"value": {{{{ value }}}}, {_AT}}}',
+            **_fields("{{ value }}"),
             "value_template": f"{{{{ 'None' if value | float({HIGHEST_A + 1}) > {HIGHEST_A} else value }}}}",
             "device_class": "current",
             "unit_of_measurement": "A",
@@ -75,10 +81,11 @@ COMMANDS: Final = (
             "optimistic": False,
         },
     ),
+    Command("limit", "lift_limit", "Lift limit", "button", "mdi:speedometer-off", _fields("null")),
     Command(
         *("availability", "availability", "In service", "switch", "mdi:power-plug"),
         {
-            "command_template": f'{{"value": "{{{{ value }}}}", {_AT}}}',
+            **_fields('"{{ value }}"'),
             "payload_on": "ON",
             "payload_off": "OFF",
             "optimistic": False,

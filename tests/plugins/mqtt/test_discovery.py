@@ -107,11 +107,21 @@ def test_commands_are_entities_only_if_they_are_on() -> None:
     assert off["1_start"] == {"platform": "button"}  # removes one that was there
 
 
-@pytest.mark.parametrize("key", ["1_start", "1_set_limit", "1_availability"])
-def test_a_command_says_when_it_was_given(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "command", "told"),
+    [
+        ("1_start", "start", {}),
+        ("1_unlock", "unlock", {}),
+        ("1_set_limit", "limit", {"value": 16}),
+        ("1_lift_limit", "limit", {"value": None}),
+        ("1_availability", "availability", {"value": "16"}),
+    ],
+)
+def test_a_command_says_what_it_is_to_be_and_when_it_was_given(key: str, command: str, told: dict[str, Any]) -> None:
     component = found(charger(), with_commands=True)[1]["components"][key]
-    told = component["command_template"].replace("{{ value }}", "0").replace("{{ utcnow().isoformat() }}", "now")
-    assert orjson.loads(told)["at"] == "now"
+    assert component["command_topic"] == f"levity/CP-1/1/command/{command}"
+    text = component["command_template"].replace("{{ value }}", "16").replace("{{ utcnow().isoformat() }}", "now")
+    assert orjson.loads(text) == {**told, "at": "now"}
 
 
 def test_who_charges_is_an_entity_only_if_it_is_wanted() -> None:
