@@ -184,6 +184,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "access",
         "billing",
         "charging",
+        "listening.own_addresses",
         "operations",
         "wire.charging_profiles",
         "wire.numbers",

@@ -8,7 +8,6 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.listening.addresses import present_address
-from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now import View as AskedNow
@@ -37,9 +36,7 @@ async def get_now(request: Asked[NowQuery, None]) -> Now:
 
     def read(db: Database) -> Now:
         machine = Machine.seen_by(api.writer, db, api.config, api.begun_at, is_clock_trusted=is_trusted)
-        # One of several servers does not know the addresses of the others' machines.
-        has_address = is_of_this_machine if api.writer.sharing.is_alone else machine.has_address
-        machine = machine._replace(has_address=has_address, address=partial(present_address, api.config.host))
+        machine = machine._replace(address=partial(present_address, api.config.host))
         name, tag = api.config.server_name, api.config.auto_start_id_tag
         return now(db, AskedNow(at, terms, name, tag, machine, request.sees_all, chosen), api.sessions)
 

@@ -37,6 +37,14 @@ async def test_what_a_page_shows(site: Site, station: Station) -> None:
     assert _session(await site.call(NOW, role=Role.VIEWER))["who"] is None
 
 
+async def test_an_address_that_this_machine_has_lost(site: Site, station: Station) -> None:
+    station.status("Available")
+    for address, kinds in (("127.0.0.1", []), ("192.0.2.7", ["address"])):
+        site.books.connection.execute("UPDATE cp SET dialled = ?", (address,))
+        site.books.wait(5)
+        assert [one["kind"] for one in (await site.call(NOW))["attention"]] == kinds
+
+
 async def test_some_chargers(site: Site) -> None:
     for name in ("CP-1", "CP-2", "CP-3", "A,B"):
         Station(site.books, name)

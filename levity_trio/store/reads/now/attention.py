@@ -13,6 +13,7 @@ from levity_trio.access.places import Reason
 from levity_trio.access.tags import Policy
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
 from levity_trio.config import ServerConfig
+from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.records import record
 from levity_trio.store import places
 from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
@@ -143,7 +144,8 @@ class Machine(NamedTuple):
     def seen_by(
         cls, writer: Writer, db: Database, config: ServerConfig, begun_at: str, *, is_clock_trusted: bool
     ) -> Machine:
-        """Return what the server with this writer and database knows, but for addresses."""
+        """Return what the server with this writer and database knows, but for its present address. One of several
+        servers does not know the addresses of the others' machines."""
         return cls(
             begun_at=begun_at,
             can_store=not writer.is_failing,
@@ -153,6 +155,7 @@ class Machine(NamedTuple):
             backup=last_backup(config.database),
             is_saved_elsewhere=saved_by(config.database) is not None,
             has_mqtt=config.mqtt is not None,
+            has_address=is_of_this_machine if writer.sharing.is_alone else lambda _address: True,
         )
 
 
