@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import groupby
+from itertools import groupby, starmap
 from textwrap import fill
 from typing import Final
 
@@ -29,6 +29,7 @@ from levity_trio.deploy.files import texts
 from levity_trio.deploy.installation import Installation, values
 from levity_trio.events import Fact
 from levity_trio.operations.catalogue import table
+from levity_trio.plugins.mqtt.commands import COMMANDS, FRESH, Command
 from levity_trio.plugins.mqtt.discovery import BIRTH
 from levity_trio.plugins.mqtt.entities import EVENTS, OF_CHARGER, OF_CONNECTOR, OF_SITE, RESERVED, SITE, STATUS, Entity
 from levity_trio.plugins.prometheus.metrics import Metrics
@@ -259,13 +260,28 @@ def mqtt() -> str:
         f"Each [fact](facts.md) is published on `{EVENTS}` as JSON, with the body of a webhook: in order, at least "
         "once, with QoS 1 and not retained. `levity-trio mqtt replay` sends older ones again."
     )
+    given = (
+        "Commands arrive on `CP-1/1/command/NAME` if `--mqtt-commands` names the token whose rights they have. A "
+        "payload is a value, or a JSON object of the fields below, with `value`, and `at`, the time when it was given. "
+        f"A command that is retained, or older than {FRESH.total_seconds():.0f} seconds, is refused."
+    )
+    answered = (
+        "Each is answered on `CP-1/1/answer/NAME`, not retained: `ok`, `at`, `state` (that of the command, `done` or "
+        "`refused`), `words` that say what became of it, the number of the `command`, and the `code` of a refusal."
+    )
+    commands = rows("command", "what it does", "value", "fields", of=starmap(_mqtt_command, COMMANDS.items()))
     meters = (
         "A meter publishes on a topic of its own, which need not be below the prefix: a plain number, or JSON in which "
         "a path such as `a.b` leads to it. Meters of circuits are in [the site document](../tasks/feeder.md), those of "
         "the house [are reconciled](../tasks/does-it-add-up.md). What the broker retained of them does not count."
     )
     parts = [f"## States\n\n{filled(sent)}", states, f"## Home Assistant\n\n{filled(found)}"]
+    parts += [f"## Commands\n\n{filled(given)}", commands, filled(answered)]
     return page("MQTT", words, *parts, f"## Facts\n\n{filled(facts)}", f"## Meters\n\n{filled(meters)}")
+
+
+def _mqtt_command(name: str, one: Command) -> tuple[str, str, str, str]:
+    return code(name), one.meaning, one.value or "–", ", ".join(map(code, one.fields))
 
 
 def _entities(place: str, entities: Sequence[Entity]) -> Iterator[tuple[str, str, str]]:
