@@ -157,6 +157,11 @@ bench-dashboard *arguments: venv
 bench-growth *arguments: venv
     {{ bin }}/python -m tests.benchmarks.growth {{ arguments }}
 
+# Memory, CPU and delays with a broker, and with a frozen one.
+# measure what MQTT costs
+bench-mqtt *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.mqtt {{ arguments }}
+
 # A day of 20 chargers, each minute without load management and each 20 s with it. `--hours`, `--minutes` from one limit
 # to the next, `--noise` in amperes.
 # what readings take through load management

@@ -68,8 +68,6 @@ class Plugin:
     name: ClassVar[str] = "unnamed"
     learns: ClassVar[bool] = False
     """Whether `observe` is also called for the facts that other servers of the site have stored."""
-    reads: ClassVar[bool] = False
-    """Whether `observe` is also called for ReadingReceived."""
     amends: ClassVar[frozenset[type[Any]]] = frozenset()
     """Request classes of `ocpp.v16.call` for which `amend` is called. Each call adds a savepoint to the write."""
 
@@ -380,7 +378,6 @@ class Hooks:
     def join(self, plugin: Plugin) -> None:
         """Add a plugin; its overridden hooks are called from now on."""
         self._states[plugin.name] = "running"
-        self.watch_readings(plugin.name, is_watching=plugin.reads)
         for hook, plugins in (
             ("observe", self._observing),
             ("amend", self._amending),
@@ -392,7 +389,6 @@ class Hooks:
     def leave(self, plugin: Plugin) -> None:
         """Remove a plugin."""
         self._states[plugin.name] = "ended"
-        self.watch_readings(plugin.name, is_watching=False)
         for plugins in (self._observing, self._amending, self._accompanying):
             if plugin in plugins:
                 plugins.remove(plugin)

@@ -42,7 +42,6 @@ class Mqtt(Plugin):
 
     name: ClassVar[str] = "mqtt"
     learns: ClassVar[bool] = True
-    reads: ClassVar[bool] = True
 
     def __init__(self, site: Site, broker: Broker) -> None:
         self._site = site

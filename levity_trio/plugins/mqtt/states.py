@@ -1,6 +1,6 @@
 """What the broker is shown: the newest state of everything, and Home Assistant's discovery of it.
 
-A charger is read again soon after a fact or a reading of it, all of them once a minute. What has changed is sent at
+A charger is read again soon after a fact or a reading of it, and all of them once a minute. What has changed is sent at
 most once a second for each topic, so what changes more often is not queued: the newest is sent. All is retained, and
 all is sent again on each new connection, and when Home Assistant starts.
 """
@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 import trio
 
-from levity_trio.events import Event, Fact, ReadingReceived
+from levity_trio.events import BatchCommitted, Event, Fact
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
 from levity_trio.plugins.mqtt.discovery import of_charger, of_site, withdrawn
@@ -29,9 +29,9 @@ from levity_trio.store.reads.now.site import name_of_site
 from levity_trio.wire.times import stamp
 
 GATHER_SECONDS: Final = 0.02
-"""Facts that come together are read together."""
-FACT_SECONDS: Final = 0.2
-"""A charger is read at most so often because of facts. Readings wait until they could be sent."""
+"""What is committed at the same time is read together."""
+LOOK_SECONDS: Final = 0.2
+"""Commits are looked at for readings, and a charger is read because of facts, at most so often."""
 TOPIC_SECONDS: Final = 1.0
 """Each topic is sent at most so often, and load management is looked at."""
 ATTENTION_SECONDS: Final = 5.0
@@ -64,24 +64,34 @@ class States:
         """Topics whose newest payload was not sent yet, and whether they are of Home Assistant."""
         self._sent_at: dict[str, float] = {}
         self._read_at: dict[str, float] = {}
-        self._due: dict[str, float] | None = None
-        """When chargers are to be read; None without a connection."""
-        self._all_at = self._attention_at = inf
-        self._attention_read_at = -inf
+        self._due: dict[str, float] = {}
+        """When chargers are to be read."""
+        self._is_running = False
+        self._all_at = self._attention_at = self._look_at = inf
+        self._attention_read_at = self._looked_at = self._wakes_at = -inf
         self._news = trio.Event()
 
     def observe(self, event: Event) -> None:
         """Note what is to be read again."""
-        if self._due is None or not isinstance(event, Fact | ReadingReceived):
+        if not self._is_running:
             return
         now = trio.current_time() + GATHER_SECONDS
-        if isinstance(event, Fact):
-            self._attention_at = min(self._attention_at, max(now, self._attention_read_at + ATTENTION_SECONDS))
-        if event.charger is not None:
-            rest = FACT_SECONDS if isinstance(event, Fact) else TOPIC_SECONDS
-            due = max(now, self._read_at.get(event.charger, -inf) + rest)
-            self._due[event.charger] = min(due, self._due.get(event.charger, inf))
-        self._news.set()
+        if isinstance(event, BatchCommitted):
+            self._look_at = due = min(self._look_at, max(now, self._looked_at + LOOK_SECONDS))
+        elif isinstance(event, Fact):
+            due = max(now, self._attention_read_at + ATTENTION_SECONDS)
+            self._attention_at = due = min(self._attention_at, due)
+            if event.charger is not None:
+                due = self._note(event.charger, max(now, self._read_at.get(event.charger, -inf) + LOOK_SECONDS))
+        else:
+            return
+        if due < self._wakes_at:
+            self._news.set()
+
+    def _note(self, charger: str, due: float) -> float:
+        """Have a charger read at a time, unless it is read sooner; return when it is."""
+        self._due[charger] = due = min(due, self._due.get(charger, inf))
+        return due
 
     def again(self) -> None:
         """Send everything again."""
@@ -91,7 +101,7 @@ class States:
 
     async def run(self, link: Link) -> NoReturn:
         """Keep the broker informed over one connection. Raises Broken when that ends."""
-        self._due, self._all_at, self._attention_at = {}, -inf, -inf
+        self._is_running, self._all_at = True, -inf
         self.again()
         try:
             while True:
@@ -101,18 +111,19 @@ class States:
                     self._all_at = trio.current_time() + TOPIC_SECONDS
                 self._look_at_load()
                 await self._send(link)
-                self._news = trio.Event()
-                with trio.move_on_at(self._next()):
+                self._news, self._wakes_at = trio.Event(), self._next()
+                with trio.move_on_at(self._wakes_at):
                     await self._news.wait()
-                await trio.sleep(GATHER_SECONDS)
+                    await trio.sleep(GATHER_SECONDS)
+                self._wakes_at = -inf
         finally:
-            self._due = None
+            self._is_running = False
 
     def _next(self) -> float:
         """Return when to look again: at the latest in a second, at load management."""
         late = min((self._sent_at.get(topic, -inf) for topic in self._unsent), default=inf) + TOPIC_SECONDS
-        due = min((self._due or {}).values(), default=inf)
-        return min(late, due, self._all_at, self._attention_at, trio.current_time() + TOPIC_SECONDS)
+        due = min(self._due.values(), default=inf)
+        return min(late, due, self._all_at, self._attention_at, self._look_at, trio.current_time() + TOPIC_SECONDS)
 
     async def _read(self) -> None:
         """Read what is due."""
@@ -124,16 +135,20 @@ class States:
         if self._all_at <= now:
             self._all_at = now + ALL_SECONDS
             await self._read_chargers(None)
-        elif due := [charger for charger, at in (self._due or {}).items() if at <= now]:
+        elif self._look_at <= now:
+            self._look_at, self._looked_at = inf, now
+            for charger in await self._site.reader.run(self._entities.changed):
+                self._note(charger, self._read_at.get(charger, -inf) + TOPIC_SECONDS)
+        if due := [charger for charger, at in self._due.items() if at <= now]:
             await self._read_chargers(due)
 
     async def _read_chargers(self, only: Collection[str] | None) -> None:
         """Read all chargers or some, and put what they show."""
         site, now = self._site, trio.current_time()
         named_by = self._rule if site.config.mqtt_names else None
-        for charger in self._due if only is None and self._due is not None else only or ():
-            self._read_at[charger] = now  # before the read, so that what comes meanwhile is read again
-        self._due = {} if only is None else {one: at for one, at in (self._due or {}).items() if one not in only}
+        for charger in [*self._due] if only is None else only:
+            self._due.pop(charger, None)  # before the read, so that what comes meanwhile is read again
+            self._read_at[charger] = now
         seen = await site.reader.run(lambda db: self._entities.read(db, site.clock(), named_by, only))
         self._chargers, self._omitted_wh = merged(self._chargers, seen), seen.omitted_wh
         for one in seen.chargers:

@@ -77,6 +77,10 @@ class Seen:
 
 
 _OPEN: Final = "SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active' AND cp_id IN ({})"
+_VERSIONS: Final = (
+    "SELECT id, cp_id, updated_at, last_reading_at, suspended_at FROM tx INDEXED BY tx_open WHERE status = 'Active'"
+)
+"""What changes with each message about an open transaction."""
 _UNAVAILABLE: Final = "Unavailable"
 _OPERATIVE: Final = "Operative"
 
@@ -86,6 +90,14 @@ class Entities:
 
     def __init__(self) -> None:
         self._delivered = Delivered()
+        self._versions: set[tuple[object, ...]] = set()
+
+    def changed(self, db: Database) -> set[str]:
+        """Return the chargers of which open transactions were told something since this was last called."""
+        versions = {tuple(row) for row in db.execute(_VERSIONS).fetchall()}
+        changed = {str(row[1]) for row in versions ^ self._versions}
+        self._versions = versions
+        return changed
 
     def read(
         self, db: Database, now: datetime, named_by: Rule | None = None, only: Collection[str] | None = None
