@@ -59,6 +59,19 @@ def test_a_month_that_adds_up_until_the_meter_differs(
     assert len(shown(shell, capsys, "meter", "list")["data"]) == 2
 
 
+def test_a_meter_that_publishes_over_mqtt(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    by_mqtt = ("--mqtt", "tele/p1/SENSOR", "--path", "p1.kWh")
+    house = shown(shell, capsys, "meter", "add", "House", "--class", 1, *by_mqtt)
+    assert (house["topic"], house["path"], house["unit"]) == ("tele/p1/SENSOR", "p1.kWh", "kWh")
+    assert "tele/p1/SENSOR" in table(shell, capsys, "meter", "show", "House")
+    changed = shown(shell, capsys, "meter", "change", "House", "--path", "", "--unit", "Wh")
+    assert (changed["topic"], changed["path"], changed["unit"]) == ("tele/p1/SENSOR", "", "Wh")
+    assert shown(shell, capsys, "meter", "change", "House", "--mqtt", "")["topic"] is None
+    assert "topic" not in table(shell, capsys, "meter", "show", "House")
+    assert shell("meter", "change", "House", "--mqtt", "tele/+/SENSOR") == 2
+    assert "has + or #, which stand for many topics" in capsys.readouterr().err
+
+
 def test_a_difference_with_a_reason_is_told_and_is_no_failure(
     shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,15 +64,18 @@ Topic = (
     ]
     | None
 )
-Path = Annotated[
-    str,
-    Meta(
-        max_length=500,
-        description="Where the JSON it publishes has that; none: it publishes a plain number. Two that are joined by"
-        " ` + ` are added.",
-        extra_json_schema={"examples": ["ENERGY.Total"]},
-    ),
-]
+Path = (
+    Annotated[
+        str,
+        Meta(
+            max_length=500,
+            description="Where the JSON it publishes has that; none: it publishes a plain number. Two that are joined"
+            " by ` + ` are added.",
+            extra_json_schema={"examples": ["ENERGY.Total"]},
+        ),
+    ]
+    | None
+)
 
 
 class MeterBody(Sent):
@@ -85,7 +88,7 @@ class MeterBody(Sent):
     since: LocalTime = None
     until: LocalEnd = None
     topic: Topic = None
-    path: Path = ""
+    path: Path = None
     unit: Unit = "kWh"
     chargers: Chargers = []  # noqa: RUF012 - msgspec copies it
 
@@ -145,8 +148,8 @@ class EnteredReading(MeterReading):
 
 def _fields(request: Request, body: Sent) -> Values:
     fields = stored_fields(request, body.given())
-    if "topic" in fields:
-        fields["topic"] = fields["topic"] or None
+    if "path" in fields:
+        fields["path"] = fields["path"] or ""
     return fields | ({"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {})
 
 
