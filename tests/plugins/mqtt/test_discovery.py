@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from jinja2 import Environment
 
 from levity_trio.plugins.mqtt.discovery import object_id, of_charger, of_site, withdrawn
 from levity_trio.plugins.mqtt.entities import escaped, states
@@ -122,6 +123,15 @@ def test_a_command_says_what_it_is_to_be_and_when_it_was_given(key: str, command
     assert component["command_topic"] == f"levity/CP-1/1/command/{command}"
     text = component["command_template"].replace("{{ value }}", "16").replace("{{ utcnow().isoformat() }}", "now")
     assert orjson.loads(text) == {**told, "at": "now"}
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"), [("16", "16"), ("0", "0"), ("None", "None"), ("125", "None"), ("15.5", "15.5")]
+)
+def test_a_limit_that_nobody_can_set_is_not_shown_where_it_is_set(state: str, shown: str) -> None:
+    """Home Assistant logs an error for each number beyond its limits."""
+    component = found(charger(), with_commands=True)[1]["components"]["1_set_limit"]
+    assert Environment(autoescape=False).from_string(component["value_template"]).render(value=state) == shown  # noqa: S701 - not HTML
 
 
 def test_who_charges_is_an_entity_only_if_it_is_wanted() -> None:
