@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.readings import BILLED
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads.levity.rows import ReadingRow, TransactionRow
 from levity_trio.store.writes import imports, sessions
 from levity_trio.wire.times import stamp
 from tests.store import loads
 from tests.store.books import Books, Station, meter_value
+from tests.store.template import new_database
 
 DAYS: Final = 45
 READING: Final = timedelta(minutes=15)
@@ -68,7 +68,7 @@ Happening = Iterator[datetime]
 def write_past(database: Path, now: datetime, *, has_import: bool = False) -> Past:
     """Write it into a new database, up to now; with a session that was imported, if told."""
     dice, past = random.Random(1), Past()
-    with open_database(database) as connection:
+    with new_database(database) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         books = Books(connection)
         books.now = now - timedelta(days=DAYS)

@@ -16,13 +16,14 @@ from levity_trio.store.writes import leases
 from tests.charger.parts import START
 from tests.store.books import Books, Station
 from tests.store.reading import view
+from tests.store.template import new_database
 
 Change = Callable[[Books], object]
 FILE = Path("levity.db")
 
 
 def change(write: Change, path: Path = FILE) -> None:
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         write(Books(connection))
 
 

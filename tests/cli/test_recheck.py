@@ -11,9 +11,9 @@ from typing import NamedTuple
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.store.engine.connection import open_database
 from tests.store.books import Books, Station
 from tests.store.files import make
+from tests.store.template import new_database
 
 
 class Run(NamedTuple):
@@ -39,7 +39,7 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def fill(folder: Path, change: str = "", chargers: tuple[str, ...] = ("CP-1", "CP-2"), late_wh: int = 0) -> None:
     """Store a transaction of 5 kWh per charger, optionally a late reading of the last charger, then run the SQL."""
-    with open_database(folder / "site.db") as connection:
+    with new_database(folder / "site.db") as connection:
         books = Books(connection)
         for station in (Station(books, name) for name in chargers):
             transaction = station.start(1000)
@@ -110,7 +110,7 @@ def test_for_programs(tmp_path: Path, typed: Type) -> None:
 def test_on_a_terminal(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     fill(tmp_path, "", ("Garage-Nord-CP-2", "CP-2"), LATE)
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         connection.execute("UPDATE tx SET energy_delivered = 1 WHERE cp_id <> 'CP-2'")
     for file in (sys.stdout, sys.stderr):
         monkeypatch.setattr(file, "isatty", lambda: True)

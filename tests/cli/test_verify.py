@@ -10,9 +10,9 @@ import pytest
 
 from levity_trio.cli import main
 from levity_trio.simulator.ledger import write_ledger
-from levity_trio.store.engine.connection import open_database
 from tests.simulator.site import Site
 from tests.store.books import Books
+from tests.store.template import new_database
 
 
 @pytest.fixture
@@ -20,12 +20,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the ledger of a transaction, a database that agrees and one with another figure."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "right.db"
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         site = Site(path, Books(connection))
         site.charge(wh=4000)
         write_ledger(tmp_path / "run.jsonl", site.ledger)
     shutil.copy(path, "wrong.db")
-    with open_database(tmp_path / "wrong.db") as connection:
+    with new_database(tmp_path / "wrong.db") as connection:
         connection.execute("UPDATE tx SET energy_delivered = 4001")
     return tmp_path
 

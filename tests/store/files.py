@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from levity_trio.store.engine.connection import open_database
+from tests.store.template import new_database
 
 LEVITY = """
 CREATE TABLE cp (id TEXT PRIMARY KEY, vendor TEXT);
@@ -25,6 +25,6 @@ def make(path: Path, script: str = LEVITY) -> None:
 
 def make_ours(path: Path, change: str = "") -> None:
     """Create a database of ours and run statements on it."""
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         connection.executescript(change)
     path.with_name(f"{path.name}.lock").unlink()

@@ -11,13 +11,14 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.backup_note import last_backup
-from levity_trio.store.engine.connection import connect, open_database
+from levity_trio.store.engine.connection import connect
 from levity_trio.store.keeping import copies
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, charge, ignore, query, run
+from tests.store.template import new_database
 
 SITE = "site.db"
 MOST_STEPS = 100
@@ -30,7 +31,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_a_backup_holds_the_database_beside_its_server(tmp_path: Path) -> None:
-    with open_database(tmp_path / SITE) as connection:
+    with new_database(tmp_path / SITE) as connection:
         station = Station(Books(connection))
         charge(station)
         station.start(5000)
@@ -109,7 +110,7 @@ def test_an_earlier_backup_is_replaced(tmp_path: Path, site: Path) -> None:
 def test_an_earlier_backup_is_replaced_after_events_were_pruned(tmp_path: Path, site: Path) -> None:
     back_up(site, tmp_path / "backup.db", ignore)
     run(site, charge)
-    with open_database(site) as connection:
+    with new_database(site) as connection:
         connection.execute("DELETE FROM event")
     back_up(site, tmp_path / "backup.db", ignore)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads import beginning
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines
@@ -29,6 +28,7 @@ from tests.store.files import make_ours
 from tests.store.levity_file import REGISTER
 from tests.store.owning import House
 from tests.store.reading import view
+from tests.store.template import new_database
 
 REFUSED = "is imported: it is history of another system"
 BEGUN, ENDED = "2026-03-01T10:00:00.000Z", "2026-03-01T11:00:00.000Z"
@@ -162,7 +162,7 @@ def test_nobody_decides_about_it(books: Books, imported: int) -> None:
 def test_it_is_never_judged_again(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     make_ours(path)
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         import_one(Books(connection))
     assert [page.transactions for page in Rechecking(path, None).pages()] in ([], [0])
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import model
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
@@ -21,6 +20,7 @@ from tests.store.keeping import change, ignore, query
 from tests.store.keeping import charge as charge_once
 from tests.store.keeping import run as run_station
 from tests.store.owning import House
+from tests.store.template import new_database
 
 
 class Site:
@@ -34,7 +34,7 @@ class Site:
     def bill(self, *months: int) -> list[int | None]:
         """Charge and close months; return the first number of each."""
         first = []
-        with open_database(self.path) as connection:
+        with new_database(self.path) as connection:
             books = Books(connection)
             month_is_over(books, months[0] - 1)
             biller = self._biller(books)

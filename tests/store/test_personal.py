@@ -13,7 +13,6 @@ import trio
 
 from levity_trio.billing.ledger import Kind, Terms
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.keeping import statements
 from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
 from levity_trio.store.secret_key import SecretKey
@@ -31,6 +30,7 @@ from tests.store.bills import BERLIN, Biller, charge, month_is_over
 from tests.store.books import Books, Station
 from tests.store.owning import House
 from tests.store.reading import reading, view
+from tests.store.template import new_database
 
 ANNA, BEN = 1, 2
 CLOSED = "2026-03-31T22:00:00.000Z"
@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def books(path: Path) -> Iterator[Books]:
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         yield Books(connection)
 
 

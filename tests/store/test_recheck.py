@@ -12,7 +12,6 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.cases.transaction import COLUMNS, Known
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads.recheck import Cause, Difference, Rechecking, compare
 from tests.store.books import Books, Station, in_memory
 from tests.store.deciding import Operator
@@ -20,6 +19,7 @@ from tests.store.files import contents, make
 from tests.store.honest_stories import honest_story
 from tests.store.lies import liar_story, names_of
 from tests.store.stories import play
+from tests.store.template import new_database
 
 RESOLVE = (
     "UPDATE review SET resolved_at = '2026-03-02T08:00:00.000Z', resolved_by = 'anna', resolution = 'confirmed',"
@@ -30,7 +30,7 @@ RESOLVE = (
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Books]:
     """A database in a file, with its server's connection open."""
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         yield Books(connection)
 
 
@@ -225,7 +225,7 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     make(tmp_path / "other.db")
     with pytest.raises(EnvironmentProblem, match="belongs to another program"):
         Rechecking(tmp_path / "other.db", None)
-    with open_database(tmp_path / "old.db") as connection:
+    with new_database(tmp_path / "old.db") as connection:
         connection.execute("PRAGMA user_version = 5")
     with pytest.raises(EnvironmentProblem, match="older version"):
         Rechecking(tmp_path / "old.db", None)

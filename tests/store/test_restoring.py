@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import InUse, connect, lock_held, open_database
+from levity_trio.store.engine.connection import InUse, connect, lock_held
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
@@ -19,6 +19,7 @@ from levity_trio.store.keeping.restoring import Restored
 from tests.store.books import Books, Station
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run
+from tests.store.template import new_database
 from tests.store.test_checking import HOLD
 
 LARGEST_OF_A_CHARGER = 2**31 - 1
@@ -165,7 +166,7 @@ def test_an_old_schema_is_restored_and_migrated_at_the_next_start(tmp_path: Path
     restored = restore(tmp_path / "site.db")
     assert restored.content.schema == OLD_SCHEMA
     assert query(tmp_path / "site.db", "PRAGMA user_version") == [(OLD_SCHEMA,)]
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         assert charge(Station(Books(connection))) > restored.last_transaction_id
     assert query(tmp_path / "site.db", "PRAGMA user_version")[0][0] % 1000 == newest_version()
 

@@ -15,7 +15,6 @@ from levity_trio.billing.ledger import Kind, Standing, Terms
 from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ServerConfig
 from levity_trio.events import TransactionStarted, WalletTermsChanged
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.charges import policy_of
@@ -27,6 +26,7 @@ from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping
 from tests.store.owning import SPACE
 from tests.store.reading import SlowReader
+from tests.store.template import new_database
 from tests.store.wallets import ANNA, BEN, Purses
 
 SPENT, COVERED = ("WalletSpent", ANNA), ("WalletCovered", ANNA)
@@ -161,7 +161,7 @@ def test_a_blocked_tag_leaves_the_local_lists_and_comes_back(purses: Purses, sta
 
 
 async def test_a_start_of_the_server_knows_them_at_once(tmp_path: Path) -> None:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         books = Books(connection)
         purses = Purses(books)
         purses.give(ANNA, "Card-1")
@@ -175,7 +175,7 @@ async def test_a_start_of_the_server_knows_them_at_once(tmp_path: Path) -> None:
 
 async def test_what_changes_while_a_start_reads(tmp_path: Path) -> None:
     """At another server: Anna pays after it was read that she is spent, and Ben's tag is taken after it was read."""
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         books = Books(connection)
         purses, index = Purses(books), Index(books.policy)
         for account, tag in ((ANNA, "Card"), (BEN, "Other"), (BEN, "Key")):

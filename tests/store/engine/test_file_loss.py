@@ -12,11 +12,12 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store.engine.connection import FileConnection, open_database
+from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Limits, Writer, open_writer
+from tests.store.template import new_database
 
 SECONDS = 20.0
 """An attempt waits 2 s for other readers, perhaps twice."""
@@ -52,7 +53,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         connection.execute("PRAGMA busy_timeout = 10").fetchall()
         yield Site(tmp_path, connection)
 
@@ -279,7 +280,7 @@ async def test_zeros_that_a_power_cut_left_are_none_of_it(site: Site, tmp_path: 
         for path in (site.path, site.wal):
             shutil.copy(path, tmp_path / path.name.replace("site", "after"))
     os.truncate(tmp_path / "after.db-wal", (tmp_path / "after.db-wal").stat().st_size + 3 * 4120)
-    with open_database(tmp_path / "after.db") as connection:
+    with new_database(tmp_path / "after.db") as connection:
         after = Site(tmp_path, connection)
         async with writing(after) as writer:
             for name in "bcdef":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -66,11 +67,25 @@ def at_the_edges(path: Path, shift: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
         for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             file.execute(f'DROP TRIGGER "{name}"')
-        for table in tables(file):
+        for table in [*tables(file)]:
             for place, name in enumerate(columns(file, table)):
-                values = file.execute(f'SELECT DISTINCT "{name}" FROM {table}').fetchall()
-                for number, (value,) in enumerate(values):
-                    edge = EDGES[(number + place + shift) % len(EDGES)]
-                    if edge is not None and isinstance(value, str) and STAMP.fullmatch(value):
-                        changed = f'UPDATE OR IGNORE {table} SET "{name}" = ? WHERE "{name}" = ?'
-                        file.execute(changed, (edge, value))
+                file.create_function("at_an_edge", 1, _Edges(place + shift))
+                file.execute(f'''UPDATE OR IGNORE {table} SET "{name}" = at_an_edge("{name}")''')
+
+
+_Value = str | bytes | int | float | None
+
+
+class _Edges:
+    """What becomes of the values of a column: each time is set to the next of EDGES."""
+
+    def __init__(self, first: int) -> None:
+        self._edges = itertools.cycle(EDGES[(first + number) % len(EDGES)] for number in range(len(EDGES)))
+        self._known: dict[_Value, _Value] = {}
+
+    def __call__(self, value: _Value) -> _Value:
+        if value not in self._known:
+            edge = next(self._edges)
+            is_time = isinstance(value, str) and STAMP.fullmatch(value)
+            self._known[value] = edge if edge is not None and is_time else value
+        return self._known[value]
