@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
+from tests.sizes import size
+
 from .sandbox import Sandbox, booted, can_be
 from .serving import PROGRAM, ROOT, environment_of_user
 
 PATIENT = ("--patience", "300")
 """For a busy machine."""
+SILENT_SECONDS = size(60, 30)
 ADDRESS = "127.0.0.1"
 FETCH = """
 import ssl, sys, urllib.request
@@ -113,7 +116,7 @@ def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -
         assert told["missing"] == []
         assert len(told["silences"]) >= 4, told  # each time that a version was stopped
         waited = f"waited {told['silences']} s; no server for {silence} s"
-        print(f"\n{told['answered']} answers to 20 chargers, which {waited}")
+        print(f"\n{told['answered']} answers to the chargers, which {waited}")
         finish_what_was_interrupted(sandbox, silent, good)
         be_gone(sandbox)
 
@@ -171,8 +174,8 @@ def go_nowhere(sandbox: Sandbox, version: str, *words: str) -> str:
 
 def stay(sandbox: Sandbox, version: str) -> None:
     """It serves without saying so. What it told the chargers meanwhile is not given up for the old database."""
-    told = run_upgrade(sandbox, version, 1, "--patience", "60")
-    assert "does not serve after 60 s" in told
+    told = run_upgrade(sandbox, version, 1, "--patience", str(SILENT_SECONDS))
+    assert f"does not serve after {SILENT_SECONDS} s" in told
     assert f"{version} stays" in told
     assert "has stored facts" in told
     assert current(sandbox) == version

@@ -1,4 +1,4 @@
-"""Twenty chargers that talk while the server at their port is exchanged; test_installed.py starts it in its sandbox.
+"""Chargers that talk while the server at their port is exchanged; test_installed.py starts it in its sandbox.
 
 `python -m tests.integration.upgraded PORT DATABASE END` connects them again and again until the file END is there. Then
 it writes what they were answered and the database lacks, and how long they had no answer.
@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.sizes import size
+
 from .fleet import Fleet, accounts, answered, missing
 
-CHARGERS = 20
+CHARGERS = size(20, 6)
 BEAT_SECONDS = 0.5
 AGAIN_SECONDS = 0.1
 MOST_SECONDS = 600.0
