@@ -26,6 +26,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.reads.situation import situation
+from levity_trio.wire.texts import cut
 from levity_trio.wire.times import parse_time, stamp
 
 SUBSCRIPTION: Final = "+/+/command/+"
@@ -163,10 +164,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "start": Command(
         meaning="Start a session",
         value="The tag, the same as `id_tag`; without one, that of `--auto-start-id-tag`",
-        fields=("id_tag", "force"),
+        fields=("id_tag",),
         request=_start,
     ),
-    "stop": Command(meaning="Stop the session of the connector", value="", fields=("force",), request=_stop),
+    "stop": Command(meaning="Stop the session of the connector", value="", fields=(), request=_stop),
     "limit": Command(
         meaning="Limit the connector by hand, as load management does: the lower limit counts",
         value="Amperes per phase, a whole number; `null` lifts the limit",
@@ -176,7 +177,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "availability": Command(
         meaning="Put the connector into service, or take it out; connector 0 is the whole charger",
         value="`ON` or `OFF`",
-        fields=("force",),
+        fields=(),
         request=_availability,
         is_of_whole=True,
     ),
@@ -202,6 +203,7 @@ _SAID: Final[Mapping[str, str]] = {
     "gone": "the charger's connection ended before its answer; send it again when the charger is back",
     "cancelled": "somebody cancelled it",
 }
+_UNSAID: Final = "it is {state}, and nothing more is known yet; see command {id} on the page of {charger}"
 
 
 class Commands:
@@ -251,13 +253,13 @@ class Commands:
             raise Refused("retained", "the command is retained, so it may be old; publish commands without retain")
         command = COMMANDS.get(name)
         if command is None:
-            raise Refused("unknown", f"there is no command {name}; there are {', '.join(COMMANDS)}")
+            raise Refused("unknown", f"there is no command {cut(name)}; there are {', '.join(COMMANDS)}")
         level, _, number = place.partition("/")
         charger = unescaped(level)
         if charger not in self._site.chargers.known():
-            raise Refused("not_found", f"there is no charger {charger}")
+            raise Refused("not_found", f"there is no charger {cut(charger)}")
         if not (number.isascii() and number.isdecimal() and len(number) < MANY_DIGITS):
-            raise Refused("not_found", f"there is no connector {number}; give its number")
+            raise Refused("not_found", f"there is no connector {cut(number)}; give its number")
         if int(number) == 0 and not command.is_of_whole:
             raise Refused("invalid", f"connector 0 is the whole charger; {name} is for one connector")
         given = _given(message.payload)
@@ -332,18 +334,13 @@ class Commands:
 
     async def _follow(self, asked: Asked, sent: Mapping[str, Any]) -> None:
         """Wait for the charger, and answer what became of a command."""
-        number = sent["id"]
-        try:
+        number, now = sent["id"], sent
+        with suppress(StoreUnavailable, LookupError, Refused):  # Refused: the token was revoked meanwhile
             with trio.move_on_after(CHARGER_SECONDS):
                 await self._site.chargers.wait(number)
             now = await self._ask(Request("GET", f"/api/admin/commands/{number}", {}))
-        except (StoreUnavailable, LookupError):
-            now = {**sent, "state": "unknown"}
-        except Refused as refused:  # the token was revoked meanwhile
-            now = {**sent, "state": "unknown", "error_description": str(refused)}
         state = now["state"]
-        unsaid = f"nothing is known of it yet ({state}); see command {number} on the page of {asked.charger}"
-        words = _SAID.get(state, unsaid).format_map({**now, "answer": _status_of(now["answer"])})
+        words = _SAID.get(state, _UNSAID).format_map({**now, "answer": _status_of(now["answer"])})
         said = {"ok": state == "accepted", "state": state, "command": number}
         await self._answer(asked.place, asked.name, {**said, "words": "; ".join((words, *sent["warnings"]))})
 
@@ -360,7 +357,7 @@ class Commands:
             self._told[refused.code] = again_at, unsaid + 1
             return
         self._told[refused.code] = now + LOG_SECONDS, 0
-        log.warning("MQTT command refused", at=place, command=name, reason=str(refused), not_logged=unsaid)
+        log.warning("MQTT command refused", at=cut(place), command=cut(name), reason=str(refused), not_logged=unsaid)
 
     async def _answer(self, place: str, name: str, told: Mapping[str, Any]) -> None:
         await self._send.send(self._message(place, name, told))
@@ -397,7 +394,7 @@ def _check_fields(name: str, command: Command, given: Mapping[str, Any]) -> None
     known = ["at", *(["value"] if command.value else []), *command.fields]
     for field in given:
         if field not in known:
-            raise Refused("invalid", f"{name} takes no {field}; it takes {', '.join(known)}")
+            raise Refused("invalid", f"{name} takes no {cut(field)}; it takes {', '.join(known)}")
 
 
 def _moment(text: Any) -> datetime:

@@ -7,15 +7,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
 import trio
+from jinja2 import Environment
 from structlog.typing import EventDict
 
 from levity_trio.charger.facade import Chargers
 from levity_trio.plugins.base import Load, Site
+from levity_trio.plugins.mqtt import discovery
 from levity_trio.plugins.mqtt.broker import Link, Message, open_link
 from levity_trio.plugins.mqtt.commands import COMMANDS, LOG_SECONDS, MOST_BYTES, MOST_WAITING, SUBSCRIPTION, Commands
 from levity_trio.plugins.mqtt.entities import escaped
@@ -344,6 +347,17 @@ async def test_a_retained_command_is_not_sent(house: Open, mosquitto: Mosquitto)
         assert (answer["ok"], answer["code"]) == (False, "retained")
         assert "publish commands without retain" in answer["words"]
         assert len(found.calls) == 1
+
+
+@pytest.mark.parametrize("one", discovery.COMMANDS, ids=lambda one: one.key)
+async def test_what_home_assistant_sends_is_understood(house: Open, one: discovery.Command) -> None:
+    utcnow = partial(datetime, 2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    value = {"number": 16.0, "switch": "ON"}.get(one.component)
+    sent = Environment(autoescape=False).from_string(one.fields["command_template"]).render(utcnow=utcnow, value=value)  # noqa: S701
+    async with house("operator") as found:
+        await found.site.writer.run(load.set_site, a_feeder(63, 1).replace("CP-0", "CP-1"), stamp(NOW), "anna")
+        answer = await found.send(f"CP-1/1/command/{one.command}", sent)
+    assert answer["ok"] or answer["words"].startswith("no session is open")
 
 
 async def test_a_silent_charger_delays_no_other(house: Open) -> None:
