@@ -3,13 +3,15 @@
     states    what chargers do, and Home Assistant's discovery of it
     facts     each fact, at least once
     meters    what meters publish
+    commands  what the broker's users want, if --mqtt-commands allows it
 
 Whatever the broker does, nothing else is affected: what is observed is only noted, and what is sent is waited for here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar, Final, NoReturn
 
@@ -18,7 +20,8 @@ import trio
 from levity_trio.events import Event, Fact
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Plugin, Site
-from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Link, Message, open_link
+from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Link, Message, Untaken, open_link
+from levity_trio.plugins.mqtt.commands import SUBSCRIPTION, Commands
 from levity_trio.plugins.mqtt.discovery import BIRTH
 from levity_trio.plugins.mqtt.entities import EVENTS, OFFLINE, ONLINE, STATUS
 from levity_trio.plugins.mqtt.facts import Facts
@@ -33,6 +36,10 @@ REFUSED_SECONDS: Final = 30.0
 """Before a broker that refuses us is asked again: some shut out who asks too often."""
 STEADY_SECONDS: Final = 5.0
 """A connection that lasts so long ends an outage. Else a broker that fails again and again would fill the log."""
+
+ANONYMOUS_SECONDS: Final = 3.0
+ANONYMOUS: Final = "anonymous"
+"""The topic on which we try once whether the broker takes messages of nobody."""
 
 log = get_logger("system")
 
@@ -49,8 +56,12 @@ class Mqtt(Plugin):
         self._states = States(site, broker.prefix)
         self._facts = Facts(site, f"{broker.prefix}/{EVENTS}")
         self._meters = Meters(site)
+        token = site.config.mqtt_commands
+        self._commands = None if token is None else Commands(site, broker.prefix, token)
         self._is_out: bool | None = None
         """Whether an outage was logged whose end was not. None: the broker was never connected."""
+        self._subscribed = trio.Event()
+        self._heard_anonymous = trio.Event()
 
     def observe(self, event: Event) -> None:
         self._states.observe(event)
@@ -63,6 +74,8 @@ class Mqtt(Plugin):
         await self._site.writer.sharing.duties.wait()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._meters.run)
+            if self._commands is not None:
+                nursery.start_soon(self._warn_of_anonymous)
             while True:
                 pause = await self._connect()
                 await trio.sleep(pause)
@@ -72,8 +85,10 @@ class Mqtt(Plugin):
         will = Message(topic=f"{self._broker.prefix}/{STATUS}", payload=OFFLINE.encode(), is_retained=True)
         try:
             async with open_link(self._broker, self._take, will) as link:
+                self._tell_refused(await link.subscribe([*self._own_topics()]))
                 await link.publish([replace(will, payload=ONLINE.encode())])
                 self._note(None)
+                self._subscribed.set()
                 await self._work(link)
         except Broken as problem:
             self._note(str(problem))
@@ -84,14 +99,16 @@ class Mqtt(Plugin):
             nursery.start_soon(self._states.run, link)
             nursery.start_soon(self._facts.run, link)
             nursery.start_soon(self._tell_end_of_outage)
-            await self._subscribe(link)
+            if self._commands is not None:
+                nursery.start_soon(self._commands.run, link)
+            await self._follow_meters(link)
 
-    async def _subscribe(self, link: Link) -> NoReturn:
-        """Subscribe to what the rooms want to hear, again when that changes."""
+    async def _follow_meters(self, link: Link) -> NoReturn:
+        """Subscribe to what meters publish, again when there are others."""
         now = frozenset[str]()
         while True:
             try:
-                wanted = frozenset({BIRTH}) | await self._meters.topics()
+                wanted = await self._meters.topics()
             except (StoreUnavailable, Unreadable, OSError):
                 await trio.sleep(PAUSE_SECONDS)
                 continue
@@ -99,6 +116,12 @@ class Mqtt(Plugin):
             self._tell_refused(await link.subscribe(sorted(wanted - now)))
             now = wanted
             await self._meters.changed()
+
+    def _own_topics(self) -> Iterator[str]:
+        yield BIRTH
+        if self._commands is not None:
+            yield f"{self._broker.prefix}/{SUBSCRIPTION}"
+            yield f"{self._broker.prefix}/{ANONYMOUS}"
 
     @staticmethod
     def _tell_refused(topics: Collection[str]) -> None:
@@ -110,8 +133,10 @@ class Mqtt(Plugin):
         if message.topic == BIRTH:
             if message.payload == ONLINE.encode():
                 self._states.again()
-        else:
-            self._meters.take(message)
+        elif message.topic == f"{self._broker.prefix}/{ANONYMOUS}":
+            self._heard_anonymous.set()
+        elif not self._meters.take(message) and self._commands is not None:
+            self._commands.take(message)
 
     def _note(self, problem: str | None) -> None:
         """Note whether the broker is connected, and why not. An outage has one line in the log, and its end another."""
@@ -129,3 +154,15 @@ class Mqtt(Plugin):
             await trio.sleep(STEADY_SECONDS)
             log.info("connected to the MQTT broker again", broker=f"{self._broker.host}:{self._broker.port}")
             self._is_out = False
+
+    async def _warn_of_anonymous(self) -> None:
+        """Warn if the broker takes messages of clients without a name: anybody there may send commands."""
+        await self._subscribed.wait()
+        nobody = replace(self._broker, user=None, password=None, password_file=None)
+        nobody = replace(nobody, prefix=f"{self._broker.prefix}/{ANONYMOUS}")
+        with suppress(Broken, Untaken):
+            async with open_link(nobody, lambda _message: None) as link:
+                await link.deliver([Message(topic=nobody.prefix)])
+                with trio.move_on_after(ANONYMOUS_SECONDS):
+                    await self._heard_anonymous.wait()
+                    log.warning("the MQTT broker takes commands from anybody; give it users and an access list")

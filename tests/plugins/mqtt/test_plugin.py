@@ -197,6 +197,46 @@ async def test_a_hidden_charger_is_withdrawn(server: Serving, mosquitto: Mosquit
         assert [one.payload for one in heard.messages if one.topic == DISCOVERY][-1] == b""
 
 
+async def test_a_command_reaches_its_charger(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """tests/plugins/mqtt/test_commands.py has all others."""
+    flags = ("--mqtt", mosquitto.url, "--mqtt-commands", "home")
+    with serving(tmp_path / "levity.db", *flags) as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        status(charger, "Available")
+        Api(f"unix:{server.database}.sock", Sought(name="", hint="")).ask(
+            "POST", "admin", "tokens", given={"name": "home", "role": "operator"}
+        )
+        async with listener(mosquitto, "levity/CP-1/1/answer/+") as heard:
+            await trio.to_thread.run_sync(server.wait_line, CONNECTED)
+            await heard.tell("levity/CP-1/1/command/unlock", b"")
+            _, number, action, _ = await trio.to_thread.run_sync(charger.receive)
+            assert action == "UnlockConnector"
+            charger.send_text(json.dumps([3, number, {"status": "Unlocked"}]))
+            await heard.until(1)
+            assert json.loads(heard.newest["CP-1/1/answer/unlock"])["ok"] is True
+
+
+@pytest.mark.parametrize("users", [None, {"levity": "right"}])
+async def test_a_warning_of_a_broker_that_takes_commands_from_anybody(
+    tmp_path: Path, users: dict[str, str] | None
+) -> None:
+    warning = "the MQTT broker takes commands from anybody; give it users and an access list"
+    with running(Mosquitto(tmp_path / "m", users=users)) as mosquitto:
+        url = mosquitto.url.replace("//", "//levity@")
+        (tmp_path / "password").write_text("right")
+        flags = ("--mqtt", url, "--mqtt-password-file", str(tmp_path / "password"), "--mqtt-commands", "home")
+        with serving(tmp_path / "levity.db", *flags) as server:
+            server.wait_line(CONNECTED)
+            if users is None:
+                await trio.to_thread.run_sync(server.wait_line, warning)
+            else:
+                with trio.fail_after(15):
+                    while "not authorised" not in mosquitto.log.read_text():  # noqa: ASYNC110
+                        await trio.sleep(0.05)
+                await trio.sleep(0.2)
+                assert not server.find(warning)
+
+
 def test_it_costs_nothing_without_a_broker(tmp_path: Path) -> None:
     with serving(tmp_path / "levity.db") as server:
         modules = Path(f"/proc/{server.process.pid}/maps").read_text()
