@@ -8,7 +8,7 @@ Topics here are below the prefix.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -329,6 +329,12 @@ def states(
         shown = [entity for entity in OF_CONNECTOR if with_names or not entity.is_person]
         found |= _payloads(f"{place}/{one.connector}", shown, AtConnector(one, limit), before)
     return found
+
+
+def topics(place: str, connectors: Iterable[int]) -> list[str]:
+    """Return all topics that a charger with these connectors may have."""
+    of_connectors = [f"{place}/{number}/{one.below}" for number in connectors for one in OF_CONNECTOR]
+    return [*(f"{place}/{one.below}" for one in OF_CHARGER), *of_connectors]
 
 
 def _offered(one: SeenConnector) -> Limit:

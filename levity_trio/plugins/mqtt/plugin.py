@@ -118,7 +118,7 @@ class Mqtt(Plugin):
             await self._meters.changed()
 
     def _own_topics(self) -> Iterator[str]:
-        yield BIRTH
+        yield from (BIRTH, *self._states.topics)
         if self._commands is not None:
             yield f"{self._broker.prefix}/{SUBSCRIPTION}"
             yield f"{self._broker.prefix}/{ANONYMOUS}"
@@ -135,7 +135,7 @@ class Mqtt(Plugin):
                 self._states.again()
         elif message.topic == f"{self._broker.prefix}/{ANONYMOUS}":
             self._heard_anonymous.set()
-        elif not self._meters.take(message) and self._commands is not None:
+        elif not self._meters.take(message) and not self._states.take(message) and self._commands is not None:
             self._commands.take(message)
 
     def _note(self, problem: str | None) -> None:

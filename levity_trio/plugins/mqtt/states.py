@@ -7,7 +7,9 @@ all is sent again on each new connection, and when Home Assistant starts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from operator import attrgetter
 from typing import Final, NoReturn
@@ -18,7 +20,7 @@ from levity_trio.events import BatchCommitted, Event, Fact
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
 from levity_trio.plugins.mqtt.discovery import of_charger, of_site, withdrawn
-from levity_trio.plugins.mqtt.entities import Limit, escaped, limits_of, merged, site_states, states
+from levity_trio.plugins.mqtt.entities import Limit, escaped, limits_of, merged, site_states, states, topics, unescaped
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.reads.charges import policy_of, rule_of
@@ -50,6 +52,11 @@ class States:
         self._begun_at = stamp(site.clock())
         self._entities = Entities()
         self._chargers: Mapping[str, SeenCharger] = {}
+        self._ours = re.compile(rf"{re.escape(prefix)}/([^/]+)/(?:([0-9]{{1,9}})/status|link)")
+        self._retained = set[str]()
+        """The chargers of which the broker may retain something."""
+        self._connectors = defaultdict[str, set[int]](set)
+        """Connectors of these."""
         self._described: dict[str, tuple[object, ...]] = {}
         """What the discovery of each charger was made of."""
         self._omitted_wh = 0
@@ -98,6 +105,25 @@ class States:
         self._unsent = dict.fromkeys(self._discovery, True) | dict.fromkeys(self._newest, False)
         self._sent_at.clear()
         self._news.set()
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """What says of which chargers the broker retains something, also from before our start."""
+        return f"{self._prefix}/+/+/status", f"{self._prefix}/+/link"
+
+    def take(self, message: Message) -> bool:
+        """Take a message. Return False if it is on none of these topics."""
+        found = self._ours.fullmatch(message.topic)
+        if found is None:
+            return False
+        charger, connector = unescaped(found[1]), found[2]
+        if connector is not None:
+            self._connectors[charger].add(int(connector))
+        elif message.is_retained and charger not in self._retained:  # no echo of ours
+            self._retained.add(charger)
+            self._all_at = -inf
+            self._news.set()
+        return True
 
     async def run(self, link: Link) -> NoReturn:
         """Keep the broker informed over one connection. Raises Broken when that ends."""
@@ -181,6 +207,8 @@ class States:
             self._described[charger.id] = described
             found = of_charger(self._prefix, charger, with_names=names, with_commands=commands)
             self._put(found, is_discovery=True)
+        self._retained.add(charger.id)
+        self._connectors[charger.id].update(map(_number, charger.connectors))
         self._put(states(charger, self._limits, self._newest, with_names=names))
 
     def _put_site(self) -> None:
@@ -189,11 +217,11 @@ class States:
 
     def _withdraw(self, seen: Seen) -> None:
         """Clear what the broker retains of chargers that are shown no longer."""
-        for charger in seen.omitted:
+        for charger in seen.omitted & self._retained:
+            self._retained.remove(charger)
             self._described.pop(charger, None)
             self._put(withdrawn(self._prefix, charger), is_discovery=True)
-            place = f"{escaped(charger)}/"
-            self._put({topic: "" for topic, payload in self._newest.items() if topic.startswith(place) and payload})
+            self._put(dict.fromkeys(topics(escaped(charger), self._connectors.pop(charger, ())), ""))
 
     def _put(self, found: Mapping[str, str], *, is_discovery: bool = False) -> None:
         known = self._discovery if is_discovery else self._newest
@@ -212,4 +240,6 @@ class States:
     def _message(self, topic: str, *, is_discovery: bool) -> Message:
         whole = topic if is_discovery else f"{self._prefix}/{topic}"
         payload = (self._discovery if is_discovery else self._newest)[topic]
+        if is_discovery and not payload:  # once: Home Assistant logs a warning if it knows nothing of it
+            del self._discovery[topic]
         return Message(topic=whole, payload=payload.encode(), is_retained=True)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 import trio
 
+from levity_trio.cli import main
 from levity_trio.client import Api, Sought
 from tests.integration.charger import Charger, now
 from tests.integration.serving import Serving, serving
@@ -235,6 +236,30 @@ async def test_a_warning_of_a_broker_that_takes_commands_from_anybody(
                         await trio.sleep(0.05)
                 await trio.sleep(0.2)
                 assert not server.find(warning)
+
+
+async def test_what_the_broker_retains_of_a_charger_that_was_hidden_meanwhile_is_cleared(
+    server: Serving, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """Once: Home Assistant warns of each withdrawal of what it does not know."""
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        status(charger, "Available")
+        status(charger, "Available", connector=2)
+        async with listener(mosquitto, "levity/#") as heard:
+            await heard.shows({"CP-1/2/status": "Available", "site/charging": "0"})
+    server.stop()
+    assert main(["forget", "CP-1", "--db", str(server.database)]) == 0
+    async with listener(mosquitto, "levity/#", DISCOVERY) as heard:
+        with serving(tmp_path / "levity.db", "--mqtt", mosquitto.url):
+            await heard.shows({"CP-1/link": "", "CP-1/1/status": "", "CP-1/2/current/L1": "", DISCOVERY: ""})
+            heard.messages.clear()
+            await heard.tell("homeassistant/status", b"online")
+            await heard.shows({"site/charging": "0"})
+            assert DISCOVERY not in heard.newest
+    async with listener(mosquitto, "levity/#", DISCOVERY) as heard:
+        await heard.shows({"site/charging": "0"})
+        assert not [topic for topic in heard.newest if "CP-1" in topic]
 
 
 def test_it_costs_nothing_without_a_broker(tmp_path: Path) -> None:
