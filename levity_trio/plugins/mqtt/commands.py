@@ -203,6 +203,10 @@ _SAID: Final[Mapping[str, str]] = {
     "gone": "the charger's connection ended before its answer; send it again when the charger is back",
     "cancelled": "somebody cancelled it",
 }
+_OF_PROBLEMS: Final = {
+    "not_connected": "the charger is not connected, so nothing was sent; send it again when it is back",
+}
+"""Words for problems of the API that name what only its clients can do."""
 _UNSAID: Final = "it is {state}, and nothing more is known yet; see command {id} on the page of {charger}"
 
 
@@ -329,7 +333,8 @@ class Commands:
         headers = {"prefer": "respond-async"}
         reply = await self._site.api.ask(self._token, method, path, body=body, query=query, headers=headers)
         if reply.status >= FIRST_PROBLEM:
-            raise Refused(str(reply.content.get("code", reply.status)), str(reply.content["detail"]))
+            code = str(reply.content.get("code", reply.status))
+            raise Refused(code, _OF_PROBLEMS.get(code, str(reply.content["detail"])))
         return reply.content
 
     async def _follow(self, asked: Asked, sent: Mapping[str, Any]) -> None:

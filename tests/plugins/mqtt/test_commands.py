@@ -18,6 +18,7 @@ from structlog.typing import EventDict
 
 from levity_trio.charger.facade import Chargers
 from levity_trio.plugins.base import Load, Site
+from levity_trio.plugins.mqtt import commands as module
 from levity_trio.plugins.mqtt import discovery
 from levity_trio.plugins.mqtt.broker import Link, Message, open_link
 from levity_trio.plugins.mqtt.commands import COMMANDS, LOG_SECONDS, MOST_BYTES, MOST_WAITING, SUBSCRIPTION, Commands
@@ -347,6 +348,37 @@ async def test_a_retained_command_is_not_sent(house: Open, mosquitto: Mosquitto)
         assert (answer["ok"], answer["code"]) == (False, "retained")
         assert "publish commands without retain" in answer["words"]
         assert len(found.calls) == 1
+
+
+async def test_a_command_that_waited_too_long_is_not_sent(house: Open, mosquitto: Mosquitto) -> None:
+    """It was taken before the connection broke; the next one came late."""
+    async with house("operator") as found:
+        late = Commands(found.site, "levity", "operator")
+        late.take(Message(topic="levity/CP-1/1/command/unlock"))
+        found.server.books.now += timedelta(seconds=31)
+        async with open_link(at(mosquitto, prefix="late"), late.take) as link, trio.open_nursery() as nursery:
+            nursery.start_soon(late.run, link)
+            answer = json.loads((await found.heard.until(1))[0].payload)
+            nursery.cancel_scope.cancel()
+        assert (answer["code"], found.calls) == ("too_old", [])
+
+
+async def test_a_charger_that_does_not_answer(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHARGER_SECONDS", 0.1)
+    async with house("operator") as found:
+        found.charger.says = None
+        answer = await found.send("CP-1/1/command/start")
+        assert (answer["ok"], answer["state"]) == (False, "sent")
+        number = answer["command"]
+        words = f"it is sent, and nothing more is known yet; see command {number} on the page of CP-1"
+        assert answer["words"].startswith(words)
+
+
+async def test_a_charger_that_is_away(house: Open) -> None:
+    async with house("operator") as found:
+        code, words = await found.refused(f"{escaped('A+B')}/1/command/start")
+        assert code == "not_connected"
+        assert words == "the charger is not connected, so nothing was sent; send it again when it is back"
 
 
 @pytest.mark.parametrize("one", discovery.COMMANDS, ids=lambda one: one.key)
