@@ -226,10 +226,11 @@ def test_a_topic_of_two_meters() -> None:
 
 def test_rubbish_is_logged_when_it_begins_and_when_it_ends(log_lines: list[EventDict]) -> None:
     subscribed = by_mqtt('topic = "a"\npath = ["x", "y"]')
-    for payload in (b"", b"<ok>", b'{"x": 1}', b'{"x": 1, "y": 1e9}', b"9" * 70_000):
-        assert [*subscribed.heard("a", payload, 0.0)] == []
-    assert [*subscribed.heard("a", b'{"x": 1, "y": 2}', 5.0)] == [Heard("Main", (1.0, 2.0, 0.0), 5.0)]
+    for _ in range(2):
+        for payload in (b"", b"<ok>", b'{"x": 1}', b'{"x": 1, "y": 1e9}', b"9" * 70_000):
+            assert [*subscribed.heard("a", payload, 0.0)] == []
+        assert [*subscribed.heard("a", b'{"x": 1, "y": 2}', 5.0)] == [Heard("Main", (1.0, 2.0, 0.0), 5.0)]
     assert [(line["event"], line.get("reason")) for line in log_lines] == [
         ("a meter publishes what is of no use", "what it told is of no use: it is not JSON"),
         ("a meter publishes currents again", None),
-    ]
+    ] * 2
