@@ -29,6 +29,7 @@ ALIKE: Final = frozenset(
         *("{1} Wh in {2}", "{1} Wh in {2} s", "{1} Wh in {2} s {3}", "meterStart {1} Wh", "meterStop {1} Wh"),
         *("Transaction.Begin {1}, End {2}", "RemoteStartTransaction, {1}", "levity-trio bill close {1}"),
         "levity-trio household take {1} {2}",
+        "levity-trio token create {1} --role operator",
         *("levity-trio user add NAME --role admin", "`levity-trio call CHARGER …`"),
     )
 )
