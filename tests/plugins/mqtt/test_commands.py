@@ -15,6 +15,7 @@ import pytest
 import trio
 from jinja2 import Environment
 from structlog.typing import EventDict
+from trio.testing import MockClock
 
 from levity_trio.charger.facade import Chargers
 from levity_trio.plugins.base import Load, Site
@@ -412,7 +413,7 @@ def test_a_flood_is_refused_and_fills_no_log(log_lines: list[EventDict]) -> None
         await trio.sleep_until(now + LOG_SECONDS)
         commands.take(Message(topic="levity/CP-1/1/command/start"))
 
-    trio.run(main)
+    trio.run(main, clock=MockClock(autojump_threshold=0))
     told = [(line["command"], line["not_logged"]) for line in log_lines]
     assert told == [("dance", 0), ("start", 0), ("start", 1000 - MOST_WAITING - 1)]
     assert log_lines[1]["reason"] == f"{MOST_WAITING} commands wait already; send it again in a moment"
