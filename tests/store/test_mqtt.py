@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from levity_trio.events import EventsPruned, MqttFactRefused, MqttReplayed
+from levity_trio.plugins.mqtt.facts import UNKNOWN
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.mqtt import MqttState, Page, before, next_page, state
+from levity_trio.store.reads.mqtt import MqttState, Page, Progress, before, next_page, state
 from levity_trio.store.upkeep.pruning import delete_events
 from levity_trio.store.writes import mqtt
 from levity_trio.wire.times import stamp
@@ -32,8 +33,8 @@ def newest(books: Books) -> int:
     return int(books.value("SELECT max(id) FROM event"))
 
 
-def page(books: Books, limit: int = 100) -> Page:
-    found = next_page(view(books.connection), limit)
+def page(books: Books, limit: int = 100, known: Progress = UNKNOWN) -> Page:
+    found = next_page(view(books.connection), known, limit)
     assert found is not None
     return found
 
@@ -55,11 +56,11 @@ def ids(books: Books) -> list[int]:
 
 
 def test_the_first_use_begins_after_the_newest_fact(books: Books) -> None:
-    assert next_page(view(books.connection), 100) is None
+    assert next_page(view(books.connection), UNKNOWN, 100) is None
     assert state(view(books.connection)) is None
     last = tell(books, 3)
     books.run(mqtt.begin, books.at)
-    assert page(books) == Page(last, 0, 0, [])
+    assert page(books) == Page(Progress(last, last), 0, [])
     tell(books, 2)
     books.run(mqtt.begin, books.at)  # a restart
     assert ids(books) == [last + 1, last + 2]
@@ -69,7 +70,17 @@ def test_the_first_use_begins_after_the_newest_fact(books: Books) -> None:
 def test_a_page_ends_at_its_limit(books: Books) -> None:
     books.run(mqtt.begin, books.at)
     tell(books, 5)
-    assert (len(page(books, 2).facts), page(books, 2).waiting) == (2, 5)
+    assert len(page(books, 2).facts) == 2
+
+
+def test_a_page_follows_what_the_broker_has_unless_the_position_was_set_back(books: Books) -> None:
+    books.run(mqtt.begin, books.at)
+    first = newest(books)
+    last = tell(books, 5)
+    known = Progress(first, first + 3)
+    assert [fact.id for fact in page(books, known=known).facts] == [last - 1, last]
+    books.run(mqtt.replay, 0, books.at, books.at, "anna")
+    assert page(books, known=known).progress == Progress(0, 0)
 
 
 def test_the_position_moves_only_from_where_it_was(books: Books) -> None:
@@ -135,32 +146,20 @@ def test_facts_that_are_kept_no_longer_are_counted(books: Books) -> None:
     last = tell(books, 5)
     books.run(delete_events, last - 2, 1.0)
     found = page(books)
-    assert (found.position, found.pruned, found.waiting) == (first, 3, 2)
+    assert (found.progress, found.pruned) == (Progress(first, first), 3)
     assert shown(books).waiting == 2
     assert replayed(books, since) == (0, True)
 
 
-def test_a_fact_that_is_refused_is_passed_over_and_told(books: Books) -> None:
+def test_a_fact_that_is_refused_is_told(books: Books) -> None:
     books.run(mqtt.begin, books.at)
-    tell(books, 2)
-    found = page(books)
-    books.run(mqtt.pass_over, found.position, found.facts[0], books.at, "too large" * 100)
+    tell(books)
+    (refused,) = page(books).facts
+    books.run(mqtt.note_refused, refused, books.at, "too large" * 100)
     (fact,) = books.recorded(MqttFactRefused)
-    assert (fact.fact, fact.kind, len(fact.problem)) == (found.facts[0].id, "EventsPruned", 200)
-    after = page(books)
-    assert [one.kind for one in after.facts] == ["EventsPruned", "MqttFactRefused"]
-    books.run(mqtt.move, after.position, after.facts[0].id, books.at)
-    books.run(mqtt.pass_over, after.facts[0].id, after.facts[1], books.at, "too large")
-    assert page(books).facts == []  # no end of facts about facts
-
-
-def test_a_fact_is_not_passed_over_after_a_replay(books: Books) -> None:
-    books.run(mqtt.begin, books.at)
-    tell(books, 2)
-    found = page(books)
-    books.run(mqtt.pass_over, found.position - 1, found.facts[0], books.at, "too large")
-    assert page(books) == found
-    assert books.recorded(MqttFactRefused) == []
+    assert (fact.fact, fact.kind, len(fact.problem)) == (refused.id, "EventsPruned", 200)
+    books.run(mqtt.note_refused, page(books).facts[-1], books.at, "too large")
+    assert books.recorded(MqttFactRefused) == [fact]  # no end of facts about facts
 
 
 @pytest.mark.parametrize("is_connected", [True, False])

@@ -29,7 +29,7 @@ from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message, Untaken
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.reads.events import StoredFact
-from levity_trio.store.reads.mqtt import next_page
+from levity_trio.store.reads.mqtt import Progress, next_page
 from levity_trio.store.writes import mqtt as writes
 from levity_trio.wire.times import stamp
 
@@ -37,6 +37,9 @@ PAGE: Final = 100
 LOOK_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 60.0
+STORE_SECONDS: Final = 5.0
+"""How often the position is stored. What was sent since then is sent again after a kill -9 of the server."""
+UNKNOWN: Final = Progress(-1, -1)
 
 log = get_logger("system")
 
@@ -48,6 +51,8 @@ class Facts:
         self._site = site
         self._topic = topic
         self._news = trio.Event()
+        self._progress = UNKNOWN
+        self._stored_at = -inf
         self._problem: str | None = None
         """Why the broker takes no facts."""
 
@@ -57,62 +62,85 @@ class Facts:
 
     async def run(self, link: Link) -> NoReturn:
         """Send facts over one connection. Raises Broken when that ends."""
-        await self._site.writer.sharing.duties.wait()
-        while True:
-            self._news, rest = trio.Event(), RETRY_SECONDS  # before the look, so that no later commit is missed
-            with suppress(StoreUnavailable, Unreadable):  # which the writer logs, and all who read
-                rest = await self._send_page(link)
-            with trio.move_on_after(rest):
-                await self._news.wait()
+        site = self._site
+        await site.writer.sharing.duties.wait()
+        self._problem = None
+        try:
+            while True:
+                self._news, rest = trio.Event(), RETRY_SECONDS  # before the look, so that no later commit is missed
+                with suppress(StoreUnavailable, Unreadable):  # which the writer logs, and all who read
+                    rest = await self._send_page(link)
+                with trio.move_on_after(rest):
+                    await self._news.wait()
+        finally:
+            if self._progress.stored != self._progress.reached:
+                site.writer.coalesce("mqtt position", writes.move, *self._progress, self._now())
 
     async def _send_page(self, link: Link) -> float:
         """Send the next facts. Return after how many seconds to look again if nothing wakes us. Raises Broken."""
         site = self._site
-        page = await site.reader.run(partial(next_page, limit=PAGE))
+        page = await site.reader.run(partial(next_page, known=self._progress, limit=PAGE))
         if page is None:
             await site.writer.run(writes.begin, self._now())
             return 0.0
+        self._progress = page.progress
         if page.pruned:
             log.warning("facts were pruned before the broker of MQTT had them", count=page.pruned)
-            await self._move(page.position, page.position + page.pruned)
+            self._reach(page.progress.reached + page.pruned)
+        if page.facts:
+            await self._deliver(link, page.facts)
+        due = await self._store()
+        if page.facts or page.pruned:
             return 0.0
-        if not page.facts:
-            return inf if site.writer.sharing.is_alone else LOOK_SECONDS
-        return await self._deliver(link, page.position, page.facts)
+        return due if site.writer.sharing.is_alone else min(due, LOOK_SECONDS)
 
-    async def _deliver(self, link: Link, position: int, facts: Sequence[StoredFact]) -> float:
+    async def _deliver(self, link: Link, facts: Sequence[StoredFact]) -> None:
         try:
             await link.deliver([Message(self._topic, body_of(fact)) for fact in facts])
         except Untaken as untaken:
             if untaken.index:  # those before it may not have been acknowledged either
-                return await self._deliver(link, position, facts[: untaken.index])
-            return await self._tell_refused(link, position, facts[0], str(untaken))
-        await self._note_problem(None)
-        await self._move(position, facts[-1].id)
-        return 0.0
+                await self._deliver(link, facts[: untaken.index])
+            else:
+                await self._tell_refused(link, facts[0], str(untaken))
+        else:
+            self._note_problem(None)
+            self._reach(facts[-1].id)
 
-    async def _tell_refused(self, link: Link, position: int, fact: StoredFact, problem: str) -> float:
+    async def _tell_refused(self, link: Link, fact: StoredFact, problem: str) -> None:
         """Tell the broker in place of a fact that it does not take this one."""
         try:
             await link.deliver([Message(self._topic, notice_of(fact, problem))])
         except Untaken:
-            await self._note_problem(problem)
+            self._note_problem(problem)
             await trio.sleep(REFUSED_SECONDS)  # new facts change nothing
-            return 0.0
-        await self._site.writer.run(writes.pass_over, position, fact, self._now(), problem)
-        return 0.0
+        else:
+            self._reach(fact.id)
+            await self._site.writer.run(writes.note_refused, fact, self._now(), problem)
 
-    async def _note_problem(self, problem: str | None) -> None:
+    def _reach(self, fact: int) -> None:
+        self._progress = self._progress._replace(reached=fact)
+
+    async def _store(self) -> float:
+        """Store the progress, but not with each fact: that would be another commit. Return when it is due."""
+        stored, reached = self._progress
+        now = trio.current_time()
+        if stored == reached:
+            return inf
+        if reached - stored < PAGE and now < self._stored_at + STORE_SECONDS:
+            return self._stored_at + STORE_SECONDS - now
+        if await self._site.writer.run(writes.move, stored, reached, self._now()):
+            self._progress = Progress(reached, reached)
+        self._stored_at = now
+        return inf
+
+    def _note_problem(self, problem: str | None) -> None:
         if problem != self._problem:
-            await self._site.writer.run(writes.note_problem, problem)
+            self._site.writer.coalesce("mqtt facts", writes.note_problem, problem)  # after what is noted of the link
             self._problem = problem
             if problem is None:
                 log.info("the broker of MQTT takes facts again")
             else:
                 log.warning("the broker of MQTT takes no facts; they wait", reason=problem)
-
-    async def _move(self, before: int, after: int) -> bool:
-        return await self._site.writer.run(writes.move, before, after, self._now())
 
     def _now(self) -> str:
         return stamp(self._site.clock())

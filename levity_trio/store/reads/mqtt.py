@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
@@ -33,12 +33,18 @@ class MqttState:
     moved_at: str
 
 
+class Progress(NamedTuple):
+    """The position as it is stored, and the last fact that the broker has acknowledged since."""
+
+    stored: int
+    reached: int
+
+
 @record(kw_only=False)
 class Page:
-    """The next facts after a position. `waiting` counts all that follow it, `pruned` those that are kept no longer."""
+    """The facts after what the broker has. `pruned` counts those before them that are kept no longer."""
 
-    position: int
-    waiting: int
+    progress: Progress
     pruned: int
     facts: list[StoredFact]
 
@@ -62,12 +68,13 @@ def state(db: Database) -> MqttState | None:
     return None
 
 
-def next_page(db: Database, limit: int) -> Page | None:
-    """Return the next facts for the broker; None if MQTT was never used."""
+def next_page(db: Database, known: Progress, limit: int) -> Page | None:
+    """Return the next facts for the broker; None if MQTT was never used. A position that is not the known one any more
+    was set back, or by another server."""
     for (position,) in db.execute("SELECT position FROM mqtt").fetchall():
-        last, kept_after = newest(db), before_oldest(db)
-        pruned = max(0, kept_after - position)
-        return Page(position, last - position - pruned, pruned, after(db, position, last, limit))
+        progress = known if known.stored == position else Progress(position, position)
+        pruned = max(0, before_oldest(db) - progress.reached)
+        return Page(progress, pruned, after(db, progress.reached, newest(db), limit))
     return None
 
 

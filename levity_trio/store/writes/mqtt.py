@@ -28,9 +28,9 @@ def move(db: UnitOfWork, before: int, after: int, at: str) -> bool:
     return bool(db.changed("UPDATE mqtt SET position = ?, moved_at = ? WHERE position = ?", (after, at, before)))
 
 
-def pass_over(db: UnitOfWork, before: int, fact: StoredFact, at: str, problem: str) -> None:
-    """Store that the broker does not take a fact, and go on after it."""
-    if move(db, before, fact.id, at) and fact.kind != MqttFactRefused.__name__:  # or one would follow the other
+def note_refused(db: UnitOfWork, fact: StoredFact, at: str, problem: str) -> None:
+    """Store that the broker does not take a fact, which is passed over."""
+    if fact.kind != MqttFactRefused.__name__:  # or one would follow the other
         problem = problem[:LONGEST_PROBLEM]
         db.record(MqttFactRefused(charger=None, at=at, fact=fact.id, kind=fact.kind, problem=problem))
 

@@ -160,6 +160,12 @@ class House:
         self.facts.wake()
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The position is stored soon."""
+    monkeypatch.setattr(module, "STORE_SECONDS", PAUSE_SECONDS)
+
+
 @pytest.fixture
 def house(mosquitto: Mosquitto) -> Iterator[House]:
     with closing(in_memory()) as connection:
@@ -204,6 +210,26 @@ async def test_a_restart_goes_on_from_the_position(house: House) -> None:
     async with house.listening():
         await house.delivered(house.newest)
     assert house.ids == [2, 3, 4, 5, 6]
+
+
+async def test_the_position_is_not_stored_with_each_fact(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STORE_SECONDS", 3600.0)
+    house.books.run(mqtt.begin, EARLY)
+    async with house.listening():
+        house.tell()
+        await house.delivered(2)
+        await house.acknowledged()  # the first one after a while is
+        for number in range(3, 20):
+            house.tell()
+            await house.delivered(number)
+        assert house.state.waiting == 17
+        house.tell(100)
+        await house.delivered(house.newest)
+        await house.until(lambda: house.state.waiting < 17)
+        house.tell()
+        await house.delivered(house.newest)
+    assert house.state.waiting == 0  # as of the end
+    assert house.ids == list(range(2, house.newest + 1))
 
 
 async def test_nothing_is_read_while_nothing_happens(house: House) -> None:
