@@ -199,6 +199,11 @@ demo-history: venv
 image *arguments: venv
     {{ bin }}/python -m tests.deploy.image {{ arguments }}
 
+# `--minutes 60 --broker-kills 100 --server-kills 20` is the full size; it needs mosquitto.
+# kill the broker of MQTT and the server again and again
+mqtt-kills *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.mqtt_kills {{ arguments }}
+
 # run long tests: floods, power cuts, full disks
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}
