@@ -27,7 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from levity_trio.plugins.mqtt.entities import EVENTS, ONLINE, STATUS, STATUSES, escaped
 from tests.integration.foreign import api_of
-from tests.integration.serving import PROGRAM, Serving, environment, query, serving
+from tests.integration.serving import PROGRAM, Serving, environment, serving
 from tests.plugins.mqtt.mosquitto import Mosquitto, running
 from tests.ports import free_port
 
@@ -37,7 +37,7 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 3.0
 """How long a killed broker is away."""
 RIGHT_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 120.0
-QUIET_SECONDS: Final = 2.0
+QUIET_SECONDS: Final = 1.0
 PREFIX: Final = "levity"
 EARLY: Final = "2020-01-01"
 BROKER, SERVER = "broker", "server"
@@ -114,7 +114,7 @@ class Figures(NamedTuple):
 
     @property
     def unacknowledged(self) -> int:
-        return max(0, self.newest - self.position)
+        return self.newest - self.position
 
     @property
     def missing(self) -> list[int]:
@@ -177,8 +177,7 @@ class Trial:
         """Start once without chargers; return after which fact the broker gets them."""
         with self._serving() as server:
             wait_for(lambda: server.query("SELECT position FROM mqtt"))
-            ((position,),) = server.query("SELECT position FROM mqtt")
-        return int(position)
+            return _reached(server)[1]
 
     @contextmanager
     def _chargers(self) -> Iterator[None]:
@@ -213,26 +212,27 @@ class Trial:
     def _settled(self, told: Told, first: int) -> Figures:
         """Wait until the broker has all facts; then have everything sent again, and wait for that."""
         with self._serving() as server:
-            newest = self._wait_sent(server, told)
-        ((position,),) = query(self._folder / "site.db", "SELECT position FROM mqtt")  # as of the stop
-        received = told.facts.copy()
-        with self._serving() as server:
+            reached = (1, 0)
+
+            def is_acknowledged() -> bool:
+                nonlocal reached
+                reached = _reached(server)
+                return reached[0] == reached[1]
+
+            wait_for(is_acknowledged, is_needed=False)
+            newest, position = reached
+            wait_for(lambda: time.monotonic() > told.at + QUIET_SECONDS)
+            received = told.facts.copy()
             told.facts.clear()
             api_of(server).ask("POST", "admin", "mqtt", "replay", given={"since": EARLY})
-            self._wait_sent(server, told)
+            wait_for(lambda: told.facts[newest], is_needed=False)
         return Figures(first, newest, position, received, received + told.facts, self._right, self._kills)
 
-    @staticmethod
-    def _wait_sent(server: Serving, told: Told) -> int:
-        """Wait until the subscriber has the newest fact, or the broker has all and forgot it. Return its id."""
 
-        def is_sent() -> bool:
-            is_quiet = time.monotonic() > told.at + QUIET_SECONDS
-            return told.facts[newest] > 0 or (is_quiet and api_of(server).ask("GET", "admin", "mqtt")["waiting"] == 0)
-
-        ((newest,),) = server.query("SELECT max(id) FROM event")
-        wait_for(is_sent, is_needed=False)
-        return int(newest)
+def _reached(server: Serving) -> tuple[int, int]:
+    """Return the newest fact, and the last one that the broker acknowledged, as it is stored."""
+    ((newest, position),) = server.query("SELECT (SELECT max(id) FROM event), position FROM mqtt")
+    return newest, position
 
 
 def is_right(states: Mapping[str, str], server: Serving) -> bool:

@@ -258,7 +258,8 @@ def mqtt() -> str:
     )
     facts = (
         f"Each [fact](facts.md) is published on `{EVENTS}` as JSON, with the body of a webhook: in order, at least "
-        "once, with QoS 1 and not retained. `levity-trio mqtt replay` sends older ones again."
+        "once, with QoS 1 and not retained. `levity-trio mqtt replay` sends older ones again. In place of a fact that "
+        "the broker does not take, `data` is null and `problem` says why."
     )
     given = (
         "Commands arrive on `CP-1/1/command/NAME` if `--mqtt-commands` names the token whose rights they have. A "
