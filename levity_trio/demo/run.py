@@ -34,6 +34,7 @@ import trio
 from levity_trio import server
 from levity_trio.clock import SimulatedTime, accelerated, system_clock
 from levity_trio.config import Guests, LogConfig, ServerConfig
+from levity_trio.config.sources import load
 from levity_trio.demo.house import (
     CHARGERS,
     FACTS,
@@ -111,8 +112,12 @@ Its database, its log and the mails that it sends are in {folder}
 Ctrl-C ends the demo and removes everything."""
 
 
-def run() -> int:
-    """Run the demo until a signal; return the exit status. Raises EnvironmentProblem."""
+def run(flags: Mapping[str, str]) -> int:
+    """Run the demo until a signal, with these flags of the server; return the exit status.
+
+    Raises EnvironmentProblem, ConfigError.
+    """
+    chosen, _ = load(flags, {})
     _remove_left_behind()
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
         folder = Path(name)
@@ -120,7 +125,7 @@ def run() -> int:
         unpack(database)
         make_folder(folder / MAILS)
         *ports, meter_port = free_ports(USUAL_PORTS)
-        config = _config(database, ports)
+        config = _config(database, ports, chosen)
         assert config.guests is not None  # noqa: S101 - as made above
         logins = {"admin": config.guests.dashboard, "driver": config.guests.drivers}
         shared = Shared(feeder_document(meter_port), UNTRIED, OLDER, TRIED, FACTS)
@@ -178,7 +183,7 @@ def _free_port(port: int, held: ExitStack) -> int:
     raise AssertionError  # unreachable: the system chooses a free port
 
 
-def _config(database: Path, ports: Sequence[int]) -> ServerConfig:
+def _config(database: Path, ports: Sequence[int], chosen: ServerConfig) -> ServerConfig:
     of_chargers, of_dashboard, of_drivers = ports
     return ServerConfig(
         database=database,
@@ -197,6 +202,9 @@ def _config(database: Path, ports: Sequence[int]) -> ServerConfig:
         unknown_tags="ask",
         mail=f"folder:{database.with_name(MAILS)}",
         mail_from=SENDER,
+        mqtt=chosen.mqtt,
+        mqtt_password_file=chosen.mqtt_password_file,
+        mqtt_names=True,
         guests=Guests(new_cookie(), new_cookie(), SPEED),
     )
 

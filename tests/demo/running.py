@@ -49,10 +49,10 @@ class Demo:
 
 
 @contextmanager
-def running_demo() -> Iterator[Demo]:
-    """Start a demo, and end it as Ctrl-C does, unless the block has ended it."""
+def running_demo(*flags: str) -> Iterator[Demo]:
+    """Start a demo with these flags, and end it as Ctrl-C does, unless the block has ended it."""
     given = {name: value for name, value in environment_of_user().items() if name not in SCREENS}
-    with subprocess.Popen([*PROGRAM, "demo"], env=given, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*PROGRAM, "demo", *flags], env=given, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Demo(process, _printed(process))
         finally:

@@ -13,12 +13,15 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+import trio
 
 from levity_trio.cli import main
 from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, LABELLED, OWNER, UNTRIED, charger_id
 from tests.demo.running import Demo, running_demo
 from tests.integration.browsing import OF_DRIVERS, Browser
 from tests.integration.serving import END_SECONDS, query
+from tests.plugins.mqtt.clients import listener
+from tests.plugins.mqtt.mosquitto import Mosquitto, running
 
 HERE = charger_id(LABELLED)
 PATIENCE_SECONDS = 30.0
@@ -133,3 +136,20 @@ def test_a_demo_takes_other_ports_beside_another_and_none_hinders_the_next() -> 
         with running_demo() as third:
             assert (first.folder.exists(), second.folder.exists()) == (True, False)
             wait_until(lambda: charging(third) >= 2)
+
+
+async def test_a_demo_is_shown_at_a_broker_and_leaves_nothing_there(tmp_path: Path) -> None:
+    with running(Mosquitto(tmp_path / "mosquitto")) as mosquitto:
+        with running_demo("--mqtt", f"{mosquitto.url}/demo") as demo:
+            async with listener(mosquitto, "demo/#", "homeassistant/#") as heard:
+                await heard.wait(lambda: len(heard.messages) > 10 * len(CHARGERS))
+            demo.process.send_signal(signal.SIGINT)
+            await trio.to_thread.run_sync(demo.process.wait, END_SECONDS)
+        async with listener(mosquitto, "#") as heard:
+            await heard.tell("end", b"")
+            assert [one.topic for one in await heard.until(1)] == ["end"]
+
+
+def test_a_demo_refuses_what_is_no_broker(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--mqtt", "homeassistant.local"]) == 2
+    assert "--mqtt: give mqtts://user@host/prefix" in capsys.readouterr().err

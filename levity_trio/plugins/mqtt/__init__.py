@@ -23,4 +23,5 @@ async def open_mqtt(site: Site) -> AsyncIterator[Plugin | None]:
     async with trio.open_nursery() as running:
         running.start_soon(plugin.run)
         yield plugin
+        await plugin.leave_nothing()
         running.cancel_scope.cancel()

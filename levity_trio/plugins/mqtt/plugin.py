@@ -60,6 +60,7 @@ class Mqtt(Plugin):
         self._commands = None if token is None else Commands(site, broker.prefix, token)
         self._is_out: bool | None = None
         """Whether an outage was logged whose end was not. None: the broker was never connected."""
+        self._link: Link | None = None
         self._subscribed = trio.Event()
         self._heard_anonymous = trio.Event()
 
@@ -82,17 +83,30 @@ class Mqtt(Plugin):
 
     async def _connect(self) -> float:
         """Work over one connection until it ends; return the seconds to wait before the next."""
-        will = Message(topic=f"{self._broker.prefix}/{STATUS}", payload=OFFLINE.encode(), is_retained=True)
+        last = b"" if self._is_demo else OFFLINE.encode()
+        will = Message(topic=f"{self._broker.prefix}/{STATUS}", payload=last, is_retained=True)
         try:
             async with open_link(self._broker, self._take, will) as link:
                 self._tell_refused(await link.subscribe([*self._own_topics()]))
                 await link.publish([replace(will, payload=ONLINE.encode())])
                 self._note(None)
+                self._link = link
                 self._subscribed.set()
                 await self._work(link)
         except Broken as problem:
+            self._link = None
             self._note(str(problem))
             return REFUSED_SECONDS if isinstance(problem, BrokerRefuses) else PAUSE_SECONDS
+
+    @property
+    def _is_demo(self) -> bool:
+        return self._site.config.guests is not None
+
+    async def leave_nothing(self) -> None:
+        """At the end of a demo, clear what the broker retains of it."""
+        if self._is_demo and self._link is not None:
+            with suppress(Broken, Untaken):
+                await self._states.withdraw(self._link)
 
     async def _work(self, link: Link) -> NoReturn:
         async with trio.open_nursery() as nursery:

@@ -73,7 +73,7 @@ class States:
         self._read_at: dict[str, float] = {}
         self._due: dict[str, float] = {}
         """When chargers are to be read."""
-        self._is_running = False
+        self._is_running = self._is_withdrawn = False
         self._all_at = self._attention_at = self._look_at = inf
         self._attention_read_at = self._looked_at = self._wakes_at = -inf
         self._news = trio.Event()
@@ -124,6 +124,13 @@ class States:
             self._all_at = -inf
             self._news.set()
         return True
+
+    async def withdraw(self, link: Link) -> None:
+        """Clear all that the broker retains of us, and send nothing more. Raises Broken."""
+        self._is_withdrawn = True
+        self._unsent.clear()
+        topics = [*self._discovery, *(f"{self._prefix}/{topic}" for topic in self._newest)]
+        await link.deliver([Message(topic=topic, is_retained=True) for topic in topics])
 
     async def run(self, link: Link) -> NoReturn:
         """Keep the broker informed over one connection. Raises Broken when that ends."""
@@ -224,6 +231,8 @@ class States:
             self._put(dict.fromkeys(topics(escaped(charger), self._connectors.pop(charger, ())), ""))
 
     def _put(self, found: Mapping[str, str], *, is_discovery: bool = False) -> None:
+        if self._is_withdrawn:
+            return
         known = self._discovery if is_discovery else self._newest
         changed = {topic: payload for topic, payload in found.items() if known.get(topic) != payload}
         known |= changed
