@@ -311,8 +311,8 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
     group=load,
     epilog=an_example(
         "load meter House --mqtt house/l1 --mqtt house/l2 --mqtt house/l3",
-        "load meter House --mqtt tele/p1/SENSOR --path p1.a --path p1.b --path p1.c",
-        "load meter Garage --circuit Garage --mqtt garage/power --shows kW",
+        "load meter House --mqtt p1/SENSOR --path i1 --path i2 --path i3",
+        "load meter Garage --circuit Row --mqtt garage/p --shows kW",
     ),
 )
 @click.argument("name")
