@@ -16,6 +16,7 @@ import orjson
 
 from levity_trio import __version__
 from levity_trio.plugins.mqtt.entities import (
+    LONGEST,
     OF_CHARGER,
     OF_CONNECTOR,
     OF_SITE,
@@ -157,6 +158,7 @@ class _Connector:
             yield one.key, found if is_wanted else {"platform": one.component}
         for command in COMMANDS:
             yield command.key, self._command(command) if with_commands else {"platform": command.component}
+        yield "answer", self._answer() if with_commands else {"platform": "sensor"}
 
     def _name(self, name: str) -> str:
         return f"{self.which}{name[0].lower()}{name[1:]}" if self.which else name
@@ -171,6 +173,19 @@ class _Connector:
             "command_topic": f"{self.base}/command/{one.command}",
             **({"state_topic": f"{self.base}/{one.command}"} if has_state else {}),
             **one.fields,
+        }
+
+    def _answer(self) -> dict[str, Any]:
+        """What became of the last command. The time of the answer and its code are attributes."""
+        return {
+            "platform": "sensor",
+            "unique_id": f"{self.unique}_answer",
+            "name": self._name("Last answer"),
+            "icon": "mdi:message-reply-text-outline",
+            "entity_category": "diagnostic",
+            "state_topic": f"{self.base}/answer/+",
+            "value_template": f"{{{{ value_json.words[:{LONGEST}] }}}}",
+            "json_attributes_topic": f"{self.base}/answer/+",
         }
 
 

@@ -326,8 +326,10 @@ def states(
     found = dict(_payloads(place, OF_CHARGER, charger, before))
     for one in charger.connectors:
         limit = limits.get((charger.id, one.connector)) or _offered(one)
-        shown = [entity for entity in OF_CONNECTOR if with_names or not entity.is_person]
-        found |= _payloads(f"{place}/{one.connector}", shown, AtConnector(one, limit), before)
+        at = f"{place}/{one.connector}"
+        found |= _payloads(at, OF_CONNECTOR, AtConnector(one, limit), before)
+        if not with_names:  # the broker may retain a name from before
+            found |= {f"{at}/{entity.below}": "" for entity in OF_CONNECTOR if entity.is_person}
     return found
 
 

@@ -63,6 +63,8 @@ REQUIRED: Final = {
     "switch": {"command_topic", "unique_id"},
 }
 TEMPLATES: Final = {"command_template", "value_template"}
+SUBSCRIBED: Final = {"state_topic", "json_attributes_topic"}
+"""Topics that may have wildcards."""
 
 # From https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/sensor/const.py
 # those of ours of DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES
@@ -135,7 +137,7 @@ def _component(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _availability(found)
     for key, value in found.items():
         if key.endswith("_topic"):
-            yield from _topic(value)
+            yield from _topic(re.sub(r"(?<=/)\+(?=/|$)", "any", value) if key in SUBSCRIBED else value)
         elif key in TEMPLATES and value.count("{{") != value.count("}}"):
             yield f"template {value}"
     if ":" not in found.get("icon", "mdi:"):

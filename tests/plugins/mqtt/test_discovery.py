@@ -54,7 +54,7 @@ def test_home_assistant_accepts_the_site() -> None:
         ({"platform": "sensor", "unit_of_measurement": "kVA"}, "1_power: unit kVA of power"),
         ({"platform": "sensor", "state_class": "total"}, "1_power: state class total of power"),
         ({"platform": "sensor", "command_topic": "a"}, "1_power: sensor with command_topic"),
-        ({"platform": "sensor", "state_topic": "a/+"}, "1_power: topic a/+"),
+        ({"platform": "sensor", "state_topic": "a/b+"}, "1_power: topic a/b+"),
         ({"platform": "sensor", "icon": "bolt"}, "1_power: icon"),
         ({"platform": "button"}, "1_power: no command_topic"),
     ],
@@ -69,7 +69,9 @@ def test_each_state_has_an_entity() -> None:
     one = charger("CP-1", connector(1), connector(2))
     _, payload = found(one, with_names=True, with_commands=True)
     topics = {component.get("state_topic") for component in payload["components"].values()}
-    assert {f"levity/{topic}" for topic in states(one, {}, {}, with_names=True)} == topics - {None}
+    assert {f"levity/{topic}" for topic in states(one, {}, {}, with_names=True)} == topics - {None} - {
+        f"levity/CP-1/{number}/answer/+" for number in (1, 2)
+    }
 
 
 def test_a_device_says_what_the_charger_is() -> None:
@@ -132,6 +134,12 @@ def test_a_limit_that_nobody_can_set_is_not_shown_where_it_is_set(state: str, sh
     """Home Assistant logs an error for each number beyond its limits."""
     component = found(charger(), with_commands=True)[1]["components"]["1_set_limit"]
     assert Environment(autoescape=False).from_string(component["value_template"]).render(value=state) == shown  # noqa: S701 - not HTML
+
+
+def test_what_became_of_a_command_is_shown_where_commands_are_on() -> None:
+    on, off = (found(charger(), with_commands=wanted)[1]["components"]["1_answer"] for wanted in (True, False))
+    assert (on["state_topic"], on["value_template"]) == ("levity/CP-1/1/answer/+", "{{ value_json.words[:255] }}")
+    assert off == {"platform": "sensor"}
 
 
 def test_who_charges_is_an_entity_only_if_it_is_wanted() -> None:

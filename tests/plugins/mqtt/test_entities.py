@@ -117,6 +117,7 @@ def test_a_charger_where_nobody_charges() -> None:
         "CP-1/1/limit": "None",
         "CP-1/1/limit_by": "None",
         "CP-1/1/availability": "ON",
+        "CP-1/1/user": "",
     }
 
 
@@ -163,7 +164,7 @@ def test_what_is_not_known_is_none(seen: Any, topic: str, text: str) -> None:
 def test_who_charges_is_told_only_if_it_is_wanted() -> None:
     found = states(charger("CP-1", connector(session=session())), {}, {})
     assert "Anna" not in found.values()
-    assert not [topic for topic in found if topic.endswith("/user")]
+    assert found["CP-1/1/user"] == ""
 
 
 def test_energy_never_falls() -> None:

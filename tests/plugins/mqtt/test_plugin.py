@@ -67,7 +67,7 @@ async def test_a_session_is_shown(server: Serving, mosquitto: Mosquitto) -> None
             await heard.shows({"CP-1/1/power": "0", "CP-1/1/session_energy": "0", "CP-1/energy": "300"})
             await heard.shows({"CP-1/1/error": "GroundFailure", "site/charging": "0", "site/attention": "1"})
         await heard.shows({"CP-1/link": "offline"})
-        assert "CP-1/1/user" not in heard.newest
+        assert heard.payloads("CP-1/1/user") == [""]
         found = json.loads([one.payload for one in heard.messages if one.topic == DISCOVERY][-1])
         assert found["components"]["1_power"]["state_topic"] == "levity/CP-1/1/power"
         server.kill()
@@ -128,6 +128,10 @@ async def test_names_only_where_they_are_asked_for(tmp_path: Path, mosquitto: Mo
         charger.start("TAG-1")
         async with listener(mosquitto, "levity/#") as heard:
             await heard.shows({"CP-1/1/user": "Anna"})
+    async with listener(mosquitto, "levity/#") as heard:
+        await heard.shows({"CP-1/1/user": "Anna"})
+        with serving(tmp_path / "levity.db", "--mqtt", mosquitto.url):
+            await heard.shows({"CP-1/1/user": ""})  # the broker forgets it
 
 
 async def test_a_broker_that_comes_back(server: Serving, mosquitto: Mosquitto) -> None:
