@@ -335,9 +335,8 @@ async def _linked(
 ) -> Link:
     """Return a connection that the broker has accepted; its tasks run in the nursery. Raises Broken."""
     for version in _VERSIONS:
-        client = _client(broker, version, will)
         with trio.move_on_after(CONNECT_SECONDS):
-            await _connect(client, broker, version)
+            client = await _connect(broker, version, will)
             closing.callback(_close, client)
             link = Link(client, received)
             for task in (link.read, link.write, link.keep_alive):
@@ -361,13 +360,41 @@ def _close(client: Client) -> None:
         sock.close()
 
 
+async def _connect(broker: Broker, version: MQTTProtocolVersion, will: Message | None) -> Client:
+    """Open a connection, in a thread: names, files and TLS take their time. Raises Broken."""
+    is_wanted = True
+
+    def connect() -> Client:
+        client = _client(broker, version, will)
+        properties, clean_start = None, MQTT_CLEAN_START_FIRST_ONLY
+        if version is MQTTProtocolVersion.MQTTv5:
+            properties, clean_start = Properties(PacketTypes.CONNECT), True  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = MOST_BYTES
+        client.connect(broker.host, broker.port, KEEPALIVE_SECONDS, clean_start=clean_start, properties=properties)
+        if not is_wanted:
+            _close(client)
+        return client
+
+    try:
+        return await trio.to_thread.run_sync(connect, abandon_on_cancel=True)
+    except ssl.SSLCertVerificationError as error:
+        words = f"its certificate is not trusted: {error.verify_message}"
+        raise BrokerRefuses(f"{words}; give its authority with --mqtt-ca, or renew it") from None
+    except OSError as error:
+        raise Broken(f"{broker.host}:{broker.port} cannot be reached: {error.strerror or error}") from None
+    except ValueError as error:  # a name that is no host
+        raise BrokerRefuses(f"{broker.host}:{broker.port} cannot be reached: {error}") from None
+    except trio.Cancelled:
+        is_wanted = False
+        raise
+
+
 def _client(broker: Broker, version: MQTTProtocolVersion, will: Message | None) -> Client:
     """Return paho's client of one connection. Raises BrokerRefuses if a file of the settings cannot be read."""
-    is_old = version is not MQTTProtocolVersion.MQTTv5
     client = Client(
         CallbackAPIVersion.VERSION2,
         broker.client_id,
-        clean_session=True if is_old else None,
+        clean_session=None if version is MQTTProtocolVersion.MQTTv5 else True,
         protocol=version,
         reconnect_on_failure=False,
     )
@@ -379,30 +406,3 @@ def _client(broker: Broker, version: MQTTProtocolVersion, will: Message | None) 
     if will is not None:
         client.will_set(will.topic, will.payload, 1, will.is_retained)
     return client
-
-
-async def _connect(client: Client, broker: Broker, version: MQTTProtocolVersion) -> None:
-    """Open the connection, in a thread. Raises Broken."""
-    properties, clean_start = None, MQTT_CLEAN_START_FIRST_ONLY
-    if version is MQTTProtocolVersion.MQTTv5:
-        properties, clean_start = Properties(PacketTypes.CONNECT), True  # type: ignore[no-untyped-call]
-        properties.MaximumPacketSize = MOST_BYTES
-    is_wanted = True
-
-    def connect() -> None:
-        client.connect(broker.host, broker.port, KEEPALIVE_SECONDS, clean_start=clean_start, properties=properties)
-        if not is_wanted and (sock := client.socket()) is not None:
-            sock.close()
-
-    try:
-        await trio.to_thread.run_sync(connect, abandon_on_cancel=True)
-    except ssl.SSLCertVerificationError as error:
-        words = f"its certificate is not trusted: {error.verify_message}"
-        raise BrokerRefuses(f"{words}; give its authority with --mqtt-ca, or renew it") from None
-    except OSError as error:
-        raise Broken(f"{broker.host}:{broker.port} cannot be reached: {error.strerror or error}") from None
-    except ValueError as error:  # a name that is no host
-        raise BrokerRefuses(f"{broker.host}:{broker.port} cannot be reached: {error}") from None
-    except trio.Cancelled:
-        is_wanted = False
-        raise

@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import pytest
@@ -220,16 +221,33 @@ async def test_a_broker_that_knows_only_3_1_1(mosquitto: Mosquitto, refusal: byt
         nursery.cancel_scope.cancel()
 
 
+CONNACK: Final = b"\x20\x03\x00\x00\x00"
+
+
+def garbage(number: int) -> bytes:
+    """What no broker sends: packets of each kind with random contents, and whatever else."""
+    noise = Random(number).randbytes(Random(number).randrange(1, 40))
+    return CONNACK + bytes([number % 256, len(noise)]) + noise if number else b"SSH-2.0-OpenSSH_9.2p1\r\n"
+
+
 async def test_another_program_at_the_port() -> None:
+    """Whatever it sends, the connection ends as any other does."""
+    sent = b""
+
     async def greet(stream: trio.SocketStream) -> None:
-        await stream.send_all(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+        await stream.receive_some()
+        await stream.send_all(sent)
         await stream.aclose()
 
     async with trio.open_nursery() as nursery:
         (listening,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, greet, [listening])
-        port = listening.socket.getsockname()[1]
-        await refused(Broker(host="127.0.0.1", port=port, is_tls=False, prefix="levity"))
+        broker = Broker(host="127.0.0.1", port=listening.socket.getsockname()[1], is_tls=False, prefix="levity")
+        for number in range(512):
+            sent = garbage(number)
+            with pytest.raises(Broken), trio.fail_after(WAIT_SECONDS):
+                async with open_link(broker, Heard()) as link:
+                    await link.wait_over()
         nursery.cancel_scope.cancel()
 
 
