@@ -8,9 +8,10 @@ Facts are sent by the server that has the duties of the site. Another server may
 server is the only one, it looks every few seconds.
 
 A broker may refuse a message (MQTT 5 tells us; by 3.1.1, a broker drops it and acknowledges it). If it takes a short
-notice with the id of the fact instead, the fact was the reason, for example its size: it is passed over, and a fact of
-its own says so. If it takes that neither, it takes none of ours, for example because we may not publish there: all
-facts wait, the problem stands with the state of the broker, and they are tried again every minute.
+notice with the id of the fact instead, and then refuses the fact again, the fact is the reason, for example its size:
+it is passed over, and a fact of its own says so. If it takes that neither, it takes none of ours, for example because
+we may not publish there: all facts wait, the problem stands with the state of the broker, and they are tried again
+every minute.
 """
 
 from __future__ import annotations
@@ -107,15 +108,18 @@ class Facts:
             self._reach(facts[-1].id)
 
     async def _tell_refused(self, link: Link, fact: StoredFact, problem: str) -> None:
-        """Tell the broker in place of a fact that it does not take this one."""
+        """Tell the broker in place of a fact that it does not take this one, unless it takes it now."""
         try:
             await link.deliver([Message(self._topic, notice_of(fact, problem))])
         except Untaken:
             self._note_problem(problem)
             await trio.sleep(REFUSED_SECONDS)  # new facts change nothing
-        else:
-            self._reach(fact.id)
+            return
+        try:
+            await link.deliver([Message(self._topic, body_of(fact))])
+        except Untaken:
             await self._site.writer.run(writes.note_refused, fact, self._now(), problem)
+        self._reach(fact.id)
 
     def _reach(self, fact: int) -> None:
         self._progress = self._progress._replace(reached=fact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -226,9 +227,10 @@ async def test_the_position_is_not_stored_with_each_fact(house: House, monkeypat
         house.tell(100)
         await house.delivered(house.newest)
         await house.until(lambda: house.state.waiting < 17)
-        house.tell()
-        await house.delivered(house.newest)
-    assert house.state.waiting == 0  # as of the end
+        for _ in range(5):
+            house.tell()
+            await house.delivered(house.newest)
+    assert house.state.waiting <= 1  # it is stored at the end; only the last fact may be unacknowledged
     assert house.ids == list(range(2, house.newest + 1))
 
 
@@ -374,4 +376,30 @@ async def test_where_no_fact_is_taken_all_wait_and_the_state_says_why(
     assert "Not authorized" in str(forbidding.state.problem)
     assert forbidding.state.waiting == 3
     assert [line["event"] for line in log_lines] == ["the broker of MQTT takes no facts; they wait"]
+    assert forbidding.books.recorded(MqttFactRefused) == []
+
+
+async def test_new_facts_do_not_wake_where_none_is_taken(forbidding: House) -> None:
+    forbidding.books.run(mqtt.begin, EARLY)
+    forbidding.tell()
+    async with forbidding.sending():
+        await forbidding.until(lambda: forbidding.state.problem)
+        reads = forbidding.reader.reads
+        forbidding.tell(5)
+        await trio.sleep(4 * PAUSE_SECONDS)
+        assert forbidding.reader.reads == reads
+
+
+async def test_facts_go_on_where_the_broker_takes_them_again(
+    forbidding: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REFUSED_SECONDS", PAUSE_SECONDS)
+    forbidding.books.run(mqtt.begin, EARLY)
+    forbidding.tell(3)
+    async with forbidding.listening():
+        await forbidding.until(lambda: forbidding.state.problem)
+        (tmp_path / "forbidding" / "acl").write_text("topic readwrite #\n")
+        forbidding.mosquitto.send(signal.SIGHUP)
+        await forbidding.delivered(2, 3, 4)
+        await forbidding.until(lambda: not forbidding.state.waiting and forbidding.state.problem is None)
     assert forbidding.books.recorded(MqttFactRefused) == []
