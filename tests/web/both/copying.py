@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -69,23 +68,14 @@ def at_the_edges(path: Path, shift: int) -> None:
             file.execute(f'DROP TRIGGER "{name}"')
         for table in [*tables(file)]:
             for place, name in enumerate(columns(file, table)):
-                file.create_function("at_an_edge", 1, _Edges(place + shift))
-                file.execute(f'''UPDATE OR IGNORE {table} SET "{name}" = at_an_edge("{name}")''')
-
-
-_Value = str | bytes | int | float | None
-
-
-class _Edges:
-    """What becomes of the values of a column: each time is set to the next of EDGES."""
-
-    def __init__(self, first: int) -> None:
-        self._edges = itertools.cycle(EDGES[(first + number) % len(EDGES)] for number in range(len(EDGES)))
-        self._known: dict[_Value, _Value] = {}
-
-    def __call__(self, value: _Value) -> _Value:
-        if value not in self._known:
-            edge = next(self._edges)
-            is_time = isinstance(value, str) and STAMP.fullmatch(value)
-            self._known[value] = edge if edge is not None and is_time else value
-        return self._known[value]
+                values = file.execute(f'SELECT DISTINCT "{name}" FROM {table}').fetchall()
+                edges = {
+                    value: edge
+                    for number, (value,) in enumerate(values)
+                    if (edge := EDGES[(number + place + shift) % len(EDGES)]) is not None
+                    and isinstance(value, str)
+                    and STAMP.fullmatch(value)
+                }
+                file.create_function("edge_of", 1, edges.get)
+                changed = f'''UPDATE OR IGNORE {table} SET "{name}" = edge_of("{name}")'''
+                file.execute(f'''{changed} WHERE edge_of("{name}") IS NOT NULL''')
