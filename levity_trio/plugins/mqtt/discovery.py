@@ -82,7 +82,7 @@ COMMANDS: Final = (
             "optimistic": False,
         },
     ),
-    Command("limit", "lift_limit", "Lift limit", "button", "mdi:speedometer-off", _fields("null")),
+    Command("limit", "lift_limit", "Lift limit", "button", "mdi:infinity", _fields("null")),
     Command(
         *("availability", "availability", "In service", "switch", "mdi:power-plug"),
         {
