@@ -1,6 +1,6 @@
 """Pictures of every page of the demo: `python -m tests.browser.screenshots`.
 
-Each page is shown on a laptop and on a phone, light and dark. `--readme` takes those that README.md shows.
+Each page is shown on a laptop and on a phone, light and dark. `--readme` takes those of them that README.md shows.
 """
 
 from __future__ import annotations
