@@ -200,7 +200,7 @@ image *arguments: venv
     {{ bin }}/python -m tests.deploy.image {{ arguments }}
 
 # `--minutes 60 --broker-kills 100 --server-kills 20` is the full size; it needs mosquitto.
-# kill the broker of MQTT and the server again and again
+# kill the MQTT broker and the server repeatedly
 mqtt-kills *arguments: venv
     {{ bin }}/python -m tests.benchmarks.mqtt_kills {{ arguments }}
 
