@@ -38,6 +38,8 @@ TOPIC_SECONDS: Final = 1.0
 """Each topic is sent at most so often, and load management is looked at."""
 ATTENTION_SECONDS: Final = 5.0
 _number: Final = attrgetter("connector")
+MOST_RETAINED: Final = 2000
+"""Chargers of which the broker may say that it retains something: others may publish there, too."""
 ALL_SECONDS: Final = 60.0
 """All is read so often: a power grows old without a fact."""
 
@@ -117,6 +119,8 @@ class States:
         if found is None:
             return False
         charger, connector = unescaped(found[1]), found[2]
+        if charger not in self._retained and len(self._retained) + len(self._connectors) >= MOST_RETAINED:
+            return True
         if connector is not None:
             self._connectors[charger].add(int(connector))
         elif message.is_retained and charger not in self._retained:  # no echo of ours
