@@ -17,7 +17,7 @@ import trio
 
 from levity_trio.clock import Clock
 from levity_trio.config import ConfigError, ServerConfig
-from levity_trio.events import Event, Fact, PluginFailed
+from levity_trio.events import Event, Fact, Observation, PluginFailed
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork, UnitOfWorkLost
@@ -66,6 +66,8 @@ class Plugin:
     """Base class of plugins. Hooks do nothing by default; `name` identifies the plugin in logs and metrics."""
 
     name: ClassVar[str] = "unnamed"
+    observes: ClassVar[tuple[type[Event], ...]] = (Fact, Observation)
+    """The events for which `observe` is called: all. Name only some, and no call pays for observations of it."""
     learns: ClassVar[bool] = False
     """Whether `observe` is also called for the facts that other servers of the site have stored."""
     amends: ClassVar[frozenset[type[Any]]] = frozenset()
@@ -419,8 +421,8 @@ class Hooks:
 
     @property
     def is_observed(self) -> bool:
-        """Whether any plugin overrides `observe`; if none does, callers need not create observations."""
-        return bool(self._observing)
+        """Whether any plugin observes all that happens; if none does, calls need no observation."""
+        return any(issubclass(Observation, plugin.observes) for plugin in self._observing)
 
     @property
     def accompanying(self) -> Sequence[Plugin]:
@@ -443,6 +445,8 @@ class Hooks:
 
     def _show(self, event: Event, plugins: Sequence[Plugin]) -> None:
         for plugin in plugins:
+            if not isinstance(event, plugin.observes):
+                continue
             began = time.perf_counter()
             try:
                 plugin.observe(event)
@@ -487,7 +491,7 @@ class Hooks:
         """Pass a failure to the other plugins. A plugin that fails here is only logged, to avoid endless recursion."""
         self._failures[failure.plugin] += 1
         for plugin in list(self._observing):
-            if plugin.name == failure.plugin:
+            if plugin.name == failure.plugin or not isinstance(failure, plugin.observes):
                 continue
             try:
                 plugin.observe(failure)

@@ -8,7 +8,16 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.events import CallEnded, Event, Fact, MalformedFrame, MessageHandled, PluginFailed, TransactionStarted
+from levity_trio.events import (
+    BatchCommitted,
+    CallEnded,
+    Event,
+    Fact,
+    MalformedFrame,
+    MessageHandled,
+    PluginFailed,
+    TransactionStarted,
+)
 from levity_trio.plugins.base import ConnectedCharger, Hooks, Limits, Plugin
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
@@ -270,3 +279,22 @@ async def test_one_that_blocks_the_loop_while_it_tells_of_something() -> None:
     for _ in range(ALL_SLOW.slow_times):
         hooks.observe(MalformedFrame(charger=None, kind="x"))
     assert not hooks.is_observed
+
+
+def test_one_that_names_what_it_observes_gets_that_only() -> None:
+    """Without one that observes all, no call pays for an observation."""
+    hooks, seen = Hooks(), list[Event]()
+
+    class Choosy(Plugin):
+        name = "choosy"
+        observes = (BatchCommitted,)
+
+        def observe(self, event: Event) -> None:
+            seen.append(event)
+
+    hooks.join(Choosy())
+    assert not hooks.is_observed
+    committed = BatchCommitted(charger=None, seconds=0.1, writes=1)
+    for event in (committed, MalformedFrame(charger=None, kind="x"), PluginFailed(charger=None, plugin="x", hook="y")):
+        hooks.observe(event)
+    assert seen == [committed]

@@ -78,6 +78,7 @@ class FluentdAudit(Plugin):
     """Send the log to Fluentd in the task `follow`; `observe` only wakes it after a commit."""
 
     name = "fluentd"
+    observes = (BatchCommitted,)
 
     def __init__(self, site: Site, connect: Connect) -> None:
         self._site = site
@@ -88,8 +89,8 @@ class FluentdAudit(Plugin):
         self._is_accepted: bool | None = None
 
     def observe(self, event: Event) -> None:
-        if isinstance(event, BatchCommitted):
-            self._committed.set()
+        del event
+        self._committed.set()
 
     async def follow(self) -> NoReturn:
         """Send the log to Fluentd as it grows; reconnect with exponential backoff after each failure."""

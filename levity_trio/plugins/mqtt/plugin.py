@@ -17,7 +17,7 @@ from typing import ClassVar, Final, NoReturn
 
 import trio
 
-from levity_trio.events import Event, Fact
+from levity_trio.events import BatchCommitted, Event, Fact
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Plugin, Site
 from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Link, Message, Untaken, open_link
@@ -48,6 +48,7 @@ class Mqtt(Plugin):
     """The plug-in behind `--mqtt`."""
 
     name: ClassVar[str] = "mqtt"
+    observes: ClassVar[tuple[type[Event], ...]] = (Fact, BatchCommitted)
     learns: ClassVar[bool] = True
 
     def __init__(self, site: Site, broker: Broker) -> None:
@@ -66,8 +67,8 @@ class Mqtt(Plugin):
 
     def observe(self, event: Event) -> None:
         self._states.observe(event)
-        self._meters.observe(event)
         if isinstance(event, Fact):
+            self._meters.observe(event)
             self._facts.wake()
 
     async def run(self) -> NoReturn:

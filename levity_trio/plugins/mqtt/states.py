@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from math import inf
+from math import ceil, inf
 from operator import attrgetter
 from typing import Final, NoReturn
 
@@ -175,7 +175,10 @@ class States:
         elif self._look_at <= now:
             self._look_at, self._looked_at = inf, now
             for charger in await self._site.reader.run(self._entities.changed):
-                self._note(charger, self._read_at.get(charger, -inf) + TOPIC_SECONDS)
+                again = self._read_at.get(charger, -inf) + TOPIC_SECONDS
+                self._note(
+                    charger, now if again <= now else ceil(again)
+                )  # those that go on reporting are read together
         if due := [charger for charger, at in self._due.items() if at <= now]:
             await self._read_chargers(due)
 
