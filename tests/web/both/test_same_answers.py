@@ -67,6 +67,7 @@ NOT_SEEN: Final = {
     "/api/admin/certificate-authority": "there is none: it needs a folder of keys",
     "/api/admin/pages-certificate": "there is none either",
     "/api/admin/pages-certificate/root": "there is none either",
+    "/api/admin/mqtt": "no broker was ever used; see tests/web/api/test_mqtt.py",
     "/api/me/commands/{id}": "a driver's command needs a charger that charges; see tests/web/api/test_driving.py",
     "/api/admin/chargers/{id}/security-profile": "no charger changes its profile; see tests/store/test_securing.py",
 }
