@@ -155,7 +155,7 @@ def main() -> None:
         ("CPU of a call", f"{CPU_TIMES} x", cpu),
         ("answers to chargers, p99", f"{P99_TIMES} x", p99),
         ("answers with a frozen broker, p99", f"{P99_TIMES} x", frozen),
-        ("memory", f"{MEGABYTES} MB", f"{resident:.1f} MB with 20 chargers, {grown:.1f} MB in the end, with a frozen broker"),
+        ("memory", f"{MEGABYTES} MB", f"{resident:.1f} MB with {CHARGERS} chargers; {grown:.1f} MB in the end"),
         ("a change is on the broker, p95", f"{MILLISECONDS} ms", f"{p95:.0f} ms ({len(found)} changes)"),
     ):
         print(f"{what:<36}{limit:>8}   {measured}")

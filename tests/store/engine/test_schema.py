@@ -245,6 +245,8 @@ def test_the_frames_kept_so_far_become_evidence(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "site.db"
     with monkeypatch.context() as then:
         then.setattr(schema, "migrations", lambda before=schema.migrations: before()[:2])
+        with open_database(path):
+            pass
         make_ours(
             path,
             "INSERT INTO log (cp_id, session_id, at, direction, message_id, action, frame) VALUES"
