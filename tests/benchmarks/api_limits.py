@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import trio
 from starlette.requests import Request
@@ -63,7 +62,7 @@ def inside(file: Path, count: int, settings: list[str]) -> int:
     """Serve chargers, and operate them without the API."""
 
     @asynccontextmanager
-    async def open_operator(api: Api, _listeners: Any) -> AsyncIterator[None]:
+    async def open_operator(api: Api, *_others: object) -> AsyncIterator[None]:
         async with trio.open_nursery() as tasks:
             tasks.start_soon(_submit_all, api, file, count)
             yield
