@@ -30,12 +30,14 @@ log = get_logger("system")
 
 
 def check_plugins(config: ServerConfig) -> None:
-    """Check that every plugin named by `--plugins` or by a `[plugin.NAME]` table is installed.
+    """Check that every plugin named by `--plugins` or by a `[plugin.NAME]` table is installed, and that of --mqtt.
 
     Raises:
-        ConfigError: a plugin is not installed; the message lists the installed ones.
+        ConfigError: a plugin is not installed; the message lists the installed ones, or says what to do.
     """
     installed = _installed()
+    if config.mqtt is not None and "mqtt" not in installed:  # it would be as if nobody had asked for it
+        raise ConfigError("--mqtt: the program is newer than its installation; run pip install again, as at first")
     named = {f"--plugins {name}": name for name in config.plugins}
     named |= {f"[plugin.{name}]": name for name in config.plugin_settings}
     for source, name in named.items():

@@ -144,6 +144,11 @@ def test_one_that_is_not_installed_is_a_wrong_setting(site: Site, source: str) -
         check_plugins(site.config)
 
 
+def test_a_program_that_is_newer_than_its_installation_says_so() -> None:
+    with pytest.raises(ConfigError, match="run pip install again"):
+        check_plugins(ServerConfig(mqtt="mqtt://localhost"))
+
+
 async def test_settings_of_one_that_is_not_switched_on_are_told(log_lines: list[EventDict]) -> None:
     async with open_plugins(Hooks(), a_site(watcher={"file": "x"})):
         pass
