@@ -20,6 +20,7 @@ COMMIT_SECONDS = 10.0
 SLACK_SECONDS = 8.0
 """The last try before the 10 s may hang on a lock for 2 s, and the machine may be busy."""
 OUTAGES: dict[str, Outage] = {"locked": write_lock, "file size": file_size_limit, "full disk": full_disk}
+BUSY = 503
 RECOVERED = "writes to the database succeed again"
 
 
@@ -55,7 +56,7 @@ def tell(outage: Outage, folder: Path) -> Story:
                 starting.send("StartTransaction", **start)
                 watch(story, server, running, starting)
         server.wait_line(RECOVERED)
-        with Charger(server.port, "CP-1") as running, Charger(server.port, "CP-2") as starting:
+        with back(server, "CP-1") as running, back(server, "CP-2") as starting:
             running.call("MeterValues", **values)
             starting.call("StartTransaction", **start)
             running.call("StopTransaction", transactionId=story.transaction, meterStop=2000, timestamp=now())
@@ -63,6 +64,18 @@ def tell(outage: Outage, folder: Path) -> Story:
         story.readings = server.query("SELECT tx_id, value FROM meter_val")
         story.errors = server.errors()
     return story
+
+
+def back(server: Serving, identity: str) -> Charger:
+    """A charger that comes back, as often as it is sent away: what waited for the disk is stored first."""
+    until = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return Charger(server.port, identity)
+        except NoWebSocket as refused:
+            if refused.status != BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def watch(story: Story, server: Serving, *chargers: Charger) -> None:
