@@ -5,7 +5,7 @@ says in its error what to give instead. The only I/O here is the check of a path
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -217,7 +217,7 @@ def _read_text(limit: int) -> Callable[[object], str]:
 
 def _read_url(value: object) -> str:
     text = str(value).rstrip("/")
-    parts = _http_address(text, unfit=' "<>?#')
+    parts = _address(text, HTTP, unfit=' "<>?#')
     if parts is None or parts.username is not None:
         raise Unusable("give an address such as http://192.168.1.5:9002")
     return text
@@ -225,14 +225,14 @@ def _read_url(value: object) -> str:
 
 def _read_secret_url(value: object) -> str:
     text = str(value)
-    if _http_address(text, unfit=' "<>#') is None:
+    if _address(text, HTTP, unfit=' "<>#') is None:
         raise Unusable("give an address such as https://user:password@example.org/authorize")
     return text
 
 
 def _read_ping(value: object) -> str:
     text = str(value)
-    if _http_address(text, unfit=' "<>#') is None:
+    if _address(text, HTTP, unfit=' "<>#') is None:
         raise Unusable("give an address such as https://hc-ping.com/your-uuid")
     return text
 
@@ -243,6 +243,7 @@ def _without_path(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}/***"
 
 
+HTTP = ("http", "https")
 FOLDER_OF_MAIL = "folder:"
 MAIL_PORTS = {"smtps": 465, "smtp": 587}
 _MAIL_FORM = "give smtps://user@host, or smtp://user@host for STARTTLS, or folder:DIR"
@@ -255,13 +256,8 @@ def _read_mail(value: object) -> str:
         if not Path(text.removeprefix(FOLDER_OF_MAIL)).is_dir():
             raise Unusable("give the path of a folder that exists")
         return text
-    try:
-        parts = urlsplit(text)
-        is_server = parts.scheme in MAIL_PORTS and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # unbalanced brackets, a port that is not a number
-        raise Unusable(_MAIL_FORM) from None
-    is_plain = text.isascii() and text.isprintable() and " " not in text and len(text) <= _LONGEST_URL
-    if not is_server or not is_plain or parts.path.strip("/") or parts.query or parts.fragment:
+    parts = _address(text, MAIL_PORTS, unfit=" ")
+    if parts is None or parts.path.strip("/") or parts.query or parts.fragment:
         raise Unusable(_MAIL_FORM)
     return text
 
@@ -278,14 +274,8 @@ _MQTT_FORM = "give mqtts://user@host/prefix, or mqtt:// without TLS; the prefix 
 def _read_mqtt(value: object) -> str:
     """Return the URL of an MQTT broker; its path begins all topics."""
     text = str(value)
-    try:
-        parts = urlsplit(text)
-        is_broker = parts.scheme in MQTT_PORTS and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # unbalanced brackets, a port that is not a number
-        raise Unusable(_MQTT_FORM) from None
-    is_plain = text.isascii() and text.isprintable() and " " not in text and len(text) <= _LONGEST_URL
-    has_topic = not set("+#$") & set(unquote(parts.path))
-    if not is_broker or not is_plain or not has_topic or parts.query or parts.fragment:
+    parts = _address(text, MQTT_PORTS, unfit=" ")
+    if parts is None or set("+#$") & set(unquote(parts.path)) or parts.query or parts.fragment:
         raise Unusable(_MQTT_FORM)
     return text
 
@@ -306,11 +296,11 @@ def _read_sender(value: object) -> str:
     return text
 
 
-def _http_address(text: str, *, unfit: str) -> SplitResult | None:
-    """Return the parts of an HTTP address, None if it is none or has one of these characters."""
+def _address(text: str, schemes: Container[str], *, unfit: str) -> SplitResult | None:
+    """Return the parts of an address, None if it has another scheme, no host, or one of these characters."""
     try:
         parts = urlsplit(text)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_address = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:  # unbalanced brackets, a port that is not a number
         return None
     is_plain = text.isascii() and text.isprintable() and not set(unfit).intersection(text)

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -27,6 +26,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.config.settings import MQTT_PORTS
 from levity_trio.groups import unwrapped
 from levity_trio.records import record
+from levity_trio.wire.texts import digest
 
 STEP_SECONDS: Final = 3.0
 """How long a broker may take for the TCP connection, and for each step of TLS."""
@@ -102,9 +102,14 @@ class Broker:
         )
 
     @property
+    def address(self) -> str:
+        """Its host and port, for people."""
+        return f"{self.host}:{self.port}"
+
+    @property
     def client_id(self) -> str:
         """The same after each start, so that the broker ends an old connection of ours when the new one comes."""
-        return f"levity-{sha256(self.prefix.encode()).hexdigest()[:12]}"
+        return f"levity-{digest(self.prefix)[:12]}"
 
     def secret(self) -> str | None:
         """Return the password. Raises BrokerRefuses if its file cannot be read."""
@@ -381,9 +386,9 @@ async def _connect(broker: Broker, version: MQTTProtocolVersion, will: Message |
         words = f"its certificate is not trusted: {error.verify_message}"
         raise BrokerRefuses(f"{words}; give its authority with --mqtt-ca, or renew it") from None
     except OSError as error:
-        raise Broken(f"{broker.host}:{broker.port} cannot be reached: {error.strerror or error}") from None
+        raise Broken(f"{broker.address} cannot be reached: {error.strerror or error}") from None
     except ValueError as error:  # a name that is no host
-        raise BrokerRefuses(f"{broker.host}:{broker.port} cannot be reached: {error}") from None
+        raise BrokerRefuses(f"{broker.address} cannot be reached: {error}") from None
     except trio.Cancelled:
         is_wanted = False
         raise

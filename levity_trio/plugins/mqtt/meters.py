@@ -63,7 +63,7 @@ class Meters:
         self._failing = set[int]()
 
     async def topics(self) -> frozenset[str]:
-        """Return the topics of all meters. Raises StoreUnavailable, OSError."""
+        """Return the topics of all meters. Raises Unreadable."""
         self._is_changed = trio.Event()
         self._of_load = self._site.load.topics
         of_house: dict[str, list[Meter]] = {}

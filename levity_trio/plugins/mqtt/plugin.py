@@ -27,7 +27,7 @@ from levity_trio.plugins.mqtt.entities import EVENTS, OFFLINE, ONLINE, STATUS
 from levity_trio.plugins.mqtt.facts import Facts
 from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.states import States
-from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.writes import mqtt as writes
 from levity_trio.wire.times import stamp
 
@@ -124,7 +124,7 @@ class Mqtt(Plugin):
         while True:
             try:
                 wanted = await self._meters.topics()
-            except (StoreUnavailable, Unreadable, OSError):
+            except Unreadable:
                 await trio.sleep(PAUSE_SECONDS)
                 continue
             await link.unsubscribe(now - wanted)
@@ -155,7 +155,7 @@ class Mqtt(Plugin):
 
     def _note(self, problem: str | None) -> None:
         """Note whether the broker is connected, and why not. An outage has one line in the log, and its end another."""
-        broker, at = f"{self._broker.host}:{self._broker.port}", stamp(self._site.clock())
+        broker, at = self._broker.address, stamp(self._site.clock())
         self._site.writer.coalesce("mqtt", writes.note_link, problem is None, at, broker, problem)
         if problem is None and self._is_out is None:
             log.info("connected to the MQTT broker", broker=broker)
@@ -167,7 +167,7 @@ class Mqtt(Plugin):
     async def _tell_end_of_outage(self) -> None:
         if self._is_out:
             await trio.sleep(STEADY_SECONDS)
-            log.info("connected to the MQTT broker again", broker=f"{self._broker.host}:{self._broker.port}")
+            log.info("connected to the MQTT broker again", broker=self._broker.address)
             self._is_out = False
 
     async def _warn_of_anonymous(self) -> None:
