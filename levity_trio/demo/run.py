@@ -119,11 +119,12 @@ def run(flags: Mapping[str, str]) -> int:
     """
     chosen, _ = load(flags, {})
     _remove_left_behind()
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, ExitStack() as turn:
         folder = Path(name)
         database = folder / DATABASE
         unpack(database)
         make_folder(folder / MAILS)
+        turn.callback(os.close, _take_turn())
         *ports, meter_port = free_ports(USUAL_PORTS)
         config = _config(database, ports, chosen)
         assert config.guests is not None  # noqa: S101 - as made above
@@ -134,7 +135,7 @@ def run(flags: Mapping[str, str]) -> int:
         log_config = LogConfig(file=folder / "demo.log")
         nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
         with unwrapped(SystemExit):  # nobody reads the addresses
-            status = server.run(config, log_config, partial(_live, resumed, meter_port), nowhere)
+            status = server.run(config, log_config, partial(_live, resumed, meter_port, turn), nowhere)
     print_line("\nThe demo has ended. Nothing of it is left.")
     return status
 
@@ -162,6 +163,13 @@ def unpack(database: Path) -> None:
     packed = files("levity_trio.demo").joinpath(HISTORY).read_bytes()
     with created(database) as file:
         file.write(lzma.decompress(packed))
+
+
+def _take_turn() -> int:
+    """Wait until no other demo chooses ports: it listens at them seconds later. To close what is returned ends it."""
+    held = os.open(tempfile.gettempdir(), os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
 
 
 def free_ports(usual: Sequence[int]) -> list[int]:
@@ -209,8 +217,8 @@ def _config(database: Path, ports: Sequence[int], chosen: ServerConfig) -> Serve
     )
 
 
-async def _live(resumed: Resumed, meter_port: int, config: ServerConfig) -> None:
-    """Serve, with chargers, until a signal."""
+async def _live(resumed: Resumed, meter_port: int, turn: ExitStack, config: ServerConfig) -> None:
+    """Serve, with chargers, until a signal. The turn to choose ports ends when they are listened at."""
     async with trio.open_nursery() as nursery:
         clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
 
@@ -222,6 +230,7 @@ async def _live(resumed: Resumed, meter_port: int, config: ServerConfig) -> None
         nursery.start_soon(serve_meter, lambda: feeder.shown, HOST, meter_port)
         nursery.start_soon(_serve, config, nursery.cancel_scope, serving)
         await serving.wait()
+        turn.close()
         await nursery.start(_let_charge, config, resumed, hour, feeder)
         print_line(
             WORDS.format(

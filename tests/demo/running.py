@@ -22,9 +22,9 @@ LAST_WORD: Final = "Ctrl-C"
 class Demo:
     """A running demo, and what it printed when it began."""
 
-    def __init__(self, process: subprocess.Popen[str], printed: str) -> None:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
-        self.printed = printed
+        self.printed = printed = _printed(process)
         self.dashboard, page, self.label = re.findall(r"http://\S+", printed)
         self.dashboard, self.drivers = self.dashboard.rstrip("/"), page.removesuffix("/d/")
         (folder,) = re.findall(r"are in (/\S+)", printed)
@@ -50,11 +50,18 @@ class Demo:
 
 @contextmanager
 def running_demo(*flags: str) -> Iterator[Demo]:
+    """Start a demo with these flags, wait until it serves, and end it."""
+    with starting_demo(*flags) as process:
+        yield Demo(process)
+
+
+@contextmanager
+def starting_demo(*flags: str) -> Iterator[subprocess.Popen[str]]:
     """Start a demo with these flags, and end it as Ctrl-C does, unless the block has ended it."""
     given = {name: value for name, value in environment_of_user().items() if name not in SCREENS}
     with subprocess.Popen([*PROGRAM, "demo", *flags], env=given, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Demo(process, _printed(process))
+            yield process
         finally:
             process.send_signal(signal.SIGINT)  # nothing, if it has ended
             with suppress(subprocess.TimeoutExpired):

@@ -17,7 +17,7 @@ import trio
 
 from levity_trio.cli import main
 from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, LABELLED, OWNER, UNTRIED, charger_id
-from tests.demo.running import Demo, running_demo
+from tests.demo.running import Demo, running_demo, starting_demo
 from tests.integration.browsing import OF_DRIVERS, Browser
 from tests.integration.serving import END_SECONDS, query
 from tests.plugins.mqtt.clients import listener
@@ -123,8 +123,9 @@ def feeder_is_shared(owner: Browser) -> None:
 
 
 def test_a_demo_takes_other_ports_beside_another_and_none_hinders_the_next() -> None:
-    with running_demo() as first:
+    with starting_demo() as started:
         with running_demo() as second:
+            first = Demo(started)
             assert not {first.dashboard, first.drivers} & {second.dashboard, second.drivers}
             wait_until(lambda: charging(second) >= 2)
             connected = "SELECT 1 FROM cp WHERE is_connected"
