@@ -243,9 +243,9 @@ def test_the_site_has_the_power_and_the_sessions_of_the_page(books: Books, look:
     suspended.connect()
     suspended.boot()
     seen, page = look.read(), Page(books).read().site
-    found = site_states(seen.chargers, seen.omitted_wh, 0, {})
+    found = site_states("levity", seen.chargers, seen.omitted_wh, 0, {})
     assert (
-        (found["site/power"], found["site/charging"])
+        (found["levity/site/power"], found["levity/site/charging"])
         == (str(round(page.power_w)), str(page.charging))
         == ("11100", "3")
     )

@@ -33,7 +33,7 @@ from levity_trio.store.reads.entities import SeenCharger
 BIRTH: Final = "homeassistant/status"
 """Where Home Assistant says `online` when it has started; then everything is sent again."""
 ORIGIN: Final = {"name": "levity-trio", "sw_version": __version__}
-_TOPIC: Final = "homeassistant/device/{}/config"
+DISCOVERY: Final = "homeassistant/device/"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9-]+")
 _OTHER: Final = re.compile(r"[^A-Za-z0-9-]")
 _DIGEST_BYTES: Final = 5
@@ -107,9 +107,13 @@ def object_id(prefix: str, place: str) -> str:
     return f"{_OTHER.sub('_', whole)}_{blake2s(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
 
 
+def _topic(name: str) -> str:
+    return f"{DISCOVERY}{name}/config"
+
+
 def withdrawn(prefix: str, identity: str) -> dict[str, str]:
     """Return what makes Home Assistant forget a charger."""
-    return {_TOPIC.format(object_id(prefix, escaped(identity))): ""}
+    return {_topic(object_id(prefix, escaped(identity))): ""}
 
 
 def of_charger(prefix: str, charger: SeenCharger, *, with_names: bool, with_commands: bool) -> dict[str, str]:
@@ -131,7 +135,7 @@ def of_charger(prefix: str, charger: SeenCharger, *, with_names: bool, with_comm
         **{key: text for key, text in told.items() if text},
     }
     links = [f"{prefix}/{STATUS}", f"{base}/link"]
-    return {_TOPIC.format(name): _payload(device, components, links)}
+    return {_topic(name): _payload(device, components, links)}
 
 
 def of_site(prefix: str, site_name: str) -> dict[str, str]:
@@ -139,7 +143,7 @@ def of_site(prefix: str, site_name: str) -> dict[str, str]:
     name = object_id(prefix, SITE)
     components = {one.key: _component(one, f"{name}_{one.key}", f"{prefix}/{SITE}", one.name) for one in OF_SITE}
     device = {"identifiers": [name], "name": site_name, "manufacturer": "levity-trio", "sw_version": __version__}
-    return {_TOPIC.format(name): _payload(device, components, [f"{prefix}/{STATUS}"])}
+    return {_topic(name): _payload(device, components, [f"{prefix}/{STATUS}"])}
 
 
 @record(kw_only=False)

@@ -2,7 +2,6 @@
 discovery and the reference are made.
 
 Payloads are those that Home Assistant reads: numbers in plain decimals, ON and OFF, and `None` for what is not known.
-Topics here are below the prefix.
 """
 
 from __future__ import annotations
@@ -314,6 +313,7 @@ def limits_of(load: LoadNow | None) -> dict[tuple[str, int], Limit]:
 
 
 def states(
+    prefix: str,
     charger: SeenCharger,
     limits: Mapping[tuple[str, int], Limit],
     before: Mapping[str, str],
@@ -322,7 +322,7 @@ def states(
 ) -> dict[str, str]:
     """Return the payloads of a charger by their topics. `before` are those of last time, below which energy does not
     fall; an empty one was withdrawn."""
-    place = escaped(charger.id)
+    place = f"{prefix}/{escaped(charger.id)}"
     found = dict(_payloads(place, OF_CHARGER, charger, before))
     for one in charger.connectors:
         limit = limits.get((charger.id, one.connector)) or _offered(one)
@@ -333,8 +333,9 @@ def states(
     return found
 
 
-def topics(place: str, connectors: Iterable[int]) -> list[str]:
+def topics(prefix: str, identity: str, connectors: Iterable[int]) -> list[str]:
     """Return all topics that a charger with these connectors may have."""
+    place = f"{prefix}/{escaped(identity)}"
     of_connectors = [f"{place}/{number}/{one.below}" for number in connectors for one in OF_CONNECTOR]
     return [*(f"{place}/{one.below}" for one in OF_CHARGER), *of_connectors]
 
@@ -352,7 +353,7 @@ def merged(known: Mapping[str, SeenCharger], seen: Seen) -> dict[str, SeenCharge
 
 
 def site_states(
-    chargers: Collection[SeenCharger], omitted_wh: int, attention: int, before: Mapping[str, str]
+    prefix: str, chargers: Collection[SeenCharger], omitted_wh: int, attention: int, before: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the payloads of the site by their topics, from all its chargers and what omitted ones have delivered."""
     connectors = [one for charger in chargers for one in charger.connectors]
@@ -362,7 +363,7 @@ def site_states(
         sum(_is_charging(one) for one in connectors),
         attention,
     )
-    return dict(_payloads(SITE, OF_SITE, site, before))
+    return dict(_payloads(f"{prefix}/{SITE}", OF_SITE, site, before))
 
 
 def _is_charging(one: SeenConnector) -> bool:

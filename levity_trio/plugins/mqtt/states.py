@@ -19,8 +19,8 @@ import trio
 from levity_trio.events import BatchCommitted, Event, Fact
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
-from levity_trio.plugins.mqtt.discovery import of_charger, of_site, withdrawn
-from levity_trio.plugins.mqtt.entities import Limit, escaped, limits_of, merged, site_states, states, topics, unescaped
+from levity_trio.plugins.mqtt.discovery import DISCOVERY, of_charger, of_site, withdrawn
+from levity_trio.plugins.mqtt.entities import Limit, limits_of, merged, site_states, states, topics, unescaped
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.reads.charges import policy_of, rule_of
@@ -66,11 +66,9 @@ class States:
         self._load: LoadNow | None = None
         self._limits: Mapping[tuple[str, int], Limit] = {}
         self._newest: dict[str, str] = {}
-        """The payload of each topic, below the prefix."""
-        self._discovery: dict[str, str] = {}
-        """The payload of each topic of Home Assistant."""
-        self._unsent = dict[str, bool]()
-        """Topics whose newest payload was not sent yet, and whether they are of Home Assistant."""
+        """The payload of each topic."""
+        self._unsent = dict[str, None]()
+        """The topics whose newest payload was not sent yet, in their order."""
         self._sent_at: dict[str, float] = {}
         self._read_at: dict[str, float] = {}
         self._due: dict[str, float] = {}
@@ -104,7 +102,7 @@ class States:
 
     def again(self) -> None:
         """Send everything again."""
-        self._unsent = dict.fromkeys(self._discovery, True) | dict.fromkeys(self._newest, False)
+        self._unsent = dict.fromkeys(sorted(self._newest, key=_is_state))
         self._sent_at.clear()
         self._news.set()
 
@@ -133,8 +131,7 @@ class States:
         """Clear all that the broker retains of us, and send nothing more. Raises Broken."""
         self._is_withdrawn = True
         self._unsent.clear()
-        topics = [*self._discovery, *(f"{self._prefix}/{topic}" for topic in self._newest)]
-        await link.deliver([Message(topic=topic, is_retained=True) for topic in topics])
+        await link.deliver([Message(topic=topic, is_retained=True) for topic in self._newest])
 
     async def run(self, link: Link) -> NoReturn:
         """Keep the broker informed over one connection. Raises Broken when that ends."""
@@ -201,7 +198,7 @@ class States:
         site, trusted = self._site, self._site.is_clock_trusted()
         machine = Machine.seen_by(site.writer, db, site.config, self._begun_at, is_clock_trusted=trusted)
         self._attention = things_that_want_a_look(db, site.clock(), self._rule, machine)
-        self._put(of_site(self._prefix, name_of_site(db, site.config.server_name)), is_discovery=True)
+        self._put(of_site(self._prefix, name_of_site(db, site.config.server_name)))
 
     def _look_at_load(self) -> None:
         """Put what load management has changed."""
@@ -220,42 +217,45 @@ class States:
         if self._described.get(charger.id) != described:  # the description takes longer than all states
             self._described[charger.id] = described
             found = of_charger(self._prefix, charger, with_names=names, with_commands=commands)
-            self._put(found, is_discovery=True)
+            self._put(found)
         self._retained.add(charger.id)
         self._connectors[charger.id].update(map(_number, charger.connectors))
-        self._put(states(charger, self._limits, self._newest, with_names=names))
+        self._put(states(self._prefix, charger, self._limits, self._newest, with_names=names))
 
     def _put_site(self) -> None:
         chargers = [*self._chargers.values()]
-        self._put(site_states(chargers, self._omitted_wh, self._attention, self._newest))
+        self._put(site_states(self._prefix, chargers, self._omitted_wh, self._attention, self._newest))
 
     def _withdraw(self, seen: Seen) -> None:
         """Clear what the broker retains of chargers that are shown no longer."""
         for charger in seen.omitted & self._retained:
             self._retained.remove(charger)
             self._described.pop(charger, None)
-            self._put(withdrawn(self._prefix, charger), is_discovery=True)
-            self._put(dict.fromkeys(topics(escaped(charger), self._connectors.pop(charger, ())), ""))
+            self._put(withdrawn(self._prefix, charger))
+            self._put(dict.fromkeys(topics(self._prefix, charger, self._connectors.pop(charger, ())), ""))
 
-    def _put(self, found: Mapping[str, str], *, is_discovery: bool = False) -> None:
+    def _put(self, found: Mapping[str, str]) -> None:
         if self._is_withdrawn:
             return
-        known = self._discovery if is_discovery else self._newest
-        changed = {topic: payload for topic, payload in found.items() if known.get(topic) != payload}
-        known |= changed
-        self._unsent |= dict.fromkeys(changed, is_discovery)
+        changed = {topic: payload for topic, payload in found.items() if self._newest.get(topic) != payload}
+        self._newest |= changed
+        self._unsent |= dict.fromkeys(changed)
 
     async def _send(self, link: Link) -> None:
         now = trio.current_time()
-        ready = {one: of for one, of in self._unsent.items() if self._sent_at.get(one, -inf) + TOPIC_SECONDS <= now}
+        ready = [one for one in self._unsent if self._sent_at.get(one, -inf) + TOPIC_SECONDS <= now]
         for topic in ready:
             del self._unsent[topic]
             self._sent_at[topic] = now
-        await link.publish([self._message(topic, is_discovery=of) for topic, of in ready.items()])
+        await link.publish([self._message(topic) for topic in ready])
 
-    def _message(self, topic: str, *, is_discovery: bool) -> Message:
-        whole = topic if is_discovery else f"{self._prefix}/{topic}"
-        payload = (self._discovery if is_discovery else self._newest)[topic]
-        if is_discovery and not payload:  # once: Home Assistant logs a warning if it knows nothing of it
-            del self._discovery[topic]
-        return Message(topic=whole, payload=payload.encode(), is_retained=True)
+    def _message(self, topic: str) -> Message:
+        payload = self._newest[topic]
+        if not payload and not _is_state(topic):  # once: Home Assistant logs a warning if it knows nothing of it
+            del self._newest[topic]
+        return Message(topic=topic, payload=payload.encode(), is_retained=True)
+
+
+def _is_state(topic: str) -> bool:
+    """Whether a topic is none of Home Assistant's discovery, which is sent first."""
+    return not topic.startswith(DISCOVERY)

@@ -69,7 +69,7 @@ def test_each_state_has_an_entity() -> None:
     one = charger("CP-1", connector(1), connector(2))
     _, payload = found(one, with_names=True, with_commands=True)
     topics = {component.get("state_topic") for component in payload["components"].values()}
-    assert {f"levity/{topic}" for topic in states(one, {}, {}, with_names=True)} == topics - {None} - {
+    assert {*states("levity", one, {}, {}, with_names=True)} == topics - {None} - {
         f"levity/CP-1/{number}/answer/+" for number in (1, 2)
     }
 

@@ -48,7 +48,7 @@ def test_an_identity_is_a_level_of_topics(identity: str) -> None:
 
 @given(IDENTITIES, IDENTITIES)
 def test_two_identities_share_no_topic(one: str, other: str) -> None:
-    topics, others = (set(states(charger(identity), {}, {})) for identity in (one, other))
+    topics, others = (set(states("levity", charger(identity), {}, {})) for identity in (one, other))
     assert one == other or not topics & others
 
 
@@ -103,39 +103,41 @@ def test_no_state_is_too_long_for_home_assistant() -> None:
 
 
 def test_a_charger_where_nobody_charges() -> None:
-    assert states(charger(), {}, {}) == {
-        "CP-1/link": "online",
-        "CP-1/energy": "12000",
-        "CP-1/1/status": "Available",
-        "CP-1/1/power": "0",
-        "CP-1/1/current": "0",
-        "CP-1/1/current/L1": "0",
-        "CP-1/1/current/L2": "0",
-        "CP-1/1/current/L3": "0",
-        "CP-1/1/session_energy": "0",
-        "CP-1/1/error": "NoError",
-        "CP-1/1/limit": "None",
-        "CP-1/1/limit_by": "None",
-        "CP-1/1/availability": "ON",
-        "CP-1/1/user": "",
+    assert states("levity", charger(), {}, {}) == {
+        "levity/CP-1/link": "online",
+        "levity/CP-1/energy": "12000",
+        "levity/CP-1/1/status": "Available",
+        "levity/CP-1/1/power": "0",
+        "levity/CP-1/1/current": "0",
+        "levity/CP-1/1/current/L1": "0",
+        "levity/CP-1/1/current/L2": "0",
+        "levity/CP-1/1/current/L3": "0",
+        "levity/CP-1/1/session_energy": "0",
+        "levity/CP-1/1/error": "NoError",
+        "levity/CP-1/1/limit": "None",
+        "levity/CP-1/1/limit_by": "None",
+        "levity/CP-1/1/availability": "ON",
+        "levity/CP-1/1/user": "",
     }
 
 
 def test_a_session() -> None:
-    found = states(charger("CP-1", connector(2, status="Charging", session=session())), {}, {}, with_names=True)
-    assert {topic: text for topic, text in found.items() if topic.startswith("CP-1/2/")} == {
-        "CP-1/2/status": "Charging",
-        "CP-1/2/power": "11040",
-        "CP-1/2/current": "16",
-        "CP-1/2/current/L1": "16",
-        "CP-1/2/current/L2": "15.98",
-        "CP-1/2/current/L3": "16",
-        "CP-1/2/session_energy": "4200",
-        "CP-1/2/error": "NoError",
-        "CP-1/2/limit": "16",
-        "CP-1/2/limit_by": "charger",
-        "CP-1/2/availability": "ON",
-        "CP-1/2/user": "Anna",
+    found = states(
+        "levity", charger("CP-1", connector(2, status="Charging", session=session())), {}, {}, with_names=True
+    )
+    assert {topic: text for topic, text in found.items() if topic.startswith("levity/CP-1/2/")} == {
+        "levity/CP-1/2/status": "Charging",
+        "levity/CP-1/2/power": "11040",
+        "levity/CP-1/2/current": "16",
+        "levity/CP-1/2/current/L1": "16",
+        "levity/CP-1/2/current/L2": "15.98",
+        "levity/CP-1/2/current/L3": "16",
+        "levity/CP-1/2/session_energy": "4200",
+        "levity/CP-1/2/error": "NoError",
+        "levity/CP-1/2/limit": "16",
+        "levity/CP-1/2/limit_by": "charger",
+        "levity/CP-1/2/availability": "ON",
+        "levity/CP-1/2/user": "Anna",
     }
 
 
@@ -158,28 +160,28 @@ def test_a_session() -> None:
     ],
 )
 def test_what_is_not_known_is_none(seen: Any, topic: str, text: str) -> None:
-    assert states(charger("CP-1", seen), {}, {})[f"CP-1/1/{topic}"] == text
+    assert states("levity", charger("CP-1", seen), {}, {})[f"levity/CP-1/1/{topic}"] == text
 
 
 def test_who_charges_is_told_only_if_it_is_wanted() -> None:
-    found = states(charger("CP-1", connector(session=session())), {}, {})
+    found = states("levity", charger("CP-1", connector(session=session())), {}, {})
     assert "Anna" not in found.values()
-    assert found["CP-1/1/user"] == ""
+    assert found["levity/CP-1/1/user"] == ""
 
 
 def test_energy_never_falls() -> None:
-    before = states(charger(energy_wh=9_999), {}, {})
-    before = states(charger(energy_wh=12_000), {}, before)
-    assert before["CP-1/energy"] == "12000"
-    before = states(charger(energy_wh=11_900), {}, before)
-    assert before["CP-1/energy"] == "12000"
-    assert states(charger(energy_wh=12_100), {}, before)["CP-1/energy"] == "12100"
-    assert states(charger(energy_wh=11_900), {}, {"CP-1/energy": ""})["CP-1/energy"] == "11900"
+    before = states("levity", charger(energy_wh=9_999), {}, {})
+    before = states("levity", charger(energy_wh=12_000), {}, before)
+    assert before["levity/CP-1/energy"] == "12000"
+    before = states("levity", charger(energy_wh=11_900), {}, before)
+    assert before["levity/CP-1/energy"] == "12000"
+    assert states("levity", charger(energy_wh=12_100), {}, before)["levity/CP-1/energy"] == "12100"
+    assert states("levity", charger(energy_wh=11_900), {}, {"levity/CP-1/energy": ""})["levity/CP-1/energy"] == "11900"
 
 
 def test_the_energy_of_a_session_begins_again() -> None:
-    before = states(charger("CP-1", connector(session=session())), {}, {})
-    assert states(charger(), {}, before)["CP-1/1/session_energy"] == "0"
+    before = states("levity", charger("CP-1", connector(session=session())), {}, {})
+    assert states("levity", charger(), {}, before)["levity/CP-1/1/session_energy"] == "0"
 
 
 def decided(*cars: dict[str, Any], is_shadow: bool = False) -> LoadNow:
@@ -190,8 +192,8 @@ def decided(*cars: dict[str, Any], is_shadow: bool = False) -> LoadNow:
 def test_load_management_limits_a_car() -> None:
     limits = limits_of(decided(car(), car("CP-2", bound="hand", circuit="", phase="", limit_a=10)))
     assert limits == {("CP-1", 1): Limit(8, "circuit Feeder L2"), ("CP-2", 1): Limit(10, "hand")}
-    found = states(charger("CP-1", connector(session=session())), limits, {})
-    assert (found["CP-1/1/limit"], found["CP-1/1/limit_by"]) == ("8", "circuit Feeder L2")
+    found = states("levity", charger("CP-1", connector(session=session())), limits, {})
+    assert (found["levity/CP-1/1/limit"], found["levity/CP-1/1/limit_by"]) == ("8", "circuit Feeder L2")
 
 
 def test_what_it_keeps_for_a_car_says_why() -> None:
@@ -227,9 +229,14 @@ def test_the_site() -> None:
         at("Charging", session(power_w=None, is_suspended=True)),
         at("Available", None),
     ]
-    found = site_states(chargers, 500, 3, {"site/energy": "60600"})
-    assert found == {"site/power": "12420", "site/energy": "60600", "site/charging": "2", "site/attention": "3"}
-    assert site_states(chargers, 601, 3, found)["site/energy"] == "60601"
+    found = site_states("levity", chargers, 500, 3, {"levity/site/energy": "60600"})
+    assert found == {
+        "levity/site/power": "12420",
+        "levity/site/energy": "60600",
+        "levity/site/charging": "2",
+        "levity/site/attention": "3",
+    }
+    assert site_states("levity", chargers, 601, 3, found)["levity/site/energy"] == "60601"
 
 
 def test_no_entity_has_the_topic_or_key_of_another() -> None:
@@ -238,5 +245,5 @@ def test_no_entity_has_the_topic_or_key_of_another() -> None:
 
 
 def test_a_payload_of_states_is_text() -> None:
-    found = states(charger("CP-1", connector(session=session())), {}, {}, with_names=True)
+    found = states("levity", charger("CP-1", connector(session=session())), {}, {}, with_names=True)
     assert orjson.loads(orjson.dumps(found)) == found
