@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from gettext import GNUTranslations
+from io import BytesIO
 from typing import Final
 
 import pytest
@@ -11,6 +13,7 @@ from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from levity_trio.locale import DOMAIN, FOLDER
+from levity_trio.locale.compiling import compiled
 from tests.catalogue import extracted, written
 
 PATH: Final = FOLDER / "de" / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -54,6 +57,15 @@ def test_it_has_what_the_program_says_and_nothing_else(entries: Sequence[Message
 
 def test_each_text_is_translated(entries: Sequence[Message]) -> None:
     assert [one.id for one in entries if one.fuzzy or not all(forms(one.string))] == []
+
+
+def test_a_checkout_without_babel_reads_what_babel_reads(entries: Sequence[Message]) -> None:
+    made = GNUTranslations(BytesIO(compiled(PATH)))
+    single = {one.id: one.string for one in entries if isinstance(one.id, str)}
+    plural = {(one.id[0], one.id[1]): one.string for one in entries if not isinstance(one.id, str)}
+    assert {text: made.gettext(text) for text in single} == single
+    assert {(one, many): tuple(made.ngettext(one, many, num) for num in (1, 2)) for one, many in plural} == plural
+    assert len(single) + len(plural) > 1000
 
 
 def test_what_is_the_same_in_both_languages_is_listed(entries: Sequence[Message]) -> None:

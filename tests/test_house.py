@@ -237,7 +237,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 # A third party's package: the only places that may import it.
 DOORS: dict[str, tuple[str, ...]] = {
-    "babel": ("locale.compiling",),
     "click": ("cli",),
     "cryptography": ("authority", "simulator.charger.certificates", "store.secret_key"),
     "fluent": ("plugins.fluentd",),

@@ -93,7 +93,7 @@ def test_a_catalogue_is_written_again_with_its_translations(tmp_path: Path) -> N
 
 
 def test_a_wheel_has_compiled_catalogues(folder: Path, tmp_path: Path) -> None:
-    """It is built of a copy of this checkout, to which a language was added, and speaks it without Babel."""
+    """It is built of a copy of this checkout, to which a language was added, and speaks it."""
     source, out, installed = tmp_path / "source", tmp_path / "out", tmp_path / "installed"
     root = PACKAGE_FOLDER.parent
     shutil.copytree(PACKAGE_FOLDER, source / "levity_trio", ignore=shutil.ignore_patterns("__pycache__"))
