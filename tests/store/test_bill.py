@@ -14,7 +14,9 @@ from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines
 from levity_trio.store.writes import load
-from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
+from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -422,6 +424,23 @@ def test_one_that_is_still_to_be_billed(biller: Biller, station: Station) -> Non
     assert "levity-trio bill preview 2026-03, and bill close 2026-03" in told(biller, transaction)
     biller.assign(None, date(2026, 3, 1))
     assert bill(biller, transaction).why == "no tariff is assigned on 2026-03-02"
+
+
+def test_one_of_centuries_waits_for_its_times(biller: Biller, station: Station) -> None:
+    """Our own clock was far ahead at its stop. It is priced by no window of those days."""
+    transaction = station.start(1000, 1, "Card")
+    biller.books.now = datetime(2999, 1, 1, tzinfo=UTC)
+    station.stop(transaction, 5000)
+    month_is_over(biller.books, 3)
+    found = bill(biller, transaction)
+    assert (found.state, found.price) == ("to be billed", None)
+    assert found.why == (
+        "it lasted from 2026-03-02T09:00:00.000Z to 2999-01-01T00:00:00.000Z, so a clock was wrong: correct its times"
+    )
+    correction = decisions.Correction(figure_wh=4000, stop_time="2026-03-02T10:00:00.000Z")
+    biller.books.run(decisions.correct, transaction, correction, Decision("cleo", "the clock", biller.books.at))
+    close(biller, 3)
+    assert biller.lines(ANNA, "2026-03") == [("session", transaction, 4000, 120)]
 
 
 def test_one_that_came_too_late_for_its_month(biller: Biller, station: Station) -> None:

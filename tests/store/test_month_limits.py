@@ -21,6 +21,7 @@ from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping
 from tests.store.owning import House
 from tests.store.reading import reading
+from tests.store.test_imported import import_one
 
 ANNA, BEN = 1, 2
 PRICE: Final = 30
@@ -144,6 +145,14 @@ def test_a_limit_in_money_is_what_sessions_cost(house: Month) -> None:
     house.charge(2)
     assert house.turns()[1:] == [("Reached", "1", "2026-03")]
     assert house.standing() == (10_000, 300)
+
+
+def test_what_was_imported_counts_for_no_limit(house: Month) -> None:
+    """It is billed elsewhere. It may last to the year 9999, and each of its days would be priced."""
+    import_one(house.books, id_tag=CARD)
+    house.limit(UsageLimit(month_wh=5000))
+    house.charge(3)
+    assert house.standing() == (3000, 90)
 
 
 def test_a_card_has_a_limit_of_its_own(house: Month) -> None:

@@ -29,7 +29,9 @@ _COLUMNS: Final = (
     " coalesce(energy_delivered, 0), status, confidence, review, judge_after,"
     " start_behind_seconds, stop_behind_seconds, is_clock_unsure"
 )
-_BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}})"  # noqa: S608 - our own names
+_BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}}) AND imported_id IS NULL"  # noqa: S608 - our own names
+POSSIBLE: Final = timedelta(days=3660)
+"""No car charges for longer; a clock was wrong. Its days are priced one by one, and some clocks show the year 1."""
 
 
 NO_EVIDENCE: Final = Evidence()
@@ -154,7 +156,8 @@ class Pricer:
         return self._owners.decide(transactions)
 
     def price(self, transactions: Sequence[int]) -> dict[int, Priced]:
-        """Return what transactions cost, by their ids; those that do not exist, or last too long, are left out."""
+        """Return what transactions cost, by their ids; those that do not exist, were imported or last too long are left
+        out."""
         owners = self.owners(transactions)
         billable = [one for one in self._billable(transactions) if one.span[1] - one.span[0] <= self._longest]
         return {one.id: self._priced(one, owners[one.id]) for one in billable}
@@ -191,6 +194,9 @@ class Pricer:
         return self._undoubted(tx, owner, position)
 
     def _undoubted(self, tx: _Billable, owner: Owner, position: Position) -> Priced:
+        if tx.span[1] - tx.span[0] > POSSIBLE:
+            words = f"it lasted from {tx.start_time} to {tx.end_time}, so a clock was wrong: correct its times"
+            return Priced(owner, Kind.HELD_BACK, position, words, None, tx.is_open)
         day = in_zone(tx.span[0], self._rule.zone).date()
         versions = self.tariffs.of(owner.account, tx.charger, day)
         if versions is None:

@@ -51,7 +51,7 @@ def advice(rows: Rows, number: int, state: BillState, priced: Priced | None, rul
         case BillState.HELD_BACK:
             return _held_back(number, ended, priced)
         case BillState.UNBILLED:
-            return _unbilled(ended, known, priced, rule)
+            return _unbilled(number, ended, known, priced, rule)
     return Advice()
 
 
@@ -69,9 +69,11 @@ def _held_back(number: int, ended: _Ended, priced: Priced | None) -> Advice:
     return Advice(words, f"look at the doubts above, and decide: {decide}")
 
 
-def _unbilled(ended: _Ended, known: Begun | None, priced: Priced | None, rule: Rule) -> Advice:
+def _unbilled(number: int, ended: _Ended, known: Begun | None, priced: Priced | None, rule: Rule) -> Advice:
     if known is None:
         return Advice("this system does not bill yet", "say from which day on it does: levity-trio bill begin DATE")
+    if priced is not None and priced.kind is Kind.HELD_BACK:  # its figure is certain, its times are not
+        return Advice(priced.words, f"levity-trio correct {number} --help")
     if priced is not None and priced.kind is Kind.UNPRICED:
         return Advice(priced.words, "assign a tariff that holds on that day: levity-trio tariff assign --help")
     month = Month.of(in_zone(datetime.fromisoformat(ended.stop_time), rule.zone).date())
