@@ -46,8 +46,8 @@ from levity_trio.load.holding import Holding
 from levity_trio.load.lease import Leases
 from levity_trio.load.managing import Managed
 from levity_trio.load.meters import Measure
-from levity_trio.load.profiles import ability
-from levity_trio.load.tree import Place
+from levity_trio.load.profiles import Ability, ability
+from levity_trio.load.tree import Place, Socket
 from levity_trio.load.trial import Found, Trial
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks, Limited
@@ -213,11 +213,11 @@ class LoadManagement:
                 for meter in self._managed.readers:
                     nursery.start_soon(self._read_meter, meter)
                 while not self._is_site_new:
-                    took = await self._surviving(self._step)
+                    took = await self._surviving(partial(self._step, nursery))
                     hooks.watch_readings(BY, is_watching=not self._holding.is_shadow)
-                    self._carry_out(nursery)
                     await self._wait(min(self._managed.again - self._clock().timestamp(), LOOK_SECONDS), took)
                 nursery.cancel_scope.cancel()
+            self._tasks = None
 
     async def _read_meter(self, read: Callable[[Measure], Awaitable[None]]) -> None:
         try:
@@ -276,7 +276,9 @@ class LoadManagement:
         self._site_taken.set()
         self._site_taken = trio.Event()
 
-    async def _step(self) -> None:
+    async def _step(self, nursery: trio.Nursery) -> None:
+        """Decide, and begin to carry that out, whether it can be stored or not. Without a decision nothing is sent, so
+        leases end by themselves."""
         managed, now = self._managed, self._clock().timestamp()
         if managed is None:
             return
@@ -291,7 +293,8 @@ class LoadManagement:
         if not managed.is_ready(now):
             return
         self.now, facts = managed.decide(now)
-        self._note_obedience(managed, now)
+        self._note_obedience(managed, now, nursery)
+        self._carry_out(managed, now, nursery)
         self._keep(managed, self.now, now, facts)
 
     def _notice_leap(self, now: float) -> None:
@@ -309,12 +312,11 @@ class LoadManagement:
 
     # What is carried out
 
-    def _carry_out(self, nursery: trio.Nursery) -> None:
+    def _carry_out(self, managed: Managed, now: float, nursery: trio.Nursery) -> None:
         """Begin to send what is to be sent. What takes long is sent by tasks of its own."""
-        managed, holding = self._managed, self._holding
-        if managed is None or holding.is_shadow or self.now is None:
+        holding = self._holding
+        if holding.is_shadow:
             return
-        now = self._clock().timestamp()
         for step in managed.steps(now):
             nursery.start_soon(self._carrying, partial(self._carrier.send, step, *managed.told(step.place)))
         for place in holding.idle(managed.present):
@@ -359,8 +361,8 @@ class LoadManagement:
         if place[0] not in self._holding.chargers or place[0] in self._holding.away:
             words = f"{place[0]} is away, or not limited: levity-trio load on {place[0]} begins that"
             raise Refused(Code.CONFLICT, words, "charger")
-        number = await self._writer.run(leases.begin_trial, *place, self._at(), by)
-        self._tasks.start_soon(self._try, number, place)
+        can = ability({}, self._holding.chargers[place[0]].keys)  # whatever was found before, all is tried again
+        number: int = await self._tasks.start(self._try, self._managed.tree.sockets[place], can, by)
         return number
 
     def cancel_trial(self, charger: str) -> bool:
@@ -370,11 +372,11 @@ class LoadManagement:
             scope.cancel()
         return scope is not None
 
-    async def _try(self, number: int, place: Place) -> None:
-        managed = self._managed
-        if managed is None:
-            return
-        charger, steps, result = place[0], "[]", "cancelled"
+    async def _try(self, socket: Socket, can: Ability, by: str, *, task_status: trio.TaskStatus[int]) -> None:
+        place, charger, steps, result = socket.place, socket.charger, "[]", "cancelled"
+        with trio.CancelScope(shield=True):  # within the writer's own deadline: what is stored as begun is ended
+            number = await self._writer.run(leases.begin_trial, *place, self._at(), by)
+        task_status.started(number)
 
         async def told(found: list[Found]) -> None:
             nonlocal steps
@@ -382,10 +384,9 @@ class LoadManagement:
             await self._writer.run(leases.keep_trial, number, steps)
 
         bench = Bench(self._carrier, self._reader, place, self._speed)
-        can = ability({}, self._holding.chargers[charger].keys)  # whatever was found before, all is tried again
-        trial = Trial(bench, managed.tree.sockets[place], can, told)
+        trial = Trial(bench, socket, can, told)
         self._holding.trying.add(place)
-        self._holding.lose(trial.socket, self._clock().timestamp())
+        self._holding.lose(socket, self._clock().timestamp())
         self._read_again()
         try:
             with trio.CancelScope() as self._trials[charger]:
@@ -399,21 +400,21 @@ class LoadManagement:
         finally:
             del self._trials[charger]
             self._holding.trying.discard(place)
-            self._holding.lose(trial.socket, self._clock().timestamp())
+            self._holding.lose(socket, self._clock().timestamp())
             facts = trial.facts if result != "cancelled" else {}
             self._unwritten.append(
                 partial(leases.end_trial, trial=number, steps=steps, result=result, at=self._at(), facts=facts)
             )
             self._read_again()
 
-    def _note_obedience(self, managed: Managed, now: float) -> None:
+    def _note_obedience(self, managed: Managed, now: float, nursery: trio.Nursery) -> None:
         at = timestamp_of(now)
         for fact, way in self._holding.ignoring(now):
             self._unwritten.append(partial(leases.ignored, fact=fact, way=int(way)))
             transaction = managed.to_stop(fact.charger or "", fact.connector, way)
-            if transaction is not None and self._tasks is not None:
+            if transaction is not None:
                 stop = partial(self._carrier.stop, fact.charger or "", transaction)
-                self._tasks.start_soon(self._carrying, stop)
+                nursery.start_soon(self._carrying, stop)
         for charger, connector in self._holding.obeyed():
             self._unwritten.append(partial(leases.obeyed, charger=charger, connector=connector, at=at))
         for spell in managed.spells(now):

@@ -9,6 +9,8 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.store.writes import load
+from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.block import ONE, Block, open_block, site
 from tests.sizes import size
@@ -119,3 +121,16 @@ async def test_a_trial_is_cancelled(central: Central, writer: InlineWriter) -> N
         assert writer.rows("SELECT result FROM load_trial") == [("cancelled",)]
         assert block.current(0) == 32
         assert writer.rows("SELECT * FROM load_model") == []
+
+
+async def test_a_trial_that_begins_while_the_site_changes_ends(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 1) as block:
+        await block.manage(site(40, 1))
+        block.arrive(0, ONE)
+        await trio.sleep(60)
+        writer.answer_seconds = 5
+        block.nursery.start_soon(writer.run, load.set_site, site(38, 1), stamp(central.clock()), "anna")
+        await block.load.begin_trial(("CP-0", 1), by="anna")
+        writer.answer_seconds = 0
+        await trio.sleep(60)
+        assert writer.rows("SELECT result FROM load_trial") == [("cancelled",)]
