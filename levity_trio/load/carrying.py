@@ -100,7 +100,7 @@ class Carrier:
     async def send(self, step: Step, socket: Socket, lines: int | None, began: float) -> None:
         """Send a limit, and note what came of it."""
         held = self._holding.leases
-        if not step.is_lower and not await self._record(step):
+        if not step.is_lower and not await self._is_recorded(step):
             return
         name = step.place[0]
         call = profiles.limit(self._holding.can[name], socket, step.lease, self.when(name, began), lines)
@@ -126,15 +126,15 @@ class Carrier:
         """Stop a session whose charger obeys in no way."""
         await self._command(charger, ("RemoteStopTransaction", {"transactionId": transaction}))
 
-    async def _record(self, step: Step) -> bool:
-        """Record a raise; return whether it may still be sent."""
+    async def _is_recorded(self, step: Step) -> bool:
+        """Record a raise; return whether it may still be sent. Raises StoreUnavailable."""
         held = self._holding.leases
         both = held.recording(step, self.now)
         try:
             await self._writer.run(leases.keep_lease, self._holding.stored(step.place, both))
-        except StoreUnavailable:
+        except BaseException:  # also if it is cancelled: one that stays pending would keep all later ones back
             held.failed(step, self.now)
-            return False
+            raise
         if held.may_go(step, self._wanted(step.place)):
             return True
         self.keep(step.place)
@@ -158,12 +158,12 @@ class Carrier:
         """Give a connector without a car its default, in place of what was sent for a transaction."""
         charger, place = socket.charger, socket.place
         can, held = self._holding.can[charger], self._holding.leases
-        held.busy.add(charger)
+        held.busy.add(place)
         try:
             call = profiles.idle(can, socket)
             state = ACCEPTED if call is None else await self.ask(charger, call)
         finally:
-            held.busy.discard(charger)
+            held.busy.discard(place)
         if state == ACCEPTED and place in held.held:
             held.hold(place, self._holding.default_of(socket, held.held[place].lease, self.now))
             self.keep(place)

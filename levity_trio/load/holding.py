@@ -51,6 +51,8 @@ class _Stay:
     had_current: bool = False
     charged: int = 0
     least: int = 0
+    register: tuple[float, int] | None = None
+    """Where its charger tells neither current nor power: when its energy was last looked at, and its Wh."""
 
     @property
     def is_short(self) -> bool:
@@ -87,8 +89,6 @@ class Holding:
     _has_spelled: bool = False
     _skews: dict[Place, int] = field(default_factory=dict)
     """By how much the clocks of chargers were ahead when they were sent their lease, in seconds."""
-    _registers: dict[Place, tuple[float, int]] = field(default_factory=dict)
-    """Of cars whose chargers tell neither current nor power: when their energy was last looked at, and its Wh."""
 
     @property
     def is_shadow(self) -> bool:
@@ -196,12 +196,13 @@ class Holding:
         told += [] if one.reading is None else [one.reading.at]
         if told:
             return gathering.drawn(one, socket, lines), seconds(max(told))
-        if one.energy_wh is None:
+        if one.energy_wh is None or one.transaction is None:
             return None, now
-        since, before = self._registers.setdefault(socket.place, (now, one.energy_wh))
+        stay = self._stays[one.transaction]
+        since, before = stay.register = stay.register or (now, one.energy_wh)
         if one.energy_wh < before or now - since < REGISTER_SECONDS:
             return None, now
-        self._registers[socket.place] = now, one.energy_wh
+        stay.register = now, one.energy_wh
         return (one.energy_wh - before) * 3600 / (now - since) / gathering.VOLTS / (lines or 1), now
 
     def _is_of_another(self, lease: Lease, one: PluggedIn) -> bool:
@@ -284,6 +285,11 @@ class Holding:
 
     # What is sent
 
+    @property
+    def _told_by_us(self) -> set[str]:
+        """The chargers that are being told something by us."""
+        return self.preparing | self.leases.busy_chargers | {charger for charger, _ in self.trying}
+
     def told(self, place: Place) -> gathering.Told | None:
         """Return the limit that a connector accepted last; one that does not obey has none."""
         held = self.leases.held.get(place)
@@ -314,8 +320,7 @@ class Holding:
             for place, held in self.leases.held.items()
             if place not in here
             and place[0] not in self.away
-            and place[0] not in self.leases.busy | self.preparing
-            and place not in self.trying
+            and place[0] not in self._told_by_us
             and self.can[place[0]].way in (Way.DEFAULT, Way.CHARGER, Way.KEY)
             and held.lease.transaction is not None
         ]
@@ -326,7 +331,7 @@ class Holding:
             one
             for name, one in self.chargers.items()
             if one.is_connected
-            and name not in self.preparing | self.leases.busy | {place[0] for place in self.trying}
+            and name not in self._told_by_us
             and (one.state != MANAGED or one.prepared_at is None or one.prepared_at < (one.booted_at or ""))
         ]
 
@@ -358,8 +363,8 @@ class Holding:
 
     def told_by_others(self, charger: str, tree: Tree, now: float) -> None:
         """Note that somebody else sent a profile to a charger: until it was measured, it may draw its maximum."""
-        if charger in self.leases.busy | self.preparing | {place[0] for place in self.trying}:
-            return  # it is one of ours
+        if charger in self._told_by_us:
+            return
         for place, held in self.leases.held.items():
             if place[0] == charger:
                 held.before, held.answered = tree.sockets[place].most, now

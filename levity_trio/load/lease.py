@@ -131,8 +131,12 @@ class Leases:
     held: dict[Place, Held] = field(default_factory=dict)
     gone: dict[Place, Lease] = field(default_factory=dict)
     """The last leases of connectors whose car has left."""
-    busy: set[str] = field(default_factory=set)
-    """The chargers that are being sent something."""
+    busy: set[Place] = field(default_factory=set)
+    """The connectors that are being sent something."""
+
+    @property
+    def busy_chargers(self) -> set[str]:
+        return {charger for charger, _ in self.busy}
 
     def hold(self, place: Place, lease: Lease) -> None:
         """Take what is known of a connector from elsewhere: it was stored, or the charger told it."""
@@ -205,10 +209,10 @@ class Leases:
         wanted = {place: decision.limits[place].amperes for place in running if place in self.held}
         own = {place: tree.lines_of(place, lines.get(place)) for place in wanted}
         spare = self._spare(decision, wanted, own, now)
-        found = []
+        found, busy = [], self.busy_chargers
         for place in sorted(wanted, key=lambda place: (wanted[place] >= self.held[place].lease.most(now), place)):
             held, has, amperes = self.held[place], self.held[place].lease.most(now), wanted[place]
-            if place[0] in self.busy or now < held.retry or (held.pending is not None and amperes >= has):
+            if place[0] in busy or now < held.retry or (held.pending is not None and amperes >= has):
                 continue
             if amperes > has:
                 more = max(0.0, amperes - held.booked(now))
@@ -261,18 +265,18 @@ class Leases:
         if held is None or held.pending is not step.lease:
             return False
         held.pending = None
-        return wanted >= step.lease.amperes and step.place[0] not in self.busy
+        return wanted >= step.lease.amperes and step.place[0] not in self.busy_chargers
 
     def sending(self, step: Step, now: float) -> Lease:
         """Note that a step is being sent. Return what may hold until the answer."""
         held = self.held[step.place]
         held.lease, held.pending = _both(held.lease, step, now), None
-        self.busy.add(step.place[0])
+        self.busy.add(step.place)
         return held.lease
 
     def accepted(self, step: Step, now: float) -> None:
         """Note that a charger accepted a limit. It says nothing if another car came meanwhile, or all is sent anew."""
-        self.busy.discard(step.place[0])
+        self.busy.discard(step.place)
         held = self.held.get(step.place)
         if held is None or held.lease.transaction != step.lease.transaction:
             return
@@ -292,10 +296,10 @@ class Leases:
         return has if has > step.lease.amperes else 0
 
     def failed(self, step: Step, now: float, *, is_refused: bool = False) -> None:
-        """Note that a limit was refused or not answered: it is sent again."""
-        self.busy.discard(step.place[0])
+        """Note that a limit was refused, not answered or not recorded: it is sent again."""
+        self.busy.discard(step.place)
         held = self.held.get(step.place)
-        if held is not None and held.lease.transaction == step.lease.transaction:
+        if held is not None and (held.pending is step.lease or held.lease.transaction == step.lease.transaction):
             held.retry, held.pending = now + RETRY_SECONDS, None
             held.lease = replace(held.lease, transaction=NONE)
             held.refusals += is_refused

@@ -1,4 +1,4 @@
-"""What is known of a car whose charger tells neither current nor power."""
+"""What is known of cars and chargers between two decisions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 
 from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.load.holding import Holding
-from levity_trio.load.lease import Leases
+from levity_trio.load.lease import Leases, Step, leased
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.leases import ManagedCharger
 from levity_trio.store.reads.load import LoadPresent, PluggedIn
@@ -34,9 +34,9 @@ CHARGER = ManagedCharger(
 TREE = Tree([Circuit(name="F", amperes=40)], [Socket(charger="CP-1", circuit="F", rotation="RST")])
 
 
-def present(wh: int) -> LoadPresent:
+def present(wh: int, transaction: int = 7) -> LoadPresent:
     at_text = timestamp_of(NOW)
-    car = PluggedIn("CP-1", 1, True, "Charging", at_text, at_text, 7, "TAG", wh, None)
+    car = PluggedIn("CP-1", 1, True, "Charging", at_text, at_text, transaction, "TAG", wh, None)
     return LoadPresent([car], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
 
 
@@ -58,3 +58,27 @@ def test_a_register_that_stands_still_shows_that_a_car_draws_nothing() -> None:
         at = NOW + minute * 60
         holding.take(present(500), TREE, {PLACE: 3}, at)
     assert holding.leases.held[PLACE].drawn == 0
+
+
+def test_the_register_of_a_car_says_nothing_of_the_next_one() -> None:
+    holding = Holding(Leases())
+    for minute in range(3):
+        holding.take(present(20_000 + 184 * minute), TREE, {PLACE: 3}, NOW + minute * 60)
+    for minute in range(60, 63):
+        holding.take(present(92 * (minute - 60), transaction=8), TREE, {PLACE: 3}, NOW + minute * 60)
+    held = holding.leases.held[PLACE]
+    assert held.drawn is not None
+    assert abs(held.drawn - 8) < 0.5
+
+
+def test_two_connectors_that_are_told_at_once_are_told_by_nobody_else() -> None:
+    tree = Tree([Circuit(name="F", amperes=40)], [Socket(charger="CP-1", connector=n, circuit="F") for n in (1, 2)])
+    leases = Leases()
+    steps = [Step(place=place, lease=leased(8, 6, NOW, 7, 0), is_lower=True) for place in tree.sockets]
+    for step in steps:
+        leases.hold(step.place, leased(16, 6, NOW, 7, 0))
+        leases.sending(step, NOW)
+    leases.accepted(steps[0], NOW)
+    Holding(leases).told_by_others("CP-1", tree, NOW)
+    leases.accepted(steps[1], NOW)
+    assert [held.before for held in leases.held.values()] == [16, 16]

@@ -254,7 +254,7 @@ def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Decision, dict[Place, int]]:
             leases.reported(place, float(draw(amperes)), NOW - draw(st.integers(0, 30)))
         wanted[place] = draw(amperes)
     if draw(st.booleans()):
-        leases.busy.add(places[0][0])
+        leases.busy.add(places[0])
     free = draw(st.tuples(*[st.sampled_from([0.0, 1.0, 4.0, 10.0, 40.0])] * 3))
     limits = {place: Limit(amperes=most, bound=Bound.MOST) for place, most in wanted.items()}
     return leases, tree, Decision(at=NOW, limits=limits, free=free), wanted
@@ -287,7 +287,7 @@ def test_lowering_is_never_held_back_by_room_or_by_the_days_writes(
     found = {step.place: step for step in leases.steps(tree, decision, dict.fromkeys(wanted, 7), {}, NOW)}
     for place, most in wanted.items():
         held = leases.held[place]
-        if most < held.lease.most(NOW) and place[0] not in leases.busy and held.retry <= NOW:
+        if most < held.lease.most(NOW) and place[0] not in leases.busy_chargers and held.retry <= NOW:
             assert found[place].lease.amperes == most
             assert found[place].is_lower
 
@@ -317,6 +317,15 @@ def test_a_refused_or_lost_raise_is_sent_again() -> None:
     assert leases.most(A, NOW + 2, otherwise=32) == 16, "perhaps only the answer was lost"
     assert steps(leases, decided(A=16), NOW + RETRY_SECONDS) == []
     assert sent(steps(leases, decided(A=16), NOW + 1 + RETRY_SECONDS)) == {"A": 16}
+
+
+def test_a_raise_that_could_not_be_recorded_is_sent_again() -> None:
+    leases = holding(A=waiting(6, NOW))
+    [step] = steps(leases, decided(A=16), NOW)
+    leases.recording(step, NOW)
+    leases.failed(step, NOW + 10)
+    assert leases.held[A].booked(NOW + 10) == 0
+    assert sent(steps(leases, decided(A=16), NOW + 10 + RETRY_SECONDS)) == {"A": 16}
 
 
 def test_a_refused_lowering_is_sent_again_and_the_old_limit_booked() -> None:

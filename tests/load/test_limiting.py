@@ -9,7 +9,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import LimitIgnored, LimitObeyed
-from levity_trio.store.writes import leases
+from levity_trio.store.writes import leases, load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.block import ONE, THREE, Block, open_block, site
@@ -256,6 +256,31 @@ async def test_a_database_that_stalls_delays_no_lowering(central: Central, write
         writer.is_unavailable = False
         await trio.sleep(15 * MINUTE)
         assert block.current(0) == 10  # the house had 12 A in this hour: 1.13 × 20 A are left for both in an outage
+
+
+async def test_another_site_holds_for_cars_that_charge(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 1) as block:
+        await block.manage(site(20, 1))
+        block.arrive(0)
+        await trio.sleep(30)
+        assert block.current(0) == 16
+        await writer.run(load.set_site, site(12, 1), stamp(central.clock()), "anna")
+        await trio.sleep(30)
+        assert block.current(0) == 12
+
+
+async def test_another_site_while_a_raise_is_recorded_holds_no_car_back(central: Central, writer: InlineWriter) -> None:
+    async with open_block(central, writer, 1) as block:
+        await block.manage(site(20, 1))
+        block.arrive(0)
+        await block.chargers[0].until(lambda: writer.rows("SELECT 1 FROM tx"))
+        writer.answer_seconds = 3
+        await block.chargers[0].until(lambda: writer.rows("SELECT 1 FROM load_lease"))
+        await writer.run(load.set_site, site(18, 1), stamp(central.clock()), "anna")
+        writer.answer_seconds = 0
+        assert block.current(0) == 0
+        await trio.sleep(2 * MINUTE)
+        assert block.current(0) == 16
 
 
 # The end
