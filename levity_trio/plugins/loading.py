@@ -5,9 +5,10 @@ The built-in plugins use the same group. Each plugin has a task of its own, so a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -107,7 +108,9 @@ async def _live(
             hooks.leave(plugin)
 
 
-def _installed() -> dict[str, EntryPoint]:
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    """Return the plugins by name. To find them, files of all installed packages are read, so this is done once."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 

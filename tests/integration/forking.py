@@ -21,12 +21,13 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from runpy import run_module
 from typing import TextIO
 
-from starlette.routing import compile_path
+from starlette import routing
 
 MOST_BYTES = 1 << 20
 PACKAGE = "levity_trio"
@@ -189,12 +190,19 @@ def _main() -> None:
     module, arguments, folder, environment = json.loads(request)
     _become(folder, environment, descriptors[3:])
     sys.argv[1:] = arguments
-    run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            raise
+        _leave(ended.code or 0)
 
 
 def _compile() -> None:
-    """Compile what each server compiles at its start, where the result is kept: schemas, and the patterns of paths."""
+    """Do what each server does, where the result is kept: compile schemas and the patterns of paths, find plug-ins."""
     import_module(f"{PACKAGE}.wire.payloads").prepare()
+    import_module(f"{PACKAGE}.plugins.loading")._installed()
+    routing.compile_path = compile_path = cache(routing.compile_path)
     site = import_module(f"{PACKAGE}.web.dashboard.site")
     for endpoint in import_module(f"{PACKAGE}.web.api.server").ENDPOINTS:
         path = endpoint.path.replace("/{tag}", "/{tag:path}")
@@ -226,6 +234,21 @@ def _become(folder: str, environment: dict[str, str], lent: list[int]) -> None:
     os.environ.update(environment)
     os.environ.update(zip([LENT], map(str, lent), strict=False))
     time.tzset()
+
+
+def _leave(status: int) -> None:
+    """End as the interpreter does, but let the kernel free what was imported: one by one, that copies all its memory.
+
+    What threads, exit functions and forgotten objects have to say is written before. If output cannot be written, this
+    returns, and the interpreter says so.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # it waits for threads
+    atexit._run_exitfuncs()
+    gc.collect()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _close(descriptors: list[int]) -> None:

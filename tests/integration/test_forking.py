@@ -5,8 +5,18 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from .forking import Forked, fork
+from .forking import Forked, fork, run_forked
 from .serving import PROGRAM, environment, serving
+
+LAST_WORDS = """
+import atexit, threading, time
+async def forgotten(): pass
+circle = [forgotten()]
+circle.append(circle)
+del circle
+atexit.register(print, "at the exit")
+threading.Thread(target=lambda: (time.sleep(0.2), print("of a thread"))).start()
+"""
 
 
 def told(process: Forked) -> tuple[int, str, str]:
@@ -22,6 +32,13 @@ def test_it_ends_and_tells_what_a_spawned_one_does(tmp_path: Path) -> None:
     )
     assert spawned.returncode == 2
     assert told(fork(wrong, tmp_path, environment())) == (spawned.returncode, spawned.stdout, spawned.stderr)
+
+
+def test_it_has_its_last_words(tmp_path: Path) -> None:
+    ended = run_forked(("-n1", "-r1", LAST_WORDS), tmp_path, environment(), 60, "timeit")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[1:] == ["of a thread", "at the exit"]
+    assert "was never awaited" in ended.stderr
 
 
 def test_its_environment_and_its_folder_are_its_own(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         EntryPoint(name, f"tests.plugins.test_loading:open_{name}", GROUP)
         for name in ("watcher", "off", "broken", "failing", "hanging", "endless", "missing", "demanding", "reading")
     ]
-    monkeypatch.setattr(loading, "entry_points", lambda group: points if group == GROUP else [])
+    monkeypatch.setattr(loading, "_installed", lambda: {point.name: point for point in points})
     WATCHERS.clear()
 
 

@@ -31,6 +31,7 @@ from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, End
 from levity_trio.web.api.problems import Problem, of_problem, of_store
 from levity_trio.web.api.shown import show
 from levity_trio.web.problems import application
+from levity_trio.web.routes import LateRoute
 from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked_url
 from levity_trio.wire.texts import cut
 
@@ -51,7 +52,7 @@ def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Rou
         by_path.setdefault(one.path, {})[one.method] = one
     # A tag may contain slashes, because chargers choose its text. So what is below a tag comes before the tag itself.
     routes = [
-        Route(path.replace("/{tag}", "/{tag:path}"), _handler(api, of_path), methods=[*of_path, "OPTIONS"])
+        LateRoute(path.replace("/{tag}", "/{tag:path}"), _handler(api, of_path), methods=[*of_path, "OPTIONS"])
         for path, of_path in sorted(by_path.items(), key=lambda one: one[0].endswith("/{tag}"))
     ]
     handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}

@@ -18,7 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
 
 from levity_trio.locale import N_, _, languages, speaking
@@ -44,6 +44,7 @@ from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.inside import JSON
 from levity_trio.web.negotiation import preferred_language
 from levity_trio.web.problems import application
+from levity_trio.web.routes import LateRoute
 from levity_trio.web.streaming import EventStream
 
 ASSETS: Final = "/assets/"
@@ -87,33 +88,33 @@ async def open_dashboard(
 # Routes
 
 
-def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[Route]:
+def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[BaseRoute]:
     shows = desk.front.shows
-    yield Route(f"{ASSETS}{{name}}", assets.serve)
-    yield Route(MANIFEST, partial(_manifest, desk))
+    yield LateRoute(f"{ASSETS}{{name}}", assets.serve)
+    yield LateRoute(MANIFEST, partial(_manifest, desk))
     if not shows("/"):
-        yield Route("/", partial(_to_drivers, desk))
+        yield LateRoute("/", partial(_to_drivers, desk))
     for page in PAGES:
         if shows(page.path):
-            yield Route(page.path, partial(_page, desk, inner, page))
+            yield LateRoute(page.path, partial(_page, desk, inner, page))
             if page.live is not None:
                 counted = replace(page, live=partial(_live_with_count, page.live))
-                yield Route(f"/live{page.path}", partial(_stream, desk, inner, channels, counted))
+                yield LateRoute(f"/live{page.path}", partial(_stream, desk, inner, channels, counted))
     for endpoint in inner.endpoints.values():
         if shows(endpoint.path):
             yield from _of_endpoint(desk, inner, endpoint)
 
 
-def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[Route]:
+def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[BaseRoute]:
     below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
     if endpoint.changes and endpoint.role > Role.OUTSIDE:
-        yield Route(
+        yield LateRoute(
             f"{DO}{endpoint.method.lower()}{below}", partial(_form, desk, inner, endpoint), methods=["GET", "POST"]
         )
     elif (
         endpoint.media_type not in (JSON, STREAM) or endpoint.other_media_types
     ):  # a file; pages have their own streams
-        yield Route(f"/get{below}", partial(_file, desk, inner))
+        yield LateRoute(f"/get{below}", partial(_file, desk, inner))
 
 
 async def _manifest(desk: Desk, _request: Request) -> Response:
@@ -212,7 +213,7 @@ class _Entrance:
 
     pages: ASGIApp
     desk: Desk
-    routes: Sequence[Route]
+    routes: Sequence[BaseRoute]
     places: trio.CapacityLimiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
