@@ -8,7 +8,7 @@ caller waits until its messages are written or acknowledged, and no more than th
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,19 +31,36 @@ from levity_trio.wire.texts import digest
 STEP_SECONDS: Final = 3.0
 """How long a broker may take for the TCP connection, and for each step of TLS."""
 CONNECT_SECONDS: Final = 8.0
+ANSWER_SECONDS: Final = 3.0
+"""How long a broker may take to answer MQTT 5. Some that know only 3.1.1 wait in vain for more."""
 SILENT_SECONDS: Final = 10.0
 """After this time in which nothing could be written, or was acknowledged, the connection is considered hung."""
 KEEPALIVE_SECONDS: Final = 15
 MISC_SECONDS: Final = 5.0
+LEAST_MISC_SECONDS: Final = 0.25
+"""A broker may want to hear of us more often than we ask of it (MQTT 5, 3.2.2.3.14)."""
 MOST_BYTES: Final = 64 * 1024
-"""The largest packet that the broker may send us (MQTT 5, 3.1.2.11.4); 3.1.1 has no such limit."""
+"""The largest packet that the broker may send us (MQTT 5, 3.1.2.11.4). By 3.1.1 it cannot know; a larger one ends the
+connection."""
 MOST_OF_MQTT: Final = 268_435_455
 HEAD_BYTES: Final = 64
 """Of a packet, at most, beside topic and payload."""
+UNUSABLE: Final = frozenset("+#\0")
+"""No topic of a message has these (MQTT 5, 3.3.2.1 and 4.7.3), so nothing could be answered there."""
 FAILURE: Final = 0x80
 """Reason codes from here on are failures (MQTT 5, 2.4)."""
 REFUSALS: Final = frozenset({0x86, 0x87, 0x8A, 0x8C})
 """Bad user name or password, not authorized, banned, bad authentication method: a person must change something."""
+KIND: Final = 0xF6
+"""The kind of a packet in its first byte, and its QoS if it is a message (3.1.1, 2.2 and 3.3.1)."""
+UNANSWERED: Final = frozenset({0x20, 0x30, 0x40, 0x90, 0xB0, 0xD0, 0xE0})
+"""CONNACK, PUBLISH with QoS 0, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT."""
+ANSWERED: Final = frozenset({0x32, 0x34, 0x62})
+"""PUBLISH with QoS 1 or 2, and PUBREL: we subscribe with QoS 0, but some brokers send what is retained with its own."""
+SENT: Final = frozenset({0x30, 0x32})
+"""PUBLISH: the only packets of ours that are many and answer nothing."""
+MOST_ANSWERS: Final = 1000
+"""So many packets may wait for the broker to read our answer, or for its next step of QoS 2."""
 _VERSIONS: Final = (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311)
 
 
@@ -57,7 +74,7 @@ class BrokerRefuses(Broken):
 
 class Untaken(Exception):
     """The broker does not take a message; the connection goes on. `index` is the place of the first such one among
-    those that were delivered; all others were acknowledged, unless one is too large."""
+    those that were delivered; those before it were acknowledged, unless one is too large."""
 
     def __init__(self, words: str, index: int) -> None:
         super().__init__(words)
@@ -139,12 +156,36 @@ class _Waiting:
     places: dict[int, int] = field(default_factory=dict)
     done: trio.Event = field(default_factory=trio.Event)
     untaken: Untaken | None = None
+    granted: Sequence[ReasonCode] = ()
+
+
+class _Client(Client):
+    """paho's client, which takes no packet that would have it keep more and more."""
+
+    too_large = 0
+    """The bytes of a packet that was not taken."""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > MOST_BYTES:
+            self.too_large = bufsize
+            raise ConnectionAbortedError
+        return super()._sock_recv(bufsize)
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        kind = self._in_packet["command"] & KIND
+        if kind in UNANSWERED or (kind in ANSWERED and self._answers() < MOST_ANSWERS):
+            return super()._packet_handle()
+        return MQTTErrorCode.MQTT_ERR_PROTOCOL
+
+    def _answers(self) -> int:
+        waiting = sum(one["command"] & KIND not in SENT for one in self._out_packet)
+        return waiting + len(self._in_messages)
 
 
 class Link:
     """A connection to a broker. Its functions raise Broken when that ends."""
 
-    def __init__(self, client: Client, received: Receive) -> None:
+    def __init__(self, client: _Client, received: Receive) -> None:
         self._client = client
         self._received = received
         self._waiting: dict[int, _Waiting] = {}
@@ -154,7 +195,7 @@ class Link:
         self._over = trio.Event()
         self._problem: Broken | None = None
         self._most_bytes = MOST_OF_MQTT
-        self._granted: dict[int, list[ReasonCode]] = {}
+        self._most_on_their_way = MOST_OF_MQTT
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -163,13 +204,29 @@ class Link:
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
 
-    async def publish(self, messages: Iterable[Message]) -> None:
-        """Send messages at most once; return when they are written."""
-        await self._send(messages, 0)
+    async def publish(self, messages: Iterable[Message]) -> list[str]:
+        """Send messages at most once; return when they are written. Those that are too large for the broker are left
+        out; return their topics."""
+        whole = [*messages]
+        fitting = [one for one in whole if self._is_fitting(one)]
+        await self._send(fitting, 0)
+        return [one.topic for one in whole if not self._is_fitting(one)] if len(fitting) < len(whole) else []
 
     async def deliver(self, messages: Iterable[Message]) -> None:
-        """Send messages at least once; return when the broker has acknowledged all. Raises also Untaken."""
-        await self._send(messages, 1)
+        """Send messages at least once; return when the broker has acknowledged all. Raises also Untaken.
+
+        paho sends some at once, but does not know that a broker may allow fewer (MQTT 5, 3.2.2.3.3).
+        """
+        whole = [*messages]
+        at_once = self._most_on_their_way
+        if at_once >= self._client.max_inflight_messages:
+            at_once = max(len(whole), 1)
+        for start in range(0, len(whole), at_once):
+            try:
+                await self._send(whole[start : start + at_once], 1)
+            except Untaken as untaken:
+                untaken.index += start
+                raise
 
     async def subscribe(self, topics: Collection[str]) -> list[str]:
         """Subscribe to topics; return those that the broker refuses."""
@@ -180,8 +237,7 @@ class Link:
         _, number = self._client.subscribe(asked)
         self._expect(number, 0, waiting)
         await self._wait(waiting)
-        granted = self._granted.pop(number or 0, [])
-        return [topic for (topic, _), reason in zip(asked, granted, strict=False) if reason.value >= FAILURE]
+        return [topic for (topic, _), reason in zip(asked, waiting.granted, strict=False) if reason.value >= FAILURE]
 
     async def unsubscribe(self, topics: Collection[str]) -> None:
         """End subscriptions."""
@@ -193,12 +249,15 @@ class Link:
         waiting = _Waiting()
         for place, one in enumerate(messages):
             self._check()
-            if len(one.payload) + 2 * len(one.topic) + HEAD_BYTES > self._most_bytes:
+            if not self._is_fitting(one):
                 raise Untaken(f"a message of {len(one.payload)} bytes is too large for the broker", place)
             sent = self._client.publish(one.topic, one.payload, qos, one.is_retained)
             self._expect(sent.mid, place, waiting)
         if waiting.places:
             await self._wait(waiting)
+
+    def _is_fitting(self, message: Message) -> bool:
+        return len(message.payload) + 2 * len(message.topic) + HEAD_BYTES <= self._most_bytes
 
     def _expect(self, number: int | None, place: int, waiting: _Waiting) -> None:
         if number is None:
@@ -250,14 +309,19 @@ class Link:
         self, _client: Client, _data: object, _flags: object, reason: ReasonCode, told: Properties | None
     ) -> None:
         self._most_bytes = getattr(told, "MaximumPacketSize", MOST_OF_MQTT)
+        self._most_on_their_way = getattr(told, "ReceiveMaximum", MOST_OF_MQTT)
         if reason.value >= FAILURE:
             kind = BrokerRefuses if reason.value in REFUSALS else Broken
             self._break(kind(f"the broker says: {reason}"))
         self._connected.set()
 
     def _on_disconnect(self, _client: Client, _data: object, flags: Any, reason: ReasonCode, *_: object) -> None:
-        says = f"the broker ended the connection: {reason}" if flags.is_disconnect_packet_from_server else ""
-        self._break(Broken(says or "the connection to the broker broke"))
+        says = "the connection to the broker broke"
+        if flags.is_disconnect_packet_from_server:
+            says = f"the broker ended the connection: {reason}"
+        elif self._client.too_large:
+            says = f"the broker sent a packet of {self._client.too_large} bytes; at most {MOST_BYTES} are read"
+        self._break(Broken(says))
 
     def _on_publish(self, _client: Client, _data: object, number: int, reason: ReasonCode, *_: object) -> None:
         if reason.value >= FAILURE and (waiting := self._waiting.get(number)) is not None:
@@ -266,12 +330,15 @@ class Link:
         self._ended(number)
 
     def _on_subscribe(self, _c: Client, _data: object, number: int, reasons: list[ReasonCode], *_: object) -> None:
-        self._granted[number] = reasons
+        if (waiting := self._waiting.get(number)) is not None:
+            waiting.granted = reasons
         self._ended(number)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         with suppress(UnicodeDecodeError):  # no topic that anybody subscribes to
-            self._received(Message(topic=message.topic, payload=bytes(message.payload), is_retained=message.retain))
+            topic = message.topic
+            if UNUSABLE.isdisjoint(topic):
+                self._received(Message(topic=topic, payload=bytes(message.payload), is_retained=message.retain))
 
     def _on_socket_close(self, _client: Client, _data: object, sock: Any) -> None:
         trio.lowlevel.notify_closing(sock)
@@ -299,6 +366,7 @@ class Link:
             self._client.loop_read()
             # What TLS has decrypted already makes no socket readable.
             while (now := self._client.socket()) is not None and isinstance(now, ssl.SSLSocket) and now.pending():
+                await trio.lowlevel.checkpoint()
                 self._client.loop_read()
 
     async def write(self) -> None:
@@ -317,7 +385,7 @@ class Link:
         while True:
             if self._client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return
-            await trio.sleep(MISC_SECONDS)
+            await trio.sleep(min(MISC_SECONDS, max(self._client.keepalive / 4, LEAST_MISC_SECONDS)))
 
 
 @asynccontextmanager
@@ -340,22 +408,26 @@ async def _linked(
 ) -> Link:
     """Return a connection that the broker has accepted; its tasks run in the nursery. Raises Broken."""
     for version in _VERSIONS:
-        with trio.move_on_after(CONNECT_SECONDS):
+        is_last, link = version is _VERSIONS[-1], None
+        with trio.move_on_after(CONNECT_SECONDS) as patience:
             client = await _connect(broker, version, will)
             closing.callback(_close, client)
             link = Link(client, received)
             for task in (link.read, link.write, link.keep_alive):
                 nursery.start_soon(task)
+            if not is_last:
+                patience.deadline = min(patience.deadline, trio.current_time() + ANSWER_SECONDS)
             try:
                 await link.wait_connected()
             except BrokerRefuses:
                 raise
-            except Broken:  # some that do not know MQTT 5 say so, others hang up
-                if version is _VERSIONS[-1]:
+            except Broken:  # some that do not know MQTT 5 say so, others hang up or wait for more
+                if is_last:
                     raise
                 continue
             return link
-        break
+        if link is None:
+            break
     raise Broken(f"the broker did not answer within {CONNECT_SECONDS:g} s")
 
 
@@ -365,11 +437,11 @@ def _close(client: Client) -> None:
         sock.close()
 
 
-async def _connect(broker: Broker, version: MQTTProtocolVersion, will: Message | None) -> Client:
+async def _connect(broker: Broker, version: MQTTProtocolVersion, will: Message | None) -> _Client:
     """Open a connection, in a thread: names, files and TLS take their time. Raises Broken."""
     is_wanted = True
 
-    def connect() -> Client:
+    def connect() -> _Client:
         client = _client(broker, version, will)
         properties, clean_start = None, MQTT_CLEAN_START_FIRST_ONLY
         if version is MQTTProtocolVersion.MQTTv5:
@@ -394,9 +466,9 @@ async def _connect(broker: Broker, version: MQTTProtocolVersion, will: Message |
         raise
 
 
-def _client(broker: Broker, version: MQTTProtocolVersion, will: Message | None) -> Client:
+def _client(broker: Broker, version: MQTTProtocolVersion, will: Message | None) -> _Client:
     """Return paho's client of one connection. Raises BrokerRefuses if a file of the settings cannot be read."""
-    client = Client(
+    client = _Client(
         CallbackAPIVersion.VERSION2,
         broker.client_id,
         clean_session=None if version is MQTTProtocolVersion.MQTTv5 else True,

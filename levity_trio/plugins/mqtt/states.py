@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 import trio
 
 from levity_trio.events import BatchCommitted, Event, Fact
+from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
 from levity_trio.plugins.mqtt.discovery import DISCOVERY, of_charger, of_site, withdrawn
@@ -28,6 +29,7 @@ from levity_trio.store.reads.entities import Entities, Seen, SeenCharger, things
 from levity_trio.store.reads.load import LoadNow
 from levity_trio.store.reads.now.attention import Machine
 from levity_trio.store.reads.now.site import name_of_site
+from levity_trio.wire.handshake import MAX_IDENTITY
 from levity_trio.wire.times import stamp
 
 GATHER_SECONDS: Final = 0.02
@@ -40,8 +42,12 @@ ATTENTION_SECONDS: Final = 5.0
 _number: Final = attrgetter("connector")
 MOST_RETAINED: Final = 2000
 """Chargers of which the broker may say that it retains something: others may publish there, too."""
+MOST_CONNECTORS: Final = 100
+"""Of a charger of which the broker says that it retains something."""
 ALL_SECONDS: Final = 60.0
 """All is read so often: a power grows old without a fact."""
+
+log = get_logger("system")
 
 
 class States:
@@ -69,6 +75,7 @@ class States:
         """The payload of each topic."""
         self._unsent = dict[str, None]()
         """The topics whose newest payload was not sent yet, in their order."""
+        self._is_too_large_told = False
         self._sent_at: dict[str, float] = {}
         self._read_at: dict[str, float] = {}
         self._due: dict[str, float] = {}
@@ -119,8 +126,11 @@ class States:
         charger, connector = unescaped(found[1]), found[2]
         if charger not in self._retained and len(self._retained) + len(self._connectors) >= MOST_RETAINED:
             return True
+        if len(charger) > MAX_IDENTITY:
+            return True
         if connector is not None:
-            self._connectors[charger].add(int(connector))
+            if len(self._connectors[charger]) < MOST_CONNECTORS:
+                self._connectors[charger].add(int(connector))
         elif message.is_retained and charger not in self._retained:  # no echo of ours
             self._retained.add(charger)
             self._all_at = -inf
@@ -247,7 +257,10 @@ class States:
         for topic in ready:
             del self._unsent[topic]
             self._sent_at[topic] = now
-        await link.publish([self._message(topic) for topic in ready])
+        too_large = await link.publish([self._message(topic) for topic in ready])
+        if too_large and not self._is_too_large_told:
+            self._is_too_large_told = True
+            log.warning("the MQTT broker takes only smaller states; allow it larger packets", topic=too_large[0])
 
     def _message(self, topic: str) -> Message:
         payload = self._newest[topic]

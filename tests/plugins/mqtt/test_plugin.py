@@ -191,6 +191,20 @@ async def test_a_broker_that_refuses_us(tmp_path: Path) -> None:
                     await trio.sleep(0.05)
 
 
+async def test_a_broker_that_takes_only_small_messages(tmp_path: Path) -> None:
+    """What is too large for it is left out, and one line says so."""
+    small = Mosquitto(tmp_path / "m", settings="max_packet_size 500")
+    with running(small), serving(tmp_path / "levity.db", "--mqtt", small.url) as server:
+        for identity in ("CP-1", "CP-2"):
+            with Charger(server.port, identity) as charger:
+                charger.boot()
+                status(charger, "Available")
+                async with listener(small, "levity/#", "homeassistant/#") as heard:
+                    await heard.shows({f"{identity}/1/status": "Available"})
+                    assert not [one for one in heard.messages if one.topic.startswith("homeassistant")]
+        assert len(server.find("the MQTT broker takes only smaller states; allow it larger packets")) == 1
+
+
 async def test_a_hidden_charger_is_withdrawn(server: Serving, mosquitto: Mosquitto) -> None:
     async with listener(mosquitto, "levity/#", DISCOVERY) as heard:
         with Charger(server.port, "CP-1") as charger:
