@@ -29,7 +29,7 @@ from dataclasses import MISSING, Field, field, fields, replace
 from typing import Any, TypeVar
 
 from levity_trio.load.modbus import MODELS
-from levity_trio.load.tree import PHASES, Circuit, Phases, Place, Socket, Tree, TreeRefused
+from levity_trio.load.tree import LEAST_AMPERES, PHASES, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.records import record
 from levity_trio.wire.published import wrong_topic
 
@@ -249,15 +249,15 @@ def _refuse_others(where: str, values: Iterable[str], known: Iterable[str]) -> N
 
 
 def planted(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]) -> Tree:
-    """Return the tree of a site with all known connectors: one that it does not name hangs at the root. Raises
-    TreeRefused."""
+    """Return the tree of a site with all known connectors. Raises TreeRefused."""
     return Tree(site.circuits, every_socket(site, known), highest=highest)
 
 
-def every_socket(site: LoadSite, known: Iterable[Place]) -> list[Socket]:
+def every_socket(site: LoadSite, known: Iterable[Place], safe: int = LEAST_AMPERES) -> list[Socket]:
+    """Return the connectors of a site, and the known ones that it does not name: these hang at the root."""
     named = {socket.place for socket in site.sockets}
-    new = [Socket(charger=place[0], connector=place[1], circuit=_root(site)) for place in known if place not in named]
-    return [*site.sockets, *new]
+    new = [place for place in known if place not in named]
+    return [*site.sockets, *(Socket(charger=name, connector=n, circuit=_root(site), safe=safe) for name, n in new)]
 
 
 @record(kw_only=False)

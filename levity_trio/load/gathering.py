@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.load.rule import Car, State
 from levity_trio.load.tree import (
-    LEAST_AMPERES,
     LETTERS,
     NOTHING,
     PHASES,
-    Circuit,
     Phases,
     Place,
     Socket,
     Tree,
-    TreeRefused,
 )
 from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
 
@@ -36,28 +33,6 @@ MOST_TOO_LARGE: Final = 10
 """After so many sessions with a wish that was too large, a driver is not believed."""
 PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
 FULL: Final = "SuspendedEV"
-
-
-def whole_tree(
-    circuits: Sequence[Circuit], sockets: Sequence[Socket], known: Sequence[Place], highest: Mapping[str, Phases]
-) -> tuple[Tree, str]:
-    """Return the tree with all known connectors, and why it could not last without us, if that is so.
-
-    One that the site does not name hangs at the root. A tree that was right when it was entered must not keep cars from
-    being decided about later, when the house draws more or a charger came: then the new ones have no safe limit, and
-    the measured load is left out of the check.
-    """
-    root = next(circuit.name for circuit in circuits if not circuit.parent)
-    named = {socket.place for socket in sockets}
-    new = [place for place in known if place not in named]
-    try:
-        return Tree(circuits, [*sockets, *(_socket(place, root) for place in new)], highest=highest), ""
-    except TreeRefused as refused:
-        return Tree(circuits, [*sockets, *(_socket(place, root, safe=0) for place in new)]), str(refused)
-
-
-def _socket(place: Place, circuit: str, safe: int = LEAST_AMPERES) -> Socket:
-    return Socket(charger=place[0], connector=place[1], circuit=circuit, safe=safe)
 
 
 class Wanted(NamedTuple):

@@ -146,6 +146,7 @@ class Holding:
     def leapt(self, seconds: float) -> None:
         """Our clock was set forward by so much, and those of chargers were not."""
         self.leases.leapt(seconds)
+        self.away = {name: since + seconds for name, since in self.away.items()}
         self._skews = {place: skew - round(seconds) for place, skew in self._skews.items()}
 
     def sent(self, place: Place) -> None:

@@ -13,7 +13,7 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, MeterBack, MeterSilent
 from levity_trio.load import gathering
-from levity_trio.load.document import Meter, parse
+from levity_trio.load.document import Meter, every_socket, parse, planted
 from levity_trio.load.holding import Holding, Spell
 from levity_trio.load.keeping import Gathered, Overs, Quarters, shown, standings_text, went_on
 from levity_trio.load.learned import VOTES, Wiring
@@ -22,7 +22,7 @@ from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.profiles import Way
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide
-from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree
+from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, LoadPresent, LoadQuarter, PluggedIn
 
@@ -200,11 +200,14 @@ class Managed:
                 self._lessons.append(("rotation", place, "", vote))
 
     def _planted(self) -> Tree:
-        highest: Mapping[str, Phases] = {}
-        tree, why = gathering.whole_tree(self._site.circuits, self._site.sockets, self.present.connectors, highest)
-        if why:
-            log.warning("the safe limits of load management do not fit; enter its site again", why=why)
-        return tree
+        """Return the tree with all known connectors. A charger that came after it was entered must not keep cars from
+        being decided about: if it does not fit, it has no safe limit."""
+        known = self.present.connectors
+        try:
+            return planted(self._site, known, {})
+        except TreeRefused as refused:
+            log.warning("the safe limits of load management do not fit; enter its site again", why=str(refused))
+            return Tree(self._site.circuits, every_socket(self._site, known, safe=0))
 
     def _learn_lines(self, one: PluggedIn) -> None:
         """Count the lines that carry current. Once a car uses others than before, nothing is known of it again."""

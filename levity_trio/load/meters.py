@@ -110,7 +110,7 @@ async def _keep_reading(meter: Meter, read: Read, measured: Measure) -> None:
         try:
             with trio.fail_after(READ_SECONDS):
                 found = _checked(await read())
-        except (MeterFault, Unanswered, OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
+        except (MeterFault, Unanswered, OSError, ValueError, trio.BrokenResourceError, trio.TooSlowError) as error:
             failures += 1
             if failures == 1:
                 reason = str(error) or f"no answer within {READ_SECONDS:g} s"

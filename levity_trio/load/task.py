@@ -52,6 +52,7 @@ from levity_trio.load.trial import Found, Trial
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks, Limited
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
@@ -344,11 +345,8 @@ class LoadManagement:
 
     async def _carrying(self, act: Callable[[], Awaitable[object]]) -> None:
         try:
-            await act()
-        except StoreUnavailable:  # the writer logs that
-            pass
-        except Exception:  # what nobody foresaw; the next decision tries again
-            log.exception("load management could not tell a charger")
+            with surviving("load management could not tell a charger"):
+                await act()
         finally:
             self._news.set()
 

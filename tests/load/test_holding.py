@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.load.holding import Holding
-from levity_trio.load.lease import Leases, Step, leased
+from levity_trio.load.lease import LEASE_SECONDS, Leases, Step, leased
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.leases import ManagedCharger
 from levity_trio.store.reads.load import LoadPresent, PluggedIn
@@ -82,3 +83,13 @@ def test_two_connectors_that_are_told_at_once_are_told_by_nobody_else() -> None:
     Holding(leases).told_by_others("CP-1", tree, NOW)
     leases.accepted(steps[1], NOW)
     assert [held.before for held in leases.held.values()] == [16, 16]
+
+
+def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
+    holding = Holding(Leases())
+    away = {"CP-1": replace(CHARGER, is_connected=False, trusted_by="anna")}
+    nobody = LoadPresent([], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
+    holding.take(nobody, TREE, {}, NOW)
+    holding.take(nobody._replace(managed=away), TREE, {}, NOW)
+    holding.leapt(-3600)
+    assert holding.booked(TREE, nobody, NOW - 3600 + LEASE_SECONDS) == {PLACE: 6}

@@ -183,6 +183,20 @@ async def test_a_meter_that_answers_nonsense_is_named_with_the_reason(
     assert why in line["reason"]
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:modbus", "a..b"])
+async def test_a_meter_whose_address_is_none_is_tried_again(address: str, log_lines: list[EventDict]) -> None:
+    read = reader(Meter(name="Main", kind="modbus", address=address, model="EM24", every_seconds=0.01))
+    assert read is not None
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, lambda *_: pytest.fail("it showed a current"))
+            while not any("meter" in line for line in log_lines):  # noqa: ASYNC110 - of the log
+                await trio.sleep(0.01)
+            await trio.sleep(0.05)
+            nursery.cancel_scope.cancel()
+    assert [line["event"] for line in log_lines if "meter" in line] == ["a meter cannot be read; it is tried again"]
+
+
 def test_a_meter_that_tells_by_itself_has_no_reader() -> None:
     assert reader(Meter(name="Main")) is None
     assert modbus.PORT == 502
