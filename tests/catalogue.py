@@ -48,6 +48,7 @@ OF_PROGRAM: Final = (
     "store/writes",
     "store/reads",
     "web/api",
+    "web/logins.py",
 )
 """What of the package speaks English: its refusals, facts and reviews are translated where the dashboard shows them."""
 NOT_ON_PAGES: Final = (

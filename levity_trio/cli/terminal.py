@@ -58,7 +58,7 @@ PEOPLES_WORDS: Final[Mapping[str, str]] = {
 }
 """Words in the names of the API's fields, and what people call them."""
 _API_WORD: Final = re.compile(
-    rf"(?<![A-Za-z])({'|'.join(sorted(PEOPLES_WORDS, key=len, reverse=True))})(?![A-Za-z])", re.ASCII
+    rf"(?<![A-Za-z])(?<!bank_)({'|'.join(sorted(PEOPLES_WORDS, key=len, reverse=True))})(?![A-Za-z])", re.ASCII
 )
 KWH: Final = ("kwh", "energy_kwh")
 LINE_SECONDS: Final = 10.0

@@ -159,6 +159,11 @@ class Logins:
 
     # What is known
 
+    @property
+    def have_managers(self) -> bool:
+        """Whether anybody but drivers may log in."""
+        return any(user.role != DRIVER for user in self._users.values())
+
     async def open(self) -> None:
         """Read what is stored. Raises StoreUnavailable."""
         self.load(await self._writer.run(writes.stored))

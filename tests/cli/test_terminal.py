@@ -90,6 +90,12 @@ def test_times_are_those_of_this_machine_to_the_minute(capsys: pytest.CaptureFix
     ]
 
 
+def test_a_bank_account_is_no_household(capsys: pytest.CaptureFixture[str]) -> None:
+    show_record({"account": 1, "account_name": "Anna", "bank_account": "DE02 1203"})
+    names = [line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["household", "household name", "bank account"]
+
+
 @pytest.mark.parametrize(("number", "words"), [(0, "0 tags"), (1, "1 tag"), (2, "2 tags"), (1000, "1,000 tags")])
 def test_how_many_there_are(number: int, words: str) -> None:
     assert counted(number, "tag") == words

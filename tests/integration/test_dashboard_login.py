@@ -62,6 +62,13 @@ def test_a_wrong_password_is_told_at_the_form(server: Serving) -> None:
     assert PASSWORD not in page.html
 
 
+def test_what_is_wrong_is_told_in_the_language_of_the_browser(server: Serving) -> None:
+    browser = Browser(server)
+    form = browser.get("/login").form("/login").values
+    page = browser.ask("POST", "/login", {**form, "name": "viewer", "password": "x"}, {"accept-language": "de"})
+    assert (page.status, "Name oder Passwort ist falsch" in page.words) == (401, True)
+
+
 def test_pages_are_compressed_for_browsers_that_can(server: Serving) -> None:
     browser = Browser(server)
     log_in(browser, "operator")

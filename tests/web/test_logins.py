@@ -70,6 +70,16 @@ async def test_a_restart_keeps_log_ins(house: House) -> None:
     assert after.find(entered.cookie) == entered.login
 
 
+async def test_with_drivers_only_nobody_manages(house: House) -> None:
+    """The page of the log-in then says how to add somebody who does."""
+    flat = AccountData("Flat 7", None, None, None, "2026-01-01")
+    account = house.books.run(add_account, flat, house.books.at, "root")
+    await house.add("ben", "driver", account=account)
+    assert (house.logins.are_used, house.logins.have_managers) == (True, False)
+    await house.add("anna", "viewer")
+    assert house.logins.have_managers
+
+
 async def test_an_accent_may_be_typed_in_two_ways(house: House) -> None:
     await house.add("anna", password="caf\u00e9 au lait")  # noqa: S106
     await house.enter("anna", "cafe\u0301 au lait")

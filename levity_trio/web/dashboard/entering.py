@@ -107,7 +107,7 @@ class _Entrance:
             "name": entered.get("name", ""),
             "next": wanted,
             "problem": problem,
-            "has_users": api.logins.are_used or api.tokens.are_used,
+            "is_open": api.logins.have_managers or api.tokens.are_used,
         }
         if self._is_for_drivers or is_of_drivers(wanted):
             template = "driver_login.html"
