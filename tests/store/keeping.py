@@ -11,6 +11,7 @@ from typing import Any
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import migrations, statements
 from tests.store.books import Books, Station
+from tests.store.template import new_database
 
 CHARGED_WH = 1000
 OLD_SCHEMA = 5
@@ -18,7 +19,7 @@ OLD_SCHEMA = 5
 
 def run(path: Path, *writes: Callable[[Station], object], charger: str = "CP-1") -> None:
     """Run a server's writes on the database, which is created if need be, and close it again."""
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         station = Station(Books(connection), charger)
         for write in writes:
             write(station)
@@ -60,6 +61,12 @@ def make_old(path: Path) -> None:
         connection.execute(
             "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026-03-01T10:00:00.000Z', 1)"
         )
+
+
+def make_another(path: Path) -> None:
+    """Create a database with ids of its own: copies of the template have the same."""
+    with open_database(path):
+        pass
 
 
 def ignore(_done: int, _total: int) -> None:

@@ -17,7 +17,7 @@ from levity_trio.store.keeping.backup import back_up
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.files import contents, make
-from tests.store.keeping import CHARGED_WH, charge, ignore, query, run
+from tests.store.keeping import CHARGED_WH, charge, ignore, make_another, query, run
 from tests.store.template import new_database
 
 SITE = "site.db"
@@ -117,6 +117,7 @@ def test_an_earlier_backup_is_replaced_after_events_were_pruned(tmp_path: Path, 
 
 def test_only_what_the_database_holds_too_is_replaced(tmp_path: Path, site: Path) -> None:
     other = tmp_path / "other.db"
+    make_another(other)
     run(other, charge, charger="CP-2")
     before = other.read_bytes()
     with pytest.raises(EnvironmentProblem, match=r"has facts that are not in .*--force"):

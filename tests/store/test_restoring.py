@@ -18,7 +18,7 @@ from levity_trio.store.keeping.checking import check, numbered
 from levity_trio.store.keeping.restoring import Restored
 from tests.store.books import Books, Station
 from tests.store.files import contents, make
-from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run
+from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_another, make_old, query, run
 from tests.store.template import new_database
 from tests.store.test_checking import HOLD
 
@@ -173,6 +173,7 @@ def test_an_old_schema_is_restored_and_migrated_at_the_next_start(tmp_path: Path
 
 @pytest.mark.usefixtures("site")
 def test_another_database_is_replaced_only_by_force(tmp_path: Path) -> None:
+    make_another(tmp_path / "other.db")
     run(tmp_path / "other.db", charge, charger="CP-2")
     with pytest.raises(EnvironmentProblem, match="has facts that are not in the backup, which is no earlier state"):
         restoring.restore(tmp_path / "backup.db", tmp_path / "other.db", ignore)
