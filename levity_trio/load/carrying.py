@@ -41,6 +41,8 @@ GONE: Final = "gone"
 REPORT_SECONDS: Final = 20
 REPORT_AFTER_SECONDS: Final = FOLLOW_SECONDS + 1
 """After a car was lowered, its charger is asked what it draws."""
+REFUSED_SECONDS: Final = 300.0
+"""Before a charger that did not open a connector is asked again: each time is a command that is stored for ever."""
 INTERVAL: Final = "MeterValueSampleInterval"
 SAMPLED: Final = "MeterValuesSampledData"
 DRAWN: Final = (CURRENT, POWER)
@@ -259,7 +261,9 @@ class Carrier:
         if not is_open:
             await self._writer.run(leases.put_back_later, charger, {key: "Operative"})
         state = await self._command(charger, _availability(connector, is_open=is_open))
-        if is_open and state == ACCEPTED:
+        if state != ACCEPTED:
+            await trio.sleep(REFUSED_SECONDS / self._speed)
+        elif is_open:
             await self._writer.run(leases.put_back_done, charger, key)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import trio
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import LimitIgnored, LimitObeyed
+from levity_trio.simulator.charger import operations
 from levity_trio.store.writes import leases, load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
@@ -174,6 +176,24 @@ async def test_a_free_charger_that_cannot_be_limited_is_closed_while_it_does_not
         block.leave(1)
         await trio.sleep(MINUTE)
         assert connector.status == "Available"
+
+
+async def test_a_charger_that_is_not_opened_again_is_asked_seldom(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_block(central, writer, 3, {0: ["no-smart-charging"]}) as block:
+        await block.manage(site(40, 3))
+        writer.run_now(leases.learn, "CP-0", {"way": 5}, stamp(central.clock()))
+        block.arrive(1)
+        await trio.sleep(MINUTE)
+        monkeypatch.setitem(operations.OPERATIONS, "ChangeAvailability", lambda *_: "Rejected")
+        block.leave(1)
+        before = actions(block, 0).count("ChangeAvailability")
+        await trio.sleep(10 * MINUTE)
+        assert actions(block, 0).count("ChangeAvailability") - before in (1, 2)
+        monkeypatch.undo()
+        await trio.sleep(6 * MINUTE)
+        assert block.chargers[0].charger.connectors[1].status == "Available"
 
 
 # Away, and back
