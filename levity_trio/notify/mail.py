@@ -98,9 +98,10 @@ class _Conversation:
     def cut(self) -> None:
         """End the connection, if it is still open; no message is begun any more."""
         self._is_cut = True
-        if self._smtp is not None and self._smtp.sock is not None:
+        open_socket = None if self._smtp is None else self._smtp.sock  # its thread may close it at any moment
+        if open_socket is not None:
             with suppress(OSError):
-                self._smtp.sock.shutdown(socket.SHUT_RDWR)
+                open_socket.shutdown(socket.SHUT_RDWR)
 
     def check(self) -> None:
         """Raise Unsent unless the server has taken the message."""

@@ -53,25 +53,20 @@ class Order:
     again: bool = False
 
 
-class _Plan(NamedTuple):
-    mails: Sequence[NewMessage]
-    earlier: int
-    without_address: Sequence[int]
-
-
 async def mail_statements(reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: Order) -> Mailed:
     """Hand in the statements of a closed month to be mailed. The same twice in a row makes no second mail."""
     at = stamp(clock())
-    plan = await reader.run(partial(_planned, order=order, ways=ways, at=at))
+    mails, earlier, without_address = await reader.run(partial(_planned, order=order, ways=ways, at=at))
 
     def store(db: UnitOfWork) -> int:
-        return sum(add(db, one, at) for one in plan.mails)
+        return sum(add(db, one, at) for one in mails)
 
     made = await writer.run(store)
-    return Mailed(made, plan.earlier + len(plan.mails) - made, plan.without_address)
+    return Mailed(made, earlier + len(mails) - made, without_address)
 
 
-def _planned(db: Database, order: Order, ways: Ways, at: str) -> _Plan:
+def _planned(db: Database, order: Order, ways: Ways, at: str) -> tuple[list[NewMessage], int, list[int]]:
+    """Return the mails to be made, how many there were before, and the accounts without an address."""
     db.execute("BEGIN")
     people = [one for one in recipients_of(db) if one.is_driver and one.mail is not None]
     mails, without, earlier = list[NewMessage](), list[int](), 0
@@ -85,7 +80,7 @@ def _planned(db: Database, order: Order, ways: Ways, at: str) -> _Plan:
                 earlier += 1
             else:
                 mails.append(statement_mail(recipient, statement, ways, at, order.by, copies))
-    return _Plan(mails, earlier, without)
+    return mails, earlier, without
 
 
 async def attached(reader: Reader, statement: int, font: Path | None) -> Attachment:

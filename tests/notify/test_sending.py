@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import smtplib
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import replace
@@ -130,6 +132,23 @@ async def test_the_connection_is_cut_after_the_longest_time(monkeypatch: pytest.
         with trio.fail_after(20):
             while mail._places().borrowed_tokens:  # noqa: ASYNC110 - until the threads have ended
                 await trio.sleep(0.01)
+
+
+def test_a_connection_that_its_thread_closes_while_it_is_cut() -> None:
+    ours, theirs = socket.socketpair()
+
+    class Closing(smtplib.SMTP):
+        looks = iter([ours])
+
+        @property
+        def sock(self) -> socket.socket | None:  # type: ignore[override]  # an attribute, which close() sets to None
+            return next(self.looks, None)
+
+    conversation = mail._Conversation("smtp://127.0.0.2", None)
+    conversation._smtp = Closing()
+    conversation.cut()
+    with ours, theirs:
+        assert theirs.recv(1) == b""
 
 
 async def test_nobody_is_there() -> None:
