@@ -19,14 +19,16 @@ import pytest
 
 from .charger import Charger, now
 from .fleet import Account, Fleet, accounts, answered, missing
+from .forking import Child, fork_into, run_forked
 from .outages import small_disk
-from .serving import PROGRAM, Serving, environment, query, serving
+from .serving import PROGRAM, ROOT, Serving, environment, query, serving
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "5"))
 LATEST_SECONDS = 1.5
 SECONDS = 60
 CHARGERS = 10
 MEBIBYTES = 30
+STDERR = 2
 GROW = f"""
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
@@ -36,25 +38,24 @@ for _ in range({MEBIBYTES}):
 """
 
 
-def command(*arguments: object) -> list[str]:
-    return [*PROGRAM, *map(str, arguments)]
+def begun(folder: Path, *arguments: object) -> Child:
+    """Begin a command, which a test will end or wait for."""
+    return fork_into(STDERR, [*map(str, arguments)], folder, environment())
 
 
 def ran(*arguments: object, file_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, perhaps without the right to write larger files."""
 
-    def limit() -> None:
-        if file_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-
+    if file_bytes is None:
+        return run_forked([*map(str, arguments)], ROOT, environment(), SECONDS)
     return subprocess.run(
-        command(*arguments),
+        [*PROGRAM, *map(str, arguments)],
         env=environment(),
         capture_output=True,
         text=True,
         timeout=SECONDS,
         check=False,
-        preexec_fn=limit,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes)),
     )
 
 
@@ -71,13 +72,13 @@ def test_backups_that_are_killed_and_one_that_ends(server: Serving, tmp_path: Pa
     with Fleet(server.port) as load:
         load.join(fleet)
         for _ in range(ROUNDS):
-            backup = subprocess.Popen(command("backup", target, "--db", server.database), env=environment())
+            backup = begun(tmp_path, "backup", target, "--db", server.database)
             load.run(random.uniform(0, LATEST_SECONDS))
             backup.kill()
             backup.wait()
             assert not target.exists() or ran("check", target).returncode == 0
         before = [Account(one.identity, [*one.starts], [*one.readings], [*one.stops]) for one in fleet]
-        last = subprocess.Popen(command("backup", target, "--db", server.database, "--json"), env=environment())
+        last = begun(tmp_path, "backup", target, "--db", server.database, "--json")
         assert load.run(SECONDS, lambda: last.poll() is not None)
         assert last.returncode == 0
         assert answered(fleet) > answered(before) > 0
@@ -141,7 +142,7 @@ def test_restorations_that_are_killed_leave_the_old_or_the_new_database(server: 
         assert later.port  # its run is not in the backup
     ends = set()
     for _ in range(ROUNDS):
-        restoration = subprocess.Popen(command("restore", backup, "--db", database, "--force"), env=environment())
+        restoration = begun(tmp_path, "restore", backup, "--db", database, "--force")
         with suppress(subprocess.TimeoutExpired):
             restoration.wait(random.uniform(0.1, LATEST_SECONDS))
         restoration.kill()

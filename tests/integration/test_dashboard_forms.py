@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -22,7 +21,8 @@ from levity_trio.web.dashboard.titles import title_of
 from tests.integration.browsing import Browser, Form, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 from tests.integration.simulating import controlled
 from tests.integration.test_operations import wait_for
 
@@ -48,10 +48,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 @pytest.fixture(scope="module")
 def simulated(server: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """With two chargers of the simulator, one of which is restarted."""
-    with controlled(server.port, tmp_path_factory.mktemp("simulator")) as control:
+    folder = tmp_path_factory.mktemp("simulator")
+    with controlled(server.port, folder) as control:
         settings = {**environment(), "LEVITY_SIMULATOR_API": control}
         for one in (SIMULATED, RESTARTING):
-            subprocess.run([*PROGRAM, "simulator", "add", one], check=True, env=settings, capture_output=True)
+            run_forked(("simulator", "add", one), folder, settings, 60).check_returncode()
         wait_for(lambda: has_connectors(server, SIMULATED) and has_connectors(server, RESTARTING))
         yield server
 

@@ -23,8 +23,9 @@ from tests.store.postgresql.stored import change, query
 
 from .charger import Charger, Closed, NoWebSocket, meter_values, now
 from .confined import settings
+from .forking import run_forked
 from .prometheus import prometheus, wait_for
-from .serving import PROGRAM, Serving, environment, environment_of_user, serving
+from .serving import Serving, environment, environment_of_user, serving
 from .test_haproxy import HAPROXY
 from .test_postgresql import shell
 from .test_servers import end_lease, wait_until
@@ -43,8 +44,8 @@ HELD = "UPDATE levity.server SET until = clock_timestamp() + interval '1 hour' W
 def deploy(folder: Path, address: str) -> Path:
     """The files, as a user gets them, but for their ports: here each is a free one."""
     files = folder / "files"
-    command = [*PROGRAM, "deploy", "--servers", str(SERVERS), "--db", address, str(files)]
-    subprocess.run(command, cwd=folder, env=environment_of_user(), check=True, capture_output=True)
+    command = ("deploy", "--servers", str(SERVERS), "--db", address, str(files))
+    run_forked(command, folder, environment_of_user(), 60).check_returncode()
     ports: dict[str, str] = {}
     for file in files.iterdir():
         text = PORTS.sub(lambda found: ports.setdefault(found[0], str(free_port())), file.read_text())

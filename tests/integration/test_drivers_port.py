@@ -22,7 +22,8 @@ from levity_trio.web.dashboard.pages import PAGES
 from tests.integration.browsing import OF_ALL, OF_DRIVERS, Browser, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 from tests.sizes import size
 
 PASSWORD = "a long enough password"  # noqa: S105
@@ -399,8 +400,8 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     """Unlike that of the API, it was asked for."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [*PROGRAM, "serve", "--port", "0", "--drivers-port", str(port), "--db", str(tmp_path / "site.db")]
-        ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+        command = ("serve", "--port", "0", "--drivers-port", str(port), "--db", str(tmp_path / "site.db"))
+        ended = run_forked(command, tmp_path, environment(), 60)
     assert (ended.returncode, "--drivers-port" in ended.stderr) == (1, True)
     assert not (tmp_path / "site.db").exists()
 

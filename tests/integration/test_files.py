@@ -20,8 +20,9 @@ import pytest
 from levity_trio.client import Refusal
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of, operate
+from tests.integration.forking import run_forked
 from tests.integration.outages import small_disk
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.serving import Serving, environment, serving
 from tests.integration.simulating import controlled
 from tests.integration.test_operations import wait_for
 
@@ -290,7 +291,7 @@ def test_our_simulator_sends_and_fetches(fast_server: Serving, tmp_path: Path) -
     api_of(fast_server).send("POST", "admin", "files", body=CONTENT, query={"title": "fw-9.9.9.bin"})
     with controlled(fast_server.port, tmp_path, SPEED) as api:
         settings = {**environment(), "LEVITY_SIMULATOR_API": api}
-        subprocess.run([*PROGRAM, "simulator", "add", "CP-1"], check=True, env=settings, capture_output=True)
+        run_forked(("simulator", "add", "CP-1"), tmp_path, settings, 60).check_returncode()
         fast_server.wait_line("ChargerConnected", charger="CP-1")
         done = [
             operate(fast_server, "CP-1", "get-diagnostics", {}),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from levity_trio.store.upkeep.pruning import DEFAULT_LIMITS
 from tests.integration.fleet import Fleet, accounts
+from tests.integration.forking import run_forked
 from tests.integration.old_frames import fill_log, frames_left, free_bytes
-from tests.integration.serving import PROGRAM, environment, serving
+from tests.integration.serving import environment, serving
 
 ROWS, YOUNG = 120_000, 20_000
 LONGEST_P99_MS = 250
@@ -16,9 +17,8 @@ LONGEST_P99_MS = 250
 
 
 def logs(database: Path, *arguments: str) -> list[str]:
-    command = [*PROGRAM, "logs", "--db", str(database), *arguments]
-    ran = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True, timeout=60)
-    assert not ran.stderr
+    ran = run_forked(("logs", "--db", str(database), *arguments), database.parent, environment(), 60)
+    assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout.splitlines()
 
 

@@ -8,7 +8,6 @@ to send.
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,8 @@ from levity_trio.store.engine.connection import open_database
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
 from tests.integration.foreign import api_of, foreign_charger, operate
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 from tests.integration.simulating import controlled
 from tests.store.books import Books
 
@@ -202,9 +202,8 @@ def test_our_simulator_gets_what_people_change_as_one_list(tmp_path: Path) -> No
     table = tmp_path / "tags.csv"
     table.write_text("id_tag,parent_id_tag\n" + "".join(f"T{number},HOUSE\n" for number in range(8)))
     with serving(tmp_path / "site.db", *ON) as server, controlled(server.port, tmp_path) as control:
-        simulator = [*PROGRAM, "simulator", "add", "SIM-1"]
         settings = {**environment(), "LEVITY_SIMULATOR_API": control}
-        subprocess.run(simulator, check=True, env=settings, capture_output=True, timeout=60)
+        run_forked(("simulator", "add", "SIM-1"), tmp_path, settings, 60).check_returncode()
         assert wait_state(server, "up to date", "SIM-1")["entries"] == 0
         for words in (("add", "A"), ("add", "B"), ("import", str(table)), ("block", "A")):
             assert shell(server, "tag", *words) == 0

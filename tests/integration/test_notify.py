@@ -6,7 +6,6 @@ The receiver takes what ntfy documents, and signs of life; mails go into a folde
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from levity_trio.client import Api, Sought
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 from tests.integration.test_operations import wait_for
 
 
@@ -47,9 +47,7 @@ def receiving() -> Iterator[tuple[list[str], list[dict[str, Any]], str]]:
 
 def notify(server: Serving, *words: str) -> tuple[int, str]:
     api = ("--api", f"unix:{server.database}.sock")
-    done = subprocess.run(
-        [*PROGRAM, "notify", *words, *api], env=environment(), capture_output=True, text=True, check=False, timeout=60
-    )
+    done = run_forked(("notify", *words, *api), server.database.parent, environment(), 60)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from levity_trio import __version__
 from tests.integration.foreign import api_of, operate
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 from tests.integration.simulating import controlled
 from tests.integration.test_api import ask, make_token
 from tests.integration.test_operations import wait_for
@@ -44,7 +44,7 @@ def test_a_session_from_its_start_to_its_proof(tmp_path: Path) -> None:
 
         def simulator(*words: str) -> None:
             settings = {**environment(), "LEVITY_SIMULATOR_API": api}
-            subprocess.run([*PROGRAM, "simulator", *words], check=True, env=settings, capture_output=True, timeout=60)
+            run_forked(("simulator", *words), tmp_path, settings, 60).check_returncode()
 
         assert (now(server)["chargers"], now(server)["attention"]) == ([], [])
         simulator("add", CHARGER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.integration.foreign import api_of, operate
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 from tests.integration.simulating import controlled
 from tests.integration.test_operations import wait_for
 
@@ -43,7 +43,7 @@ def simulator(server: Serving, tmp_path: Path) -> Iterator[Simulator]:
         settings = {**environment(), "LEVITY_SIMULATOR_API": api}
 
         def run(*words: str) -> None:
-            subprocess.run([*PROGRAM, "simulator", *words], check=True, env=settings, capture_output=True, timeout=60)
+            run_forked(("simulator", *words), tmp_path, settings, 60).check_returncode()
 
         run("add", CHARGER)
         server.wait_line("ChargerBooted", charger=CHARGER)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +15,9 @@ from levity_trio.deploy.dashboard import dashboard
 from tests.ports import free_port
 
 from .charger import Charger, meter_values
+from .forking import run_forked
 from .prometheus import Prometheus, prometheus, wait_for
-from .serving import PROGRAM, environment_of_user, serving
+from .serving import environment_of_user, serving
 from .story import FLAGS, ONE, Story, metrics_port, session, status
 
 pytestmark = pytest.mark.skipif(
@@ -39,13 +39,7 @@ class Site(NamedTuple):
 
 def deploy(folder: Path, *flags: str) -> None:
     """The files, as a user gets them, but for the intervals: no test waits ten seconds for a scrape."""
-    subprocess.run(
-        [*PROGRAM, "deploy", "--force", *flags, str(folder)],
-        cwd=folder,
-        env=environment_of_user(),
-        check=True,
-        capture_output=True,
-    )
+    run_forked(("deploy", "--force", *flags, str(folder)), folder, environment_of_user(), 60).check_returncode()
     for file in folder.glob("prometheus*.yml"):
         file.write_text(file.read_text().replace("_interval: 10s", "_interval: 1s"))
 

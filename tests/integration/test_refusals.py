@@ -3,7 +3,6 @@
 import signal
 import socket
 import sqlite3
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from levity_trio.store.engine.schema import APPLICATION_ID
 
 from .charger import Charger
 from .forking import run_forked
-from .serving import PROGRAM, environment, serving
+from .serving import environment, serving
 
 REFUSED_SECONDS = 30
 
@@ -118,7 +117,7 @@ def test_a_second_server_on_another_name_of_the_file(tmp_path: Path) -> None:
         server.signal(signal.SIGCONT)
         assert charger.start("TAG") > 0
         for beside in (["backup", "copy.db"], ["recheck", "--db", "levity.db"]):
-            subprocess.run([*PROGRAM, *beside], cwd=tmp_path, env=environment(), check=True, capture_output=True)
+            run_forked(beside, tmp_path, environment(), REFUSED_SECONDS).check_returncode()
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from levity_trio.client import Refusal
 from tests.benchmarks.websocket import upgrade_request
 from tests.integration.charger import Charger, NoWebSocket, now
 from tests.integration.foreign import api_of, foreign_charger, operate
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 from tests.integration.simulating import controlled
 from tests.integration.test_api import ask, make_token
 from tests.integration.test_operations import wait_for
@@ -60,8 +60,8 @@ def test_an_open_server_becomes_a_closed_one_without_losing_a_charger(tmp_path: 
         charge(server, "CP-1")
         with Charger(server.port, "SCANNER") as scanner:
             assert boot(scanner) == "Accepted"
-    command = [*PROGRAM, "serve", "--port", "0", "--db", str(database), "--registration", "closed"]
-    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    command = ("serve", "--port", "0", "--db", str(database), "--registration", "closed")
+    ended = run_forked(command, tmp_path, environment(), 60)
     assert ended.returncode == LOCKED_OUT
     assert ended.stderr.count("\n") == 1
     assert "would lock out chargers" in ended.stderr
@@ -120,8 +120,7 @@ def test_a_charge_point_that_is_not_ours(server: Serving, shell: Shell) -> None:
 def test_our_own_simulated_charger(server: Serving, tmp_path: Path) -> None:
     """It sends nothing while it waits, and everything after its next boot."""
     with controlled(server.port, tmp_path) as url:
-        command = [*PROGRAM, "simulator", "add", "SIM-1", "--api", url]
-        subprocess.run(command, env=environment(), check=True, capture_output=True, timeout=60)
+        run_forked(("simulator", "add", "SIM-1", "--api", url), tmp_path, environment(), 60).check_returncode()
         server.wait_line("NewcomerWaiting", charger="SIM-1")
         wait_for(lambda: server.query("SELECT answer FROM boot") == [("Pending",)])
         assert server.query("SELECT * FROM status") == []

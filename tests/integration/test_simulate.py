@@ -13,7 +13,7 @@ import pytest
 from levity_trio.simulator.quirks import QUIRKS, profiles
 from tests.integration import recorded
 from tests.integration.forking import run_forked
-from tests.integration.serving import PROGRAM, ROOT, Serving, environment, serving
+from tests.integration.serving import ROOT, Serving, environment, serving
 from tests.integration.simulating import Simulated, simulate
 
 SPEED = 4000
@@ -68,8 +68,7 @@ def test_an_afternoon_is_found_again_in_the_database(tmp_path: Path) -> None:
     with serving(tmp_path / "levity.db", *flags, program=(*recorded.PROGRAM, str(statements))) as server:
         ledger = str(tmp_path / "afternoon.jsonl")
         ended = simulate_at(server, "--scenario", str(scenario), "--ledger", ledger)
-        command = [*PROGRAM, "verify", ledger, str(server.database), "--json"]
-        later = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment())
+        later = run_forked(("verify", ledger, str(server.database), "--json"), tmp_path, environment(), 60)
         again = simulate_at(server, "--scenario", str(scenario))
     assert (ended.status, ended.summary["verification"]["faults"]) == (0, [])
     assert ended.summary["verification"]["transactions"] == ended.total["sessions"] > 10

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import subprocess
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -13,8 +12,9 @@ from tests.benchmarks.websocket import upgrade_request
 
 from .charger import Charger, Closed, NoWebSocket, deaf
 from .fleet import Fleet, accounts, answered, missing
+from .forking import run_forked
 from .outages import locked
-from .serving import PROGRAM, environment, serving
+from .serving import environment, serving
 
 CHARGERS = 200
 GENEROUS_SECONDS = 10.0
@@ -58,8 +58,7 @@ def test_a_database_that_another_program_locks_is_told_at_the_start(tmp_path: Pa
     with serving(database) as server:
         server.stop()
     with locked(database):
-        command = [*PROGRAM, "serve", "--port", "0", "--db", str(database)]
-        ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+        ended = run_forked(("serve", "--port", "0", "--db", str(database)), tmp_path, environment(), 60)
     assert ended.returncode == 1
     assert ended.stderr == f"levity-trio: cannot use the database {database}: database is locked\n"
 

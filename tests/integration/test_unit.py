@@ -23,7 +23,8 @@ from tests.ports import free_port
 
 from . import confined
 from .charger import Charger
-from .serving import END_SECONDS, PROGRAM, READY_SECONDS, environment, environment_of_user
+from .forking import run_forked
+from .serving import END_SECONDS, READY_SECONDS, environment, environment_of_user
 
 WATCHDOG_MICROSECONDS = 400_000
 WORST_EXPOSURE_TENTHS = 20
@@ -37,8 +38,7 @@ needs_seccomp = pytest.mark.skipif(find_library("seccomp") is None, reason="libs
 
 def deploy(folder: Path, *flags: str) -> Path:
     """The unit, as a user gets it."""
-    command = [*PROGRAM, "deploy", *flags, str(folder / "files")]
-    subprocess.run(command, cwd=folder, env=environment_of_user(), check=True, capture_output=True)
+    run_forked(("deploy", *flags, str(folder / "files")), folder, environment_of_user(), 60).check_returncode()
     return folder / "files" / "levity-trio.service"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from standardwebhooks import Webhook
 
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
-from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 from tests.integration.test_api import ask, make_token
 from tests.integration.test_operations import wait_for
 
@@ -62,9 +62,7 @@ def receiving() -> Iterator[tuple[Receiver, str]]:
 def webhook(server: Serving, *words: str) -> tuple[int, Any]:
     """Run `levity-trio webhook … --json`; return its exit status and output."""
     api = ("--api", f"unix:{server.database}.sock", "--json")
-    done = subprocess.run(
-        [*PROGRAM, "webhook", *words, *api], env=environment(), capture_output=True, text=True, check=False, timeout=60
-    )
+    done = run_forked(("webhook", *words, *api), server.database.parent, environment(), 60)
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
