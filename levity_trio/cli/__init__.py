@@ -15,7 +15,7 @@ import click
 
 from levity_trio import __version__
 from levity_trio.cli.declaring import Group, summary
-from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.config import NOT_ALLOWED, ConfigError, EnvironmentProblem
 from levity_trio.locale.formats import writing_as_in
 from levity_trio.output import readable
 
@@ -64,6 +64,10 @@ OLD_NAMES: Final = {
 """Names of commands that go on working."""
 SERVERS: Final = ("serve", "demo", "simulate", "simulator")
 """Commands that run for long and serve others: those have a language of their own."""
+_KINDS_OF_NUMBERS: Final = {
+    "is not a valid float": "is no number; write one with a point, such as 2.5",
+    "is not a valid integer": "is no whole number",
+}
 USAGE = 2
 FAILED = 1
 INTERRUPTED = 130
@@ -121,9 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked.show()
         return USAGE
     except click.UsageError as problem:
-        hint = problem.ctx.command_path if problem.ctx else "levity-trio"
-        words = problem.format_message().removesuffix(".")
-        return _fail(f"{words}{'' if words.endswith('?') else '.'} See {hint} --help.", USAGE)
+        return _fail(_misused(problem), USAGE)
     except ConfigError as problem:
         for line in problem.args:
             _fail(line, USAGE)
@@ -132,10 +134,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(problem), problem.exit_status)
     except PermissionError as problem:
         path = problem.filename or problem
-        return _fail(f"{path}: this user may not do that; use the user that the server runs as", FAILED)
+        return _fail(f"{path}: {NOT_ALLOWED}", FAILED)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return int(status or 0)
+
+
+def _misused(problem: click.UsageError) -> str:
+    hint = problem.ctx.command_path if problem.ctx else "levity-trio"
+    words = problem.format_message().removesuffix(".")
+    for of_programs, of_people in _KINDS_OF_NUMBERS.items():
+        words = words.replace(of_programs, of_people)
+    return f"{words}{'' if words.endswith('?') else '.'} See {hint} --help."
 
 
 def _fail(line: str, status: int) -> int:

@@ -145,7 +145,7 @@ def wishes(operator: Operator) -> None:
         "load site --off",
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--amperes", type=float, help="One feeder with this limit per phase, all chargers at it.")
 @click.option("--check", "is_check", is_flag=True, help="Say whether it fits; enter nothing.")
 @click.option("--fit", is_flag=True, help="If it does not fit, enter the first way in which it would.")

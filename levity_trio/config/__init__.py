@@ -68,6 +68,10 @@ class ConfigError(ValueError):
         return "; ".join(self.args)
 
 
+NOT_ALLOWED: Final = "this user may not do that; use the user that the server runs as"
+"""What is wrong with a file or folder of another user."""
+
+
 class EnvironmentProblem(RuntimeError):
     """A failure of the environment: a port in use, another program's database. One line of text."""
 

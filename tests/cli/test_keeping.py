@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from levity_trio.cli import main, terminal
+from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
+from levity_trio.store.engine.connection import open_database
+from tests.locked import locked
 from tests.store.keeping import change, charge, run
 
 SITE, BACKUP = Path("levity.db"), Path("backup.db")
@@ -44,6 +47,15 @@ def test_a_copy_from_its_making_to_its_restoration(capsys: pytest.CaptureFixture
     assert lost.endswith(" UTC, 1 transaction, new or changed, 1.000 kWh.")
     assert Path(kept.removeprefix("The replaced database is kept: ")).exists()
     assert ids.startswith("transactionIds go on above ")
+
+
+@pytest.mark.parametrize("command", ["backup copy.db", "logs"])
+def test_what_belongs_to_another_user_is_told(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with locked(Path.cwd()):
+        assert main(command.split()) == 1
+        with pytest.raises(EnvironmentProblem, match=NOT_ALLOWED), open_database(SITE):
+            pass
+    assert NOT_ALLOWED in capsys.readouterr().err
 
 
 def test_a_folder_keeps_so_many_sound_copies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,6 +90,21 @@ def test_times_are_those_of_this_machine_to_the_minute(capsys: pytest.CaptureFix
     ]
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("load site --amperes 16,5", "'16,5' is no number; write one with a point, such as 2.5. See levity-trio load"),
+        ("wallet list --limit x", "'x' is no whole number"),
+        ("load site nothing.toml", "'nothing.toml' does not exist"),
+    ],
+)
+def test_what_was_typed_wrong_is_told_in_words_of_people(
+    command: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(command.split()) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_a_bank_account_is_no_household(capsys: pytest.CaptureFixture[str]) -> None:
     show_record({"account": 1, "account_name": "Anna", "bank_account": "DE02 1203"})
     names = [line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,24 +12,9 @@ from structlog.typing import EventDict
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_tls
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
+from tests.locked import locked
 
-NOBODY = 65534
 SECONDS = 20.0
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Take the folder from this process, also if it runs as root."""
-    folder.chmod(0)
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
-        folder.chmod(0o700)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.config import EnvironmentProblem
+from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import Space
 from levity_trio.store.engine.schema import Version, check_clock_speed, check_ownership, migrate
@@ -112,6 +112,9 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
             lock_once(connection)
         except EnvironmentProblem:
             raise
+        except PermissionError as error:
+            words = f"{error.filename or path}: {NOT_ALLOWED}, or choose another file with --db"
+            raise EnvironmentProblem(words) from error
         except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: a symlink loop
             raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
         yield connection

@@ -9,6 +9,7 @@ each one between them. One can then go back to that program.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shlex
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.config import EnvironmentProblem
+from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.store.engine.database import Connection
 from levity_trio.wire.times import stamp
 
@@ -109,9 +110,14 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
         NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a SQLite database
             (Unreadable), or is not complete (UnfinishedMove).
     """
-    size = path.stat().st_size if path.exists() else 0
+    try:
+        size = path.stat().st_size if path.exists() else 0
+    except PermissionError as error:
+        raise Unreadable(f"{path}: {NOT_ALLOWED}") from error
     if size == 0:
         return
+    if not os.access(path, os.R_OK, effective_ids=True):  # SQLite does not say why it cannot open a file
+        raise Unreadable(f"{path}: {NOT_ALLOWED}")
     if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would treat it as empty
         raise Unreadable(f"{path} is not a SQLite database; {advice}, it was not touched")
     try:
