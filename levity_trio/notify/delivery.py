@@ -71,7 +71,7 @@ class Lane:
         self._failing_since: datetime | None = None
         self._rests_until: datetime | None = None
         self._in_a_row = 0
-        self._sending = trio.CancelScope(shield=True)
+        self._sending, self._until = trio.CancelScope(shield=True), inf
         self._not_noted: set[int] = set()
         """Messages that were sent; a damaged page of the database keeps that from being stored."""
 
@@ -84,7 +84,7 @@ class Lane:
 
     def stop(self) -> None:
         """Let what is being sent end soon."""
-        self._sending.deadline = trio.current_time() + GOODBYE_SECONDS
+        self._until = self._sending.deadline = trio.current_time() + GOODBYE_SECONDS
 
     async def run(self) -> None:
         """Deliver for as long as the server runs."""
@@ -120,7 +120,7 @@ class Lane:
     async def _send(self, number: int) -> None:
         claimed = await self._parts.writer.run(writes.claim, number, stamp(self._parts.clock()))
         if claimed is not None:
-            with trio.CancelScope(shield=True) as self._sending:
+            with trio.CancelScope(deadline=self._until, shield=True) as self._sending:
                 await self._deliver_one(claimed)
 
     async def _deliver_one(self, claimed: Claimed) -> None:

@@ -97,7 +97,7 @@ def _scope(address: str, question: Question) -> Scope:
 
 
 def _text(value: Any) -> str:
-    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _receive(question: Question) -> Receive:

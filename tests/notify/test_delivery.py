@@ -19,6 +19,7 @@ import trio
 from levity_trio.billing.ownership import BillBy
 from levity_trio.config import ServerConfig
 from levity_trio.events import Event, HouseholdReported, MessageTried
+from levity_trio.notify import delivery
 from levity_trio.notify.delivery import GIVEN_UP_AFTER
 from levity_trio.notify.opening import Addresses, Around, Messages, open_messages
 from levity_trio.notify.statements import Mailed, Order
@@ -180,6 +181,31 @@ async def test_a_stop_waits_for_the_answer_to_what_is_being_sent(site: Site) -> 
     assert site.books.rows("SELECT sent_to, perhaps_twice, sending_since FROM message") == [
         ("owner@example.org", 0, None)
     ]
+
+
+class Answering(InlineWriter):
+    """Its answer is there already when its caller is cancelled."""
+
+    async def run(self, write: Any, *args: Any) -> Any:  # type: ignore[override]  # whatever is written
+        with trio.CancelScope(shield=True):
+            return await super().run(write, *args)
+
+
+async def test_a_stop_waits_no_longer_for_what_was_claimed_just_then(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "GOODBYE_SECONDS", 0.1)
+    site.writer = Answering(site.books.connection)
+    site.writer.publish, site.writer.answer_seconds = site.hooks.observe, 0.2
+    async with serving_mail("--host", "127.0.0.1", "--silent") as server:
+        site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
+        site.add(mail="owner@example.org")
+        with trio.fail_after(10):
+            async with site.running():
+                await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
+                site.report()
+                await eventually(lambda: site.value("SELECT count(sending_since) FROM message"))
+    assert site.value(WAITING) == 1
 
 
 async def test_an_address_that_is_refused_is_shown_and_others_go_on(site: Site) -> None:
