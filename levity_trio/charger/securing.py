@@ -21,7 +21,7 @@ from levity_trio.charger.commands import ROTATE
 from levity_trio.charger.facade import Chargers, UnknownCharger
 from levity_trio.charger.signing import Signing
 from levity_trio.config import certificates_folder
-from levity_trio.events import Event, Fact, SecuringBegan
+from levity_trio.events import Event, Fact, SecuringBegan, SecuringEnded
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable
 from levity_trio.store.engine.retrying import persist
@@ -67,6 +67,8 @@ class Securing:
         if isinstance(event, Fact) and event.charger is not None:
             if isinstance(event, SecuringBegan):
                 self._planned.add(event.charger)
+            if isinstance(event, SecuringEnded):
+                self._planned.discard(event.charger)
             if event.charger in self._planned:
                 self._changed.add(event.charger)
                 self._news.set()
