@@ -27,7 +27,7 @@ from levity_trio.plugins.mqtt.entities import EVENTS, OFFLINE, ONLINE, STATUS
 from levity_trio.plugins.mqtt.facts import Facts
 from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.states import States
-from levity_trio.store.engine.faults import Unreadable
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes import mqtt as writes
 from levity_trio.wire.times import stamp
 
@@ -155,14 +155,19 @@ class Mqtt(Plugin):
 
     def _note(self, problem: str | None) -> None:
         """Note whether the broker is connected, and why not. An outage has one line in the log, and its end another."""
-        broker, at = self._broker.address, stamp(self._site.clock())
-        self._site.writer.coalesce("mqtt", writes.note_link, problem is None, at, broker, problem)
+        seen = problem is None, stamp(self._site.clock()), self._broker.address, problem
+        self._site.writer.coalesce("mqtt", writes.note_link, *seen)
         if problem is None and self._is_out is None:
-            log.info("connected to the MQTT broker", broker=broker)
-            self._is_out = False
+            log.info("connected to the MQTT broker", broker=self._broker.address)
         elif problem is not None and not self._is_out:
-            log.warning("the MQTT broker is not connected; it is tried again", broker=broker, reason=problem)
-            self._is_out = True
+            log.warning(
+                "the MQTT broker is not connected; it is tried again", broker=self._broker.address, reason=problem
+            )
+        else:
+            return
+        self._is_out = problem is not None
+        with suppress(StoreUnavailable):  # which the writer logs
+            self._site.writer.note(writes.note_link, *seen)  # at once: who has just changed the settings looks
 
     async def _tell_end_of_outage(self) -> None:
         if self._is_out:

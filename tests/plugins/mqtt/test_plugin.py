@@ -74,6 +74,12 @@ async def test_a_session_is_shown(server: Serving, mosquitto: Mosquitto) -> None
         await heard.shows({"status": "offline"})
 
 
+async def test_who_looks_after_a_start_sees_whether_the_broker_is_connected(server: Serving) -> None:
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()  # its commit has what was noted before
+        assert server.query("SELECT is_connected, problem FROM mqtt") == [(1, None)]
+
+
 async def test_all_is_retained_and_the_same_after_a_restart(
     server: Serving, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
