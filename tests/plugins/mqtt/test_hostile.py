@@ -112,7 +112,7 @@ async def test_no_more_is_on_its_way_than_the_broker_allows() -> None:
             await link.deliver(sent)
         assert caught.value.index == 4
         await link.deliver(sent)
-    assert max(at_once) == 3
+    assert max(at_once) <= 3
 
 
 async def test_a_packet_that_nobody_could_keep() -> None:

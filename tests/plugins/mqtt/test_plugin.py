@@ -94,7 +94,9 @@ async def test_all_is_retained_and_the_same_after_a_restart(
         again.wait_line(CONNECTED)
         async with listener(mosquitto, "levity/#") as heard:
             await heard.shows({**first, "CP-1/link": "offline"})
-            assert all(one.is_retained for one in heard.messages if one.topic.startswith("levity/CP-1"))
+    async with listener(mosquitto, "levity/#") as heard:  # nobody sends any more
+        await heard.shows({**first, "CP-1/link": "offline", "status": "offline"})
+        assert all(one.is_retained for one in heard.messages if one.topic.startswith("levity/CP-1"))
 
 
 async def test_all_is_sent_again_when_home_assistant_starts(server: Serving, mosquitto: Mosquitto) -> None:
