@@ -112,6 +112,7 @@ _PROGRAMS: Final = frozenset(
         N_("local socket"),
         N_("system"),
         N_("charger"),
+        N_("load management"),
         N_("import"),
         N_("levity"),
         N_("--adopt-existing"),

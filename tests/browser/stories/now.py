@@ -55,6 +55,17 @@ def a_car_is_started_and_stopped(page: Page, site: Site) -> None:
 
 
 @seen(viewport=PHONE, is_mobile=True, has_touch=True)
+def a_state_that_is_a_sentence_breaks_on_a_phone(page: Page, site: Site) -> None:
+    """As on the page that tries a charger."""
+    _look(page, site)
+    words = "No car charges here yet: plug in your car, and start it. " * 2
+    sentence = f'<p><span class="state look">{words}</span></p>'
+    page.locator("main").evaluate("(main, sentence) => main.insertAdjacentHTML('beforeend', sentence)", sentence)
+    expect(page.get_by_text(words.strip())).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@seen(viewport=PHONE, is_mobile=True, has_touch=True)
 def on_a_phone(page: Page, site: Site) -> None:
     site.charger("PHONE")
     site.act("PHONE", "plug")
