@@ -9,6 +9,7 @@ command must not move a contactor.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -216,6 +217,7 @@ class Commands:
     def __init__(self, site: Site, prefix: str, token: str) -> None:
         self._site = site
         self._prefix = prefix
+        self._ours = re.compile(rf"{re.escape(prefix)}/([^/]*/[^/]*)/command/([^/]*)", re.DOTALL)
         self._token = token
         self._is_token_checked = False
         self._told: dict[str, tuple[float, int]] = {}
@@ -224,8 +226,12 @@ class Commands:
         self._send, self._answers = trio.open_memory_channel[Message](MOST_WAITING)
 
     def take(self, message: Message) -> None:
-        """Take a message of the subscription. It never blocks: a command for which there is no room is refused."""
-        place, name = self._place_of(message.topic)
+        """Take a message. It never blocks: a command for which there is no room is refused. What is on no topic of
+        commands is ignored, such as the last message of a meter to which we listen no longer."""
+        found = self._ours.fullmatch(message.topic)
+        if found is None:
+            return
+        place, name = found.groups()
         try:
             self._hand_in.send_nowait(self._read(message, place, name))
         except Refused as refused:
@@ -246,10 +252,6 @@ class Commands:
                     self._refuse(asked.place, asked.name, refused)
 
     # What arrives
-
-    def _place_of(self, topic: str) -> tuple[str, str]:
-        place, _, name = topic.removeprefix(f"{self._prefix}/").rpartition("/command/")
-        return place, name
 
     def _read(self, message: Message, place: str, name: str) -> Asked:
         """Return the command of a message. Raises Refused."""

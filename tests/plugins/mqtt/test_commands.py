@@ -419,6 +419,12 @@ def test_a_flood_is_refused_and_fills_no_log(log_lines: list[EventDict]) -> None
     assert log_lines[1]["reason"] == f"{MOST_WAITING} commands wait already; send it again in a moment"
 
 
+@pytest.mark.parametrize("topic", ["meter", "levity/meter", "levity/CP-1/1/command", "other/CP-1/1/command/start"])
+async def test_what_is_no_command_is_not_answered(topic: str, log_lines: list[EventDict]) -> None:
+    Commands(_idle_site(), "levity", "operator").take(Message(topic=topic))
+    assert not log_lines
+
+
 def _idle_site() -> Site:
     parts: Mapping[str, Any] = dict.fromkeys(Site.__dataclass_fields__)
 
