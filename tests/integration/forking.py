@@ -21,11 +21,13 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from runpy import run_module
-from typing import TextIO
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Any, TextIO
 
 from starlette import routing
 
@@ -176,12 +178,14 @@ def _main() -> None:
     for module in IMPORTED:
         import_module(f"{PACKAGE}.{module}")
     _compile()
+    _keep_templates(compiled := mkdtemp())
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep a process
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         while True:
             request, descriptors, _, _ = socket.recv_fds(asked, MOST_BYTES, 4)
             if not request:
+                rmtree(compiled)
                 return
             if os.fork() == 0:
                 break
@@ -208,6 +212,13 @@ def _compile() -> None:
         path = endpoint.path.replace("/{tag}", "/{tag:path}")
         compile_path(path)
         compile_path(f"{site.DO}{endpoint.method.lower()}{path.removeprefix(site.API)}")
+
+
+def _keep_templates(folder: str) -> None:
+    """Let servers keep there what they compile of templates: the first page of each would take a tenth of a second."""
+    templating: Any = import_module(f"{PACKAGE}.web.dashboard.templating")
+    kept = import_module("jinja2").FileSystemBytecodeCache(folder)
+    templating.Environment = partial(templating.Environment, bytecode_cache=kept)
 
 
 def _keep(descriptors: list[int]) -> None:
