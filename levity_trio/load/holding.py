@@ -313,13 +313,15 @@ class Holding:
             and one.place not in self.trying
         }
 
-    def idle(self, present: LoadPresent) -> list[Place]:
-        """The connectors without a car that still have what was sent for a transaction, and must get their default."""
+    def idle(self, present: LoadPresent, tree: Tree) -> list[Socket]:
+        """The connectors without a car that still have what was sent for a transaction, and must get their default.
+        Those of a charger that was refused are not in the tree."""
         here = {one.place for one in present.cars if one.transaction is not None}
         return [
-            place
+            tree.sockets[place]
             for place, held in self.leases.held.items()
             if place not in here
+            and place in tree.sockets
             and place[0] not in self.away
             and place[0] not in self._told_by_us
             and self.can[place[0]].way in (Way.DEFAULT, Way.CHARGER, Way.KEY)
@@ -366,9 +368,9 @@ class Holding:
         """Note that somebody else sent a profile to a charger: until it was measured, it may draw its maximum."""
         if charger in self._told_by_us:
             return
-        for place, held in self.leases.held.items():
-            if place[0] == charger:
-                held.before, held.answered = tree.sockets[place].most, now
+        for place, socket in tree.sockets.items():
+            if place[0] == charger and (held := self.leases.held.get(place)) is not None:
+                held.before, held.answered = socket.most, now
 
     def obeyed(self) -> list[Place]:
         """The connectors that were seen to obey since the last time, of chargers that did not before."""

@@ -320,8 +320,8 @@ class LoadManagement:
             return
         for step in managed.steps(now):
             nursery.start_soon(self._carrying, partial(self._carrier.send, step, *managed.told(step.place)))
-        for place in holding.idle(managed.present):
-            nursery.start_soon(self._carrying, partial(self._carrier.settle, managed.tree.sockets[place]))
+        for socket in holding.idle(managed.present, managed.tree):
+            nursery.start_soon(self._carrying, partial(self._carrier.settle, socket))
         for charger in holding.unprepared():
             sockets = [one for place, one in managed.tree.sockets.items() if place[0] == charger.charger]
             act = self._carrier.prepare if charger.state == MANAGED else self._carrier.let_go

@@ -12,6 +12,7 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.events import LimitIgnored, LimitObeyed
 from levity_trio.simulator.charger import operations
 from levity_trio.store.writes import leases, load
+from levity_trio.store.writes.registration import Decided
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.block import ONE, THREE, Block, open_block, site
@@ -255,6 +256,26 @@ async def test_a_server_that_starts_goes_on_from_what_it_had_sent(central: Centr
         await trio.sleep(10 * MINUTE)
         assert (block.current(0), block.current(1)) == (15, 15)
         assert block.over(30) == []
+
+
+async def test_a_charger_that_is_refused_keeps_no_other_from_being_limited(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_block(central, writer, 2) as block:
+        block.learn(way=2)
+        await block.manage(site(20, 1))  # which does not name CP-1
+        block.arrive(1)
+        await trio.sleep(MINUTE)
+        assert block.current(1) == 16
+        block.leave(1)
+        await trio.sleep(MINUTE)
+        decided = Decided(stamp(central.clock()), "anna", "")
+        await Chargers(central).refuse("CP-1", decided)
+        block.kill()
+        await block.serve()
+        block.arrive(0)
+        await trio.sleep(MINUTE)
+        assert block.current(0) == 16
 
 
 async def test_a_database_that_stalls_delays_no_lowering(central: Central, writer: InlineWriter) -> None:
