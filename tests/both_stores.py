@@ -21,7 +21,7 @@ from levity_trio.store.engine.database import Parameters
 from levity_trio.store.postgresql.connection import Result
 from tests.postgresql import Pooled
 from tests.store.books import in_memory
-from tests.store.template import new_database
+from tests.store.template import only_new
 
 _OWN: Final = re.compile(r"\s*PRAGMA\b|.*\b(rowid|pg_\w+|clock_timestamp)\b", re.DOTALL)
 """A statement that only one store has, or both answer in their own way."""
@@ -174,14 +174,6 @@ def _plain(rows: Sequence[Any]) -> list[str]:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[FileConnection]:
-    """Create a database in a file that would not survive a power failure: few tests are about one."""
-    with new_database(path) as file:
-        file.execute("PRAGMA synchronous = OFF")
-        yield file
-
-
-@contextmanager
 def compared(file: FileConnection) -> Iterator[Any]:
     """Open a database on PostgreSQL which this new one follows; at the end, compare them."""
     with closing(BothStores.new()) as stores:
@@ -200,5 +192,5 @@ def both_in_memory() -> Iterator[Any]:
 @contextmanager
 def both_with_file(path: Path) -> Iterator[Any]:
     """Open both stores, with a file that can be read; at the end, compare them."""
-    with new_file(path) as file, compared(file) as stores:
+    with only_new(path) as file, compared(file) as stores:
         yield stores

@@ -16,9 +16,10 @@ import trio.testing
 
 from levity_trio.charger import turns
 from levity_trio.charger.central import Central
-from tests.both_stores import both_with_file, new_file
+from tests.both_stores import both_with_file
 from tests.charger.parts import InlineWriter, make_central
 from tests.sizes import is_chosen
+from tests.store.template import only_new
 
 LONGEST_SECONDS = 86_400.0
 EVERY = 8
@@ -66,7 +67,7 @@ def writer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[InlineWri
     """
     path = tmp_path / "levity.db"
     is_alone = request.node.get_closest_marker("sqlite") or not is_chosen(request.node.nodeid, EVERY)
-    with new_file(path) if is_alone else both_with_file(path) as connection:
+    with only_new(path) if is_alone else both_with_file(path) as connection:
         yield InlineWriter(connection)
 
 

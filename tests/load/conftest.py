@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from levity_trio.charger.central import Central
-from tests.both_stores import new_file
 from tests.charger.conftest import addresses, run_in_virtual_time, stretching
 from tests.charger.parts import InlineWriter, make_central
+from tests.store.template import only_new
 
 __all__ = ["addresses", "stretching"]
 
@@ -21,7 +21,7 @@ def pytest_itemcollected(item: pytest.Function) -> None:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[InlineWriter]:
-    with new_file(tmp_path / "levity.db") as connection:
+    with only_new(tmp_path / "levity.db") as connection:
         yield InlineWriter(connection)
 
 

@@ -29,10 +29,10 @@ from levity_trio.store.billing.evidence import Billed, Needs, evidence_of
 from levity_trio.store.engine.frame_log import FrameRow
 from levity_trio.wire.times import parse_time
 from tests.billing.cases import BERLIN
-from tests.both_stores import new_file
 from tests.charger.parts import InlineWriter, make_central
 from tests.load.block import Block, open_block, site
 from tests.load.nights import CARS, DAY, HOUR, VOLTS, Battery, House, Stay, fleet, stays
+from tests.store.template import only_new
 
 TERMS: Final = Blocking(price=Decimal("0.10"), grace_minutes=30, is_until_available=True)
 NEEDED: Final = Needs(course=False, stay=True)
@@ -75,7 +75,7 @@ def vehicle(car: Battery, wanted_wh: float) -> Vehicle:
 
 async def live(amperes: float, days: int, seed: int, folder: Path, *, is_limited: bool, house: float) -> Found:
     """Let cars come and go for some days, which begin at noon."""
-    with new_file(folder / f"{is_limited}.db") as connection:
+    with only_new(folder / f"{is_limited}.db") as connection:
         writer = _Writer(connection)
         central = make_central(writer)
         chance = random.Random(seed * 1000 + 7)

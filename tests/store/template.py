@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.store.engine.connection import FileConnection, open_database
+from levity_trio.store.engine.connection import FileConnection, connect, open_database
 from levity_trio.store.engine.schema import keep_simulated_time, migrate
 
 
@@ -37,4 +37,17 @@ def new_database(path: Path) -> Iterator[FileConnection]:
     if not path.exists():
         put_new(path)
     with open_database(path) as connection:
+        yield connection
+
+
+@contextmanager
+def only_new(path: Path) -> Iterator[FileConnection]:
+    """Create a database in a file, for tests of neither the checks and locks of a server nor of power failures.
+
+    It takes half the CPU.
+    """
+    put_new(path)
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
         yield connection

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.config.settings import DatabaseAddress
 from tests.postgresql import new_database as new_on_postgresql
-from tests.store.template import new_database as new_in_file
+from tests.store.template import only_new
 
 POSTGRESQL: Final = "postgresql"
 
@@ -24,8 +24,7 @@ class Stored(NamedTuple):
 @contextmanager
 def in_file(folder: Path) -> Iterator[Stored]:
     path = folder / "site.db"
-    with new_in_file(path) as connection:
-        connection.execute("PRAGMA synchronous = OFF")  # these tests do not cover power failures
+    with only_new(path) as connection:
         yield Stored(connection, path)
 
 
