@@ -523,7 +523,8 @@ def test_a_long_function_is_seen() -> None:
 
 
 def _raises_in_groups(source: str) -> list[int]:
-    starred = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.TryStar)]
+    tree = ast.parse(source if "except*" in source else "")
+    starred = [node for node in ast.walk(tree) if isinstance(node, ast.TryStar)]
     inner = (node for one in starred for handler in one.handlers for node in ast.walk(handler))
     return [node.lineno for node in inner if isinstance(node, ast.Raise) and node.exc is not None]
 
