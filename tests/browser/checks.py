@@ -1,22 +1,26 @@
-"""What holds for every page: axe-core finds nothing grave, it fits a narrow phone, and it reads without JavaScript."""
+"""What holds for every page: it fits a narrow phone, axe-core finds nothing grave, and it reads without JavaScript.
+
+A load costs more than most checks. So a page is loaded twice for all of them, with JavaScript and without.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
-from tests.browser.chromium import seen
+from tests.browser.chromium import WIDE, seen
 from tests.browser.furnished import peopled_site
-from tests.browser.pages import SCHEMES, filled, reader_of
+from tests.browser.pages import SCHEMES, Scheme, filled, reader_of
 from tests.browser.site import Site
 from tests.sizes import IS_FULL, is_chosen
 
-NARROW: Final = {"width": 360, "height": 740}
+NEW: Final = "about:blank"
+NARROW: Final[ViewportSize] = {"width": 360, "height": 740}
 GRAVE: Final = ("serious", "critical")
 SETTLED_MS: Final = 700
 """Until what arrives after the page has come: fonts, the stream's first patch."""
@@ -77,45 +81,49 @@ def open_site(folder: Path) -> AbstractContextManager[Site]:
     return peopled_site(folder)
 
 
-@seen(bypass_csp=True, again=True)
-def accessible(page: Page, site: Site, path: str, axe: str) -> None:
-    """axe-core, from this file, finds nothing serious, neither light nor dark; the keyboard reaches what scrolls.
+@seen(is_mobile=True, has_touch=True, again=True)
+def is_for_everybody(page: Page, site: Site, path: str, axe: str) -> None:
+    """Nothing is wrong on a phone, axe-core, from this file, finds nothing, and nothing needs JavaScript.
 
-    Both schemes use the same elements and names of colours: unless it is at full size, a page is seen in one of them.
+    Nothing is cached: what comes late moves what is read. Both colour schemes use the same elements and names of
+    colours: unless it is at full size, a page is seen in one of them.
     """
-    first, *others = SCHEMES if is_chosen(path, 2) else SCHEMES[::-1]
-    page.emulate_media(color_scheme=first, reduced_motion="reduce")
-    _open(page, site, path)
-    site.headings[path] = page.evaluate(HEADINGS)
-    page.add_script_tag(path=axe)
-    assert not (unreached := page.evaluate(UNREACHED)), f"scrolls, and the keyboard does not reach it: {unreached}"
-    found: list[list[Any]] = page.evaluate(AXE)
-    for scheme in others if IS_FULL else ():
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        found += [[scheme, *one] for one in page.evaluate(AXE, ["color-contrast"])]
-    assert not (grave := [one for one in found if {*one[:2]} & {*GRAVE}]), f"{first}: {json.dumps(grave, indent=1)}"
-
-
-@seen(java_script_enabled=False, again=True)
-def as_served(page: Page, site: Site, path: str) -> str:
-    """Return the page's HTML. It is fetched as the page fetches it, and not shown."""
-    site.lend(page, reader_of(path))
-    answer = page.request.get(site.url + filled(path, site))
-    assert answer.status == 200, (answer.status, answer.url)
-    return answer.text()
-
-
-@seen(viewport=NARROW, has_touch=True, is_mobile=True)
-def fits_a_phone(page: Page, site: Site, path: str) -> None:
-    """Nothing is wider than 360 px, the current tab is seen, nothing jumps, and what can be tapped is large enough."""
-    page.add_init_script(SHIFTS)
+    if page.url == NEW:
+        page.add_init_script(SHIFTS)
+        page.add_init_script(path=axe)
+    schemes = SCHEMES if is_chosen(path, 2) else SCHEMES[::-1]
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    devtools.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    page.set_viewport_size(NARROW)
+    page.emulate_media(color_scheme=schemes[0], reduced_motion="no-preference")
     _open(page, site, path)
     page.wait_for_timeout(SETTLED_MS)
-    faults = list(_narrow_faults(page))
-    assert not faults, "\n".join(faults[:MOST_TOLD])
+    faults = list(_narrow_faults(page))[:MOST_TOLD]
+    page.set_viewport_size(WIDE)
+    faults += _faults_of_access(page, schemes)
+    headings = page.evaluate(HEADINGS)
+    devtools.send("Network.setCacheDisabled", {"cacheDisabled": False})
+    devtools.send("Emulation.setScriptExecutionDisabled", {"value": True})
+    site.served[path] = _open(page, site, path)
+    faults += _faults_alone(page, headings)
+    devtools.detach()
+    assert not faults, "\n".join(faults)
+
+
+@seen(is_mobile=True, has_touch=True, again=True)
+def as_served(page: Page, site: Site, path: str) -> str:
+    """Return the page's HTML. If it has not been looked at, it is fetched as the page fetches it, and not shown."""
+    if path not in site.served:
+        site.lend(page, reader_of(path))
+        answer = page.request.get(site.url + filled(path, site))
+        assert answer.status == 200, (answer.status, answer.url)
+        site.served[path] = answer.text()
+    return site.served[path]
 
 
 def _narrow_faults(page: Page) -> Iterator[str]:
+    """Nothing is wider than 360 px, the current tab is seen, nothing jumps, and what can be tapped is large enough."""
     yield from (f"wider than the screen: {html}" for html in page.evaluate(WIDER, NARROW["width"]))
     yield from (f"the current tab is not seen: {name}" for name in page.evaluate(HIDDEN_TABS, NARROW["width"]))
     yield from (f"small target: {told}" for told in page.evaluate(TARGETS, LEAST_TARGET))
@@ -123,28 +131,22 @@ def _narrow_faults(page: Page) -> Iterator[str]:
         yield f"layout shift {shift:.3f}"
 
 
-@seen(java_script_enabled=False, again=True)
-def reads_without_javascript(page: Page, site: Site, path: str) -> None:
-    """The page has the headings that it has with JavaScript, and its text."""
-    _open(page, site, path)
+def _faults_of_access(page: Page, schemes: Sequence[Scheme]) -> Iterator[str]:
+    """axe-core finds nothing serious, and the keyboard reaches what scrolls."""
+    yield from (f"scrolls, and the keyboard does not reach it: {html}" for html in page.evaluate(UNREACHED))
+    for scheme in schemes if IS_FULL else schemes[:1]:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found: list[list[Any]] = page.evaluate(AXE, None if scheme == schemes[0] else ["color-contrast"])
+        yield from (f"{scheme}: {json.dumps(one, indent=1)}" for one in found if one[0] in GRAVE)
+
+
+def _faults_alone(page: Page, headings: Sequence[str]) -> Iterator[str]:
+    """Without JavaScript, the page has the headings that it has with it, and its text."""
     alone, text = page.evaluate(HEADINGS), page.locator("main").inner_text()
-    headings = site.headings.get(path)
-    if headings != alone:  # not looked at yet, or something has happened at the site since
-        headings = _headings_beside(page, site, path)
-    assert headings
-    assert alone == headings, f"{alone} without, {headings} with JavaScript"
-    assert len(text) > sum(map(len, headings))
-
-
-def _headings_beside(page: Page, site: Site, path: str) -> list[str]:
-    """Return the headings that a page has now with JavaScript."""
-    browser = page.context.browser
-    assert browser is not None
-    with browser.new_context() as context:
-        beside = context.new_page()
-        _open(beside, site, path)
-        found: list[str] = beside.evaluate(HEADINGS)
-        return found
+    if not headings or alone != headings:
+        yield f"{alone} without, {headings} with JavaScript"
+    if len(text) <= sum(map(len, headings)):
+        yield f"no text without JavaScript: {text}"
 
 
 def _open(page: Page, site: Site, path: str) -> str:

@@ -16,6 +16,7 @@ from playwright.sync_api import (
     Page,
     Request,
     Response,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -29,7 +30,7 @@ GIVEN_UP: Final = "net::ERR_ABORTED"
 LEAST_ERROR: Final = 400
 ANSWERED: Final = "Failed to load resource: the server responded with"
 """The console says so later than the answer comes."""
-WIDE: Final = {"width": 1280, "height": 800}
+WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
 PHONE: Final = {"width": 390, "height": 844}
 CONTEXT: Final[Mapping[str, Any]] = {"viewport": WIDE, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
 

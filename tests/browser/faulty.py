@@ -31,6 +31,11 @@ PAGES = {
     "one.insertAdjacentHTML('beforebegin', '<p style=height:500px></p>'), 300)</script>",
     "scripted": f"<main id=all><h1>Scripted</h1>{WORDS}</main>"
     "<script>all.insertAdjacentHTML('beforeend', '<h2>More</h2>')</script>",
+    "unwritten": f"<main id=all><h1>Unwritten</h1></main><script>all.append({WORDS!r})</script>",
+    "hidden-tab": f"<main><h1>Tabs</h1>{WORDS}<div style='overflow:hidden' class=tabs><b style='margin-left:400px' "
+    "aria-current=page>Last</b></div></main>",
+    "scrolling": f"<main><h1>Scrolling</h1><div style='overflow:auto'>{WORDS}</div></main>",
+    "nameless": f"<main><h1>Nameless</h1>{WORDS}<button style='width:50px;height:50px'></button></main>",
     "grey": "<main style='background:#fff'><h1>Grey</h1><p style='color:#ccc'>Who can read this?</p></main>",
     "policy": "<main><h1>Policy</h1><p style='color:red'>Red</p></main>",
 }
@@ -85,6 +90,4 @@ def opens_as_expected(page: Page, site: Site, path: str) -> None:
     opens(page, site, path)
 
 
-accessible = checks.accessible
-fits_a_phone = checks.fits_a_phone
-reads_without_javascript = checks.reads_without_javascript
+is_for_everybody = checks.is_for_everybody

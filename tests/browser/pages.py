@@ -29,7 +29,8 @@ BESIDE: Final = (
 PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)
 OF_THE_MANUAL: Final = {"help": "reference/settings"}
 """What every site has."""
-SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+Scheme = Literal["light", "dark"]
+SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 

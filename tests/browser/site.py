@@ -39,8 +39,8 @@ class Site:
         """Of those who have logged in, by their roles."""
         self.headers: dict[str, dict[str, str]] = {}
         """Of those who have a token, by their roles."""
-        self.headings: dict[str, list[str]] = {}
-        """Of pages that were looked at with JavaScript, by their paths."""
+        self.served: dict[str, str] = {}
+        """The HTML of pages that were looked at, by their paths."""
 
     @property
     def url(self) -> str:

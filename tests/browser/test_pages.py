@@ -14,18 +14,9 @@ from tests.browser.player import Player
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious(browser: Player, axe: Path, path: str) -> None:
-    browser.play("checks.accessible", path, str(axe))
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_it_fits_a_phone(browser: Player, path: str) -> None:
-    browser.play("checks.fits_a_phone", path)
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_it_reads_without_javascript(browser: Player, path: str) -> None:
-    browser.play("checks.reads_without_javascript", path)
+def test_it_is_for_everybody(browser: Player, axe: Path, path: str) -> None:
+    """It fits a phone, axe finds nothing serious, and it reads without JavaScript."""
+    browser.play("checks.is_for_everybody", path, str(axe))
 
 
 def test_its_html_is_valid(browser: Player, html_validate: Path, tmp_path: Path) -> None:
