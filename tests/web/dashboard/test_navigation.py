@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from levity_trio.locale import speaking
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.page import View, sections_of
@@ -17,15 +18,25 @@ from tests.web.dashboard.opening import TEMPLATES, attributes
 
 def navigation(role: Role, section: str = "") -> Shown:
     """Return the navigation of a page of a section."""
+    html = rendered("cleo", role, section)
+    return Shown(200, "/", {}, html.partition("<nav")[2].partition("</nav>")[0])
+
+
+def rendered(name: str, role: Role, section: str = "") -> str:
     api: Any = None  # is asked for nothing
     view, page = (
-        View(api=api, caller=Caller("cleo", role, "127.0.0.1")),
+        View(api=api, caller=Caller(name, role, "127.0.0.1")),
         SimpleNamespace(section=section, live=None, help=""),
     )
     frame = {"page": page, "sections": sections_of(role), "assets": assets.names(), "site": "levity", "notes": []}
     words = {"title": "Not there", "words": "There is nothing", "start": "Now", "zone_name": "UTC", "guests": None}
-    html = TEMPLATES.render("problem.html", view, datetime(2026, 3, 1, tzinfo=UTC), frame | words)
-    return Shown(200, "/", {}, html.partition("<nav")[2].partition("</nav>")[0])
+    return TEMPLATES.render("problem.html", view, datetime(2026, 3, 1, tzinfo=UTC), frame | words)
+
+
+def test_who_needs_no_log_in_is_named_in_the_language_of_the_page() -> None:
+    with speaking("de"):
+        assert "<summary>Admin am Server</summary>" in rendered("local admin", Role.ADMIN)
+        assert "<summary>cleo</summary>" in rendered("cleo", Role.ADMIN)
 
 
 @pytest.mark.parametrize(("role", "count"), [(Role.VIEWER, 5), (Role.DRIVER, 4)])
