@@ -42,10 +42,13 @@ _WRITTEN: Final[Mapping[str, str]] = {
     r"^([0-9A-Fa-f]{2}){16,20}$": "give 32 to 40 hexadecimal digits, an even number",
     r"^wss?://[!-~]+$": "give an address that begins with ws:// or wss://",
     r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$": "give a month such as 2026-10",
+    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}$": (
+        "give a mail address such as anna@example.org"
+    ),
 }
 """How texts must be written, by the pattern of the API."""
-_QUOTED: Final = {repr(pattern): words for pattern, words in _WRITTEN.items()}
-"""As they stand in a refusal."""
+_QUOTED: Final = {repr(pattern).replace("`", ""): words for pattern, words in _WRITTEN.items()}
+"""As they stand in a refusal, which has no backquotes."""
 _CHOICE: Final = re.compile(r"invalid enum value .*", re.DOTALL)
 _TYPE: Final = re.compile(r"expected (?P<kind>int|float|bool|str|array|object)\b.*, got .*")
 _MISSING: Final = re.compile(r"object missing required field .*")

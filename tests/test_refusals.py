@@ -8,12 +8,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
+from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, StructBody, of_validation
 from levity_trio.web.api.files import TITLE
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tags import TAG_PATTERN
 from levity_trio.web.dashboard.refused import Refused
+
+MAIL = f"^{MAIL_ADDRESS.pattern}$"
 
 
 class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -70,12 +73,12 @@ def test_no_type_of_a_program_reaches_a_person(given: Mapping[str, Any], words: 
     assert (refused.field, refused.words) == (field, words)
 
 
-@pytest.mark.parametrize("pattern", [TAG_PATTERN, NAME_PATTERN, MONTH_PATTERN, TITLE])
+@pytest.mark.parametrize("pattern", [TAG_PATTERN, NAME_PATTERN, MONTH_PATTERN, TITLE, MAIL])
 def test_how_a_text_must_be_written_is_said(pattern: str) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert("\n", Annotated[str, msgspec.Meta(pattern=pattern)])
     words = plain_words(of_validation(caught.value).detail.removeprefix("body: "))
-    assert words.startswith(("it is empty, begins", "use ", "give a month"))
+    assert words.startswith(("it is empty, begins", "use ", "give a month", "give a mail address"))
 
 
 def test_what_is_missing_names_its_field() -> None:
