@@ -14,12 +14,13 @@ from levity_trio.store.engine.connection import JOURNAL_BYTES, InUse, lock_held,
 from levity_trio.store.reads import Reader, beginning
 from tests.store.books import Books, Station
 from tests.store.files import contents, make_ours
+from tests.store.template import new_database
 
 
 def test_two_servers_on_one_file(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     (tmp_path / "link.db").symlink_to(path)
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
         for same in (path, tmp_path / "link.db", tmp_path / "." / "site.db"):
             with pytest.raises(InUse, match=r"another levity-trio runs on .*--db"), open_database(same):
@@ -31,7 +32,7 @@ def test_two_servers_on_one_file(tmp_path: Path) -> None:
 
 def test_two_servers_on_one_file_with_two_names(tmp_path: Path) -> None:
     path, other = tmp_path / "site.db", tmp_path / "other.db"
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         other.hardlink_to(path)
         before = sorted(tmp_path.iterdir())
         with pytest.raises(InUse, match=r"under another name .*--db"), open_database(other):
@@ -47,7 +48,7 @@ def test_two_servers_on_one_file_with_two_names(tmp_path: Path) -> None:
 
 
 def test_a_program_that_a_server_starts_holds_nothing(tmp_path: Path) -> None:
-    with open_database(tmp_path / "site.db"):
+    with new_database(tmp_path / "site.db"):
         listing = ["ls", "-l", "/proc/self/fd"]
         found = subprocess.run(listing, capture_output=True, text=True, check=True, close_fds=False).stdout
     assert "site.db" not in found
@@ -61,7 +62,7 @@ def is_in_use_for_others(path: Path) -> bool:
 
 def test_a_lock_file_left_behind_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / "site.db.lock").touch()
-    with open_database(tmp_path / "site.db"):
+    with new_database(tmp_path / "site.db"):
         pass
 
 
@@ -86,7 +87,7 @@ def test_what_cannot_be_written_is_a_problem_in_one_line(tmp_path: Path, where: 
 
 def test_a_reader_reads_only(tmp_path: Path) -> None:
     path = tmp_path / "a site?.db"
-    with open_database(path), closing(open_reader(path).conn) as connection:
+    with new_database(path), closing(open_reader(path).conn) as connection:
         assert connection.execute("SELECT count(*) FROM tx").fetchone() == (0,)
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM tx")
@@ -94,7 +95,7 @@ def test_a_reader_reads_only(tmp_path: Path) -> None:
 
 def test_a_wal_that_has_grown_is_cut(tmp_path: Path) -> None:
     wal, keep = tmp_path / "site.db-wal", "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', ?)"
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         with closing(open_reader(tmp_path / "site.db").conn) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM event").fetchall()
@@ -108,7 +109,7 @@ def test_a_wal_that_has_grown_is_cut(tmp_path: Path) -> None:
 
 async def test_reads_run_beside_the_writer(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         books = Books(connection)
         station = Station(books)
         station.stop(station.start(1000))

@@ -11,11 +11,12 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store.engine.connection import FileConnection, open_database
+from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import RESTORE, Limits, Writer, open_writer
+from tests.store.template import new_database
 
 SECONDS = 20.0
 ROWS = 500
@@ -63,7 +64,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         yield Site(tmp_path / "site.db", connection)
 
 
