@@ -90,6 +90,17 @@ class Commands(Group):
         del ctx
         return command_of(cmd_name) if cmd_name in COMMANDS else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and name not in self.old_names:
+            from difflib import get_close_matches  # noqa: PLC0415 - nearly nobody mistypes
+
+            if near := get_close_matches(name, COMMANDS):  # Click knows only commands that are imported
+                raise click.UsageError(f"No such command {name!r}. Did you mean {near[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
 
 def command_of(name: str) -> click.Command:
     """Return a command, whose module is imported now."""

@@ -96,6 +96,8 @@ def test_times_are_those_of_this_machine_to_the_minute(capsys: pytest.CaptureFix
         ("load site --amperes 16,5", "'16,5' is no number; write one with a point, such as 2.5. See levity-trio load"),
         ("wallet list --limit x", "'x' is no whole number"),
         ("load site nothing.toml", "'nothing.toml' does not exist"),
+        ("statsu", "No such command 'statsu'. Did you mean 'status'? See levity-trio --help."),
+        ("xyzzy", "No such command 'xyzzy'. See levity-trio --help."),
     ],
 )
 def test_what_was_typed_wrong_is_told_in_words_of_people(
