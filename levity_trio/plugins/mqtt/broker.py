@@ -49,8 +49,9 @@ UNUSABLE: Final = frozenset("+#\0")
 """No topic of a message has these (MQTT 5, 3.3.2.1 and 4.7.3), so nothing could be answered there."""
 FAILURE: Final = 0x80
 """Reason codes from here on are failures (MQTT 5, 2.4)."""
-REFUSALS: Final = frozenset({0x86, 0x87, 0x8A, 0x8C})
-"""Bad user name or password, not authorized, banned, bad authentication method: a person must change something."""
+REFUSALS: Final = frozenset({0x86, 0x87, 0x8A, 0x8C, 0x9A, 0x9B})
+"""Bad user name or password, not authorized, banned, bad authentication method; no retained messages, no QoS 1: a
+person must change something."""
 KIND: Final = 0xF6
 """The kind of a packet in its first byte, and its QoS if it is a message (3.1.1, 2.2 and 3.3.1)."""
 UNANSWERED: Final = frozenset({0x20, 0x30, 0x40, 0x90, 0xB0, 0xD0, 0xE0})

@@ -16,13 +16,13 @@ import trio
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Api, Chargers, Load, Site
 from levity_trio.plugins.mqtt import broker as module
-from levity_trio.plugins.mqtt.broker import Broken, Broker, Message, Untaken, open_link
+from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Message, Untaken, open_link
 from levity_trio.plugins.mqtt.states import States
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from tests.charger.parts import wall_clock
 from tests.integration.keys import Authority
-from tests.plugins.mqtt.clients import WAIT_SECONDS, Heard
+from tests.plugins.mqtt.clients import WAIT_SECONDS, Heard, at
 from tests.plugins.mqtt.hostile import (
     CONNACK,
     CONNACK_OF_3,
@@ -37,6 +37,7 @@ from tests.plugins.mqtt.hostile import (
     message,
     packet,
 )
+from tests.plugins.mqtt.mosquitto import Mosquitto, running
 from tests.ports import free_port
 
 LARGE: Final = 268_435_455
@@ -65,6 +66,16 @@ async def test_a_broker_that_waits_for_more_of_mqtt_5_is_asked_by_3_1_1(monkeypa
     heard = Heard()
     async with hostile(handle) as broker, open_link(broker, heard):
         await heard.until(1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"), [("max_qos 0", "QoS not supported"), ("retain_available false", "Retain not supported")]
+)
+async def test_a_broker_that_does_too_little_is_not_asked_by_3_1_1(tmp_path: Path, setting: str, why: str) -> None:
+    """By 3.1.1 it would only hang up."""
+    with running(Mosquitto(tmp_path / "m", settings=setting)) as mosquitto, pytest.raises(BrokerRefuses, match=why):
+        async with open_link(at(mosquitto), Heard(), Message(topic="levity/status", is_retained=True)):
+            pass
 
 
 @pytest.mark.parametrize("version", [4, 5])
