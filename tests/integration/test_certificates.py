@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -30,10 +31,17 @@ SERIAL = "SN-0001"
 ACCEPTED = {"status": "Accepted"}
 
 
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new authority. To find its key takes longer than a server to start."""
+    create_root(folder := tmp_path_factory.mktemp("authority") / "certificates", OPERATOR, datetime.now(UTC))
+    return folder
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def database(tmp_path: Path, authority: Path) -> Path:
     """A database that has an authority beside it."""
-    create_root(certificates_folder(tmp_path / "site.db"), OPERATOR, datetime.now(UTC))
+    shutil.copytree(authority, certificates_folder(tmp_path / "site.db"))
     return tmp_path / "site.db"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import ssl
 import time
 from collections.abc import Iterator
@@ -27,12 +28,18 @@ TLS = ("--tls-port", "0")
 LAST = ["SecurityProfile"]
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    database = tmp_path / "site.db"
-    create_root(folder := certificates_folder(database), OPERATOR, datetime.now(UTC))
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new authority and the certificates of the server. To find their keys takes longer than a server to start."""
+    create_root(folder := tmp_path_factory.mktemp("authority") / "certificates", OPERATOR, datetime.now(UTC))
     create_server_certificates(folder, ["127.0.0.1", "localhost"], datetime.now(UTC))
-    return database
+    return folder
+
+
+@pytest.fixture
+def database(tmp_path: Path, authority: Path) -> Path:
+    shutil.copytree(authority, certificates_folder(tmp_path / "site.db"))
+    return tmp_path / "site.db"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import csv
 import http.client
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -70,9 +71,16 @@ def put_statements(path: Path) -> None:
         papers.draft((anna, one), (ben, replace(one, positions=(replace(one.positions[0], transaction=9),))))
 
 
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with these statements."""
+    put_statements(path := tmp_path_factory.mktemp("closed") / "site.db")
+    return path
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Serving]:
-    put_statements(tmp_path / "site.db")
+def server(tmp_path: Path, closed: Path) -> Iterator[Serving]:
+    shutil.copy(closed, tmp_path / "site.db")
     with serving(tmp_path / "site.db", "--time-zone", "Europe/Berlin") as running:
         yield running
 
