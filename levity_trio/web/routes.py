@@ -1,6 +1,6 @@
 """A route that is compiled for the first request that may be its own.
 
-There are six hundred; compiled at the start, they would be half of what it computes, and kept in memory.
+There are six hundred, of which most servers are asked for a few dozen; compiled at the start, they would delay it.
 """
 
 from __future__ import annotations

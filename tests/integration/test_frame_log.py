@@ -12,7 +12,6 @@ from tests.integration.old_frames import fill_log, frames_left, free_bytes
 from tests.integration.serving import environment, serving
 
 ROWS, YOUNG = 120_000, 20_000
-BEAT_SECONDS = 0.05
 LONGEST_P99_MS = 250
 """On a machine that does other things too; `just soak` asks for 50."""
 
@@ -69,7 +68,7 @@ def test_it_is_pruned_while_chargers_talk(tmp_path: Path) -> None:
     database = tmp_path / "levity.db"
     fill_log(database, ROWS, YOUNG)
     before = database.stat().st_size
-    with serving(database) as server, Fleet(server.port, BEAT_SECONDS) as load:
+    with serving(database) as server, Fleet(server.port) as load:
         load.join(accounts(5))
 
         def is_done() -> bool:
