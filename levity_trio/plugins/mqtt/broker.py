@@ -141,9 +141,11 @@ class Broker:
     def trust(self) -> ssl.SSLContext:
         """Return what its certificate is checked with. Raises BrokerRefuses if --mqtt-ca cannot be read."""
         try:
-            return ssl.create_default_context(cafile=self.ca)
+            context = ssl.create_default_context(cafile=self.ca)
         except (OSError, ssl.SSLError) as error:
             raise BrokerRefuses(f"cannot read the certificates in {self.ca}: {error}") from None
+        context.sslsocket_class = _TlsSocket
+        return context
 
 
 Receive = Callable[[Message], None]
@@ -158,6 +160,17 @@ class _Waiting:
     done: trio.Event = field(default_factory=trio.Event)
     untaken: Untaken | None = None
     granted: Sequence[ReasonCode] = ()
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """A socket of paho's, which forgets it when the handshake fails: the connection would stay open for a while."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 class _Client(Client):
