@@ -242,9 +242,9 @@ def _traffic(
             return Traffic((relay.exchanges - exchanges) / calls, (relay.passed_bytes - passed_bytes) / calls)
 
         fleet.join(1)
-        fleet.run(WARM_UP_SECONDS)
+        fleet.run(min(WARM_UP_SECONDS, seconds))
         paced, fleet.every = count(), 0
-        fleet.run(WARM_UP_SECONDS)
+        fleet.run(min(WARM_UP_SECONDS, seconds))
         return paced, count()
 
 
