@@ -174,7 +174,8 @@ class States:
         now = trio.current_time()
         if self._attention_at <= now or self._all_at <= now:
             self._attention_at, self._attention_read_at = inf, now
-            await self._site.reader.run(self._read_attention)
+            self._attention, name = await self._site.reader.run(self._read_attention)
+            self._put(of_site(self._prefix, name))
             self._put_site()
         if self._all_at <= now:
             self._all_at = now + ALL_SECONDS
@@ -203,12 +204,12 @@ class States:
         self._withdraw(seen)
         self._put_site()
 
-    def _read_attention(self, db: Database) -> None:
-        """Read how many things want a look, and the name of the site."""
+    def _read_attention(self, db: Database) -> tuple[int, str]:
+        """Return how many things want a look, and the name of the site."""
         site, trusted = self._site, self._site.is_clock_trusted()
         machine = Machine.seen_by(site.writer, db, site.config, self._begun_at, is_clock_trusted=trusted)
-        self._attention = things_that_want_a_look(db, site.clock(), self._rule, machine)
-        self._put(of_site(self._prefix, name_of_site(db, site.config.server_name)))
+        attention = things_that_want_a_look(db, site.clock(), self._rule, machine)
+        return attention, name_of_site(db, site.config.server_name)
 
     def _look_at_load(self) -> None:
         """Put what load management has changed."""
