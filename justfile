@@ -61,7 +61,7 @@ lint: venv
     grep -rlwE --include='*.py' '{{ async_words }}' levity_trio tests | xargs grep -lw async | \
         xargs -P {{ num_cpus() }} -n 20 \
         {{ bin }}/python -m tests.async_rules --disable-noqa --disable=ASYNC9,ASYNC124,{{ of_ruff }} \
-        --startable-in-context-manager=_live,_let_charge,run_charger,listen,__call__
+        --startable-in-context-manager=_live,_let_charge,_run_trial,run_charger,listen,__call__
 
 # `just size --against COMMIT` prints what changed since.
 # print lines and tokens of the program

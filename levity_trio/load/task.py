@@ -360,7 +360,7 @@ class LoadManagement:
             words = f"{place[0]} is away, or not limited: levity-trio load on {place[0]} begins that"
             raise Refused(Code.CONFLICT, words, "charger")
         can = ability({}, self._holding.chargers[place[0]].keys)  # whatever was found before, all is tried again
-        number: int = await self._tasks.start(self._try, self._managed.tree.sockets[place], can, by)
+        number: int = await self._tasks.start(self._run_trial, self._managed.tree.sockets[place], can, by)
         return number
 
     def cancel_trial(self, charger: str) -> bool:
@@ -370,7 +370,7 @@ class LoadManagement:
             scope.cancel()
         return scope is not None
 
-    async def _try(self, socket: Socket, can: Ability, by: str, *, task_status: trio.TaskStatus[int]) -> None:
+    async def _run_trial(self, socket: Socket, can: Ability, by: str, *, task_status: trio.TaskStatus[int]) -> None:
         place, charger, steps, result = socket.place, socket.charger, "[]", "cancelled"
         with trio.CancelScope(shield=True):  # within the writer's own deadline: what is stored as begun is ended
             number = await self._writer.run(leases.begin_trial, *place, self._at(), by)

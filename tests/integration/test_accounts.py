@@ -36,7 +36,7 @@ def test_a_household_from_its_beginning_to_its_end(
     added = shown(shell, capsys, "household", "add", "Flat 3", "--since", "2026-01-01", "--address", "Street 1")
     assert added["since"] == "2025-12-31T23:00:00.000Z"
     assert shell("household", "add", "FLAT 3") == 2
-    assert "account 1 has this name" in capsys.readouterr().err
+    assert "household 1 has this name" in capsys.readouterr().err
     shown(shell, capsys, "car", "add", "Kombi", "--battery", "58.5", "--plate", "B-XY 1")
     with Charger(server.port, ODD) as charger:
         charger.boot()
@@ -68,7 +68,7 @@ def test_a_household_from_its_beginning_to_its_end(
     assert shown(shell, capsys, "household", "list", "--closed")["data"] == []
     assert shown(shell, capsys, "household", "change", 1, "--until", "", "--name", "Flat 4")["until"] is None
     assert shell("household", "take", 1, "--tag", "card", "--since", "2026-02-01") == 2
-    assert "levity-trio: --reason: it belongs to account 1 since" in capsys.readouterr().err
+    assert "levity-trio: --reason: it belongs to household 1 since" in capsys.readouterr().err
     table(shell, capsys, "household", "take", 1, "--tag", "card", "--since", "2026-02-01", *reason)
     assert len(shown(shell, capsys, "household", "unowned", "--charger", ODD)) == 2
     assert "is removed" in table(shell, capsys, "car", "remove", "Kombi")

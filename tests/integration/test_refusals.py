@@ -121,7 +121,7 @@ def test_a_second_server_on_another_name_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
-    assert "cannot use the database" in refused(tmp_path, "--port", "0", "--db", "/sys/levity.db")
+    assert "choose another file with --db" in refused(tmp_path, "--port", "0", "--db", "/sys/levity.db")
 
 
 @pytest.mark.parametrize("tables", [("cp", "tx", "session"), ("boot", "tx_event", "event")])

@@ -84,7 +84,7 @@ async def hostile(handle: Handle) -> AsyncIterator[Broker]:
 
     async with trio.open_nursery() as nursery:
         (listening,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, serve, [listening])
+        await nursery.start(trio.serve_listeners, serve, [listening])
         port = listening.socket.getsockname()[1]
         yield Broker(host="127.0.0.1", port=port, is_tls=False, prefix="levity")
         nursery.cancel_scope.cancel()

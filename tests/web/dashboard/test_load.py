@@ -213,6 +213,11 @@ class TestABarThatIsFarOver:
         assert 'class="feeder far"' in shown.html
         assert '<rect class="over" x="20" width="6"' in shown.html
 
+    async def test_less_than_half_an_ampere_is_nothing_over(self, site: Site) -> None:
+        over = [loads.line(0, house=1.0, cars=62.4), loads.line(1), loads.line(2)]
+        loads.decide(site.books, loads.waiting(), lines=over, meters=[FEEDER_METER])
+        assert "house 1 A cars 62 A free" in (await feeder(site)).words
+
 
 class TestTheSite:
     async def test_one_field_is_asked_and_a_limit_that_fits_can_be_entered(self, site: Site, station: Station) -> None:

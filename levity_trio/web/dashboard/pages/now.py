@@ -190,7 +190,7 @@ def _bar(line: Mapping[str, Any], limit: int) -> Values:
     scale = limit / (line["limit_a"] or 1)
     house = min(BAR, round(line["house_a"] * scale))
     cars = min(BAR - house, round(line["cars_a"] * scale))
-    over = max(0.0, line["house_a"] + line["cars_a"] - line["limit_a"])
+    over = max(0, round(line["house_a"] + line["cars_a"] - line["limit_a"]))  # else it would be over by "0 A"
     return {**line, "house": house, "cars": cars, "over": max(0, house + cars - limit), "over_a": over}
 
 
