@@ -317,24 +317,26 @@ class Holding:
         """The connectors without a car that still have what was sent for a transaction, and must get their default.
         Those of a charger that was refused are not in the tree."""
         here = {one.place for one in present.cars if one.transaction is not None}
+        told_by_us = self._told_by_us
         return [
             tree.sockets[place]
             for place, held in self.leases.held.items()
             if place not in here
             and place in tree.sockets
             and place[0] not in self.away
-            and place[0] not in self._told_by_us
+            and place[0] not in told_by_us
             and self.can[place[0]].way in (Way.DEFAULT, Way.CHARGER, Way.KEY)
             and held.lease.transaction is not None
         ]
 
     def unprepared(self) -> list[ManagedCharger]:
         """The chargers that must get their defaults, because they are new or have booted, and those that are let go."""
+        told_by_us = self._told_by_us
         return [
             one
             for name, one in self.chargers.items()
             if one.is_connected
-            and name not in self._told_by_us
+            and name not in told_by_us
             and (one.state != MANAGED or one.prepared_at is None or one.prepared_at < (one.booted_at or ""))
         ]
 

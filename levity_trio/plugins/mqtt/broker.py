@@ -221,10 +221,14 @@ class Link:
     async def publish(self, messages: Iterable[Message]) -> list[str]:
         """Send messages at most once; return when they are written. Those that are too large for the broker are left
         out; return their topics."""
-        whole = [*messages]
-        fitting = [one for one in whole if self._is_fitting(one)]
+        fitting, too_large = list[Message](), list[str]()
+        for one in messages:
+            if self._is_fitting(one):
+                fitting.append(one)
+            else:
+                too_large.append(one.topic)
         await self._send(fitting, 0)
-        return [one.topic for one in whole if not self._is_fitting(one)] if len(fitting) < len(whole) else []
+        return too_large
 
     async def deliver(self, messages: Iterable[Message]) -> None:
         """Send messages at least once; return when the broker has acknowledged all. Raises also Untaken.
