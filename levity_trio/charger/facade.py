@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
@@ -18,6 +19,7 @@ from levity_trio.charger.pending import CommandResult, Waiting
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
+from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -264,8 +266,10 @@ class Chargers:
 
         One that cannot be asked boots by itself, after the interval that it was told.
         """
-        if before is Status.ACCEPTED:
-            return None
+        return None if before is Status.ACCEPTED else await self.ask_to_boot(charger, asked_by)
+
+    async def ask_to_boot(self, charger: str, asked_by: str) -> int | None:
+        """Ask a charger to boot, and return the id of the command, None if it cannot be asked now."""
         try:
             return await self.submit(charger, "TriggerMessage", BOOT, asked_by=asked_by)
         except (CallFailed, StoreUnavailable):
@@ -376,9 +380,14 @@ def _parsed(answer: str) -> Any:
 
 
 async def keep_deadlines(central: Central, seconds: float) -> None:
-    """End queued commands when their deadline has passed, looking every so many seconds; it writes only then."""
+    """End queued commands when their deadline has passed, and ask chargers whose boot did not come to boot, looking
+    every so many seconds; it writes only then."""
     while True:
         await trio.sleep(seconds)
+        for session in [*central.registry.sessions()]:
+            if session.boot_due <= trio.current_time():
+                session.boot_due = inf
+                await Chargers(central).ask_to_boot(session.charger, SYSTEM)
         now = stamp(central.clock())
         if central.pending.has_due(now):
             with surviving("commands past their deadline could not be ended"):

@@ -40,6 +40,7 @@ class RegisteredSession(Protocol):
 
     charger: str
     visitor: Visitor
+    boot_due: float
 
     @property
     def commands(self) -> Sender:

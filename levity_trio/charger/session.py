@@ -21,6 +21,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
+from math import inf
 from typing import Final, NamedTuple, TypeVarTuple
 
 import trio
@@ -54,6 +55,8 @@ from levity_trio.wire.times import stamp
 MAX_MALFORMED_FRAMES: Final = 100
 """A peer that sends this many in a row is not a charger."""
 HEARTBEAT: Final = "Heartbeat"
+BOOT_SECONDS: Final = 60.0
+"""So long after its first message, a charger may send its boot unasked."""
 REFUSAL_SECONDS: Final = 30.0
 NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
 TOO_SLOW: Final = "a large message did not arrive in time, or stopped for too long"
@@ -94,7 +97,7 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("central", "charger", "commands", "has_spoken", "liveness", "transcript", "visitor"),
+        *("boot_due", "central", "charger", "commands", "has_spoken", "liveness", "transcript", "visitor"),
         *("_closing", "_faults", "_is_taking", "_malformed", "_peer", "_row", "_stream", "_websocket"),
     )
 
@@ -109,6 +112,8 @@ class Session:
         self.central = central
         self.charger = peer.charger
         self.visitor = visitor
+        self.boot_due = inf
+        """When it is asked to boot, if nobody has received a boot of it: only that tells vendor, model and firmware."""
         self.has_spoken = False
         """Whether the charger sent a valid CALL or a response to one of ours; from then on the session has its row."""
         self.commands = Commands(self, central)
@@ -217,6 +222,7 @@ class Session:
             raise
         if begun is not None:
             self.transcript.release(begun.session)
+            self.boot_due = trio.current_time() + BOOT_SECONDS if begun.is_unseen else inf
             self.liveness.set_heartbeat_interval(*begun.intervals)
         return self.origin()
 
@@ -441,6 +447,8 @@ class Session:
         if not self.has_spoken:
             await self.begin()
             self.has_spoken = True
+        if call.action == "BootNotification":
+            self.boot_due = inf
         origin = self.origin(received_at)
         kept = self.liveness.heard(is_heartbeat=call.action == HEARTBEAT)
         if kept is not None:

@@ -12,17 +12,19 @@ from levity_trio.access.registration import FORBIDDEN, NEWCOMERS, WAIT_SECONDS, 
 from levity_trio.access.tags import Policy, Unknown
 from levity_trio.charger.admission import begin_registration
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Change, Chargers
+from levity_trio.charger.facade import Change, Chargers, keep_deadlines
 from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import registration, stations
 from levity_trio.store.writes.hiding import UnknownCharger, hide
+from levity_trio.store.writes.outcomes import follow_all
 from levity_trio.store.writes.registration import Decided
 from levity_trio.wire.errors import NotRegistered
 from levity_trio.wire.payloads import CHARGER_ACTIONS
-from tests.charger.parts import InlineWriter, configure
+from levity_trio.wire.times import stamp
+from tests.charger.parts import InlineWriter, configure, wall_clock
 from tests.charger.peers import Charger, open_charger, open_raw, upgrade
 from tests.charger.test_admission import START, UNREADABLE, answer_to
 
@@ -474,3 +476,63 @@ async def test_adopt_all_is_for_those_with_a_transaction(central: Central, write
     told = "SELECT cp_id, decision FROM registration ORDER BY id"
     assert writer.rows(told) == [("REFUSED", "refused"), ("A", "adopted")]
     assert await writer.run(registration.locked_out, "2026") == []
+
+
+# A boot that does not come
+
+
+async def test_a_charger_whose_boot_nobody_saw_is_asked_for_it_once(central: Central, writer: InlineWriter) -> None:
+    """Only a boot tells vendor, model and firmware. One that was asked for is no restart: the car goes on charging."""
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(keep_deadlines, central, 1.0)
+        async with open_charger(central) as charger:
+            await charger.call("StartTransaction", START)
+            with trio.move_on_after(58) as early:
+                await charger.receive()
+            assert early.cancelled_caught
+            with trio.fail_after(5):
+                assert await accept(charger, "TriggerMessage") == {"requestedMessage": "BootNotification"}
+            await charger.call("BootNotification", BOOT)
+            assert writer.row("SELECT suspended_at FROM tx") == (None,)
+            writer.run_now(follow_all, stamp(wall_clock()))
+            await charger.call("BootNotification", BOOT)
+            assert writer.row("SELECT suspended_at IS NOT NULL FROM tx") == (1,)  # it was asked for no more
+        async with open_charger(central) as charger:
+            await charger.call("Heartbeat")
+            await trio.sleep(300)
+        tasks.cancel_scope.cancel()
+    assert writer.rows("SELECT asked_by, outcome FROM command") == [("system", "fulfilled")]
+
+
+@pytest.mark.parametrize("boots", [False, True])
+async def test_one_that_refuses_to_boot_or_boots_by_itself_is_left_alone(
+    central: Central, writer: InlineWriter, boots: bool
+) -> None:
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(keep_deadlines, central, 1.0)
+        async with open_charger(central) as charger:
+            await charger.call("Heartbeat")
+            if boots:
+                await trio.sleep(50)
+                await charger.call("BootNotification", BOOT)
+            else:
+                await charger.send(json.dumps([4, (await charger.receive())[1], "NotSupported", "", {}]))
+            await trio.sleep(300)
+        async with open_charger(central) as charger:
+            await charger.call("Heartbeat")
+            await trio.sleep(300)
+        tasks.cancel_scope.cancel()
+    assert writer.rows("SELECT state FROM command") == ([] if boots else [("error",)])
+
+
+async def test_a_refused_charger_is_not_asked_to_boot(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+    await decide(central, "CP-1", Decision.REFUSED)
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(keep_deadlines, central, 1.0)
+        async with open_charger(central) as charger:
+            await charger.call("Heartbeat")
+            await trio.sleep(300)
+        tasks.cancel_scope.cancel()
+    assert writer.rows("SELECT id FROM command") == []

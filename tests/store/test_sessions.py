@@ -44,9 +44,9 @@ def test_no_room_for_another_charger(books: Books, station: Station) -> None:
 
 
 def test_the_interval_that_it_was_told_outlives_the_connection(station: Station) -> None:
-    assert station.connect() == sessions.Begun(2, sessions.Intervals(None, None))
+    assert station.connect() == sessions.Begun(2, sessions.Intervals(None, None), is_unseen=True)
     station.boot()
-    assert station.connect() == sessions.Begun(3, sessions.Intervals(60, None))
+    assert station.connect() == sessions.Begun(3, sessions.Intervals(60, None), is_unseen=False)
 
 
 def test_a_lost_connection_suspends(books: Books, station: Station) -> None:

@@ -73,10 +73,18 @@ class Status:
     moment: Moment
 
 
+_BOOT: Final = '{"requestedMessage":"BootNotification"}'
+_ASKED_TO_BOOT: Final = (
+    "SELECT 1 FROM (SELECT session_id, payload, state, outcome FROM command WHERE cp_id = ? ORDER BY id DESC LIMIT 1)"
+    " AS latest WHERE session_id = ? AND payload = ? AND state IN ('sent', 'accepted')"
+    " AND coalesce(outcome, 'pending') = 'pending'"
+)
+
+
 def boot(db: UnitOfWork, origin: Origin, report: Identification, message: Message, answer: str, interval: int) -> None:
     """Store a BootNotification and its response (`interval` in seconds). Blank fields keep their earlier values.
 
-    A boot suspends the charger's open transactions.
+    A boot suspends the charger's open transactions, unless it was asked for on this connection and so is no restart.
     """
     at, values = origin.received_at, [getattr(report, name) for name in IDENTIFICATION]
     kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)
@@ -85,7 +93,8 @@ def boot(db: UnitOfWork, origin: Origin, report: Identification, message: Messag
         (*values, interval, at, at, origin.charger),
     )
     begin_statuses(db, origin.charger)
-    suspended = suspend(db, origin, Cause.BOOT)
+    is_asked_for = db.row(_ASKED_TO_BOOT, (origin.charger, origin.session, _BOOT)) is not None
+    suspended = 0 if is_asked_for else suspend(db, origin, Cause.BOOT)
     fact = ChargerBooted(
         charger=origin.charger,
         at=at,
