@@ -222,6 +222,9 @@ class Certificates:
     def do(self, machine: Machine) -> None:
         database = machine.at(DATABASE)
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (certificates_folder(database), pages_folder(database)):
+            if machine.root is not None and folder.is_symlink():
+                raise EnvironmentProblem(f"{folder} is a link, which is not followed; put the folder there")
         program = [str(machine.at(CURRENT) / "bin" / "python"), "-m", "levity_trio", "certificate"]
         of_site, organization = ["--db", str(database)], ["--organization", self.answers.site]
         user = USER if machine.runs else None
@@ -262,7 +265,7 @@ def check_version(machine: Machine, wheel: Wheel) -> None:
     """Raise EnvironmentProblem if another version is installed, or about to be."""
     if machine.has(UNDER_WAY):
         raise EnvironmentProblem("an upgrade was interrupted; finish it with `upgrade` before this")
-    current = machine.at(CURRENT)
+    current = machine.named(CURRENT)
     if current.is_symlink() and str(current.readlink()) != wheel.version:
         raise EnvironmentProblem(
             f"levity-trio {current.readlink()} is installed here, and this is {wheel.version}; `upgrade` in place of"

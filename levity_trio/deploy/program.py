@@ -172,7 +172,7 @@ def _relocate(folder: Path, root: Path) -> None:
     for script in (folder / "bin").iterdir():
         if script.is_symlink():
             continue
-        content = script.read_bytes().replace(f"{root}/opt/".encode(), b"/opt/")
+        content = script.read_bytes().replace(f"{folder}/".encode(), f"/{folder.relative_to(root)}/".encode())
         writing.replace(script, content, PROGRAM)
 
 

@@ -6,6 +6,7 @@ to be complete says so in a file that is written last.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import shutil
@@ -23,6 +24,7 @@ SYSTEMD: Final = Path("/run/systemd/system")
 PUBLIC: Final = 0o644
 PROGRAM: Final = 0o755
 SHOWN_LINES: Final = 6
+MOST_LINKS: Final = 40
 
 
 @record(kw_only=False)
@@ -36,11 +38,33 @@ class Machine:
         return self.root is None
 
     def at(self, path: Path) -> Path:
-        """Return where a path of the machine is here."""
-        return path if self.root is None else self.root / path.relative_to("/")
+        """Return where a path of the machine is here. Below a folder, a link leads where it leads on that machine.
+
+        Raises OSError: links lead in a circle.
+        """
+        if self.root is None:
+            return path
+        here, rest, links = self.root, [*reversed(path.parts[1:])], 0
+        while rest:
+            part = rest.pop()
+            if part == "..":
+                here = here.parent if here != self.root else here
+            elif not (there := here / part).is_symlink():
+                here = there
+            elif (links := links + 1) > MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            else:
+                target = there.readlink()
+                here = self.root if target.is_absolute() else here
+                rest += reversed(target.parts[target.is_absolute() :])
+        return here
+
+    def named(self, path: Path) -> Path:
+        """Return where a path is here that may itself be a link, and is not followed."""
+        return self.at(path.parent) / path.name
 
     def has(self, path: Path) -> bool:
-        return os.path.lexists(self.at(path))
+        return os.path.lexists(self.named(path))
 
 
 class Step(Protocol):
@@ -95,7 +119,7 @@ class File(_AtPath):
     def do(self, machine: Machine) -> None:
         path = machine.at(self.path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = path.with_name(f"{path.name}.before-levity")
+        kept = machine.at(self.path.with_name(f"{self.path.name}.before-levity"))
         if self.holder is not None and path.exists() and not kept.exists():
             writing.replace(kept, path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
         writing.replace(path, self.content, self.mode)
@@ -112,11 +136,11 @@ class Link(_AtPath):
     target: str
 
     def is_done(self, machine: Machine) -> bool:
-        path = machine.at(self.path)
+        path = machine.named(self.path)
         return path.is_symlink() and str(path.readlink()) == self.target
 
     def do(self, machine: Machine) -> None:
-        path = machine.at(self.path)
+        path = machine.named(self.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
@@ -135,7 +159,7 @@ class Removal(_AtPath):
         return not machine.has(self.path)
 
     def do(self, machine: Machine) -> None:
-        path = machine.at(self.path)
+        path = machine.named(self.path)
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

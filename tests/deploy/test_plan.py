@@ -52,10 +52,46 @@ def test_what_is_done_is_not_done_again_and_what_is_lost_is(machine: Machine) ->
     for step in steps_of(machine, ANSWERS, WHEEL):
         path = getattr(step, "path", None)
         if path is not None:
-            machine.at(path).unlink()
+            machine.named(path).unlink()
             assert step.where in {one.where for one in left(machine)}
             step.do(machine)
             assert left(machine) == []
+
+
+def test_links_of_a_card_lead_to_places_on_the_card(machine: Machine, tmp_path: Path) -> None:
+    """Its owner moved folders to its second partition, and the links tell the places that they have on that machine."""
+    (second := machine.at(Path("/data"))).mkdir()
+    (outside := tmp_path / "outside").mkdir()
+    for name, target in (("etc", "/data/up/../settings"), ("var", "../../data"), ("usr", f"{outside}")):
+        machine.at(Path("/")).joinpath(name).symlink_to(target)
+    for folder in ("settings", "up"):
+        (second / folder).mkdir()
+    (prometheus := second / "settings" / "prometheus").mkdir()
+    (prometheus / "prometheus.yml").symlink_to(outside / "theirs")
+    (prometheus / "alertmanager.yml").write_text("theirs")
+    (prometheus / "alertmanager.yml.before-levity").symlink_to(outside / "kept")
+    install(machine, has_certificates=True)
+    assert left(machine, has_certificates=True) == []
+    assert list(outside.iterdir()) == []
+    assert (second / "settings" / "levity-trio" / "levity.toml").exists()
+    assert (second / "lib" / "levity" / "levity.db.pages" / "site.pem").exists()
+    for step in missing(plan.removals(), machine):
+        step.do(machine)
+    assert not (second / "settings" / "systemd" / "system" / "levity-trio.service").exists()
+
+
+def test_a_folder_of_certificates_elsewhere_is_refused(machine: Machine, tmp_path: Path) -> None:
+    folder = machine.at(plan.DATABASE).with_name("levity.db.pages")
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(tmp_path)
+    with pytest.raises(EnvironmentProblem, match="is a link, which is not followed"):
+        Certificates(ANSWERS).do(machine)
+
+
+def test_links_in_a_circle_end(machine: Machine) -> None:
+    machine.at(Path("/etc")).symlink_to("/etc")
+    with pytest.raises(OSError, match="symbolic links"):
+        install(machine)
 
 
 def test_an_interrupted_program_is_installed_again(machine: Machine) -> None:
