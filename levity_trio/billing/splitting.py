@@ -2,7 +2,7 @@
 
 The energy of the session is given and certain; what is asked is when it flowed. Between two readings of the register
 it is known how much; the power reported between them shows the course, else it is even. Where no reading lies within
-the session, power or time alone decide.
+the session, or those around a seam are more than an hour apart, power or time alone decide.
 
 A register that falls, or leaves the range from 0 to the energy (a reset, a figure corrected by hand), contradicts the
 energy: then none of its readings counts, and power or time decide for the whole session.
@@ -26,6 +26,8 @@ from levity_trio.billing.statement import Split
 from levity_trio.records import record
 
 _TICK: Final = timedelta(microseconds=1)
+_NEAR: Final = timedelta(minutes=65)
+"""Some chargers send a reading each hour, and some of these a little late."""
 
 
 class Level(NamedTuple):
@@ -57,6 +59,11 @@ class Crossing(NamedTuple):
     before: Level
     after: Level
 
+    @property
+    def is_far(self) -> bool:
+        """Whether the readings are so far apart that they do not show when the energy between them flowed."""
+        return self.before.wh < self.after.wh and self.after.at - self.before.at > _NEAR
+
 
 @record(kw_only=False)
 class Flow:
@@ -74,12 +81,19 @@ def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
     if not seams:
         return Division((flow.wh,), Split.WHOLE)
     levels = _levels(flow)
-    reached = [_crossing(seam, levels, flow.powers).wh for seam in seams]
-    parts = tuple(after - before for before, after in pairwise([0, *reached, flow.wh]))
-    if len(levels) > 2:
+    found = [_crossing(seam, levels, flow.powers) for seam in seams]
+    parts = tuple(after - before for before, after in pairwise([0, *(one.wh for one in found), flow.wh]))
+    unread = [one for one in found if len(levels) == 2 or one.is_far]
+    if not unread:
         return Division(parts, Split.REGISTER)
-    has_power = _Work(flow.powers, flow.since, flow.until).until(flow.until)
-    return Division(parts, Split.POWER if has_power else Split.EVENLY)
+    return Division(parts, Split.POWER if all(_has_power(flow, one) for one in unread) else Split.EVENLY)
+
+
+def _has_power(flow: Flow, crossing: Crossing) -> bool:
+    """Whether power was reported between two readings. That of the first reading says nothing about what follows."""
+    since, until = crossing.before.at, crossing.after.at
+    powers = [power for power in flow.powers if power.at > since or since == flow.since]
+    return _Work(powers, since, until).until(until) > 0
 
 
 def crossings(flow: Flow, seams: Sequence[datetime]) -> list[Crossing]:

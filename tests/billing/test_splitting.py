@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -105,6 +106,20 @@ def test_between_two_readings_power_shows_the_course() -> None:
 def test_power_outside_of_two_readings_says_nothing_about_them() -> None:
     found = flow(10_000, levels=[(1800, 2000), (5400, 7000)], watts=[(0, 0.0), (1799, 9000.0), (5401, 1.0)])
     assert divide(found, [moment(4500)]).parts == (5750, 4250)
+
+
+@pytest.mark.parametrize(
+    ("at", "by"),
+    [((1000, 5000), Split.POWER), ((1000,), Split.EVENLY), ((0, 500), Split.EVENLY), ((9000, 9500), Split.EVENLY)],
+)
+def test_readings_more_than_an_hour_apart_show_no_course_between_them(at: tuple[int, ...], by: Split) -> None:
+    """Only power that was reported between them does. The first reading is at 1,000 s, the second at 8,000."""
+    found = flow(10_000, levels=[(1000, 2000), (8000, 9000)], watts=[(second, 7000.0) for second in at])
+    found = replace(found, until=moment(10_000))
+    assert divide(found, [moment(4500)]) == ((5500, 4500), by)
+    assert divide(found, [moment(500), moment(9000)]).by is Split.REGISTER
+    still = replace(found, levels=[level(1000, 2000), level(8000, 2000)])
+    assert divide(still, [moment(4500)]) == ((2000, 8000), Split.REGISTER)
 
 
 def test_power_is_scaled_to_the_energy() -> None:

@@ -10,9 +10,11 @@ from levity_trio.billing.statement import Split
 from levity_trio.billing.tariff import Blocking, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times
 from levity_trio.store.billing.evidence import Needs, needs
+from levity_trio.wire.times import stamp
 from tests.billing.cases import BERLIN, tariff
 from tests.store.billed import billed_of, evidence_of
 from tests.store.books import NOON, Books, Station, meter_value
+from tests.store.deciding import Operator
 from tests.store.telling import by_phase, charge, kwh, session, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
@@ -245,6 +247,83 @@ def test_a_figure_that_a_person_set_is_divided_as_the_register_rose(books: Books
     station.stop(transaction, charge(station, transaction, 1000, tells_power=False))
     books.connection.execute("UPDATE tx SET energy_delivered = 9000 WHERE id = ?", (transaction,))
     assert divided(books, transaction, at(20)) == Division((3000, 6000), Split.REGISTER)
+
+
+def test_what_flowed_after_the_last_reading_is_spread_after_it(books: Books, station: Station) -> None:
+    """Readings of 7.2 kW for 90 minutes, then none: a person saw the display three hours later. Nothing shows when the
+    21,600 Wh between flowed."""
+    transaction = station.start(1000)
+    charge(station, transaction, 1000, 90, every=15, tells_power=False)
+    station.lose()
+    books.wait(240)
+    Operator(books).close(transaction, stamp(at(270)), 33_400)
+    assert billed_of(books, transaction).wh == 32_400
+    assert divided(books, transaction, at(150)) == Division((18_000, 14_400), Split.EVENLY)
+    assert divided(books, transaction, at(40)) == Division((4800, 27_600), Split.REGISTER)
+
+
+def test_a_figure_continues_the_readings_as_its_register_does(books: Books, station: Station) -> None:
+    """A person gives the energy and the time alone."""
+    transaction = station.start(1000)
+    charge(station, transaction, 1000, 60, tells_power=False)
+    station.lose()
+    books.wait(180)
+    anna = Operator(books)
+    anna.close(transaction, stamp(at(180)))
+    anna.correct(transaction, figure_wh=11_200)
+    assert divided(books, transaction, at(120)) == Division((9200, 2000), Split.EVENLY)
+
+
+def test_what_flowed_before_a_start_that_was_wrong_is_spread_before_the_first_reading(
+    books: Books, station: Station
+) -> None:
+    """It was 3 kWh lower, an hour before the first reading."""
+    transaction = station.start(9000)
+    books.wait(60)
+    station.tell(station.register(9000), transaction=transaction)
+    station.stop(transaction, charge(station, transaction, 9000, 60, tells_power=False))
+    Operator(books).correct(transaction, meter_start=6000)
+    assert billed_of(books, transaction).wh == 10_200
+    assert divided(books, transaction, at(30), at(90)) == Division((1500, 5100, 3600), Split.REGISTER)
+
+
+def test_what_is_above_the_register_that_a_person_gave_is_of_another_session(books: Books, station: Station) -> None:
+    """The car left after an hour, and its charger did not say so."""
+    transaction = station.start(1000)
+    wh = charge(station, transaction, 1000, 60, tells_power=False)
+    books.wait(20)
+    station.stop(transaction, charge(station, transaction, wh, 60, tells_power=False))
+    Operator(books).correct(transaction, meter_stop=wh, stop_time=stamp(at(62)))
+    assert divided(books, transaction, at(20)) == Division((2400, 4800), Split.REGISTER)
+
+
+def test_the_reported_figure_has_the_course_that_was_reported(books: Books, station: Station) -> None:
+    """A register that made a leap of 20 kWh, which a person found to be right: the display had stood still."""
+    transaction = station.start(1000)
+    wh = charge(station, transaction, 1000, 60, power=3600, tells_power=False)
+    station.stop(transaction, charge(station, transaction, wh + 20_000, 60, power=3600, tells_power=False))
+    assert billed_of(books, transaction).wh < 10_000
+    Operator(books).correct(transaction, figure_wh=27_200)
+    assert divided(books, transaction, at(30), at(90)) == Division((1800, 23_600, 1800), Split.REGISTER)
+
+
+def test_a_corrected_time_moves_no_reading(books: Books, station: Station) -> None:
+    """A person knew that the car had come an hour before."""
+    books.wait(60)
+    transaction = station.start(1000)
+    station.stop(transaction, charge(station, transaction, 1000, tells_power=False))
+    Operator(books).correct(transaction, meter_start=600, start_time=stamp(at(0)))
+    assert divided(books, transaction, at(80)) == Division((2800, 4800), Split.REGISTER)
+
+
+def test_far_from_any_reading_the_course_is_not_read(books: Books, station: Station) -> None:
+    """The stop came after three hours of silence."""
+    transaction = station.start(1000)
+    wh = charge(station, transaction, 1000, 60, tells_power=False)
+    books.wait(180)
+    station.stop(transaction, wh + 18_000)
+    assert divided(books, transaction, at(120)) == Division((13_200, 12_000), Split.EVENLY)
+    assert divided(books, transaction, at(30)) == Division((3600, 21_600), Split.REGISTER)
 
 
 def test_both_sources_of_readings_count(books: Books, station: Station) -> None:

@@ -13,6 +13,7 @@ from levity_trio.store.writes import load, sessions
 from tests.billing.cases import BERLIN
 from tests.store.billed import evidence_of
 from tests.store.books import NOON, SERVER, Books, Station, meter_value
+from tests.store.deciding import Operator
 from tests.store.telling import HOUR, charge, close_silent, kwh, watts
 from tests.store.test_outcomes import ask, profile, set_profile
 
@@ -108,6 +109,16 @@ def test_energy_may_flow_until_the_reading_that_shows_it(books: Books, station: 
     books.wait(120)
     leave(station, transaction, wh + 500, finishing=30)
     assert minutes(books, transaction, UNTIL_STOP) == 0
+
+
+def test_a_register_that_a_person_read_shows_energy_until_the_stop(books: Books, station: Station) -> None:
+    """Its charger forgot the register at the stop, two hours after the last reading."""
+    transaction, _ = full(station)
+    books.wait(120)
+    leave(station, transaction, 0, finishing=30)
+    Operator(books).correct(transaction, meter_stop=20_000)
+    assert minutes(books, transaction, UNTIL_STOP) == 0
+    assert minutes(books, transaction) == 30
     assert minutes(books, transaction) == 30
 
 

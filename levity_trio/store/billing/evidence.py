@@ -25,11 +25,14 @@ from levity_trio.billing.pricing import Evidence, pieces
 from levity_trio.billing.splitting import Level, Power
 from levity_trio.billing.tariff import Versions
 from levity_trio.charging import tolerances
-from levity_trio.charging.energy import judge
+from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.explain import course_of
 from levity_trio.charging.lifecycle import Cause
+from levity_trio.charging.propose.candidates import candidates
+from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.figure import reported
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.figures import Chain
+from levity_trio.charging.sent.figures import CORRECTED, Chain
 from levity_trio.operations.limits import Charging
 from levity_trio.operations.limits import Rules as RulesInForce
 from levity_trio.store.cases.case import AVAILABLE, case_of
@@ -89,7 +92,7 @@ def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
     tx = known(rows, billed.transaction)
     if tx is None:
         raise LookupError(billed.transaction)
-    course = _course(case_of(rows, _as_ended(tx, billed.until)), billed)
+    course = _course(rows, tx, billed)
     stay = _stay(rows, tx, billed, course) if needed.stay else None
     if not needed.course:
         return Evidence(stay=stay)
@@ -126,21 +129,52 @@ class _Course(NamedTuple):
         return from_seconds(second - self.ahead)
 
 
-def _course(case: Case, billed: Billed) -> _Course:
-    register = course_of(case, judge(case))
-    powers = list(zip(case.power.at, case.power.high, strict=True))
-    return _Course(register, powers, _seconds_ahead(case, billed), case.is_timed)
+_CORRECTION: Final = "SELECT payload FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id LIMIT 1"
 
 
-def _seconds_ahead(case: Case, billed: Billed) -> float:
-    """Return how far the judge's clock is ahead of that of the bill.
+def _course(rows: Rows, tx: Known, billed: Billed) -> _Course:
+    """Return the course of a transaction's figure.
 
-    Of start and stop, the one that shows more is right: the other one waited, and its time is that of its receipt. The
-    judge's time without a running clock is that of receipt.
+    Of start and stop, the one that shows more of a clock that is ahead is right: the other one waited, and its time is
+    that of its receipt. The judge's time without a running clock is that of receipt.
     """
-    if not case.is_timed:
-        return 0.0
-    return max(case.begun - billed.since.timestamp(), case.ended - billed.until.timestamp())
+    case = case_of(rows, _as_ended(tx, billed.until))
+    since, until = billed.since, billed.until
+    for (payload,) in rows(_CORRECTION, (tx.id,)):
+        stood = orjson.loads(payload)["before"]  # a time that a person corrected says nothing about the clock
+        since, until = _moment(stood["start_time"]), _moment(stood["stop_time"])
+    ahead = max(case.begun - since.timestamp(), case.ended - until.timestamp()) if case.is_timed else 0.0
+
+    judgement = judge(case)
+    register = course_of(case, judgement)
+    if tx.energy_method == CORRECTED and register.wh[-1:] != [billed.wh]:
+        register = _corrected(case, judgement, register, tx, billed.wh, billed.until.timestamp() + ahead)
+    powers = list(zip(case.power.at, case.power.high, strict=True))
+    return _Course(register, powers, ahead, case.is_timed)
+
+
+def _corrected(case: Case, judgement: Judgement, course: Chain, tx: Known, wh: int, ended: float) -> Chain:
+    """Return the course of a figure that a person set, in Wh; the judge's if the readings show only its shares.
+
+    It is that of the explanation with this figure. Else the judge's goes on to the register that the person read, or to
+    the figure, unless the charger's own stop had ended it. `ended` is the end by the judge's clock.
+    """
+    bounds = Bounds(case)
+    for explanation in (reported(case, bounds), *candidates(case, bounds)):
+        if explanation is not None and explanation.wh == wh:
+            return explanation.chain
+    begin, first, last = tx.billed_from, judgement.billed_from, judgement.billed_until
+    if begin is None or first is None or last is None:
+        return course
+    end = begin + wh
+    is_read = end == tx.billed_until
+    is_on_another_scale = last < begin or end < first
+    if is_on_another_scale or (not is_read and (last == case.stop_wh or end < last)):
+        return course
+    kept = len(course.at) - (case.stop_wh is not None and last != end)
+    rising = [first - begin + risen for risen in course.wh[:kept]]
+    continued = Chain([*course.at[:kept], ended], [*rising, wh], course.digit)
+    return continued if is_read or bounds.refused_step(continued) is None else course
 
 
 def _divided(course: _Course, billed: Billed, seams: Sequence[datetime]) -> tuple[Sequence[Level], Sequence[Power]]:

@@ -34,8 +34,8 @@ _STATES: Final = {
 }
 _SPLITS: Final = {
     Split.REGISTER: "The readings of the meter show how much flowed before and after.",
-    Split.POWER: "No reading of the meter within fits the figure; the reported power shows how much flowed when.",
-    Split.EVENLY: "Nothing that was read within fits the figure, so it is divided evenly over the time.",
+    Split.POWER: "No reading near the change fits the figure; the reported power shows how much flowed when.",
+    Split.EVENLY: "No reading near the change fits the figure, so it is divided evenly in between.",
 }
 _FOR: Final = {"account": "account", "charger": "the charger", "site": "everybody"}
 
