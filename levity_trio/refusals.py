@@ -29,6 +29,9 @@ _LENGTH: Final = re.compile(rf"expected (?P<kind>str|array|object)(?: \| null)? 
 _MULTIPLE: Final = re.compile(rf"expected (?:int|float)(?: \| null)? that's a multiple of {_NUMBER}")
 _PATTERN: Final = re.compile(r"expected str(?: \| null)? matching regex (?P<pattern>.*)", re.DOTALL)
 _NO_EDGES: Final = r"^[^\s\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x20\x7f])?$"
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAIL_ADDRESS: Final = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)*{_LABEL}$"
 _WRITTEN: Final[Mapping[str, str]] = {
     r"\S": "give a text; it is empty",
     r"^\S(.*\S)?$": "it is empty, or has a space at an end",
@@ -42,9 +45,7 @@ _WRITTEN: Final[Mapping[str, str]] = {
     r"^([0-9A-Fa-f]{2}){16,20}$": "give 32 to 40 hexadecimal digits, an even number",
     r"^wss?://[!-~]+$": "give an address that begins with ws:// or wss://",
     r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$": "give a month such as 2026-10",
-    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}$": (
-        "give a mail address such as anna@example.org"
-    ),
+    _MAIL_ADDRESS: ("give a mail address such as anna@example.org"),
 }
 """How texts must be written, by the pattern of the API."""
 _QUOTED: Final = {repr(pattern).replace("`", ""): words for pattern, words in _WRITTEN.items()}

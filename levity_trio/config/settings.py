@@ -22,8 +22,11 @@ T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 _SHOWN_CHARACTERS = 100
 _LONGEST_URL = 200
-MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
-"""What HTML takes for one; one with other letters few servers accept."""
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+MAIL_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)*{_LABEL}")
+"""Nothing that Python's library of mail refuses: atoms between dots, and no ?, which could begin an encoded word there.
+One with other letters few servers accept."""
 _TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 _FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 

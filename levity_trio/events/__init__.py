@@ -1242,7 +1242,7 @@ class PaymentRefused(Observation):
 @record
 class MessageTried(Observation):
     """A message to a person was tried: `channel` is mail or push, `outcome` sent, failed (it is tried again), refused
-    (the address, for ever) or given up."""
+    (for good) or given up."""
 
     channel: str
     outcome: str

@@ -2,13 +2,15 @@
 
 A message is claimed in one commit and noted as sent in another. A server that dies between the answer of the mail
 server and that commit sends it again, with the same Message-ID, and says that it is perhaps the second time. Where a
-server does not take messages, its lane pauses, longer and longer; what waited for days is given up.
+server does not take messages, its lane pauses, longer and longer; what waited for days is given up. What makes one
+message impossible ends that message, and is told at its recipient; it keeps no other from leaving.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email.errors import MessageError
 from functools import partial
 from math import inf
 from typing import Final
@@ -25,6 +27,7 @@ from levity_trio.notify.rounds import MAIL, URGENT
 from levity_trio.notify.sending import push, send_mail
 from levity_trio.notify.statements import attached
 from levity_trio.records import record
+from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import persist, surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
@@ -42,6 +45,8 @@ IN_A_ROW: Final = 2
 RETRY_SECONDS: Final = 1.0
 GOODBYE_SECONDS: Final = 2.0
 """How long a stop of our server waits for the answer to a message that is being sent, which would else come twice."""
+UNMAKEABLE: Final = (ArithmeticError, AttributeError, LookupError, MessageError, TypeError, ValueError)
+"""What a message itself raises while it is made, whenever that is tried."""
 NO_ADDRESS: Final = "there is no address any more"
 NO_TOPIC: Final = "its topic is unknown here"
 
@@ -72,8 +77,8 @@ class Lane:
         self._rests_until: datetime | None = None
         self._in_a_row = 0
         self._sending, self._until = trio.CancelScope(shield=True), inf
-        self._not_noted: set[int] = set()
-        """Messages that were sent; a damaged page of the database keeps that from being stored."""
+        self._left_out: set[int] = set()
+        """Messages of which the database does not store what became of them: a page of it is damaged, or it refuses."""
 
     def __repr__(self) -> str:
         return f"<Lane {self._channel} failing_since={self._failing_since} rests_until={self._rests_until}>"
@@ -111,40 +116,51 @@ class Lane:
 
     async def _due(self) -> DueMessages:
         at = stamp(self._parts.clock())
-        found = await self._parts.reader.run(partial(due, channel=self._channel, at=at, limit=PAGE))
-        return found._replace(due=[one for one in found.due if one not in self._not_noted])
+        most = PAGE + len(self._left_out)
+        found = await self._parts.reader.run(partial(due, channel=self._channel, at=at, limit=most))
+        return found._replace(due=[one for one in found.due if one not in self._left_out])
 
     def _seconds_until(self, moment: datetime | None) -> float:
         return 0.0 if moment is None else max((moment - self._parts.clock()).total_seconds(), 0.0)
 
     async def _send(self, number: int) -> None:
-        claimed = await self._parts.writer.run(writes.claim, number, stamp(self._parts.clock()))
-        if claimed is not None:
-            with trio.CancelScope(deadline=self._until, shield=True) as self._sending:
-                await self._deliver_one(claimed)
+        self._left_out.add(number)
+        try:
+            claimed = await self._parts.writer.run(writes.claim, number, stamp(self._parts.clock()))
+            if claimed is not None:
+                with trio.CancelScope(deadline=self._until, shield=True) as self._sending:
+                    await self._deliver_one(claimed)
+        except StoreUnavailable as problem:  # of all messages, unless it is a damaged page
+            if not isinstance(problem, DatabaseDamaged):
+                self._left_out.discard(number)
+            raise
+        self._left_out.discard(number)
 
     async def _deliver_one(self, claimed: Claimed) -> None:
         try:
             to = await self._hand_over(claimed)
         except Unsent as problem:
             await self._fail(claimed, problem)
-            return
-        except _NeverSent as problem:
-            await self._note_failed(claimed, Unsent(str(problem)), is_given_up=True)
-            return
-        await self._succeed(claimed, to)
+        except UNMAKEABLE as problem:
+            log.exception("a message cannot be made, and is given up", message=claimed.id)
+            await self._fail(claimed, Unsent(f"it cannot be made ({type(problem).__name__})", is_refused=True))
+        except (DocumentProblem, MemoryError, OSError, RuntimeError, Unreadable) as problem:  # others may be made
+            log.warning("a message cannot be made now; it is tried again", message=claimed.id, reason=str(problem))
+            await self._note_failed(claimed, Unsent(f"it cannot be made now: {problem}"))
+        else:
+            await self._succeed(claimed, to)
 
     async def _hand_over(self, message: Claimed) -> str | None:
-        """Send a message; return the address to which it went. Raises Unsent, _NeverSent."""
+        """Send a message; return the address to which it went. Raises Unsent, and whatever making it raises."""
         config = self._parts.config
         if self._channel == MAIL:
             if message.mail is None:
-                raise _NeverSent(NO_ADDRESS)
+                raise Unsent(NO_ADDRESS, is_refused=True)
             await send_mail(await self._letter(message, message.mail), config)
             return message.mail
         topic = None if message.topic is None else self._parts.key.opened(message.topic)
         if topic is None:
-            raise _NeverSent(NO_TOPIC)
+            raise Unsent(NO_TOPIC, is_refused=True)
         is_urgent = message.kind in URGENT and message.part == "begin"
         await push(
             Notice(topic=topic, title=message.subject, body=message.body, link=message.link, is_urgent=is_urgent),
@@ -158,9 +174,7 @@ class Lane:
             try:
                 attachments = (await attached(self._parts.reader, message.statement, self._parts.config.font),)
             except LookupError:
-                raise _NeverSent("there is no such statement any more") from None
-            except DocumentProblem as problem:
-                raise Unsent(f"the statement cannot be made: {problem}") from None
+                raise Unsent("there is no such statement any more", is_refused=True) from None
         return Letter(
             message_id=message.message_id,
             to=to,
@@ -175,9 +189,7 @@ class Lane:
 
     async def _succeed(self, message: Claimed, to: str | None) -> None:
         parts, at = self._parts, stamp(self._parts.clock())
-        self._not_noted.add(message.id)
         await persist(partial(parts.writer.run, writes.note_sent, message.id, at, to))
-        self._not_noted.discard(message.id)
         self._in_a_row = 0
         if self._failing_since is not None:
             self._failing_since = None
@@ -187,8 +199,8 @@ class Lane:
 
     async def _fail(self, message: Claimed, problem: Unsent) -> None:
         if problem.is_refused:
-            log.warning("the address of a message was refused", message=message.id, problem=problem.problem)
-            await self._note_failed(message, problem, is_given_up=True)
+            log.warning("a message was refused, and is given up", message=message.id, problem=problem.problem)
+            await self._note_failed(message, problem)
             self._in_a_row = 0
             return
         now = self._parts.clock()
@@ -197,8 +209,7 @@ class Lane:
             log.warning(
                 "messages cannot be delivered; they are tried again", channel=self._channel, why=problem.problem
             )
-        is_given_up = message.failing_since is not None and _age(message.failing_since, now) >= GIVEN_UP_AFTER
-        await self._note_failed(message, problem, is_given_up=is_given_up)
+        await self._note_failed(message, problem)
         self._in_a_row += 1
         if self._in_a_row >= IN_A_ROW or not (await self._due()).due:
             await self._pause(now)
@@ -215,30 +226,25 @@ class Lane:
             if given_up:
                 log.error("messages were given up", channel=self._channel, messages=given_up)
 
-    async def _note_failed(self, message: Claimed, problem: Unsent, *, is_given_up: bool) -> None:
+    async def _note_failed(self, message: Claimed, problem: Unsent) -> None:
         now = self._parts.clock()
-        failing = _age(message.failing_since, now) if message.failing_since is not None else timedelta()
+        failing = timedelta()
+        if message.failing_since is not None:
+            failing = now - datetime.fromisoformat(message.failing_since)
+        is_given_up = problem.is_refused or failing >= GIVEN_UP_AFTER
         failure = Failure(
             message=message.id,
             problem=problem.problem,
             next_at=shifted_stamp(stamp(now), _pause_after(failing)),
             is_given_up=is_given_up,
             is_perhaps_sent=problem.is_perhaps_sent,
-            refused=message.mail if problem.is_refused else None,
+            refused=message.mail if problem.is_refused and self._channel == MAIL else None,
         )
         await persist(partial(self._parts.writer.run, writes.note_failed, failure, stamp(now)))
         self._publish("refused" if problem.is_refused else "given up" if is_given_up else "failed")
 
     def _publish(self, outcome: str) -> None:
         self._parts.publish(MessageTried(charger=None, channel=self._channel, outcome=outcome))
-
-
-class _NeverSent(Exception):
-    """A message cannot be sent, whenever it is tried."""
-
-
-def _age(since: str, now: datetime) -> timedelta:
-    return now - datetime.fromisoformat(since)
 
 
 def _pause_after(failing: timedelta) -> timedelta:

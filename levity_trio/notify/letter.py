@@ -47,7 +47,7 @@ class Notice:
 class Unsent(Exception):
     """A message was not taken; `problem` says why.
 
-    `is_refused`: the mail server refused this address for good. `is_perhaps_sent`: the message was under way when the
+    `is_refused`: it never will be, whenever it is tried. `is_perhaps_sent`: the message was under way when the
     connection ended, so that the same may arrive twice if it is sent again.
     """
 

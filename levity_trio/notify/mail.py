@@ -40,8 +40,6 @@ Sender = tuple[str, str]
 
 async def send(letter: Letter, sender: Sender, url: str, password_file: Path | None) -> None:
     """Hand a mail to the server of a URL. Raises Unsent."""
-    if not MAIL_ADDRESS.fullmatch(letter.to):
-        raise Unsent(f"{letter.to} is not a mail address", is_refused=True)
     conversation = _Conversation(url, password_file)
     work = partial(conversation.run, sender[1], letter.to, _message(letter, sender))
     with trio.move_on_after(MAIL_SECONDS):
@@ -61,6 +59,9 @@ def _places() -> trio.CapacityLimiter:
 
 
 def _message(letter: Letter, sender: Sender) -> bytes:
+    """Return a mail as it is sent. Raises Unsent for an address that is none, as older versions took some."""
+    if not MAIL_ADDRESS.fullmatch(letter.to):
+        raise Unsent(f"{letter.to} is not a mail address", is_refused=True)
     message, (name, address) = EmailMessage(policy=SMTP), sender
     message["From"] = Address(name, addr_spec=address)
     message["To"] = Address(addr_spec=letter.to)
@@ -117,7 +118,7 @@ class _Conversation:
             self._hand_over(sender, to, message)
         except Unsent as problem:
             self._problem = problem
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, ValueError, smtplib.SMTPException) as error:
             self._problem = Unsent(_words(error, self._host), is_perhaps_sent=self._is_under_way)
         finally:
             if self._smtp is not None:
@@ -156,24 +157,26 @@ class _Conversation:
             return
         smtp.ehlo_or_helo_if_needed()
         code, words = smtp.mail(sender)
-        _check(code == OK, code, words, f"the mail server refuses the sender {sender}")
+        if code != OK:  # a fault of the settings, not of this message
+            raise Unsent(f"the mail server refuses the sender {sender}: {_said(code, words)}")
         code, words = smtp.rcpt(to)
         if code not in (OK, WILL_RELAY):
             raise Unsent(f"{to} was refused: {_said(code, words)}", is_refused=code >= PERMANENT)
         if self._is_cut:
             return
         self._is_under_way = True
-        code, words = smtp.data(message)
+        answer: tuple[int, bytes | str]
+        try:
+            answer = smtp.data(message)
+        except smtplib.SMTPDataError as error:  # it does not even want to see it
+            answer = error.smtp_code, error.smtp_error
+        if answer[0] != OK:
+            refusal = f"the mail server refuses the message: {_said(*answer)}"
+            raise Unsent(refusal, is_refused=answer[0] >= PERMANENT)
         self._is_under_way = False
-        _check(code == OK, code, words, "the mail server refuses the message")
         self._is_taken = True
         with suppress(OSError, smtplib.SMTPException):
             smtp.putcmd("quit")  # its answer changes nothing
-
-
-def _check(is_right: bool, code: int, words: bytes, problem: str) -> None:
-    if not is_right:
-        raise Unsent(f"{problem}: {_said(code, words)}")
 
 
 def _said(code: int, words: bytes | str) -> str:

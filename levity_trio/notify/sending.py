@@ -19,6 +19,8 @@ PUSH_SECONDS: Final = 10.0
 PUSH_BYTES: Final = 4000
 """ntfy makes a file of a text that is longer than 4,096 bytes."""
 PROBLEM_BYTES: Final = 1000
+UNFIT: Final = (400, 413)
+"""What is wrong with the message itself: its form, its size."""
 URGENT: Final = 4
 """Of ntfy's priorities: a long vibration."""
 
@@ -66,7 +68,8 @@ async def push(notice: Notice, settings: ServerConfig) -> None:
     except Unanswered as problem:
         raise Unsent(f"ntfy at {to.host}: {problem}") from None
     if not 200 <= response.status < 300:
-        raise Unsent(f"ntfy at {to.host} answers {response.status}{_error_in(response.body)}")
+        refusal = f"ntfy at {to.host} answers {response.status}{_error_in(response.body)}"
+        raise Unsent(refusal, is_refused=response.status in UNFIT)
 
 
 async def _proof(settings: ServerConfig) -> Mapping[str, str]:

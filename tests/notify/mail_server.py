@@ -1,10 +1,11 @@
 """A mail server of aiosmtpd, which is not ours, in a process of its own.
 
-    python -m tests.notify.mail_server [--cert PEM --key PEM [--at-once]] [--refuse ADDRESS] [--silent]
-        [--slow SECONDS] [--host ADDRESS] [--port PORT]
+    python -m tests.notify.mail_server [--cert PEM --key PEM [--at-once]] [--refuse ADDRESS] [--unwanted ADDRESS]
+        [--silent] [--slow SECONDS] [--host ADDRESS] [--port PORT]
 
 It prints its port, then each mail that it took as a line of JSON. With a certificate it offers STARTTLS, or TLS
 `--at-once`, and takes mails only from USER with PASSWORD. `--silent`: it takes the whole mail and never answers.
+`--unwanted`: it takes the address, and refuses the whole mail.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ PASSWORD: Final = "p:s/w@or d"  # noqa: S105 - of this server only
 class Handler:
     """Takes mails."""
 
-    def __init__(self, refused: str, slow_seconds: float, *, is_silent: bool) -> None:
+    def __init__(self, refused: str, unwanted: str, slow_seconds: float, *, is_silent: bool) -> None:
         self._refused = refused
+        self._unwanted = unwanted
         self._slow_seconds = slow_seconds
         self._is_silent = is_silent
 
@@ -49,6 +51,8 @@ class Handler:
         return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: object, envelope: Envelope) -> str:  # noqa: N802
+        if self._unwanted in envelope.rcpt_tos:
+            return "554 5.7.1 this looks like spam"
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         message = message_from_bytes(content, policy=default)
         body = message.get_body()
@@ -79,7 +83,7 @@ async def serve(words: argparse.Namespace) -> None:
         context.load_cert_chain(words.cert, words.key)
 
     def made() -> SMTP:
-        handler = Handler(words.refuse, words.slow, is_silent=words.silent)
+        handler = Handler(words.refuse, words.unwanted, words.slow, is_silent=words.silent)
         if context is None:
             return SMTP(handler, hostname="mail.example.org")
         way: dict[str, Any] = {} if words.at_once else {"tls_context": context, "require_starttls": True}
@@ -141,6 +145,7 @@ if __name__ == "__main__":
     parser.add_argument("--cert", type=Path)
     parser.add_argument("--key", type=Path)
     parser.add_argument("--refuse", default="")
+    parser.add_argument("--unwanted", default="")
     parser.add_argument("--at-once", action="store_true")
     parser.add_argument("--silent", action="store_true")
     parser.add_argument("--slow", type=float, default=0.0)

@@ -22,6 +22,8 @@ class Ntfy:
         self.heads: list[bytes] = []
         self.published: list[dict[str, Any]] = []
         self.status = b"200 OK"
+        self.unfit = ""
+        """A topic that it refuses."""
         self._token = token
 
     async def until(self, count: int) -> None:
@@ -51,6 +53,8 @@ class Ntfy:
             message = orjson.loads(body)
             assert message.keys() <= KNOWN
             assert isinstance(message["topic"], str)
+            if message["topic"] == self.unfit:
+                return _response(b"400 Bad Request", {"code": 40009, "http": 400, "error": "invalid topic"})
             self.published.append(message)
         return _response(self.status, {"id": "sPs71M8A2T", "event": "message"})
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
+from email.errors import CharsetError
 from email.message import EmailMessage
 from email.policy import default
 from functools import partial
@@ -229,6 +230,105 @@ async def test_an_address_that_is_refused_is_shown_and_others_go_on(site: Site) 
     ]
     assert site.value(f"SELECT mail_problem FROM recipient WHERE id = {gone}") is None
     assert ("mail", "refused") in site.tried
+
+
+async def told_all(site: Site, words: Sequence[str], recipients: int) -> dict[str, tuple[str | None, str | None]]:
+    """Report twice; return the problem of each recipient, and why the first message was given up."""
+    async with serving_mail("--host", "127.0.0.1", *words) as server:
+        site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
+        async with site.running():
+            await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
+            for made in (1, 2):
+                site.report()
+                await eventually(
+                    lambda made=made: (
+                        site.value("SELECT count(*) FROM message") == made * recipients  # type: ignore[misc]
+                        and site.value(WAITING) == 0
+                    )
+                )
+    rows = "SELECT mail, mail_problem, problem FROM recipient JOIN message ON recipient_id = recipient.id"
+    return {mail: (problem, why) for mail, problem, why in site.books.rows(f"{rows} ORDER BY message.id DESC")}
+
+
+@pytest.mark.parametrize("mail", ["flat..seven@example.org", "flat7.@example.org", "=?b?flat?=@example.org"])
+async def test_an_address_that_is_none_holds_up_nobody(site: Site, mail: str) -> None:
+    """Older versions took these, and the library of mail raises for them."""
+    for one in (mail, "there@example.org"):
+        site.add(mail=one)
+    problem = f"{mail} is not a mail address"
+    assert await told_all(site, (), 2) == {mail: (problem, problem), "there@example.org": (None, None)}
+    assert site.value("SELECT count(*) FROM message WHERE sent_at IS NOT NULL") == 2
+
+
+async def test_a_mail_that_is_refused_as_a_whole_is_told_at_its_recipient(site: Site) -> None:
+    for one in ("suspicious@example.org", "there@example.org"):
+        site.add(mail=one)
+    problem = "the mail server refuses the message: 554 5.7.1 this looks like spam"
+    told = await told_all(site, ("--unwanted", "suspicious@example.org"), 2)
+    assert told == {"suspicious@example.org": (problem, problem), "there@example.org": (None, None)}
+    assert site.value("SELECT max(attempts) FROM message") == 1
+
+
+@pytest.mark.logs_errors
+async def test_what_raises_while_one_message_is_made_ends_that_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch, log_lines: list[Any]
+) -> None:
+    """What nobody foresaw: here, the library of mail raises for a part of one text."""
+    made = EmailMessage.set_content
+
+    def set_content(self: EmailMessage, content: str) -> None:
+        if str(self["To"]).startswith("odd"):
+            raise CharsetError(content)
+        made(self, content)
+
+    monkeypatch.setattr(EmailMessage, "set_content", set_content)
+    for one in ("odd@example.org", "there@example.org"):
+        site.add(mail=one)
+    problem = "it cannot be made (CharsetError)"
+    told = await told_all(site, (), 2)
+    assert told == {"odd@example.org": (problem, problem), "there@example.org": (None, None)}
+    errors = [line for line in log_lines if line["event"] == "a message cannot be made, and is given up"]
+    assert len(errors) == 2
+
+
+async def test_statements_that_cannot_be_made_now_hold_up_no_other_message(site: Site) -> None:
+    papers = Papers(site.books.connection)
+    one = forms.one_line()
+    assert one.to is not None
+    accounts = [papers.account(replace(one.to, name=f"Flat {number}")) for number in range(3)]
+    papers.close(
+        papers.draft(*((number, replace(one, account=number)) for number in accounts)), papers.biller(one.owner)
+    )
+    for number in accounts:
+        site.add(who="driver", account=number, mail=f"flat{number}@example.org", kinds=[])
+    site.add(mail="owner@example.org")
+    font = site.folder.parent / "missing.ttf"
+    site.config = replace(site.config, font=font)
+    async with site.running() as messages:
+        await messages.mail_statements(Order(month=f"{one.month:%Y-%m}", by="anna"))
+        await eventually(lambda: site.tried.count(("mail", "failed")) == 3)
+        site.report()
+        await eventually(partial(is_sent, site, 1))
+        assert site.value(f"{WAITING} AND problem LIKE 'it cannot be made now: the font %'") == 3
+        site.config = replace(site.config, font=None)
+    async with site.running():
+        site.books.now += timedelta(minutes=16)
+        await eventually(partial(is_sent, site, 4))
+
+
+async def test_a_push_message_that_is_refused_for_good_holds_up_nobody(site: Site) -> None:
+    async with serving_ntfy() as ntfy:
+        site.config = replace(site.config, ntfy=ntfy.url)
+        ntfy.unfit = "odd"
+        for topic in ("odd", TOPIC):
+            site.add(topic)
+        async with site.running():
+            await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
+            site.report()
+            await eventually(lambda: site.value("SELECT count(*) FROM message") == 2 and site.value(WAITING) == 0)
+    told = site.books.rows("SELECT attempts, problem, sent_at IS NOT NULL FROM message ORDER BY id")
+    assert told == [(1, "ntfy at 127.0.0.1 answers 400: invalid topic", 0), (1, None, 1)]
+    assert site.value("SELECT count(mail_problem) FROM recipient") == 0
 
 
 async def test_a_server_that_takes_nothing_is_one_line_and_all_arrives_when_it_does(

@@ -8,14 +8,19 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from levity_trio.config import ServerConfig
+from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.notify import mail
 from levity_trio.notify.letter import Attachment, Letter, Notice, Unsent
 from levity_trio.notify.sending import push, send_mail
@@ -100,6 +105,22 @@ async def test_what_the_server_refuses() -> None:
             assert (await unsent(replace(LETTER, to="müller@example.org"), mail_at_home)).is_refused
             await send_mail(replace(LETTER, to="bob@example.org", subject="a\r\nBcc: x@example.org"), mail_at_home)
             assert (await server.taken())["headers"]["subject"] == "a Bcc: x@example.org"
+
+
+@given(address=st.from_regex(r"[a1.=?_-]{1,9}@[a1.-]{1,7}", fullmatch=True).filter(MAIL_ADDRESS.fullmatch))
+def test_the_library_of_mail_takes_each_address_that_is_taken(address: str) -> None:
+    made = mail._message(replace(LETTER, to=address), ("Bauhof 12", address))
+    found = message_from_bytes(made, policy=default)
+    assert [one.addr_spec for one in (*found["To"].addresses, *found["From"].addresses)] == [address] * 2
+
+
+@pytest.mark.parametrize(
+    "address", [".flat@example.org", "flat@-example.org", "flat@example..org", "flat@example.org\n"]
+)
+async def test_what_is_no_address_is_not_sent(address: str, tmp_path: Path) -> None:
+    problem = await unsent(replace(LETTER, to=address), ServerConfig(mail=f"folder:{tmp_path}"))
+    assert problem.is_refused
+    assert problem.problem == f"{address} is not a mail address"
 
 
 async def test_a_certificate_that_nobody_trusts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,8 +231,8 @@ class Metrics:
         )
         self.messages = add(
             *(Counter, "ocpp_messages_to_people_total", ("channel", "outcome")),
-            "Tries to send messages to people, by mail or push: sent, failed (tried again), refused (the address, for"
-            " ever) or given up.",
+            "Tries to send messages to people, by mail or push: sent, failed (tried again), refused (for good)"
+            " or given up.",
         )
         self.digits = add(
             Counter,
