@@ -75,9 +75,8 @@ class Status:
 
 _BOOT: Final = '{"requestedMessage":"BootNotification"}'
 _ASKED_TO_BOOT: Final = (
-    "SELECT 1 FROM (SELECT session_id, payload, state, outcome FROM command WHERE cp_id = ? ORDER BY id DESC LIMIT 1)"
-    " AS latest WHERE session_id = ? AND payload = ? AND state IN ('sent', 'accepted')"
-    " AND coalesce(outcome, 'pending') = 'pending'"
+    "SELECT 1 FROM command WHERE id = (SELECT max(id) FROM command WHERE cp_id = ?) AND session_id = ? AND payload = ?"
+    " AND coalesce(outcome, state) IN ('sent', 'accepted', 'pending')"
 )
 
 
