@@ -21,6 +21,8 @@ from levity_trio.events import (
 
 _NEVER: Final = "9999"
 """A text that sorts after all times."""
+GROUP: Final = "account:"
+"""With the number of an account, how chargers are told the group of its cards: no reader sends such a number."""
 
 
 class OwnedTag(NamedTuple):
@@ -69,6 +71,11 @@ class Wallets:
     def account(self, key: str, at: str) -> int | None:
         """Return the account that a tag belongs to at a time."""
         return next((one.account for one in self._owned.get(key, ()) if one.covers(at)), None)
+
+    def group(self, key: str, at: str) -> str | None:
+        """Return the name of the group of an account's tags, to which a tag belongs at a time."""
+        account = self.account(key, at)
+        return None if account is None else f"{GROUP}{account}"
 
     def is_given(self, key: str) -> bool:
         """Whether a tag belongs to an account, did or will."""

@@ -13,6 +13,7 @@ import orjson
 from levity_trio.access import places
 from levity_trio.access.places import ACCOUNT, ANYWHERE, TAG, Card, Limit, Reason, Space
 from levity_trio.access.tags import Policy
+from levity_trio.access.wallets import GROUP
 from levity_trio.billing.ownership import BillBy, Charged, Span, Thing, What, decide
 from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import periods_of
@@ -49,6 +50,11 @@ _OF_ACCOUNT: Final = (
     f"{_REACHED} CROSS JOIN ownership ON ownership.account_id = CAST(month_standing.key AS INTEGER)"
     f" WHERE month_standing.what = 'account' AND {_IS_REACHED} AND {_IS_OWNED}"
 )
+PARENT: Final = (
+    f"coalesce(tag.parent_id_tag, (SELECT '{GROUP}' || account_id FROM ownership WHERE ownership.key = tag.key"  # noqa: S608
+    f" AND {_IS_OWNED}))"
+)
+"""The group of a tag as chargers are told it, by the time, the first parameter."""
 WITHHELD_KEYS: Final = (
     f"SELECT ownership.key {_OF_SPENT} UNION ALL SELECT month_standing.key {_OF_TAG}"
     f" UNION ALL SELECT ownership.key {_OF_ACCOUNT}"

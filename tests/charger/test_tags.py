@@ -221,8 +221,30 @@ async def test_a_space_that_is_for_one_household_only(central: Central, writer: 
         assert started["idTagInfo"] == {"status": "Invalid"}
         assert started["transactionId"] > 0
         stop = {"transactionId": started["transactionId"], "meterStop": 4000, "timestamp": NOW, "idTag": "Other"}
-        assert (await charger.call("StopTransaction", stop))["idTagInfo"] == {"status": "Accepted"}
+        assert (await charger.call("StopTransaction", stop))["idTagInfo"]["status"] == "Accepted"
     assert writer.row("SELECT verdict, verdict_reason, energy_delivered FROM tx") == ("Invalid", "space", 3000)
     (fact,) = [one for one in writer.recorded(TagPresented) if one.verdict == "Invalid"]
     assert (fact.id_tag, fact.reason) == ("Other", "space")
     assert writer.rows("SELECT id_tag, conn_id, reason, count FROM refused_card") == [("Other", 1, "space", 2)]
+
+
+async def test_the_cards_of_a_household_are_one_group(central: Central, writer: InlineWriter) -> None:
+    """Its name is no card's; a group that the owner set stays, and so does a card that belongs to nobody. A card that
+    may not charge is in no group."""
+    span, said = Span(AT), Said(AT, "anna", None)
+    await central.writer.run(accounts.add, AccountData("Anna", "Street 1", None, None, AT), AT, "anna")
+    for card in ("Card", "Second", "Grouped", "Lost"):
+        await add(central, card, parent_id_tag="Parents" if card == "Grouped" else None)
+        await central.writer.run(ownership.give, 1, NamedThing(Thing(What.TAG, card.lower()), card), span, said)
+    await central.writer.run(tags.change, central.policy, "Lost", {"status": "Blocked"}, AT, "anna")
+    async with open_charger(central) as charger:
+        started = await charger.call("StartTransaction", START)
+        group = started["idTagInfo"]["parentIdTag"]
+        assert 0 < len(group) <= 20
+        assert [
+            (await authorize(charger, card)).get("parentIdTag") for card in ("second", "Grouped", "Lost", "Guest")
+        ] == [*(group, "Parents", None, None)]
+        stop = {"transactionId": started["transactionId"], "meterStop": 4000, "timestamp": NOW, "idTag": "Second"}
+        told = await charger.call("StopTransaction", stop | {"reason": "Local"})
+        assert told["idTagInfo"] == {"status": "Accepted", "parentIdTag": group}
+    assert writer.rows("SELECT code FROM review") == []

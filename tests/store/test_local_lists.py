@@ -15,6 +15,7 @@ from levity_trio.store.writes import local_lists
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station, in_memory
 from tests.store.list_keeping import Keeping
+from tests.store.owning import House
 from tests.store.test_outcomes import ask
 
 
@@ -41,6 +42,26 @@ def test_a_list_is_sent_whole_then_as_a_difference(keeping: Keeping) -> None:
     assert (status.state, status.version, status.entries, status.behind) == ("up to date", 2, 3, 0)
     keeping.settle()
     assert len(keeping.lists()) == 2
+
+
+def test_the_cards_of_a_household_are_listed_as_one_group(keeping: Keeping) -> None:
+    """From the day on at which they belong to it; a group that the owner set stays."""
+    house = House(keeping.books)
+    keeping.add("A")
+    keeping.add("B", parent_id_tag="FAMILY")
+    keeping.settle()
+    tomorrow = stamp(keeping.books.now + timedelta(days=1))
+    for card in ("A", "B"):
+        house.give(1, card, since=tomorrow)
+    assert keeping.renew() == []
+    assert keeping.next_turn() == tomorrow
+    keeping.books.wait(24 * 60)
+    keeping.settle()
+    groups = {tag: one.get("parentIdTag") for tag, one in keeping.memory.local_list.items()}
+    assert groups == {"a": "account:1", "b": "FAMILY"}
+    house.take(1, "A", since=stamp(keeping.books.now))
+    keeping.settle()
+    assert "parentIdTag" not in keeping.memory.local_list["a"]
 
 
 def test_nothing_is_asked_twice(keeping: Keeping) -> None:

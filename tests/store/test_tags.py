@@ -13,6 +13,7 @@ from levity_trio.events import StartRefused, TagChanged, TagsImported
 from levity_trio.store.writes import authorization, tags
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from tests.store.books import Books, Station
+from tests.store.owning import House
 
 YESTERDAY, TOMORROW = "2026-02-28T12:00:00.000Z", "2026-03-02T12:00:00.000Z"
 
@@ -195,6 +196,29 @@ def test_a_group_that_changes_while_a_session_runs(books: Books, station: Statio
     station.stop(one, 5000, tag="Old")
     station.stop(two, 5000, tag="New")
     assert books.count("review") == 0
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_flagged"),
+    [("Second", False), ("Grouped", False), ("later", False), ("Gone", True), ("Ben", True), ("Voided", True)],
+)
+def test_a_household_may_stop_its_sessions_with_any_of_its_cards(
+    books: Books, station: Station, tag: str, is_flagged: bool
+) -> None:
+    house = House(books)
+    add(books, "Grouped", parent_id_tag="others")
+    for card in ("Card", "Second", "Grouped"):
+        house.give(1, card)
+    house.give(1, "Gone", until=YESTERDAY)
+    house.give(2, "Ben")
+    house.give(1, "Voided", since=books.at)
+    house.take(1, "Voided", since=books.at)
+    transaction, _ = start(station, "Card")
+    books.wait(60)
+    house.give(1, "Later", since=books.at)
+    station.stop(transaction, 5000, tag=tag)
+    assert station.bill(transaction) == (4000, "register", "certain")
+    assert books.rows("SELECT code FROM review") == ([("stopped_by_stranger",)] if is_flagged else [])
 
 
 def test_anybody_may_stop_what_we_started_ourselves(closed: Books, station: Station) -> None:

@@ -49,7 +49,7 @@ async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.
         verdict = await _ask_outside(exchange, id_tag, None) or verdict
     present = partial(authorization.present, is_asked=policy.is_asked(key, tag))
     await exchange.note(present, key, id_tag, verdict)
-    return call_result.Authorize(id_tag_info=_told(exchange, verdict))
+    return call_result.Authorize(id_tag_info=_told(exchange, id_tag, verdict))
 
 
 async def start_transaction(exchange: Exchange, request: call.StartTransaction) -> call_result.StartTransaction:
@@ -70,7 +70,7 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
     if started.is_asked:  # committed first: no answer from outside may cost energy
         verdict = await _ask_outside(exchange, request.id_tag, request.connector_id) or verdict
         verdict = await exchange.write(authorization.settle, started.transaction, verdict)
-    return call_result.StartTransaction(started.transaction, _told(exchange, verdict))
+    return call_result.StartTransaction(started.transaction, _told(exchange, request.id_tag, verdict))
 
 
 async def _ask_outside(exchange: Exchange, id_tag: str, connector: int | None) -> Verdict | None:
@@ -78,16 +78,20 @@ async def _ask_outside(exchange: Exchange, id_tag: str, connector: int | None) -
     return None if ask is None else await ask(id_tag, exchange.charger, connector)
 
 
-def _told(exchange: Exchange, verdict: Verdict) -> dict[str, str]:
-    """Return a verdict as idTagInfo (§7.27), and publish it."""
+def _told(exchange: Exchange, id_tag: str | None, verdict: Verdict) -> dict[str, str]:
+    """Return a verdict on a tag as idTagInfo (§7.27), and publish it. Without a group of its own, a tag that may charge
+    has that of its account, so that a household stops its session with any card."""
     hooks, action = exchange.central.hooks, exchange.call.action
     if hooks.is_observed:
         hooks.observe(TagJudged(charger=exchange.charger, action=action, status=verdict.status))
     told = {"status": verdict.status}
     if verdict.expiry is not None:
         told["expiryDate"] = f"{verdict.expiry[:SECONDS]}Z"
-    if verdict.parent is not None:
-        told["parentIdTag"] = verdict.parent
+    parent = verdict.parent
+    if parent is None and verdict.is_accepted:
+        parent = exchange.central.tags.wallets.group(exchange.policy.key(id_tag or ""), exchange.origin.received_at)
+    if parent is not None:
+        told["parentIdTag"] = parent
     return told
 
 
@@ -133,7 +137,7 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
     for part in ahead:
         await exchange.write(stops.store_ahead, stop, found, exchange.policy, part)
     verdict = await exchange.write(stops.stop, stop, found, exchange.policy, last)
-    return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
+    return call_result.StopTransaction(id_tag_info=_told(exchange, stop.id_tag, verdict) if verdict else None)
 
 
 async def _stop_in_parts(
@@ -159,7 +163,7 @@ async def _stop_in_parts(
         read = await exchange.write(stops.read_ahead, known, stop, read)
     await exchange.write(nothing)
     verdict = await exchange.write(stops.stop, stop, told.data, policy, readings if known is None else [], read)
-    return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
+    return call_result.StopTransaction(id_tag_info=_told(exchange, stop.id_tag, verdict) if verdict else None)
 
 
 def _data_of(exchange: Exchange, large: Large) -> list[Reading]:

@@ -29,15 +29,11 @@ _CHANGED: Final = (
     " ON listed.tag = lower(trim(tag.id_tag))"
     " WHERE tag.ended_at IS NULL AND (listed.tag IS NULL OR listed.id_tag <> tag.id_tag"
     f" OR listed.status IS NOT {_NOW} OR listed.expires_at IS NOT tag.expires_at"
-    " OR listed.parent_id_tag IS NOT tag.parent_id_tag)"
+    f" OR listed.parent_id_tag IS NOT {places.PARENT})"
 )
 _REMOVED: Final = (
     "SELECT tag FROM listed_tag WHERE status IS NOT NULL"
     " EXCEPT SELECT lower(trim(id_tag)) FROM tag WHERE ended_at IS NULL"
-)
-_OF_SPENT: Final = (
-    "FROM wallet INDEXED BY wallet_spent CROSS JOIN ownership USING (account_id)"
-    " WHERE spent_since IS NOT NULL AND what = 'tag' AND voided_at IS NULL"
 )
 _REFUSED: Final = "SELECT listed_id FROM listed_refusal WHERE cp_id = ? AND is_refused = 1"
 _KEPT: Final = "SELECT cp_id, listed_id FROM listed_refusal WHERE is_refused = 1"
@@ -49,12 +45,10 @@ _OWNED: Final = (
     "SELECT key, account_id, since, coalesce(until, '9999') FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
 )
 _EXCLUSIVE: Final = "FROM ownership INDEXED BY ownership_exclusive WHERE is_exclusive = 1 AND voided_at IS NULL"
-_OF_TAGS: Final = f"FROM ownership WHERE what = 'tag' AND voided_at IS NULL AND EXISTS (SELECT 1 {_EXCLUSIVE})"
+_OF_TAGS: Final = "FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
 _TURNS: Final = (
     "SELECT min(at) FROM (SELECT min(expires_at) AS at FROM listed_tag"  # noqa: S608 - our own words
     " WHERE status = 'Accepted' AND expires_at IS NOT NULL"
-    f" UNION ALL SELECT min(since) {_OF_SPENT} AND since > ?1"
-    f" UNION ALL SELECT min(until) {_OF_SPENT} AND until > ?1"
     " UNION ALL SELECT min(until) FROM month_standing WHERE reached_at IS NOT NULL AND until > ?1"
     f" UNION ALL SELECT min(since) {_EXCLUSIVE} AND since > ?1"
     f" UNION ALL SELECT min(until) {_EXCLUSIVE} AND until > ?1"
@@ -144,7 +138,7 @@ def _card(known: Places, key: str, account: int | None, *, is_given: bool) -> Ca
 
 
 def next_turn(db: Database, at: str) -> str | None:
-    """Return when time alone changes the lists: a tag expires, or comes to or from a spent account."""
+    """Return when time alone changes the lists: a tag expires, or comes to or from an account."""
     ((turn,),) = db.execute(_TURNS, (at,)).fetchall()
     return None if turn is None else str(turn)
 

@@ -24,6 +24,13 @@ class Judged(NamedTuple):
 
 ACCEPTED = Judged(Verdict(Status.ACCEPTED))
 _TAG = "SELECT status, expires_at, parent_id_tag, max_transactions FROM tag WHERE key = ? AND ended_at IS NULL"
+_OF_ONE_ACCOUNT = (
+    "SELECT 1 FROM ownership AS own JOIN ownership AS other ON other.account_id = own.account_id WHERE own.key = ?1"
+    " AND other.key = ?2 AND own.what = 'tag' AND other.what = 'tag' AND own.voided_at IS NULL"
+    " AND other.voided_at IS NULL AND own.since <= ?3 AND coalesce(own.until, '9999') > ?3"
+    " AND coalesce(other.until, '9999') > ?3"
+)
+"""Parameters: two tags, and when the first one began to charge; the other one may have been given since."""
 _RUNNING = (
     "SELECT id_tag FROM tx INDEXED BY tx_open WHERE status = 'Active' AND suspended_at IS NULL"
     " AND verdict = 'Accepted' AND (cp_id <> ? OR conn_id IS NOT ?)"
@@ -102,12 +109,15 @@ def settle(db: UnitOfWork, origin: Origin, transaction: int, verdict: Verdict) -
 
 
 def is_stranger(db: UnitOfWork, policy: Policy, tx: Known, id_tag: str | None) -> bool:
-    """Whether a tag may not stop a transaction: it is another one, of another group, and the transaction was not
-    started by ourselves. The group of the transaction's tag is that of its start, or that of now."""
+    """Whether a tag may not stop a transaction: it is another one, of another group and another account, and the
+    transaction was not started by ourselves. The group of the transaction's tag is that of its start, or that of now.
+    """
     if not tx.id_tag or not id_tag:
         return False
     own, theirs = policy.key(tx.id_tag), policy.key(id_tag)
     if own == theirs or not theirs or policy.is_own(own):
+        return False
+    if db.row(_OF_ONE_ACCOUNT, (own, theirs, tx.start_time)) is not None:
         return False
     ((told,),) = db.rows("SELECT verdict_parent FROM tx WHERE id = ?", (tx.id,))
     return not policy.are_together((tx.id_tag, told, _parent(db, own)), (id_tag, _parent(db, theirs)))

@@ -21,7 +21,7 @@ from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED
 from levity_trio.store import local_lists as stored
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.local_lists import Source
-from levity_trio.store.places import WITHHELD, refusal
+from levity_trio.store.places import PARENT, WITHHELD, refusal
 from levity_trio.store.writes.commands import Message
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
@@ -180,9 +180,9 @@ def renew(db: UnitOfWork, tags: Sequence[str], at: str) -> None:
     """Bring tags, given in lower case, into the lists as they are now."""
     for tag in tags:
         present = db.row(
-            "SELECT id_tag, status, expires_at, parent_id_tag, key FROM tag"
-            " WHERE lower(trim(id_tag)) = ? AND ended_at IS NULL",
-            (tag,),
+            f"SELECT id_tag, status, expires_at, {PARENT}, key FROM tag"  # noqa: S608 - our own words
+            " WHERE lower(trim(id_tag)) = ?2 AND ended_at IS NULL",
+            (at, tag),
         )
         before = db.row("SELECT id_tag, status, expires_at, parent_id_tag FROM listed_tag WHERE tag = ?", (tag,))
         if present is not None:

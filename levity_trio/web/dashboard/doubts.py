@@ -64,9 +64,9 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "stopped_by_stranger": DoubtInWords(
             "Another card stopped it",
-            "The figure is not in doubt. Ask both drivers. Put the cards of a household into one group.",
-            "Another tag than its own stopped it at the charger, and the two are not of one group. The figure "
-            "is not in doubt.",
+            "The figure is not in doubt. Ask both drivers. If both cards are one household's, give both to it.",
+            "Another tag than its own stopped it at the charger, and the two are not of one group or account. The "
+            "figure is not in doubt.",
         ),
         "start_unreadable": DoubtInWords(
             "Its start could not be read in full",
