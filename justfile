@@ -224,7 +224,8 @@ months *arguments: venv
     {{ bin }}/python -m tests.benchmarks.months {{ arguments }}
 
 # The sessions of all tests, stories and simulations that the judge is measured by; writing takes half an hour of CPU.
-# `just corpus check` judges them again, `just corpus keep` stores what today's rules say; `--only FILE` takes one file.
+# `just corpus check` judges them again, `just corpus keep` stores what today's rules say, and `just corpus late` tells
+# their lies late, in five minutes; `--only FILE` takes one file.
 # write the corpus of kept sessions
 corpus *arguments: venv
     {{ bin }}/python -m tests.corpus {{ arguments }}

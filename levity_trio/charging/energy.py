@@ -29,7 +29,7 @@ from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.tolerances import CLOCK_SECONDS, ROUNDED_WH
 from levity_trio.records import record
 
-RULES: Final = 23
+RULES: Final = 24
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"

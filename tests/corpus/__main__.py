@@ -1,6 +1,6 @@
-"""Write the corpus anew from its sources, judge it, or keep what today's rules say.
+"""Write the corpus anew from its sources, judge it, keep what today's rules say, or tell its lies late.
 
-Without a name of a file, all are written, judged or kept. A file of the corpus is read by `tests.corpus.kept`.
+Without a name of a file, all are written, judged, kept or told. A file of the corpus is read by `tests.corpus.kept`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from levity_trio.charging.energy import judge
 from tests.benchmarks.months.__main__ import seeds
 from tests.benchmarks.process import ROOT
 from tests.charging import generated
-from tests.corpus import capture, simulated
+from tests.corpus import capture, late, simulated
 from tests.corpus.capture import Found, capturing, of_story
-from tests.corpus.kept import Kept, Said, Truth, load, names, path_of, save, store
+from tests.corpus.kept import Kept, Said, Truth, lines, load, names, path_of, save, store
 from tests.store import honest_stories, lies
 from tests.store.books import Books, in_memory
 from tests.store.stories import Verdict, play
@@ -157,13 +157,28 @@ def keep(chosen: Sequence[str]) -> None:
         store(name, [replace(kept, said=Said.of(judge(kept.case))) for kept in load(name)])
 
 
+def tell_late(chosen: Sequence[str], every: int) -> bool:
+    """Tell the lies of files again, or one of so many of them; print how many are in doubt in time and late, and those
+    that are in doubt in time only. Return whether there are none."""
+    missed = list[str]()
+    for name in chosen:
+        counts, found = late.compare(late.lies(lines(name)[::every]))
+        print(name.ljust(9), *(f"{count} {what}" for what, count in counts.items()), sep="  ", flush=True)
+        missed += found
+    print(*missed, sep="\n")
+    return not missed
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     files = ["reports", "tests", "lies", "honest", "generated", "quirks", "months"]
     parser = argparse.ArgumentParser(prog="python -m tests.corpus", description=__doc__)
-    parser.add_argument("verb", nargs="?", choices=("write", "check", "keep"), default="write")
+    parser.add_argument("verb", nargs="?", choices=("write", "check", "keep", "late"), default="write")
     parser.add_argument("--only", action="append", choices=files, help="a file; may be repeated [all]")
     parser.add_argument("--seeds", type=seeds, default="1-6", help="of the months [%(default)s]")
+    parser.add_argument("--every", type=int, default=1, help="tell one of so many lies late [%(default)s]")
     chosen = parser.parse_args(arguments)
+    if chosen.verb == "late":
+        return 0 if tell_late(chosen.only or names(), chosen.every) else 1
     if chosen.verb == "check":
         return 0 if check(chosen.only or names()) else 1
     if chosen.verb == "keep":

@@ -8,10 +8,14 @@ import pytest
 from levity_trio.charging.energy import judge
 from levity_trio.charging.sent.evidence import Case
 from tests.corpus.kept import FOLDER, ORDER, Kept, Said, Truth, from_json, lines, names, read, to_json
+from tests.corpus.late import compare, lies
 from tests.sizes import size
 
 EVERY: Final = size(1, 10)
 """Every which case is judged."""
+LATE_EVERY: Final = size(1, 120)
+"""Every which case is told late."""
+HALF: Final = 0.5
 MOST_BYTES: Final = 8_000_000
 
 
@@ -34,6 +38,13 @@ def test_cases_are_kept_whole(sample: list[str]) -> None:
 
 def test_the_corpus_is_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.glob("*.xz")) <= MOST_BYTES
+
+
+def test_a_lie_that_is_told_late_is_in_doubt_as_in_time() -> None:
+    """Its second half waited in the charger. `just corpus late` tells all of them."""
+    counts, missed = compare(kept for name in names() for kept in lies(lines(name)[::LATE_EVERY]))
+    assert missed == []
+    assert counts["in time"] > HALF * counts["told"]
 
 
 def kept(truth: Truth, said: Said) -> Kept:

@@ -492,3 +492,39 @@ def test_a_clock_that_is_set_back_while_the_register_rolls_over(books: Books, st
         station.tell(value, transaction=transaction)
     station.stop(transaction, (wh + 8 * STEP) % 2**16)
     assert_figure(station, transaction, 8 * STEP, flagged=True)
+
+
+@pytest.mark.parametrize("late", [0, 25, 4 * HOUR])
+@pytest.mark.parametrize("ahead", [0, 90])
+@pytest.mark.parametrize(
+    ("below", "share"), [(1900, 1.0), (0, 1.35)], ids=["a start that is too low", "a register that is too fast"]
+)
+def test_a_lie_is_in_doubt_as_well_if_half_of_it_waited(
+    books: Books, late: int, ahead: int, below: int, share: float
+) -> None:
+    """The live half shows the clock: right, or ahead of ours. That the rest came late makes no more energy possible."""
+    station = Station(books, "CP-2", behind=-ahead)
+    begun, wh, start, every = books.now, 812_000, 812_000 - below, 5
+    transaction = station.start(start)
+    for minute in range(every, 2 * HOUR, every):
+        wh += round(share * 920)
+        value = meter_value(station.clock(-minute + (books.now - begun).total_seconds() / 60), wh, watts(11_040))
+        arrives = minute if minute < HOUR else max(minute, bool(late) * (2 * HOUR + late))
+        books.now = begun + timedelta(minutes=arrives)
+        station.tell(value, transaction=transaction)
+    books.now = begun + timedelta(minutes=2 * HOUR + late)
+    station.stop(transaction, wh, at=station.clock(late))
+    settle(books)
+    assert_doubtful(station, transaction, 0, wh - start)
+
+
+@pytest.mark.parametrize("late", [0, 25, 4 * HOUR])
+def test_a_stop_is_too_low_as_well_if_the_next_start_waited(books: Books, station: Station, late: int) -> None:
+    """No charger delivers 15 kWh in the ten minutes from the one to the other, which both times are right about."""
+    transaction = station.start(50_000)
+    books.wait(3 * HOUR)
+    station.stop(transaction, 62_000)
+    books.wait(10 + late)
+    station.stop(station.start(77_000, at=station.clock(late)), 78_000, at=station.clock())
+    settle(books)
+    assert bill_of(station, transaction)[2]

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import pytest
 
-from tests.store.books import Books, Station
+from tests.store.books import Books, Station, meter_value
 from tests.store.test_judged_neighbours import differing, until_quiet
 
 Readings = Literal["with its id", "without an id", "of the next only", "none after the stop"]
@@ -102,6 +102,20 @@ def test_both_wait_if_the_next_one_began_before_a_reading_showed_the_end(books: 
 def test_both_wait_if_they_never_come(books: Books, gap: float) -> None:
     told = play(books, "none after the stop", gap)
     assert (told.at_stop, told.first[1], told.second[1]) == ("doubtful", "doubtful", "doubtful")
+
+
+@pytest.mark.parametrize("late", [0, 40, 200])
+def test_what_came_in_time_shows_the_age_though_the_rest_waited(books: Books, late: float) -> None:
+    """The second half and the stop arrive at once, when the link is up again: they can only be older."""
+    cloud = Cloud(books, [(0, 90, 3680)], age=12, every=6)
+    station, transaction = cloud.station, cloud.station.start(START_WH)
+    cloud.run(45, transaction)
+    books.wait(45 + late)
+    for minute in range(48, 90, 6):
+        own = minute - cloud.age
+        station.tell(meter_value(station.clock(cloud.minute - own), cloud.register(own)), transaction=transaction)
+    station.stop(transaction, cloud.register(90 - cloud.age), at=station.clock(cloud.minute - 90))
+    assert station.bill(transaction)[2] == "doubtful"
 
 
 # Honest ones

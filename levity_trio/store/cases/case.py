@@ -415,20 +415,24 @@ def _behind(tx: Known, line: Timeline) -> float | None:
 
 
 def _lag(tx: Known, line: Timeline) -> float:
-    """Return how old each reading was when it was received, in seconds, if all were equally old; 0 if not, or if start
-    or stop waited, too. In a queue they grow younger; by a clock that is behind, readings rise before the start."""
+    """Return how old each reading was when it was received, in seconds, if all were equally old; 0 if not, or if the
+    start waited, too. In a queue they grow younger; by a clock that is behind, readings rise before the start. Those
+    that came in time show it, if the rest waited with the stop."""
     is_odd = not line.is_timed or not tx.is_start_timed or tx.early_reading_at or tx.ahead_reading_at
-    if is_odd or tx.stopped_by == "system" or max(abs(tx.start_skew or 0), abs(tx.stop_skew or 0)) > CLOCK_SECONDS:
+    waited = -(tx.stop_skew or 0)
+    if is_odd or tx.stopped_by == "system" or max(abs(tx.start_skew or 0), -waited) > CLOCK_SECONDS:
         return 0.0
     rows = [row for row in line.rows if row[WH] is not None and row[0] == METER_VALUES]
     if len(rows) < tolerances.FEW or not tolerances.LATE_SECONDS < _age(rows[0]) <= tolerances.MOST_LAG + CLOCK_SECONDS:
         return 0.0  # nearly always, without a look at each
-    ages = list(map(_age, rows))
-    if max(ages) - min(ages) > CLOCK_SECONDS:
+    lag = min(map(_age, rows))
+    equal = [row for row in rows if _age(row) - lag <= CLOCK_SECONDS]
+    is_stop_live = waited <= CLOCK_SECONDS and len(equal) == len(rows)
+    if not is_stop_live and waited <= lag + CLOCK_SECONDS:
         return 0.0
-    lasted = seconds(rows[-1][TIMESTAMP]) - seconds(rows[0][TIMESTAMP])
-    is_lag = tolerances.LATE_SECONDS < min(ages) <= tolerances.MOST_LAG and lasted > 2 * CLOCK_SECONDS
-    return min(ages) if is_lag else 0.0
+    lasted = seconds(equal[-1][TIMESTAMP]) - seconds(equal[0][TIMESTAMP])
+    is_lag = tolerances.LATE_SECONDS < lag <= tolerances.MOST_LAG and lasted > 2 * CLOCK_SECONDS
+    return lag if is_lag else 0.0
 
 
 def _age(row: Row) -> float:
@@ -539,7 +543,9 @@ def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
     """Return the longest possible duration: by the interpreted times, the times of receipt, or the charger's own clock.
 
     A charger without a clock that was offline sends everything within a second, with its own times hours apart. A
-    reading that names it after its stop shows that it went on.
+    reading that names it after its stop shows that it went on. The receipts count only if the charger's times do not:
+    they are unknown, or a stop in time shows that a clock that was ahead was put right. A message that waited says
+    nothing about the clock.
     """
     ended = ended_at(tx)
     received = seconds(tx.stop_received_at or ended) - seconds(tx.created_at)
@@ -549,7 +555,9 @@ def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
         durations.append(received + tx.stop_skew - tx.start_skew)
     if not line.is_timed or not tx.is_start_timed:
         durations.append(_seconds_since_last(rows, tx))
-    return max([0.0, min(received, LONGEST_SECONDS), *(lasted for lasted in durations if lasted <= LONGEST_SECONDS)])
+    elif (tx.start_skew or 0) > CLOCK_SECONDS >= abs(tx.stop_skew or 0):
+        durations.append(received)
+    return max([0.0, *(lasted for lasted in durations if lasted <= LONGEST_SECONDS)])
 
 
 def _seconds_since_last(rows: Rows, tx: Known) -> float:

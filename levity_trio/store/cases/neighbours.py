@@ -239,14 +239,21 @@ def factor_of(method: str | None, wh: int, rise: int) -> float:
 
 
 def _most_apart(tx: Known, row: Adjacent) -> float:
-    """Return the most seconds between it and a neighbour, by the own times of stop and start or by their receipts."""
+    """Return the most seconds between it and a neighbour, by the own times of stop and start or by their receipts.
+
+    The receipts tell nothing if the later one waited, unless the clock was put right meanwhile.
+    """
     if row.begun > tx.own_start_time:
-        (ended, stopped), (begun, received) = (ended_at(tx), tx.stop_received_at), (row.begun, row.received)
+        ended, stopped = ended_at(tx), tx.stop_received_at
+        begun, received, skew = row.begun, row.received, row.start_skew
     else:
-        (ended, stopped), (begun, received) = (row.ended, row.stopped), (tx.own_start_time, tx.created_at)
+        ended, stopped = row.ended, row.stopped
+        begun, received, skew = tx.own_start_time, tx.created_at, tx.start_skew
     if stopped is None:
         return inf
-    return max(0.0, seconds(begun) - seconds(ended), seconds(received) - seconds(stopped))
+    apart = seconds(begun) - seconds(ended)
+    is_queued = apart >= 0 and (skew or 0) < -CLOCK_SECONDS
+    return apart if is_queued else max(0.0, apart, seconds(received) - seconds(stopped))
 
 
 def _is_swapped_between(rows: Rows, tx: Known, row: Adjacent) -> bool:
