@@ -36,17 +36,17 @@ Examples:
   levity-trio recheck --json | jq 'select(.causes == ["rules"])'
 
 Judges all completed transactions, or those of one charger, by the rules of this version. Lists those whose figure,
-confidence or review differs from the stored one. The command only reads the database, page by page, and can run beside
-the server. Each difference has one or more causes:
+confidence, review or times differ from the stored ones. The command only reads the database, page by page, and can run
+beside the server. Each difference has one or more causes:
 
 \b
   rules    the present rules judge the facts of that time differently
-  facts    readings, stops or neighbouring transactions arrived later
+  facts    readings, stops, neighbours or signs of the clock arrived later
   habits   habits of the charger, or its highest power, were learned later
 
-If a person confirmed or corrected a figure, only a different number of Wh is listed. Times are UTC. With --json each
-difference is an object on a line of its own ("then" is the result from the facts of that time), and the last line has
-the totals.
+If a person confirmed or corrected a figure, only a different number of Wh, or other times, are listed. Times are UTC.
+With --json each difference is an object on a line of its own ("then" is the result from the facts of that time), and
+the last line has the totals.
 
 Exit status: 0 without any difference, 1 with differences or when the database cannot be read, 2 for wrong usage.
 """

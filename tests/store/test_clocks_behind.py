@@ -218,6 +218,8 @@ def test_a_clock_that_is_shown_is_a_fact_of_its_own(books: Books) -> None:
     """It is no link of the chain of judgements that changed the figure before."""
     station = Station(books, behind=HOUR)
     number = charge(station, minutes=6, every=2, wh=900)
+    books.wait(2)
+    books.settle()
     books.run(lambda db: db.execute("UPDATE tx SET judge_steps = 19 WHERE id = ?", (number,)))
     books.wait(15)
     station.status("Available")
@@ -539,6 +541,40 @@ def test_a_clock_that_is_set_while_a_car_charges(books: Books, biller: Biller) -
     assert line(biller, number)[0] == "held back"
     assert station.bill(number) == (9000, "register", "certain")
     assert "9.00 EUR" in station.review(number)
+
+
+def set_back_while_a_car_charges(books: Books, *, after: Sequence[str], waits: float = 0) -> tuple[int, datetime]:
+    """A clock is set back by 70 minutes after the first hour of three; the last words of the session are some statuses.
+    The stop waited some minutes, while the link went on. Return its number and its true end."""
+    station = Station(books)
+    books.wait(5)
+    number = station.start(1000, 1, "Card")
+    station.status("Charging")
+    for step in range(1, 18):
+        books.wait(10)
+        station.behind = 70 if step > 6 else 0
+        station.tell(meter_value(station.clock(), 1000 + 1000 * step), transaction=number)
+    books.wait(9)
+    ended, sent = books.now, station.clock()
+    books.wait(waits)
+    station.stop(number, 1000 + 18_000, at=sent, tag="Card")
+    for status in after:
+        books.wait(0.3)
+        station.status(status)
+    return number, ended
+
+
+@pytest.mark.parametrize(
+    ("after", "waits"), [(["Finishing"], 0), (["Finishing", "Available"], 0), (["Finishing", "Available"], 4)]
+)
+def test_the_last_words_of_a_session_show_the_clock_of_its_stop(
+    books: Books, biller: Biller, after: Sequence[str], waits: float
+) -> None:
+    """Nothing comes after them: what they show is used for the stop, whose part of the dear hour is another."""
+    number, ended = set_back_while_a_car_charges(books, after=after, waits=waits)
+    assert line(biller, number)[0] == "held back"
+    _, stop = times(books, number)
+    assert abs(stop - ended) < timedelta(seconds=12)
 
 
 def test_statuses_that_are_right_leave_a_doubt(books: Books, biller: Biller) -> None:

@@ -131,6 +131,20 @@ def test_a_neighbour_that_was_judged_later_is_a_fact(cp_1: Station, tmp_path: Pa
     assert (one.now.reviews, one.causes) == ((), (Cause.FACTS,))
 
 
+def test_a_clock_that_was_shown_since_is_a_fact(cp_1: Station, tmp_path: Path) -> None:
+    """The figure stays; the times are others."""
+    cp_1.behind = 75
+    transaction = charge(cp_1)
+    assert found(tmp_path) == []
+    cp_1.status("Available")
+    one = only(tmp_path)
+    assert (one.transaction, one.causes, one.stored.wh, one.now.wh) == (transaction, (Cause.FACTS,), 5000, 5000)
+    assert one.now.words == "its charger's clock was 75 minutes behind: its times are corrected by that"
+    cp_1.books.wait(2)
+    cp_1.books.settle()
+    assert found(tmp_path) == []
+
+
 def test_what_was_learned_later_is_a_habit(cp_1: Station, tmp_path: Path) -> None:
     charge(cp_1, wh=15_000)
     learn(cp_1.books, "ceiling", 7200, cp_1.books.at)

@@ -11,6 +11,7 @@ connection, only what is nearest to a message counts: a clock is set again and a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from itertools import islice
 from operator import eq, itemgetter
@@ -79,7 +80,7 @@ from levity_trio.store.cases.transaction import (
 )
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.wire.numbers import decimal
-from levity_trio.wire.times import clock_time
+from levity_trio.wire.times import clock_time, shifted_stamp
 
 NEAREST: Final = 10
 """So many statuses, and so many transactions, of each connector count before a message, and as many after it."""
@@ -166,6 +167,53 @@ def _told_stop(tx: Known) -> Told | None:
 def _told(sent: str | None, received_at: str | None) -> Told | None:
     own = clock_time(sent) if sent else None
     return None if own is None or received_at is None else Told(own.timestamp(), seconds(received_at))
+
+
+def dated(tx: Known, clock: Dating, *, is_settled: bool = False) -> Known:
+    """Return a transaction with its times corrected by what is known of its charger's clock; `tx` if nothing differs.
+
+    An open one only if that is sure. Corrections that differ by no more than the way of a message are one. A person who
+    settled a transaction went by its times then: if they change, that person decides again, unless both give one price.
+    """
+    if clock == Dating() and not (tx.start_behind or tx.stop_behind or tx.is_clock_unsure):  # nearly all are right
+        return tx
+    if tx.stop_time is None and not clock.is_sure:
+        return tx
+    found = _corrected(tx, clock)
+    behind = ((tx.start_behind, found.start_behind), (tx.stop_behind, found.stop_behind))
+    is_same = all(bool(old) is bool(new) and abs(old - new) <= SAME_BEHIND_SECONDS for old, new in behind)
+    if is_same and (is_settled or tx.is_clock_unsure == found.is_clock_unsure):
+        return tx
+    if is_settled:
+        found = found._replace(is_clock_unsure=int(bool(found.start_behind or found.stop_behind)))
+    return found
+
+
+def _corrected(tx: Known, clock: Dating) -> Known:
+    """Return a transaction with corrected times. Times that were interpreted otherwise stay."""
+    start = _moved(tx.start_time, -tx.start_behind)
+    start_behind = int(clock.start.seconds) if start == tx.own_start_time else 0
+    found = tx._replace(start_time=_moved(start, start_behind), start_behind=start_behind, is_clock_unsure=0)
+    if tx.stop_time is None:
+        return found
+    stop = _moved(tx.stop_time, -tx.stop_behind)
+    stop_behind = _stop_behind(found, stop, clock)
+    is_unsure = not clock.is_sure and bool(start_behind or stop_behind)
+    return found._replace(stop_time=_moved(stop, stop_behind), stop_behind=stop_behind, is_clock_unsure=int(is_unsure))
+
+
+def _stop_behind(found: Known, stop: str, clock: Dating) -> int:
+    """Return by how much the time of an end is behind; one that the system set is not before the last sign."""
+    if found.stopped_by != SYSTEM:
+        return int(clock.stop.seconds) if stop == found.own_stop_time else 0
+    if not found.start_behind:
+        return 0
+    last = _moved(found.last_reading_at or found.own_start_time, found.start_behind)
+    return max(0, round(seconds(max(last, found.start_time)) - seconds(stop)))
+
+
+def _moved(at: str, by: float) -> str:
+    return shifted_stamp(at, timedelta(seconds=by)) if by else at
 
 
 def clock_words(tx: Known) -> str:

@@ -1,4 +1,5 @@
-"""Judges every completed transaction by today's rules and reports each stored figure that differs.
+"""Judges every completed transaction by today's rules and reports each stored figure that differs, and its times if
+what is known of its charger's clock by now gives others.
 
 A difference has two kinds of causes. "Rules": today's rules give another figure for the evidence of that time. "Facts"
 and "habits": today's rules give the stored figure for the evidence of that time, but another for today's evidence.
@@ -22,7 +23,7 @@ from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.store.cases.case import NO_HABITS, case_of
+from levity_trio.store.cases.case import NO_HABITS, case_of, clock_words, dated, dating
 from levity_trio.store.cases.settled import OPEN_REVIEWS, overruled, settled_by
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.connectors import Rows
@@ -145,15 +146,20 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
     stored = Figure(
         tx.energy_delivered or 0, tx.confidence or "", tx.energy_method, tuple(sorted(reviews.codes)), reviews.words
     )
-    case = case_of(rows, tx)
+    clock = dating(rows, tx)
+    case = case_of(rows, tx, clock=clock)
     now = _figure(judge(case), reviews)
-    if _is_same(stored, now, reviews):
+    times = dated(tx, clock, is_settled=reviews.settled_by is not None)
+    if times is tx and _is_same(stored, now, reviews):
         return None
     case_then = case_of(rows, tx, until=tx.judged_at or LAST_TIME)
     then = _then(case_then, stored, reviews)
     causes = [] if _is_same(stored, then, reviews) else [Cause.RULES]
     if not _is_same(then, now, reviews):
         causes.append(_later(case, case_then, then, reviews))
+    if times is not tx:
+        causes = [*dict.fromkeys([*causes, Cause.FACTS])]
+        now = now._replace(words="; ".join(filter(None, (now.words, clock_words(times)))))
     row = (tx.id, tx.charger, tx.connector, tx.start_time, tx.rules, tx.judged_at, reviews.settled_by)
     return Difference(*row, stored, then, now, tuple(causes))
 

@@ -17,14 +17,23 @@ from itertools import chain
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
-from levity_trio.charging.sent.evidence import Case, seconds
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import overlap
 from levity_trio.charging.sent.readings import Moment
-from levity_trio.charging.tolerances import LATE_SECONDS, MOST_STEPS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS, SPAN_SECONDS
+from levity_trio.charging.tolerances import LATE_SECONDS, MOST_STEPS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
 from levity_trio.log.output import get_logger
 from levity_trio.store.billing.pricing import Pricer, Rule
-from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, Dating, case_of, clock_words, dating, span_of
+from levity_trio.store.cases.case import (
+    CEILING,
+    POWER_TOO_HIGH,
+    Dating,
+    case_of,
+    clock_words,
+    dated,
+    dating,
+    span_of,
+)
 from levity_trio.store.cases.neighbours import AROUND, Span, factor_of, may_share, newest_beside, spans_beside
 from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, overruled
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, before, known
@@ -196,10 +205,10 @@ def judge_now(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause, steps: in
     clock = dating(db.rows, tx)
     judgement = judge(case_of(db.rows, tx, clock=clock))
     settled = is_settled(db, tx.id)
-    dated = date(db, tx, clock, is_settled=settled)
-    words = "" if dated == tx else clock_words(dated)
+    found = date(db, tx, clock, is_settled=settled)
+    words = "" if found is tx else clock_words(found)
     (_doubt_settled if settled else _judge_now)(db, origin, tx, judgement, cause, words)
-    ask_later(db, dated, origin.received_at)
+    ask_later(db, found, origin.received_at)
     # Of those that overlap, each goes by the other's readings, too, which may be new.
     is_of_both = steps == 0 and any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
     tell_neighbours(db, origin, None if is_of_both else tx, tx.id, steps + 1)
@@ -479,75 +488,34 @@ _LOOK_AGAIN = (
     f"UPDATE tx SET {MAKE_DUE} WHERE id IN (SELECT id FROM tx WHERE cp_id = ?2"  # noqa: S608 - our own names
     " AND conn_id = ?3 ORDER BY created_at DESC, id DESC LIMIT ?4) AND status = 'Completed' AND judged_at IS NOT NULL"
     " AND (is_clock_unsure = 1"
-    " OR (start_behind_seconds = 0 AND abs(start_skew_seconds + ?5) <= ?6 AND own_start_time <= ?7)"
-    " OR (stop_behind_seconds = 0 AND abs(stop_skew_seconds + ?5) <= ?6 AND own_stop_time <= ?7))"
+    " OR (start_behind_seconds = 0 AND start_skew_seconds <= ?5) OR (stop_behind_seconds = 0"
+    " AND stop_skew_seconds <= ?5))"
 )
 
 
-def date(db: UnitOfWork, tx: Known, dating: Dating, *, is_settled: bool = False) -> Known:
-    """Correct the times of a transaction by what is known of its charger's clock; return it as stored.
-
-    An open one only if that is sure. Corrections that differ by no more than the way of a message are one. A person who
-    settled a transaction went by its times then: if they change, that person decides again, unless both give one price.
-    """
-    if dating == Dating() and not (tx.start_behind or tx.stop_behind or tx.is_clock_unsure):  # nearly all are right
-        return tx
-    if tx.stop_time is None and not dating.is_sure:
-        return tx
-    dated = _dated(tx, dating)
-    behind = ((tx.start_behind, dated.start_behind), (tx.stop_behind, dated.stop_behind))
-    is_same = all(bool(old) is bool(new) and abs(old - new) <= SAME_BEHIND_SECONDS for old, new in behind)
-    if is_same and (is_settled or tx.is_clock_unsure == dated.is_clock_unsure):
-        return tx
-    if is_settled:
-        dated = dated._replace(is_clock_unsure=int(bool(dated.start_behind or dated.stop_behind)))
-    values = (dated.start_time, dated.stop_time, dated.start_behind, dated.stop_behind, dated.is_clock_unsure)
-    db.execute(_DATE, (*values, tx.id))
-    return dated
-
-
-def _dated(tx: Known, dating: Dating) -> Known:
-    """Return a transaction with corrected times. Times that were interpreted otherwise stay."""
-    start = _moved(tx.start_time, -tx.start_behind)
-    start_behind = int(dating.start.seconds) if start == tx.own_start_time else 0
-    dated = tx._replace(start_time=_moved(start, start_behind), start_behind=start_behind, is_clock_unsure=0)
-    if tx.stop_time is None:
-        return dated
-    stop = _moved(tx.stop_time, -tx.stop_behind)
-    stop_behind = _stop_behind(dated, stop, dating)
-    is_unsure = not dating.is_sure and bool(start_behind or stop_behind)
-    return dated._replace(stop_time=_moved(stop, stop_behind), stop_behind=stop_behind, is_clock_unsure=int(is_unsure))
-
-
-def _stop_behind(dated: Known, stop: str, dating: Dating) -> int:
-    """Return by how much the time of an end is behind; one that the system set is not before the last sign."""
-    if dated.stopped_by != SYSTEM:
-        return int(dating.stop.seconds) if stop == dated.own_stop_time else 0
-    if not dated.start_behind:
-        return 0
-    last = _moved(dated.last_reading_at or dated.own_start_time, dated.start_behind)
-    return max(0, round(seconds(max(last, dated.start_time)) - seconds(stop)))
-
-
-def _moved(at: str, by: float) -> str:
-    return shifted_stamp(at, timedelta(seconds=by)) if by else at
+def date(db: UnitOfWork, tx: Known, clock: Dating, *, is_settled: bool = False) -> Known:
+    """Correct the times of a transaction by what is known of its charger's clock; return it as stored."""
+    found = dated(tx, clock, is_settled=is_settled)
+    if found is not tx:
+        values = (found.start_time, found.stop_time, found.start_behind, found.stop_behind, found.is_clock_unsure)
+        db.execute(_DATE, (*values, tx.id))
+    return found
 
 
 def look_again(db: UnitOfWork, origin: Origin, moment: Moment, ending: int = 0) -> None:
-    """Have the last transactions of a charger judged again if a message, which is no reading, is as late as theirs:
-    together they may show that the clock is behind. Those that are open are dated at once, but for the one that the
-    message is `ending`: that is dated when it is judged."""
+    """Have the last transactions of a charger judged again if a message, which is no reading, is late, and theirs were
+    at least as late: together they may show that the clock is behind. Those that are open are dated at once, but for
+    the one that the message is `ending`: that is dated when it is judged."""
     skew = moment.skew_seconds
     if skew is None or skew >= -LATE_SECONDS or not moment.is_believable:
         return
     for transaction in open_ones(db, origin.charger):
-        is_as_late = transaction.start_skew is not None and abs(transaction.start_skew - skew) <= SAME_BEHIND_SECONDS
+        is_as_late = transaction.start_skew is not None and transaction.start_skew <= skew + SAME_BEHIND_SECONDS
         if is_as_late and not transaction.start_behind and transaction.id != ending:
             date(db, transaction, dating(db.rows, transaction))
-    due = _moved(origin.received_at, REJUDGE_SECONDS)
-    long_before = _moved(moment.understood, -SPAN_SECONDS)
+    due = _due(origin.received_at, origin.received_at)
     for connector in connectors(db.rows, origin.charger, "tx"):
-        db.execute(_LOOK_AGAIN, (due, origin.charger, connector, NEWEST, -skew, SAME_BEHIND_SECONDS, long_before))
+        db.execute(_LOOK_AGAIN, (due, origin.charger, connector, NEWEST, skew + SAME_BEHIND_SECONDS))
 
 
 def ask_later(db: UnitOfWork, tx: Known, at: str) -> None:
