@@ -130,7 +130,7 @@ bill = Group("bill", help="Make, show and print statements.", epilog=EXAMPLES)
 owner = Group("owner", help="Say who bills, as it stands on statements.", epilog=OWNER_EXAMPLES)
 bill.add_command(owner)
 _MONTH: Final = click.argument("month", metavar="MONTH")
-_CARRY: Final = click.option("--carry-below", metavar="AMOUNT", help="Carry smaller totals to the next statement.")
+_CARRY: Final = click.option("--carry-below", metavar="AMOUNT", help="Carry smaller totals on, if a statement follows.")
 _HOUSEHOLD: Final = renamed("account", "--household", "--account", "Only this one, which has moved out.")
 _PATH: Final = click.argument(
     "path", metavar="[FILE]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)

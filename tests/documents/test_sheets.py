@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -21,7 +22,10 @@ from levity_trio.documents.template import ENGLISH
 from tests.documents import statements as forms
 from tests.documents.reading import html_texts, parsed, pdf_text, squashed
 
-ONE_PAGE: list[Callable[[], Statement]] = [forms.one_line, forms.correction, forms.credit]
+ONE_PAGE: list[Callable[[], Statement]] = [
+    *(forms.one_line, forms.correction, forms.credit),
+    partial(forms.statement, [], carried_in=294),  # who moved out without charging again
+]
 
 
 def sheet_of(statement: Statement) -> Sheet:

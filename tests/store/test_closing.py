@@ -350,6 +350,47 @@ def test_who_moves_out_is_billed_at_once_and_later_for_what_turns_up(biller: Bil
     assert biller.lines(BEN, "2026-03") == [Line("session", of_ben, 6000, 180)]
 
 
+def moves_out(biller: Biller, until: str) -> None:
+    biller.books.run(accounts.change, ANNA, {"until": until}, biller.books.at, "cleo")
+
+
+@pytest.mark.parametrize("day", ["2026-03-20", "2026-03-31"])
+def test_the_last_statement_of_a_household_carries_nothing_on(biller: Biller, station: Station, day: str) -> None:
+    """It moves out within the month, or with it; there is no next statement."""
+    charge(station, 7000)
+    charge(station, 7000, "Ben")
+    moves_out(biller, f"{day}T22:00:00.000Z")
+    month_is_over(biller.books, 3)
+    biller.carry_below = 300
+    biller.close("2026-03")
+    assert [(biller.statement(one).total, biller.statement(one).is_carried) for one in (1, 2)] == [
+        *((210, False), (210, True))
+    ]
+
+
+@pytest.mark.parametrize("account", [None, ANNA], ids=["month", "move-out"])
+def test_what_was_carried_is_asked_for_when_a_household_moves_out(
+    biller: Biller, station: Station, account: int | None
+) -> None:
+    """Though it did not charge any more. It is asked for once, and what turns up later is asked for, too."""
+    transaction = charge(station, 7000)
+    month_is_over(biller.books, 3)
+    biller.carry_below = 300
+    biller.close("2026-03")
+    moves_out(biller, "2026-04-09T22:00:00.000Z")
+    month_is_over(biller.books, 4)
+    biller.close("2026-04", account)
+    last = biller.statement(2)
+    assert (last.account, last.carried_in, last.total, last.is_carried, last.positions) == (ANNA, 210, 210, False, ())
+    assert (last.month, biller.balance(ANNA)) == (date(2026, 4, 1), -210)
+    if account is not None:
+        assert biller.close("2026-04").statements == 0
+    correct(biller.books, transaction, 8000)
+    month_is_over(biller.books, 5)
+    biller.close("2026-05")
+    assert (biller.statement(3).carried_in, biller.statement(3).total, biller.statement(3).is_carried) == (0, 30, False)
+
+
 def test_an_account_that_does_not_end_is_not_closed_early(biller: Biller) -> None:
     with pytest.raises(Refused, match="does not end within 2026-03"):
         biller.close("2026-03", ANNA)

@@ -110,14 +110,21 @@ class Drafter:
         self._pricer = Pricer(rows, plan.rule, trial)
 
     def draft(self, account: int, transactions: Sequence[int]) -> list[Drafted]:
-        """Return the statements of an account: one, unless some prices are net and others gross."""
+        """Return the statements of an account: one, unless some prices are net and others gross. The last one of an
+        account that ends carries nothing on, and asks for what was carried though nothing else is to be billed."""
         items = [*self._sessions(account, transactions), *self._base_fees(account)]
         if is_prepaid(self._rows, account):
             items = list(map(_prepaid, items))
-        kinds = sorted({item.of for item in items if item.of is not None}) or [self._any_kind()]
+        billed = {item.of for item in items if item.of is not None}
+        ((_, until),) = self._rows(_ACCOUNT, (account,))
+        is_last = until is not None and until <= self._plan.until
+        carried: dict[str, int] = dict(self._rows(_CARRIED, (account,))) if billed or is_last else {}
+        if not items and not any(carried.values()):
+            return []
+        kinds = sorted(billed) or [self._any_kind()]
         by_kind = {kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds}
-        carried: dict[str, int] = dict(self._rows(_CARRIED, (account,)))
-        return [self._drafted(account, kind, by_kind[kind], carried.pop(kind.currency, 0)) for kind in kinds if items]
+        below = 0 if is_last else self._plan.terms.carry_below
+        return [self._drafted(account, kind, by_kind[kind], carried.pop(kind.currency, 0), below) for kind in kinds]
 
     def _any_kind(self) -> _Kind:
         ((currency,),) = self._rows(_CURRENCY, ())
@@ -235,14 +242,10 @@ class Drafter:
 
     # Sums
 
-    def _drafted(self, account: int, kind: _Kind, items: Sequence[_Item], carried_in: int) -> Drafted:
+    def _drafted(self, account: int, kind: _Kind, items: Sequence[_Item], carried_in: int, carry_below: int) -> Drafted:
         positions = [item.position for item in items]
-        sums = foot(
-            positions,
-            are_gross=kind.prices == "gross",
-            carried_in=carried_in,
-            carry_below=0 if self._plan.account is not None else self._plan.terms.carry_below,
-        )
+        are_gross = kind.prices == "gross"
+        sums = foot(positions, are_gross=are_gross, carried_in=carried_in, carry_below=carry_below)
         figures = (
             *(account, str(self._plan.month), str(self._plan.rule.zone), kind.currency, kind.prices),
             *(taxes_text(sums.taxes), _charged(sums, positions, kind), carried_in, sums.total, int(sums.is_carried)),
@@ -362,11 +365,14 @@ _UNPRICED: Final = (
     "SELECT count(*) FROM statement CROSS JOIN position ON statement_id = statement.id"
     " WHERE draft_id = ? AND position.kind = 'unpriced'"
 )
+GETS_NUMBER: Final = (
+    "draft_id = ? AND number IS NULL AND (carried_in <> 0 OR EXISTS (SELECT 1 FROM position"
+    " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction')))"
+)
+"""Whether a statement of a draft bills anything."""
 _TO_CLOSE: Final = (
-    "SELECT account.name, statement.id, account_id, charged, currency, content FROM statement"
-    " JOIN account ON account.id = account_id WHERE draft_id = ? AND number IS NULL"
-    " AND EXISTS (SELECT 1 FROM position WHERE statement_id = statement.id"
-    " AND kind IN ('session', 'free', 'base fee', 'correction'))"
+    "SELECT account.name, statement.id, account_id, charged, currency, content FROM statement"  # noqa: S608 - ours
+    f" JOIN account ON account.id = account_id WHERE {GETS_NUMBER}"
 )
 _PAID_BY_WALLET: Final = (
     "SELECT coalesce(sum(ledger.amount), 0) FROM position CROSS JOIN ledger ON ledger.tx_id = position.tx_id"

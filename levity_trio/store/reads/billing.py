@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.records import record
-from levity_trio.store.billing.drafting import Closables, closables
+from levity_trio.store.billing.drafting import GETS_NUMBER, Closables, closables
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.months import begun
 from levity_trio.store.engine.database import Database
@@ -71,10 +71,9 @@ _SUMS: Final = (
     " FROM statement CROSS JOIN position ON statement_id = statement.id WHERE draft_id = ? AND number IS NULL"
 )
 _STATEMENTS: Final = (
-    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0),"
+    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0),"  # noqa: S608 - ours
     " coalesce(sum(total) FILTER (WHERE is_carried = 0), 0), max(currency)"
-    " FROM statement WHERE draft_id = ? AND number IS NULL AND EXISTS (SELECT 1 FROM position"
-    " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction'))"
+    f" FROM statement WHERE {GETS_NUMBER}"
 )
 NOBODYS: Final = (
     "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM bill_work CROSS JOIN tx ON tx.id = tx_id"

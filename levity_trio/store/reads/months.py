@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.billing.months import Month, beginning
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.records import record
+from levity_trio.store.billing.drafting import GETS_NUMBER
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -92,11 +93,7 @@ _COUNTED: Final = (
     "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), max(currency)"
 )
 _CLOSED: Final = f"{_COUNTED} FROM statement WHERE month = ? AND number IS NOT NULL"
-_DRAFTED: Final = (
-    f"{_COUNTED} FROM statement WHERE draft_id = ?"  # noqa: S608 - our own names
-    " AND number IS NULL AND EXISTS (SELECT 1 FROM position"
-    " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction'))"
-)
+_DRAFTED: Final = f"{_COUNTED} FROM statement WHERE {GETS_NUMBER}"
 _POSITIONS: Final = (
     "SELECT coalesce(sum(kind IN ('session', 'free')), 0), coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN"
     " ('held back', 'unpriced')), 0), coalesce(sum(kind IN ('held back', 'unpriced')), 0)"
