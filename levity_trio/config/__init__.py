@@ -351,7 +351,7 @@ class ServerConfig(WebConfig):
     )
     event_days: int = setting(
         *(400, "event-days", "Monitoring", whole(1, 36_500, "days")),
-        "Retention of the facts in the table event; no bill depends on them.",
+        "Retention of the facts in the table event, and of the texts of messages; no bill depends on them.",
     )
     mail: str | None = setting(
         *(None, "mail", "Messages", MAIL),

@@ -1,7 +1,7 @@
 """Facts as lines of the log, each at the level that matters to an owner.
 
 WARNING concerns money or needs a person, ERROR means that something is broken, and all other facts are INFO. The fact's
-own time is omitted, because the line has one.
+own time is omitted, because the line has one, and so is the reason of a decision: nobody deletes names in log lines.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ def log_fact(fact: Fact) -> None:
     level = level_of(fact)
     if log.is_enabled_for(level):
         values = {name: _shortened(value) for name, value in asdict(fact).items() if name != "at"}
+        if "by" in values:
+            values.pop("reason", None)
         emit = {logging.ERROR: log.error, logging.WARNING: log.warning}.get(level, log.info)
         emit(type(fact).__name__, cp=values.pop("charger"), **values)
 

@@ -31,7 +31,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "message_part": {"waits"},
     "meter_reading": {"voided_at", "voided_by", "void_reason"},
     "meter_val": {"tx_id"},
-    "operator_action": {"status", "code"},
+    "operator_action": {"address", "status", "code"},
     "ownership": {
         "key",
         "reason",
@@ -57,7 +57,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "status": {"count", "last_received_at", "is_late"},  # whether it was late is our reading of its time
     "tag": {"key", "name", "notes", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
-    "tx_event": {"count", "last_received_at"},
+    "tx_event": {"reason", "count", "last_received_at"},
     "household_task": {"undone_at", "undone_by"},
     "user": {"name", "role", "account_id", "language", "ends_at", "salt", "digest", "removed_at", "removed_by"},
     "login": {"last_used_at", "ended_at", "ended_by"},
@@ -77,7 +77,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "ledger": {"reason"},
     "tariff": set(),
     "tariff_version": {"withdrawn_at", "withdrawn_by", "withdraw_reason"},
-    "tariff_assignment": set(),
+    "tariff_assignment": {"reason"},
     "usage_limit": {"key"},
     "wallet_terms": {"reason"},
     "load_site": set(),
@@ -99,7 +99,8 @@ _TEXTS = {"subject", "body", "link"}
 FORGOTTEN = {
     **{("tag", name): "NULL" for name in ("name", "notes")},
     **{("ownership", name): "NULL" for name in ("reason", "end_reason", "void_reason")},
-    **{(table, "reason"): "''" for table in ("ledger", "wallet_terms")},
+    **{(table, "reason"): "''" for table in ("ledger", "wallet_terms", "tx_event", "tariff_assignment")},
+    ("operator_action", "address"): "''",
     ("report", "words"): "NULL, written_by = NULL",
     ("report", "written_by"): "NULL, words = NULL",
     **{("message", name): "NULL, {} = NULL, {} = NULL".format(*_TEXTS - {name}) for name in _TEXTS},
@@ -487,6 +488,10 @@ AGAIN = {
 
 OF_OTHER_ROWS = {
     "message_texts_go": "UPDATE message SET subject = 'x'",
+    "message_problem_goes": "UPDATE message SET problem = 'x' WHERE sent_at IS NOT NULL",
+    "operator_action_address_goes": "UPDATE operator_action SET address = 'x'",
+    "tx_event_reason_goes": "UPDATE tx_event SET reason = 'x'",
+    "tariff_assignment_reason_goes": "UPDATE tariff_assignment SET reason = 'x'",
     "tag_texts_go": "UPDATE tag SET name = 'x'",
     "ownership_texts_go": "UPDATE ownership SET reason = 'x'",
     "wallet_terms_text_goes": "UPDATE wallet_terms SET reason = 'x'",

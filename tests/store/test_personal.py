@@ -13,13 +13,14 @@ import trio
 
 from levity_trio.billing.ledger import Kind, Terms
 from levity_trio.billing.ownership import Thing, What
+from levity_trio.events import HouseholdReported
 from levity_trio.store.keeping import statements
 from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes import accounts, messages, ownership, personal, recipients, tags, vehicles, wallets
 from levity_trio.store.writes.accounts import AccountData, Refused
-from levity_trio.store.writes.messages import NewMessage
+from levity_trio.store.writes.messages import Failure, NewMessage
 from levity_trio.store.writes.personal import Deletion
 from levity_trio.store.writes.recipients import By, RecipientData
 from levity_trio.store.writes.tags import TagData
@@ -96,14 +97,17 @@ class Leaving(Biller):
         books.run(wallets.set_terms, ANNA, wallets.NewTerms(Terms.PREPAID, 0, terms, books.at, "cleo"))
 
     def tell(self, name: str, mail: str, words: str) -> None:
-        data = RecipientData(who="driver", account=ANNA, name=name, mail=mail)
+        self.message(RecipientData(who="driver", account=ANNA, name=name, mail=mail), "full", words)
+
+    def message(self, data: RecipientData, kind: str, words: str, event: int | None = None) -> None:
         to = self.books.run(recipients.add, data, None, SecretKey(None), By(self.books.at, "cleo"))
         message = NewMessage(
-            message_id="a",
+            message_id=f"{kind} {event}",
             recipient=to,
             channel="mail",
             part="note",
-            kind="full",
+            kind=kind,
+            event=event,
             subject=words,
             body=words,
             link=None,
@@ -167,6 +171,43 @@ def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) 
     assert leaving.forget(2029, 4, 2) == 1  # paid on the second of April
     assert left(path, leaving.books, every) == []
     assert leaving.forget(2099) == 0
+
+
+def test_a_refused_address_goes_with_its_message(leaving: Leaving) -> None:
+    books, address = leaving.books, TOLD[1]
+    problem = f"550 5.1.1 <{address}>: unknown"
+    failure = Failure(message=1, problem=problem, next_at=books.at, is_given_up=True, refused=address)
+    books.run(messages.note_failed, failure, books.at)
+    asked = "SELECT problem, mail_problem FROM message JOIN recipient ON recipient.id = recipient_id"
+    assert books.rows(asked) == [(problem, problem)]
+    leaving.delete()
+    assert books.rows(asked) == [(None, None)]
+
+
+def test_an_owner_keeps_what_households_that_stay_have_reported(leaving: Leaving) -> None:
+    """Messages to him name who reported something. Whose fact is gone may be anybody's."""
+    books = leaving.books
+    about: dict[str, Any] = {
+        "charger": "CP-1",
+        "at": books.at,
+        "report": 1,
+        "about": "charger",
+        "transaction": None,
+        "id_tag": None,
+    }
+    for account in (ANNA, BEN):
+        books.run(lambda db, account=account: db.record(HouseholdReported(account=account, **about)))  # type: ignore[misc]
+    anna, ben = (
+        number for (number,) in books.rows("SELECT id FROM event WHERE kind = 'HouseholdReported' ORDER BY id")
+    )
+    for event, words in ((anna, "Anna asks"), (ben, "Ben asks"), (9999, "Somebody asks")):
+        leaving.message(RecipientData(who="owner", mail="owner@example.org", with_names=True), "report", words, event)
+    leaving.delete()
+    assert books.rows("SELECT subject FROM message WHERE kind = 'report' ORDER BY id") == [
+        (None,),
+        ("Ben asks",),
+        (None,),
+    ]
 
 
 def test_nothing_is_left_in_free_pages(leaving: Leaving, path: Path) -> None:

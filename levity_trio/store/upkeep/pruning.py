@@ -45,7 +45,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.file_folder import ENOUGH_BYTES
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.totals import COUNTED, sums_of
-from levity_trio.store.writes import frames, load, logins, personal, power
+from levity_trio.store.writes import frames, load, logins, messages, personal, power
 from levity_trio.wire.times import in_zone, stamp
 
 ROWS_AT_ONCE: Final = 200
@@ -299,9 +299,9 @@ class Pruning:
         return rows
 
     async def _delete_events(self, now: datetime) -> int:
-        """Delete old events, and store a fact about it. Return the number deleted."""
-        rows = 0
-        before = stamp(now - self._keep_events)
+        """Delete old events and texts of messages, and store a fact about it. Return the number of events deleted."""
+        rows, before = 0, stamp(now - self._keep_events)
+        await self._writer.run(messages.forget_before, before)
         while (last := await self._reader.run(partial(aged, before=before, now=stamp(now), table="event"))) is not None:
             is_all = False
             while not is_all:

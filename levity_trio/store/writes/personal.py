@@ -2,9 +2,9 @@
 
 At once go its name, address, contact and notes; the names of vehicles and spaces that were only its own; the names and
 notes that its tags had, also those of its own; the names of its drivers, who can no longer log in, and where they did;
-the addresses of its recipients, and what was sent to them; what they reported, with the answers; and the reasons that
-were given for what belonged to it. What stands on closed statements, and what was written about entries of its ledger,
-stays for the years of keeping (`forget_due`).
+the addresses of its recipients, and what was sent to them or about its reports; what they reported, with the answers;
+and the reasons that were given for what belonged to it. What stands on closed statements, what was written about
+entries of its ledger, and why a figure or a price is what it is, stays for the years of keeping (`forget_due`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from levity_trio.events import AccountChanged, VehicleChanged
-from levity_trio.store.cases.settled import SYSTEM
+from levity_trio.store.cases.settled import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts, own_names, recipients, reports, users, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
@@ -28,7 +28,7 @@ _OWN_VEHICLES: Final = (
     " AND other.key = CAST(ownership.vehicle_id AS TEXT) AND other.voided_at IS NULL AND other.account_id <> ?1)"
 )
 _OWN_SPACES: Final = (
-    "SELECT key, conn_id FROM ownership WHERE account_id = ?1 AND what = 'space' AND voided_at IS NULL"  # noqa: S608
+    "SELECT key, conn_id FROM ownership WHERE account_id = ?1 AND what = 'space'"  # noqa: S608
     f" AND NOT {_OF_OTHERS}"
 )
 _OTHERS_OF_TAG: Final = (
@@ -51,6 +51,21 @@ _DUE_TEXTS: Final = (
     " WHERE kind NOT IN ('statement', 'charge') AND ledger.reason <> ''"
     " AND date(entered_at, '+' || keep_years || ' years') <= ? LIMIT ?"
 )
+_IS_DUE: Final = "date(deleted_at, '+' || keep_years || ' years') <= ?1"
+_DUE: Final = f"account_id IN (SELECT account_id FROM personal_deletion WHERE {_IS_DUE})"  # noqa: S608 - our own words
+_OF_SESSIONS: Final = (
+    "tx_id IN (SELECT tx_id FROM personal_deletion CROSS JOIN statement USING (account_id) CROSS JOIN position"  # noqa: S608
+    f" ON statement_id = statement.id WHERE number IS NOT NULL AND {_IS_DUE}"
+    f" UNION SELECT tx_id FROM tx_account WHERE {_DUE})"
+)
+_DUE_REASONS: Final = {
+    "tx_event": f"{_OF_SESSIONS} AND who NOT IN {tuple(sorted(NO_PERSONS))}",
+    "review": f"{_OF_SESSIONS} AND resolved_at IS NOT NULL",
+    "tx_account": _DUE,
+    "tariff_assignment": "scope = 'account' AND EXISTS (SELECT 1 FROM personal_deletion"  # noqa: S608 - our own words
+    f" WHERE account_id = CAST(key AS INTEGER) AND {_IS_DUE})",
+}
+"""Reasons that were given for figures and prices."""
 
 
 class Deletion(NamedTuple):
@@ -118,7 +133,7 @@ def _forget_texts(db: UnitOfWork, account: int, told: Deletion) -> None:
 
 
 def forget_due(db: UnitOfWork, today: date, at: str, most: int) -> int:
-    """Delete names and texts whose years of keeping are over, at most so many of each; return how many it deleted."""
+    """Delete names and texts whose years of keeping are over, of some at most so many; return how many it deleted."""
     names = db.rows(_DUE_NAMES, (today.isoformat(), most))
     for (statement,) in names:
         forget = "UPDATE statement_party SET party = NULL, removed_at = ?, removed_by = ? WHERE statement_id = ?"
@@ -126,7 +141,11 @@ def forget_due(db: UnitOfWork, today: date, at: str, most: int) -> int:
     texts = db.rows(_DUE_TEXTS, (today.isoformat(), most))
     for (entry,) in texts:
         db.execute("UPDATE ledger SET reason = '' WHERE id = ?", (entry,))
-    return len(names) + len(texts)
+    reasons = 0
+    for table, which in _DUE_REASONS.items():
+        gone = f"UPDATE {table} SET reason = '' WHERE reason <> '' AND {which}"  # noqa: S608 - our own words
+        reasons += db.changed(gone, (today.isoformat(),))
+    return len(names) + len(texts) + reasons
 
 
 def rebuild_indexes(db: UnitOfWork) -> None:

@@ -148,15 +148,22 @@ def end(db: UnitOfWork, recipient: int, by: By) -> bool:
 ENDED: Final = "the recipient was removed"
 
 
+TEXTS_GO: Final = "UPDATE message SET (subject, body, link, sent_to, problem) = (NULL, NULL, NULL, NULL, NULL) WHERE"
+_OF_REPORTS: Final = (
+    f"{TEXTS_GO} kind = 'report' AND recipient_id IN (SELECT id FROM recipient WHERE account_id IS NULL)"  # noqa: S608
+    " AND NOT EXISTS (SELECT 1 FROM event WHERE event.id = event_id"
+    " AND CAST(json_extract(data, '$.account') AS INTEGER) <> ?)"
+)
+"""The messages that name the household which reported something; also those of which the fact is gone."""
+
+
 def forget(db: UnitOfWork, account: int, by: By) -> None:
-    """Delete what is personal of the recipients of an account, and of the messages that they got."""
+    """Delete what is personal of the recipients of an account, and of the messages that they got or are named in."""
+    db.execute(_OF_REPORTS, (account,))
     for (recipient,) in db.rows("SELECT id FROM recipient WHERE account_id = ?", (account,)):
         end(db, recipient, by)
         db.execute(
             "UPDATE recipient SET (name, mail, mail_problem) = (NULL, NULL, NULL) WHERE id = ?",
             (recipient,),
         )
-        db.execute(
-            "UPDATE message SET (subject, body, link, sent_to) = (NULL, NULL, NULL, NULL) WHERE recipient_id = ?",
-            (recipient,),
-        )
+        db.execute(f"{TEXTS_GO} recipient_id = ?", (recipient,))

@@ -137,6 +137,7 @@ def forget_drivers(db: UnitOfWork, account: int, at: str, by: str) -> None:
             _remove(db, number, Manager(by, True, at))
         db.execute('UPDATE "user" SET name = ? WHERE id = ?', (f"user {number}", number))
         db.execute("DELETE FROM login WHERE user_id = ?", (number,))
+        db.execute("UPDATE operator_action SET address = '' WHERE who = ?", (f"driver {number}",))
 
 
 def _invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int:

@@ -26,7 +26,7 @@ from levity_trio.store.writes.accounts import AccountData, Code, Refused
 from levity_trio.store.writes.ownership import NamedThing as Belongs
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.vehicles import VehicleData
-from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody, Values
+from levity_trio.web.api.bodies import ABSENT, PERSONAL, Fields, Sent, StructBody, Values
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
@@ -39,7 +39,6 @@ TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)
 ACCOUNTS: Final = "/api/admin/accounts"
 ACCOUNT: Final = f"{ACCOUNTS}/{{id}}"
-OF_PEOPLE: Final = ("name", "address", "contact", "notes")
 PROBLEMS: Final = tuple(Code)
 IN_FILE: Final[Mapping[str, Callable[[Account], Cell]]] = {
     name: attrgetter(name) for name in ("id", "name", "address", "contact", "language", "since", "until")
@@ -55,14 +54,15 @@ Name = Annotated[
         description="Unlike all others, and not just a number.",
         extra_json_schema=NOT_ONLY_DIGITS | {"examples": ["Flat 3"]},
     ),
+    PERSONAL,
 ]
-Text = Annotated[str, Meta(max_length=2000)] | None
+Text = Annotated[str, Meta(max_length=2000), PERSONAL] | None
 Id = Annotated[int, Meta(ge=1, le=2**62)]
 Language = Annotated[
     Literal["en", "de"],
     Meta(description="Of pages, statements and letters. Without one, pages are in the language of the browser."),
 ]
-Reason = Annotated[str, Meta(max_length=500, description="Needed to take time before now from an account.")]
+Reason = Annotated[str, Meta(max_length=500, description="Needed to take time before now from an account."), PERSONAL]
 
 
 class AccountBody(Sent):
@@ -115,7 +115,7 @@ class GiveBody(ThingBody):
     since: LocalTime = None
     until: LocalEnd = None
     reason: Reason | None = None
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=200), PERSONAL] | None = None
     exclusive: Exclusive | None = None
 
 
@@ -181,7 +181,7 @@ async def list_accounts(request: Asked[AccountsQuery, None]) -> ListPage[Account
     return await page(request, partial(read, wanted=wanted(query), sort=sort))
 
 
-@ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED, personal=OF_PEOPLE)
+@ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED)
 async def create_account(request: Asked[None, AccountBody]) -> AccountWithBelongings:
     """Add an account."""
     fields = stored_fields(request, request.body.given())
@@ -197,7 +197,7 @@ async def get_account(request: Request) -> AccountWithBelongings:
     return await _shown(request, request.number())
 
 
-@ENDPOINTS.patch(ACCOUNT, Role.OPERATOR, "not_found", "in_use", "conflict", personal=OF_PEOPLE)
+@ENDPOINTS.patch(ACCOUNT, Role.OPERATOR, "not_found", "in_use", "conflict")
 async def change_account(request: Asked[None, AccountChangeBody]) -> AccountWithBelongings:
     """Change an account."""
     return await _change(request, stored_fields(request, request.body.given()))
@@ -247,7 +247,6 @@ def _ways(*others: str) -> list[Fields]:
     Role.OPERATOR,
     *PROBLEMS,
     body=StructBody(GiveBody, partial(_ways, "name", "exclusive")),
-    personal=("name", "reason"),
 )
 async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
     """Make a tag, which then may charge, a space or a vehicle belong to an account, and to no other."""
@@ -275,7 +274,7 @@ async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
     return await _shown(request, request.number())
 
 
-@ENDPOINTS.post(f"{ACCOUNT}/take", Role.OPERATOR, *PROBLEMS, body=StructBody(TakeBody, _ways), personal=("reason",))
+@ENDPOINTS.post(f"{ACCOUNT}/take", Role.OPERATOR, *PROBLEMS, body=StructBody(TakeBody, _ways))
 async def take(request: Asked[None, TakeBody]) -> AccountWithBelongings:
     """Take a tag, a space or a vehicle from an account; then it belongs to nobody."""
     body = request.body
@@ -309,10 +308,9 @@ def _belongs(request: Request, body: ThingBody) -> Belongs:
 
 VEHICLES: Final = "/api/admin/vehicles"
 VEHICLE: Final = f"{VEHICLES}/{{id}}"
-OF_VEHICLES: Final = ("name", "plate")
 REMOVED: Final = "the vehicle was removed"
 
-Plate = Annotated[str, Meta(max_length=20)] | None
+Plate = Annotated[str, Meta(max_length=20), PERSONAL] | None
 Battery = Annotated[float, Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
 
 
@@ -361,7 +359,7 @@ async def list_vehicles(request: Asked[VehiclesQuery, None]) -> ListPage[Vehicle
     return await page(request, read)
 
 
-@ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=CREATED, personal=OF_VEHICLES)
+@ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=CREATED)
 async def create_vehicle(request: Asked[None, VehicleBody]) -> VehicleWithPeriods:
     """Add a vehicle."""
     data = VehicleData(**vehicle_fields(request, request.body))
@@ -376,7 +374,7 @@ async def get_vehicle(request: Request) -> VehicleWithPeriods:
     return await _vehicle(request, request.number())
 
 
-@ENDPOINTS.patch(VEHICLE, Role.OPERATOR, "not_found", "in_use", personal=OF_VEHICLES)
+@ENDPOINTS.patch(VEHICLE, Role.OPERATOR, "not_found", "in_use")
 async def change_vehicle(request: Asked[None, VehicleChangeBody]) -> VehicleWithPeriods:
     """Change a vehicle."""
     fields = vehicle_fields(request, request.body)

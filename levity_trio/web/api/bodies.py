@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import UNSET
@@ -36,6 +36,8 @@ NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """The pattern of names in paths."""
 MONTH_PATTERN: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"
 """The pattern of months in paths."""
+PERSONAL: Final = "personal"
+"""Marks a text about people, or a secret: requests are recorded without it, because records are never rewritten."""
 ABSENT: Final[Schema] = {"type": "null"}
 """The schema of a field that a way leaves out."""
 IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
@@ -64,6 +66,18 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True):
 
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+
+def personal_fields(kind: type) -> frozenset[str]:
+    """Return the fields of a struct that are personal, or have something that is."""
+    hints = get_type_hints(kind, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if _is_personal(hint))
+
+
+def _is_personal(hint: type) -> bool:
+    if PERSONAL in getattr(hint, "__metadata__", ()) or (hasattr(hint, "__struct_fields__") and personal_fields(hint)):
+        return True
+    return any(map(_is_personal, get_args(hint)))
 
 
 class StructBody(Generic[S]):

@@ -181,8 +181,6 @@ class Endpoint:
     other_media_types: tuple[str, ...] = ()
     """Further ones, if the caller chooses the form of the answer."""
     problems: tuple[str, ...] = ()
-    personal: tuple[str, ...] = ()
-    """Fields of a JSON body whose values are not recorded, because records are never rewritten."""
 
     @property
     def answer_type(self) -> Any:
@@ -210,7 +208,6 @@ class Declared(TypedDict, total=False):
     status: int
     media_type: str
     other_media_types: tuple[str, ...]
-    personal: tuple[str, ...]
 
 
 class Endpoints(list[Endpoint]):

@@ -31,7 +31,6 @@ from levity_trio.web.api.access import check_first
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import (
     ACCOUNT,
-    OF_PEOPLE,
     PROBLEMS,
     TAG,
     Id,
@@ -43,7 +42,7 @@ from levity_trio.web.api.accounts import (
     said,
     stored_fields,
 )
-from levity_trio.web.api.bodies import Sent, StreamedBody
+from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import CSV, OfCharger, whole
 from levity_trio.web.api.local_times import (
@@ -75,16 +74,16 @@ MOST_ROWS: Final = 500
 COLUMNS: Final = ("name", "card", "space", "car", "since")
 CELL, LINE = 200, 500
 """Characters of a cell, before it is looked at, and of a line."""
-CarName = Annotated[str, Meta(min_length=1, max_length=CELL, extra_json_schema={"examples": ["Anna's car"]})]
+CarName = Annotated[str, Meta(min_length=1, max_length=CELL, extra_json_schema={"examples": ["Anna's car"]}), PERSONAL]
 
 
 class HouseholdCells(Sent):
     """A household, its card, its charger or parking space by name, identity or number, its car, and since when."""
 
-    name: Annotated[str, Meta(max_length=CELL)] | None = None
+    name: Annotated[str, Meta(max_length=CELL), PERSONAL] | None = None
     card: Annotated[str, Meta(max_length=CELL)] | None = None
     space: Annotated[str, Meta(max_length=CELL)] | None = None
-    car: Annotated[str, Meta(max_length=CELL)] | None = None
+    car: Annotated[str, Meta(max_length=CELL), PERSONAL] | None = None
     since: LocalTime = None
 
 
@@ -124,7 +123,7 @@ class EnteredHouseholds:
     rows: list[EnteredRow]
 
 
-@ENDPOINTS.post(HOUSEHOLDS, Role.OPERATOR, "invalid", status=CREATED, personal=("rows",))
+@ENDPOINTS.post(HOUSEHOLDS, Role.OPERATOR, "invalid", status=CREATED)
 async def enter_households(request: Asked[None, HouseholdsBody]) -> EnteredHouseholds:
     """Enter households with their cards, spaces and cars: all rows, or none and what is wrong with each cell.
 
@@ -195,7 +194,7 @@ class MoveInBody(Sent):
     """
 
     name: Name
-    contact: Annotated[str, Meta(max_length=LINE)] | None = None
+    contact: Annotated[str, Meta(max_length=LINE), PERSONAL] | None = None
     address: Text = None
     language: Language | None = None
     since: LocalTime = None
@@ -218,9 +217,7 @@ class Arrival(msgspec.Struct):
     invitation: Invitation | None
 
 
-@ENDPOINTS.post(
-    MOVE_INS, Role.OPERATOR, *PROBLEMS, "forbidden", status=CREATED, personal=("driver", "car", "plate", *OF_PEOPLE)
-)
+@ENDPOINTS.post(MOVE_INS, Role.OPERATOR, *PROBLEMS, "forbidden", status=CREATED)
 async def move_in(request: Asked[None, MoveInBody]) -> Arrival:
     """Add a household with its card, space, car and tariff, and invite its driver."""
     body, logins = request.body, request.api.logins
@@ -291,7 +288,7 @@ async def preview_move_out(request: Asked[MoveOutQuery, None]) -> Departure:
     return await request.find(read, f"account {request.number()}")
 
 
-@ENDPOINTS.post(MOVE_OUT, Role.OPERATOR, "not_found", "conflict", personal=("reason",))
+@ENDPOINTS.post(MOVE_OUT, Role.OPERATOR, "not_found", "conflict")
 async def move_out(request: Asked[None, MoveOutBody]) -> DepartureResult:
     """Close an account, and end its cards, spaces, cars and its drivers' log-ins at the same time."""
     body, api, number = request.body, request.api, request.number()

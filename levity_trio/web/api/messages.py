@@ -33,7 +33,7 @@ from levity_trio.store.writes.recipients import By, RecipientData
 from levity_trio.web.api.accounts import Id, Language
 from levity_trio.web.api.administration import BelowQuery
 from levity_trio.web.api.billing import CLOSING, month_of
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import PERSONAL, Sent
 from levity_trio.web.api.driving import ME, account_of
 from levity_trio.web.api.driving import TAG as OF_DRIVERS
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -51,7 +51,7 @@ NO_PUSH: Final = "no ntfy server is set; start the server with --ntfy"
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
 
-MailAddress = Annotated[str, Meta(max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$")]
+MailAddress = Annotated[str, Meta(max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$"), PERSONAL]
 LocalTimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_SITE, *OF_DRIVER]})]
 DriversKind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_DRIVER]})]
@@ -73,7 +73,7 @@ class OwnRecipientBody(Sent, kw_only=True):
 class RecipientChangeBody(Sent, kw_only=True):
     """A recipient as it is to be. What is left out is off: without an address there is no mail."""
 
-    name: Annotated[str, Meta(max_length=100)] | None = None
+    name: Annotated[str, Meta(max_length=100), PERSONAL] | None = None
     language: Language | None = None
     mail: MailAddress | None = None
     kinds: tuple[Kind, ...] = ()
@@ -212,7 +212,7 @@ async def list_recipients(request: Asked[RecipientsQuery, None]) -> list[Recipie
     return await request.read(partial(stored.recipients, account=request.query.account))
 
 
-@ENDPOINTS.post(RECIPIENTS, Role.OPERATOR, "not_found", status=CREATED, personal=("name", "mail"))
+@ENDPOINTS.post(RECIPIENTS, Role.OPERATOR, "not_found", status=CREATED)
 async def add_recipient(request: Asked[None, NewRecipientBody]) -> RecipientRow:
     """Tell somebody by mail; push begins with a topic. The same again adds nobody"""
     body, account = request.body, request.body.account
@@ -231,7 +231,7 @@ async def get_recipient(request: Request) -> RecipientRow:
     return await _recipient(request, request.number())
 
 
-@ENDPOINTS.put(RECIPIENT, Role.OPERATOR, "not_found", personal=("name", "mail"))
+@ENDPOINTS.put(RECIPIENT, Role.OPERATOR, "not_found")
 async def change_recipient(request: Asked[None, RecipientChangeBody]) -> RecipientRow:
     """Change what somebody is told, and where"""
     found = await _recipient(request, request.number())
@@ -344,7 +344,7 @@ async def list_messages(request: Asked[BelowQuery, None]) -> list[MessageRow]:
     return await request.read(partial(stored.messages, before=query.before, limit=query.limit))
 
 
-@ENDPOINTS.post(f"{MESSAGES}/test", Role.ADMIN, "conflict", "unsent", "too_many_waiting", personal=("to",))
+@ENDPOINTS.post(f"{MESSAGES}/test", Role.ADMIN, "conflict", "unsent", "too_many_waiting")
 async def test_way(request: Asked[None, TestBody]) -> MessageTest:
     """Try a way out now: a mail, a push message to nobody, or a sign of life"""
     body, config = request.body, request.api.config
@@ -452,7 +452,7 @@ async def get_own(request: Request) -> OwnRecipient:
     )
 
 
-@ENDPOINTS.put(OWN, Role.DRIVER, "conflict", group=OF_DRIVERS, personal=("mail",))
+@ENDPOINTS.put(OWN, Role.DRIVER, "conflict", group=OF_DRIVERS)
 async def keep_own(request: Asked[None, OwnRecipientBody]) -> OwnRecipient:
     """Say what you want to be told, and where"""
     body = request.body

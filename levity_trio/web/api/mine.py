@@ -28,7 +28,7 @@ from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.places import Limits, limits_of
 from levity_trio.store.reads.statements import ClosedStatement, FeeLine, closed_statements, fees_of, id_of_own
 from levity_trio.store.writes import own_names
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import PERSONAL, Sent
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted, whole
@@ -94,7 +94,7 @@ class DriversVehicle:
 class OwnNameBody(Sent, kw_only=True):
     """What your household calls it; null takes the name away. Others do not see it."""
 
-    name: Annotated[str, Meta(max_length=LONGEST_NAME)] | None
+    name: Annotated[str, Meta(max_length=LONGEST_NAME), PERSONAL] | None
 
 
 @record

@@ -28,7 +28,7 @@ from levity_trio.store.writes.reports import (
     UnknownReport,
 )
 from levity_trio.web.api import tags
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import PERSONAL, Sent
 from levity_trio.web.api.driving import ME, TAG, WHY_NOT, account_of, household, tags_of
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
@@ -43,7 +43,7 @@ REPORTS: Final = "/api/admin/reports"
 LONGEST: Final = 300
 
 Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
-Words = Annotated[str, Meta(min_length=1, max_length=LONGEST, pattern=r"\S")]
+Words = Annotated[str, Meta(min_length=1, max_length=LONGEST, pattern=r"\S"), PERSONAL]
 OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
 OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
 
@@ -111,7 +111,6 @@ class WaitingReport(Report):
     *("not_found", "conflict", "invalid", "too_many_reports"),
     group=TAG,
     status=CREATED,
-    personal=("words",),
 )
 async def report(request: Asked[None, ReportBody]) -> DriversReport:
     """Tell those who run the site in one sentence what is wrong"""
@@ -201,7 +200,7 @@ async def list_reports(request: Asked[ReportsQuery, None]) -> ListPage[WaitingRe
     return whole([await _waiting(request, one) for one in found])
 
 
-@ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict", personal=("answer",))
+@ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict")
 async def answer_report(request: Asked[None, AnswerBody]) -> WaitingReport:
     """Answer what a household reported; then it waits no longer"""
     number = request.number()

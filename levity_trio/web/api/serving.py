@@ -5,7 +5,7 @@ Host → CORS → token → place → role → record → query and body → end
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -25,7 +25,7 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes import users
 from levity_trio.store.writes.users import Attempt
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller
-from levity_trio.web.api.bodies import StreamedBody, read_query
+from levity_trio.web.api.bodies import Body, StreamedBody, StructBody, personal_fields, read_query
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem, of_problem, of_store
@@ -161,7 +161,7 @@ async def _signed(api: Api, endpoint: Endpoint, request: Request, caller: Caller
 async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     """Record a change with the first commit that it makes, and its response."""
     body = b"" if isinstance(endpoint.body, StreamedBody) else await request.body()
-    identity, text = token_hex(REQUEST_ID_BYTES), _anonymous(body.decode(errors="replace"), endpoint.personal)
+    identity, text = token_hex(REQUEST_ID_BYTES), _anonymous(body.decode(errors="replace"), endpoint.body)
     attempt = _attempt(api, caller, request.scope, identity, _masked(text[:RECORDED_CHARACTERS]))
     api.writer.note(users.record_attempt, attempt)
     status, code = int(HTTPStatus.INTERNAL_SERVER_ERROR), None
@@ -180,8 +180,9 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
     return response
 
 
-def _anonymous(text: str, personal: Collection[str]) -> str:
-    """Return a body without the values of these fields; nothing of one that is no JSON object."""
+def _anonymous(text: str, kind: Body | None) -> str:
+    """Return a body without what is personal in one of its kind; then nothing of it, if it is no JSON object."""
+    personal = personal_fields(kind.kind) if isinstance(kind, StructBody) else ()
     if not personal:
         return text
     try:

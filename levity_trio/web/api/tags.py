@@ -25,7 +25,7 @@ from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_from, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
-from levity_trio.web.api.bodies import Sent, StreamedBody, Values
+from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, hidden, page, wanted, whole
 from levity_trio.web.api.local_times import UNTIL, local_moment
@@ -53,8 +53,8 @@ MOST_TAGS: Final = 200_000
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
 IdTag = Annotated[str, Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="In upper or lower case.")]
-Name = Annotated[str, Meta(max_length=200)] | None
-Notes = Annotated[str, Meta(max_length=2000)] | None
+Name = Annotated[str, Meta(max_length=200), PERSONAL] | None
+Notes = Annotated[str, Meta(max_length=2000), PERSONAL] | None
 Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None
 _EXPIRY = Meta(
     description="From when on it is Expired: a time, or a day, in the time zone of the site.", extra_json_schema=UNTIL
@@ -186,7 +186,7 @@ async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag] | Stre
     return await page(request, partial(listed, wanted=wanted(query), asked=query.sort))
 
 
-@ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED, personal=OF_PEOPLE)
+@ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED)
 async def create_tag(request: Asked[None, TagBody]) -> ChangedTag:
     """Add a tag, also one that waits for an operator."""
     api, data = request.api, request.body.data(request.zone)
@@ -210,7 +210,7 @@ async def get_tag(request: Request) -> TagWithPeriods:
     return extended(TagWithPeriods, periods[0], periods=periods, **asdict(shown_use))
 
 
-@ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found", personal=OF_PEOPLE)
+@ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")
 async def change_tag(request: Asked[None, ChangeBody]) -> ChangedTag:
     """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their caches."""
     api, tag, fields = request.api, request.path["tag"], request.body.fields(request.zone)

@@ -32,7 +32,7 @@ from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tariffs import Assigning, CorrectedStatement, Given, correcting
 from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import SECONDS, MonthName, rule
-from levity_trio.web.api.bodies import ABSENT, WATT_HOURS, Fields, Sent, StructBody
+from levity_trio.web.api.bodies import ABSENT, PERSONAL, WATT_HOURS, Fields, Sent, StructBody
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
@@ -48,7 +48,7 @@ TARIFF: Final = f"{TARIFFS}/{{id}}"
 ASSIGNMENTS: Final = "/api/admin/tariff-assignments"
 IN_FORCE: Final = "/api/admin/tariff-in-force"
 
-Reason = Annotated[str, Meta(max_length=500)] | None
+Reason = Annotated[str, Meta(max_length=500), PERSONAL] | None
 Charger = Annotated[str, Meta(min_length=1, max_length=48)]
 
 

@@ -22,7 +22,7 @@ from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, Language, refusals
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import PERSONAL, Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.papers import MEDIA_TYPES, Made, document
 from levity_trio.web.api.problems import Problem, conflict, not_found
@@ -36,9 +36,9 @@ USERS: Final = "/api/admin/users"
 USER: Final = f"{USERS}/{{id}}"
 LOGINS: Final = "/api/admin/logins"
 REFUSED: Final = ("not_found", "in_use", "conflict", "forbidden", "invalid")
-UserName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$")]
+UserName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$"), PERSONAL]
 """It begins with a letter, so that it is not taken for an id."""
-Password = Annotated[str, Meta(min_length=10, max_length=200)]
+Password = Annotated[str, Meta(min_length=10, max_length=200), PERSONAL]
 RoleName = Literal["driver", "viewer", "operator", "admin"]
 
 
@@ -71,7 +71,7 @@ class InvitationBody(Sent):
 class LetterBody(Sent):
     """The code of a link or a letter that still works."""
 
-    code: Annotated[str, Meta(max_length=100)]
+    code: Annotated[str, Meta(max_length=100), PERSONAL]
 
 
 class Invitation(msgspec.Struct):
@@ -119,7 +119,7 @@ class CallerIdentity(msgspec.Struct):
 class NewPasswordBody(Sent, kw_only=True):
     """A new password, and the old one if there is one."""
 
-    old_password: Annotated[str, Meta(max_length=200)] | None = None
+    old_password: Annotated[str, Meta(max_length=200), PERSONAL] | None = None
     new_password: Password
 
 
@@ -166,7 +166,6 @@ async def get_me(request: Request) -> CallerIdentity:
 @ENDPOINTS.post(
     "/api/me/password",
     *(Role.DRIVER, "conflict", "changed", "wrong_password", "too_many_failures", "too_many_log_ins"),
-    personal=("old_password", "new_password"),
 )
 async def change_my_password(request: Asked[None, NewPasswordBody]) -> None:
     """Change your own password; your other log-ins end"""
@@ -183,7 +182,7 @@ async def list_users(request: Request) -> list[UserRow]:
     return await request.read(stored.users)
 
 
-@ENDPOINTS.post(USERS, Role.OPERATOR, *REFUSED, status=CREATED, personal=("name", "password"))
+@ENDPOINTS.post(USERS, Role.OPERATOR, *REFUSED, status=CREATED)
 async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
     """Add a user, with a password or an invitation; an operator only drivers"""
     body = request.body
@@ -204,7 +203,7 @@ async def get_user(request: Request) -> UserRow:
     return await request.find(partial(stored.user, number=request.number()), f"user {request.number()}")
 
 
-@ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED, personal=("password",))
+@ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED)
 async def change_user(request: Asked[None, UserChangeBody]) -> UserRow:
     """Change role, account, language or password of a user"""
     fields, logins = request.body.given(), request.api.logins
@@ -253,7 +252,6 @@ async def invite_user(request: Asked[None, InvitationBody]) -> Invitation:
     f"{USER}/letter",
     *(Role.OPERATOR, "not_found", "conflict", "not_made", "busy"),
     media_type=MEDIA_TYPES[Form.PDF],
-    personal=("code",),
 )
 async def print_letter(request: Asked[None, LetterBody]) -> Made:
     """Print a letter for a driver, with a code that was made before, as a PDF in the language of the household"""

@@ -31,7 +31,7 @@ from levity_trio.store.writes import wallets as writes
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.bodies import MINOR_UNITS, Sent
+from levity_trio.web.api.bodies import MINOR_UNITS, PERSONAL, Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
@@ -53,7 +53,7 @@ IN_FILE: Final[Mapping[str, Callable[[WalletRow], Cell]]] = {
 """The columns of a file of them."""
 MOST_RESERVATIONS: Final = 500
 PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
-ENTRY: Final[Declared] = {"status": CREATED, "personal": ("reason",)}
+ENTRY: Final[Declared] = {"status": CREATED}
 
 CENTS: Final = "Minor units of the currency, such as cents."
 Amount = Annotated[int, Meta(ge=1, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)]
@@ -64,7 +64,9 @@ Currency = Annotated[
         extra_json_schema={"enum": sorted(CURRENCIES)},
     ),
 ]
-Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later.")]
+Why = Annotated[
+    str, Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later."), PERSONAL
+]
 
 
 class EntryBody(Sent, kw_only=True):
@@ -217,7 +219,7 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
     return wallets.enter(db, entry._replace(currency=currency, statement=statement))
 
 
-@ENDPOINTS.post(f"{WALLET}/terms", Role.ADMIN, *PROBLEMS, personal=("reason",))
+@ENDPOINTS.post(f"{WALLET}/terms", Role.ADMIN, *PROBLEMS)
 async def set_terms(request: Asked[None, TermsBody]) -> WalletWithTerms:
     """Make an account prepaid or postpaid, or change the limit at which it is spent."""
     body = request.body

@@ -324,6 +324,17 @@ def test_what_was_told_of_energy_is_counted_on(used: Used) -> None:
     assert counted[totals.TAKEN_BACK, totals.DELIVERED] == 500
 
 
+def test_what_was_recorded_of_own_names_and_decisions_goes() -> None:
+    gone = ("/api/me/tags/A", "/api/me/vehicles/1", "/api/admin/transactions/5/correct", "/api/admin/reviews/1/dismiss")
+    stays = ("/api/admin/bulk", "/api/me/chargers/CP-1/start")
+    with closing(made(75)) as connection:
+        for path in gone + stays:
+            insert(connection, "operator_action", at=AT, request=path, address="", method="PUT", path=path, body="{}")
+        migrate(connection)
+        left = connection.execute("SELECT path FROM operator_action WHERE body IS NOT NULL ORDER BY id").fetchall()
+        assert left == [(path,) for path in stays]
+
+
 def test_what_was_recorded_of_names_and_reasons_is_masked() -> None:
     bodies = {
         "/api/admin/id-tags": '{"id_tag":"A","name":"Anna","notes":"dog"}',

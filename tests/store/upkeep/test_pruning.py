@@ -302,6 +302,22 @@ async def test_events_are_kept_for_so_many_days(kept: Kept) -> None:
     assert orjson.loads(data)["count"] == 2
 
 
+async def test_texts_of_messages_are_kept_as_long_as_events(kept: Kept) -> None:
+    """The message stays, and what still waits is sent as it is."""
+    recipient = "who, kinds, away_minutes, with_names, gets_statements, added_at, added_by"
+    await kept.write(f"INSERT INTO recipient ({recipient}) VALUES ('owner', '[]', 1, 1, 0, '', '')")
+    columns = "message_id, recipient_id, channel, part, kind, subject, body, sent_to, created_at, not_before, next_at"
+    for days, sent_at in ((401, "2026"), (402, None), (399, "2026")):
+        at = stamp(NOW - timedelta(days=days))
+        texts = (f"{days}", "Flat 3 asks", "Flat 3 asks", "owner@example.org", at, at, at, sent_at)
+        told = f"INSERT INTO message ({columns}, sent_at) VALUES (?, 1, 'mail', 'note', 'report', ?, ?, ?, ?, ?, ?, ?)"
+        await kept.write(told, texts)
+    await kept.look()
+    left = kept.rows("SELECT message_id, subject, body, sent_to FROM message ORDER BY id")
+    assert left[0] == ("401", None, None, None)
+    assert [number for number, *told in left if None not in told] == ["402", "399"]
+
+
 async def test_by_a_clock_that_cannot_be_believed_no_event_goes(kept: Kept) -> None:
     await kept.write("INSERT INTO event (at, kind, data) VALUES ('2024-01-01', 'ServerStarted', '{}')")
     kept.is_clock_trusted = False

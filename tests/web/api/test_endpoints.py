@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 from levity_trio.operations.operation import Payload
-from levity_trio.web.api.bodies import SignedBody, StreamedBody, StructBody
+from levity_trio.web.api.bodies import SignedBody, StreamedBody, StructBody, personal_fields
 from levity_trio.web.api.endpoints import Asked, Endpoint
 from levity_trio.web.api.operations import OperationBody
 from levity_trio.web.api.server import ENDPOINTS
@@ -40,3 +40,37 @@ def test_a_function_gets_what_it_is_annotated_with(endpoint: Endpoint) -> None:
             assert body == Payload
         case other:
             raise AssertionError(other)
+
+
+OF_THINGS = {
+    *("action", "at", "begun_on", "card", "charger", "chargers", "circuit", "currency", "departure", "entries"),
+    *("expires_at", "figure", "id", "id_tag", "kinds", "like", "model", "month", "parent_id_tag", "path", "payload"),
+    *("pem", "quiet_from", "quiet_until", "rotation", "since", "source", "space", "start_time", "stop_time", "tag"),
+    *("toml", "topic", "type", "until", "url", "value", "vendor"),
+}
+"""Texts that are no words about people. Numbers of cards stay, as they do with sessions."""
+WORDS_ABOUT_THINGS = {
+    "address": ("stations", "chargers/{id}/security-profile"),
+    "name": ("tokens", "stations", "chargers", "webhooks", "payment-services"),
+    "reason": ("newcomers", "chargers/{id}", "certificate", "meters", "load/limits", "load/boosts"),
+    "password": ("chargers/{id}/password",),  # which is masked, as all passwords of chargers are
+}
+"""Words about chargers, meters, prices and programs, by where they are sent."""
+
+
+def is_text(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return is_text(hint.__origin__)
+    return hint is str or (get_origin(hint) is not Literal and any(map(is_text, get_args(hint))))
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
+def test_words_about_people_are_not_recorded(endpoint: Endpoint) -> None:
+    """What may name a person is marked at its field: a record of a request is never rewritten."""
+    if not endpoint.changes or not isinstance(endpoint.body, StructBody):
+        return
+    kind = endpoint.body.kind
+    texts = {name for name, hint in get_type_hints(kind, include_extras=True).items() if is_text(hint)}
+    for name in texts - personal_fields(kind) - OF_THINGS:
+        places = (*WORDS_ABOUT_THINGS.get(name, ()), "tariff-pr")  # those have prices and times, and their names
+        assert endpoint.path.startswith(tuple(f"/api/admin/{place}" for place in places)), f"is {name} about people?"
