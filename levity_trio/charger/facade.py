@@ -387,7 +387,8 @@ async def keep_deadlines(central: Central, seconds: float) -> None:
         for session in [*central.registry.sessions()]:
             if session.boot_due <= trio.current_time():
                 session.boot_due = inf
-                await Chargers(central).ask_to_boot(session.charger, SYSTEM)
+                with surviving("a charger could not be asked to boot", cp=session.charger):
+                    await Chargers(central).ask_to_boot(session.charger, SYSTEM)
         now = stamp(central.clock())
         if central.pending.has_due(now):
             with surviving("commands past their deadline could not be ended"):

@@ -51,7 +51,7 @@ from levity_trio.wire.times import stamp
 
 GATHER_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
-UNFORESEEN_SECONDS: Final = 60.0
+UNFORESEEN: Final = timedelta(minutes=1)
 FULL_PAUSE: Final = timedelta(seconds=10)
 """The pause before a charger is looked at again whose queue of commands was full."""
 TAGS_AT_ONCE: Final = 500
@@ -118,7 +118,7 @@ class LocalLists:
         await self._central.ready.wait()  # tags expire by our clock
         await self._central.writer.sharing.duties.wait()
         while True:
-            self._news, rest = trio.Event(), UNFORESEEN_SECONDS
+            self._news, rest = trio.Event(), UNFORESEEN.total_seconds()
             with surviving("the local lists could not be kept"):
                 try:
                     await self._look()
@@ -168,9 +168,12 @@ class LocalLists:
             again_at = await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
         except TooMany:
             again_at = now + FULL_PAUSE
-        except Exception:
+        except (StoreUnavailable, Unreadable):
             self._due[charger] = None  # after all others
             raise
+        except Exception:  # what nobody foresaw at one charger holds up no other
+            log.exception("a local list could not be kept; it is tried again", cp=charger)
+            again_at = now + UNFORESEEN
         if again_at is None:
             self._again.pop(charger, None)
         else:

@@ -72,10 +72,16 @@ class Signing:
         if not central.clock_trusted:  # a certificate must not be valid at a wrong time
             return True
         work = await central.writer.run(certificates.advance, self._now())
-        done = [await (self._issue if step.pem is None else self._send)(step) for step in work]
+        is_work_left = False
+        for step in work:
+            is_done = False
+            with surviving("a certificate could not be issued or sent", cp=step.charger):
+                is_done = await (self._issue if step.pem is None else self._send)(step)
+            is_work_left |= not is_done
         for charger in await central.writer.run(certificates.due, self._now()):
-            await self._renew(charger)
-        return not all(done)
+            with surviving("a charger could not be asked to renew its certificate", cp=charger):
+                await self._renew(charger)
+        return is_work_left
 
     async def _issue(self, work: CertificateWork) -> bool:
         try:

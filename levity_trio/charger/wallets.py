@@ -23,7 +23,7 @@ from levity_trio.events import Event
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import parts
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.reads import Reader, charges, month_use
+from levity_trio.store.reads import Reader, Sparing, charges, month_use
 from levity_trio.store.reads.charges import Look
 from levity_trio.store.writes.commands import Message, TooMany
 from levity_trio.store.writes.limits import TheMonth, assess, count, stop_used
@@ -65,6 +65,7 @@ class Wallets:
     def __init__(self, central: Central, reader: Reader) -> None:
         self._central = central
         self._reader = reader
+        self._sparing = Sparing(reader, "what a transaction costs cannot be told")
         self._chargers = Chargers(central)
         self._rule = charges.rule_of(central.config, central.policy)
         self._revision = 0
@@ -129,15 +130,16 @@ class Wallets:
 
     async def _count_these(self, month: TheMonth, numbers: Sequence[int]) -> None:
         for part in parts(numbers, AT_ONCE):
-            counted = await self._reader.run(partial(month_use.counted, rule=self._rule, numbers=part))
+            counted = await self._sparing.run(partial(month_use.counted, rule=self._rule), part)
             if counted:
                 await self._central.writer.run(count, counted, month, stamp(self._central.clock()))
 
     async def _settle(self, read: Callable[..., Look], after: int) -> int | None:
         """Settle the next transactions; return whereafter to go on, None at the end."""
-        look = await self._reader.run(partial(read, rule=self._rule, after=after, most=AT_ONCE))
-        if look.used:
-            await self._central.writer.run(settle, look.used, stamp(self._central.clock()))
+        look = await self._reader.run(partial(read, after=after, most=AT_ONCE))
+        used = await self._sparing.run(partial(charges.used, rule=self._rule), look.transactions)
+        if used:
+            await self._central.writer.run(settle, used, stamp(self._central.clock()))
         return look.next
 
     async def _stop(self) -> None:
@@ -159,8 +161,9 @@ class Wallets:
             if not self._chargers.is_served(charger):
                 continue  # asked when it is back
             decide: Any = partial(write, transaction=transaction, now=now)
-            try:
-                await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
-            except TooMany:
-                continue  # at the next look
-            log.warning(f"a session is asked to stop: {why}", cp=charger, transaction=transaction)
+            with surviving("a session could not be asked to stop", cp=charger, transaction=transaction):
+                try:
+                    await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
+                except TooMany:
+                    continue  # at the next look
+                log.warning(f"a session is asked to stop: {why}", cp=charger, transaction=transaction)

@@ -190,12 +190,12 @@ _PAUSED: Final = (
 
 
 @contextmanager
-def left_out(fact: int) -> Iterator[None]:
-    """Log why a fact cannot be told. One that nobody foresaw must not keep all later ones from being told."""
+def left_out(**what: object) -> Iterator[None]:
+    """Log why something cannot be told. What nobody foresaw must not keep all else from being told."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        log.exception("a fact cannot be told, and is left out", fact=fact)
+        log.exception("something cannot be told, and is left out", **what)
 
 
 def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
@@ -213,7 +213,7 @@ def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
         cursor=cursor,
         upto=upto,
         recipients=recipients,
-        causes=[_cause(*row) for row in db.execute(_CAUSES).fetchall()],
+        causes=[*_causes(db)],
         begun=frozenset(Begun(*row) for row in db.execute(_BEGUN).fetchall()),
         digests={recipient: at for recipient, at in db.execute(_DIGESTS).fetchall() if at is not None},
         conditions=[*_conditions(db, now, rule, machine, places), *_of_doubts(doubts)],
@@ -251,6 +251,12 @@ def _recipient(*row: Any) -> Recipient:
 
 
 # What lasts
+
+
+def _causes(db: Database) -> Iterator[Cause]:
+    for row in db.execute(_CAUSES).fetchall():
+        with left_out(cause=row[0]):
+            yield _cause(*row)
 
 
 def _cause(number: int, kind: str, subject: str, parts: str, words: str | None, began: str, found: str) -> Cause:
@@ -312,7 +318,7 @@ def _facts(db: Database, position: int, rule: Rule) -> tuple[int, list[NewFact]]
     upto = page[-1][0] if len(page) == MOST_FACTS else newest(db)
     facts = []
     for number, kind, data in page:
-        with left_out(number):
+        with left_out(fact=number):
             if (fact := read_fact(kind, data)) is not None:
                 facts.append(_new_fact(db, number, fact, rule))
     return upto, facts
@@ -353,11 +359,17 @@ def _full(db: Database, now: datetime, rule: Rule) -> list[FullCar]:
     """Return the cars that have taken nothing for FULL_AFTER. The time in which load management gave one too little,
     and in which it could not answer yet, does not count."""
     rows, by = rows_of(db), stamp(shifted(now, -FULL_AFTER))
-    told = ((number, max(at, answered_at(rows, number))) for number, at in rows(_PAUSED, (by,)))
-    paused = {number: since for number, since in told if since <= by}
-    energies = {number: wh for number, wh in energies_so_far(rows, [*paused]).items() if wh >= LEAST_WH}
-    owners = Owners(rows, rule.policy, rule.bill_by).decide([*energies]) if energies else {}
-    return [FullCar(number, owners[number].account, wh, _moment(paused[number])) for number, wh in energies.items()]
+    full = []
+    for number, at in rows(_PAUSED, (by,)):
+        with left_out(transaction=number):
+            since = max(at, answered_at(rows, number))
+            if since > by:
+                continue
+            wh = energies_so_far(rows, [number]).get(number, 0)
+            if wh >= LEAST_WH:
+                owner = Owners(rows, rule.policy, rule.bill_by).decide([number])[number]
+                full.append(FullCar(number, owner.account, wh, _moment(since)))
+    return full
 
 
 def _moment(text: str) -> datetime:

@@ -96,13 +96,17 @@ class _Making:
         news = [one if one.id else replace(one, id=-n) for n, one in enumerate(news, 1)]
         causes = {one.id: one for one in (*found.causes, *news)}
         for cause in causes.values():
-            self._tell_cause(cause)
-        digest_on = self._tell_doubts([*causes.values()])
+            with left_out(cause=cause.id):
+                self._tell_cause(cause)
+        digest_on = found.cursor.digest_on
+        with left_out(digest=digest_on):
+            digest_on = self._tell_doubts([*causes.values()])
         for fact in found.facts:
-            with left_out(fact.id):
+            with left_out(fact=fact.id):
                 self._tell_fact(fact)
         for car in found.full:
-            self._tell_full(car)
+            with left_out(transaction=car.transaction):
+                self._tell_full(car)
         return Round(
             at=stamp(self._now),
             round=found.cursor.round,

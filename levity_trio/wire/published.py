@@ -7,8 +7,8 @@ Without a path a payload is a plain number. With one it is JSON, and the path na
 
 from __future__ import annotations
 
-from contextlib import suppress
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -18,6 +18,8 @@ PAYLOAD_BYTES: Final = 64 * 1024
 TOPIC_BYTES: Final = 1000
 MOST_DIGITS: Final = 15
 _SUM: Final = " + "
+_WRITTEN: Final = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\s*")
+"""A number as JSON and meters write it. Decimal also takes "1_000" and digits of other scripts."""
 
 
 class NoNumber(ValueError):
@@ -62,9 +64,8 @@ def _at(found: Any, rest: str, path: str) -> Any:
 
 
 def _number(found: object, what: str) -> Decimal:
-    if isinstance(found, str | int | float) and not isinstance(found, bool):
-        with suppress(InvalidOperation):
-            number = Decimal(str(found))
-            if number.is_finite() and number.adjusted() < MOST_DIGITS:
-                return number
+    if isinstance(found, str | int | float) and not isinstance(found, bool) and _WRITTEN.fullmatch(str(found)):
+        number = Decimal(str(found))
+        if number.adjusted() < MOST_DIGITS:
+            return number
     raise NoNumber(f"{what} is not a number of at most {MOST_DIGITS} digits")

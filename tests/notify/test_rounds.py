@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.events import Fact, HouseholdReported, MonthLimitNear, MonthLimitReached, OutcomeKnown
+from levity_trio.notify import reading
 from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.rounds import PUSH, after_quiet
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -193,6 +194,25 @@ def test_a_fact_that_nobody_foresaw_keeps_no_other_from_being_told() -> None:
     home.books.run(UnitOfWork.record, odd)
     home.fact(reported(home.books, 2, "session"))
     assert home.told() == [("report", "note", "A household asks about a session")]
+
+
+@pytest.mark.logs_errors
+def test_what_lasts_and_cannot_be_told_keeps_nothing_else_from_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cause of a kind that there is not, as after a step back to an older version; and a car that nobody foresaw."""
+    home = Home()
+    insert = "INSERT INTO cause (kind, subject, parts, began_at, found_at) VALUES ('flood', '', '[]', ?, ?)"
+    home.books.connection.execute(insert, (home.books.at, home.books.at))
+    other = Station(home.books, "CP-2")
+    odd = other.start(0, tag="TAG")
+    monkeypatch.setattr(reading, "answered_at", lambda _, number: "" if 1 // (number != odd) else None)
+    other.tell(other.register(9000), transaction=odd)
+    other.status("SuspendedEV")
+    home.charge()
+    home.station.status("SuspendedEV")
+    home.wait(20, every=10)
+    assert home.told(home.driver) == [("full", "note", "Your car is full")]
+    home.fact(reported(home.books, 2, "session"))
+    assert home.told()[-1] == ("report", "note", "A household asks about a session")
 
 
 def test_a_closed_month_is_told_or_mailed() -> None:

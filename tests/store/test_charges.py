@@ -42,16 +42,21 @@ class Charging(Purses):
             after = self.revision if read is reads.changed else 0
             while (found := self.read(read, after, most)).next is not None:
                 after = found.next
-                priced += len(found.used)
-                self.settle(found.used)
+                used = self.priced(found)
+                priced += len(used)
+                self.settle(used)
             self.revision = after if read is reads.changed else self.revision
         return priced
 
     def read(self, read: partial[Look] | object, after: int, most: int = 100) -> Look:
         assert callable(read)
         with reading(self.books) as db:
-            found: Look = read(db, self.biller.terms.rule, after, most)
+            found: Look = read(db, after, most)
         return found
+
+    def priced(self, found: Look) -> list[Used]:
+        with reading(self.books) as db:
+            return reads.used(db, found.transactions, self.biller.terms.rule)
 
     def settle(self, used: list[Used]) -> None:
         self.books.run(wallets.settle, used, self.books.at)
@@ -168,10 +173,10 @@ def test_it_goes_with_its_transaction(house: Charging, station: Station) -> None
 
 def test_what_changes_while_it_is_priced_is_left_for_the_next_look(house: Charging, station: Station) -> None:
     transaction = charge(station)
-    found = house.read(reads.changed, 0)
-    assert [one.amount for one in found.used] == [120]
+    used = house.priced(house.read(reads.changed, 0))
+    assert [one.amount for one in used] == [120]
     house.give_by_hand(transaction, BEN)
-    house.settle(found.used)
+    house.settle(used)
     assert house.ledger() == []
     house.look()
     assert (house.ledger(), house.standing(BEN).balance) == ([], 0)

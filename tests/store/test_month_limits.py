@@ -57,7 +57,7 @@ class Month(House):
         with reading(self.books) as db:
             numbers = [*month_use.ended_since(db, self.month().since), *month_use.open_now(db)]
         with reading(self.books) as db:
-            found = month_use.counted(db, self.biller.terms.rule, numbers)
+            found = month_use.counted(db, numbers, self.biller.terms.rule)
         self.books.run(limits.count, found, self.month(), self.books.at)
 
     def charge(self, kwh: float, card: str = CARD, minutes: int = 60) -> int:

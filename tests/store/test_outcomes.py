@@ -186,6 +186,18 @@ def test_a_bug_in_judging_ends_the_following_of_one_command_only(
     assert outcome(books, sound)[0] == "pending"
 
 
+@pytest.mark.logs_errors
+def test_a_command_of_which_nothing_is_known_any_more_ends_the_following_of_no_other(
+    books: Books, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a step back to an older version, which does not know its action."""
+    odd, sound = ask(station, "Reset", {"type": "Soft"}), ask(station, "RemoteStartTransaction", {"idTag": "TAG"})
+    known = {action: one for action, one in OPERATIONS.items() if action != "Reset"}
+    monkeypatch.setattr(outcomes, "OPERATIONS", known)
+    assert follow(books) == 1
+    assert (outcome(books, odd)[0], outcome(books, sound)[0]) == ("not seen", "pending")
+
+
 def _fails_for(action: str, judge: Any) -> Any:
     def judged(rule: Any, asked: Any, *others: Any) -> Any:
         assert asked.action != action, "a bug"

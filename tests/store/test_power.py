@@ -90,6 +90,23 @@ async def test_a_session_while_it_runs_and_after_it(books: Books, station: Stati
     assert kept.sums() == {transaction: books.value("SELECT energy_delivered FROM tx")} == {transaction: 7200}
 
 
+@pytest.mark.logs_errors
+async def test_a_session_that_cannot_be_computed_holds_up_no_other(
+    books: Books, station: Station, kept: Kept, log_lines: list[Any]
+) -> None:
+    sessions = []
+    for number in range(3):
+        transaction = station.start(1000 * number)
+        station.stop(transaction, charge(station, transaction, 1000 * number))
+        sessions.append(transaction)
+    books.connection.execute("UPDATE tx SET start_time = '2026-02-30T12:00:00.000Z' WHERE id = ?", (sessions[0],))
+    for _ in range(3):
+        await kept.look()
+        kept.restart()
+    assert kept.sums().keys() == {*sessions[1:]}
+    assert [line["transactions"] for line in log_lines if "transactions" in line] == [[sessions[0]]]
+
+
 async def test_what_was_known_after_a_kill_is_what_was_known_before(station: Station, kept: Kept) -> None:
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, minutes=40)

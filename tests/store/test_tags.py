@@ -278,8 +278,18 @@ def accept(books: Books, server: str, *names: str) -> None:
 def apply_all(books: Books, server: str = "") -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     while (part := books.run(tags.apply_part, server, books.policy, books.at)) is not None:
-        found += [(change.after.id_tag, change.word) for change in part]
+        found += [("", "failed") if change is None else (change.after.id_tag, change.word) for change in part]
     return found
+
+
+@pytest.mark.logs_errors
+def test_a_row_that_cannot_be_stored_ends_neither_its_import_nor_the_next_one(books: Books) -> None:
+    number = books.run(tags.begin_import, "", "ben")
+    rows = [("Odd", "Lost"), ("Card", "Blocked")]  # a state that there is not
+    books.run(tags.stage, "", number, ("id_tag", "status"), rows, "ben")
+    books.run(tags.accept, "", number, 2, "ben")
+    accept(books, "", "Other")
+    assert apply_all(books) == [("", "failed"), ("Card", "added"), ("Other", "added")]
 
 
 def test_an_import_counts_once_it_is_accepted(books: Books) -> None:

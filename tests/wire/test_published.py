@@ -32,6 +32,9 @@ def test_a_number(payload: bytes, path: str, shown: str) -> None:
         (b"12,5 A", "", "it is not a number"),
         (b"\xff\xfe", "", "it is not a number"),
         (b"nan", "", "it is not a number"),
+        (b"48_211", "", "it is not a number"),
+        ("\u0664\u0668.5".encode(), "", "it is not a number"),  # Arabic digits
+        (b'{"kWh": "4_8"}', "kWh", "kWh is not a number"),
         (b"1e999999", "", "at most 15 digits"),
         (b"1" + b" " * 64 * 1024, "", "more than 64 KiB"),
         (b"<ok>", "a", "not JSON"),

@@ -28,6 +28,7 @@ from levity_trio.plugins.mqtt.facts import Facts
 from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.states import States
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.writes import mqtt as writes
 from levity_trio.wire.times import stamp
 
@@ -79,7 +80,9 @@ class Mqtt(Plugin):
             if self._commands is not None:
                 nursery.start_soon(self._warn_of_anonymous)
             while True:
-                pause = await self._connect()
+                pause = REFUSED_SECONDS
+                with surviving("MQTT ended by an error"):
+                    pause = await self._connect()
                 await trio.sleep(pause)
 
     async def _connect(self) -> float:
@@ -145,13 +148,14 @@ class Mqtt(Plugin):
 
     def _take(self, message: Message) -> None:
         """Take a message that has arrived."""
-        if message.topic == BIRTH:
-            if message.payload == ONLINE.encode():
-                self._states.again()
-        elif message.topic == f"{self._broker.prefix}/{ANONYMOUS}":
-            self._heard_anonymous.set()
-        elif not self._meters.take(message) and not self._states.take(message) and self._commands is not None:
-            self._commands.take(message)
+        with surviving("a message of MQTT could not be taken", topic=message.topic):
+            if message.topic == BIRTH:
+                if message.payload == ONLINE.encode():
+                    self._states.again()
+            elif message.topic == f"{self._broker.prefix}/{ANONYMOUS}":
+                self._heard_anonymous.set()
+            elif not self._meters.take(message) and not self._states.take(message) and self._commands is not None:
+                self._commands.take(message)
 
     def _note(self, problem: str | None) -> None:
         """Note whether the broker is connected, and why not. An outage has one line in the log, and its end another."""

@@ -62,6 +62,7 @@ class States:
         self._chargers: Mapping[str, SeenCharger] = {}
         self._ours = re.compile(rf"{re.escape(prefix)}/([^/]+)/(?:([0-9]{{1,9}})/status|link)")
         self._retained = set[str]()
+        self._failed = set[str]()
         """The chargers of which the broker may retain something."""
         self._connectors = defaultdict[str, set[int]](set)
         """Connectors of these."""
@@ -200,7 +201,12 @@ class States:
         seen = await site.reader.run(lambda db: self._entities.read(db, site.clock(), named_by, only))
         self._chargers, self._omitted_wh = merged(self._chargers, seen), seen.omitted_wh
         for one in seen.chargers:
-            self._put_charger(one)
+            try:
+                self._put_charger(one)
+            except Exception:  # what nobody foresaw at one charger holds up no other
+                if one.id not in self._failed:
+                    log.exception("the states of a charger cannot be told", cp=one.id)
+                self._failed.add(one.id)
         self._withdraw(seen)
         self._put_site()
 

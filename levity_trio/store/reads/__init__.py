@@ -6,7 +6,7 @@ A read transaction that stays open lets the WAL grow without bound, so a connect
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
@@ -17,6 +17,7 @@ from levity_trio.access.registration import Decision
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable, advice
@@ -25,6 +26,7 @@ from levity_trio.store.reads.system import Newest, newest
 from levity_trio.wire.times import stamp
 
 T = TypeVar("T")
+log = get_logger("system")
 APART: Final = timedelta(seconds=2)
 """The clock of a server may differ so much from that of its database."""
 
@@ -70,6 +72,30 @@ class Reader:
             else:
                 database.conn.close()
         return result
+
+
+class Sparing:
+    """Reads something of many transactions so that one of them for which that raises, which nobody foresaw, holds up no
+    other. That one is left out, and logged once as `failure`."""
+
+    def __init__(self, reader: Reader, failure: str) -> None:
+        self._reader = reader
+        self._failure = failure
+        self._logged: set[int] = set()
+
+    async def run(self, read: Callable[[Database, Sequence[int]], list[T]], numbers: Sequence[int]) -> list[T]:
+        """Read of all at once; where that raises, of each alone. Raises Unreadable."""
+        try:
+            return await self._reader.run(lambda db: read(db, numbers))
+        except (Unreadable, OSError):
+            raise
+        except Exception:
+            if len(numbers) > 1:
+                return [found for one in numbers for found in await self.run(read, [one])]
+            if not self._logged.issuperset(numbers):
+                self._logged.update(numbers)
+                log.exception(self._failure, transactions=numbers)
+            return []
 
 
 def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:

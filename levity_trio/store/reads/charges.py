@@ -11,7 +11,6 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.positions import Kind
 from levity_trio.config import ServerConfig
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
-from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import stamp
@@ -49,9 +48,9 @@ class Used(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What was found, and whereafter to look next; None at the end."""
+    """The transactions that were found, and whereafter to look next; None at the end."""
 
-    used: list[Used]
+    transactions: list[int]
     next: int | None
 
 
@@ -78,20 +77,17 @@ def are_kept(db: Database) -> bool:
     return bool(db.execute("SELECT 1 FROM wallet LIMIT 1").fetchall())
 
 
-def changed(db: Database, rule: Rule, after: int, most: int) -> Look:
-    """Return what the next transactions cost that changed after a revision, as far as wallets are concerned."""
-    db.execute("BEGIN")
-    rows = rows_of(db)
-    found = rows(_CHANGED, (after, most))
-    return Look(_used(rows, rule, [number for number, _ in found]), found[-1][1] if found else None)
+def changed(db: Database, after: int, most: int) -> Look:
+    """Return the next transactions that changed after a revision."""
+    found = db.execute(_CHANGED, (after, most)).fetchall()
+    return Look([number for number, _ in found], found[-1][1] if found else None)
 
 
-def present(db: Database, rule: Rule, after: int, most: int) -> Look:
-    """Return what the next transactions after an id cost that are open or reserved, as far as wallets are concerned."""
-    db.execute("BEGIN")
+def present(db: Database, after: int, most: int) -> Look:
+    """Return the next transactions after an id that are open or reserved."""
     rows = rows_of(db)
     numbers = sorted({number for sql in (_OPEN, _RESERVED) for (number,) in rows(sql, (after, most))})[:most]
-    return Look(_used(rows, rule, numbers), numbers[-1] if numbers else None)
+    return Look(numbers, numbers[-1] if numbers else None)
 
 
 def to_stop(db: Database, before: str) -> list[tuple[int, str]]:
@@ -99,9 +95,12 @@ def to_stop(db: Database, before: str) -> list[tuple[int, str]]:
     return db.execute(_TO_STOP, (before,)).fetchall()
 
 
-def _used(rows: Rows, rule: Rule, numbers: Sequence[int]) -> list[Used]:
+def used(db: Database, numbers: Sequence[int], rule: Rule) -> list[Used]:
+    """Return what transactions cost, as far as wallets are concerned."""
     if not numbers:
         return []
+    db.execute("BEGIN")
+    rows = rows_of(db)
     pricer, among = Pricer(rows, rule), marks(numbers)
     prepaid = {account for (account,) in rows(_PREPAID, ())}
     touched = {number for (number,) in rows(_TOUCHED.format(among), (*numbers, *numbers))}

@@ -86,7 +86,7 @@ def to_stop(db: Database, at: str, before: str) -> list[tuple[int, str]]:
     return [*dict.fromkeys(db.execute(_TO_STOP, (at, before)).fetchall())]
 
 
-def counted(db: Database, rule: Rule, numbers: Sequence[int]) -> list[Counted]:
+def counted(db: Database, numbers: Sequence[int], rule: Rule) -> list[Counted]:
     """Return those of the transactions that count for something else than is stored."""
     if not numbers:
         return []

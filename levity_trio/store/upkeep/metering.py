@@ -17,7 +17,7 @@ from levity_trio.clock import Clock
 from levity_trio.store.engine.database import Database, parts
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader, month_use, power
+from levity_trio.store.reads import Reader, Sparing, month_use, power
 from levity_trio.store.reads.power import Taken, Work
 from levity_trio.store.upkeep.pruning import POWER_KEPT
 from levity_trio.store.writes.power import keep
@@ -49,6 +49,7 @@ class Metering:
 
     def __init__(self, writer: Writer, reader: Reader, clock: Clock, is_clock_trusted: Callable[[], bool]) -> None:
         self._writer, self._reader, self._clock = writer, reader, clock
+        self._sparing = Sparing(reader, "the power of a transaction cannot be computed")
         self._is_clock_trusted = is_clock_trusted
         self._open: Mapping[int, tuple[str, str]] = {}
 
@@ -88,6 +89,6 @@ class Metering:
         self, compute: Callable[[Database, Sequence[int]], list[Taken]], numbers: Sequence[int], done: Work | None
     ) -> None:
         began = trio.current_time()
-        found = await self._reader.run(lambda db: compute(db, numbers))
+        found = await self._sparing.run(compute, numbers)
         await self._writer.run(keep, found, done)
         await trio.sleep(REST * (trio.current_time() - began))

@@ -125,16 +125,18 @@ class TagImports:
                 is_all, pause = changes is None, trio.current_time() - began
             await trio.sleep(pause)
 
-    def _follow(self, changes: Iterable[Change]) -> None:
+    def _follow(self, changes: Iterable[Change | None]) -> None:
         report, policy, at = self._report, self._index.policy, stamp(self._clock())
         for change in changes:
+            report.counts["failed" if change is None else change.word] += 1
+            if len(report.results) < LINES:
+                report.results.append("failed" if change is None else change.word)
+            if change is None:
+                continue
             key = policy.key(change.after.id_tag)
             before = None if change.before is None else change.before.tag
             self._index.put(key, change.after.tag)
             report.is_withdrawn = report.is_withdrawn or policy.is_withdrawn(key, before, change.after.tag, at)
-            report.counts[change.word] += 1
-            if len(report.results) < LINES:
-                report.results.append(change.word)
 
 
 @asynccontextmanager

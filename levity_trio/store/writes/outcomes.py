@@ -76,30 +76,28 @@ def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
 
 
 def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
-    """Judge one outcome; return whether it is decided."""
-    request, operation = _asked(db, row), OPERATIONS[row[2]]
-    rule = operation.outcome
-    if request is None or rule is None:
-        return True
-    outcome = _judged(db, row, rule, request, at)
-    if outcome.state is State.PENDING:
-        _note_deadline(db, row[0], rule, request)
-        return False
-    _store(db, row, outcome, at)
-    return True
-
-
-def _judged(db: UnitOfWork, row: Row, rule: OutcomeRule, asked: SentCommand, at: str) -> Outcome:
-    """Judge one outcome. A bug in that ends the following of this command, not the server, at each start again."""
-    outcome = OUTCOME_UNKNOWN
+    """Judge one outcome; return whether it is decided. What judging it raises ends the following of this command, and
+    of no other."""
+    outcome: Outcome | None = OUTCOME_UNKNOWN
 
     def judge() -> None:
         nonlocal outcome
+        asked, rule = _asked(db, row), OPERATIONS[row[2]].outcome
+        if asked is None or rule is None:
+            outcome = None
+            return
         outcome = follow(rule, asked, load(db, _of(row, asked), rule.reads), moment(at))
+        if outcome.state is State.PENDING:
+            _note_deadline(db, row[0], rule, asked)
 
     if (error := db.attempt(judge, JUDGING_SECONDS)) is not None:
         log.error("the outcome of a command cannot be judged", command=row[0], exc_info=error)
-    return outcome
+        outcome = OUTCOME_UNKNOWN
+    if outcome is None:
+        return True
+    if outcome.state is not State.PENDING:
+        _store(db, row, outcome, at)
+    return outcome.state is not State.PENDING
 
 
 def _of(row: Row, asked: SentCommand) -> Followed:

@@ -7,15 +7,19 @@ it accepted: before that nothing of it counts, afterwards all of it, also after 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from levity_trio.access.tags import REMOVED, Policy, Status, Tag
 from levity_trio.events import TagChanged, TagsImported
+from levity_trio.log.output import get_logger
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
+IMPORTING_SECONDS: Final = 5.0
+log = get_logger("system")
 _NO_TAGS: Final = "[[]]"
 """The rows of the first and of the last part of an import."""
 ASKED_OF_CHARGER: Final = 20
@@ -219,9 +223,9 @@ def take_over(db: UnitOfWork, gone: str, server: str) -> None:
     db.execute("UPDATE tag_import_part SET server = ? WHERE server = ?", (server, gone))
 
 
-def apply_part(db: UnitOfWork, server: str, policy: Policy, at: str) -> list[Change] | None:
+def apply_part(db: UnitOfWork, server: str, policy: Policy, at: str) -> list[Change | None] | None:
     """Apply the next part of this server's accepted imports, in the order in which they were accepted; None if there is
-    none. Tags that are the same stay."""
+    none. Tags that are the same stay. For a tag that cannot be stored, which nobody foresaw, there is None."""
     part = db.row(
         "SELECT id, by, rows, tags FROM tag_import_part"  # noqa: S608 - our own words
         f" WHERE server = ?1 AND import = ({_ACCEPTED} ORDER BY id LIMIT 1) ORDER BY id LIMIT 1",
@@ -231,20 +235,27 @@ def apply_part(db: UnitOfWork, server: str, policy: Policy, at: str) -> list[Cha
         return None
     number, by, rows, tags = part
     fields, *values = orjson.loads(rows)
-    changes = [_import(db, policy, dict(zip(fields, row, strict=True)), at, by) for row in values]
+    changes: list[Change | None] = []
+    for row in values:
+        put = partial(_import, db, policy, dict(zip(fields, row, strict=True)), at, by, changes)
+        if (error := db.attempt(put, IMPORTING_SECONDS)) is not None:
+            log.error("an imported tag cannot be stored, and is left out", by=by, exc_info=error)
+            changes.append(None)
     db.execute("DELETE FROM tag_import_part WHERE id = ?", (number,))
     if tags is not None:
         db.record(TagsImported(charger=None, at=at, count=tags, by=by))
     return changes
 
 
-def _import(db: UnitOfWork, policy: Policy, fields: Mapping[str, Any], at: str, by: str) -> Change:
+def _import(
+    db: UnitOfWork, policy: Policy, fields: Mapping[str, Any], at: str, by: str, changes: list[Change | None]
+) -> None:
     key = policy.key(fields["id_tag"])
     before = find(db, key)
     after = TagData(**fields) if before is None else before._replace(**fields)
     if after != before:
         _put(db, key, before, after, at, by)
-    return Change(before, after)
+    changes.append(Change(before, after))
 
 
 # After a start

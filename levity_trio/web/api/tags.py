@@ -142,7 +142,7 @@ class ChangedTag(TagRow):
 
 @record
 class ImportedLine:
-    """What became of a line: added, changed or same."""
+    """What became of a line: added, changed or same; failed, as the log of the server says."""
 
     line: int
     result: str

@@ -247,12 +247,15 @@ class Delivery:
         """Send a fact; return what is wrong, None if it was delivered."""
         if self._webhook.secret is None:
             return NOT_SIGNABLE
-        body = orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)})
-        message = Message(str(fact.id), attempt, int(self._parts.clock().timestamp()), body)
         try:
+            body = orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)})
+            message = Message(str(fact.id), attempt, int(self._parts.clock().timestamp()), body)
             await send(self._webhook.url, self._webhook.secret, message)
         except Undelivered as problem:
             return str(problem)[:LONGEST_PROBLEM]
+        except Exception as problem:  # what nobody foresaw holds back the facts of this charger only
+            log.exception("webhook: a fact cannot be sent", webhook=self._webhook.name, fact=fact.id)
+            return f"it cannot be sent ({type(problem).__name__})"
         return None
 
     def _wants(self, fact: StoredFact) -> bool:

@@ -16,12 +16,18 @@ from structlog.typing import EventDict
 
 from levity_trio.load.task import LoadManagement, open_load
 from levity_trio.plugins.base import Site
-from levity_trio.plugins.mqtt.broker import Message
+from levity_trio.plugins.mqtt import discovery
+from levity_trio.plugins.mqtt.broker import Broker, Message
 from levity_trio.plugins.mqtt.meters import Meters
+from levity_trio.plugins.mqtt.plugin import Mqtt
+from levity_trio.plugins.mqtt.states import States
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.entities import SeenCharger
 from levity_trio.store.writes import load as load_writes
 from levity_trio.store.writes import meters as writes
 from levity_trio.store.writes.meters import MeterData
 from tests.plugins.sites import Served, served
+from tests.store.books import Books, Station
 
 VIRTUAL_TIME = True
 SINCE: Final = "2026-01-01T00:00:00.000Z"
@@ -89,6 +95,29 @@ async def test_the_first_reading_of_each_day_is_kept(house: House) -> None:
     assert house.kept() == [("2026-03-30T10:00:00.000Z", "100.0"), ("2026-03-30T22:06:00.000Z", "102.25")]
     told = house.server.writer.rows("SELECT source, entered_by, unit, wh FROM meter_reading ORDER BY id")
     assert told == [("mqtt", "MQTT", "kWh", 100_000), ("mqtt", "MQTT", "kWh", 102_250)]
+
+
+@pytest.mark.logs_errors
+async def test_a_reading_that_cannot_be_kept_holds_up_no_other_meter(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw: here, a meter disappears from the database, which nothing ever deletes."""
+    odd = house.add("Odd", topic="odd")
+    house.add()
+    keep = writes.keep
+
+    def kept(db: UnitOfWork, published: writes.Taken, *others: Any) -> None:
+        if published.meter == str(odd):
+            raise LookupError(odd)
+        keep(db, published, *others)
+
+    monkeypatch.setattr(writes, "keep", kept)
+    async with house.running():
+        for _ in range(2):
+            await house.tell("1", "odd")
+            await house.tell("7")
+            house.now += timedelta(days=1)
+    assert [value for _, value in house.kept()] == ["7", "7"]
 
 
 async def test_at_the_turn_of_a_month_the_last_one_before_is_kept_too(house: House) -> None:
@@ -215,3 +244,50 @@ async def test_topics_follow_the_meters_and_the_site(house: House) -> None:
         await trio.sleep(2)
         assert load.now is not None
         assert load.now.meters[0].amperes == [12.5, 0.0, 0.0]
+
+
+# What nobody foresaw
+
+
+@pytest.mark.logs_errors
+async def test_an_error_ends_a_connection_but_neither_the_plug_in_nor_the_next_message(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mqtt = Mqtt(house.site, Broker.of(replace(house.site.config, mqtt="mqtt://127.0.0.1/levity")))
+    begun = []
+
+    async def connect() -> float:
+        begun.append(trio.current_time())
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(mqtt, "_connect", connect)
+    with trio.move_on_after(100):
+        await mqtt.run()
+    assert len(begun) == 4
+
+    monkeypatch.setattr(mqtt._meters, "take", lambda message: 1 // len(message.payload) and True)
+    for payload in (b"", b"7"):
+        mqtt._take(Message("house", payload))
+
+
+@pytest.mark.logs_errors
+async def test_a_charger_whose_states_cannot_be_told_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch, log_lines: list[EventDict]
+) -> None:
+    connection: Any = house.server.writer._connection
+    books = Books(connection)
+    for charger in ("CP-1", "CP-2"):
+        Station(books, charger).status("Available")
+    described = discovery.of_charger
+
+    def of_charger(prefix: str, charger: SeenCharger, **how: bool) -> dict[str, str]:
+        if charger.id == "CP-1":
+            raise KeyError(charger.id)
+        return described(prefix, charger, **how)
+
+    monkeypatch.setattr("levity_trio.plugins.mqtt.states.of_charger", of_charger)
+    told = States(house.site, "levity")
+    for _ in range(2):
+        await told._read_chargers(None)
+    assert told._newest["levity/CP-2/1/status"] == "Available"
+    assert [line["cp"] for line in log_lines if line["log_level"] == "error"] == ["CP-1"]

@@ -12,9 +12,9 @@ import pytest
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.wallets import Wallets
-from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.places import UsageLimit
-from levity_trio.store.reads import costs, month_use
+from levity_trio.store.reads import charges, costs, month_use
 from levity_trio.store.reads.now.attention import Chargers, attention
 from levity_trio.store.reads.now.chargers import served
 from levity_trio.store.reads.places import load_places
@@ -115,7 +115,7 @@ async def test_a_limit_of_the_month_is_told_until_the_month_is_over(flats: Site)
     ):
         station.tell(station.register(1000 + used), transaction=transaction)
         with reading(books) as db:
-            found = month_use.counted(db, Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG), [transaction])
+            found = month_use.counted(db, [transaction], Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG))
         books.run(writes.count, found, TheMonth.at(books.now, UTC), books.at)
         assert wants_look(flats) == [words]
         books.wait(1)
@@ -254,6 +254,34 @@ async def test_the_month_is_counted_by_the_task_of_wallets(yard: Yard) -> None:
         await wallets.look()
         await Wallets(yard.central, yard.api.reader).look()
         assert yard.books.rows("SELECT wh FROM month_standing") == [(expected,)]
+
+
+@pytest.mark.logs_errors
+async def test_a_session_without_a_price_keeps_no_other_from_being_counted(
+    yard: Yard, log_lines: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw: here, one session has no price."""
+    await yard.add_tag("ANNA")
+    station = Station(yard.books, "CP-3")
+    yard.books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
+    sessions = []
+    for register in (0, 4000, 8000):
+        sessions.append(station.start(register, 1, "ANNA"))
+        yard.books.wait(60)
+        station.stop(sessions[-1], register + 4000)
+        yard.books.wait(1)
+
+    def priced(one: Priced) -> int | None:
+        if one.position.transaction == sessions[0]:
+            raise ZeroDivisionError
+        return charges.gross_of(one)
+
+    monkeypatch.setattr(month_use, "gross_of", priced)
+    wallets = Wallets(yard.central, yard.api.reader)
+    for _ in range(2):
+        await wallets.look()
+        assert yard.books.rows("SELECT wh FROM month_standing") == [(8000,)]
+    assert [line["transactions"] for line in log_lines if "transactions" in line] == [[sessions[0]]]
 
 
 async def test_the_paths_of_limits_are_no_tags(yard: Yard) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from levity_trio.store.reads.webhooks import WebhookRow, webhooks
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook
+from levity_trio.web.webhooks import request
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE, Parts, Webhooks, open_webhooks
 from levity_trio.web.webhooks.request import new_secret
 from tests.charger import parts
@@ -124,6 +125,31 @@ async def test_facts_of_the_time_in_which_no_server_ran(site: Site, receiver: Re
     async with site.running():
         await receiver.until(2)
     assert receiver.numbers()[-1] == missed
+
+
+@pytest.mark.logs_errors
+async def test_a_fact_that_cannot_be_sent_holds_up_no_other_charger(
+    site: Site, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw: here, the first fact of a charger is none that can be signed."""
+    signed = request.headers_of
+
+    def headers_of(message: request.Message, secret: str) -> Mapping[str, str]:
+        if b"CP-1" in message.body:
+            raise KeyError(secret)
+        return signed(message, secret)
+
+    monkeypatch.setattr(request, "headers_of", headers_of)
+    add(site, receiver.url)
+    async with site.running():
+        first, other = site.fact("CP-1"), site.fact("CP-2")
+        await receiver.until(1)
+        assert receiver.numbers() == [other]
+        assert site.waiting() == [("CP-1", first - 1, 1)]
+        assert site.books.value("SELECT problem FROM webhook_waiting") == "it cannot be sent (KeyError)"
+        monkeypatch.undo()
+        site.books.now += HOUR
+        await receiver.until(2)
 
 
 async def test_only_what_is_wanted(site: Site, receiver: Receiver) -> None:
