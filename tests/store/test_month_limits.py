@@ -16,7 +16,7 @@ from levity_trio.store.reads.wallets import limits_reached, spent_accounts, tags
 from levity_trio.store.writes import limits, tags
 from levity_trio.store.writes.limits import TheMonth
 from levity_trio.store.writes.tags import TagData
-from tests.store.bills import Biller
+from tests.store.bills import FLAT, Biller
 from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping
 from tests.store.owning import House
@@ -145,6 +145,18 @@ def test_a_limit_in_money_is_what_sessions_cost(house: Month) -> None:
     house.charge(2)
     assert house.turns()[1:] == [("Reached", "1", "2026-03")]
     assert house.standing() == (10_000, 300)
+
+
+def test_tax_on_net_prices_is_rounded_once_for_the_month(house: Month) -> None:
+    """As on a statement: of 19 sessions with 0.33 EUR each, 19 % of 6.27 EUR are 1.19; 19 times 0.06 would be 1.14."""
+    net = FLAT.replace('"gross"', '"net"').replace('"Flat"', '"Net"')
+    house.biller.assign(house.biller.add(net), date(2026, 1, 1))
+    house.limit(UsageLimit(month_amount=746))
+    for _ in range(19):
+        assert house.turns()[1:] == []
+        house.charge(1.1)
+    assert house.standing() == (20_900, 746)
+    assert [turn for turn, *_ in house.turns()] == ["Near", "Reached"]
 
 
 def test_what_was_imported_counts_for_no_limit(house: Month) -> None:

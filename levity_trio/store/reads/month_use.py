@@ -39,11 +39,14 @@ _TO_STOP: Final = (
 )
 
 
+MILLION: Final = 10**6
+
+
 class Counted(NamedTuple):
     """What a transaction counts for now. `revision` is the one of its last change that this knows, 0 without any.
 
     `account` and `key` are the household and the tag with a limit that it counts for, if any; `ended_at` is None while
-    it is open.
+    it is open. `amount` is with tax, in millionths of a minor unit: tax is rounded once for the month.
     """
 
     transaction: int
@@ -120,7 +123,12 @@ def _limited(rows: Rows) -> tuple[set[int], set[str]]:
 def _counted(
     priced: Priced, revision: int, account: int | None, key: str | None, kept: tuple[object, ...] | None
 ) -> Counted:
-    position, amount = priced.position, gross_of(priced)
+    position, amount = priced.position, None
+    if priced.versions is not None and gross_of(priced) is not None:
+        are_gross = next(iter(priced.versions)).are_gross
+        amount = sum(
+            line.amount * int(MILLION + (0 if are_gross else line.tax_rate * MILLION / 100)) for line in position.lines
+        )
     *_, kept_wh, kept_amount = kept or (0, 0)
     is_doubtful = priced.kind is Kind.HELD_BACK
     return Counted(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 import orjson
 
 from levity_trio.access.places import ACCOUNT, TAG
 from levity_trio.access.tags import Policy
+from levity_trio.billing.money import half_up
 from levity_trio.billing.months import Month, MonthLimit, Used
 from levity_trio.events import LimitChanged, MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.places import UsageLimit, usage_limit
-from levity_trio.store.reads.month_use import LIMITED, Counted
+from levity_trio.store.reads.month_use import LIMITED, MILLION, Counted
 from levity_trio.store.writes import hiding
 from levity_trio.store.writes.accounts import Code, Refused, check_known, find
 from levity_trio.store.writes.commands import Message
@@ -158,6 +160,7 @@ def _assess(
     what, key = subject
     column, value = ("account_id", int(key)) if what == ACCOUNT else ("key", key)
     ((wh, amount),) = db.rows(_USED.format(column), (value, month.since))
+    amount = half_up(Fraction(amount, MILLION))
     used = Used(wh, amount)
     was_near, was_reached = (None, None) if before is None else (before.warned_at, before.reached_at)
     near_at = (was_near or at) if limit.is_near(used) else None
