@@ -362,6 +362,11 @@ class ServerConfig(WebConfig):
         "File with the password of --mail; or give smtps://user:password@host as LEVITY_MAIL or in the file of"
         " --config.",
     )
+    mail_ca: Path | None = setting(
+        *(None, "mail-ca", "Messages", FILE),
+        "Authority of the mail server's certificate (PEM), if it is none of those that this machine trusts. The"
+        " certificate of a server on this machine is checked only with it.",
+    )
     mail_from: str | None = setting(
         *(None, "mail-from", "Messages", SENDER),
         "Sender of mails, which gets the bounces; by default the user of --mail.",

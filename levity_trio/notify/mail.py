@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 import trio
 
+from levity_trio.config import ServerConfig
 from levity_trio.config.settings import MAIL_ADDRESS, MAIL_PORTS
 from levity_trio.notify.letter import Letter, Unsent
 from levity_trio.outgoing.request import trust
@@ -38,9 +39,9 @@ Sender = tuple[str, str]
 """The name and the address."""
 
 
-async def send(letter: Letter, sender: Sender, url: str, password_file: Path | None) -> None:
-    """Hand a mail to the server of a URL. Raises Unsent."""
-    conversation = _Conversation(url, password_file)
+async def send(letter: Letter, sender: Sender, settings: ServerConfig) -> None:
+    """Hand a mail to the server of the settings. Raises Unsent."""
+    conversation = _Conversation(settings)
     work = partial(conversation.run, sender[1], letter.to, _message(letter, sender))
     with trio.move_on_after(MAIL_SECONDS):
         try:
@@ -89,9 +90,10 @@ async def put(letter: Letter, sender: Sender, folder: Path) -> None:
 class _Conversation:
     """One conversation with a mail server, in a thread; `cut` ends it from outside."""
 
-    def __init__(self, url: str, password_file: Path | None) -> None:
-        self._url = urlsplit(url)
-        self._password_file = password_file
+    def __init__(self, settings: ServerConfig) -> None:
+        self._url = urlsplit(settings.mail or "")
+        self._password_file = settings.mail_password_file
+        self._ca = settings.mail_ca
         self._smtp: smtplib.SMTP | None = None
         self._is_cut = self._is_under_way = self._is_taken = False
         self._problem: Unsent | None = None
@@ -131,11 +133,27 @@ class _Conversation:
     def _open(self) -> None:
         port, own_name = self._url.port or MAIL_PORTS[self._url.scheme], "[127.0.0.1]"  # looking it up may take long
         if self._url.scheme == "smtps":
-            self._smtp = smtplib.SMTP_SSL(self._host, port, own_name, timeout=STEP_SECONDS, context=trust())
+            self._smtp = smtplib.SMTP_SSL(self._host, port, own_name, timeout=STEP_SECONDS, context=self._trust())
             return
         self._smtp = smtplib.SMTP(self._host, port, own_name, timeout=STEP_SECONDS)
+        self._smtp.ehlo_or_helo_if_needed()
+        # Nothing goes through a network in clear text: there, a server that does not offer it is refused.
+        if self._host not in OWN_MACHINE or self._smtp.has_extn("starttls"):
+            self._smtp.starttls(context=self._trust())
+
+    def _trust(self) -> ssl.SSLContext:
+        """Return what the certificate is checked with. Raises Unsent if --mail-ca cannot be read."""
+        if self._ca is not None:
+            try:
+                return ssl.create_default_context(cafile=self._ca)
+            except OSError as error:
+                raise Unsent(f"cannot read the certificates in {self._ca}: {error}") from None
         if self._host not in OWN_MACHINE:
-            self._smtp.starttls(context=trust())
+            return trust()
+        unchecked = ssl.create_default_context()
+        unchecked.check_hostname = False
+        unchecked.verify_mode = ssl.CERT_NONE
+        return unchecked
 
     def _log_in(self) -> None:
         if self._smtp is None or not self._url.username:
@@ -190,7 +208,8 @@ def _words(error: Exception, host: str) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return f"the mail server answers {_said(error.smtp_code, error.smtp_error)}"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate of {host} is not trusted here ({error.verify_message})"
+        reason = f"the certificate of {host} is not trusted here ({error.verify_message})"
+        return f"{reason}; give its authority with --mail-ca"
     if isinstance(error, socket.gaierror):
         return f"the name {host} has no address (DNS: {error.strerror})"
     if isinstance(error, TimeoutError) or "timed out" in str(error):  # of which smtplib keeps only the words

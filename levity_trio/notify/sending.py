@@ -48,7 +48,7 @@ async def send_mail(letter: Letter, settings: ServerConfig) -> None:
     if settings.mail.startswith(FOLDER_OF_MAIL):
         await mail.put(letter, sender, Path(settings.mail.removeprefix(FOLDER_OF_MAIL)))
     else:
-        await mail.send(letter, sender, settings.mail, settings.mail_password_file)
+        await mail.send(letter, sender, settings)
 
 
 async def push(notice: Notice, settings: ServerConfig) -> None:

@@ -121,6 +121,7 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "authorizer-away": "refuse",
         "mail": "smtps://haus%40example.org:word@mail.example.org",
         "mail-password-file": str(tmp_path / "password"),
+        "mail-ca": str(tmp_path / "authority.pem"),
         "mail-from": "Bauhof 12 <haus@example.org>",
         "ntfy": "https://:token@ntfy.example.org",
         "ntfy-token-file": str(tmp_path / "token"),

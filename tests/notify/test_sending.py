@@ -129,6 +129,34 @@ async def test_a_certificate_that_nobody_trusts(pair: Pair, monkeypatch: pytest.
         assert "is not trusted" in (await unsent(LETTER, to_server(server))).problem
 
 
+@pytest.mark.parametrize(("scheme", "words"), [("smtps", ["--at-once"]), ("smtp", [])])
+async def test_a_server_on_this_machine_that_demands_tls_and_has_a_certificate_of_its_own(
+    tmp_path: Path, scheme: str, words: Sequence[str]
+) -> None:
+    """As Debian's Postfix and Proton's bridge do. The certificate, of another address, is checked if asked for."""
+    pair = make_pair(tmp_path)
+    user = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}"
+    async with serving_mail("--cert", pair.cert, "--key", pair.key, "--host", "127.0.0.1", *words) as server:
+        settings = ServerConfig(mail=f"{scheme}://{user}@127.0.0.1:{server.port}")
+        await send_mail(LETTER, settings)
+        assert (await server.taken())["to"] == ["anna@example.org"]
+        problem = await unsent(LETTER, replace(settings, mail_ca=pair.cert))
+    assert problem.problem.endswith("'127.0.0.1'.); give its authority with --mail-ca")
+
+
+async def test_the_authority_of_a_mail_server(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path)
+    async with serving_mail("--cert", pair.cert, "--key", pair.key) as server:
+        user = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}"
+        settings = ServerConfig(mail=f"smtp://{user}@127.0.0.2:{server.port}", mail_ca=pair.cert)
+        await send_mail(LETTER, settings)
+        assert (await server.taken())["to"] == ["anna@example.org"]
+        for unread in (tmp_path / "missing.pem", pair.key):
+            problem = await unsent(LETTER, replace(settings, mail_ca=unread))
+            assert problem.problem.startswith(f"cannot read the certificates in {unread}")
+            assert not problem.is_refused
+
+
 async def test_a_server_that_takes_it_and_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail, "OWN_MACHINE", ("127.0.0.2",))
     monkeypatch.setattr(mail, "STEP_SECONDS", 0.5)
@@ -165,7 +193,7 @@ def test_a_connection_that_its_thread_closes_while_it_is_cut() -> None:
         def sock(self) -> socket.socket | None:  # type: ignore[override]  # an attribute, which close() sets to None
             return next(self.looks, None)
 
-    conversation = mail._Conversation("smtp://127.0.0.2", None)
+    conversation = mail._Conversation(ServerConfig(mail="smtp://127.0.0.2"))
     conversation._smtp = Closing()
     conversation.cut()
     with ours, theirs:
