@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, together
+from levity_trio.cli.declaring import JSON_LINES, present, together
 from levity_trio.cli.deploy import write_files
 from levity_trio.cli.terminal import check_terminal, say, say_json, show_table, warn
-from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.config import API_PORT, ConfigError, EnvironmentProblem
 from levity_trio.config.time_zones import UnknownZone, named
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
-    from levity_trio.deploy.plan import Answers
+    from levity_trio.deploy.plan import Answers, Found
     from levity_trio.deploy.program import Wheel
     from levity_trio.deploy.steps import Machine, Step
 
@@ -42,6 +42,9 @@ Without root, or if the answer is no, it writes the files of `levity-trio deploy
 The program goes to /opt/levity-trio, with all that it needs; the clone may be deleted. The settings go to
 /etc/levity-trio/levity.toml, the database to /var/lib/levity, and a checked backup of each night to
 /var/backups/levity-trio. Other devices reach the dashboard, the drivers' pages and the ports for chargers.
+
+If a levity-trio.service is here that somebody else wrote, its settings go on, and the database is backed up first. What
+cannot be read for certain is refused.
 
 Run it again to change an answer, or to finish after it was interrupted. What is right already stays as it is. Another
 version is installed with `levity-trio upgrade`.
@@ -85,6 +88,8 @@ def install(
     """Make a supervised server of this machine: program, service, nightly backups, certificate, first log-in."""
     more = [name for name in ("alerts", "litestream") if answers.pop(name)]
     if root is None and os.geteuid() != 0:
+        if found_at(None).taken is not None:
+            raise EnvironmentProblem("levity-trio runs here; only root can take its settings over: run this with sudo")
         warn("levity-trio: only root can install it; these are the files for installing by hand")
         _write_files(files, answers)
         return None
@@ -93,21 +98,29 @@ def install(
     from levity_trio.deploy.steps import missing  # noqa: PLC0415
 
     machine, report = machine_at(root), Progress(is_json=is_json)
-    chosen = _choose(machine, answers, is_yes=is_yes)
+    report.show(found := found_at(machine.root))
+    chosen = _choose(found, answers, is_yes=is_yes)
     report.say("Looking for the program, and building it if this is a clone…")
     with open_wheel() as wheel:
         versions = None if pinned is None else read_pinned(pinned, wheel)
-        steps = missing(plan.steps_of(machine, chosen, wheel, versions, more), machine)
+        steps = missing(plan.steps_of(machine, found, chosen, wheel, versions, more), machine)
         if not steps:
             report.say(f"Nothing to do: levity-trio {wheel.version} is installed with these answers.")
         elif not report.agreed([(step.what, step.where) for step in steps], is_yes=is_yes):
-            _write_files(files, answers)
+            if found.taken is None:
+                _write_files(files, answers)
             return 130
         report.do(steps, machine)
-    if machine.runs:
-        report.admit()
     report.end(chosen, wheel, machine)
     return None
+
+
+def found_at(root: Path | None) -> Found:
+    """Return what a machine has of before. Raises EnvironmentProblem."""
+    from levity_trio.deploy.found import look  # noqa: PLC0415 - as above
+    from levity_trio.deploy.steps import Machine  # noqa: PLC0415
+
+    return look(Machine(root))
 
 
 def machine_at(root: Path | None) -> Machine:
@@ -138,6 +151,15 @@ class Progress:
     def tell(self, **record: object) -> None:
         if self._is_json:
             say_json(record)
+
+    def show(self, found: Found) -> None:
+        """Show the settings that are taken over."""
+        if found.taken is not None:
+            self.tell(taken_over=found.taken)
+            self.say("levity-trio runs here by a unit that somebody wrote; these settings of it go on in levity.toml:")
+            rows = [{"setting": name, "value": value} for name, value in found.taken.items()]
+            if not self._is_json:
+                show_table(("setting", "value"), rows)
 
     def agreed(self, rows: Sequence[tuple[str, str]], *, is_yes: bool) -> bool:
         """Show what happens, and where; return whether it is to be done. Raises ConfigError: nobody can be asked."""
@@ -186,33 +208,36 @@ class Progress:
     def end(self, chosen: Answers, wheel: Wheel, machine: Machine) -> None:
         """Say where everything is, and try the name of this machine."""
         from levity_trio.deploy import plan  # noqa: PLC0415 - as above
-        from levity_trio.deploy.installation import BACKUPS, host_port  # noqa: PLC0415
+        from levity_trio.deploy.installation import BACKUPS, host_port, target  # noqa: PLC0415
 
-        settings = plan.settings_of(chosen)
-        places = {
+        server = plan.Found(settings=plan.read(machine, plan.SETTINGS)).server
+        pages = server.public_url
+        shown = {
             "version": wheel.version,
-            "dashboard": f"{settings['public-url']}/",
-            "trust": f"{settings['public-url']}/trust",
-            "drivers": f"{settings['drivers-url']}/",
-            "chargers": f"ws://{host_port(chosen.address, plan.PORT)}/ws/CHARGER-ID",
+            "dashboard": f"{pages or f'http://{target(server.api_host, server.api_port or API_PORT)}'}/",
+            "trust": pages and f"{pages}/trust",
+            "drivers": server.drivers_url and f"{server.drivers_url}/",
+            "chargers": f"ws://{host_port(chosen.address or 'THIS-MACHINE', server.port)}/ws/CHARGER-ID",
             "settings": str(plan.SETTINGS),
-            "database": str(plan.DATABASE),
+            "database": str(plan.database_of(server)),
             "backups": f"{BACKUPS}, each night",
         }
+        places = present(shown)
+        if machine.runs and pages:
+            self.admit()
         self.tell(**places)
         self.say("\n".join(("", *(f"{name:<10} {where}" for name, where in places.items()))))
         if machine.runs and (trouble := plan.trouble_of_name(chosen.address)):
             warn(f"levity-trio: {trouble}")
 
 
-def _choose(machine: Machine, flags: dict[str, str | None], *, is_yes: bool) -> Answers:
+def _choose(found: Found, flags: dict[str, str | None], *, is_yes: bool) -> Answers:
     """Return the answers: those of flags, else those in force, else those of a person, else those that are offered."""
     from levity_trio.deploy import plan  # noqa: PLC0415 - as above
 
-    present = plan.read(machine, plan.SETTINGS)
-    offered = plan.suggested() if present is None else plan.answers_in(present)
+    offered = plan.suggested() if found.settings is None else plan.answers_in(found.settings)
     chosen = replace(offered, **{name: value for name, value in flags.items() if value is not None})
-    if present is None and not is_yes and is_terminal(sys.stdin):
+    if found.settings is None and not is_yes and is_terminal(sys.stdin):
         chosen = _ask(chosen, [name for name, value in flags.items() if value is None])
     try:
         named(chosen.time_zone)
@@ -281,17 +306,22 @@ Exit status: 0 when it is gone, 1 when chargers are still limited or something f
 def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: bool) -> int:
     """Remove the program and its service from this machine. The data stays."""
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
-    from levity_trio.deploy.installation import BACKUPS, STATE_FOLDER  # noqa: PLC0415
+    from levity_trio.deploy.installation import BACKUPS  # noqa: PLC0415
     from levity_trio.deploy.steps import missing  # noqa: PLC0415
 
     machine, report = machine_at(root), Progress(is_json=is_json)
-    steps = missing(plan.removals(), machine)
-    if steps and not leaves_limits and machine.has(plan.DATABASE):
-        _check_limits(machine.at(plan.DATABASE))
+    steps, found = missing(plan.removals(), machine), found_at(root)
+    if found.taken is not None:
+        raise EnvironmentProblem(
+            "levity-trio.service is not of `install`, and its settings would be lost: remove it by hand"
+        )
+    database = plan.database_of(found.server)
+    if steps and not leaves_limits and machine.has(database):
+        _check_limits(machine.at(database))
     if steps and not report.agreed([(step.what, step.where) for step in steps], is_yes=is_yes):
         return 130
     report.do(steps, machine)
-    left = [path for path in (STATE_FOLDER, BACKUPS, plan.SETTINGS.parent) if machine.has(path)]
+    left = [path for path in dict.fromkeys((database.parent, BACKUPS, plan.SETTINGS.parent)) if machine.has(path)]
     report.tell(left=list(map(str, left)))
     report.say("levity-trio is not installed here.")
     if left:

@@ -10,14 +10,23 @@ import json
 import re
 import socket
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, SERVER, has_root
 from levity_trio.authority.reading import described, load_certificate
-from levity_trio.config import API_PORT, EnvironmentProblem, certificates_folder, pages_folder, time_zones
+from levity_trio.config import (
+    API_PORT,
+    UNKNOWN_TAGS,
+    EnvironmentProblem,
+    ServerConfig,
+    certificates_folder,
+    pages_folder,
+    time_zones,
+)
 from levity_trio.config.sources import parse_toml
 from levity_trio.deploy import files
 from levity_trio.deploy.installation import (
@@ -30,8 +39,20 @@ from levity_trio.deploy.installation import (
     read_elsewhere,
     values_of,
 )
-from levity_trio.deploy.program import CURRENT, OPT, VERSIONS, Program, Wheel
-from levity_trio.deploy.service import Started, enabled, is_active
+from levity_trio.deploy.program import (
+    COPIES,
+    CURRENT,
+    OPT,
+    USER,
+    VERSIONS,
+    Program,
+    Wheel,
+    back_up,
+    call,
+    check_room,
+    try_on,
+)
+from levity_trio.deploy.service import Started, enabled, is_active, stop
 from levity_trio.deploy.steps import (
     PROGRAM,
     Command,
@@ -47,9 +68,10 @@ from levity_trio.deploy.steps import (
 )
 from levity_trio.records import record
 
-USER: Final = "levity"
 DATABASE: Final = STATE_FOLDER / "levity.db"
 SETTINGS: Final = Path("/etc/levity-trio/levity.toml")
+SETTINGS_ACCESS: Final = (0o640, USER)
+"""There may be passwords in them."""
 UNITS: Final = Path("/etc/systemd/system")
 KEPT_VERSIONS: Final = UNITS / "levity-trio.versions"
 SCRIPT: Final = Path("/usr/local/bin/levity-trio")
@@ -66,13 +88,13 @@ ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - for the other devices in the house
 CARDS: Final = {"admitted": "ask", "all": "accept"}
 """The answers to who may charge, and the rule for unknown tags."""
 PROMETHEUS: Final = Path("/etc/prometheus")
-_SCRIPT: Final = f"""\
+_SCRIPT: Final = """\
 #!/bin/sh
 # levity-trio as it is installed here, with the settings and the socket of its service where this user may read them.
-if [ -r {SETTINGS} ]; then
-    export LEVITY_CONFIG="${{LEVITY_CONFIG-{SETTINGS}}}" LEVITY_API="${{LEVITY_API-unix:{DATABASE}.sock}}"
+if [ -r {settings} ]; then
+    export LEVITY_CONFIG="${{LEVITY_CONFIG-{settings}}}" LEVITY_API="${{LEVITY_API-unix:{database}.sock}}"
 fi
-exec {CURRENT}/bin/levity-trio "$@"
+exec {program}/bin/levity-trio "$@"
 """
 LITESTREAM_UNIT: Final = UNITS / "litestream.service.d" / "levity-trio.conf"
 LITESTREAM_KEYS: Final = Path("/etc/litestream.env")
@@ -102,6 +124,23 @@ class Answers:
     address: str
 
 
+@record
+class Found:
+    """What the machine has of before: the text of its levity.toml, and those settings that a unit had, for people."""
+
+    settings: bytes | None
+    taken: Mapping[str, str] | None = None
+
+    @property
+    def server(self) -> ServerConfig:
+        return read_elsewhere(SETTINGS, self.settings or b"").server
+
+    def files(self, settings: bytes, texts: Mapping[str, str]) -> list[Step]:
+        """Return the files of the settings and the services. Those of somebody else are kept beside them."""
+        is_theirs = self.taken is not None
+        return [File(SETTINGS, settings, *SETTINGS_ACCESS, keeps=is_theirs), *unit_files(texts, keeps=is_theirs)]
+
+
 def suggested() -> Answers:
     """Return the answers that are offered."""
     name = socket.gethostname().partition(".")[0]
@@ -109,15 +148,15 @@ def suggested() -> Answers:
 
 
 def answers_in(settings: bytes) -> Answers:
-    """Return the answers that are in force. Raises ConfigError."""
+    """Return the answers that are in force, no address if others do not reach the pages. Raises ConfigError."""
     offered, keys = suggested(), parse_toml(settings, SETTINGS)
     rules = {rule: cards for cards, rule in CARDS.items()}
     url = re.match(r"https?://(\[[^]]+\]|[^:/]+)", str(keys.get("public-url", "")))
     return Answers(
-        cards=rules.get(str(keys.get("unknown-tags")), offered.cards),
+        cards=rules.get(str(keys.get("unknown-tags", UNKNOWN_TAGS[0])), offered.cards),
         site=str(keys.get("server-name", offered.site)),
         time_zone=str(keys.get("time-zone", offered.time_zone)),
-        address=url[1].strip("[]") if url else offered.address,
+        address=url[1].strip("[]") if url else "",
     )
 
 
@@ -205,60 +244,114 @@ class Certificates:
 
     what: ClassVar[str] = "certificates"
     answers: Answers
+    server: ServerConfig
 
     @property
     def where(self) -> str:
         return f"for {', '.join(_names(self.answers))}"
 
     def is_done(self, machine: Machine) -> bool:
-        database = machine.at(DATABASE)
-        chargers, pages = certificates_folder(database), pages_folder(database)
-        try:
-            certificates = [described(load_certificate(path)) for path in (chargers / SERVER["ECDSA"], pages / PAGES)]
-        except AuthorityProblem:
-            return False
-        return all(self.answers.address in certificate.names for certificate in certificates)
+        return not list(self._lacking(machine))
+
+    def _lacking(self, machine: Machine) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield which certificates are to be made, and the names that they have, which stay."""
+        place = database_of(self.server)
+        database, kinds = machine.at(place), {}
+        if self.server.tls_port is not None and not self.server.tls_certs:
+            kinds["server"] = certificates_folder(database) / SERVER["ECDSA"]
+        if self.server.api_tls_cert == pages_folder(place) / PAGES:
+            kinds["pages"] = pages_folder(database) / PAGES
+        for kind, path in kinds.items():
+            try:
+                names = described(load_certificate(path)).names
+            except AuthorityProblem:
+                names = ()
+            if not names or self.answers.address not in ("", *names):
+                yield kind, names
 
     def do(self, machine: Machine) -> None:
-        database = machine.at(DATABASE)
+        database = machine.at(database_of(self.server))
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (certificates_folder(database), pages_folder(database)):
             if machine.root is not None and folder.is_symlink():
                 raise EnvironmentProblem(f"{folder} is a link, which is not followed; put the folder there")
-        program = [str(machine.at(CURRENT) / "bin" / "python"), "-m", "levity_trio", "certificate"]
-        of_site, organization = ["--db", str(database)], ["--organization", self.answers.site]
-        user = USER if machine.runs else None
-        if not has_root(certificates_folder(database)):
-            run([*program, "init", *organization, *of_site], user=user)
-        run([*program, "server", *_names(self.answers), *of_site], user=user)
-        run([*program, "pages", *_names(self.answers), *organization, *of_site], user=user)
+        make, organization = partial(call, machine, CURRENT.name, "certificate"), ["--organization", self.answers.site]
+        for kind, present in list(self._lacking(machine)):
+            names = dict.fromkeys((*_names(self.answers), *present))
+            if kind == "server" and not has_root(certificates_folder(database)):
+                make("init", *organization, "--db", str(database))
+            make(kind, *names, *(organization if kind == "pages" else ()), "--db", str(database))
+
+
+@record(kw_only=False)
+class Copied:
+    """The step that copies a database which another program wrote, lets this one migrate a copy of that, and stops the
+    server so that the copy has all. The database is as it was if this fails.
+    """
+
+    what: ClassVar[str] = "back up, try"
+    database: Path
+    version: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.database} → {BACKUPS}/before-{self.version}.db"
+
+    def is_done(self, machine: Machine) -> bool:
+        return not machine.has(self.database)
+
+    def do(self, machine: Machine) -> None:
+        copy = machine.at(BACKUPS / f"before-{self.version}.db")
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = machine.at(self.database)
+        check_room(copy.parent, COPIES * database.stat().st_size)
+        back_up(machine, self.version, database, copy)
+        try_on(machine, self.version, copy)
+        if machine.runs:
+            stop()
+            try:
+                back_up(machine, self.version, database, copy)
+            except EnvironmentProblem:
+                run(["systemctl", "start", files.UNIT])
+                raise
 
 
 def steps_of(
-    machine: Machine, answers: Answers, wheel: Wheel, pinned: str | None = None, more: Collection[str] = ()
+    machine: Machine,
+    found: Found,
+    answers: Answers,
+    wheel: Wheel,
+    pinned: str | None = None,
+    more: Collection[str] = (),
 ) -> list[Step]:
     """Return what is to be done. Raises EnvironmentProblem: another version is installed here."""
     check_version(machine, wheel)
-    present = read(machine, SETTINGS)
-    settings = settings_text(present, changes_of(present, answers))
+    settings = settings_text(found.settings, changes_of(found.settings, answers))
     texts = service_texts(settings, answers.site, wheel.version)
-    program = Program(wheel, "pdf", pinned, USER)
-    served: list[Step] = [
-        Link(CURRENT, wheel.version),
-        File(SETTINGS, settings, 0o640, USER),
-        *unit_files(texts),
-    ]
-    before = [*_prerequisites(answers), program, File(SCRIPT, _SCRIPT.encode(), PROGRAM)]
+    server = read_elsewhere(SETTINGS, settings).server
+    database = database_of(server)
+    program = Program(wheel, "pdf", pinned)
+    served = [*found.files(settings, texts), Link(CURRENT, wheel.version)]
+    before = [*_prerequisites(answers), program]
+    if not machine.named(CURRENT).is_symlink():
+        before.append(Copied(database, wheel.version))
     is_changed = machine.runs and (bool(missing(served, machine)) or machine.has(CHANGED))
     mark: list[Step] = [File(CHANGED, b"")] if is_changed else []
+    script = _SCRIPT.format(settings=SETTINGS, database=database, program=CURRENT).encode()
     after: list[Step] = [
+        File(SCRIPT, script, PROGRAM, keeps=found.taken is not None),
         KeptVersions(program.folder),
-        Certificates(answers),
+        Certificates(answers, server),
         Started(CHANGED if is_changed else None, START_SECONDS),
         Command("start", ["systemctl", "restart", files.BACKUP[1]], lambda: is_active(files.BACKUP[1])),
         *(step for name, steps in MORE.items() if name in more for step in steps(machine, texts)),
     ]
     return [*before, *mark, *served, *after]
+
+
+def database_of(server: ServerConfig) -> Path:
+    """Return the path beside which the server has its files."""
+    return STATE_FOLDER / server.database if isinstance(server.database, Path) else DATABASE
 
 
 def check_version(machine: Machine, wheel: Wheel) -> None:
@@ -281,11 +374,11 @@ def read(machine: Machine, path: Path) -> bytes | None:
         return None
 
 
-def unit_files(texts: Mapping[str, str]) -> list[Step]:
+def unit_files(texts: Mapping[str, str], *, keeps: bool) -> list[Step]:
     """Return the files of the services, and the links by which they start with the machine."""
     server, timer = files.UNIT, files.BACKUP[1]
     return [
-        *(File(UNITS / name, texts[name].encode()) for name in (server, *files.BACKUP)),
+        *(File(UNITS / name, texts[name].encode(), keeps=keeps) for name in (server, *files.BACKUP)),
         Link(*enabled(server, "multi-user.target")),
         Link(*enabled(timer, "timers.target")),
     ]

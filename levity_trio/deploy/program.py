@@ -26,12 +26,16 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.deploy.steps import PROGRAM, PUBLIC, Machine, run
 from levity_trio.records import record
 
+USER: Final = "levity"
+"""The user of the service."""
 OPT: Final = Path("/opt/levity-trio")
 CURRENT: Final = OPT / "current"
 VERSIONS: Final = "versions.txt"
 """The versions and hashes of what was installed. It is written last, so a folder that has it is complete."""
 DISTRIBUTION: Final = "levity-trio"
 NEEDED_BYTES: Final = 400_000_000
+COPIES: Final = 4
+"""How many times the database must fit on the disk: a backup, a trial of it, the last copy, and one to be put back."""
 DIGITS: Final = 8
 _PIP: Final = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 _OURS: Final = re.compile(r"^# levity-trio wheel: (\S+) sha256:([0-9a-f]{64})$", re.MULTILINE)
@@ -101,7 +105,6 @@ class Program:
     extras: str
     pinned: str | None
     """The file of versions to be installed exactly."""
-    user: str
 
     @property
     def folder(self) -> Path:
@@ -132,9 +135,9 @@ class Program:
     def _check_python(self, folder: Path) -> None:
         """Raise EnvironmentProblem if the service could not run this Python."""
         try:
-            run([str(folder / "bin" / "python"), "--version"], user=self.user)
+            run([str(folder / "bin" / "python"), "--version"], user=USER)
         except EnvironmentProblem as problem:
-            words = f"the user {self.user} cannot run the Python of this environment ({sys.base_prefix})"
+            words = f"the user {USER} cannot run the Python of this environment ({sys.base_prefix})"
             raise EnvironmentProblem(f"{words}: make the environment with /usr/bin/python3 -m venv") from problem
 
     def _install(self, folder: Path, wheel: Path) -> str:
@@ -181,3 +184,38 @@ def check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise EnvironmentProblem(f"{folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed")
+
+
+def call(machine: Machine, version: str, *words: str, module: str = "levity_trio") -> str:
+    """Run an installed version of the program, as its user, and return what it wrote. Raises EnvironmentProblem."""
+    python = machine.at(OPT / version) / "bin" / "python"
+    return run([str(python), "-m", module, *words], user=USER if machine.runs else None)
+
+
+def ask(machine: Machine, version: str, *words: str) -> dict[str, Any]:
+    """Ask the program of a version about a database. Raises EnvironmentProblem."""
+    answer: dict[str, Any] = json.loads(call(machine, version, *words, module="levity_trio.store.keeping.upgrading"))
+    if answer.get("problem"):
+        raise EnvironmentProblem(f"{version}: {answer['problem']}")
+    return answer
+
+
+def back_up(machine: Machine, version: str, database: Path, copy: Path) -> None:
+    """Copy the database, in place of an earlier copy of this name. Raises EnvironmentProblem."""
+    call(machine, version, "backup", str(copy), "--force", "--db", str(database))
+
+
+def try_on(machine: Machine, version: str, copy: Path) -> float:
+    """Let a version migrate a copy of a copy; return the seconds. Raises EnvironmentProblem: it cannot serve on it."""
+    trial = copy.with_suffix(".trial")
+    _remove(trial)  # of an upgrade that was interrupted
+    try:
+        run(["cp", "--reflink=auto", str(copy), str(trial)], user=USER if machine.runs else None)
+        return float(ask(machine, version, "try", str(trial))["seconds"])
+    finally:
+        _remove(trial)
+
+
+def _remove(trial: Path) -> None:
+    for path in trial.parent.glob(f"{trial.name}*"):
+        path.unlink()

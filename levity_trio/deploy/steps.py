@@ -95,8 +95,8 @@ class _AtPath:
 
 @record(kw_only=False)
 class File(_AtPath):
-    """A file. With `holder`, it is left as it is once it has that word, because its owner edits it; and what was there
-    before is kept beside it.
+    """A file. With `holder`, it is left as it is once it has that word, because its owner edits it. What was there
+    before is kept beside it then, as with `keeps`.
     """
 
     what: ClassVar[str] = "file"
@@ -104,6 +104,7 @@ class File(_AtPath):
     mode: int = PUBLIC
     group: str | None = None
     holder: bytes | None = None
+    keeps: bool = False
 
     def is_done(self, machine: Machine) -> bool:
         path = machine.at(self.path)
@@ -120,7 +121,7 @@ class File(_AtPath):
         path = machine.at(self.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = machine.at(self.path.with_name(f"{self.path.name}.before-levity"))
-        if self.holder is not None and path.exists() and not kept.exists():
+        if (self.keeps or self.holder is not None) and path.exists() and not kept.exists():
             writing.replace(kept, path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
         writing.replace(path, self.content, self.mode)
         path.chmod(self.mode)  # whatever the umask is

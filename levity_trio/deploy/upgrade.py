@@ -22,16 +22,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from levity_trio import writing
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.deploy import plan, service
 from levity_trio.deploy.files import UNIT
-from levity_trio.deploy.installation import BACKUPS, read_elsewhere
-from levity_trio.deploy.program import CURRENT, OPT, Program, Wheel, check_room
-from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, Removal, missing, run
+from levity_trio.deploy.installation import BACKUPS
+from levity_trio.deploy.program import COPIES, CURRENT, OPT, Program, Wheel, ask, back_up, call, check_room, try_on
+from levity_trio.deploy.steps import File, Link, Machine, Removal, missing, run
 from levity_trio.records import record
 
 HEALTHY_SECONDS: Final = 60.0
@@ -39,8 +39,6 @@ TRIAL_SHARE: Final = 2
 """The migration of the trial may take this part of the time, because it is the same machine with more to do."""
 SPARE_BYTES: Final = 100_000_000
 DISTURBING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-COPIES: Final = 4
-"""How many times the database must fit on the disk: a backup, a trial of it, the last copy, and one to be put back."""
 HERE: Final = Machine()
 Told = Callable[[str], None]
 
@@ -73,6 +71,7 @@ class Upgrade:
     pinned: str | None
     address: DatabaseAddress
     seconds: float
+    found: plan.Found
 
     @property
     def database(self) -> Path | None:
@@ -81,7 +80,7 @@ class Upgrade:
 
     @property
     def program(self) -> Program:
-        return Program(self.wheel, "pdf" if self.database else "pdf,postgresql", self.pinned, plan.USER)
+        return Program(self.wheel, "pdf" if self.database else "pdf,postgresql", self.pinned)
 
     @property
     def backup(self) -> Path:
@@ -101,14 +100,16 @@ class Upgrade:
 def present() -> str:
     """Return the version that is installed. Raises EnvironmentProblem."""
     if not CURRENT.is_symlink():
-        raise EnvironmentProblem("levity-trio is not installed here; `install` in place of `upgrade` does that")
+        raise EnvironmentProblem(
+            "`install` in place of `upgrade` installs it here, or takes over what was installed by hand"
+        )
     return str(CURRENT.readlink())
 
 
-def plan_upgrade(wheel: Wheel, pinned: str | None, seconds: float) -> Upgrade:
+def plan_upgrade(wheel: Wheel, pinned: str | None, seconds: float, found: plan.Found) -> Upgrade:
     """Return what is to be done. Raises EnvironmentProblem."""
-    server = read_elsewhere(plan.SETTINGS, plan.read(HERE, plan.SETTINGS) or b"").server
-    return Upgrade(before=present(), wheel=wheel, pinned=pinned, address=server.database, seconds=seconds)
+    address = found.server.database
+    return Upgrade(before=present(), wheel=wheel, pinned=pinned, address=address, seconds=seconds, found=found)
 
 
 def carry_out(upgrade: Upgrade, told: Told) -> float:
@@ -128,7 +129,7 @@ def carry_out(upgrade: Upgrade, told: Told) -> float:
         copy=str(upgrade.backup) if needs_copy else None,
         files={str(step.path): (plan.read(HERE, step.path) or b"").decode() for step in texts},
     )
-    writing.replace(plan.UNDER_WAY, json.dumps(asdict(under_way)).encode(), PUBLIC)
+    writing.replace(plan.UNDER_WAY, json.dumps(asdict(under_way)).encode())
     told(f"stopping {upgrade.before}, and starting {upgrade.wheel.version}")
     with _undisturbed():
         began = time.monotonic()
@@ -151,8 +152,8 @@ def _switch(upgrade: Upgrade, under_way: UnderWay, texts: Sequence[File]) -> Non
     """Let the new version serve in the place of the old one. Raises WentBack, Stays."""
     try:
         service.stop()
-        if under_way.copy is not None:
-            _back_up(upgrade)
+        if under_way.copy is not None and upgrade.database is not None:
+            back_up(HERE, upgrade.before, upgrade.database, upgrade.backup)
         for file in texts:
             file.do(HERE)
         Link(CURRENT, upgrade.wheel.version).do(HERE)  # last: then all is there to go on
@@ -182,9 +183,9 @@ def _check_disks(upgrade: Upgrade) -> None:
 
 def _files(upgrade: Upgrade) -> list[File]:
     """Return the files of the services that are others in the new version. It writes them, not the one that runs."""
-    settings = plan.read(HERE, plan.SETTINGS) or b""
+    settings = upgrade.found.settings or b""
     texts = plan.service_texts(settings, plan.answers_in(settings).site, upgrade.wheel.version)
-    return [step for step in missing(plan.unit_files(texts), HERE) if isinstance(step, File)]
+    return [step for step in missing(upgrade.found.files(settings, texts), HERE) if isinstance(step, File)]
 
 
 _NEWEST: Final = "from levity_trio.store.moving.tables import newest_version as n; print(n())"
@@ -196,8 +197,8 @@ def _try(upgrade: Upgrade, told: Told) -> bool:
 
     Raises EnvironmentProblem: the new version cannot serve on it, or one could not go back.
     """
-    old = run([_python(upgrade.before), "-c", _NEWEST])
-    seen = _ask(upgrade.wheel.version, "look", str(upgrade.address), old.strip())
+    old = run([str(OPT / upgrade.before / "bin" / "python"), "-c", _NEWEST])
+    seen = ask(HERE, upgrade.wheel.version, "look", str(upgrade.address), old.strip())
     if upgrade.database is None:
         if not seen["serves_old"]:
             raise EnvironmentProblem(
@@ -206,50 +207,14 @@ def _try(upgrade: Upgrade, told: Told) -> bool:
             )
         return False
     told("backing up, and checking the backup")
-    _back_up(upgrade)
-    run([_program(upgrade.before), "check", str(upgrade.backup)], user=plan.USER)
+    back_up(HERE, upgrade.before, upgrade.database, upgrade.backup)
+    call(HERE, upgrade.before, "check", str(upgrade.backup))
     told("trying the new version on a copy")
-    trial = upgrade.backup.with_suffix(".trial")
-    _remove(trial)  # of an upgrade that was interrupted
-    try:
-        run(["cp", "--reflink=auto", str(upgrade.backup), str(trial)], user=plan.USER)
-        tried = _ask(upgrade.wheel.version, "try", str(trial))
-    finally:
-        _remove(trial)
-    if TRIAL_SHARE * tried["seconds"] > upgrade.seconds:
-        wanted = TRIAL_SHARE * tried["seconds"] + upgrade.seconds
-        raise EnvironmentProblem(
-            f"the migration took {tried['seconds']:.0f} s in a trial; give --patience {wanted:.0f}"
-        )
+    seconds = try_on(HERE, upgrade.wheel.version, upgrade.backup)
+    if TRIAL_SHARE * seconds > upgrade.seconds:
+        wanted = TRIAL_SHARE * seconds + upgrade.seconds
+        raise EnvironmentProblem(f"the migration took {seconds:.0f} s in a trial; give --patience {wanted:.0f}")
     return not seen["serves_old"]
-
-
-def _remove(trial: Path) -> None:
-    for path in trial.parent.glob(f"{trial.name}*"):
-        path.unlink()
-
-
-def _back_up(upgrade: Upgrade) -> None:
-    """Copy the database, in place of an earlier copy of this upgrade."""
-    words = ["backup", str(upgrade.backup), "--force", "--db", str(upgrade.database)]
-    run([_program(upgrade.before), *words], user=plan.USER)
-
-
-def _ask(version: str, *words: str) -> dict[str, Any]:
-    """Ask the program of a version about a database. Raises EnvironmentProblem."""
-    question = [_python(version), "-m", "levity_trio.store.keeping.upgrading", *words]
-    answer: dict[str, Any] = json.loads(run(question, user=plan.USER))
-    if answer.get("problem"):
-        raise EnvironmentProblem(f"{version}: {answer['problem']}")
-    return answer
-
-
-def _python(version: str) -> str:
-    return str(OPT / version / "bin" / "python")
-
-
-def _program(version: str) -> str:
-    return str(OPT / version / "bin" / "levity-trio")
 
 
 def under_way() -> UnderWay | None:
@@ -277,14 +242,15 @@ def _go_back(begun: UnderWay, why: str) -> str:
     service.stop()
     if present() != begun.before and begun.copy is not None:
         try:
-            _ask(begun.after, "undo", begun.database, begun.copy)
+            ask(HERE, begun.after, "undo", begun.database, begun.copy)
         except EnvironmentProblem as problem:
             run(["systemctl", "start", "--no-block", UNIT])
             plan.UNDER_WAY.unlink()
             raise Stays(f"{why}. {begun.after} stays, because its database stays: {problem}") from None
     Link(CURRENT, begun.before).do(HERE)
     for name, text in begun.files.items():
-        (File(Path(name), text.encode()) if text else Removal(Path(name))).do(HERE)
+        access = plan.SETTINGS_ACCESS if Path(name) == plan.SETTINGS else ()
+        (File(Path(name), text.encode(), *access) if text else Removal(Path(name))).do(HERE)
     service.start(HEALTHY_SECONDS)
     plan.UNDER_WAY.unlink()
     shutil.rmtree(OPT / begun.after)

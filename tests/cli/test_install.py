@@ -81,6 +81,17 @@ def test_uninstall_is_refused_while_chargers_are_limited(tmp_path: Path, capsys:
     assert not program.exists()
 
 
+def test_a_unit_of_somebody_else_is_not_uninstalled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its settings would be gone, and they are nowhere else."""
+    unit = tmp_path / "card" / "etc" / "systemd" / "system" / "levity-trio.service"
+    unit.parent.mkdir(parents=True)
+    lines = "[Service]\nUser=levity\nExecStart=/srv/bin/levity-trio serve\nEnvironment=LEVITY_DB=/srv/levity.db\n"
+    unit.write_text(lines)
+    assert main(["uninstall", "--root", "card", "--yes"]) == 1
+    assert "levity-trio.service is not of `install`, and its settings would be lost" in capsys.readouterr().err
+    assert unit.read_text() == lines
+
+
 def test_a_zone_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["install", "--root", "card", "--yes", "--time-zone", "Berlin"]) == 2
     assert "--time-zone Berlin: give an IANA name" in capsys.readouterr().err

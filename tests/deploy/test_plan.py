@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from levity_trio.authority.reading import described, load_certificate
+from levity_trio.cli.install import found_at
 from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
 from levity_trio.deploy import plan
 from levity_trio.deploy.installation import ANYWHERE, read_elsewhere
-from levity_trio.deploy.plan import Answers, Certificates, settings_text, steps_of
+from levity_trio.deploy.plan import Answers, Certificates, Found, settings_text, steps_of
 from levity_trio.deploy.program import OPT, VERSIONS, Program, Wheel, read_pinned
 from levity_trio.deploy.steps import Machine, Step, missing
 
@@ -33,9 +34,13 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
+def found(machine: Machine) -> Found:
+    return found_at(machine.root)
+
+
 def left(machine: Machine, answers: Answers = ANSWERS, *, has_certificates: bool = False) -> list[Step]:
     """Without certificates, because keys take time."""
-    steps = steps_of(machine, answers, WHEEL, more=plan.MORE)
+    steps = steps_of(machine, found(machine), answers, WHEEL, more=plan.MORE)
     return missing([one for one in steps if has_certificates or not isinstance(one, Certificates)], machine)
 
 
@@ -49,7 +54,7 @@ def test_what_is_done_is_not_done_again_and_what_is_lost_is(machine: Machine) ->
     assert left(machine, has_certificates=True) == []
     names = described(load_certificate(machine.at(plan.DATABASE).with_name("levity.db.pages") / "site.pem")).names
     assert "10.9.0.2" in names
-    for step in steps_of(machine, ANSWERS, WHEEL):
+    for step in steps_of(machine, found(machine), ANSWERS, WHEEL):
         path = getattr(step, "path", None)
         if path is not None:
             machine.named(path).unlink()
@@ -85,7 +90,7 @@ def test_a_folder_of_certificates_elsewhere_is_refused(machine: Machine, tmp_pat
     folder.parent.mkdir(parents=True)
     folder.symlink_to(tmp_path)
     with pytest.raises(EnvironmentProblem, match="is a link, which is not followed"):
-        Certificates(ANSWERS).do(machine)
+        Certificates(ANSWERS, ServerConfig()).do(machine)
 
 
 def test_links_in_a_circle_end(machine: Machine) -> None:
@@ -143,12 +148,17 @@ def test_a_file_of_somebody_else_is_kept_beside(machine: Machine) -> None:
 def test_another_version_is_not_installed_over_it(machine: Machine) -> None:
     install(machine)
     with pytest.raises(EnvironmentProblem, match=r"1\.2\+abababab is installed here, and this is 1\.3\+abababab"):
-        steps_of(machine, ANSWERS, WHEEL._replace(path=Path("levity_trio-1.3-py3-none-any.whl")))
+        steps_of(machine, found(machine), ANSWERS, WHEEL._replace(path=Path("levity_trio-1.3-py3-none-any.whl")))
 
 
 def test_a_setting_is_put_before_the_tables() -> None:
-    text = settings_text(b"a = 1\n\n[plugin.x]\nport = 1\n", {"port": 9000, "server-name": 'a "b"'})
-    assert tomllib.loads(text.decode()) == {"a": 1, "port": 9000, "server-name": 'a "b"', "plugin": {"x": {"port": 1}}}
+    text = settings_text(b"strict = true\n\n[plugin.x]\nport = 1\n", {"port": 9000, "server-name": 'a "b"'})
+    assert tomllib.loads(text.decode()) == {
+        "strict": True,
+        "port": 9000,
+        "server-name": 'a "b"',
+        "plugin": {"x": {"port": 1}},
+    }
 
 
 def test_uninstall_leaves_the_data(machine: Machine) -> None:

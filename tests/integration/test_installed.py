@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -119,6 +120,60 @@ def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -
         print(f"\n{told['answered']} answers to the chargers, which {waited}")
         finish_what_was_interrupted(sandbox, silent, good)
         be_gone(sandbox)
+
+
+BY_HAND = """\
+[Service]
+User=levity
+StateDirectory=levity
+Environment="LEVITY_SERVER_NAME=Hof 3" LEVITY_REGISTRATION=ask \\
+# a comment in between
+  LEVITY_DB=/var/lib/levity/hof.db
+Environment=LEVITY_LOG_DAYS=400 "LEVITY_FLUENTD_TAG=50%% \\"of\\" \\\\it" LEVITY_PORT=9000
+Environment=LEVITY_LOG_DAYS=
+ExecStart=/opt/levity-trio/VERSION/bin/levity-trio serve
+"""
+ENVIRONMENT = "tr '\\0' '\\n' < /proc/$(systemctl show --value --property=MainPID levity-trio)/environ | grep ^LEVITY_"
+HOF = "/var/lib/levity/hof.db"
+
+
+def test_what_was_installed_by_hand_is_taken_over(card: Path, tmp_path: Path) -> None:
+    """Its unit serves until the database is copied; the new one has the settings that systemd gave to the old one."""
+    by_hand = tmp_path / "by-hand"
+    shutil.copytree(card, by_hand, symlinks=True)
+    version = (by_hand / OPT / "current").readlink().name
+    for path in (
+        OPT / "current",
+        OPT / "changed",
+        Path("etc/levity-trio/levity.toml"),
+        Path("usr/local/bin/levity-trio"),
+    ):
+        (by_hand / path).unlink(missing_ok=True)
+    units = by_hand / "etc" / "systemd" / "system"
+    (units / "levity-trio.service").write_text(BY_HAND.replace("VERSION", version))
+    shutil.rmtree(by_hand / "var")
+    with booted(tmp_path, by_hand) as sandbox:
+        sandbox.run("systemctl", "start", "levity-trio")
+        told = dict(line.split("=", 1) for line in sandbox.run("sh", "-c", ENVIRONMENT).splitlines())
+        sandbox.run("sh", "-c", f"for i in $(seq 100); do test -S {HOF}.sock && exit; sleep 0.1; done; exit 1")
+        program = f"/opt/levity-trio/{version}/bin/levity-trio"
+        assert "by hand" in sandbox.run(program, "upgrade", "--yes", status=1)
+        sandbox.run(program, "user", "add", "olga", "--role", "admin", "--link", "--api", f"unix:{HOF}.sock")
+        lines = [json.loads(line) for line in sandbox.run(program, "install", "--yes", "--json").splitlines()]
+        assert not [line for line in lines if "link" in line]
+        settings = tomllib.loads(sandbox.run("cat", "/etc/levity-trio/levity.toml"))
+        in_unit = {f"LEVITY_{name.replace('-', '_').upper()}": value for name, value in settings.items()}
+        assert in_unit == {name: text for name, text in told.items() if text}
+        assert "olga" in sandbox.run("levity-trio", "user", "list")
+        assert "is sound" in sandbox.run("levity-trio", "check", f"/var/backups/levity-trio/before-{version}.db")
+        sandbox.run("sh", "-c", "! grep -q LEVITY_ /etc/systemd/system/levity-trio.service")
+        sandbox.run(
+            "sh",
+            "-c",
+            "sed -i 's/^Type=/Environment=LEVITY_STRICT=true\\nType=/' /etc/systemd/system/levity-trio.service",
+        )
+        assert "Nothing to do" not in sandbox.run("levity-trio", "install", "--yes")
+        assert 'strict = "true"' in sandbox.run("cat", "/etc/levity-trio/levity.toml")
 
 
 def be_installed(sandbox: Sandbox) -> None:
