@@ -111,8 +111,8 @@ def run(config: ServerConfig, log_config: LogConfig, work: Work | None = None, d
             log.error("stopped with uncommitted writes; none of them was acknowledged")
             status = 1
         except Unreadable as error:
-            problem = f"cannot read the database {config.database}: {error}"
-            raise EnvironmentProblem(f"{problem}; restore it from a copy, or choose another file with --db") from None
+            problem = f"cannot read the database {config.database}: {error}; restore it from a copy"
+            raise EnvironmentProblem(f"{problem} (levity-trio restore), or choose another file with --db") from None
     return status
 
 

@@ -74,6 +74,19 @@ def test_an_old_version_is_checked_by_its_own_schema(tmp_path: Path) -> None:
     assert report.content.schema == OLD_SCHEMA
 
 
+def test_a_server_that_migrates_a_file_meanwhile_is_named_and_no_damage(tmp_path: Path) -> None:
+    """It was stopped when the check began, and its new version started then."""
+    make_old(path := tmp_path / "old.db")
+
+    def start(name: str) -> None:
+        if name == "schema":
+            run(path, charge)
+
+    with pytest.raises(EnvironmentProblem, match=r"old\.db was written to meanwhile, for example by a server"):
+        check(path, start)
+    assert not problems(path)
+
+
 A_DIGEST = sha256(b"a").hexdigest()
 TARIFF = (
     "INSERT INTO tariff (name, currency, prices) VALUES ('T', 'EUR', 'gross');"

@@ -22,6 +22,7 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import Space
+from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.schema import Version, check_clock_speed, check_ownership, migrate
 from levity_trio.writing import created, mend, opened, place
 
@@ -116,7 +117,7 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
             words = f"{error.filename or path}: {NOT_ALLOWED}, or choose another file with --db"
             raise EnvironmentProblem(words) from error
         except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: a symlink loop
-            raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
+            raise EnvironmentProblem(f"cannot use the database {path}: {error}{advice(error)}") from error
         yield connection
         checkpoint(connection)
 

@@ -80,9 +80,12 @@ def is_not_allowed(error: BaseException) -> bool:
 
 def advice(error: BaseException) -> str:
     """Return what to do about a failed read, as the end of a line; empty where that is not known."""
+    if is_damage(error):
+        return RESTORE
     return _MAY_NOT_READ if is_not_allowed(error) else ""
 
 
+RESTORE: Final = "; put a backup in its place: levity-trio restore BACKUP --db DATABASE"
 _MAY_NOT_READ: Final = "; connect as the owner of the database, or let this user read it: GRANT pg_read_all_data TO ..."
 
 

@@ -23,12 +23,14 @@ from typing import Final, NamedTuple
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.store.engine.database import Connection
+from levity_trio.store.engine.faults import RESTORE
 from levity_trio.wire.times import stamp
 
 APPLICATION_ID = 0x4C565433  # "LVT3"
 FIRST_TRANSACTION_ID = 1_000_000
 TRANSACTION_ID_BASES = 1_000_000_000
 SMALLEST_DATABASE_BYTES = 512
+ANOTHER_FILE = "choose another file with --db"
 SIMULATED_TIME_VERSION = 2
 """The first version that stores the clock a database was created for; older databases keep real time."""
 
@@ -103,7 +105,7 @@ def migrations() -> list[tuple[int, Path]]:
     return sorted((int(path.name.split("_")[0]), path) for path in folder.glob("[0-9]*_*.sql"))
 
 
-def check_ownership(path: Path, advice: str = "choose another file with --db") -> None:
+def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
     """Check that a file is ours without writing to it. A missing or empty file passes.
 
     Raises:
@@ -126,7 +128,8 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
             is_levitys = is_levity(connection)
     except sqlite3.DatabaseError as error:
-        raise Unreadable(f"{path} cannot be read as a SQLite database ({error}); {advice}") from error
+        restore = RESTORE if advice is ANOTHER_FILE else ""
+        raise Unreadable(f"{path} cannot be read as a SQLite database ({error}){restore}; {advice}") from error
     if application_id != APPLICATION_ID and is_levitys:
         raise NotOurs(_how_to_import(path))
     if application_id != APPLICATION_ID and (application_id or version.schema or tables):

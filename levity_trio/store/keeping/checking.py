@@ -93,7 +93,15 @@ def _opened(address: DatabaseAddress) -> AbstractContextManager[Examined]:
 @contextmanager
 def _opened_file(path: Path) -> Iterator[Examined]:
     with open_copy(path) as connection:
-        yield ExaminedFile(connection)
+        before = path.stat().st_mtime_ns
+        try:
+            yield ExaminedFile(connection)
+        finally:
+            if path.stat().st_mtime_ns != before:  # what was read is of no one moment
+                raise EnvironmentProblem(
+                    f"{path} was written to meanwhile, for example by a server that migrates it; stop that, or make a"
+                    " copy with backup first"
+                )
 
 
 def _found(check: Check, subject: Subject) -> list[str]:

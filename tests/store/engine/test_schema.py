@@ -314,6 +314,16 @@ def test_no_database_at_all_is_refused_and_not_touched(tmp_path: Path, text: byt
     assert contents(tmp_path) == {"diary.txt": text}
 
 
+def test_a_damaged_database_is_to_be_restored(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    with open_database(path):
+        pass
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xa5" * 4000 + content[4100:])
+    with pytest.raises(NotOurs, match=r"malformed.*: levity-trio restore BACKUP --db DATABASE"), open_database(path):
+        pass
+
+
 def test_a_newer_one_is_refused_and_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     make_ours(path, f"PRAGMA user_version = {newest_version() + 1};")
