@@ -62,6 +62,8 @@ HIGHEST_AC_V: Final = fmean((AC_V, AC_V * sqrt(PHASES)))
 it shows a DC charger."""
 LEAST_CHARGING_W: Final = 100.0
 """No car charges with less. Power that never reaches it was in kW but sent as W."""
+IDLE_W: Final = POWER_SHARE * LEAST_CHARGING_W
+"""A charger takes up to so much for itself, and its own meter may count it between two sessions."""
 LEAST_AC_W: Final = 1_200.0
 """A car draws at least 6 A at AC (IEC 61851-1). Only at the end of charging it takes less. A slower step is a car that
 waits: it does not show how fast other steps can be."""
@@ -94,8 +96,6 @@ MEETING_BY_CHANCE: Final = 0.05
 """Two registers are one if what one shows lies between two readings of the other, where that is less likely by chance:
 the distance of these two as a share of the register, multiplied for all that lie so; and the step of the register as a
 share of its rise, for each start or stop that is just where the other one was."""
-ELSEWHERE_BY_CHANCE: Final = MEETING_BY_CHANCE * MEETING_BY_CHANCE
-"""The same for two chargers: a site has about 20."""
 COMPARED_STARTS: Final = round(1 / MEETING_BY_CHANCE)
 """If FEW of the last so many starts on a connector lay within the previous transaction, others may, too: by chance, one
 does."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.store.books import Books, Station, meter_value
 from tests.store.stories import Curve, Session, Story, Voice, play, tell
-from tests.store.telling import QUARTER, assert_figure, bill_of, session, watts
+from tests.store.telling import HOUR, QUARTER, assert_figure, bill_of, session, settle, watts
 from tests.store.test_honest_stories import played
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
@@ -110,3 +110,40 @@ def test_a_register_that_stood_still_while_sparse_power_was_reported(books: Book
         station.tell(meter_value(station.clock(), BEGIN + wh, watts(power)), transaction=transaction)
     station.stop(transaction, BEGIN + 3917)
     assert_figure(station, transaction, 3917, flagged=True)
+
+
+@pytest.mark.parametrize(("low", "high"), [(208, 209), (77_310, 77_311)])
+@pytest.mark.parametrize("readings", [0, 3])
+def test_a_register_that_is_rounded_now_up_and_now_down(
+    books: Books, station: Station, low: int, high: int, readings: int
+) -> None:
+    """Sessions in which hardly anything flows: each starts at one number and stops at the next one, or the reverse."""
+    told = []
+    for begin, end in [(low, high)] * 6 + [(high, high), (low, low)] * 3:
+        transaction = station.start(begin)
+        for number in range(readings):
+            books.wait(QUARTER)
+            station.tell(station.register(begin if number == 0 else end), transaction=transaction)
+        books.wait(QUARTER)
+        station.stop(transaction, end)
+        told.append((transaction, end - begin))
+        books.wait(QUARTER)
+    settle(books)
+    for transaction, wh in told:
+        assert_figure(station, transaction, wh, flagged=False)
+
+
+@pytest.mark.parametrize(("days", "is_flagged"), [(4, False), (1 / 8, True)])
+def test_what_a_charger_takes_for_itself_between_two_sessions_is_missing_in_none(
+    books: Books, station: Station, days: float, is_flagged: bool
+) -> None:
+    """Its meter counts 3 W. What flowed while nobody charged, and in a few hours, may be of the session before."""
+    transaction = station.start(BEGIN)
+    for wh in (1800, 3600, 3600, 3600, 3600):
+        books.wait(QUARTER)
+        station.tell(station.register(BEGIN + wh), transaction=transaction)
+    station.stop(transaction, BEGIN + 3600)
+    books.wait(days * 24 * HOUR)
+    station.stop(station.start(BEGIN + 3600 + 288), BEGIN + 3600 + 288)
+    settle(books)
+    assert bill_of(station, transaction)[1:] == (3600, is_flagged)

@@ -1,4 +1,7 @@
-"""Two chargers that read one meter, because its address was entered twice: no kilowatt-hour is billed to both."""
+"""Two chargers that read one meter, because its address was entered twice: no kilowatt-hour is billed to both.
+
+They have one if both tell its serial number, or if starts are where the other one stopped.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,24 @@ from tests.store.test_explain import explained
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
 BEGIN = 1_000_000
+SERIAL = "EM340-7781"
 
 
 class Site:
     """Chargers with one meter, or each with its own (`apart`: by how many Wh one is above the previous one)."""
 
-    def __init__(self, *stations: Station, begin: int = BEGIN, apart: int | None = None, power: bool = False) -> None:
+    def __init__(
+        self,
+        *stations: Station,
+        begin: int = BEGIN,
+        apart: int | None = None,
+        power: bool = False,
+        serial: str = SERIAL,
+    ) -> None:
+        """`serial` is the number that each charger tells of its meter, if any."""
+        if serial:
+            for station in stations:
+                station.boot(meter_serial_number=serial)
         self.books = stations[0].books
         self.stations = stations
         self.is_shared, self.power = apart is None, power
@@ -87,18 +102,25 @@ def test_what_both_counted_is_doubtful(
 
 
 def test_three_chargers_with_one_meter(books: Books, station: Station) -> None:
-    site = Site(station, Station(books, "CP-2"), Station(books, "CP-3"))
-    ids = [site.start(number) for number in range(3)]
-    site.charge(60, 0, 1, 2)
-    for number in range(3):
-        site.stop(number)
+    """They tell no serial number, but each evening the first one starts where the last one stopped."""
+    site = Site(station, Station(books, "CP-2"), Station(books, "CP-3"), serial="")
+    evenings = []
+    for order in ((0, 1, 2), (1, 0, 2)) * 4:
+        for place, number in enumerate(order, 1):
+            site.start(number)
+            site.charge(20, *order[:place])
+        evenings.append(tuple(site.ids.values()))
+        for place, number in enumerate(order, 1):
+            site.stop(number)
+            site.charge(15, *order[place:])
+        books.wait(900)
     settle(books)
-    assert shared(books, *ids) == [True] * 3
+    assert shared(books, *evenings[4]) == [True] * 3
 
 
 def test_a_low_register_is_shown_by_starts_where_the_other_one_stopped(books: Books, station: Station) -> None:
     """Start and stop alone, of meters that are new, show nothing the first time."""
-    site = Site(station, Station(books, "CP-2"), begin=2000)
+    site = Site(station, Station(books, "CP-2"), begin=2000, serial="")
     first = site.charge_both(every=0)
     assert shared(books, *first) == [False, False]
     later: list[int] = []
@@ -141,8 +163,9 @@ def test_only_what_flowed_at_once_is_doubtful(books: Books, station: Station) ->
 @pytest.mark.parametrize("begin", [200, 20_000, BEGIN])
 @pytest.mark.parametrize("apart", [20, 300, 5000])
 def test_meters_of_their_own_are_not_doubted(books: Books, station: Station, begin: int, apart: int) -> None:
-    """Two new chargers with cars of the same power. Each begins where it stopped before, as after a test."""
-    site = Site(station, Station(books, "CP-2"), begin=begin, apart=apart)
+    """Two new chargers with cars of the same power. Each begins where it stopped before, as after a test. What each
+    charger of their model tells as a serial number is none."""
+    site = Site(station, Station(books, "CP-2"), begin=begin, apart=apart, serial="0000")
     for number in (0, 1):
         site.start(number)
         site.charge(60, number)
@@ -151,6 +174,44 @@ def test_meters_of_their_own_are_not_doubted(books: Books, station: Station, beg
         books.wait(600)
         for transaction in site.charge_both():
             assert_figure(station, transaction, WATTS, flagged=False)
+
+
+@pytest.mark.parametrize("has_readings", [False, True])
+@pytest.mark.parametrize(("lead", "later"), [(260, 4), (900, 12)])
+def test_meters_that_were_bought_on_one_day_rise_side_by_side(
+    books: Books, station: Station, has_readings: bool, lead: int, later: int
+) -> None:
+    """The first evening, when no earlier one shows that each has its own: one car comes a few minutes after the other,
+    and charges about as fast."""
+    site = Site(station, Station(books, "CP-2"), begin=612_000, apart=lead, serial="")
+    one = site.start(0)
+    site.charge(later, 0, every=0)
+    other = site.start(1)
+    for _ in range(6):
+        for number, minutes in ((0, 14 - later), (1, later)):
+            site.charge(minutes, 0, 1, every=0)
+            if has_readings:
+                reader = site.stations[number]
+                reader.tell(reader.register(site.wh[number]), transaction=site.ids[number])
+        site.charge(1, 0, 1, every=0)
+    site.stop(0)
+    site.charge(later, 1, every=0)
+    site.stop(1)
+    settle(books)
+    for transaction in (one, other):
+        assert_figure(station, transaction, (90 + later) * WATTS // 60, flagged=False)
+
+
+def test_one_number_of_more_than_two_chargers_is_none_of_a_meter(books: Books, station: Station) -> None:
+    Station(books, "CP-3").boot(meter_serial_number=SERIAL)
+    for transaction in Site(station, Station(books, "CP-2"), begin=612_000, apart=300).charge_both():
+        assert_figure(station, transaction, WATTS, flagged=False)
+
+
+def test_power_that_each_tells_for_itself_shows_two_meters(books: Books, station: Station) -> None:
+    """Though both tell one serial number: together the cars drew more than it rose by."""
+    for transaction in Site(station, Station(books, "CP-2"), begin=612_000, apart=300, power=True).charge_both():
+        assert_figure(station, transaction, WATTS, flagged=False)
 
 
 def test_it_says_which_charger_and_both_are_not_confirmed_to_more_than_the_meter_rose_by(

@@ -32,7 +32,7 @@ def below_previous_start(case: Case, bounds: Bounds, _figure: Figure) -> Evidenc
         return None
     if start == 0 and counts_each(case):
         return None
-    is_low = start < before.begin or before.is_repeated_by(start)
+    is_low = start < before.begin - tolerances.ROUNDED_WH or before.is_repeated_by(start)
     if not is_low or not before.begin <= before.end <= min(shown) + case.digit:
         return None
     ended = f"the previous transaction ended at {before.end} Wh, this one at {shown[-1]} Wh"

@@ -2,8 +2,8 @@
 
 A charger may have one meter for several connectors, and two chargers may read one meter, if its address was entered
 twice. While two cars charge, the register of each transaction rises by the energy of both, and both would be billed for
-it. Of two chargers, that is far less likely, and there are many pairs of them. So more is needed to show it, and less
-to refute it.
+it. The meters of one house rise side by side, and there are many pairs of them. So two chargers have one meter only if
+they tell its serial number, or if starts of each are where the other one stopped.
 """
 
 from __future__ import annotations
@@ -63,10 +63,17 @@ class Counted(NamedTuple):
         return f"its register also counted transaction {self.one.id} on connector {self.one.connector}{where}"
 
 
-def are_apart(this: tuple[Sequence[Boundary], int], other: tuple[Sequence[Boundary], int]) -> bool:
-    """Whether starts and stops around show that two chargers have a meter each. Each comes with the register of the one
-    in question. Of two chargers, a single one that is too low shows it."""
-    return any(_against_one(_since(*this), _since(*other), tolerances.REACH_WH))
+def are_one(
+    this: tuple[Sequence[Boundary], int], other: tuple[Sequence[Boundary], int], *, is_one_serial: bool
+) -> bool:
+    """Whether two chargers have one meter: they tell its serial number, or FEW starts are where the other one had
+    stopped, and not where the own one had. A single start or stop that is too low shows that each has its own. Starts
+    and stops around come with the register of the transaction in question."""
+    own, theirs = _since(*this), _since(*other)
+    if any(_against_one(own, theirs, tolerances.REACH_WH)):
+        return False
+    starts = [now for now, _ in _meetings(own, theirs) if now.is_start]
+    return is_one_serial or len(starts) >= tolerances.FEW
 
 
 def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
@@ -105,15 +112,14 @@ def _without_power(case: Case) -> Case:
 
 def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common, bool]]:
     """Yield the other transactions that tell the same register, if it rose while both ran."""
-    for (charger, _), found in groupby(case.beside, key=attrgetter("charger", "connector")):
+    for _, found in groupby(case.beside, key=attrgetter("charger", "connector")):
         own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
         others = list(found)
         theirs = [level for one in others for level in _levels_of(one)]
         around = _since(case.boundaries, begin), _since(others[0].boundaries, others[0].begin)
         digit = max(case.digit, *(one.view.digit for one in others))
         chance = _chance_of_meetings(*around)
-        by_chance = tolerances.ELSEWHERE_BY_CHANCE if charger else tolerances.MEETING_BY_CHANCE
-        if not _is_one([*own], theirs, digit, by_chance / chance):
+        if not _is_one([*own], theirs, digit, tolerances.MEETING_BY_CHANCE / chance):
             continue
         against = list(_against_one(*around, tolerances.SHARED_WH))
         if _are_too_many(against, tolerances.FEW):
@@ -177,17 +183,22 @@ def _chance_of_meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> 
     A register of its own stays from a stop to the next start. If it does not, it may be anywhere, as after a stop. Two
     that rose side by side from the same start may stop at the same register, too.
     """
-    told = sorted((one.at, one.wh, number, one) for number, found in enumerate((own, theirs)) for one in found)
-    step = next((step for step in (1000, 100, 10) if all(wh % step == 0 for _, wh, *_ in told)), 1)
-    if any(now[1] < before[1] - max(step, tolerances.REACH_WH) for before, now in pairwise(told)):
+    told = sorted((one.at, one.wh) for one in (*own, *theirs))
+    step = next((step for step in (1000, 100, 10) if all(wh % step == 0 for _, wh in told)), 1)
+    if any(now < before - max(step, tolerances.REACH_WH) for (_, before), (_, now) in pairwise(told)):
         return 1.0
+    return prod(min(1.0, max(step, tolerances.ROUNDED_WH) / rise) for _, rise in _meetings(own, theirs))
+
+
+def _meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> Iterator[tuple[Boundary, int]]:
+    """Yield each start and stop that is where the other connector was last, and not where its own one was, in order of
+    time, with the rise in Wh since that."""
+    told = sorted((one.at, one.wh, number, one) for number, found in enumerate((own, theirs)) for one in found)
     last: tuple[list[Boundary], list[Boundary]] = ([], [])
-    chance = 1.0
     for _, _, number, now in told:
         if _is_meeting(last[number], now, last[1 - number]):
-            chance *= min(1.0, max(step, tolerances.ROUNDED_WH) / (now.wh - last[number][-1].wh))
+            yield now, now.wh - last[number][-1].wh
         last[number].append(now)
-    return chance
 
 
 def _is_meeting(before: Sequence[Boundary], now: Boundary, others: Sequence[Boundary]) -> bool:

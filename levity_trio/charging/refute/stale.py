@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import inf
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -69,6 +70,9 @@ def _ends(case: Case, chain: Chain) -> Iterator[_End]:
 
 
 def _missing_at(case: Case, bounds: Bounds, chain: Chain, end: _End) -> Finding | None:
+    apart = end.neighbour.apart
+    if apart < inf and end.missing <= tolerances.IDLE_W * apart / HOUR:
+        return None  # the charger took it for itself
     first, last = end.still
     beside, is_shown = f"{end.there} Wh in the transaction beside it", False
     evidence: Evidence | None = None

@@ -236,9 +236,9 @@ class Neighbour(NamedTuple):
         return self.begin if self.replaced is None else self.replaced
 
     def is_repeated_by(self, start: int) -> bool:
-        """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
-        transaction repeat 0."""
-        return 0 < start == self.begin and start < (self.end or 0)
+        """Whether a later start has the register of this one's, though energy flowed since: more than two roundings of
+        one register differ by. Registers that count each transaction repeat 0."""
+        return 0 < start == self.begin and start + tolerances.ROUNDED_WH < (self.end or 0)
 
 
 class Level(NamedTuple):

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import OLD
-from levity_trio.charging.refute.shared import are_apart
+from levity_trio.charging.refute.shared import are_one
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import (
     TIMESTAMP,
@@ -517,16 +517,27 @@ def beside(rows: Rows, own: Span, until: str, behind: float | None) -> list[Besi
 
 
 def _away(rows: Rows, own: Span, until: str, sharing: list[Span]) -> list[Beside]:
-    """Return those on other chargers, unless starts and stops around show that each charger has a meter of its own."""
+    """Return those on other chargers that have one meter with this one."""
     around, away = boundaries(rows, own, until), list[Beside]()
     for span in sorted(sharing, key=lambda span: abs((span.begin or 0) - (own.begin or 0))):
         if len(away) == _MOST_AWAY:
             break
         later = span.behind - own.behind
         theirs = [told._replace(at=told.at + later) for told in boundaries(rows, span, until)]
-        if not are_apart((around, own.begin or 0), (theirs, span.begin or 0)):
+        is_one_serial = _is_one_serial(rows, own, span)
+        if are_one((around, own.begin or 0), (theirs, span.begin or 0), is_one_serial=is_one_serial):
             away.append(_moved(_load(rows, span, until, None), span, later)._replace(boundaries=theirs))
     return sorted(away, key=attrgetter("charger", "connector", "begun"))
+
+
+def _is_one_serial(rows: Rows, own: Span, span: Span) -> bool:
+    """Whether two chargers told the same serial number of a meter. What more of them tell, as each charger of a model
+    does, is no number of a meter."""
+    (serial, other) = (rows(_SERIAL, (one.charger, one.received)) for one in (own, span))
+    if not serial or serial != other or not serial[0][0].strip("0"):
+        return False
+    ((chargers,),) = rows("SELECT count(*) FROM cp WHERE meter_serial_number = ?", serial[0])
+    return bool(chargers <= tolerances.FEW)
 
 
 def _moved(beside: Beside, span: Span, later: float) -> Beside:

@@ -2,6 +2,8 @@
 
 A line for each seed: its transactions, what is wrong with them, and the CPU of the whole month with its verdict. Below
 stands each fault in the words of the jury. The exit status is 1 if there is any.
+
+With --nights, honest nights of twenty new chargers in place of months: what share of their sessions is for review.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
+from . import nights
 from .month import Order
 from .processes import outcomes
 from .table import HEAD, faults, life, line, total
@@ -44,6 +47,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--delay", type=float, default=DELAY_SECONDS, metavar="SECONDS", help="mean of a response [%(default)g]"
     )
     parser.add_argument("--amperes", type=float, help="of a feeder that load management shares [without]")
+    parser.add_argument("--nights", type=int, metavar="N", help="so many honest nights in place of months")
     return parser.parse_args(arguments)
 
 
@@ -59,6 +63,8 @@ def folder_of(keep: Path | None) -> Iterator[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parsed(arguments)
+    if chosen.nights is not None:
+        return 0 if nights.told(chosen.seeds, chosen.nights) else 1
     found = []
     with folder_of(chosen.keep) as folder:
         given = {"hours": chosen.hours, "heartbeat_seconds": chosen.heartbeat, "delay_seconds": chosen.delay}

@@ -329,6 +329,8 @@ def test_new_firmware_sends_wh(books: Books, station: Station) -> None:
 def test_two_chargers_read_one_meter(books: Books, station: Station) -> None:
     """Issue 40, Money: a bus address was entered twice, and both bill both cars."""
     other, wh = Station(books, "CP-2"), BEGIN
+    for one in (station, other):
+        one.boot(meter_serial_number="4711")
     first, second = station.start(wh), other.start(wh)
     for _ in range(12):
         books.wait(5)
