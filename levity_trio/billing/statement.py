@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from levity_trio.records import record
 
@@ -188,6 +189,10 @@ class Statement:
         every = (*self.positions, *self.held_back)
         cards = {one.card for one in every if one.transaction is not None and (one.card or not one.corrects)}
         return cards.pop() if len(cards) == 1 else None
+
+
+NO_DIGEST: Final = "\ufdd0"
+"""This noncharacter, which no name contains, stands for the digest on what a statement says: the digest covers that."""
 
 
 def in_groups(digest: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from msgspec import structs
+
 from levity_trio.billing.statement import Statement, TaxSum, in_groups
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
 from levity_trio.documents.statement_sheet import TAX_NAMES, Positions, closed_at, is_asked, tax_columns, tax_table
@@ -47,7 +49,8 @@ def _blocks(statements: Sequence[Statement], template: Template) -> Iterator[Tab
     yield Facts(title=template.say("sums"), pairs=tuple(_sums(statements, template)), is_number=True)
     yield _table(statements, template)
     if taxes := _taxes(statements):
-        yield replace(tax_table(taxes, statements[0].currency, template), title=template.say("cover_taxes"))
+        table = tax_table(taxes, statements[0].currency, template)
+        yield structs.replace(table, title=template.say("cover_taxes"))
     yield from _held_back(statements, template)
     if chain := tuple(_chain(statements, template)):
         yield Facts(title=template.say("cover_chain"), pairs=chain)
@@ -123,7 +126,7 @@ def _held_back(statements: Sequence[Statement], template: Template) -> Iterator[
         for row in table.rows
     )
     if rows:
-        yield replace(tables[0], rows=rows)
+        yield structs.replace(tables[0], rows=rows)
 
 
 def _chain(statements: Sequence[Statement], template: Template) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,6 @@ from levity_trio.billing.money import units
 from levity_trio.billing.statement import Line, LineKind, Position, Statement
 from levity_trio.documents.cells import inert
 from levity_trio.documents.sheet import tidy
-from levity_trio.documents.template import Template
 from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 
@@ -33,12 +32,12 @@ _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}
 Cells = dict[str, object]
 
 
-def csv_text(statement: Statement, template: Template) -> str:
-    """Return the file. Decimal and separator are the template's, times are local with their offset."""
+def csv_text(statement: Statement, separator: str, decimal: str) -> str:
+    """Return the file. Times are local with their offset."""
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, COLUMNS, delimiter=template.values["csv"]["separator"])
+    writer = csv.DictWriter(file, COLUMNS, delimiter=separator)
     writer.writeheader()
-    form = _Form(statement, ZoneInfo(statement.zone), template.values["csv"]["decimal"])
+    form = _Form(statement, ZoneInfo(statement.zone), decimal)
     for row in form.rows():
         writer.writerow({name: form.cell(value) for name, value in row.items()})
     return file.getvalue()

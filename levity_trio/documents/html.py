@@ -9,14 +9,15 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from levity_trio.documents.paper import WORDS, CodeSheet
-from levity_trio.documents.qr import text_code
+from levity_trio.documents.qr import payment_modules, text_code
 from levity_trio.documents.sheet import Sheet, media_type
 from levity_trio.locale import _, language
 
 
 def html(sheet: Sheet) -> str:
     """Return the page. Raises DocumentProblem if the logo is neither PNG nor JPEG."""
-    return _page("page.html").render(sheet=sheet, logo=_address(sheet.logo) if sheet.logo else None)
+    logo = _address(sheet.logo) if sheet.logo else None
+    return _page("page.html").render(sheet=sheet, logo=logo, modules=payment_modules)
 
 
 def codes_html(sheet: CodeSheet) -> str:

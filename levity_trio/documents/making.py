@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from levity_trio.billing.statement import NO_DIGEST
 from levity_trio.documents import NotInstalled
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
 from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper
-from levity_trio.documents.sheet import Sheet
+from levity_trio.documents.sheet import Sheet, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import Template, chosen
 from levity_trio.locale import SOURCE, languages, speaking
@@ -61,6 +62,8 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
 
 def sheet_of(paper: Paper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
+    if paper.sheet is not None:
+        return of_kept(paper.sheet, paper.first.digest or "", paper.first.owner.logo)
     template = _template(paper)
     spoken = template.values["language"]
     with speaking(spoken if spoken in languages() else SOURCE):
@@ -90,11 +93,18 @@ def _words(value: object) -> Iterator[str]:
 
 
 def _template(paper: Paper) -> Template:
-    return chosen(paper.templates, paper.language)
+    """Return the words and formats of a paper. What was closed before sheets were kept, and has none, said its number
+    alone as reference, unless the template says it, or there is a language: that came with the words of references.
+    """
+    template = chosen(paper.templates, paper.language)
+    is_closed = paper.first.digest not in (None, NO_DIGEST)
+    if not is_closed or paper.language or "payment_reference" in (paper.templates[0] or ""):
+        return template
+    return Template({**template.values, "words": {**template.values["words"], "payment_reference": "{number}"}})
 
 
 _WITHOUT_FONTS: Final[dict[Form, Maker]] = {
     Form.HTML: lambda paper: _html(paper).encode(),
-    Form.CSV: lambda paper: csv_text(paper.first, _template(paper)).encode(),
+    Form.CSV: lambda paper: csv_text(paper.first, *sheet_of(paper).csv).encode(),
     Form.JSON: lambda paper: json_bytes(paper.first),
 }

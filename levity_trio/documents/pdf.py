@@ -23,6 +23,7 @@ from PIL import Image, UnidentifiedImageError
 
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.fonts import Fonts
+from levity_trio.documents.qr import payment_modules
 from levity_trio.documents.sheet import Facts, Row, Sheet, Table, media_type
 
 _FAMILY: Final = "sheet"
@@ -285,7 +286,8 @@ def _heading(paper: _Paper, text: str, room: float) -> None:
 
 
 def _facts(paper: _Paper, facts: Facts) -> None:
-    side = (len(facts.code) + 2 * QUIET) * _MODULE if facts.code else 0
+    code = payment_modules(facts.code)
+    side = (len(code) + 2 * QUIET) * _MODULE if code else 0
     height = max(len(facts.pairs) * 6.0, side + 8 if side else 0)
     _heading(paper, facts.title, height + 12)
     top, page = paper.get_y(), paper.page
@@ -293,9 +295,9 @@ def _facts(paper: _Paper, facts: Facts) -> None:
     grid = _Grid(paper, [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)], [False, facts.is_number])
     for pair in facts.pairs:
         grid.write(Row(cells=pair), bold_last=True)
-    if facts.code and paper.page == page:
+    if code and paper.page == page:
         left, end = paper.w - paper.r_margin - side, paper.get_y()
-        paper.code(facts.code, facts.code_label, left, top, _MODULE)
+        paper.code(code, facts.code_label, left, top, _MODULE)
         paper.set_xy(left, top + side - 1)
         paper.paragraph(facts.code_label, _SMALL, width=side, align=Align.C)
         paper.set_xy(paper.l_margin, max(end, top + side + 3))

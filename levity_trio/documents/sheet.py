@@ -1,11 +1,18 @@
-"""What stands on a document, as texts in their order, and the logo: the one source of HTML and PDF."""
+"""What stands on a document, as texts in their order, and the logo: the one source of HTML and PDF.
+
+That of a closed statement is kept as JSON, and later versions lay it out, too. They may add fields with a default.
+"""
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
+from levity_trio.billing.statement import NO_DIGEST, in_groups
 from levity_trio.documents import DocumentProblem
 from levity_trio.records import record
 
@@ -39,8 +46,7 @@ class Row:
     notes: tuple[str, ...] = ()
 
 
-@record
-class Table:
+class Table(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A table; its last row may be a sum."""
 
     title: str
@@ -51,15 +57,14 @@ class Table:
     """Whether its columns begin with number, date, place, times, kWh: a phone shows them in two lines."""
 
 
-@record
-class Facts:
-    """Labels and their values, with a QR code beside them: its rows of dark ("1") and light modules."""
+class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Labels and their values, with a QR code beside them: what that says."""
 
     title: str
     pairs: tuple[tuple[str, str], ...]
     is_number: bool = False
     """Whether the values are amounts, which stand below each other."""
-    code: tuple[str, ...] = ()
+    code: str = ""
     code_label: str = ""
 
 
@@ -83,12 +88,27 @@ class Sheet:
     """This text has the fields {page} and {pages}."""
     made_on: datetime | None
     """The beginning of the day of closing; a draft has none."""
+    reference: str = ""
+    """What a household writes on its payment."""
+    csv: tuple[str, str] = (",", ".")
+    """The separator and the decimal sign of a file for spreadsheets."""
 
     def texts(self) -> tuple[str, ...]:
         """Return all its texts in reading order."""
         head = (self.mark or "", *self.sender, *self.recipient, self.title, self.label, self.figure, self.remark)
         inner = [text for block in self.blocks for text in _texts(block)]
         return tuple(text for text in (*head, *inner, *self.small) if text)
+
+
+def kept(sheet: Sheet) -> str:
+    """Return a sheet as it is stored, without the logo, which the biller keeps."""
+    return msgspec.json.encode(replace(sheet, logo=None)).decode()
+
+
+def of_kept(text: str, digest: str, logo: bytes | None) -> Sheet:
+    """Return the sheet of a statement that was stored."""
+    sheet = msgspec.json.decode(text.replace(NO_DIGEST, in_groups(digest)), type=Sheet)
+    return replace(sheet, logo=logo)
 
 
 def _texts(block: Table | Facts) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing import bank_accounts
+from levity_trio.billing.money import units
 from levity_trio.billing.statement import Currency, Line, LineKind, Position, Split, Statement, TaxSum, in_groups
-from levity_trio.documents import qr
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
 from levity_trio.documents.template import Template, price_decimals, window_name
 from levity_trio.locale import said
@@ -27,6 +27,11 @@ TAX_NAMES: Final = ("net", "tax", "gross")
 _SOLE: Final = (LineKind.SESSION, LineKind.MINIMUM, LineKind.MAXIMUM)
 """These kinds have no quantity."""
 LONGEST_REFERENCE: Final = 140
+LONGEST_NAME: Final = 70
+LONGEST_NAME_BYTES: Final = 140
+"""The whole code holds 331 bytes."""
+LONGEST_REMITTANCE_BYTES: Final = 140
+HIGHEST_CENTS: Final = 99_999_999_999
 _SPLITS: Final = {
     Split.REGISTER: "windows_register",
     Split.POWER: "windows_power",
@@ -53,6 +58,8 @@ def statement_sheet(statement: Statement, template: Template) -> Sheet:
         small=tuple(_small(statement, template)),
         page_words=template.values["words"]["page"],
         made_on=closed_at(statement),
+        reference=payment_reference(statement, template) if is_asked(statement) else "",
+        csv=(template.values["csv"]["separator"], template.values["csv"]["decimal"]),
     )
 
 
@@ -132,7 +139,7 @@ def _payment(statement: Statement, template: Template) -> Facts:
         ("bank", owner.bank_name),
         ("reference", reference),
     )
-    code = qr.payment_code(statement, reference)
+    code = payment_code(statement, reference)
     return Facts(
         title=template.say("pay"),
         pairs=tuple((template.say(word), tidy(value)) for word, value in pairs if value),
@@ -149,6 +156,33 @@ def payment_reference(statement: Statement, template: Template) -> str:
     name = tidy(template.household(statement).name)
     number = tidy(statement.number or "")
     return tidy(template.say("payment_reference", number=number, household=name))[:LONGEST_REFERENCE].strip()
+
+
+def payment_code(statement: Statement, reference: str) -> str:
+    """Return what the QR code of a payment says: EPC069-12 ("GiroCode"), which banking apps in the SEPA area read.
+
+    There is one where it can be right only: a closed statement in EUR that asks for money, and an IBAN whose check
+    digits fit. Other accounts and currencies are paid by hand: then it is empty.
+
+    A reference that is too long is cut: it begins with the statement's number.
+    """
+    owner, reference = statement.owner, _cut(reference, LONGEST_REMITTANCE_BYTES)
+    name, iban = tidy(owner.party.name)[:LONGEST_NAME].strip(), bank_accounts.compact(owner.bank_account or "")
+    is_due = statement.number is not None and not statement.is_carried and 0 < statement.total <= HIGHEST_CENTS
+    if not (is_due and statement.currency.code == "EUR" and bank_accounts.is_iban(iban) and _fits(name, reference)):
+        return ""
+    amount = f"EUR{units(statement.total, statement.currency)}".rstrip("0").rstrip(".")
+    return f"BCD\n002\n1\nSCT\n\n{name}\n{iban}\n{amount}\n\n\n{reference}"
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text of so many bytes at most."""
+    return text.encode()[:most].decode(errors="ignore").strip()
+
+
+def _fits(name: str, reference: str) -> bool:
+    lengths = (len(name.encode()), LONGEST_NAME_BYTES), (len(reference.encode()), LONGEST_REMITTANCE_BYTES)
+    return all(0 < length <= longest for length, longest in lengths)
 
 
 def _small(statement: Statement, template: Template) -> Iterator[str]:
@@ -235,8 +269,7 @@ class Positions:
         return (
             str(position.id),
             template.day(in_zone(start, self._zone).date(), "short") if start else "",
-            place(template, position, self._statement.only_card)
-            or (template.say(_KINDS[lines[0].kind]) if lines else ""),
+            place(template, position, self._only_card) or (template.say(_KINDS[lines[0].kind]) if lines else ""),
             template.span(start, position.ended_at, self._zone) if start else "",
             template.kilowatt_hours(position.energy_wh) if start or position.energy_wh else "",
         )

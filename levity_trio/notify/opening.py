@@ -15,7 +15,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
 from levity_trio.notify.delivery import GIVEN_UP_AFTER, Lane, Parts
 from levity_trio.notify.rounds import MAIL, PUSH, Ways
-from levity_trio.notify.statements import Mailed, Order, mail_statements
+from levity_trio.notify.statements import Mailed, Order, keep_sheets, mail_statements
 from levity_trio.notify.telling import Looks, Telling
 from levity_trio.plugins.base import Hooks
 from levity_trio.records import record
@@ -141,6 +141,7 @@ async def _run(around: Around, telling: Telling, lanes: Sequence[Lane]) -> None:
         await around.writer.run(messages.begin_again)
         await _give_up_old(around)
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_sheets, around.reader, around.writer)
         nursery.start_soon(telling.run)
         for lane in lanes:
             nursery.start_soon(lane.run)

@@ -10,22 +10,28 @@ from typing import Final, NamedTuple
 from levity_trio.clock import Clock
 from levity_trio.documents import printing
 from levity_trio.documents.paper import Form, Paper, name_of
+from levity_trio.documents.sheet import kept
 from levity_trio.notify.letter import Attachment
 from levity_trio.notify.reading import ClosedOne, recipients_of
 from levity_trio.notify.rounds import Ways, statement_mail
 from levity_trio.records import record
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.messages import NewMessage, add
 from levity_trio.wire.times import stamp
 
 _CLOSED: Final = (
     "SELECT id, number, account_id, month, digest FROM statement WHERE month = ? AND number IS NOT NULL"
     " AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2) ORDER BY number"
+)
+_WITHOUT_SHEET: Final = (
+    "SELECT statement_id FROM statement_party WHERE party IS NOT NULL AND sheet IS NULL AND statement_id > 0"
 )
 _EARLIER: Final = (
     "SELECT count(*), count(CASE WHEN sent_at IS NULL AND given_up_at IS NULL THEN 1 END), count(sent_at)"
@@ -90,7 +96,34 @@ async def attached(reader: Reader, statement: int, font: Path | None) -> Attachm
         db.execute("BEGIN")
         return next(printed(rows_of(db), (statement,)))
 
-    one = await reader.run(read)
-    paper = Paper((one.statement,), one.templates, language=one.language)
+    paper = as_paper(await reader.run(read))
     (content,) = await printing.documents([paper], Form.PDF, font)
     return Attachment(name=f"{name_of(paper.first)}.pdf", media_type="application/pdf", content=content)
+
+
+def as_paper(one: Printed) -> Paper:
+    """Return a statement to be printed."""
+    return Paper((one.statement,), one.templates, language=one.language, sheet=one.sheet)
+
+
+def sheet_text(one: Printed) -> str:
+    """Return what a statement says, as it is kept. Raises DocumentProblem."""
+    from levity_trio.documents.making import sheet_of  # noqa: PLC0415 - takes memory, and is seldom needed
+
+    return kept(sheet_of(as_paper(one)))
+
+
+async def keep_sheets(reader: Reader, writer: Writer) -> None:
+    """Keep what statements say that were closed before this was kept: once, so that no later version says it otherwise.
+
+    What cannot be made now is logged, and tried again at the next start.
+    """
+
+    def sheet(db: Database, statement: int) -> str:
+        db.execute("BEGIN")
+        return sheet_text(next(printed(rows_of(db), (statement,))))
+
+    with surviving("what earlier statements say could not be kept"):
+        for (statement,) in await reader.run(lambda db: db.execute(_WITHOUT_SHEET).fetchall()):
+            with surviving("what a statement says could not be kept", statement=statement):
+                await writer.run(closing.keep_sheet, statement, await reader.run(partial(sheet, statement=statement)))

@@ -23,7 +23,8 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.client import Api, Sought
-from levity_trio.store.billing.drafting import closables
+from levity_trio.notify.statements import sheet_text
+from levity_trio.store.billing.drafting import Order, closables
 from levity_trio.store.billing.due import Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import open_database
@@ -231,8 +232,8 @@ def closing_write(original: Path, copy: Path, month: Month) -> float:
         database = view(connection)
         planned = plan(database, month, None, terms)
         ((draft,),) = connection.execute("SELECT id FROM draft").fetchall()
-        found = closables(rows_of(database), draft, b"salt")
-        order = closings.Order("bench", f"{BEGUN.year + 2}-01-01T00:00:00.000Z")
+        order = Order("bench", f"{BEGUN.year + 2}-01-01T00:00:00.000Z", sheet_text, b"salt")
+        found = closables(rows_of(database), draft, order)
         began = time.perf_counter()
         (result,) = commit(connection, [lambda db: closings.close(db, planned, order, found)])
         took = time.perf_counter() - began

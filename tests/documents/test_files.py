@@ -15,7 +15,8 @@ from levity_trio.billing.statement import Statement
 from levity_trio.documents.cells import FORMULAS, plain
 from levity_trio.documents.csv_file import COLUMNS, csv_text
 from levity_trio.documents.json_file import StatementDocument, json_bytes, json_schema
-from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, parse
+from levity_trio.documents.statement_sheet import statement_sheet
+from levity_trio.documents.template import ENGLISH_TEXT, parse
 from tests.documents import statements as forms
 
 ALL = [forms.one_line(), forms.with_windows(), forms.correction(), forms.credit(), forms.draft()]
@@ -23,7 +24,7 @@ ALL += [forms.in_currency(forms.JPY, "38.5"), forms.in_currency(forms.KWD, "0.02
 
 
 def rows_of(statement: Statement) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(csv_text(statement, ENGLISH), newline="")))
+    return list(csv.DictReader(io.StringIO(csv_text(statement, ",", "."), newline="")))
 
 
 @pytest.mark.parametrize("made", ALL)
@@ -68,7 +69,7 @@ def test_csv_for_a_spreadsheet_with_a_decimal_comma() -> None:
         '[csv]\nseparator = ";"    # with the decimal sign "," use ";" here\ndecimal = "."',
         '[csv]\nseparator = ";"\ndecimal = ","',
     )
-    file = csv_text(forms.correction(), parse(text))
+    file = csv_text(forms.correction(), *statement_sheet(forms.correction(), parse(text)).csv)
     row = list(csv.DictReader(io.StringIO(file, newline=""), delimiter=";"))[3]
     assert (row["quantity"], row["price"], row["amount"]) == ("-3,000", "0,35", "-1,05")
 

@@ -42,7 +42,7 @@ def test_html_csv_and_json_keep_any_name(name: str) -> None:
     page = html(sheet)
     assert list(map(squashed, html_texts(page))) == [squashed(text) for text in sheet.texts() if squashed(text)]
     assert {tag for tag, _ in parsed(page).tags} <= TAGS
-    rows = list(csv.DictReader(io.StringIO(csv_text(made, ENGLISH), newline="")))
+    rows = list(csv.DictReader(io.StringIO(csv_text(made, ",", "."), newline="")))
     assert {plain(row["name"]) for row in rows} == {tidy(name)}
     told = msgspec.json.decode(json_bytes(made), type=StatementDocument).to
     assert told is not None

@@ -14,7 +14,8 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Statement
 from levity_trio.billing.tariff_file import parse
-from levity_trio.store.billing.drafting import Closables
+from levity_trio.notify.statements import sheet_text
+from levity_trio.store.billing.drafting import Closables, Order
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement
@@ -24,7 +25,7 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.upkeep.preparing import Preparing, Progress
 from levity_trio.store.writes import tariffs
 from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.billing.closing import Closed, Order
+from levity_trio.store.writes.billing.closing import Closed
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books, Station
@@ -132,11 +133,11 @@ class Biller:
 
     @property
     def order(self) -> Order:
-        return Order("cleo", self.books.at, self.language)
+        return Order("cleo", self.books.at, sheet_text, b"salt", self.language)
 
     def closable(self, draft: int) -> Closables:
         with reading(self.books) as db:
-            return reads.closable(db, draft, b"salt")
+            return reads.closable(db, draft, self.order)
 
     def close(self, month: str, account: int | None = None) -> Closed:
         """Prepare a month and close it, and delete what that settled."""

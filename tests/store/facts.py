@@ -127,6 +127,6 @@ def closed_statement(books: Books) -> None:
     of_position = "statement_id, account_id, kind, month, energy_wh, is_prepaid, lines, amount"
     add(f"INSERT INTO position ({of_position}) VALUES (1, 1, 'base fee', '2026-10', 0, 0, '[]', 0)")
     add("UPDATE statement SET closing_id = 1, number = 1, party_digest = '', previous_digest = '', digest = 'd'")
-    add("INSERT INTO statement_party (statement_id, party) VALUES (1, '{}')")
+    add("INSERT INTO statement_party (statement_id, party, sheet) VALUES (1, '{}', '{}')")
     of_ledger = "account_id, kind, amount, currency, reason, entered_at, entered_by"
     add(f"INSERT INTO ledger ({of_ledger}) VALUES (1, 'payment', 1, 'EUR', '', '', '')")

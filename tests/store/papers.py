@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from levity_trio.billing.statement import Owner, Party, Position, Statement
+from levity_trio.notify.statements import sheet_text
 from levity_trio.store.billing.rows import lines_text, names_text, taxes_text
-from levity_trio.store.billing.statements import names_now
+from levity_trio.store.billing.statements import closed_draft, names_now, party_digest
 from levity_trio.wire.times import stamp
 
 CLOSED_AT: Final = "2026-11-02T23:30:00.000Z"
@@ -21,10 +22,11 @@ FIRST_DIGEST: Final = "0" * 64
 
 
 class Papers:
-    """The billing of a site. Its statements are given as they should look."""
+    """The billing of a site. Its statements are given as they should look. Earlier versions kept no sheets."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, keeps_sheets: bool = True) -> None:
         self.connection = connection
+        self.keeps_sheets = keeps_sheets
 
     def rows(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, tuple(values)).fetchall()
@@ -111,8 +113,12 @@ class Papers:
 
     def _seal(self, statement_id: int, closing: int, number: int, previous: str, digest: str) -> None:
         ((account,),) = self.rows("SELECT account_id FROM statement WHERE id = ?", [statement_id])
-        party = names_text(names_now(self.rows, statement_id, account), "salt")
-        self.rows("INSERT INTO statement_party (statement_id, party) VALUES (?, ?)", [statement_id, party])
+        said = closed_draft(self.rows, statement_id, number, previous, CLOSED_AT)
+        sheet = sheet_text(said) if self.keeps_sheets else None
+        seal = None if sheet is None else party_digest(f"salt{sheet}")
+        party = names_text(names_now(self.rows, statement_id, account), "salt", seal)
+        add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
+        self.rows(add, [statement_id, party, sheet])
         self.rows(
             "UPDATE statement SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ?"
             " WHERE id = ?",

@@ -27,8 +27,10 @@ def view(connection: Connection) -> Database:
 def reading(books: Books) -> Iterator[Database]:
     """A view for any number of reads."""
     database = view(books.connection)
-    yield cast("Database", _View(database))
-    books.connection.rollback()
+    try:
+        yield cast("Database", _View(database))
+    finally:
+        books.connection.rollback()
 
 
 class _View:

@@ -155,7 +155,7 @@ def change(books: Books, table: str, column: str) -> None:
         other = "'gone'"  # of the states that may follow
     if table in RESULTS and column in ("result", "ended_at"):  # both, or neither
         column, other = "result", f"'{RESULTS[table]}', ended_at = '2026'"
-    if table == "statement_party" and column != "statement_id":  # the names go, and it is told when and by whom
+    if table == "statement_party" and column not in ("statement_id", "sheet"):  # they go, and it is told when, by whom
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
     other = FORGOTTEN.get((table, column), other)
     if table in ("user", "message_part", "recipient", "message") and column in CHANGEABLE[table]:

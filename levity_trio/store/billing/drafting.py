@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -26,7 +26,14 @@ from levity_trio.store.billing.due import Plan, Terms, newest_revision
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
 from levity_trio.store.billing.rows import lines_of, lines_text, names_text, taxes_text
-from levity_trio.store.billing.statements import content_of, names_now, party_digest
+from levity_trio.store.billing.statements import (
+    Printed,
+    closed_draft,
+    content_of,
+    names_now,
+    party_digest,
+    seal_of,
+)
 from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
@@ -374,6 +381,11 @@ _TO_CLOSE: Final = (
     "SELECT account.name, statement.id, account_id, charged, currency, content FROM statement"  # noqa: S608 - ours
     f" JOIN account ON account.id = account_id WHERE {GETS_NUMBER}"
 )
+BEFORE: Final = (
+    "SELECT next_number, coalesce((SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1),"
+    " ''), (SELECT max(id) FROM biller) FROM billing"
+)
+"""What a closing goes on from: the next number, the newest seal, and who bills (None: nobody said it)."""
 _PAID_BY_WALLET: Final = (
     "SELECT coalesce(sum(ledger.amount), 0) FROM position CROSS JOIN ledger ON ledger.tx_id = position.tx_id"
     " AND ledger.account_id = position.account_id WHERE position.statement_id = ?"
@@ -382,37 +394,59 @@ _PAID_BY_WALLET: Final = (
 
 
 class Closable(NamedTuple):
-    """A statement that gets a number: what the ledger gets for it, and its names."""
+    """A statement with its number, names, sheet and seal, and what the ledger gets for it."""
 
     id: int
     account: int
     amount: int
     currency: str
-    content: str
+    number: int
+    language: str | None
     party: str
+    sheet: str
     party_digest: str
+    previous_digest: str
+    digest: str
 
 
 class Closables(NamedTuple):
-    """The statements of a draft that get numbers, in their order; revision is None if there is no such draft."""
+    """The statements of a draft that get numbers, in their order, and BEFORE; revision None: there is no such draft."""
 
     draft: int
     revision: int | None
     unpriced: int
+    before: tuple[int, str, int | None]
     statements: Sequence[Closable]
 
 
-def closables(rows: Rows, draft: int, salt: bytes) -> Closables:
-    """Return what is to be closed. `salt` makes the digests of names unguessable: bytes that nobody else has."""
+class Order(NamedTuple):
+    """Who closes and when. `sheet_of` makes what a statement says. `salt` makes the digests of that, and of names,
+    unguessable: bytes that nobody else has. `language` is that of statements to households of which none is known.
+    """
+
+    by: str
+    at: str
+    sheet_of: Callable[[Printed], str]
+    salt: bytes
+    language: str | None = None
+
+
+def closables(rows: Rows, draft: int, order: Order) -> Closables:
+    """Return what is to be closed."""
     revision = next((found for (found,) in rows(_REVISION, (draft,))), None)
     ((unpriced,),) = rows(_UNPRICED, (draft,))
-    return Closables(draft, revision, unpriced, list(_closables(rows, draft, salt)))
-
-
-def _closables(rows: Rows, draft: int, salt: bytes) -> Iterator[Closable]:
+    ((next_number, previous, biller),) = rows(BEFORE, ())
+    before, statements = (next_number, previous, biller), list[Closable]()
     by_name = sorted(rows(_TO_CLOSE, (draft,)), key=lambda row: (in_order(row[0]), row[1]))
-    for _, statement, account, charged, currency, content in by_name:
-        own_salt = hashlib.sha256(salt + str(statement).encode()).hexdigest()
-        party = names_text(names_now(rows, statement, account), own_salt)
+    for number, (_, statement, account, charged, currency, content) in enumerate(by_name, next_number):
+        own_salt = hashlib.sha256(order.salt + str(statement).encode()).hexdigest()
+        one = closed_draft(rows, statement, number, previous, order.at)
+        language = one.language or order.language
+        sheet = order.sheet_of(one._replace(language=language))
+        party = names_text(names_now(rows, statement, account), own_salt, party_digest(own_salt + sheet))
         ((paid,),) = rows(_PAID_BY_WALLET, (statement,))
-        yield Closable(statement, account, -charged - paid, currency, content, party, party_digest(party))
+        amount, of_names = -charged - paid, party_digest(party)
+        seals = (of_names, previous, seal_of(number, content, of_names, previous))
+        statements.append(Closable(statement, account, amount, currency, number, language, party, sheet, *seals))
+        previous = seals[-1]
+    return Closables(draft, revision, unpriced, before, statements)

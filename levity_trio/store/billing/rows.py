@@ -79,8 +79,11 @@ def taxes_of(text: str) -> tuple[TaxSum, ...]:
     return tuple(TaxSum(rate=Decimal(rate), net=net, tax=tax, gross=gross) for rate, net, tax, gross in rows)
 
 
-def names_text(names: Names, salt: str) -> str:
-    """Return names as the text of `statement_party.party`. Without salt, names could be guessed from its digest."""
+def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
+    """Return names as the text of `statement_party.party`. Without salt, names could be guessed from its digest.
+
+    The digest of the statement's sheet, with that salt, is in the text, and sealed with it.
+    """
     party = names.party
     return _text(
         {
@@ -90,6 +93,7 @@ def names_text(names: Names, salt: str) -> str:
             "contact": party.contact,
             "spaces": {f"{charger}/{connector}": name for (charger, connector), name in names.spaces.items()},
             "vehicles": {str(vehicle): name for vehicle, name in names.vehicles.items()},
+            **({} if sheet is None else {"sheet": sheet}),
         }
     )
 

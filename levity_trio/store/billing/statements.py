@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
@@ -21,7 +22,7 @@ import orjson
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.positions import Kind
-from levity_trio.billing.statement import Owner, Party, Position, Split, Statement
+from levity_trio.billing.statement import NO_DIGEST, Owner, Party, Position, Split, Statement
 from levity_trio.store.billing.biller import NOBODY, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
 from levity_trio.store.connectors import Rows
@@ -32,7 +33,7 @@ UNASKED: Final = (Kind.HELD_BACK, Kind.UNPRICED)
 _STATEMENT: Final = (
     "SELECT statement.account_id, statement.month, zone, currency, prices, taxes, carried_in, total, is_carried,"
     " number, statement.previous_digest, statement.digest, closed_at, biller_id, party,"
-    " CASE WHEN number IS NULL THEN account.language ELSE statement.language END"
+    " CASE WHEN number IS NULL THEN account.language ELSE statement.language END, sheet"
     " FROM statement JOIN account ON account.id = statement.account_id"
     " LEFT JOIN closing ON closing.id = closing_id LEFT JOIN statement_party ON statement_id = statement.id"
     " WHERE statement.id = ?"
@@ -58,15 +59,17 @@ _VEHICLES: Final = (
 
 
 class Printed(NamedTuple):
-    """A statement, its templates, and its language.
+    """A statement, its templates, its language, and what it said when it was closed.
 
     The templates are the biller's of its closing, and the newest; None is the one of this program. The language is that
-    of the household, as it was at the closing; None: that of the template.
+    of the household, as it was at the closing; None: that of the template. The sheet is None for a draft, after the
+    names were removed, and until it is made of what was closed before sheets were kept.
     """
 
     statement: Statement
     templates: tuple[str | None, ...]
     language: str | None = None
+    sheet: str | None = None
 
 
 class LineNumber(NamedTuple):
@@ -94,6 +97,7 @@ class _Row(NamedTuple):
     biller_id: int | None
     party: str | None
     language: str | None
+    sheet: str | None
 
 
 def statement(rows: Rows, statement_id: int) -> Statement:
@@ -114,7 +118,14 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
         biller = billers(row.biller_id) if row.biller_id else newest
         templates = tuple(dict.fromkeys(one.template for one in (biller, newest) if one is not None)) or (None,)
         statement = _statement(rows, statement_id, row, biller.owner if biller else NOBODY)
-        yield Printed(statement, templates, row.language)
+        yield Printed(statement, templates, row.language, row.sheet)
+
+
+def closed_draft(rows: Rows, statement_id: int, number: int, previous: str, at: str) -> Printed:
+    """Return a statement of a draft as it is when it is closed, but for its digest, which covers what it says."""
+    (draft,) = printed(rows, (statement_id,))
+    one = replace(draft.statement, number=str(number), closed_on=_local_day(at, draft.statement.zone))
+    return draft._replace(statement=replace(one, digest=NO_DIGEST, previous_digest=previous))
 
 
 def names_now(rows: Rows, statement_id: int, account: int) -> Names:
@@ -226,7 +237,7 @@ def seal_of(number: int, content: str, party_digest: str, previous: str) -> str:
 
 
 def party_digest(party: str) -> str:
-    """Return the digest over the text of `statement_party.party`. It has salt: else names could be guessed."""
+    """Return the digest over a text of `statement_party`. It has salt: else names could be guessed."""
     return hashlib.sha256(party.encode()).hexdigest()
 
 

@@ -25,6 +25,7 @@ _STATEMENTS: Final = (
 _POSITIONS: Final = (
     f"SELECT {', '.join(f'position.{name}' for name in OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"  # noqa: S608
 )
+_SHEET: Final = "SELECT sheet FROM statement_party WHERE statement_id = ?"
 _CLOSINGS: Final = (
     "SELECT closing.month, closing.statements, closing.previous_digest, closing.digest, count(statement.id),"
     " (SELECT digest FROM statement WHERE closing_id = closing.id ORDER BY number DESC LIMIT 1)"
@@ -49,8 +50,8 @@ def sealed(db: Database) -> Iterator[str]:
         positions = db.execute(_POSITIONS, (statement,)).fetchall()
         if content_of(figures, positions) != content or seal_of(number, content, of_party, previous) != digest:
             yield f"statement {number} was changed after it was closed"
-        if party is not None and party_digest(party) != of_party:
-            yield f"the names on statement {number} were changed after it was closed"
+        if party is not None:
+            yield from _changed_texts(db, statement, number, of_party, party)
         while expected in lost:
             expected = lost[expected] + 1
         if number != expected:
@@ -59,6 +60,16 @@ def sealed(db: Database) -> Iterator[str]:
             yield f"statement {number} does not follow the one before: one of them was made later"
         before, expected = digest, number + 1
     yield from _closings(db)
+
+
+def _changed_texts(db: Database, statement: int, number: int, of_party: str, party: str) -> Iterator[str]:
+    """The names on a statement, and what it says, if its seal covers that, are as they were when it was closed."""
+    if party_digest(party) != of_party:
+        yield f"the names on statement {number} were changed after it was closed"
+    if "sheet" in (names := orjson.loads(party)):
+        ((sheet,),) = db.execute(_SHEET, (statement,)).fetchall()
+        if party_digest(f"{names['salt']}{sheet}") != names["sheet"]:
+            yield f"what statement {number} says was changed after it was closed"
 
 
 def _lost(db: Database) -> dict[int, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.records import record
-from levity_trio.store.billing.drafting import GETS_NUMBER, Closables, closables
+from levity_trio.store.billing.drafting import GETS_NUMBER, Closables, Order, closables
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.months import begun
 from levity_trio.store.engine.database import Database
@@ -100,10 +100,10 @@ def billing(db: Database) -> Billing | None:
     )
 
 
-def closable(db: Database, draft: int, salt: bytes) -> Closables:
+def closable(db: Database, draft: int, order: Order) -> Closables:
     """Return what the closing of a draft needs, from one snapshot."""
     db.execute("BEGIN")
-    return closables(rows_of(db), draft, salt)
+    return closables(rows_of(db), draft, order)
 
 
 def draft_sums(db: Database, draft: int, plan: Plan) -> DraftSums:

@@ -13,8 +13,11 @@ from msgspec import Meta
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
+from levity_trio.documents import DocumentProblem
 from levity_trio.locale import of_reader
+from levity_trio.notify.statements import sheet_text
 from levity_trio.records import record
+from levity_trio.store.billing.drafting import Order
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads import billing as stored
@@ -26,7 +29,7 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.statements import draft_of
 from levity_trio.store.upkeep.preparing import Progress
 from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.billing.closing import Code, Order, Refused
+from levity_trio.store.writes.billing.closing import Code, Refused
 from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
@@ -40,7 +43,7 @@ TAG: Final = "billing"
 ENDPOINTS: Final = Endpoints(TAG)
 SECONDS: Final = 10.0
 """A request works on a draft for so long at most; the client asks again until it is ready."""
-REFUSED: Final = ("not_begun", "conflict", "not_over", "not_ready", "no_tariff", "no_biller")
+REFUSED: Final = ("not_begun", "conflict", "not_over", "not_ready", "no_tariff", "no_biller", "not_made")
 SALT_BYTES: Final = 32
 SETTLED_AT_ONCE: Final = 500
 Minor = Annotated[
@@ -104,6 +107,8 @@ def refusals() -> Iterator[None]:
         yield
     except Refused as refused:
         raise Problem(HTTPStatus.CONFLICT, refused.code, refused.words) from None
+    except DocumentProblem as problem:
+        raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
 
 
 def rule(request: Request) -> Rule:
@@ -174,13 +179,14 @@ async def _prepare(request: Asked[None, TermsBody], seconds: float) -> tuple[Pla
 async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
     """Close a month: number and seal its statements."""
     planned, progress = await _prepare(request, SECONDS)
-    order = Order(request.caller.name, request.api.stamp(), of_reader())
+    salt = secrets.token_bytes(SALT_BYTES)
+    order = Order(request.caller.name, request.api.stamp(), sheet_text, salt, of_reader())
     with refusals():
         if not progress.is_ready:
             words = f"the draft is not ready yet ({progress.done} of {progress.accounts} accounts); prepare it first"
             raise Refused(Code.NOT_READY, words)
         _check_shown(request.body, await _sums(request, planned, progress))
-        found = await request.read(partial(stored.closable, draft=progress.draft, salt=secrets.token_bytes(SALT_BYTES)))
+        found = await request.read(partial(stored.closable, draft=progress.draft, order=order))
         closed = await request.api.writer.run(closing.close, planned, order, found)
     await _tidy(request, planned, progress.draft)
     return ClosedMonth(

@@ -16,7 +16,8 @@ from levity_trio.access.places import ACCOUNT
 from levity_trio.access.places import TAG as CARD
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.documents.template import chosen
+from levity_trio.documents.statement_sheet import payment_code
+from levity_trio.notify.statements import as_paper
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
@@ -191,16 +192,14 @@ async def get_money(request: Request) -> DriversMoney:
 
 def _payment(found: Owing, owed: int) -> DriversPayment | None:
     """Return how to pay what is owed: with the reference of the newest statement, to the account of who bills now."""
-    from levity_trio.documents.qr import payment_code  # noqa: PLC0415 - its library takes memory, and is needed here only
-    from levity_trio.documents.statement_sheet import payment_reference  # noqa: PLC0415 - it imports that, too
+    from levity_trio.documents.making import sheet_of  # noqa: PLC0415 - it imports the next one, too
+    from levity_trio.documents.qr import payment_modules  # noqa: PLC0415 - its library takes memory
 
     owner, newest = found.owner, found.asked if owed else None
     if owner is None or owner.bank_account is None:
         return None
     asked = None if newest is None else newest.statement
-    reference = (
-        None if newest is None else payment_reference(newest.statement, chosen(newest.templates, newest.language))
-    )
+    reference = None if newest is None else sheet_of(as_paper(newest)).reference
     return DriversPayment(
         payee=owner.party.name,
         account=bank_accounts.grouped(owner.bank_account),
@@ -208,7 +207,7 @@ def _payment(found: Owing, owed: int) -> DriversPayment | None:
         amount=owed or None,
         reference=reference,
         due_on=None if asked is None else _due(asked.closed_on, owner.payment_days),
-        code=() if asked is None else payment_code(replace(asked, owner=owner, total=owed), reference or ""),
+        code=payment_modules(payment_code(replace(asked, owner=owner, total=owed), reference or "") if asked else ""),
     )
 
 

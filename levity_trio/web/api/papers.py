@@ -22,6 +22,7 @@ from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper, name_of
 from levity_trio.locale import of_reader
+from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import Database, parts
@@ -129,14 +130,8 @@ def refusals() -> Iterator[None]:
 
 async def read_papers(api: Api, statement_ids: Sequence[int]) -> list[Paper]:
     """Return some statements to be printed; a few at once, because all are in memory. Raises Problem."""
-    return [
-        Paper((one.statement,), one.templates, language=one.language or (of_reader() if _is_draft(one) else None))
-        for one in await _read(api, statement_ids)
-    ]
-
-
-def _is_draft(printed: Printed) -> bool:
-    return printed.statement.number is None
+    papers = map(as_paper, await _read(api, statement_ids))
+    return [one if one.first.number else one._replace(language=one.language or of_reader()) for one in papers]
 
 
 async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import date
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -10,18 +9,16 @@ from typing import Final, NamedTuple
 from levity_trio.billing.ledger import Kind
 from levity_trio.billing.months import Month
 from levity_trio.events import BillingBegun, MonthClosed
-from levity_trio.store.billing.drafting import Closable, Closables
+from levity_trio.store.billing.drafting import BEFORE, Closable, Closables, Order
 from levity_trio.store.billing.due import CHANGED, Plan
 from levity_trio.store.billing.months import Begun, begun
-from levity_trio.store.billing.statements import BEGINNING, seal_of
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.wallets import Entry, enter_statement
 
 _DRAFT: Final = "SELECT id, terms, revision FROM draft WHERE month = ? AND account_id IS ? AND ready_at IS NOT NULL"
-_LAST: Final = "SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1"
 _SEAL: Final = (
-    "UPDATE statement SET closing_id = ?, number = ?, party_digest = ?, previous_digest = ?, digest = ?, language ="
-    " coalesce((SELECT language FROM account WHERE account.id = account_id), ?) WHERE id = ?"
+    "UPDATE statement SET closing_id = ?, number = ?, party_digest = ?, previous_digest = ?, digest = ?, language = ?"
+    " WHERE id = ?"
 )
 _SETTLED: Final = (
     "DELETE FROM bill_work WHERE revision IN (SELECT revision FROM bill_work LEFT JOIN tx ON tx.id = tx_id"
@@ -50,14 +47,6 @@ class Refused(Exception):
     def __init__(self, code: Code, words: str) -> None:
         super().__init__(words)
         self.code, self.words = code, words
-
-
-class Order(NamedTuple):
-    """Who closes and when. `language` is that of statements to households of which none is known."""
-
-    by: str
-    at: str
-    language: str | None = None
 
 
 class Closed(NamedTuple):
@@ -89,22 +78,20 @@ def close(db: UnitOfWork, plan: Plan, order: Order, closables: Closables) -> Clo
     `closables` is what the draft has; if something changed since it was read, nothing is closed.
     """
     _check_draft(db, plan, order, closables)
-    biller = db.row("SELECT max(id) FROM biller")
-    if biller is None or biller[0] is None:
+    statements, (next_number, before, biller) = closables.statements, closables.before
+    if biller is None:
         raise Refused(Code.NO_BILLER, "the bills have no sender; enter it with levity-trio bill owner set")
-    ((next_number,),) = db.rows("SELECT next_number FROM billing", ())
-    before = _last_seal(db)
-    seals = list(_seals(closables.statements, next_number, before))
+    last = statements[-1].digest if statements else before
     closing = db.insert(
         "INSERT INTO closing (month, account_id, terms, biller_id, statements, previous_digest, digest, closed_at,"
         " closed_by) SELECT month, account_id, terms, ?, ?, ?, ?, ?, ? FROM draft WHERE id = ? RETURNING id",
-        (biller[0], len(seals), before, seals[-1].digest if seals else before, order.at, order.by, closables.draft),
+        (biller, len(statements), before, last, order.at, order.by, closables.draft),
     )
-    for one in seals:
+    for one in statements:
         _seal(db, closing, one, order)
-    db.execute("UPDATE billing SET next_number = ?", (next_number + len(seals),))
-    numbers = [one.number for one in seals]
-    closed = Closed(closing, len(seals), min(numbers, default=None), max(numbers, default=None))
+    db.execute("UPDATE billing SET next_number = ?", (next_number + len(statements),))
+    numbers = [one.number for one in statements]
+    closed = Closed(closing, len(statements), min(numbers, default=None), max(numbers, default=None))
     db.record(
         MonthClosed(
             charger=None,
@@ -145,46 +132,26 @@ def _check_draft(db: UnitOfWork, plan: Plan, order: Order, closables: Closables)
         raise Refused(Code.NOT_OVER, f"{plan.month} is not over")
     ready = (closables.draft, plan.terms.text(db.rows), closables.revision)
     is_changed = db.rows(f"{CHANGED} LIMIT 1", (closables.revision, plan.until))
-    if ready not in db.rows(_DRAFT, (str(plan.month), plan.account)) or is_changed:
+    is_known = ready in db.rows(_DRAFT, (str(plan.month), plan.account)) and closables.before == db.row(BEFORE)
+    if is_changed or not is_known:
         raise Refused(Code.NOT_READY, f"the draft of {plan.month} is not up to date; prepare it, and close again")
     if closables.unpriced:
         words = f"{closables.unpriced} transactions have no tariff: see the preview, and assign one"
         raise Refused(Code.NO_TARIFF, words)
 
 
-def _last_seal(db: UnitOfWork) -> str:
-    found = db.row(_LAST)
-    return BEGINNING if found is None else str(found[0])
-
-
-class _Sealed(NamedTuple):
-    one: Closable
-    number: int
-    previous: str
-    digest: str
-
-
-def _seals(statements: Iterable[Closable], next_number: int, before: str) -> Iterator[_Sealed]:
-    for number, one in enumerate(statements, next_number):
-        digest = seal_of(number, one.content, one.party_digest, before)
-        yield _Sealed(one, number, before, digest)
-        before = digest
-
-
-def _seal(db: UnitOfWork, closing: int, sealed: _Sealed, order: Order) -> None:
-    statement, number, previous, digest = sealed
-    db.execute(_SEAL, (closing, number, statement.party_digest, previous, digest, order.language, statement.id))
-    db.execute("INSERT INTO statement_party (statement_id, party) VALUES (?, ?)", (statement.id, statement.party))
-    if statement.amount:
-        words = f"statement {number}"
-        entry = Entry(
-            statement.account,
-            Kind.STATEMENT,
-            statement.amount,
-            statement.currency,
-            words,
-            order.at,
-            order.by,
-            statement.id,
-        )
+def _seal(db: UnitOfWork, closing: int, one: Closable, order: Order) -> None:
+    seal = (one.number, one.party_digest, one.previous_digest, one.digest, one.language)
+    db.execute(_SEAL, (closing, *seal, one.id))
+    add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
+    db.execute(add, (one.id, one.party, one.sheet))
+    if one.amount:
+        words = f"statement {one.number}"
+        entry = Entry(one.account, Kind.STATEMENT, one.amount, one.currency, words, order.at, order.by, one.id)
         enter_statement(db, entry)
+
+
+def keep_sheet(db: UnitOfWork, statement: int, sheet: str) -> None:
+    """Keep what a statement says that was closed before this was kept. The first sheet stays."""
+    keep = "UPDATE statement_party SET sheet = ? WHERE statement_id = ? AND party IS NOT NULL AND sheet IS NULL"
+    db.execute(keep, (sheet, statement))

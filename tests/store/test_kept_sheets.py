@@ -1,0 +1,273 @@
+"""What a closed statement says is kept: neither a later version nor template, bank or name changes its paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+import trio
+
+from levity_trio.billing.statement import Owner, Party
+from levity_trio.documents import template as templates
+from levity_trio.documents.making import open_maker, sheet_of
+from levity_trio.documents.paper import Form, Paper
+from levity_trio.documents.sheet import kept, of_kept
+from levity_trio.documents.statement_sheet import statement_sheet
+from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, Template, of_program
+from levity_trio.notify.statements import as_paper, keep_sheets
+from levity_trio.store.billing.statements import printed
+from levity_trio.store.keeping import statements
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.writes import personal
+from levity_trio.store.writes.billing import closing
+from levity_trio.store.writes.billing.closing import Code, Refused
+from tests.documents import statements as forms
+from tests.documents.reading import pdf_text
+from tests.store.bills import ANNA, BEN, Biller, InlineReader, charge, house_of_two, month_is_over
+from tests.store.books import Books, Station
+from tests.store.papers import Papers
+from tests.store.reading import reading, view
+
+BANK = "DE02120300000000202051"
+BENS = "Benson family"
+OTHER_BANK = "DE02500105170137075030"
+
+
+class Printout(NamedTuple):
+    """All that comes out of a statement."""
+
+    html: str
+    pdf: str
+    csv: str
+    json: str
+    reference: str
+
+
+def paper(books: Books, number: int) -> Paper:
+    """Return a statement as it is read to be printed."""
+    ((statement_id,),) = books.rows("SELECT id FROM statement WHERE number = ?", number)
+    with reading(books) as db:
+        (one,) = printed(rows_of(db), (statement_id,))
+        return as_paper(one)
+
+
+def printout(books: Books, number: int) -> Printout:
+    one, made = paper(books, number), {}
+    for form in Form:
+        with open_maker(form, None) as make:
+            content = make(one)
+            assert isinstance(content, bytes)
+            made[form.value] = pdf_text(content) if form is Form.PDF else content.decode()
+    return Printout(**made, reference=sheet_of(one).reference)
+
+
+def bill_by(books: Books, owner: Owner, template: str | None = None) -> None:
+    books.connection.execute(
+        "INSERT INTO biller (name, bank_account, payment_days, logo, template, set_at, set_by)"
+        " VALUES (?, ?, ?, ?, ?, '', 'cleo')",
+        (owner.party.name, owner.bank_account, owner.payment_days, owner.logo, template),
+    )
+
+
+OWNER = Owner(party=Party(name="Bauhof 12 eG", address=()), bank_account=BANK, logo=forms.LOGO)
+
+
+@pytest.fixture
+def biller(books: Books) -> Biller:
+    """March is closed for Anna, who is billed in German, and for Ben; the biller's words are his own."""
+    biller = Biller(house_of_two(books))
+    station = Station(books)
+    charge(station)
+    charge(station, 6000, "Ben")
+    books.connection.execute("UPDATE account SET language = 'de' WHERE id = ?", (ANNA,))
+    books.connection.execute("UPDATE account SET name = ? WHERE id = ?", (BENS, BEN))
+    bill_by(books, OWNER, ENGLISH_TEXT.replace('pay = "How to pay"', 'pay = "Please pay"'))
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    return biller
+
+
+@pytest.fixture
+def later_version(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it to go on with a version of this program that says everything otherwise, in each language."""
+
+    def go_on() -> None:
+        def other(language: str | None) -> Template:
+            before = of_program.__wrapped__(language)
+            words = {name: f"New {text}" for name, text in before.values["words"].items()}
+            return Template({**before.values, "words": words, "csv": {"separator": "\t", "decimal": "٫"}})
+
+        monkeypatch.setattr(templates, "of_program", other)
+        monkeypatch.setattr(templates, "parse", lambda _text: other(None))
+
+    return go_on
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_paper_stays_whatever_comes_after(biller: Biller, number: int, later_version: Callable[[], None]) -> None:
+    books = biller.books
+    before = printout(books, number)
+    assert before.reference in before.pdf
+    assert ("So zahlen Sie" if number == 1 else "Please pay") in before.pdf
+    assert before.reference == ("Abrechnung 1, Anna" if number == 1 else f"Statement 2, {BENS}")
+    later_version()
+    bill_by(books, Owner(party=Party(name="Other Ltd", address=()), bank_account=OTHER_BANK), "no template")
+    books.connection.execute("UPDATE account SET name = 'Renamed ' || id, language = 'fr'")
+    assert printout(books, number) == before
+    assert books.value("SELECT count(*) FROM statement_party WHERE sheet IS NULL") == 0
+
+
+def test_a_later_version_says_it_otherwise_where_nothing_is_kept(
+    biller: Biller, later_version: Callable[[], None]
+) -> None:
+    """The words of the test above would change: else it shows nothing."""
+    later_version()
+    sheet = sheet_of(paper(biller.books, 2)._replace(sheet=None))
+    assert f"New Statement 2, {BENS}" in sheet.texts()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_is_kept_is_what_the_closed_statement_says(biller: Biller, number: int) -> None:
+    """Made before the closing, it is what is made of the closed rows; with its digest, and its number."""
+    one = paper(biller.books, number)
+    assert one.sheet is not None
+    made = sheet_of(one._replace(sheet=None))
+    assert kept(sheet_of(one)) == kept(made)
+    assert sheet_of(one).logo == made.logo == forms.LOGO
+    assert str(one.first.digest) not in one.sheet
+
+
+@pytest.mark.parametrize("make", [forms.one_line, forms.with_windows, forms.correction, forms.credit])
+def test_a_sheet_comes_back_as_it_was(make: Any) -> None:
+    sheet = statement_sheet(replace(make(), digest="ab" * 32), ENGLISH)
+    assert kept(of_kept(kept(sheet), "", None)) == kept(sheet)
+    newer = orjson.dumps({**orjson.loads(kept(sheet)), "colour": "red"}).decode()
+    assert kept(of_kept(newer, "", None)) == kept(sheet)
+
+
+# It is sealed, and goes with the names
+
+
+def found(books: Books) -> list[str]:
+    return [*statements.sealed(view(books.connection))]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("change", [f"replace(sheet, '{BANK[:4]}', 'DE99')", "NULL", "''"])
+def test_a_paper_that_was_changed_is_found(biller: Biller, change: str) -> None:
+    assert found(biller.books) == []
+    biller.books.connection.execute("DROP TRIGGER statement_sheet_stays")
+    biller.books.connection.execute(f"UPDATE statement_party SET sheet = {change} WHERE statement_id = 2")
+    assert found(biller.books) == ["what statement 2 says was changed after it was closed"]
+
+
+def test_it_goes_with_the_names_and_the_figures_stay(biller: Biller) -> None:
+    books = biller.books
+    books.connection.execute("UPDATE account SET until = '2026-04-01T00:00:00.000Z' WHERE id = ?", (BEN,))
+    books.run(personal.delete, BEN, personal.Deletion(0, "moved", books.at, "cleo"))
+    assert books.run(personal.forget_due, books.now.date(), books.at, 10) == 1
+    number = books.value("SELECT number FROM statement WHERE account_id = ?", BEN)
+    assert BENS not in "".join(printout(books, number))
+    assert "6.000" in printout(books, number).pdf
+    assert books.value("SELECT count(*) FROM statement_party WHERE sheet LIKE '%Benson%'") == 0
+    assert books.value("SELECT count(*) FROM statement_party WHERE sheet IS NULL") == 1
+
+
+@pytest.mark.sqlite
+def test_statements_prove_themselves_without_it(biller: Biller) -> None:
+    biller.books.connection.execute("UPDATE statement_party SET party = NULL, removed_at = '2036', removed_by = 'cleo'")
+    assert biller.books.rows("SELECT sheet FROM statement_party") == [(None,), (None,)]
+    assert found(biller.books) == []
+
+
+# A closing goes on from what its sheets say
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Other', 14, '', 'cleo')",
+        "UPDATE billing SET next_number = 7",
+    ],
+)
+def test_a_closing_whose_sheets_say_something_else_meanwhile_is_refused(biller: Biller, change: str) -> None:
+    books = biller.books
+    charge(Station(books), 3000, "Ben")
+    month_is_over(books, 4)
+    planned = biller.prepared("2026-04")
+    closables = biller.closable(books.value("SELECT id FROM draft"))
+    books.connection.execute(change)
+    with pytest.raises(Refused) as refused:
+        books.run(closing.close, planned, biller.order, closables)
+    assert refused.value.code is Code.NOT_READY
+    assert biller.close("2026-04").first == books.value("SELECT next_number FROM billing") - 1
+
+
+# What was closed before
+
+
+@pytest.fixture
+def papers(books: Books) -> Papers:
+    return Papers(books.connection, keeps_sheets=False)
+
+
+def keep(books: Books) -> None:
+    """Keep what earlier statements say, as a server does when it starts."""
+
+    class Writer:
+        async def run(self, write: Any, *args: Any) -> Any:
+            await trio.lowlevel.checkpoint()
+            return books.run(write, *args)
+
+    trio.run(keep_sheets, InlineReader(books), Writer())  # type: ignore[arg-type]
+
+
+WITHOUT_WORDS = ENGLISH_TEXT.replace('payment_reference = "Statement {number}, {household}"\n', "")
+WITH_WORDS = ENGLISH_TEXT.replace('"Statement {number}, ', '"Bill {number}, ')
+
+
+@pytest.mark.parametrize(
+    ("template", "reference"),
+    [
+        (None, "1"),
+        (WITHOUT_WORDS, "1"),
+        (ENGLISH_TEXT.replace('"Statement {number}', '"Bill {number}'), "Bill 1, Anna"),
+    ],
+)
+def test_earlier_statements_are_kept_at_the_next_start_with_the_reference_that_they_had(
+    books: Books, papers: Papers, template: str | None, reference: str, later_version: Callable[[], None]
+) -> None:
+    papers.closed(replace(forms.one_line(), to=replace(forms.ANNA, name="Anna")), template=template)
+    before = printout(books, 1)
+    assert before.reference == reference
+    keep(books)
+    assert printout(books, 1) == before
+    later_version()
+    keep(books)
+    assert printout(books, 1) == before
+
+
+@pytest.mark.logs_errors
+def test_a_statement_that_cannot_be_printed_keeps_no_other_waiting(books: Books, papers: Papers) -> None:
+    right = papers.biller(forms.OWNER)
+    wrong = papers.biller(forms.OWNER, "of another program = true")
+    one = forms.one_line()
+    accounts = [papers.account(replace(forms.ANNA, name=name)) for name in ("Anna", "Ben", "Cleo")]
+    for account, biller in zip(accounts, (wrong, right, wrong), strict=True):
+        papers.close(papers.draft((account, one)), biller, account)
+        one = replace(one, positions=(replace(one.positions[0], transaction=account + 100),))
+    keep(books)
+    assert books.rows("SELECT statement_id FROM statement_party WHERE sheet IS NOT NULL") == [(2,)]
+    papers.biller(forms.OWNER)
+    keep(books)
+    assert books.value("SELECT count(*) FROM statement_party WHERE sheet IS NULL") == 0
+
+
+def test_what_lost_its_names_gets_no_sheet(books: Books, papers: Papers) -> None:
+    papers.closed(forms.one_line())
+    papers.remove_names(1)
+    keep(books)
+    assert books.rows("SELECT party, sheet FROM statement_party") == [(None, None)]
