@@ -241,7 +241,7 @@ def close(operator: Operator, named: str, until: str | None) -> None:
     closed = operator.post("accounts", number, "close", body=changes({"until": until}))
     _say(operator, closed)
     for belonging in [] if operator.is_json else closed["belongings"]:
-        if belonging["until"] is None and belonging["voided_at"] is None:
+        if (belonging["until"] or "9999") > closed["until"] and belonging["voided_at"] is None:
             option = _option(belonging)
             take = f"levity-trio household take {number} {option} --since {closed['until']} --reason 'moved out'"
             say(f"still belongs to it: {_which(belonging)}; take it: {take}")

@@ -124,7 +124,7 @@ def _counted(
     priced: Priced, revision: int, account: int | None, key: str | None, kept: tuple[object, ...] | None
 ) -> Counted:
     position, amount = priced.position, None
-    if priced.versions is not None and gross_of(priced) is not None:
+    if gross_of(priced) is not None and priced.versions is not None:
         are_gross = next(iter(priced.versions)).are_gross
         amount = sum(
             line.amount * int(MILLION + (0 if are_gross else line.tax_rate * MILLION / 100)) for line in position.lines

@@ -14,10 +14,12 @@ from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.web.api import accounts, chargers, households, wallets
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
+from levity_trio.web.dashboard.pages import households as pages
 from tests.store.bills import FLAT, Biller
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
 
 TODAY = "2026-03-01T00:00:00.000Z"
 APRIL = "2026-04-01T00:00:00.000Z"
@@ -29,6 +31,7 @@ def endpoint(method: str, end: str) -> Endpoint:
 
 
 ENTER, MOVE_IN, UNDO = endpoint("POST", "/households"), endpoint("POST", "/move-ins"), endpoint("POST", "/undo")
+(HOUSEHOLD,) = [one for one in pages.PAGES if one.path == "/accounts/{id}"]
 LEAVING, MOVE_OUT = endpoint("GET", "/move-out"), endpoint("POST", "/move-out")
 TASKS, CARDS = endpoint("GET", "/household-tasks"), endpoint("GET", "/unknown-cards")
 (SHOWN,) = [one for one in accounts.ENDPOINTS if (one.method, one.path) == ("GET", accounts.ACCOUNT)]
@@ -284,6 +287,24 @@ async def test_moving_out_tells_beforehand_what_ends(yard_of_two: Site) -> None:
     assert [one["tag"] for one in leaving["belongings"]] == ["04AA"]
     assert (leaving["drivers"], leaving["sessions_after"], leaving["month"]) == (["anna"], 1, "2026-02")
     assert len(leaving["open_sessions"]) == 1
+
+
+async def test_until_its_last_day_a_household_has_what_belongs_to_it(yard_of_two: Site) -> None:
+    """It moves out in two weeks; then all of it is past."""
+    site = yard_of_two
+    await moved_out(site, "2026-03-16")
+    page = await Opening(site, Role.ADMIN).open(HOUSEHOLD, id="1")
+    assert "04AA since Thu 1 Jan until Mon 16 Mar" in page.words
+    assert "Nothing yet" not in page.words
+    assert "Earlier ones" not in page.words
+    assert "Add a mail address…" in page.words
+    assert "Delete personal data…" not in page.words
+    site.books.wait(16 * 24 * 60)
+    page = await Opening(site, Role.ADMIN).open(HOUSEHOLD, id="1")
+    assert "Earlier ones" in page.words
+    assert "Nothing yet" in page.words
+    assert "Add a mail address…" not in page.words
+    assert "Delete personal data…" in page.words
 
 
 async def test_the_name_of_a_household_that_moved_out_is_not_taken_for_it(yard_of_two: Site) -> None:

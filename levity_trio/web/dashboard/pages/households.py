@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -61,12 +60,11 @@ async def _list(view: View) -> Mapping[str, Any]:
 async def _show(view: View) -> Mapping[str, Any]:
     number = view.path["id"]
     household = await view.get(f"{ACCOUNTS}/{number}")
-    present, past = _belongings(household["belongings"])
-    spaces = {"space": await with_refused(view, present["space"])} if "space" in present else {}
+    valid = [one for one in household["belongings"] if one["voided_at"] is None]
+    spaces = await with_refused(view, [one for one in valid if one["what"] == "space"])
     return {
         "household": household,
-        "present": {**present, **spaces},
-        "past": past,
+        "belongings": [*(one for one in valid if one["what"] != "space"), *spaces],
         "months": months_values(await view.get("/api/history", by="month", account=number, costs=True)),
         "sessions": (await view.get(f"{ACCOUNTS}/{number}/transactions", limit=FEW))["data"],
         "statements": (await view.get("/api/admin/statements", account=number, limit=FEW))["data"],
@@ -85,15 +83,6 @@ async def _show(view: View) -> Mapping[str, Any]:
         **await chargers_and_currency(view),
         "prepaid": PREPAID,
     }
-
-
-def _belongings(given: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
-    """Return what belongs to a household now, by its kind, and what did."""
-    valid = [one for one in given if one["voided_at"] is None]
-    present = sorted((one for one in valid if one["until"] is None), key=lambda one: one["what"])
-    return {what: [*some] for what, some in groupby(present, lambda one: one["what"])}, [
-        one for one in valid if one["until"] is not None
-    ]
 
 
 async def _task(view: View, household: Mapping[str, Any]) -> Any:
