@@ -181,7 +181,11 @@ class Api:
             words = f"the certificate of {self.url} is not trusted here ({error.verify_message})"
             return EnvironmentProblem(f"{words}; give --ca the root certificate of its authority, such as root.pem")
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return EnvironmentProblem(f"no {self.sought.name} answers at {self.url} ({reason}); {self.sought.hint}")
+        hint = self.sought.hint
+        if self.url.startswith(UNIX):
+            beside = sorted(Path(self.url.removeprefix(UNIX)).parent.glob("*.sock"))
+            hint = next((f"give --api {UNIX}{path}, which answers" for path in beside if is_open(path)), hint)
+        return EnvironmentProblem(f"no {self.sought.name} answers at {self.url} ({reason}); {hint}")
 
     def _read(self, content: bytes) -> Any:
         try:

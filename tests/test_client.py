@@ -106,6 +106,17 @@ def test_silence(tmp_path: Path) -> None:
             Api(url, SOUGHT).ask("GET", "x")
 
 
+def test_an_open_socket_beside_the_one_that_is_missing_is_named(tmp_path: Path) -> None:
+    """A person stands in the folder of a database that has another name than the usual one."""
+    (tmp_path / "dead.db.sock").touch()
+    asked = Api(f"unix:{tmp_path}/levity.db.sock", SOUGHT)
+    hint = rf"; give --api unix:{tmp_path}/site\.db\.sock, which answers$"
+    with UnixServer(str(tmp_path / "site.db.sock"), Handler), pytest.raises(EnvironmentProblem, match=hint):
+        asked.ask("GET", "x")
+    with pytest.raises(EnvironmentProblem, match=r"; start it$"):
+        asked.ask("GET", "x")
+
+
 @pytest.mark.parametrize(
     "url", ["", "ftp://x", "http://", "http://x:0", "http://[x", "http://a b", "unix:", "http://x:x"]
 )

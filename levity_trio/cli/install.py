@@ -16,7 +16,6 @@ from levity_trio.cli.declaring import JSON_LINES, present, together
 from levity_trio.cli.deploy import write_files
 from levity_trio.cli.terminal import check_terminal, say, say_json, show_table, warn
 from levity_trio.config import API_PORT, ConfigError, EnvironmentProblem
-from levity_trio.config.time_zones import UnknownZone, named
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
@@ -237,13 +236,25 @@ def _choose(found: Found, flags: dict[str, str | None], *, is_yes: bool) -> Answ
 
     offered = plan.suggested() if found.settings is None else plan.answers_in(found.settings)
     chosen = replace(offered, **{name: value for name, value in flags.items() if value is not None})
-    if found.settings is None and not is_yes and is_terminal(sys.stdin):
-        chosen = _ask(chosen, [name for name, value in flags.items() if value is None])
+    if found.settings is not None:
+        return chosen  # what is changed of them is checked with them
+    is_asked = not is_yes and is_terminal(sys.stdin)
+    open_ones = [name for name, value in flags.items() if value is None and is_asked]
+    return _ask(_checked(chosen), open_ones)
+
+
+def _checked(answers: Answers) -> Answers:
+    """Return answers that a server can have. Raises click.BadParameter; then a question is asked again."""
+    from levity_trio.deploy import plan  # noqa: PLC0415 - as above
+    from levity_trio.deploy.installation import read_elsewhere  # noqa: PLC0415
+
+    if answers.cards not in plan.CARDS:
+        raise click.BadParameter(f"give one of {', '.join(plan.CARDS)}")
     try:
-        named(chosen.time_zone)
-    except UnknownZone:
-        raise ConfigError(f"--time-zone {chosen.time_zone}: give an IANA name, such as Europe/Berlin") from None
-    return chosen
+        read_elsewhere(plan.SETTINGS, plan.settings_text(None, plan.settings_of(answers)))
+    except ConfigError as wrong:
+        raise click.BadParameter(str(wrong)) from None
+    return answers
 
 
 def _ask(offered: Answers, open_ones: Sequence[str]) -> Answers:
@@ -258,13 +269,14 @@ def _ask(offered: Answers, open_ones: Sequence[str]) -> Answers:
         "address": f"By which address do phones and chargers reach this machine? {offered.address}"
         + (f", or {address}; then give it that address for good in your router" if address else ""),
     }
-    answers: dict[str, Any] = {}
+    chosen = offered
     for name in (name for name in words if name in open_ones):
-        kind = click.Choice(list(plan.CARDS)) if name == "cards" else str
-        answers[name] = click.prompt(
-            words[name], default=getattr(offered, name), type=kind, show_choices=False, err=True
-        )
-    return replace(offered, **answers)
+
+        def checked(text: str, name: str = name, before: Answers = chosen) -> Answers:
+            return _checked(replace(before, **{name: text}))
+
+        chosen = click.prompt(words[name], default=getattr(offered, name), value_proc=checked, err=True)
+    return chosen
 
 
 def _write_files(directory: Path, answers: dict[str, str | None]) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from levity_trio.cli import main
+from levity_trio.cli.install import _ask
+from levity_trio.deploy.plan import Answers
 from levity_trio.deploy.steps import SYSTEMD
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.writes import leases
@@ -94,4 +98,17 @@ def test_a_unit_of_somebody_else_is_not_uninstalled(tmp_path: Path, capsys: pyte
 
 def test_a_zone_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["install", "--root", "card", "--yes", "--time-zone", "Berlin"]) == 2
-    assert "--time-zone Berlin: give an IANA name" in capsys.readouterr().err
+    assert "time-zone in the settings: give the IANA name" in capsys.readouterr().err
+
+
+def test_a_wrong_answer_is_asked_for_again_and_no_other_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", StringIO("every\nall\nHof 3\nGermany/Berlin\nEurope/Berlin\nmy pi\n10.9.0.2\n"))
+    offered = Answers(cards="admitted", site="pi", time_zone="UTC", address="pi.local")
+    chosen = _ask(offered, ["cards", "site", "time_zone", "address"])
+    assert chosen == Answers(cards="all", site="Hof 3", time_zone="Europe/Berlin", address="10.9.0.2")
+    told = "".join(capsys.readouterr())
+    assert "give one of admitted, all" in told
+    assert "time-zone in the settings: give the IANA name of a time zone" in told
+    assert "public-url in the settings: give an address such as" in told
