@@ -396,7 +396,7 @@ class ServerConfig(WebConfig):
         "Authority of the broker's certificate (PEM), if it is none of those that this machine trusts.",
     )
     mqtt_names: bool = setting(
-        *(False, "mqtt-names", "MQTT", SWITCH), "Also tell the broker who charges, by the names of households."
+        *(False, "mqtt-names", "MQTT", SWITCH), "Also tell the broker who charges: households and cards."
     )
     mqtt_commands: str | None = setting(
         *(None, "mqtt-commands", "MQTT", TEXT),

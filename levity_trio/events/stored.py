@@ -14,6 +14,17 @@ _CLASSES: Final[dict[str, Any]] = {
     name: found for name, found in vars(events).items() if isinstance(found, type) and issubclass(found, Fact)
 }
 _FIELDS: Final = {name: frozenset(field.name for field in fields(found)) for name, found in _CLASSES.items()}
+OF_PEOPLE: Final = frozenset({"by", "remote_address"})
+"""Who did something, and addresses."""
+OF_HOUSEHOLDS: Final = frozenset({"account", "id_tag", "parent_id_tag", "key", "data"})
+"""A household, and a card; `key` may be either, and in the data of a vendor there may be one."""
+
+
+def anonymous(data: str | bytes) -> bytes:
+    """Return a stored fact without people, the reasons of their decisions, households and cards."""
+    fields = orjson.loads(data)
+    hidden = OF_PEOPLE | OF_HOUSEHOLDS | ({"reason"} if "by" in fields else set())
+    return orjson.dumps({name: value for name, value in fields.items() if name not in hidden})
 
 
 def read_fact(kind: str, data: str) -> Fact | None:

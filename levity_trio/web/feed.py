@@ -16,6 +16,7 @@ import orjson
 import trio
 
 from levity_trio.events import Event, Fact, ReadingReceived
+from levity_trio.events.stored import anonymous
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads import Reader
@@ -25,13 +26,11 @@ ROOM: Final = 256
 """Facts that wait for one stream."""
 PAGE: Final = 500
 RETRY_SECONDS: Final = 1.0
-HIDDEN: Final = frozenset({"by", "asked_by", "remote_address"})
-"""Who did something, and addresses: not for viewers."""
 READING: Final = "reading"
 
 
 class Frame:
-    """One server-sent event, encoded once for those who may see the names of operators, and once for the others."""
+    """One server-sent event, encoded once for those who may see of whom it tells, and once for viewers."""
 
     def __init__(self, number: int | None, kind: str, charger: str | None, data: str | bytes) -> None:
         self.number = number
@@ -46,11 +45,8 @@ class Frame:
 
     @cached_property
     def anonymous(self) -> bytes:
-        """The event without what operators did, their reasons, and addresses."""
-        fields = orjson.loads(self._data)
-        hidden = HIDDEN | {"reason"} if "by" in fields else HIDDEN
-        fields = {name: value for name, value in fields.items() if name not in hidden}
-        return self._encoded(orjson.dumps(fields))
+        """The event without people, households and cards."""
+        return self._encoded(anonymous(self._data))
 
     def _encoded(self, data: bytes) -> bytes:
         number = b"" if self.number is None else b"id: %d\n" % self.number

@@ -209,6 +209,14 @@ def facts() -> str:
         "What happened, as the table `event`, `GET /api/events`, `levity-trio events` and webhooks tell it. Each fact "
         "has `charger` (or null) and `at` too, and each can be sent to a webhook."
     )
+    ways = (
+        ("webhooks, `GET /api/events` of operators, MQTT with `--mqtt-names`", "all fields"),
+        ("`GET /api/events` of viewers, MQTT without `--mqtt-names`", "no person, household, card or reason"),
+        ("lines of the log", "all fields but the reasons of decisions"),
+        ("Fluentd", "no facts, but each message with its card"),
+        ("metrics", "numbers by charger and card, no household"),
+        ("mail and push", "to a household no name; to you names and cards, if you want that"),
+    )
     kinds = {kind.__name__: kind for kind in Fact.__subclasses__()}
     found = (
         (
@@ -218,7 +226,10 @@ def facts() -> str:
         )
         for name, kind in sorted(kinds.items())
     )
-    return page("Facts and webhooks", words, rows("kind", "what happened", "fields", of=found))
+    said = rows("way", "what it tells", of=ways)
+    return page(
+        "Facts and webhooks", words, rows("kind", "what happened", "fields", of=found), f"## Ways out\n\n{said}"
+    )
 
 
 def metrics() -> str:
@@ -257,9 +268,10 @@ def mqtt() -> str:
         "retained on `homeassistant/device/NAME/config`, and empty once a charger is hidden."
     )
     facts = (
-        f"Each [fact](facts.md) is published on `{EVENTS}` as JSON, with the body of a webhook: in order, at least "
-        "once, with QoS 1 and not retained. `levity-trio mqtt replay` sends older ones again. In place of a fact that "
-        "the broker does not take, `data` is null and `problem` says why."
+        f"Each [fact](facts.md) is published on `{EVENTS}` as JSON, with the body of a webhook, without people, "
+        "households and cards unless there is `--mqtt-names`: in order, at least once, with QoS 1 and not retained. "
+        "`levity-trio mqtt replay` sends older ones again. In place of a fact that the broker does not take, `data` is "
+        "null and `problem` says why."
     )
     given = (
         "Commands arrive on `CP-1/1/command/NAME` if `--mqtt-commands` names the token whose rights they have. A "

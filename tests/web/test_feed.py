@@ -11,6 +11,18 @@ def shown(sent: bytes) -> dict[str, object]:
     return fields
 
 
+def test_households_and_cards_are_hidden() -> None:
+    given = {"charger": None, "ownership": 3, "account": 7, "what": "tag", "key": "04cafe01", "by": "anna"}
+    presented = {"charger": "CP-1", "id_tag": "04CAFE01", "verdict": "Accepted"}
+    sent = {"charger": "CP-1", "vendor_id": "V", "data": "card=04CAFE01"}
+    told = [shown(Frame(1, "Kind", None, json.dumps(fields)).anonymous) for fields in (given, presented, sent)]
+    assert [sorted(one) for one in told] == [
+        ["charger", "ownership", "what"],
+        ["charger", "verdict"],
+        ["charger", "vendor_id"],
+    ]
+
+
 def test_names_and_reasons_of_operators_and_addresses_are_hidden() -> None:
     decided = {"charger": "CP-1", "transaction": 7, "by": "anna", "reason": "she read the meter"}
     connected = {"charger": "CP-1", "remote_address": "10.0.0.1"}

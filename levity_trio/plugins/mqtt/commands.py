@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 import trio
 
+from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
@@ -26,6 +27,8 @@ from levity_trio.plugins.mqtt.entities import unescaped
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.reads.charges import policy_of
+from levity_trio.store.reads.owned import is_of_household
 from levity_trio.store.reads.situation import situation
 from levity_trio.wire.texts import cut
 from levity_trio.wire.times import parse_time, stamp
@@ -85,6 +88,11 @@ class Asked:
         return Request("POST", path, body, {"force": self.given.get("force")})
 
     @property
+    def tag(self) -> Any:
+        """The tag that is given."""
+        return self.given.get("id_tag") or self.given.get("value")
+
+    @property
     def of_load(self) -> Mapping[str, Any]:
         """What a request of load management says of any connector."""
         reason = self.given.get("reason", REASON)
@@ -92,11 +100,13 @@ class Asked:
 
 
 class Known(NamedTuple):
-    """What is known where a command is for: the connectors, the open transaction, and the tag of automatic starts."""
+    """What is known where a command is for: the connectors, the open transaction, the tag of automatic starts, and
+    whether the tag that the command gives is of a household."""
 
     connectors: Sequence[int]
     transaction: int | None
     own_tag: str
+    is_of_household: bool
 
 
 @record
@@ -115,8 +125,7 @@ class Command:
 
 
 def _start(asked: Asked, known: Known) -> Request:
-    tag = asked.given.get("id_tag") or asked.given.get("value") or known.own_tag
-    return asked.call("remote-start", connectorId=asked.connector, idTag=tag)
+    return asked.call("remote-start", connectorId=asked.connector, idTag=asked.tag or known.own_tag)
 
 
 def _stop(asked: Asked, known: Known) -> Request:
@@ -164,7 +173,8 @@ AVAILABILITIES: Final[Mapping[str, str]] = {
 COMMANDS: Final[Mapping[str, Command]] = {
     "start": Command(
         meaning="Start a session",
-        value="The tag, the same as `id_tag`; without one, that of `--auto-start-id-tag`",
+        value="The tag, the same as `id_tag`; without one, that of `--auto-start-id-tag`. One of a household needs "
+        "`--mqtt-names`",
         fields=("id_tag",),
         request=_start,
     ),
@@ -318,15 +328,17 @@ class Commands:
 
     async def _request(self, asked: Asked) -> Request:
         """Return the request that a command becomes. Raises Refused."""
-        read = partial(_known, charger=asked.charger, connector=asked.connector, now=self._site.clock())
+        config = self._site.config
+        read = partial(_known, asked=asked, config=config, now=self._site.clock())
         try:
-            connectors, transaction = await self._site.reader.run(read)
+            known = await self._site.reader.run(read)
         except Unreadable:
             raise Refused("not_readable", "the database cannot be read at present; send it again") from None
-        if asked.connector and connectors and asked.connector not in connectors:
-            words = f"{asked.charger} has no connector {asked.connector}; it has {', '.join(map(str, connectors))}"
-            raise Refused("not_found", words)
-        known = Known(connectors, transaction, self._site.config.auto_start_id_tag)
+        if asked.connector and known.connectors and asked.connector not in known.connectors:
+            has = ", ".join(map(str, known.connectors))
+            raise Refused("not_found", f"{asked.charger} has no connector {asked.connector}; it has {has}")
+        if known.is_of_household and not config.mqtt_names:
+            raise Refused("forbidden", "the card is a household's; give one of nobody, or start us with --mqtt-names")
         return COMMANDS[asked.name].request(asked, known)
 
     async def _ask(self, request: Request) -> Any:
@@ -378,11 +390,16 @@ class Commands:
             await link.publish([message])
 
 
-def _known(db: Database, *, charger: str, connector: int, now: datetime) -> tuple[list[int], int | None]:
-    """Return the connectors of a charger, and the transaction that is open at one."""
-    found = situation(db, charger, now, is_connected=True)
-    transaction = found.transaction_on(connector)
-    return [one.number for one in found.connectors], None if transaction is None else transaction.id
+def _known(db: Database, *, asked: Asked, config: ServerConfig, now: datetime) -> Known:
+    found = situation(db, asked.charger, now, is_connected=True)
+    transaction = found.transaction_on(asked.connector)
+    given = asked.tag if asked.name == "start" and isinstance(asked.tag, str) else ""
+    return Known(
+        connectors=[one.number for one in found.connectors],
+        transaction=None if transaction is None else transaction.id,
+        own_tag=config.auto_start_id_tag,
+        is_of_household=is_of_household(db, policy_of(config).key(given), stamp(now)),
+    )
 
 
 def _given(payload: bytes) -> dict[str, Any]:

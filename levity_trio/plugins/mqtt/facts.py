@@ -25,6 +25,7 @@ from typing import Final, NoReturn
 import orjson
 import trio
 
+from levity_trio.events.stored import anonymous
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message, Untaken
@@ -97,7 +98,7 @@ class Facts:
 
     async def _deliver(self, link: Link, facts: Sequence[StoredFact]) -> None:
         try:
-            await link.deliver([Message(self._topic, body_of(fact)) for fact in facts])
+            await link.deliver([Message(self._topic, self._body_of(fact)) for fact in facts])
         except Untaken as untaken:
             if untaken.index:  # those before it may not have been acknowledged either
                 await self._deliver(link, facts[: untaken.index])
@@ -116,7 +117,7 @@ class Facts:
             await trio.sleep(REFUSED_SECONDS)  # new facts change nothing
             return
         try:
-            await link.deliver([Message(self._topic, body_of(fact))])
+            await link.deliver([Message(self._topic, self._body_of(fact))])
         except Untaken:
             await self._site.writer.run(writes.note_refused, fact, self._now(), problem)
         self._reach(fact.id)
@@ -146,13 +147,13 @@ class Facts:
             else:
                 log.warning("the broker of MQTT takes no facts; they wait", reason=problem)
 
+    def _body_of(self, fact: StoredFact) -> bytes:
+        """Return a fact as webhooks send it; without --mqtt-names, nothing of people, households and cards."""
+        data = fact.data if self._site.config.mqtt_names else anonymous(fact.data)
+        return orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(data)})
+
     def _now(self) -> str:
         return stamp(self._site.clock())
-
-
-def body_of(fact: StoredFact) -> bytes:
-    """Return a fact as webhooks send it."""
-    return orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)})
 
 
 def notice_of(fact: StoredFact, problem: str) -> bytes:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import BillBy, Ground, Owner
+from levity_trio.billing.ownership import BillBy, Ground, Owner, Thing, What
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.ownership import Owners
+from levity_trio.store.ownership import Owners, periods_of
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, given, sift
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import Transaction, transaction_rows
@@ -35,6 +35,11 @@ class OwnershipRule:
 
     def owners(self, db: Database) -> Owners:
         return Owners(rows_of(db), self.policy, self.bill_by)
+
+
+def is_of_household(db: Database, key: str, at: str) -> bool:
+    """Whether a tag, by its normal form, belongs to a household at a time."""
+    return any(one.span.covers(at) for one in periods_of(rows_of(db), Thing(What.TAG, key)))
 
 
 class Ends(NamedTuple):

@@ -29,7 +29,7 @@ from levity_trio.web.api.bodies import Body, StreamedBody, StructBody, personal_
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem, of_problem, of_store
-from levity_trio.web.api.shown import show
+from levity_trio.web.api.shown import show, without_cards
 from levity_trio.web.problems import application
 from levity_trio.web.routes import LateRoute
 from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked_url
@@ -204,10 +204,10 @@ async def _respond(api: Api, endpoint: Endpoint, request: Request, caller: Calle
     if body is not None:
         body = request.stream() if isinstance(body, StreamedBody) else body.read(await request.body())
     asked = Asked(api, caller, request.path_params, query, body, request.headers)
-    return _response(await endpoint.handle(asked), endpoint.status)
+    return _response(await endpoint.handle(asked), endpoint.status, caller.role)
 
 
-def _response(content: Any, status: int) -> Response:
+def _response(content: Any, status: int, role: Role) -> Response:
     if isinstance(content, Response):
         return content
     headers: Mapping[str, str] = {}
@@ -215,7 +215,10 @@ def _response(content: Any, status: int) -> Response:
         content, status, headers = content.content, content.status, content.headers
     if content is None:
         return Response(status_code=NO_CONTENT, headers=dict(headers))
-    return Response(_encode(show(content)), status, dict(headers), media_type="application/json")
+    shown = show(content)
+    if role is Role.VIEWER:
+        shown = without_cards(msgspec.to_builtins(shown))
+    return Response(_encode(shown), status, dict(headers), media_type="application/json")
 
 
 def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Problem) -> None:

@@ -33,6 +33,7 @@ from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.sheets import Sheet, converted, encoded, read, refuse
 from levity_trio.web.api.shown import extended
 from levity_trio.wire.errors import CallFailed
+from levity_trio.wire.secrets import MASK
 
 TAG: Final = "id tags"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -182,7 +183,8 @@ async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag] | Stre
         return found.of_rows(hidden(request, used, *OF_PEOPLE, *OF_HOUSEHOLDS))
 
     if query.format == "csv":
-        return as_csv(request, IN_FILE, listed)
+        columns = IN_FILE if request.sees_all else {**IN_FILE, "id_tag": lambda _: MASK}
+        return as_csv(request, columns, listed)
     return await page(request, partial(listed, wanted=wanted(query), asked=query.sort))
 
 

@@ -180,7 +180,8 @@ def _reading(request: Listed) -> Read:
             column = Column(query.sort.removeprefix("-"))
             order = Order(column, query.sort.startswith("-"), request.sees_all)
             listed = sorted_transactions(db, filters, rule(request), wanted, of_bill, order)
-        return hidden_in(request, listed, *PERSONAL)
+        of_file = ("id_tag",) if query.format == "csv" else ()  # in JSON it is masked
+        return hidden_in(request, listed, *PERSONAL, *of_file)
 
     return read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -89,13 +89,13 @@ class House:
         return [*self.server.books.rows(AUDIT)]
 
 
-Open = Callable[[str], Any]
+Open = Callable[..., Any]
 
 
 @pytest.fixture
 def house(tmp_path: Path, mosquitto: Mosquitto) -> Open:
     @asynccontextmanager
-    async def open_house(role: str) -> AsyncIterator[House]:
+    async def open_house(role: str, **settings: Any) -> AsyncIterator[House]:
         with in_file(tmp_path) as stored, trio.fail_after(SECONDS):
             async with open_adopting(stored) as server, connected(server.central) as charger:
                 await charger.call("BootNotification", **BOOT)
@@ -103,6 +103,7 @@ def house(tmp_path: Path, mosquitto: Mosquitto) -> Open:
                     await charger.call("StatusNotification", connectorId=number, **AVAILABLE)
                 server.api.tokens.load([StoredToken(n, one, one, "", "", 0, None) for n, one in enumerate(ROLES, 1)])
                 site = _site(server)
+                site = replace(site, config=replace(site.config, **settings))
                 commands = Commands(site, "levity", role)
                 async with (
                     open_link(at(mosquitto), commands.take) as link,
@@ -145,6 +146,24 @@ def _site(server: Server) -> Site:
         is_clock_trusted=lambda: True,
         pages={},
     )
+
+
+@pytest.mark.parametrize("with_names", [False, True])
+async def test_a_card_of_a_household_starts_only_with_names(house: Open, with_names: bool) -> None:
+    """Without them nobody at the broker need know one. A card of nobody, such as the caretaker's, starts."""
+    async with house("operator", mqtt_names=with_names) as found:
+        account = {"name": "Flat 3", "since": "2026-01-01"}
+        for path, body in (("", account), ("/1/give", {"tag": "04CAFE01", "since": "2026-01-01"})):
+            question = Question(method="POST", path=f"/api/admin/accounts{path}", body=json.dumps(body).encode())
+            assert (await found.server.ask(Role.ADMIN, question)).status in (200, 201)
+        found.server.books.now = NOW
+        if with_names:
+            assert (await found.send("CP-1/1/command/start", "04cafe01"))["ok"]
+        else:
+            code, words = await found.refused("CP-1/1/command/start", "04cafe01")
+            assert code == "forbidden"
+            assert words == "the card is a household's; give one of nobody, or start us with --mqtt-names"
+        assert (await found.send("CP-1/1/command/start", {"id_tag": "04BEEF"}))["ok"]
 
 
 async def test_start_and_stop(house: Open) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -14,7 +15,8 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
-from levity_trio.events import EventsPruned, MqttFactRefused
+from levity_trio.events import EventsPruned, Fact, MqttFactRefused
+from levity_trio.events.stored import OF_HOUSEHOLDS, OF_PEOPLE
 from levity_trio.plugins.base import Api, Chargers, Load, Site
 from levity_trio.plugins.mqtt import facts as module
 from levity_trio.plugins.mqtt.broker import Broken, open_link
@@ -26,10 +28,13 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.mqtt import MqttState, before, state
 from levity_trio.store.upkeep.pruning import delete_events
 from levity_trio.store.writes import mqtt
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.charger.parts import InlineWriter, wall_clock
 from tests.plugins.mqtt.clients import Heard, at
 from tests.plugins.mqtt.mosquitto import Mosquitto, running
-from tests.store.books import Books, in_memory
+from tests.store.books import Books, Station, in_memory
+from tests.store.owning import House as Flats
 from tests.store.reading import view
 
 TOPIC: Final = "levity/events"
@@ -59,6 +64,7 @@ class House:
     """A site whose facts go to a broker, and who listens there."""
 
     def __init__(self, books: Books, mosquitto: Mosquitto) -> None:
+        self.with_names = False
         self.books = books
         self.mosquitto = mosquitto
         self.writer = InlineWriter(books.connection)
@@ -69,7 +75,7 @@ class House:
     def restart(self) -> Facts:
         """Begin as after a restart of the server."""
         site = Site(
-            config=ServerConfig(database=Path("levity.db")),
+            config=ServerConfig(database=Path("levity.db"), mqtt_names=self.with_names),
             settings={},
             clock=wall_clock,
             writer=cast(Writer, self.writer),
@@ -403,3 +409,55 @@ async def test_facts_go_on_where_the_broker_takes_them_again(
         await forbidding.delivered(2, 3, 4)
         await forbidding.until(lambda: not forbidding.state.waiting and forbidding.state.problem is None)
     assert forbidding.books.recorded(MqttFactRefused) == []
+
+
+NEUTRAL: Final = {
+    *("about", "action", "amperes", "assignment", "at", "before", "before_wh", "believed", "biller", "cause"),
+    *("certificate", "change", "changed", "charger", "chargers", "circuit", "clean", "clock_trusted", "code"),
+    *("command", "connector", "count", "credential", "csr", "day", "drawn", "during_transaction", "energy_wh"),
+    *("entry", "error_code", "event_type", "everywhere", "evidence", "exclusive", "expires_at", "fact", "facts"),
+    *("file", "fingerprint", "firmware_version", "first", "from_wh", "is_managed", "is_new", "is_warning", "kind"),
+    *("last", "last_at", "late", "limit", "made_room_for", "max_transactions", "message_id", "meter"),
+    *("meter_start_wh", "method", "model", "month", "month_amount", "month_wh", "name", "not_after", "outcome"),
+    *("ownership", "phase", "problem", "profile", "read_at", "reading", "reason", "replaced", "report", "request"),
+    *("request_id", "resembles", "result", "retired_on", "review", "reviews", "scope", "seconds", "securing"),
+    *("serial_number", "server", "session", "set_aside", "since", "size_bytes", "source", "state", "statements"),
+    *("status", "step", "tariff", "tech_info", "terms", "timestamp", "to_wh", "transaction", "until", "vehicle"),
+    *("vendor", "vendor_error_code", "vendor_id", "verdict", "version", "wanted", "way", "webhook", "wh", "what"),
+    "words",
+}
+"""Fields of facts that name no card, household or person; `reason` is one of a person's only beside `by`."""
+
+
+def test_each_field_of_a_fact_is_known_to_name_people_or_not() -> None:
+    names = {field.name for kind in Fact.__subclasses__() for field in fields(kind)}
+    assert names == NEUTRAL | OF_PEOPLE | OF_HOUSEHOLDS
+
+
+def tell_of_anna(house: House) -> None:
+    """Let a household get a card that then charges, stop with another one's, and correct its session."""
+    station = Station(house.books)
+    of_house = Flats(house.books)
+    of_house.give(1, "04CAFE01")
+    of_house.give(2, "04CAFE02")
+    transaction = station.start(1000, tag="04CAFE01")
+    station.stop(transaction, 6000, tag="04CAFE02")
+    house.books.run(decisions.confirm, transaction, Decision("cleo", "Anna agrees", house.books.at))
+
+
+@pytest.mark.parametrize("with_names", [False, True])
+async def test_households_and_cards_are_told_only_with_names(house: House, with_names: bool) -> None:
+    house.with_names = with_names
+    house.restart()
+    house.books.run(mqtt.begin, EARLY)
+    tell_of_anna(house)
+    async with house.listening():
+        await house.delivered(house.newest)
+    told = [orjson.loads(one.payload) for one in house.heard.messages]
+    kinds = {one["kind"] for one in told}
+    assert kinds >= {"OwnershipChanged", "TransactionStarted", "TransactionStopped", "TransactionConfirmed"}
+    words = ("04CAFE01", "04cafe01", "04cafe02", '"account"', "cleo", "Anna agrees")
+    shown = str(told).replace("'", '"')
+    assert [word for word in words if word in shown] == [*(words if with_names else ())]
+    assert "04CAFE02" not in shown, "a doubt names no card"
+    assert all(one["data"]["at"] for one in told)

@@ -145,6 +145,13 @@ class Asking:
                 return
             few = {**few, "cursor": cursor}
 
+    async def as_viewer(self, endpoint: Endpoint) -> None:
+        """Ask a GET of the API as a viewer, in each form that is a text."""
+        path, needed = fill_in(endpoint.path, self.shown), NEEDED.get(endpoint.path, {})
+        await self._ask(Role.VIEWER, path, needed)
+        if endpoint.other_media_types:
+            await self._ask(Role.VIEWER, path, {**needed, "format": "csv"})
+
     async def _ask(self, role: Role, path: str, query: Mapping[str, object]) -> tuple[int, bytes]:
         key = f"{role.word} {path} {orjson.dumps(query).decode()}"
         if key not in self.answers:
@@ -167,7 +174,7 @@ class Asking:
     async def pages(self) -> None:
         """Open every page that readers may see, and what its links lead to: as an admin and a driver, or as each."""
         for name, role in [*READERS.items()][:: size(1, 3)]:
-            await self._look_around(name, role, await self._enter(name))
+            await self.look_around(name, role)
 
     async def briefly(self) -> None:
         """Ask every GET of the API and open every page, once, as one who may see it."""
@@ -191,7 +198,9 @@ class Asking:
         self.answers[f"{name} {link}"] = reply.status, reply.body
         return reply.body
 
-    async def _look_around(self, name: str, role: Role, cookie: str) -> None:
+    async def look_around(self, name: str, role: Role) -> None:
+        """Open every page that a reader may see, and what its links lead to."""
+        cookie = await self._enter(name)
         waiting = [fill_in(one.path, self.shown) for one in PAGES if one.role <= role]
         known, kinds = set(waiting), Counter[str]()
         while waiting:

@@ -24,7 +24,7 @@ from tests.catalogue import invent
 from tests.web.both.changes import Life, live
 from tests.web.both.questions import Asking
 from tests.web.both.server import make_documents_here, open_server
-from tests.web.both.test_same_answers import MOMENT, _shown
+from tests.web.both.test_same_answers import MOMENT, shown_of
 from tests.web.stores import Stored
 
 BRACKETED: Final = "nl"
@@ -112,7 +112,7 @@ async def _pages(stored: Stored, past: Any, folder: Path) -> dict[str, list[str]
         server.accept_language = BRACKETED
         ((charger, cause),) = server.books.rows(_CAUSE)
         group = {"/review/{charger}/{cause}": f"/review/{charger}/{cause}"}
-        asking = Asking(server, _shown(past) | life.shown | group)
+        asking = Asking(server, shown_of(past) | life.shown | group)
         await asking.pages()
     names = known(stored)
     return {

@@ -127,14 +127,16 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
 
 def _lived(stored: Stored, past: Past, file: sqlite3.Connection, before: Outcome | None = None) -> Outcome:
     life, answers = trio.run(partial(_live, stored, past, before))
-    return Outcome(life.told, answers, dict(_rows(stored.connection, file)), stored.address, _shown(past) | life.shown)
+    return Outcome(
+        life.told, answers, dict(_rows(stored.connection, file)), stored.address, shown_of(past) | life.shown
+    )
 
 
 async def _live(stored: Stored, past: Past, before: Outcome | None) -> tuple[Life, dict[str, tuple[int, bytes]]]:
     async with open_server(stored, MOMENT) as server:
         life = Life(server)
         await live(life)
-        asking = Asking(server, _shown(past) | life.shown)
+        asking = Asking(server, shown_of(past) | life.shown)
         if before is None:
             await asking.api()
             await asking.pages()
@@ -151,7 +153,7 @@ def _rows(connection: Any, file: sqlite3.Connection) -> Iterator[tuple[str, list
         yield table, sorted(RANDOM.sub("…", repr(tuple(row))) for row in found)
 
 
-def _shown(past: Past) -> dict[str, Any]:
+def shown_of(past: Past) -> dict[str, Any]:
     """Return what stands in paths, by the word before it."""
     draft, session = "2026-03/statements/9", past.doubtful
     return {

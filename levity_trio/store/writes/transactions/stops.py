@@ -156,7 +156,7 @@ def stop(
         tx = load(db, transaction)
         doubts = [] if match.doubt is None else [match.doubt]
         if request.reason == LOCAL and is_stranger(db, policy, tx, request.id_tag):
-            words = f"it was stopped with the tag {request.id_tag}, which is not of the group of {tx.id_tag}"
+            words = "it was stopped with a tag that is not of the group of its own"
             evidence = (f"started with {tx.id_tag}", f"stopped with {request.id_tag}")
             doubts.append(Doubt(Code.STOPPED_BY_STRANGER, words, evidence))
         _stop(db, origin, tx, request, doubts)
