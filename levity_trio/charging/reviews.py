@@ -46,6 +46,7 @@ class Code(StrEnum):
     OVERLAP = "overlap"
     SHARED_REGISTER = "shared_register"
     EXPORTED = "exported"
+    """Of an earlier version, which proposed what the car drew less what it gave back."""
     TOO_FAST = "too_fast"
     POWER_DISAGREES = "power_disagrees"
     CLOCK_STOOD_STILL = "clock_stood_still"

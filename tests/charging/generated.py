@@ -336,7 +336,6 @@ def generated(seed: int) -> Case:
     longest = max(story.ended, 60) + story.random.choice((0, 0, 0, 3600))
     known |= _exchanged(story, known)
     known |= _doubtful(story, known)
-    known["exported_wh"] = 1234 if story.random.random() < 0.01 else 0
     ends: dict[str, Any] = {"begun": 0.0, "ended": story.ended, "start_wh": story.start, "stop_wh": story.stop}
     return Case(**ends, longest=longest, received_seconds=story.ended, **known, **story.known)
 

@@ -155,6 +155,20 @@ def test_the_review_gives_the_maximum() -> None:
     assert doubt.words.endswith("at most 3000 Wh")
 
 
+@pytest.mark.parametrize(
+    ("known", "most"),
+    [
+        ({}, "at most 44612 Wh at an AC charger"),
+        ({"ceiling_w": 11_000}, "at most 37663 Wh"),
+        ({"is_dc": True, "is_dc_shown": True}, "at most 415002 Wh"),
+    ],
+)
+def test_the_maximum_goes_by_what_is_known_of_the_charger(known: dict[str, Any], most: str) -> None:
+    """An hour without a reading."""
+    (doubt,) = judge(_closed(case(1000, None, minutes=60), **known)).doubts
+    assert doubt.words.endswith(most)
+
+
 def test_a_reset_in_a_transaction_closed_by_the_system() -> None:
     known = _closed(case(50_000, None, [(15, 51_801), (30, 53_602), (45, 1803), (60, 3604)]))
     assert found(known)[0] == 1801 + 1801 + 1803 + 1801

@@ -9,7 +9,7 @@ NOT_JUDGED = frozenset(
     {
         *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.SECOND_STOP, Code.BEGUN_AGAIN, Code.STOPPED_BY_STRANGER),
         *(Code.OPERATOR_OVERRULED, Code.START_UNREADABLE, Code.OTHER_SERVER, Code.LATER_FACTS, Code.LEGACY),
-        *(Code.JUDGING_STOPPED, Code.CLOCK_UNSURE),
+        *(Code.JUDGING_STOPPED, Code.CLOCK_UNSURE, Code.EXPORTED),
     }
 )
 """Reviews that do not come from the judgement of energy."""

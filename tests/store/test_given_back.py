@@ -1,4 +1,4 @@
-"""A car that gives energy back (V2G): its session waits for the owner, and the proposal is what it drew less that."""
+"""A car that gives energy back (V2G), in a register of its own: what it drew is certain, and is its figure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.store.books import Books, Station, meter_value
-from tests.store.deciding import Operator, open_codes
-from tests.store.telling import assert_figure, settle
+from tests.store.books import Station, meter_value
+from tests.store.telling import assert_figure, charge_state, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -18,7 +17,7 @@ Given = Callable[[int, int], list[Sample]]
 
 EXPORT = {"measurand": "Energy.Active.Export.Register"}
 BEFORE = 700_000
-DRAWN, GIVEN = 12_000, 3600
+DRAWN = 12_000
 
 
 def register(given: int, _: int) -> list[Sample]:
@@ -62,47 +61,24 @@ def played(station: Station, given: Given, steps: tuple[int, ...] = (0, 0, 1800,
 
 @pytest.mark.parametrize("given", [register, in_kwh, by_phase, of_body, from_zero, intervals])
 @pytest.mark.parametrize("data", [False, True], ids=["MeterValues", "transactionData"])
-def test_it_waits_for_the_owner(books: Books, station: Station, given: Given, data: bool) -> None:
-    transaction = played(station, given, data=data)
-    assert_figure(station, transaction, DRAWN - GIVEN, flagged=True)
-    assert open_codes(books, transaction) == ["exported"]
-    figures = books.value("SELECT figures FROM review WHERE tx_id = ?", transaction)
-    assert figures == f'{{"as reported":{DRAWN},"without what the car gave back":{DRAWN - GIVEN}}}'
+@pytest.mark.parametrize("steps", [(0, 0, 1800, 1800, 0), (0, 9000, 9000), (0, 0, 1, 0)])
+def test_a_register_of_export_contradicts_no_register_of_import(
+    station: Station, given: Given, data: bool, steps: tuple[int, ...]
+) -> None:
+    assert_figure(station, played(station, given, steps, data), DRAWN, flagged=False)
 
 
-def test_only_the_owner_decides(books: Books, station: Station) -> None:
-    """However often the charger does so."""
-    transactions = []
-    for _ in range(7):
-        transactions.append(played(station, register))
-        books.wait(60)
-    assert all(open_codes(books, number) == ["exported"] for number in transactions)
-    Operator(books).confirm(transactions[0])
-    assert_figure(station, transactions[0], DRAWN - GIVEN, flagged=False)
-    Operator(books).correct(transactions[1], figure_wh=DRAWN)
-    assert_figure(station, transactions[1], DRAWN, flagged=False)
-
-
-def test_no_more_is_given_back_than_nothing(station: Station) -> None:
-    assert_figure(station, played(station, register, (0, 9000, 9000)), 0, flagged=True)
-
-
-def test_what_is_told_after_the_stop_counts(books: Books, station: Station) -> None:
-    transaction = station.start(5_000_000)
-    books.wait(15)
-    station.tell(meter_value(station.clock(), 5_006_000, *register(0, 0)), transaction=transaction)
-    books.wait(15)
-    last = station.clock()
-    station.stop(transaction, 5_000_000 + DRAWN)
-    assert_figure(station, transaction, DRAWN, flagged=False)
-    books.wait(5)
-    station.tell(meter_value(last, 5_000_000 + DRAWN, *register(GIVEN, 0)), transaction=transaction)
-    settle(books)
-    assert_figure(station, transaction, DRAWN - GIVEN, flagged=True)
-
-
-@pytest.mark.parametrize("given", [register, in_kwh, by_phase, from_zero, intervals])
-def test_a_charger_that_could_but_did_not_is_honest(station: Station, given: Given) -> None:
-    """Also if the register takes a step of its last digit."""
-    assert_figure(station, played(station, given, (0, 0, 0, 0)), DRAWN, flagged=False)
-    assert_figure(station, played(station, given, (0, 0, 1, 0)), DRAWN, flagged=False)
+@pytest.mark.parametrize("tells_power", [False, True])
+def test_a_car_that_draws_gives_back_and_draws_again(station: Station, tells_power: bool) -> None:
+    """Its state of charge falls in between, and its power is negative."""
+    transaction, drawn, back, percent = station.start(5_000_000), 0, 0, 40.0
+    for power in [7400] * 8 + [-5600] * 5 + [7400] * 6:
+        station.books.wait(15)
+        drawn, back = drawn + max(0, power) // 4, back + max(0, -power) // 4
+        percent += power / 4 / 600
+        told = [watts(power), charge_state(percent)] if tells_power else []
+        value = meter_value(station.clock(), 5_000_000 + drawn, *register(back, 0), *told)
+        station.tell(value, transaction=transaction)
+    station.stop(transaction, 5_000_000 + drawn)
+    settle(station.books)
+    assert_figure(station, transaction, 14 * 1850, flagged=False)

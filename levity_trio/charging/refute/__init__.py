@@ -7,7 +7,7 @@
    energy is missing between two sessions that seems to be of one of them, or that cannot have flowed there. Or it goes
    on from a session in doubt.
 3. Something else measured a very different amount: the power, the energy of the intervals, the car's battery, or the
-   readings. Or the car gave energy back.
+   readings.
 4. It includes another connector's energy: one meter counts for both, and both charged.
 5. The end is unclear. The charger sent no stop, or one without a register, from before the start, or after somebody had
    closed the session; its clock stood still; or the connector reported Available in between.

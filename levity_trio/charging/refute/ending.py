@@ -7,6 +7,7 @@ from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Figure
+from levity_trio.charging.sent.power import HOUR
 
 
 def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
@@ -32,7 +33,10 @@ def available_between(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
 def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
     if not case.view.wh:
         told = "readings, but none of the register" if case.has_readings else "no readings"
-        return f"{told}, at most {most_possible(case, bounds)} Wh"
+        most, of_ac = most_possible(case, bounds), int(tolerances.AC_W * case.longest_by_readings / HOUR)
+        if case.is_dc or case.ceiling_w or most <= of_ac:
+            return f"{told}, at most {most} Wh"
+        return f"{told}, at most {of_ac} Wh at an AC charger"
     if not case.is_named_to_the_end:
         return "its readings after a boot do not name it"
     return "energy after the last reading is unknown"

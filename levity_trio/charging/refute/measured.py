@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
+from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.refute.impossible import (
     ceiling_w,
     far_faster_at_an_end,
@@ -197,15 +197,6 @@ def against_intervals(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
     if wh >= least * sum(intervals) or any(tolerances.HALF * wh <= count <= wh / least for count in counts):
         return None
     return (f"{figure.wh} Wh", f"{round(sum(intervals))} Wh in {INTERVALS}")
-
-
-def gave_energy_back(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
-    """The car gave energy back. Whether that is paid for, only a person decides."""
-    if not case.exported_wh:
-        return None
-    figures = {"as reported": figure.wh, "without what the car gave back": max(0, figure.wh - case.exported_wh)}
-    evidence = (f"{figure.wh} Wh drawn", f"{case.exported_wh} Wh given back, by the register of export")
-    return Finding(evidence, figures, taken=case.exported_wh)
 
 
 UNUSUAL: Final = (

@@ -253,11 +253,6 @@ REFUTATIONS: Final = (
         "the register does not agree with many reports of power",
     ),
     Refutation(
-        *(_MEASURED, _ADDS, Code.EXPORTED, measured.gave_energy_back),
-        "Did the car give energy back?",
-        "the car gave energy back",
-    ),
-    Refutation(
         *(Group.SHARED, _ADDS, Code.SHARED_REGISTER, shared),
         "Did the register count a car on another connector, too?",
     ),

@@ -326,8 +326,6 @@ class Case:
     """Voltage shows it: it is that of a phase."""
     intervals: Sequence[float] = ()
     """The readings Energy.Active.Import.Interval in Wh, in order of time."""
-    exported_wh: int = 0
-    """What the car gave back, as the register or the intervals of export show it."""
     before: Neighbour | None = None
     after: Neighbour | None = None
     counted_until: int | None = None
@@ -449,9 +447,7 @@ VOLTAGE: Final = "Voltage"
 CHARGE: Final = "SoC"
 OFFERED: Final = "Power.Offered"
 INTERVALS: Final = "Energy.Active.Import.Interval"
-EXPORT: Final = "Energy.Active.Export.Register"
-EXPORT_INTERVALS: Final = "Energy.Active.Export.Interval"
-MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVALS, EXPORT, EXPORT_INTERVALS)
+MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVALS)
 """The measurands that the judge uses."""
 
 Row = tuple[str, str, str, str, str, str, str, int | None, str, str, int]
@@ -488,7 +484,6 @@ class Measurements(NamedTuple):
     is_dc_shown: bool
     is_ac_shown: bool
     intervals: Sequence[float]
-    exported_wh: int
 
 
 def gather(rows: Sequence[Row]) -> Measurements:
@@ -515,11 +510,9 @@ def gather(rows: Sequence[Row]) -> Measurements:
     by_context = {row[CONTEXT]: row[WH] for row in registers if row[CONTEXT] != PERIODIC}
     begin_wh, end_wh = by_context.get("Transaction.Begin"), by_context.get("Transaction.End")
     intervals = _intervals(by_measurand[INTERVALS]) if INTERVALS in by_measurand else []
-    is_export = EXPORT in by_measurand or EXPORT_INTERVALS in by_measurand
-    exported = _exported(by_measurand[EXPORT], by_measurand[EXPORT_INTERVALS], times) if is_export else 0
     charges = _charges(percents, times) if percents else []
     kinds = is_dc, is_dc_shown, is_ac_shown
-    return Measurements(views, begin_wh, end_wh, power, charges, *kinds, intervals, exported)
+    return Measurements(views, begin_wh, end_wh, power, charges, *kinds, intervals)
 
 
 def _intervals(rows: Sequence[Row]) -> list[float]:
@@ -527,15 +520,6 @@ def _intervals(rows: Sequence[Row]) -> list[float]:
     first of them begins before the start."""
     sampled = _numbers(row for row in rows if row[CONTEXT] == PERIODIC)
     return [_total(phases)[0] for _, phases in sorted(sampled.items())]
-
-
-def _exported(rows: Sequence[Row], intervals: Sequence[Row], times: Mapping[str, float]) -> int:
-    """Return by how much the register of export rose, in Wh; by what it shows now, if it was reset. Without a register,
-    the sum of the intervals. A step of its last digit shows nothing."""
-    views = [view for found in _by_source(rows) if (view := _view(found, times)) is not None] if rows else []
-    rises = [max(0, view.wh[-1] - view.wh[0]) or (view.wh[-1] < view.wh[0]) * view.wh[-1] for view in views]
-    exported = max(rises) if rises else round(sum(_intervals(intervals)))
-    return exported if exported > max([tolerances.ROUNDED_WH, *(view.digit for view in views)]) else 0
 
 
 def _nearest_to_outlet(rows: Sequence[Row]) -> Sequence[Row]:

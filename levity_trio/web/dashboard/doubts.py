@@ -173,8 +173,8 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
             "The car gave energy back",
             "Decide what is billed: the proposal is what it drew less what it gave back. "
             "Correct it to bill all it drew.",
-            "Its car gave energy back: the register or the intervals of `Energy.Active.Export` rose. The "
-            "figure is what it drew less that. Nothing but a decision bills it.",
+            "Of an earlier version: the register or the intervals of `Energy.Active.Export` rose, and the figure is "
+            "what it drew less that.",
         ),
         "too_fast": DoubtInWords(
             "Faster than this charger can",
