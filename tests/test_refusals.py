@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.refusals import Typed, plain_words
-from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, StructBody, of_validation
+from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, StructBody, of_validation, whole_text
 from levity_trio.web.api.files import TITLE
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tags import TAG_PATTERN
@@ -76,7 +76,7 @@ def test_no_type_of_a_program_reaches_a_person(given: Mapping[str, Any], words: 
 @pytest.mark.parametrize("pattern", [TAG_PATTERN, NAME_PATTERN, MONTH_PATTERN, TITLE, MAIL])
 def test_how_a_text_must_be_written_is_said(pattern: str) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
-        msgspec.convert("\n", Annotated[str, msgspec.Meta(pattern=pattern)])
+        msgspec.convert("\n", Annotated[str, whole_text(pattern=pattern)])
     words = plain_words(of_validation(caught.value).detail.removeprefix("body: "))
     assert words.startswith(("it is empty, begins", "use ", "give a month", "give a mail address"))
 

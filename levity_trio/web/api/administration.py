@@ -12,14 +12,14 @@ from levity_trio import __version__
 from levity_trio.store.reads.users import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.writes import users
 from levity_trio.store.writes.users import NewToken
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import Sent, whole_text
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.tokens import make, written
 
 ENDPOINTS: Final = Endpoints("access")
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
+Name = Annotated[str, whole_text(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
 
 
 class NewTokenBody(Sent):

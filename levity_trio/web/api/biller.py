@@ -19,7 +19,7 @@ from levity_trio.store.reads.billing import BillerRow
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes import biller as writes
 from levity_trio.store.writes.biller import BillerRefused
-from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values
+from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values, whole_text
 from levity_trio.web.api.endpoints import UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.problems import Problem, invalid, not_found
 
@@ -31,14 +31,14 @@ TEMPLATE: Final = f"{BILLER}/template"
 TOML: Final = "application/toml"
 LARGEST_TEMPLATE_BYTES: Final = 100_000
 NOSNIFF: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
-Text = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), PERSONAL] | None
-Lines = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$"), PERSONAL] | None
+Text = Annotated[str, whole_text(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), PERSONAL] | None
+Lines = Annotated[str, whole_text(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$"), PERSONAL] | None
 
 
 class BillerBody(Sent):
     """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment in EUR."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), PERSONAL]
+    name: Annotated[str, whole_text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), PERSONAL]
     address: Lines = None
     contact: Annotated[Text, Meta(description="Whom to ask about a line.")] = None
     bank_account: Text = None

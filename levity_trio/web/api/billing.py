@@ -30,7 +30,7 @@ from levity_trio.store.reads.statements import draft_of
 from levity_trio.store.upkeep.preparing import Progress
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Refused
-from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent
+from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent, whole_text
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import LocalDay, local_day
@@ -52,7 +52,7 @@ Minor = Annotated[
 Account = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
 
 
-MonthName = Annotated[str, Meta(pattern=MONTH_PATTERN, description="Such as 2026-10.")]
+MonthName = Annotated[str, whole_text(pattern=MONTH_PATTERN, description="Such as 2026-10.")]
 
 
 class BeginBody(Sent):

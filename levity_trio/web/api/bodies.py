@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -41,6 +41,28 @@ PERSONAL: Final = "personal"
 ABSENT: Final[Schema] = {"type": "null"}
 """The schema of a field that a way leaves out."""
 IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+
+def whole_text(
+    *,
+    pattern: str,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    description: str | None = None,
+    examples: list[str] | None = None,
+) -> msgspec.Meta:
+    """Return the limits of a text that fits a pattern of JSON Schema from its beginning to its end. Python's `$` would
+    leave a line feed at the end."""
+    strict = pattern.removesuffix("$") + r"\Z"
+    return msgspec.Meta(
+        pattern=strict, min_length=min_length, max_length=max_length, description=description, examples=examples
+    )
+
+
+def schemas_of(kinds: Iterable[type], reference: str) -> tuple[Sequence[Schema], Fields]:
+    """Return the JSON schemas of types, and the components that they refer to, as msgspec does."""
+    found = msgspec.json.encode(msgspec.json.schema_components(kinds, ref_template=reference))
+    return msgspec.json.decode(found.replace(b'\\\\Z"', b'$"'), type=tuple[Sequence[Schema], Fields])
 
 
 class Body(Protocol):
@@ -104,7 +126,8 @@ class StructBody(Generic[S]):
         """Return the schema of the struct, or one for each way."""
         if self._ways is None:
             return components(self.kind)
-        (described,) = msgspec.json.schema(self.kind)["$defs"].values()
+        _, defined = schemas_of([self.kind], "#/$defs/{name}")
+        (described,) = defined.values()
         return {"anyOf": [_variant(described, way) for way in self._ways()]}
 
 
@@ -205,4 +228,4 @@ def of_validation(error: msgspec.ValidationError) -> Problem:
     words, path = (found["words"], found["path"] or "") if found else (str(error), "")
     unknown = _UNKNOWN.search(words) or _MISSING.search(words)
     name = ".".join(part for part in (path.strip("."), unknown["name"] if unknown else "") if part)
-    return invalid(name or "body", words[:1].lower() + words[1:].replace("`", ""))
+    return invalid(name or "body", words[:1].lower() + words[1:].replace("`", "").replace(r"\\Z", "$"))

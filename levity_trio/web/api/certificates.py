@@ -25,7 +25,7 @@ from levity_trio.store.writes import certificates as writes
 from levity_trio.store.writes import securing as plans
 from levity_trio.store.writes.certificates import NewCertificate
 from levity_trio.store.writes.securing import NewPlan
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import Sent, whole_text
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -213,7 +213,7 @@ class SecuringBody(Sent):
     """
 
     profile: Annotated[int, Meta(ge=1, le=3)]
-    address: Annotated[str, Meta(max_length=LONGEST_ADDRESS, pattern=r"^wss?://[!-~]+$")] | None = None
+    address: Annotated[str, whole_text(max_length=LONGEST_ADDRESS, pattern=r"^wss?://[!-~]+$")] | None = None
 
 
 @ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")

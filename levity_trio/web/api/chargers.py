@@ -25,7 +25,7 @@ from levity_trio.store.writes.stations import (
     change_charger,
     describe_connector,
 )
-from levity_trio.web.api.bodies import ABSENT, IDENTITIES, Fields, Sent, StructBody
+from levity_trio.web.api.bodies import ABSENT, IDENTITIES, Fields, Sent, StructBody, whole_text
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Before, OfConnector, Paged, Since, moment, page, wanted
@@ -66,7 +66,7 @@ class NewCharger(Sent):
 
     id: Annotated[
         str,
-        Meta(
+        whole_text(
             description="Its OCPP identity, the last part of its URL: printable ASCII without /.",
             pattern=r"^[ -.0-~]*[!-.0-~][ -.0-~]*$",
             max_length=MAX_IDENTITY,

@@ -28,7 +28,7 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes import load as writes
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import Sent, whole_text
 from levity_trio.web.api.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day
@@ -261,7 +261,7 @@ class RotationBody(Sent, kw_only=True):
 
     charger: Charger
     connector: Connector = 1
-    rotation: Annotated[str, Meta(pattern=f"^({'|'.join(ROTATIONS)})$")]
+    rotation: Annotated[str, whole_text(pattern=f"^({'|'.join(ROTATIONS)})$")]
 
 
 @ENDPOINTS.put(f"{LOAD}/rotations", Role.ADMIN, "invalid", "conflict", "not_found")

@@ -10,7 +10,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from msgspec import Meta
 from starlette.responses import Response
 
 from levity_trio.store.file_folder import DiskRefuses, Written
@@ -19,7 +18,7 @@ from levity_trio.store.reads.files import StoredFile
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
-from levity_trio.web.api.bodies import Sent, StreamedBody
+from levity_trio.web.api.bodies import Sent, StreamedBody, whole_text
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.problems import Problem, busy, conflict, not_found, of_upload
@@ -42,7 +41,7 @@ class FilesQuery(Paged):
 class NewFirmware(Sent):
     """The name by which the location of an update names the firmware."""
 
-    title: Annotated[str, Meta(pattern=TITLE, max_length=100, examples=["grizzl-5.6.bin"])]
+    title: Annotated[str, whole_text(pattern=TITLE, max_length=100, examples=["grizzl-5.6.bin"])]
 
 
 @ENDPOINTS.get(FILES, Role.VIEWER)

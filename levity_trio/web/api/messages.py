@@ -33,7 +33,7 @@ from levity_trio.store.writes.recipients import By, RecipientData
 from levity_trio.web.api.accounts import Id, Language
 from levity_trio.web.api.administration import BelowQuery
 from levity_trio.web.api.billing import CLOSING, month_of
-from levity_trio.web.api.bodies import PERSONAL, Sent
+from levity_trio.web.api.bodies import PERSONAL, Sent, whole_text
 from levity_trio.web.api.driving import ME, account_of
 from levity_trio.web.api.driving import TAG as OF_DRIVERS
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -51,8 +51,8 @@ NO_PUSH: Final = "no ntfy server is set; start the server with --ntfy"
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
 
-MailAddress = Annotated[str, Meta(max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$"), PERSONAL]
-LocalTimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+MailAddress = Annotated[str, whole_text(max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$"), PERSONAL]
+LocalTimeOfDay = Annotated[str, whole_text(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_SITE, *OF_DRIVER]})]
 DriversKind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_DRIVER]})]
 Minutes = Annotated[int, Meta(ge=1, le=10_080, description="A charger is away after so many minutes.")]

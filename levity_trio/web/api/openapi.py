@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, Schema, SignedBody, StructBody, Values
+from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, Schema, SignedBody, StructBody, Values, schemas_of
 from levity_trio.web.api.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint, Role
 from levity_trio.web.api.problems import Json
 
@@ -109,7 +109,7 @@ class Schemas:
 
     def __init__(self, kinds: Iterable[Any]) -> None:
         every = list(kinds)
-        found, components = msgspec.json.schema_components(every, ref_template=REFERENCE)
+        found, components = schemas_of(every, REFERENCE)
         self._of_kind = {repr(kind): schema for kind, schema in zip(every, found, strict=True)}
         self._components: dict[str, Any] = {"Problem": PROBLEM}
         for name, schema in components.items():

@@ -23,7 +23,7 @@ from levity_trio.store.writes.biller import NewService
 from levity_trio.store.writes.wallets import Entered, Entry
 from levity_trio.web.api.access import SIGNED
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.bodies import NAME_PATTERN, Sent, SignedBody, StructBody
+from levity_trio.web.api.bodies import NAME_PATTERN, Sent, SignedBody, StructBody, whole_text
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, busy, needing_key, not_found
 from levity_trio.web.api.wallets import Currency
@@ -40,7 +40,7 @@ CLOCK_SECONDS: Final = 60
 class NewServiceBody(Sent):
     """A payment service to be added; its webhook is /api/payments/NAME."""
 
-    name: Annotated[str, Meta(pattern=NAME_PATTERN)]
+    name: Annotated[str, whole_text(pattern=NAME_PATTERN)]
 
 
 class AddedService(msgspec.Struct):

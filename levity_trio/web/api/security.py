@@ -18,7 +18,7 @@ from levity_trio.store.reads.security import SecurityOfCharger
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import NotProvable
 from levity_trio.store.writes.hiding import UnknownCharger
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import Sent, whole_text
 from levity_trio.web.api.chargers import CHARGER
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import conflict, not_found
@@ -33,7 +33,7 @@ ProfileNumber = Annotated[int, Meta(ge=0, le=3, description="Security profile of
 
 Password = Annotated[
     str,
-    Meta(pattern=r"^([0-9A-Fa-f]{2}){16,20}$", description="16 to 20 bytes, hexadecimal; left out, one is made."),
+    whole_text(pattern=r"^([0-9A-Fa-f]{2}){16,20}$", description="16 to 20 bytes, hexadecimal; left out, one is made."),
 ]
 
 

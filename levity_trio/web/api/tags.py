@@ -25,7 +25,7 @@ from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_from, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
-from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values
+from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values, whole_text
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, hidden, page, wanted, whole
 from levity_trio.web.api.local_times import UNTIL, local_moment
@@ -53,7 +53,7 @@ MOST_TAGS: Final = 200_000
 
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
-IdTag = Annotated[str, Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="In upper or lower case.")]
+IdTag = Annotated[str, whole_text(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="In upper or lower case.")]
 Name = Annotated[str, Meta(max_length=200), PERSONAL] | None
 Notes = Annotated[str, Meta(max_length=2000), PERSONAL] | None
 Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None

@@ -22,7 +22,7 @@ from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, Language, refusals
-from levity_trio.web.api.bodies import PERSONAL, Sent
+from levity_trio.web.api.bodies import PERSONAL, Sent, whole_text
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.papers import MEDIA_TYPES, Made, document
 from levity_trio.web.api.problems import Problem, conflict, not_found
@@ -36,7 +36,7 @@ USERS: Final = "/api/admin/users"
 USER: Final = f"{USERS}/{{id}}"
 LOGINS: Final = "/api/admin/logins"
 REFUSED: Final = ("not_found", "in_use", "conflict", "forbidden", "invalid")
-UserName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$"), PERSONAL]
+UserName = Annotated[str, whole_text(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$"), PERSONAL]
 """It begins with a letter, so that it is not taken for an id."""
 Password = Annotated[str, Meta(min_length=10, max_length=200), PERSONAL]
 RoleName = Literal["driver", "viewer", "operator", "admin"]

@@ -19,7 +19,7 @@ import orjson
 from levity_trio.billing.money import typed_number
 from levity_trio.locale import N_, SOURCE, _, language, said
 from levity_trio.records import record
-from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody
+from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody, schemas_of
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
 from levity_trio.web.dashboard.saying import sentence
@@ -295,7 +295,7 @@ def _body_schema(body: Body) -> tuple[Schema, Schema]:
 
 
 def _struct_schema(kind: type[msgspec.Struct]) -> tuple[Schema, Schema]:
-    (schema,), components = msgspec.json.schema_components([kind], ref_template="{name}")
+    (schema,), components = schemas_of([kind], "{name}")
     return _resolved(schema, components), components
 
 

@@ -13,9 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from levity_trio.refusals import plain_words
+from levity_trio.web.api.bodies import StructBody
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import document
+from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.users import UserName
 
 AS_BYTES: tuple[str, ...] = (
     "application/x-x509-ca-cert",
@@ -50,6 +54,39 @@ def nodes(node: Any) -> Iterator[dict[str, Any]]:
         yield node
     for one in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from nodes(one)
+
+
+def patterns(kind: object) -> Iterator[str]:
+    """Yield the patterns that the texts of a type are checked with."""
+    pattern = getattr(kind, "pattern", None)
+    if isinstance(pattern, str):
+        yield pattern
+    for name in ("type", "types", "item_type", "item_types", "value_type", "fields"):
+        inner = getattr(kind, name, ())
+        for one in inner if isinstance(inner, tuple) else (inner,):
+            yield from patterns(one)
+
+
+def test_no_text_of_a_pattern_may_end_with_a_line_feed(described: dict[str, Any]) -> None:
+    """`$` of Python lets one through, and that of JSON Schema does not; a person is shown the latter."""
+    bodies = [one.body.kind for one in ENDPOINTS if isinstance(one.body, StructBody)]
+    queries = [one.query for one in ENDPOINTS if one.query is not None]
+    used = {pattern for kind in (*bodies, *queries) for pattern in patterns(msgspec.inspect.type_info(kind))}
+    assert len(used) > 10
+    assert not [pattern for pattern in used if pattern.endswith("$")]
+    shown = {one["pattern"] for one in nodes(described) if isinstance(one.get("pattern"), str)}
+    assert {pattern.replace(r"\Z", "$") for pattern in used} <= shown
+
+
+@pytest.mark.parametrize("name", ["anna\n", "anna\r\n"])
+def test_a_name_with_a_line_feed_is_refused_in_plain_words(name: str) -> None:
+    class Named(msgspec.Struct):
+        name: UserName
+
+    with pytest.raises(Problem, match=r"name: expected str matching regex .*\$'$") as caught:
+        StructBody(Named).read(msgspec.json.encode({"name": name}))
+    told = caught.value.detail.removeprefix("name: ")
+    assert plain_words(told) == "begin with a letter, and end without a space"
 
 
 async def handle(_asked: object) -> None:
