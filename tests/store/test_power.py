@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.now.site import energy_now
 from levity_trio.store.reads.power import A_DAY, DayPower, Work, power_of_day
 from levity_trio.store.upkeep.metering import Metering
 from levity_trio.store.upkeep.pruning import POWER_KEPT
@@ -105,6 +107,30 @@ async def test_a_session_that_cannot_be_computed_holds_up_no_other(
         kept.restart()
     assert kept.sums().keys() == {*sessions[1:]}
     assert [line["transactions"] for line in log_lines if "transactions" in line] == [[sessions[0]]]
+
+
+def since_midnight(books: Books, *so_far_wh: int) -> int:
+    with reading(books) as db:
+        return energy_now(db, books.now, ZoneInfo("UTC"), so_far_wh).day_wh
+
+
+async def test_today_has_what_flowed_since_midnight(books: Books, station: Station, kept: Kept) -> None:
+    """Of a session with 7.2 kW from 22:30 on, and of one that told its two registers only: nobody knows when in two
+    hours it flowed, but all of it today."""
+    books.now = NOON.replace(hour=22, minute=30)
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, minutes=185)
+    await kept.look()
+    assert since_midnight(books, register - 1000) == sum(one.energy_wh for one in kept.day().chargers) == 11_400
+    station.stop(transaction, register)
+    books.wait(5)
+    silent = station.start(register)
+    books.wait(120)
+    station.stop(silent, register + 5000)
+    await kept.look()
+    assert since_midnight(books) == 16_400
+    books.now = books.now.replace(hour=0, minute=20) + DAY
+    assert since_midnight(books) == 0
 
 
 async def test_what_was_known_after_a_kill_is_what_was_known_before(station: Station, kept: Kept) -> None:

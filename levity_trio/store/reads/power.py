@@ -176,6 +176,7 @@ def _days(found: Quarters) -> Iterator[Day]:
 class ChargerPower:
     """What a charger delivered on a day: Wh by the quarter of an hour, null where that is not known.
 
+    `energy_wh` is all that is known to have flowed, also in quarters that are not complete yet.
     `number` says which of all chargers it is, in the order in which they came: pictures colour it by that.
     """
 
@@ -259,8 +260,8 @@ def _made(
     """Return a day from its rows: of the same ones it is the same, for a quarter of an hour."""
     earlier, since, until = times
     found, complete = _series(stored, at)
-    before, today = Span.between(earlier, since), Span.between(since, until)
-    today = today._replace(until=min(today.until, max(today.since, complete)))
+    before, whole = Span.between(earlier, since), Span.between(since, until)
+    today = whole._replace(until=min(whole.until, max(whole.since, complete)))
     names = {charger: (name, number) for charger, name, number in named}
     return DayPower(
         day=day,
@@ -270,7 +271,7 @@ def _made(
         step_seconds=SECONDS,
         quarters=_summed(found, today),
         before=_summed(found, before, first),
-        chargers=[*_chargers(found, today, names)],
+        chargers=[*_chargers(found, today, whole, names)],
         gaps=[*_gaps(found, today, names)],
     )
 
@@ -310,11 +311,12 @@ def _summed(found: Series, within: Span, first: int = 0) -> list[int | None]:
     return sums
 
 
-def _chargers(found: Series, within: Span, names: Mapping[str, tuple[str | None, int]]) -> Iterator[ChargerPower]:
+def _chargers(
+    found: Series, within: Span, day: Span, names: Mapping[str, tuple[str | None, int]]
+) -> Iterator[ChargerPower]:
     for charger in sorted(found, key=lambda one: names[one][1]):
         wh = [found[charger].get(one, 0) for one in range(*within)]
-        if any(wh):
-            energy = sum(one or 0 for one in wh)
+        if energy := sum(found[charger].get(one) or 0 for one in range(*day)):
             name, number = names[charger]
             yield ChargerPower(charger=charger, name=name, number=number, energy_wh=energy, quarters=wh)
 

@@ -1,8 +1,8 @@
 """The site as a whole: its name, its power now, and its energy today and this month beside the last.
 
-The energy of a day or a month is that of the transactions that ended in it, by the days of the site's zone, as bills
-count it: judged figures. Today and this month also have what open transactions have delivered so far, all of it, also
-where one began before.
+The energy of a month is that of the transactions that ended in it, by the days of the site's zone, as bills count it:
+judged figures. This month also has what open transactions have delivered so far, all of it, also where one began
+before. Today has what flowed since midnight.
 """
 
 from __future__ import annotations
@@ -10,18 +10,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from orjson import loads
+
 from levity_trio.billing.months import Month, beginning
+from levity_trio.charging.quarters import quarter_of
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.history import delivered_wh
+from levity_trio.store.reads.power import A_DAY
 from levity_trio.wire.times import in_zone, stamp
 
 
 @record
 class Energy:
-    """Energy today, this month, and the last month up to the same local moment and as a whole.
+    """Energy since midnight, this month, and the last month up to the same local moment and as a whole.
 
     The times are when each began: transactions that ended since then are its list.
     """
@@ -76,7 +82,7 @@ def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[
     so_far, rest, earlier, today = (delivered_wh(db, *pair) for pair in pairwise(times))  # each row is read once
     return Energy(
         day_since=day_since,
-        day_wh=today + delivered,
+        day_wh=max(0, today + delivered - _before(db, day_since)),
         month_since=month_since,
         month_wh=earlier + today + delivered,
         last_month_since=last_since,
@@ -84,6 +90,20 @@ def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[
         last_month_so_far_wh=so_far,
         last_month_wh=so_far + rest,
     )
+
+
+_BEFORE: Final = (
+    "SELECT power.day, power.since, power.wh FROM power INDEXED BY power_of_day JOIN tx ON tx.id = tx_id"
+    " WHERE power.day BETWEEN ?1 - 7 AND ?1 AND (status = 'Active' OR stop_time >= ?2)"
+)
+"""The quarters up to a day of UTC of transactions that ended since a time, or are open."""
+
+
+def _before(db: Database, midnight: str) -> int:
+    """Return what of the energy of transactions that went on flowed before midnight, as far as that is known."""
+    first = quarter_of(seconds(midnight))
+    rows = db.execute(_BEFORE, (first // A_DAY, midnight)).fetchall()
+    return sum(sum(wh or 0 for wh in loads(text)[: max(0, first - day * A_DAY - since)]) for day, since, text in rows)
 
 
 def _same_moment(local: datetime, month: Month, zone: ZoneInfo) -> str:
