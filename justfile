@@ -68,6 +68,11 @@ lint: venv
 size *arguments: venv
     {{ bin }}/python -m tests.tokens {{ arguments }}
 
+# Requests, fields and values that are gone, demanded, other or new: `just api-changes COMMIT [LATER]`.
+# print what changed in the API since a commit
+api-changes *arguments: venv
+    {{ bin }}/python -m tests.api_changes {{ arguments }}
+
 # Imports between packages, levels and circles.
 # print the structure of the house
 structure: venv
