@@ -329,6 +329,19 @@ _VALID_THEN: Final = (
     + "since < ?3 AND (revoked_at IS NULL OR revoked_at > ?3) ORDER BY habit.id"
 )
 """For a moment in the past, with the firmware and the meter of that time; it cannot use the index of valid habits."""
+OF_SISTERS: Final = (
+    " FROM habit JOIN cp ON cp.id = ?1 JOIN cp AS sister"  # noqa: S608 - our own names
+    " ON sister.id = habit.cp_id AND sister.id <> cp.id AND sister.vendor = cp.vendor AND sister.model = cp.model"
+    " WHERE firmware <> ''"
+    f" AND firmware = coalesce({_BOOTED.format('firmware_version').replace('?3', '?2')}cp.firmware_version)"
+    f" AND transactions >= {tolerances.MANY} AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}')"
+    " AND since < ?2 AND coalesce(revoked_at, 'never') > ?2"
+    " AND NOT EXISTS (SELECT 1 FROM habit AS ended JOIN cp AS other ON other.id = ended.cp_id"
+    " WHERE other.vendor = cp.vendor AND other.model = cp.model AND ended.firmware = habit.firmware"
+    " AND ended.kind = habit.kind AND (ended.revoked_at BETWEEN habit.since AND ?2 OR ended.asks_since <= ?2))"
+)
+"""What enough sessions of chargers with the vendor, model and firmware of one proved, and none of these contradicted
+since then, nor did a person want to be asked. A highest power is of one alone. Parameters: that charger, a moment."""
 
 
 _SAID: Final = (
@@ -357,7 +370,8 @@ def habits_of(rows: Rows, tx: Known, until: str) -> Habits:
     """Return the habits of a transaction's connector that enough others showed, now or at a moment in the past; and its
     highest power, as a person had said by then.
 
-    How often a habit was shown by a past moment is not stored, so it counts from its first transaction on.
+    What its sisters proved is believed, too. How often a habit was shown by a past moment is not stored, so it counts
+    from its first transaction on.
     """
     where, is_now = (tx.charger, tx.connector or 0), until == LAST_TIME
     least = tolerances.MANY + (tx.confidence == DOUBTFUL)  # it may itself have shown it
@@ -366,7 +380,9 @@ def habits_of(rows: Rows, tx: Known, until: str) -> Habits:
     shown = {
         kind: value for kind, value, transactions, asked in figures if transactions >= least and _holds(asked, until)
     }
-    values = {Code(kind): _factor(value) for kind, value in shown.items() if kind in set(Code)}
+    of_sisters = rows(f"SELECT kind, value{OF_SISTERS} AND conn_id = ?3", (tx.charger, until, where[1]))
+    believed = dict(of_sisters) | shown
+    values = {Code(kind): _factor(value) for kind, value in believed.items() if kind in set(Code)}
     kinds = {kind: value for kind, value, *_ in figures}
     reports_power, factor = bool(kinds.keys() - {POWER_TOO_HIGH}), kinds.get(Code.WRONG_FACTOR)
     shown_factor = None if factor is None else _factor(factor)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from levity_trio.records import record
+from levity_trio.store.cases.case import OF_SISTERS
+from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
@@ -176,11 +178,14 @@ def repairs(db: Database, charger: str | None) -> list[Repair]:
 
 
 def habits(db: Database, charger: str | None, *, is_valid: bool = True) -> list[Habit]:
-    """Return the habits that hold, or those that were revoked, the newest first."""
+    """Return the habits that hold, or those that were revoked, the newest first; of a charger, also those that hold
+    because its sisters proved them."""
     conditions = f"revoked_at IS {'' if is_valid else 'NOT '}NULL"
-    of_whom = " AND cp_id = ?" if charger is not None else ""
-    values = () if charger is None else (charger,)
-    return _HABIT.every(db, f"FROM habit WHERE {conditions}{of_whom} ORDER BY id DESC", values)
+    if charger is None:
+        return _HABIT.every(db, f"FROM habit WHERE {conditions} ORDER BY id DESC", ())
+    own = _HABIT.every(db, f"FROM habit WHERE {conditions} AND cp_id = ? ORDER BY id DESC", (charger,))
+    proven = f"FROM habit WHERE id IN (SELECT habit.id{OF_SISTERS}) ORDER BY id DESC"
+    return own + (_HABIT.every(db, proven, (charger, LAST_TIME)) if is_valid else [])
 
 
 @record

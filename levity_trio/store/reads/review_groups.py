@@ -14,7 +14,8 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.reviews import Code
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.cases.case import CEILING
+from levity_trio.store.cases.case import CEILING, OF_SISTERS
+from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.billed import billed_rows
@@ -33,10 +34,10 @@ _OPEN: Final = (
 _FIGURES: Final = "SELECT figures FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 _FIGURES_OF: Final = "SELECT tx_id, figures FROM review WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
 _NEWEST_EVENTS: Final = "SELECT tx_id, max(id) FROM tx_event WHERE tx_id IN ({}) GROUP BY tx_id"
+_HABIT: Final = "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by"
 _HABITS: Final = (
-    "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by FROM habit JOIN cp ON cp.id = habit.cp_id"
-    " WHERE habit.cp_id = ? AND firmware = coalesce(cp.firmware_version, '')"
-    " AND meter_serial = coalesce(cp.meter_serial_number, '') AND revoked_at IS NULL"
+    f"{_HABIT} FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND revoked_at IS NULL"
+    " AND firmware = coalesce(cp.firmware_version, '') AND meter_serial = coalesce(cp.meter_serial_number, '')"
 )
 _SAID: Final = "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
 
@@ -258,7 +259,9 @@ def _grouped(db: Database, numbers: Sequence[int], rule: Rule) -> Iterator[Group
 
 
 def _next(db: Database, charger: str, places: Sequence[int], codes: Sequence[str]) -> Iterator[NextSession]:
-    habits = {(connector, kind): rest for connector, kind, *rest in db.execute(_HABITS, (charger,)).fetchall()}
+    of_sisters = db.execute(f"{_HABIT}{OF_SISTERS}", (charger, LAST_TIME)).fetchall()
+    own = db.execute(_HABITS, (charger,)).fetchall()
+    habits = {(connector, kind): rest for connector, kind, *rest in (*own, *of_sisters)}
     for connector in places:
         said = db.execute(_SAID, (charger, connector)).fetchall()
         _, times, most, *_ = habits.get((connector, CEILING), (None, 0, None))

@@ -246,6 +246,22 @@ async def test_what_is_said_of_the_next_session_is_what_the_judge_does(site: Sit
     assert station.bill(lacking_a_factor(station, 8))[::2] == (7200, "certain")
 
 
+async def test_a_habit_of_a_sister_is_known_at_once_until_a_person_wants_to_be_asked(
+    site: Site, station: Station
+) -> None:
+    sister = Station(site.books, "CP-2")
+    for one in (station, sister):
+        one.boot(firmware_version="7")
+    assert station.bill(lacking_a_factor(station, 0))[::2] == (7200, "doubtful")
+    for number in range(5):
+        lacking_a_factor(sister, number)
+    said = await upcoming(site)
+    assert (said["outcome"], said["shown"]) == ("certain", 5)
+    assert station.bill(lacking_a_factor(station, 1))[::2] == (7200, "certain")
+    await site.call(endpoint("ask_about_habit"), id=str(said["habit"]))
+    assert station.bill(lacking_a_factor(station, 2))[::2] == (7200, "doubtful")
+
+
 async def test_a_highest_power_is_no_habit_to_be_asked_about(site: Site, station: Station) -> None:
     station.books.connection.execute(
         "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at)"

@@ -566,6 +566,8 @@ def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) 
             _show(db, tx, CEILING, round(case.power.most), at)
         # One whose start and stop are rounded does not contradict that this charger rounds them.
         kept = (CEILING, Code.ENDS_ROUNDED if case.ends_digit > 1 else CEILING)
+        for code in case.habits.keys() - {*kept}:  # a sister may have proved it
+            _show(db, tx, code, None, at, times=0)
         _revoke(db, tx, "is certain as reported", at, "kind NOT IN (?, ?)", kept)
 
 
@@ -575,18 +577,18 @@ def learn_confirmed(db: UnitOfWork, tx: Known, case: Case, found: Judgement, at:
         _show(db, tx, CEILING, round(case.power.most), at)
 
 
-def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> None:
+def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str, times: int = 1) -> None:
     """Count a transaction for a habit; once only, where it was closed before its own stop arrived."""
     db.execute(
         "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at,"  # noqa: S608
         " asks_since, asks_by)"
-        " SELECT id, ?1, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?2, ?3, 1, ?4, ?4,"
+        " SELECT id, ?1, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?2, ?3, ?7, ?4, ?4,"
         f" {_LAST_ASKED.format('asks_since')}, {_LAST_ASKED.format('asks_by')} FROM cp"
         " WHERE id = ?5 ON CONFLICT (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL"
         " DO UPDATE SET last_at = excluded.last_at, transactions = habit.transactions + CASE WHEN"
-        " (SELECT count(*) FROM tx_event WHERE tx_id = ?6 AND kind IN ('close', 'stop')) > 1 THEN 0 ELSE 1 END,"
+        " (SELECT count(*) FROM tx_event WHERE tx_id = ?6 AND kind IN ('close', 'stop')) > 1 THEN 0 ELSE ?7 END,"
         " value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END",
-        (tx.connector or 0, kind, value, at, tx.charger, tx.id),
+        (tx.connector or 0, kind, value, at, tx.charger, tx.id, times),
     )
 
 

@@ -117,6 +117,7 @@ _ODDITIES: Final = N_(
                 Column("What", "kind", "habit"),
                 Column("Connector", "connector", "number"),
                 Column("Sessions", "transactions", "number"),
+                Column("Shown by", "charger"),
                 Column("Asked each time by", "asks_by", "person"),
                 Column("Since", "since", "time"),
                 Column("Last", "last_at", "time"),
