@@ -216,6 +216,20 @@ class EnergyUnbilled(Fact):
 
 
 @record
+class ChargerOdd(Fact):
+    """Something is odd about a charger, and its owner is told once. `cause` is comes_and_goes (it connected more than
+    `figure` times in a day), measures_nothing (it reported Charging in `figure` sessions in a row, which have 0 Wh) or
+    meter_exchanged: between two transactions, its register went from `earlier` to `figure` Wh, more than any charger
+    delivers in that time. Connector 0 is the charger itself.
+    """
+
+    cause: str
+    connector: int
+    figure: int
+    earlier: int
+
+
+@record
 class EnergyJumped(Fact):
     """The register stepped between two readings of a transaction.
 

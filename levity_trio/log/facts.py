@@ -64,6 +64,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.StopConflicted: _always,
     events.EnergyUnbilled: lambda fact: fact.energy_wh - fact.before_wh >= UNBILLED_WH,
     events.EnergyJumped: _always,
+    events.ChargerOdd: _always,
     events.MessageSetAside: _always,
     events.StartRefused: _always,
     events.DiagnosticsStatusChanged: _has_failed,

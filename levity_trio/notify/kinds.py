@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 OF_SITE: Final[Mapping[str, str]] = N_(
     {
-        Kind.FAULTED: "A charger is faulted",
+        Kind.FAULTED: "A charger is faulted, or seems to be",
         Kind.AWAY: "A charger is away",
         Kind.COMMAND: "A charger does not do what it was asked",
         Kind.DOUBTFUL: "Sessions are in doubt (once a day)",

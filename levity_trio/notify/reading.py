@@ -15,6 +15,7 @@ import orjson
 
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.events import (
+    ChargerOdd,
     Fact,
     HouseholdReported,
     MonthClosed,
@@ -52,7 +53,7 @@ FULL_AFTER: Final = timedelta(minutes=5)
 LEAST_WH: Final = 500
 """A car that took less has not begun yet: it may wait for a time of its own."""
 TOLD: Final = (
-    *(TransactionStopped, TransactionClosed, OutcomeKnown, HouseholdReported),
+    *(TransactionStopped, TransactionClosed, OutcomeKnown, HouseholdReported, ChargerOdd),
     *(MonthLimitNear, MonthLimitReached, MonthClosed),
 )
 """The facts that become messages."""

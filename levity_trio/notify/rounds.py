@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from levity_trio.events import (
+    ChargerOdd,
     HouseholdReported,
     MonthClosed,
     MonthLimitNear,
@@ -158,7 +159,7 @@ class _Making:
 
     def _tell_fact(self, new: NewFact) -> None:
         match new.fact:
-            case OutcomeKnown() | HouseholdReported():
+            case OutcomeKnown() | HouseholdReported() | ChargerOdd():
                 self._tell_owners(new)
             case TransactionStopped() | TransactionClosed():
                 self._tell_end(new, new.fact)
@@ -179,7 +180,10 @@ class _Making:
             key: Sequence[object] = (fact.charger, fact.action, day)  # the same may fail each hour
             topic = Topic(Kind.COMMAND, "note", key, _path_of_charger(fact.charger or ""), event=new.id)
         else:
-            topic = Topic(Kind.REPORT, "note", ("fact", new.id, fact.at), "/review?kind=report", event=new.id)
+            kind, path = Kind.REPORT, "/review?kind=report"
+            if isinstance(fact, ChargerOdd):
+                kind, path = Kind.FAULTED, _path_of_charger(fact.charger or "")
+            topic = Topic(kind, "note", ("fact", new.id, fact.at), path, event=new.id)
         for recipient in self._owners(Kind(topic.kind), fact.at):
             name = new.household if recipient.with_names else None
             for channel in self._channels(recipient):

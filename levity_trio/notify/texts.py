@@ -10,12 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from levity_trio.events import Fact, HouseholdReported, MonthLimitReached, OutcomeKnown
+from levity_trio.events import ChargerOdd, Fact, HouseholdReported, MonthLimitReached, OutcomeKnown
 from levity_trio.locale import N_, _, _n, language, said
 from levity_trio.locale.formats import format_of, number, short_day, weekday
 from levity_trio.notify.causes import Cause, Place
 from levity_trio.notify.kinds import Kind
 from levity_trio.store.reads.away import SEVERAL, listed
+from levity_trio.store.reads.now.attention import odd_words
 from levity_trio.wire.times import in_zone
 
 _A_WEEK: Final = timedelta(days=6)
@@ -138,6 +139,9 @@ def of_owner(fact: Fact, where: Where, household: str | None) -> Text | None:
         subject = _("%(where)s does not do what it was asked: %(asked)s", where=name, asked=asked)
         since = where.time(datetime.fromisoformat(fact.at))
         return Text(subject, _("%(words)s (%(since)s).", words=subject, since=since))
+    if isinstance(fact, ChargerOdd):
+        words = said(odd_words(fact.cause, where.name(fact.charger or ""), fact.figure, fact.earlier))
+        return Text(words, f"{words}.")
     if isinstance(fact, HouseholdReported):
         who = household or _("A household")
         at = where.time(datetime.fromisoformat(fact.at))

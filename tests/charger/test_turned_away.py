@@ -12,9 +12,10 @@ from levity_trio.access.registration import Decision, Mode
 from levity_trio.access.turned_away import MOST, clause
 from levity_trio.charger.central import Central
 from levity_trio.charger.turned_away import SPARE_SECONDS
-from levity_trio.events import ChargerTurnedAway
+from levity_trio.events import ChargerOdd, ChargerTurnedAway
 from levity_trio.store.reads.now.attention import Attention, Chargers, attention
 from levity_trio.store.reads.now.chargers import served
+from levity_trio.store.writes.oddities import MOST_CONNECTIONS
 from levity_trio.wire.proxy_header import SIGNATURE
 from tests.charger.doors import OTHER, PASSWORD, basic, give, knock, make_known, use
 from tests.charger.parts import InlineWriter, configure
@@ -302,3 +303,16 @@ async def test_one_line_for_each_identity_with_the_newest_reason(central: Centra
 )
 def test_a_clause(text: str, shown: str) -> None:
     assert clause(text) == shown
+
+
+# Turned away by nobody
+
+
+async def test_one_that_comes_and_goes_without_a_word_is_told_once(central: Central, writer: InlineWriter) -> None:
+    await make_known(central, "CP-1")
+    for number in range(1, 80):
+        async with open_charger(central, "/ws/CP-1"):
+            pass
+        assert len(writer.recorded(ChargerOdd)) == (number >= MOST_CONNECTIONS)
+    assert [one.kind for one in told(central, writer) if one.kind == "odd"] == ["odd"]
+    assert writer.row("SELECT count(*) FROM session") == (1,)

@@ -26,6 +26,7 @@ ALWAYS_WARN = {
     "ErrorOpened",
     "StopConflicted",
     "EnergyJumped",
+    "ChargerOdd",
     "MessageSetAside",
     "CertificateRefused",
     "CertificateRevoked",

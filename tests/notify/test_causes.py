@@ -17,7 +17,8 @@ from levity_trio.notify.causes import Cause, Condition, Place, changed
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, Kind
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.engine.database import Space
-from levity_trio.store.writes import leases, load, turned_away
+from levity_trio.store.writes import leases, load, oddities, turned_away
+from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.times import stamp
 from tests.notify.site import Site
 from tests.sizes import size
@@ -262,6 +263,26 @@ def test_an_exceeded_circuit_passes_quiet_hours_and_a_silent_meter_waits() -> No
     due = dict(site.books.rows("SELECT kind, not_before FROM message WHERE part = 'begin'"))
     assert due["exceeded"] < site.books.at
     assert due["meter"] == "2026-03-02T05:30:00.000Z"
+
+
+def test_what_is_odd_about_a_charger_is_told_once_by_cause_and_waits_for_the_morning() -> None:
+    site = Site(2, quiet_from="22:00", quiet_until="06:30")
+    site.books.now = datetime(2026, 3, 1, 22, 30, tzinfo=UTC)  # 23:30 at the site
+    odd = [("comes_and_goes", 50, 0, 0), ("measures_nothing", 3, 1, 0), ("meter_exchanged", 7_400_000, 1, 61_000)]
+    for _ in range(3):
+        for cause, figure, connector, earlier in odd:
+            origin = Origin("CP-02", None, site.books.at)
+            site.books.run(oddities.note, origin, cause, figure, connector, earlier)
+        site.wait(10)
+    words = "between two sessions its register went from 61 to 7400 kWh, more than can have flowed"
+    assert site.told() == [
+        ("fault", "note", "CP-02 connected more than 50 times in a day; look at its network and its power supply"),
+        ("fault", "note", "CP-02 charged in 3 sessions and measured nothing; look at its meter with a test charge"),
+        ("fault", "note", f"CP-02 has another meter: {words}"),
+    ]
+    assert site.books.rows("SELECT DISTINCT link, not_before FROM message") == [
+        ("https://home.example.org/chargers/CP-02", "2026-03-02T05:30:00.000Z")
+    ]
 
 
 def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:

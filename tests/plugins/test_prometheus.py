@@ -172,6 +172,16 @@ def test_times_are_told_only_once_there_are_any(books: Books, run: Run) -> None:
     assert page.get("ocpp_cp_last_tx_ts", cp_id="CP-1") == pytest.approx(books.now.timestamp(), abs=1)
 
 
+def test_what_is_odd_is_counted_by_cause(books: Books, run: Run) -> None:
+    station = Station(books)
+    station.stop(station.start(2000), 5000)
+    books.wait(90)
+    station.stop(station.start(9_000_000), 9_000_000)
+    page = run.page()
+    assert page.get("ocpp_charger_odd_total", cp_id="CP-1", cause="meter_exchanged") == 1
+    assert not page.get("ocpp_energy_unbilled_wh_total", cp_id="CP-1")
+
+
 def test_links(books: Books, run: Run) -> None:
     Station(books, "CP-1")
     Station(books, "CP-2")

@@ -75,6 +75,7 @@ class PrometheusMetrics(Plugin):
             events.TransactionRejudged: self._energy_judged,
             events.TransactionCorrected: self._energy_judged,
             events.EnergyUnbilled: self._energy_judged,
+            events.ChargerOdd: self._charger_odd,
             events.SecurityEventReported: self._security_event_reported,
             events.FactsCounted: self._facts_counted,
             events.CallEnded: self._call_ended,
@@ -205,6 +206,9 @@ class PrometheusMetrics(Plugin):
             self._metrics.corrected[charger, counter].value -= wh
         else:
             self._energies[counter][charger,].value += wh
+
+    def _charger_odd(self, event: events.ChargerOdd) -> None:
+        self._metrics.odd[str(event.charger), event.cause].value += 1
 
     def _security_event_reported(self, event: events.SecurityEventReported) -> None:
         self._metrics.security_events[str(event.charger), known(event.event_type, SECURITY_EVENTS)].value += 1

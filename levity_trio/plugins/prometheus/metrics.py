@@ -255,6 +255,12 @@ class Metrics:
             CHARGER,
             "Energy registered between two transactions in Wh.",
         )
+        self.odd = add(
+            Counter,
+            "ocpp_charger_odd_total",
+            ("cp_id", "cause"),
+            "Facts ChargerOdd by cause: meter_exchanged, measures_nothing, comes_and_goes.",
+        )
         self.corrected = site(
             Counter,
             "ocpp_energy_corrected_wh_total",

@@ -181,11 +181,9 @@ def habits(db: Database, charger: str | None, *, is_valid: bool = True) -> list[
     """Return the habits that hold, or those that were revoked, the newest first; of a charger, also those that hold
     because its sisters proved them."""
     conditions = f"revoked_at IS {'' if is_valid else 'NOT '}NULL"
-    if charger is None:
-        return _HABIT.every(db, f"FROM habit WHERE {conditions} ORDER BY id DESC", ())
-    own = _HABIT.every(db, f"FROM habit WHERE {conditions} AND cp_id = ? ORDER BY id DESC", (charger,))
-    proven = f"FROM habit WHERE id IN (SELECT habit.id{OF_SISTERS}) ORDER BY id DESC"
-    return own + (_HABIT.every(db, proven, (charger, LAST_TIME)) if is_valid else [])
+    of_whom = f" AND (cp_id = ?1 OR id IN (SELECT habit.id{OF_SISTERS}))" if charger is not None else ""
+    values = () if charger is None else (charger, LAST_TIME)
+    return _HABIT.every(db, f"FROM habit WHERE {conditions}{of_whom} ORDER BY id DESC", values)
 
 
 @record

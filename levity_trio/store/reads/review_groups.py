@@ -34,11 +34,14 @@ _OPEN: Final = (
 _FIGURES: Final = "SELECT figures FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 _FIGURES_OF: Final = "SELECT tx_id, figures FROM review WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
 _NEWEST_EVENTS: Final = "SELECT tx_id, max(id) FROM tx_event WHERE tx_id IN ({}) GROUP BY tx_id"
-_HABIT: Final = "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by"
 _HABITS: Final = (
-    f"{_HABIT} FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND revoked_at IS NULL"
-    " AND firmware = coalesce(cp.firmware_version, '') AND meter_serial = coalesce(cp.meter_serial_number, '')"
+    "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by"  # noqa: S608 - our own words
+    " FROM habit JOIN cp ON cp.id = ?1"
+    " WHERE revoked_at IS NULL AND (habit.cp_id = ?1 AND firmware = coalesce(cp.firmware_version, '')"
+    f" AND meter_serial = coalesce(cp.meter_serial_number, '') OR habit.id IN (SELECT habit.id{OF_SISTERS}))"
+    " ORDER BY CASE habit.cp_id WHEN ?1 THEN 0 ELSE 1 END"
 )
+"""Those of a charger, then those that its sisters proved."""
 _SAID: Final = "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
 
 
@@ -259,9 +262,8 @@ def _grouped(db: Database, numbers: Sequence[int], rule: Rule) -> Iterator[Group
 
 
 def _next(db: Database, charger: str, places: Sequence[int], codes: Sequence[str]) -> Iterator[NextSession]:
-    of_sisters = db.execute(f"{_HABIT}{OF_SISTERS}", (charger, LAST_TIME)).fetchall()
-    own = db.execute(_HABITS, (charger,)).fetchall()
-    habits = {(connector, kind): rest for connector, kind, *rest in (*own, *of_sisters)}
+    known = db.execute(_HABITS, (charger, LAST_TIME)).fetchall()
+    habits = {(connector, kind): rest for connector, kind, *rest in known}
     for connector in places:
         said = db.execute(_SAID, (charger, connector)).fetchall()
         _, times, most, *_ = habits.get((connector, CEILING), (None, 0, None))

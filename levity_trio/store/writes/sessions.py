@@ -24,6 +24,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.links import ABNORMAL, SERVER_ENDED, STOPPING
 from levity_trio.store.writes import credentials, tags, turned_away
 from levity_trio.store.writes.commands import end_left_over, give_up_masked, give_up_queued, give_up_sent
+from levity_trio.store.writes.oddities import left
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.registration import begin_waiting, make_room
 from levity_trio.store.writes.transactions.states import suspend
@@ -263,6 +264,8 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
         keep_interval(db, ending.charger, ending.outlived_seconds)
     is_current = is_current and not _is_connected_after(db, ending, session)
     suspended = _take_offline(db, ending, session) if is_current else 0
+    if ending.reason != STOPPING:
+        left(db, Origin(ending.charger, session, ending.at))
     if session is None:
         return
     db.execute(

@@ -45,7 +45,7 @@ PRESENT = (
     " wallet wallet_reservation invitation availability turned_away secret_key household_task household_task_account"
     " refused_card listed_refusal month_use month_standing own_name message_cursor power power_work"
     " load_state load_quarter load_car_quarter load_learned"
-    " load_charger load_lease load_model load_trial mqtt"
+    " load_charger load_lease load_model load_trial mqtt oddity"
 )
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")

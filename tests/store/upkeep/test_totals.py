@@ -24,10 +24,11 @@ def charge(station: Station) -> None:
     station.books.wait(20)
     station.stop(late, 4000)  # its own stop says 3,000 Wh
     station.books.wait(20)
-    unbilled = station.start(4500)
-    station.tell(station.register(900_000), transaction=unbilled)
-    station.stop(unbilled, 5000)
+    leapt = station.start(4500)
+    station.tell(station.register(900_000), transaction=leapt)
+    station.stop(leapt, 5000)
     station.books.wait(20)
+    station.stop(station.start(905_000), 905_000)  # 5 kWh flowed since
 
 
 def summed(books: Books) -> dict[tuple[str, str, str], int]:

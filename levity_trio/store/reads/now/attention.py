@@ -60,6 +60,7 @@ class Kind(StrEnum):
     OFFLINE = "offline"
     TURNED_AWAY = "turned_away"
     SILENT = "silent"
+    ODD = "odd"
     IGNORED = "ignored"
     METER = "meter"
     AVAILABILITY = "availability"
@@ -194,7 +195,7 @@ def attention(
     found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
     names = {one.id: _name(one) for one in chargers.served}
-    found += [*_certificates(db, now, names), *_ignored(db, names)]
+    found += [*_certificates(db, now, names), *_ignored(db, names), *_odd(db, now, names)]
     found += _asked_tags(db)
     found += _refused_cards(db, now, policy, chargers, sees_all=sees_all)
     if sees_all:
@@ -472,6 +473,31 @@ def _ignored(db: Database, names: Mapping[str, str]) -> Iterator[Attention]:
         if charger in names:
             words = f"{names[charger]} does not obey its limit, so others get less current"
             yield _entry(Kind.IGNORED, words, since, about=About(charger))
+
+
+_ODD: Final = (
+    "SELECT cp_id, cause, figure, earlier, since FROM oddity WHERE cause = 'measures_nothing' OR last_at >= ?"
+    " ORDER BY cp_id, conn_id, cause"
+)
+
+
+def _odd(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Attention]:
+    """Yield what was odd about chargers in the last week."""
+    shown = (stamp(now - timedelta(days=GIVEN_UP_DAYS)),)
+    for charger, cause, figure, earlier, since in db.execute(_ODD, shown).fetchall():
+        if charger in names:
+            words = odd_words(cause, names[charger], figure, earlier)
+            yield _entry(Kind.ODD, words, since, about=About(charger))
+
+
+def odd_words(cause: str, where: str, figure: int, earlier: int) -> str:
+    """Return what is odd about a charger, in English."""
+    if cause == "comes_and_goes":
+        return f"{where} connected more than {figure} times in a day; look at its network and its power supply"
+    if cause == "measures_nothing":
+        return f"{where} charged in {figure} sessions and measured nothing; look at its meter with a test charge"
+    told = f"its register went from {earlier // 1000} to {figure // 1000} kWh, more than can have flowed"
+    return f"{where} has another meter: between two sessions {told}"
 
 
 def _webhooks(db: Database, now: datetime) -> Iterator[Attention]:

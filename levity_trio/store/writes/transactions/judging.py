@@ -17,10 +17,18 @@ from itertools import chain
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
-from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.evidence import Case, seconds
 from levity_trio.charging.sent.figures import overlap
+from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import Moment
-from levity_trio.charging.tolerances import LATE_SECONDS, MOST_STEPS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS
+from levity_trio.charging.tolerances import (
+    AC_W,
+    LATE_SECONDS,
+    MOST_LAG,
+    MOST_STEPS,
+    REJUDGE_SECONDS,
+    SAME_BEHIND_SECONDS,
+)
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
 from levity_trio.log.output import get_logger
 from levity_trio.store.billing.pricing import Pricer, Rule
@@ -32,13 +40,23 @@ from levity_trio.store.cases.case import (
     clock_words,
     dated,
     dating,
+    habits_of,
     span_of,
 )
-from levity_trio.store.cases.neighbours import AROUND, Span, factor_of, may_share, newest_beside, spans_beside
+from levity_trio.store.cases.neighbours import (
+    AROUND,
+    Span,
+    factor_of,
+    is_other_meter,
+    may_share,
+    newest_beside,
+    spans_beside,
+)
 from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, overruled
-from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, before, known
+from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, before, ended_at, known
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes import oddities
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.reviews import (
     is_known,
@@ -114,6 +132,7 @@ def end(
     )
     db.record(fact, origin.session)
     compare_neighbours(db, origin, tx.id)
+    oddities.measured(db, origin, ended._replace(energy_delivered=judgement.wh, confidence=confidence))
 
 
 def _later(db: UnitOfWork, tx: Known, judgement: Judgement) -> tuple[Doubt, ...]:
@@ -343,7 +362,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     tx = load(db, transaction)
     earlier = before(db.rows, tx.place, AROUND)
     later, previous, has_several = _following(db, tx), earlier[:1], len(earlier) > 1
-    counted = _without_repetition(earlier) if has_several else previous
+    counted = _without_repetition(db, tx, earlier)
     pairs = [*((one, tx) for one in counted), *((tx, one) for one in later[:1])]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
@@ -370,8 +389,18 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
         judge_again(db, origin, tx.id, Cause.LATER)
 
 
-def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
-    """Return the previous transaction; the one before if all of its range was counted before, up to a lower end."""
+_END_OF_IMPORTED = "CASE tx.confidence WHEN 'certain' THEN tx.meter_stop END"
+_IMPORTED_BEFORE = (
+    f"SELECT {COLUMNS.replace('tx.billed_until_wh', _END_OF_IMPORTED)} FROM tx INDEXED BY tx_by_charger"  # noqa: S608
+    " WHERE cp_id = ? AND conn_id = ? AND start_time < ? AND imported_id IS NOT NULL ORDER BY start_time DESC LIMIT 1"
+)
+
+
+def _without_repetition(db: UnitOfWork, tx: Known, earlier: Sequence[Known]) -> Sequence[Known]:
+    """Return the previous transaction; the one before if all of its range was counted before, up to a lower end; the
+    last imported one if there is none of ours."""
+    if not earlier:
+        return [Known(*row) for row in db.rows(_IMPORTED_BEFORE, (tx.charger, tx.connector, tx.start_time))]
     is_counted = [one.energy_delivered == 0 and one.billed_from != one.billed_until for one in earlier]
     place = is_counted.index(False) if False in is_counted else 0
     is_lower = all((one.billed_until or 0) < (earlier[place].billed_until or 0) for one in earlier[:place])
@@ -460,16 +489,31 @@ def _has_review(db: UnitOfWork, transaction: int, code: Code) -> bool:
 
 
 def _record_unbilled(db: UnitOfWork, origin: Origin, first: Known, second: Known) -> None:
-    """Record unbilled energy, which left the connector between the two transactions, once the earlier has a figure."""
+    """Record unbilled energy, which left the connector between the two transactions, once the earlier has a figure; or
+    that the meter was exchanged, if both figures are certain."""
     begin = second.meter_start if second.billed_from is None else second.billed_from
     if begin is None or first.billed_until is None:
         return
     unbilled = max(0, begin - first.billed_until)
+    if unbilled and _is_of_another_meter(db, first, second, unbilled):
+        unbilled = 0
+        if first.confidence == second.confidence == CERTAIN:
+            oddities.note(db, origin, "meter_exchanged", begin, second.connector or 0, first.billed_until)
     ((told,),) = db.rows("SELECT coalesce(unbilled_wh, 0) FROM tx WHERE id = ?", (second.id,))
     if unbilled != told:
         db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, second.id))
         fact = EnergyUnbilled(**second.about(origin.received_at), energy_wh=unbilled, before_wh=told)
         db.record(fact, origin.session)
+
+
+def _is_of_another_meter(db: UnitOfWork, first: Known, second: Known, wh: int) -> bool:
+    """Whether a boot told another meter between two transactions, or no charger delivers so much energy in the time
+    between them. The first one may have ended at an old register. Without times, nothing is impossible."""
+    by_its_clock = seconds(second.own_start_time) - seconds(ended_at(first))
+    by_ours = seconds(second.created_at) - seconds(first.stop_received_at or first.created_at)
+    most_w = max(AC_W, habits_of(db.rows, second, LAST_TIME).ceiling_w or 0)
+    is_impossible = second.is_start_timed and wh > most_w * (max(by_its_clock, by_ours) + MOST_LAG) / HOUR
+    return is_impossible or is_other_meter(db.rows, first.charger, first.created_at, second.created_at)
 
 
 NEWEST = 10
