@@ -272,7 +272,7 @@ class TestTheDay:
 
     async def test_it_shows_each_charger_and_the_same_as_a_table(self, drawn: Shown) -> None:
         assert attributes(drawn, "svg", "aria-label") == ["Power of the site today in kW, and yesterday as a line"]
-        assert "CP-1: 3.6 kWh" in drawn.words, "as far as the last quarter that is complete"
+        assert "CP-1: 4.8 kWh" in drawn.words, "all since midnight, as Today above it"
         assert "Hour Today Yesterday" in drawn.words
         assert "/chargers/CP-1" in drawn.links
 
