@@ -47,6 +47,8 @@ class PlaceState(StrEnum):
     BROKEN = "broken"
     AWAY = "away"
     """The charger is not connected, or did not tell."""
+    PRIVATE = "private"
+    """It is another household's only, and its state tells who is at home."""
 
 
 _STATES: Final = {

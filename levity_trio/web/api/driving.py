@@ -153,21 +153,27 @@ async def get_charger(request: Request) -> PlacesOfCharger:
 
 
 async def _places(request: Request, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
-    own = Household(request.caller.account, rule(request))  # anybody may look
+    own = Household(request.caller.account, rule(request))  # anybody may look, but not at what is others' only
     read = partial(stored.places, household=own, now=request.api.now(), tag=tag)
     found = await request.read(partial(read, charger=charger))
-    if own.account is None or request.api.id_tags.places.are_for_all:
+    is_nobody, limits = own.account is None, request.api.id_tags.places
+    if limits.are_for_all or (is_nobody and request.caller.role is not Role.DRIVER):
         return found
-    keys = [one.key for one in await tags_of(request) if tag in (None, one.key)]
+    keys = [] if is_nobody else [one.key for one in await tags_of(request) if tag in (None, one.key)]
     at, every = request.api.stamp(), found if charger is None else await request.read(read)
     refusal = partial(_refusal, request.api.id_tags, keys, at)
     elsewhere = [
         one.name or one.id for one in every if any(refusal((one.id, place.id)) is None for place in one.connectors)
     ]
-    return [
-        replace(one, connectors=[_refused(place, refusal((one.id, place.id)), elsewhere) for place in one.connectors])
-        for one in found
-    ]
+
+    def seen(charger: str, place: Place) -> Place:
+        reason, admitted = refusal((charger, place.id)), limits.admitted(charger, place.id, at)
+        is_of_others = admitted is not None and own.account not in admitted
+        if is_of_others and place.transaction is None and (reason is not None or not keys):
+            place = replace(place, state=PlaceState.PRIVATE)
+        return _refused(place, reason, elsewhere)
+
+    return [replace(one, connectors=[seen(one.id, place) for place in one.connectors]) for one in found]
 
 
 def _refusal(tags: Index, keys: Sequence[str], at: str, place: tuple[str, int]) -> Reason | None:
@@ -208,7 +214,10 @@ async def start(request: Asked[None, StartBody]) -> DriversCommand | Answer[Driv
 
 async def _start(request: Asked[None, StartBody], own: Household) -> int:
     """Send a start, unless it is under way already; return its command. Raises Problem."""
-    connector = _connector(request, await _charger(request))
+    charger = await _charger(request)
+    connector = _connector(request, charger)
+    if any(one.id == connector and one.state is PlaceState.PRIVATE for one in charger.connectors):
+        raise conflict(NOT_HERE[Reason.SPACE])
     tag = _tag(request, await tags_of(request))
     payload = checked(OPERATIONS[START], {"connectorId": connector, "idTag": tag.id_tag})
     again = await repeated(request, request.path["id"], OPERATIONS[START], payload)

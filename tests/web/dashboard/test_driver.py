@@ -508,3 +508,46 @@ async def test_a_space_of_others_says_where_one_may_charge(yard: Yard) -> None:
         assert f"You can charge at: CP-2. ▲ {words}" in (await at(yard, yard.anna)).words
         assert (await yard.anna.get(f"/transactions/{number}"))["refused"] == "space"
         assert "/d/at/CP-2" in shown.links
+
+
+async def test_nobody_sees_the_state_of_a_space_that_is_for_another_household_only(yard: Yard) -> None:
+    """Whether a car is there says who is at home: to a neighbour, with a card or without, and to a stranger who reads
+    the code at the charger, everything looks the same at all times."""
+    await yard.add_tag("ANNA")
+    await yard.add_tag("BEN", 2)
+    yard.house.add("Carla")
+    watching = [yard.anna, Driver(yard, 10, 3), yard.zoe]
+
+    async def seen() -> list[object]:
+        found: list[object] = []
+        for one in watching:
+            found += [(await one.ask("GET", path)).body for path in ("/chargers", "/chargers/CP-1")]
+            found.append(await one.refused("POST", "/chargers/CP-1/start", {"connector_id": 1}))
+            opening = Opening(yard, one.caller)
+            for page in (CHARGE, CHARGER, CONNECTOR):
+                path = {"charger": "CP-1", "connector": "1"} if page is CONNECTOR else {"charger": "CP-1"}
+                parts = await opening.parts(page, **path)
+                found += [await opening.html(page, **path), {name: part.html for name, part in parts.items()}]
+        return found
+
+    async with yard.charger("CP-2"):
+        async with yard.charger() as plug:
+            yard.house.give(2, SPACE, exclusive=True)
+            with reading(yard.books) as db:
+                yard.central.tags.wallets.load(tags_owned_after(db, 0, 100), [])
+            with reading(yard.books) as db:
+                yard.central.tags.places.load(*load_places(db))
+            free = await seen()
+            assert "○ For its household" in (await at(yard, yard.anna)).words
+            for status in ("Preparing", "Charging", "Faulted", "Reserved", "Unavailable"):
+                await plug.status(status)
+                assert await seen() == free
+            await plug.status("Available")
+            started = await yard.ben.ask("POST", "/chargers/CP-1/start", {"connector_id": 1}, prefer="respond-async")
+            assert started.status == 202
+            assert await seen() == free
+            await plug.answer()
+            number = await plug.begin("BEN")
+            assert await seen() == free
+            assert (await yard.ben.get("/chargers/CP-1"))["connectors"][0]["transaction"] == number
+        assert await seen() == free, "its charger is away"

@@ -239,6 +239,7 @@ SHAPES: Final[Mapping[str, tuple[str, str]]] = N_(
         "reserved": ("look", "Reserved"),
         "broken": ("broken", "Out of order"),
         "away": ("away", "Away"),
+        "private": ("away", "For its household"),
     }
 )
 """The shape and the word for the state of a connector."""
