@@ -154,6 +154,24 @@ def test_an_open_session_is_dated_once_its_clock_is_shown(books: Books) -> None:
     assert abs(datetime.fromisoformat(start) - begun) < timedelta(seconds=2)
 
 
+def test_an_open_session_whose_start_waited_is_dated_once_its_clock_is_shown(books: Books) -> None:
+    """Its start is later than the messages that show the clock, which was the same before."""
+    station = Station(books, behind=7 * HOUR)
+    for status in ("Available", "Preparing", "Available"):
+        station.status(status)
+        books.wait(6)
+    station.lose()
+    begun, sent = books.now, station.clock()
+    books.wait(4)
+    station.connect()
+    number = station.start(1000, 1, "Card", at=sent)
+    for status in ("Charging", "SuspendedEV", "Charging"):
+        station.status(status)
+        books.wait(6)
+    (start,) = books.row("SELECT start_time FROM tx WHERE id = ? AND status = 'Active'", number)
+    assert abs(datetime.fromisoformat(start) - begun) < timedelta(seconds=12)
+
+
 def test_the_connection_of_the_start_ended_soon(books: Books, biller: Biller) -> None:
     """It alone shows no clock; the next one does, and the start is as late as what came then."""
     station = Station(books, behind=7 * HOUR)
