@@ -528,3 +528,20 @@ def test_a_stop_is_too_low_as_well_if_the_next_start_waited(books: Books, statio
     station.stop(station.start(77_000, at=station.clock(late)), 78_000, at=station.clock())
     settle(books)
     assert bill_of(station, transaction)[2]
+
+
+def test_readings_that_waited_are_as_late_by_chance_as_a_clock_was_behind(books: Books) -> None:
+    """The clock was put right while a car charged. Then the link was down, until half an hour after the end."""
+    station = Station(books, "CP-2", behind=HOUR + 30)
+    wh = session(station, 30_000)
+    transaction, begun = station.start(wh), books.now
+    for minute in range(5, 3 * HOUR, 5):
+        wh += 920
+        if minute == 35:
+            station.behind = 0
+        books.now = begun + timedelta(minutes=minute if minute < HOUR + 30 else 3 * HOUR + 30)
+        passed = (books.now - begun).total_seconds() / 60
+        station.tell(meter_value(station.clock(passed - minute), wh, watts(11_040)), transaction=transaction)
+    station.stop(transaction, wh, at=station.clock(30))
+    settle(books)
+    assert_figure(station, transaction, 35 * 920, flagged=False)

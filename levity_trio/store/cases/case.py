@@ -31,6 +31,7 @@ from levity_trio.charging.sent.evidence import (
     Neighbour,
     Row,
     gather,
+    is_rising,
     seconds,
     timestamp_of,
 )
@@ -553,9 +554,11 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str, clock: Dating
         return by_receipt(start, stop.received, found)
     is_timed = is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
     if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
-        if stop is None or start.late - stop.late <= tolerances.SAME_BEHIND_SECONDS:
+        if stop is None or start.late - stop.late <= tolerances.SAME_BEHIND_SECONDS or clock.is_one:
             return as_reported
-        return as_reported if clock.is_one else by_set_clock(as_reported, clock.start.seconds, clock.stop.seconds)
+        corrected = by_set_clock(as_reported, clock.start.seconds, clock.stop.seconds)
+        # Readings that would be out of order waited: they are as late as that clock was behind by chance.
+        return corrected if is_rising(list(map(_TIMESTAMP, corrected.rows))) else as_reported
     readings = reading_times(found, sent_times(rows, of_readings(tx, until), found))
     if stop is None and not is_start_timed and stands_still([start, *readings]):
         return by_receipt(start, as_reported.ended, found)
