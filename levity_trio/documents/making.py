@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from levity_trio.billing.statement import NO_DIGEST
 from levity_trio.documents import NotInstalled
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
@@ -93,12 +92,9 @@ def _words(value: object) -> Iterator[str]:
 
 
 def _template(paper: Paper) -> Template:
-    """Return the words and formats of a paper. What was closed before sheets were kept, and has none, said its number
-    alone as reference, unless the template says it, or there is a language: that came with the words of references.
-    """
-    template = chosen(paper.templates, paper.language)
-    is_closed = paper.first.digest not in (None, NO_DIGEST)
-    if not is_closed or paper.language or "payment_reference" in (paper.templates[0] or ""):
+    """Return the words and formats of a paper. Before papers had a language, the reference was the number alone."""
+    template = chosen(paper.templates, paper.language or None)
+    if paper.language != "" or "payment_reference" in (paper.templates[0] or ""):
         return template
     return Template({**template.values, "words": {**template.values["words"], "payment_reference": "{number}"}})
 

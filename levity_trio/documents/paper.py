@@ -30,7 +30,8 @@ class Paper(NamedTuple):
     """A statement, or with `is_cover` the covering sheet of several, in the order of their numbers.
 
     `templates` are texts of TOML files: the first counts, or, if this program cannot use it any longer, the next; None
-    is the one of this program. One in another language than `language` does not count; None: the template says it.
+    is the one of this program. One in another language than `language` does not count; None: the template says it; "":
+    so it does, and the statement was closed before papers had a language.
     `sheet` is what was kept of a closed statement: that is printed, whatever the templates say by now.
     """
 

@@ -120,9 +120,9 @@ class Papers:
         add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
         self.rows(add, [statement_id, party, sheet])
         self.rows(
-            "UPDATE statement SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ?"
-            " WHERE id = ?",
-            [closing, number, previous, digest, statement_id],
+            "UPDATE statement SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ?,"
+            " language = ? WHERE id = ?",
+            [closing, number, previous, digest, None if self.keeps_sheets else "", statement_id],
         )
 
     def _statement(self, draft: int, account: int, one: Statement) -> None:

@@ -62,8 +62,8 @@ class Printed(NamedTuple):
     """A statement, its templates, its language, and what it said when it was closed.
 
     The templates are the biller's of its closing, and the newest; None is the one of this program. The language is that
-    of the household, as it was at the closing; None: that of the template. The sheet is None for a draft, after the
-    names were removed, and until it is made of what was closed before sheets were kept.
+    of the household, as it was at the closing; None: that of the template; "": it was closed before papers had one. The
+    sheet is None for a draft, after the names were removed, and until it is made of what was closed before sheets were.
     """
 
     statement: Statement

@@ -356,3 +356,20 @@ def test_what_was_recorded_of_names_and_reasons_is_masked() -> None:
         ]
         with pytest.raises(sqlite3.IntegrityError, match="never rewritten"):
             connection.execute("UPDATE operator_action SET body = ''")
+
+
+@pytest.mark.parametrize(("version", "language"), [(63, ""), (68, None)])
+def test_what_was_closed_before_papers_had_a_language_is_marked(version: int, language: str | None) -> None:
+    """Its paper said its number alone as reference."""
+    version = max(number for number in EVERY_VERSION if number <= version)
+    with closing(made(version)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        row = {"draft_id": 1, "account_id": 1, "month": "2026-02", "zone": "UTC", "currency": "EUR", "prices": "gross"}
+        row |= {"taxes": "[]", "charged": 0, "carried_in": 0, "total": 0, "is_carried": 0, "content": ""}
+        closed = {"closing_id": 1, "number": 1, "party_digest": "", "previous_digest": "", "digest": "d"}
+        insert(connection, "statement", **row)
+        insert(connection, "statement", **row, **closed)
+        migrate(connection)
+        assert connection.execute("SELECT language FROM statement ORDER BY id").fetchall() == [(None,), (language,)]
+        with pytest.raises(sqlite3.IntegrityError, match="never rewritten"):
+            connection.execute("UPDATE statement SET language = 'de' WHERE number = 1")
