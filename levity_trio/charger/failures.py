@@ -10,7 +10,7 @@ from typing import Final
 
 import trio
 
-FREE: Final = 5
+FREE: Final = 4
 """Failures without a wait: a charger may be configured in several attempts."""
 LONGEST_SECONDS: Final = 60.0
 FORGOTTEN_SECONDS: Final = 300.0
@@ -36,14 +36,14 @@ class Failures:
         return max(0.0, until - trio.current_time())
 
     def add(self, who: Who) -> float:
-        """Note a failure; return how long the next attempt has to wait: from FREE on twice as long each time."""
+        """Note a failure; return how long the next attempt has to wait: after FREE, twice as long each time."""
         now = trio.current_time()
         count, until = self._failures.pop(who, (0, 0.0))
         if until > now:  # it did not wait, which makes the wait no longer
             self._failures[who] = count, until
             return until - now
         count = 1 if until + FORGOTTEN_SECONDS < now else count + 1
-        seconds = min(LONGEST_SECONDS, 2.0 ** (count - FREE)) if count >= FREE else 0.0
+        seconds = min(LONGEST_SECONDS, 2.0 ** (count - FREE - 1)) if count > FREE else 0.0
         self._failures[who] = count, now + seconds
         if len(self._failures) > REMEMBERED:
             del self._failures[next(iter(self._failures))]

@@ -16,6 +16,7 @@ from levity_trio.access.passwords import GIVEN
 from levity_trio.access.registration import Decision, Mode
 from levity_trio.charger import turns
 from levity_trio.charger.central import Central
+from levity_trio.charger.failures import FREE, Failures
 from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChanged, ReadmissionUsed
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.hiding import UnknownCharger
@@ -287,6 +288,14 @@ async def test_failures_of_a_stranger_slow_nobody_else(central: Central, writer:
     assert await status(central, "CP-2", basic("CP-2", PASSWORD), pair=attacker) == 101
     assert await status(central, "CP-1", basic("CP-1", PASSWORD), pair=at("10.0.0.1")) == 101
     assert await status(central, "CP-1", basic("CP-1", PASSWORD), pair=attacker) == 101
+
+
+async def test_so_many_failures_are_free_and_each_later_one_doubles_the_wait() -> None:
+    failures, who, waits = Failures(), ("10.0.0.9", "CP-1"), []
+    for _ in range(FREE + 3):
+        waits.append(failures.add(who))
+        await trio.sleep(waits[-1])
+    assert waits == [0.0] * FREE + [1.0, 2.0, 4.0]
 
 
 async def test_refusals_of_one_that_does_not_wait_are_only_counted(

@@ -442,6 +442,23 @@ def test_an_alert_names_its_transaction(alert: str, story: Story, rules: Path) -
     assert "CP-1" in told
 
 
+@pytest.mark.parametrize(
+    ("alert", "counter", "words"),
+    [
+        ("LevityPaymentRefused", "ocpp_payments_refused_total", "1 requests of a payment service"),
+        ("LevityAuditLost", "ocpp_audit_lost_frames_total", "1 frames were pruned"),
+        ("LevityWebhookGivenUp", "ocpp_webhook_given_up_total", "1 facts were never delivered"),
+    ],
+)
+def test_what_is_counted_is_told_as_a_whole_number(
+    alert: str, counter: str, words: str, story: Story, rules: Path
+) -> None:
+    """Of one more after others, increase() makes 1.003, because it extrapolates to the whole hour."""
+    labels = {"code": "conflict"} if alert == "LevityPaymentRefused" else {}
+    before, after = (story["troubled"].changed(counter, lambda _, count=count: count, **labels) for count in (7, 8))  # type: ignore[misc]
+    assert f'"{words}' in words_of(rules, [Held(before, HOUR), Held(after, 4 * MINUTE)], alert, step=17)
+
+
 def test_promtool_accepts_all_rules(rules: Path) -> None:
     told = subprocess.run(
         ["promtool", "check", "rules", rules, rules.with_name(DEAD_MAN)], capture_output=True, text=True, check=False

@@ -164,7 +164,15 @@ def test_hostile_clients(server: Serving, charger: Charger) -> None:
         for words in ("PORT 127,0,0,1,0,22", "EPRT |1|127.0.0.1|22|"):
             with pytest.raises(ftplib.error_perm, match="502 this server opens no connections"):
                 client.sendcmd(words)
-        for words in ("REST -1", "REST ١", "REST 9999999999999999999", "TYPE E", "MODE C", "STRU R"):
+        for words in (
+            "REST -1",
+            "REST ١",
+            "REST 9999999999999999999",
+            f"REST {9**31:046}",
+            "TYPE E",
+            "MODE C",
+            "STRU R",
+        ):
             with pytest.raises(ftplib.error_perm, match=r"50[14]"):
                 client.sendcmd(words)
         with pytest.raises(ftplib.error_temp, match="425 send EPSV or PASV first"):

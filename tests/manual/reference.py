@@ -55,6 +55,7 @@ OF_CHARGERS: Final = (
 )
 """The groups of the API on its first page; the others, on the second one, are about people and money."""
 _ALERT: Final = re.compile(r"^ +- alert: (\w+)\n(.*?)(?=^ +- (?:alert|name): |\Z)", re.MULTILINE | re.DOTALL)
+_SUMMARY: Final = re.compile(r"""summary: (?:>-\n *)?(["']?)(.*?)\1\n *description""", re.DOTALL)
 _DESCRIPTION: Final = re.compile(r"description: (?:>-\n)?(.*)\Z", re.DOTALL)
 _TABLE: Final = re.compile(r"((?:^--[^\n]*\n)*)^CREATE TABLE (\w+) ", re.MULTILINE)
 _LABEL: Final = re.compile(r"\{\{ \$(?:labels\.)?(\w+)[^}]*\}\}")
@@ -314,12 +315,12 @@ def alerts() -> str:
 
 def _alert(found: tuple[str, str]) -> tuple[str, str, str]:
     name, rule = found
-    severity, summary = re.search(r"severity: (\w+)", rule), re.search(r'summary: "?(.*?)"?\n', rule)
+    severity, summary = re.search(r"severity: (\w+)", rule), _SUMMARY.search(rule)
     description = _DESCRIPTION.search(rule)
     assert severity is not None
     assert summary is not None
     assert description is not None
-    told = f"{summary[1]}. {re.sub(r'^ *#.*', '', description[1], flags=re.MULTILINE)}"
+    told = f"{summary[2]}. {re.sub(r'^ *#.*', '', description[1], flags=re.MULTILINE)}"
     return code(name), severity[1], _LABEL.sub(r"`\1`", _QUERY.sub("", told))
 
 

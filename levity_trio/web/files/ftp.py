@@ -47,6 +47,7 @@ PIECE_BYTES: Final = 64 * 1024
 TELNET: Final = b"\xff\xf4\xf2\r\0 "
 """What clients send around an ABOR."""
 LIMITS: Final = DEFAULT_STREAM_LIMITS
+DIGITS: Final = 16
 
 Reply = tuple[int, str]
 Work = Callable[[trio.SocketStream, Callable[[], None]], Awaitable[None]]
@@ -226,7 +227,8 @@ class Session:
 
     async def _restart(self, argument: str) -> Reply:
         await trio.lowlevel.checkpoint()
-        if not (argument.isascii() and argument.isdecimal() and int(argument[:16]) <= LIMITS.size_bytes):
+        is_number = argument.isascii() and argument.isdecimal() and len(argument) <= DIGITS
+        if not is_number or int(argument) > LIMITS.size_bytes:
             return 501, "give a number of bytes"
         self._offset = int(argument)
         return 350, f"from byte {self._offset} on"
