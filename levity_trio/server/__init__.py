@@ -259,10 +259,11 @@ async def _open_pages(
 async def _begin(central: Central, reader: Reader) -> None:
     """Begin a run; this first ends the sessions that the last one left open."""
     await begin_learning(central, reader)
-    at, trusted = stamp(central.clock()), central.clock_trusted
-    if not central.writer.sharing.is_alone:
-        await central.writer.run(sessions.end_sessions_of, central.config.server_name, at)
-    central.run = await central.writer.run(sessions.start_run, central.config.server_name, __version__, at, trusted)
+    at, trusted, is_alone = stamp(central.clock()), central.clock_trusted, central.writer.sharing.is_alone
+    name = central.config.server_name
+    if not is_alone:
+        await central.writer.run(sessions.end_sessions_of, name, at)
+    central.run = await central.writer.run(sessions.start_run, name, __version__, at, trusted, is_alone)
     central.pending.load(await central.writer.run(commands.unfinished))
     central.doors.load(await central.writer.run(credentials.read_all))
     gc.freeze()  # the objects of the start stay; collections need not traverse them

@@ -10,7 +10,7 @@ from levity_trio.events import (
     ServerStarted,
     TransactionSuspended,
 )
-from levity_trio.store.writes import commands, sessions
+from levity_trio.store.writes import commands, sessions, tags
 from tests.store.books import SERVER, Books, Station
 from tests.store.test_commands import ask
 
@@ -105,6 +105,23 @@ def test_a_new_run_finds_what_the_last_one_left(books: Books, station: Station, 
     station.connect()
     station.stop(transaction, 5000)
     assert station.bill(transaction) == (4000, "register", "certain")
+
+
+def test_a_run_of_another_name_ends_what_the_only_server_of_a_file_left(books: Books, station: Station) -> None:
+    """It was killed, and is called otherwise now. The charger never comes back."""
+    transaction = station.start()
+    books.run(commands.queue, ask(station, "Reset"))
+    number = books.run(tags.begin_import, SERVER, "anna")
+    books.run(tags.stage, SERVER, number, ["id_tag"], [["04AA"]], "anna")
+    tags_of = "SELECT count(*) FROM tag_import_part WHERE server = ?"
+    books.wait(5)
+    books.run(sessions.start_run, "renamed", "1.1", books.at, True, True)
+    assert books.row(ONLINE)[0] == 0
+    assert books.row("SELECT ended_at, close_reason FROM session") == (books.at, "the server ended")
+    assert books.row("SELECT id, status, suspended_at FROM tx") == (transaction, "Active", books.at)
+    assert books.value("SELECT state FROM command") == "gone"
+    assert books.value(tags_of, SERVER) == 0
+    assert [fact.clean for fact in books.recorded(ServerStarted)] == [True, False]
 
 
 def test_heartbeats(books: Books) -> None:

@@ -43,6 +43,8 @@ SHARING_REPLACEMENTS = 3
 
 # Rows that a server's earlier run left open. A run without a server name is from a version without server names.
 LAST_RUN = "SELECT clean FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1"
+NEWEST_RUN = "SELECT clean FROM run WHERE id = (SELECT max(id) FROM run)"
+OTHER_NAMES = "SELECT DISTINCT server FROM run WHERE server <> ?"
 END_SESSIONS = """
 UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM run WHERE id = run_id AND server <> ?) RETURNING cp_id, id"""
@@ -114,9 +116,13 @@ class Ending:
     """For how long the charger was silent before it showed that it was alive."""
 
 
-def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted: bool) -> int:
-    """Begin a run of a server, after ending what its earlier run left open (kill -9, power loss)."""
-    before = db.row(LAST_RUN, (server,))
+def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted: bool, is_alone: bool = False) -> int:
+    """Begin a run of a server, after ending what its earlier run left open (kill -9, power loss). One that has its
+    database alone may have had another name then."""
+    before = db.row(NEWEST_RUN) if is_alone else db.row(LAST_RUN, (server,))
+    for (gone,) in db.rows(OTHER_NAMES, (server,)) if is_alone else ():
+        tags.take_over(db, gone, server)
+        _end_left_over(db, gone, at)
     _end_left_over(db, server, at)
     run = db.insert(
         "INSERT INTO run (server, version, started_at, clock_trusted) VALUES (?, ?, ?, ?) RETURNING id",
