@@ -9,9 +9,9 @@ from decimal import Decimal
 from msgspec import structs
 
 from levity_trio.billing.statement import Statement, TaxSum, in_groups
-from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
+from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table
 from levity_trio.documents.statement_sheet import TAX_NAMES, Positions, closed_at, is_asked, tax_columns, tax_table
-from levity_trio.documents.template import Template
+from levity_trio.documents.template import Template, tidy
 
 
 def covering_sheet(statements: Sequence[Statement], template: Template) -> Sheet:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.money import units
 from levity_trio.billing.statement import Line, LineKind, Position, Statement
 from levity_trio.documents.cells import inert
-from levity_trio.documents.sheet import tidy
+from levity_trio.documents.template import tidy
 from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 

@@ -8,7 +8,7 @@ from levity_trio.documents.fonts import Fonts
 from levity_trio.documents.paper import Letter
 from levity_trio.documents.pdf import QUIET, Canvas
 from levity_trio.documents.qr import text_code
-from levity_trio.documents.sheet import tidy
+from levity_trio.documents.template import tidy
 from levity_trio.locale import _, language
 
 _PAPER: Final = "A4"

@@ -5,7 +5,6 @@ That of a closed statement is kept as JSON, and later versions lay it out, too. 
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -18,15 +17,6 @@ from levity_trio.records import record
 
 LARGEST_LOGO_BYTES: Final = 1_000_000
 _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
-_ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that override the direction of the text after them. Names do not need them; they could turn an amount
-round. The marks U+200E and U+200F stay: they are needed, and harmless."""
-
-
-def tidy(text: str) -> str:
-    """Return a text of somebody else (a name, a reason) as one line that orders no other text about."""
-    kept = (sign for sign in text if sign not in _ORDERS_OTHERS)
-    return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in kept).split())
 
 
 @record

@@ -7,6 +7,7 @@ names, and in each text the same fields.
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,7 +20,6 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.money import units
 from levity_trio.billing.statement import Currency, Party, Statement
 from levity_trio.documents import DocumentProblem
-from levity_trio.documents.sheet import tidy
 from levity_trio.locale import N_, SOURCE, _, said, speaking
 from levity_trio.locale.formats import tables
 from levity_trio.records import record
@@ -37,6 +37,15 @@ _DECIMALS: Final = (".", ",", "٫")
 _SEPARATORS: Final = (",", ";", "\t")
 _LATER: Final[Mapping[str, Mapping[str, str]]] = {"words": {"payment_reference": "{number}, {household}"}}
 """What came after the first files were written: a file that lacks it gets this, without words of another language."""
+_ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that override the direction of the text after them. Names do not need them; they could turn an amount
+round. The marks U+200E and U+200F stay: they are needed, and harmless."""
+
+
+def tidy(text: str) -> str:
+    """Return a text of somebody else (a name, a reason) as one line that orders no other text about."""
+    kept = (sign for sign in text if sign not in _ORDERS_OTHERS)
+    return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in kept).split())
 
 
 class TemplateProblem(DocumentProblem):

@@ -16,9 +16,8 @@ from levity_trio.documents.fonts import open_fonts
 from levity_trio.documents.html import html
 from levity_trio.documents.json_file import StatementDocument, json_bytes
 from levity_trio.documents.pdf import pdf
-from levity_trio.documents.sheet import tidy
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import ENGLISH
+from levity_trio.documents.template import ENGLISH, tidy
 from tests.documents import statements as forms
 from tests.documents.reading import html_texts, parsed, pdf_text, squashed
 from tests.sizes import size

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.billing.statement import Currency
-from levity_trio.documents.sheet import tidy
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, TemplateProblem, parse, price_decimals
+from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, TemplateProblem, parse, price_decimals, tidy
 from tests.documents import statements as forms
 
 

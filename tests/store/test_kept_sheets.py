@@ -24,6 +24,8 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes import personal
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Refused
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.documents import statements as forms
 from tests.documents.reading import pdf_text
 from tests.store.bills import ANNA, BEN, Biller, InlineReader, charge, house_of_two, month_is_over
@@ -138,6 +140,19 @@ def test_what_is_kept_is_what_the_closed_statement_says(biller: Biller, number: 
     assert kept(sheet_of(one)) == kept(made)
     assert sheet_of(one).logo == made.logo == forms.LOGO
     assert str(one.first.digest) not in one.sheet
+
+
+def test_so_it_is_with_a_correction_and_a_credit(biller: Biller) -> None:
+    books = biller.books
+    first = books.value("SELECT min(id) FROM tx")
+    books.run(decisions.correct, first, decisions.Correction(figure_wh=1000), Decision("cleo", "seen", books.at))
+    month_is_over(books, 4)
+    number = biller.close("2026-04").first
+    assert number is not None
+    one = paper(books, number)
+    assert sheet_of(one).remark == "Ihr Guthaben: Es wird von der nächsten Abrechnung abgezogen"
+    assert "Berichtigung von Zeile 1 der Abrechnung 1" in sheet_of(one).texts()
+    assert kept(sheet_of(one)) == kept(sheet_of(one._replace(sheet=None)))
 
 
 @pytest.mark.parametrize("make", [forms.one_line, forms.with_windows, forms.correction, forms.credit])
