@@ -12,7 +12,15 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.access.admission import network_of
-from levity_trio.events import ChargerAdopted, ChargerConnected, ChargerHidden, ChargerRefused, ChargerShown, Event
+from levity_trio.events import (
+    ChargerAdopted,
+    ChargerConnected,
+    ChargerHidden,
+    ChargerRefused,
+    ChargerShown,
+    Event,
+    TransactionStarted,
+)
 
 NEWCOMERS: Final = 100
 """Maximum number of newcomers under Mode.ASK. Each has rows of its own, and anybody in the network can invent one."""
@@ -61,7 +69,8 @@ def objection(status: Status, action: str) -> str | None:
 
 
 class Stranger(NamedTuple):
-    """A charger that nobody adopted or named and that never charged; the address of its last connection."""
+    """A charger that nobody adopted or named, and of which nothing shows that it charged; the address of its last
+    connection."""
 
     id: str
     is_connected: bool
@@ -89,13 +98,22 @@ class Registrations:
     """The registration of each charger, in memory. It follows the facts of the chargers and of the decisions.
 
     `known` are the chargers with a row that are not hidden; `decided` what a person decided about some of them, also
-    about hidden ones.
+    about hidden ones; `has_charged` those with a transaction, `bare` those whose only one may have no energy.
     """
 
-    def __init__(self, mode: Mode, known: set[str], decided: dict[str, Decision]) -> None:
+    def __init__(
+        self,
+        mode: Mode,
+        known: set[str],
+        decided: dict[str, Decision],
+        has_charged: Collection[str] = (),
+        bare: Collection[str] = (),
+    ) -> None:
         self.mode = mode
         self._known = known
         self._decided = decided
+        self._has_charged = has_charged
+        self._bare = set(bare)
         self._new: Counter[str] = Counter()
         """The new identities of this day by network."""
         self._day = ""
@@ -130,7 +148,7 @@ class Registrations:
             return f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some"
         return "the limit on chargers is reached (--max-chargers)"
 
-    def why_no_room(self, max_chargers: int, has_charged: Collection[str], address: str) -> str | None:
+    def why_no_room(self, max_chargers: int, address: str) -> str | None:
         """Return why a new charger at this address finds no room, None if there is room or a stranger can make it."""
         is_asking = self.mode is Mode.ASK
         if (self.count_newcomers() < NEWCOMERS) if is_asking else (len(self._known) < max_chargers):
@@ -138,7 +156,8 @@ class Registrations:
         if self._new[network_of(address)] >= NEW_A_DAY:
             return f"{self.no_room}; {NEW_A_DAY} new identities came from its network today"
         strangers = self._known - self._decided.keys() if is_asking else self._known
-        can_make = any(not self.is_registered(one) and one not in has_charged for one in strangers)
+        charged = {one for one in self._has_charged if one not in self._bare}
+        can_make = any(not self.is_registered(one) and one not in charged for one in strangers)
         return None if can_make else self.no_room
 
     def observe(self, event: Event) -> None:
@@ -156,6 +175,8 @@ class Registrations:
                 self._known.discard(charger)
             case ChargerShown(charger=str(charger)):
                 self._known.add(charger)
+            case TransactionStarted(charger=str(charger)):
+                (self._bare.discard if charger in self._has_charged else self._bare.add)(charger)
 
     def _count_new(self, day: str, network: str) -> None:
         if day != self._day:

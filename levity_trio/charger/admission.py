@@ -190,7 +190,7 @@ def _check_registration(central: Central, head: Head, charger: str, address: str
         raise BadRequest(404, UNKNOWN, kind=CLOSED, reason=NOT_REGISTERED)
     if charger in central.known:
         return
-    if why := registrations.why_no_room(central.config.max_chargers, central.has_charged, address):
+    if why := registrations.why_no_room(central.config.max_chargers, address):
         raise BadRequest(404, f"There is no room for a new charger: {why}.", kind="room")
 
 

@@ -78,6 +78,8 @@ class Central:
     """How chargers are served by TLS, None without it."""
     doors: Doors = field(init=False)
     turned_away: TurnedAway = field(init=False)
+    bare: frozenset[str] = frozenset()
+    """Those that had at most one transaction when the server started, to which nothing showed energy."""
     decided: dict[str, Decision] = field(default_factory=dict)
     """What a person decided about the registration of a charger, by charger."""
     registrations: Registrations = field(init=False)
@@ -92,7 +94,8 @@ class Central:
         self.budget = Budget(self.has_charged)
         self.doors = Doors(self.writer)
         self.turned_away = TurnedAway(self.writer, self.clock, self.known)
-        self.registrations = Registrations(Mode(self.config.registration), self.known, self.decided)
+        mode = Mode(self.config.registration)
+        self.registrations = Registrations(mode, self.known, self.decided, self.has_charged, self.bare)
         self.tags = Index(policy_of(self.config))
         for observe in (
             self.pending.observe,

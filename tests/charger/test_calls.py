@@ -350,7 +350,9 @@ async def test_a_call_to_a_charger_for_whom_there_is_no_room_ends_its_session(ce
     configure(central, max_chargers=1)
     async with open_charger(central, "/ws/CP-1") as silent, open_charger(central, "/ws/CP-2") as charger:
         start = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
-        await charger.call("StartTransaction", start)  # who has charged makes no room
+        began = await charger.call("StartTransaction", start)
+        stop = {"transactionId": began["transactionId"], "meterStop": 500, "timestamp": "2026-03-01T12:30:00Z"}
+        await charger.call("StopTransaction", stop)  # who has charged makes no room
         with pytest.raises(ChargerGone):
             await connected(central).call(reset())
         assert (await silent.wait_closed())[0] == 1008

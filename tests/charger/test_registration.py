@@ -165,14 +165,37 @@ async def test_newcomers_have_a_room_of_their_own(central: Central, writer: Inli
     assert await answer_to(central, "OLD-00") == "101"
     await writer.run(hide, "OLD-00", ANNA.at)
     async with open_charger(central, "/ws/ONE-MORE") as charger:
-        await charger.call("StartTransaction", START)
+        await charge_twice(charger)
     assert await answer_to(central, "TOO-MANY") == "404"
     await decide(central, "OLD-01", Decision.REFUSED)
     async with open_charger(central, "/ws/A") as first, open_charger(central, "/ws/B") as second:
         assert await status_after_boot(first) == "Pending"
-        await first.call("StartTransaction", START)
+        await charge_twice(first)
         await second.send_call("Heartbeat", {})
         assert await second.wait_closed() == (1008, f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some")
+
+
+async def charge_twice(charger: Charger) -> None:
+    for meter in (100, 200):
+        began = await charger.call("StartTransaction", {**START, "meterStart": meter})
+        stop = {"transactionId": began["transactionId"], "meterStop": meter + 50, "timestamp": START["timestamp"]}
+        await charger.call("StopTransaction", stop)
+
+
+@pytest.mark.parametrize("mode", [Mode.OPEN, Mode.ASK])
+async def test_false_identities_that_begin_a_session_keep_no_new_charger_out(
+    central: Central, writer: InlineWriter, mode: Mode
+) -> None:
+    set_mode(central, mode)
+    configure(central, max_chargers=NEWCOMERS)
+    for number in range(NEWCOMERS):
+        async with open_charger(central, f"/ws/FALSE-{number}") as charger:
+            await charger.call("StartTransaction", START)
+    async with open_charger(central, "/ws/NEXT") as charger:
+        assert await status_after_boot(charger) == ("Accepted" if mode is Mode.OPEN else "Pending")
+    visible = {name for (name,) in writer.rows("SELECT id FROM cp WHERE hidden_at IS NULL")}
+    assert central.known == visible
+    assert len(visible) == NEWCOMERS
 
 
 @pytest.mark.parametrize("mode", [Mode.OPEN, Mode.ASK])

@@ -103,6 +103,18 @@ def test_several_and_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["forget"]) == 2
 
 
+def test_false_identities_that_began_a_session_are_forgotten_by_force(capsys: pytest.CaptureFixture[str]) -> None:
+    change(lambda books: Station(books, "SCAN-CAR").orphan(Station(books, "SCAN-CAR").start(1000), 1900))
+    change(lambda books: [Station(books, f"SCAN-{number}").start(1000) for number in range(3)])
+    assert main(["forget", "--like", "SCAN-*"]) == 0  # nothing fits while a session is open
+    assert capsys.readouterr().out.startswith("No stranger fits the pattern")
+    assert main(["forget", "SCAN-0"]) == 1
+    assert "hide it after that has ended, or with --force" in capsys.readouterr().err
+    assert main(["forget", "--like", "SCAN-*", "--force"]) == 0
+    assert hidden() == {"SCAN-0", "SCAN-1", "SCAN-2"}
+    change(lambda books: told(books, "SELECT count(*) FROM tx WHERE cp_id LIKE 'SCAN-_'", 3))
+
+
 def test_hidden_chargers_take_no_room() -> None:
     change(trial)
     change(lambda books: take_up(books, is_there_room=False))
@@ -140,7 +152,7 @@ def test_one_that_is_limited_is_let_go_first(capsys: pytest.CaptureFixture[str])
             1,
             "levity-trio: there is no database other.db; choose the database of the server with --db\n",
         ),
-        (["CP-1"], 1, "levity-trio: CP-1 has an open transaction; hide it after that has ended\n"),
+        (["CP-1"], 1, "levity-trio: CP-1 has an open transaction; hide it after that has ended, or with --force\n"),
     ],
 )
 def test_each_mistake_is_one_line(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.access.registration import NEW_A_DAY, Mode, Registrations
-from levity_trio.events import ChargerConnected, ChargerHidden, ChargerShown, NewcomerWaiting
+from levity_trio.events import ChargerConnected, ChargerHidden, ChargerShown, NewcomerWaiting, TransactionStarted
 from levity_trio.store.reads import beginning
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.pages import Wanted
@@ -194,7 +194,7 @@ def test_who_would_be_locked_out(books: Books, ended_days_ago: int | None, is_op
 def test_room_for_a_new_charger(books: Books, mode: Mode) -> None:
     """Newcomers that wait do not count as known chargers, and a closed server takes none."""
     station = Station(books, "A")
-    station.start()
+    station.stop(station.start(1000), meter=5000)
     station.name = "B"
     assert (station.connect(max_chargers=1, mode=mode) is not None) == (mode is Mode.ASK)
 
@@ -202,6 +202,7 @@ def test_room_for_a_new_charger(books: Books, mode: Mode) -> None:
 # Who makes room for a new one
 
 ROOM = 5
+OF_STILL = "SELECT id FROM tx WHERE cp_id = 'STILL'"
 ATTACKER = "10.0.0.66"
 
 
@@ -245,7 +246,7 @@ def test_identities_that_stay_connected_keep_out_nobody(books: Books) -> None:
 
 def test_whom_a_person_knows_or_who_charged_makes_no_room(books: Books) -> None:
     charged = Station(books, "CHARGED")
-    charged.start()
+    charged.stop(charged.start(1000), meter=5000)
     for name in ("ADOPTED", "NAMED", "PLACED"):
         Station(books, name).lose()
     books.run(adopt, "ADOPTED", ANNA)
@@ -266,9 +267,38 @@ def test_whom_a_person_knows_or_who_charged_makes_no_room(books: Books) -> None:
     assert not knock(stranger, "X-4")
 
 
+def test_one_start_without_energy_keeps_no_place(books: Books) -> None:
+    """Anybody in the network can send one. A register that moved, or a second session, shows a charger."""
+    stations = {name: Station(books, name) for name in ("STILL", "ENDED", "RISES", "PER-SESSION", "TWICE")}
+    for name, meters in {"STILL": [7000], "ENDED": [7000], "RISES": [7000, 7400], "PER-SESSION": [300]}.items():
+        transaction = stations[name].start(7000)
+        for meter in meters:
+            books.wait(60)
+            stations[name].tell(stations[name].register(meter), transaction=transaction)
+        if name == "ENDED":
+            stations[name].stop(transaction, meter=7000)
+    twice = stations["TWICE"]
+    twice.stop(twice.start(7000), meter=7000)
+    twice.start(7001)
+    stranger = Station(books, "NEXT")
+    assert knock(stranger, "NEXT-2", "10.0.0.9", stays=True)
+    assert knock(stranger, "NEXT-3", "10.0.0.9", stays=True)
+    assert visible(books) >= {"RISES", "PER-SESSION", "TWICE"}
+    assert not visible(books) & {"STILL", "ENDED"}
+    with reading(books) as db:
+        assert {"STILL", "ENDED"} <= present(db).hidden
+        assert beginning(db).bare >= {"STILL", "ENDED"}
+        assert not beginning(db).bare & {"RISES", "PER-SESSION", "TWICE"}
+    books.wait(60)
+    stations["STILL"].tell(stations["STILL"].register(7900), transaction=books.value(OF_STILL))
+    with reading(books) as db:
+        assert "STILL" not in present(db).hidden  # it charges, so it is reported again
+
+
 def test_one_network_brings_a_bounded_number_a_day() -> None:
     """Each identity leaves rows that stay."""
-    registrations = Registrations(Mode.OPEN, known := {"X"}, {})
+    has_charged: set[str] = set()
+    registrations = Registrations(Mode.OPEN, {"X"}, {}, has_charged)
 
     def come(day: str, address: str) -> None:
         at = f"{day}T12:00:00.000Z"
@@ -276,9 +306,18 @@ def test_one_network_brings_a_bounded_number_a_day() -> None:
 
     for number in range(NEW_A_DAY):
         come("2026-03-01", f"2001:db8::{number:x}")
-    assert "5000 new identities" in (registrations.why_no_room(1, (), "2001:db8::ffff:1") or "")
-    assert registrations.why_no_room(1, (), "2001:db9::1") is None
-    assert registrations.why_no_room(2, (), "2001:db8::1") is None  # there is room
-    assert registrations.why_no_room(1, known, "2001:db9::1") == registrations.no_room
+    assert "5000 new identities" in (registrations.why_no_room(1, "2001:db8::ffff:1") or "")
+    assert registrations.why_no_room(1, "2001:db9::1") is None
+    assert registrations.why_no_room(2, "2001:db8::1") is None  # there is room
+    has_charged.add("X")
+    assert registrations.why_no_room(1, "2001:db9::1") == registrations.no_room
+    started = TransactionStarted(charger="X", at="", transaction=1, connector=1, id_tag="A", meter_start_wh=0)
+    has_charged.clear()
+    registrations.observe(started)
+    has_charged.add("X")
+    assert registrations.why_no_room(1, "2001:db9::1") is None  # of its only session nothing is known
+    registrations.observe(started)
+    assert registrations.why_no_room(1, "2001:db9::1") == registrations.no_room
+    has_charged.clear()
     come("2026-03-02", "2001:db8::1")
-    assert registrations.why_no_room(1, (), "2001:db8::1") is None
+    assert registrations.why_no_room(1, "2001:db8::1") is None

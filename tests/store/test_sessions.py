@@ -35,7 +35,7 @@ def test_a_charger_was_last_seen_when_its_connection_ended(books: Books, station
 
 
 def test_no_room_for_another_charger(books: Books, station: Station) -> None:
-    station.start()
+    station.stop(station.start(1000), meter=5000)
     station.name = "CP-2"
     assert station.connect(max_chargers=1) is None
     station.name = "CP-1"

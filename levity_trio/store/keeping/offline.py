@@ -26,7 +26,13 @@ from levity_trio.wire.times import stamp
 
 
 def forget(
-    address: DatabaseAddress, server: str, chargers: Sequence[str], pattern: str | None, retired_on: str | None
+    address: DatabaseAddress,
+    server: str,
+    chargers: Sequence[str],
+    pattern: str | None,
+    retired_on: str | None,
+    *,
+    is_forced: bool = False,
 ) -> list[str]:
     """Hide chargers until they charge again: those named, and the strangers whose identities fit a shell pattern.
 
@@ -38,13 +44,14 @@ def forget(
     """
     with _open_known(address, server) as store:
         at = stamp(look(address, _clock)())
-        write = partial(hiding.hide_each, chargers=chargers, pattern=pattern, at=at, retired_on=retired_on)
+        named = partial(hiding.hide_each, chargers=chargers, pattern=pattern)
+        write = partial(named, at=at, retired_on=retired_on, is_forced=is_forced)
         try:
             return cast("list[str]", store.commit([write])[0].unwrap())
         except hiding.UnknownCharger as unknown:
             raise ConfigError(f"no charger {unknown} is in {address}") from None
         except hiding.StillUsed as why:
-            raise EnvironmentProblem(str(why)) from None
+            raise EnvironmentProblem(str(why).replace("with force", "with --force")) from None
         except DatabaseFault as fault:
             raise EnvironmentProblem(f"cannot write the database {address}: {fault}") from None
 

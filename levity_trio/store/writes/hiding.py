@@ -11,8 +11,11 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 
 CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
 NEVER_CHARGED: Final = f"registration <> 'adopted' AND NOT {CHARGED}"
+OPEN: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id AND status = 'Active')"
 NOT_LIMITED: Final = "cp.id NOT IN (SELECT cp_id FROM load_charger)"
-STRANGERS: Final = f"SELECT id FROM cp WHERE hidden_at IS NULL AND {NEVER_CHARGED} AND {NOT_LIMITED} ORDER BY id"  # noqa: S608 - our own words
+STRANGERS: Final = f"registration <> 'adopted' AND cp.id IN (SELECT id FROM bare_cp) AND {NOT_LIMITED}"  # noqa: S608 - our own words
+"""One transaction to which nothing shows energy is no proof: anybody in the network can send a StartTransaction."""
+_FITTING: Final = f"SELECT id FROM cp WHERE hidden_at IS NULL AND {STRANGERS} AND (? = 1 OR NOT {OPEN}) ORDER BY id"  # noqa: S608 - our own words
 
 
 class UnknownCharger(Exception):
@@ -30,16 +33,27 @@ def check_known(db: UnitOfWork, charger: str) -> None:
 
 
 def hide(
-    db: UnitOfWork, charger: str, at: str, retired_on: str | None = None, made_room_for: str | None = None
+    db: UnitOfWork,
+    charger: str,
+    at: str,
+    retired_on: str | None = None,
+    made_room_for: str | None = None,
+    *,
+    is_forced: bool | None = None,
 ) -> None:
     """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
+
+    If this `is_forced`, its transaction may be open; while that has energy, the charger is shown all the same. None:
+    whoever asks cannot force it.
 
     Raises:
         UnknownCharger, StillUsed: nothing was changed.
     """
     check_known(db, charger)
-    if db.row("SELECT 1 FROM tx WHERE cp_id = ? AND status = 'Active'", (charger,)) is not None:
-        raise StillUsed(f"{charger} has an open transaction; hide it after that has ended")
+    if not is_forced and db.row(f"SELECT 1 FROM cp WHERE id = ? AND {OPEN}", (charger,)):  # noqa: S608 - our own words
+        if is_forced is None:
+            raise StillUsed(f"{charger} has an open transaction; hide it after that has ended")
+        raise StillUsed(f"{charger} has an open transaction; hide it after that has ended, or with force")
     if db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND state = 'managed'", (charger,)) is not None:
         raise StillUsed(f"load management limits {charger}; hide it after: levity-trio load off {charger}")
     db.execute(
@@ -49,17 +63,25 @@ def hide(
 
 
 def hide_each(
-    db: UnitOfWork, chargers: Sequence[str], pattern: str | None, at: str, retired_on: str | None = None
+    db: UnitOfWork,
+    chargers: Sequence[str],
+    pattern: str | None,
+    at: str,
+    retired_on: str | None = None,
+    *,
+    is_forced: bool = False,
 ) -> list[str]:
     """Hide these chargers, and the strangers whose identities fit a shell pattern; return which.
 
-    A pattern is for strangers only: they never charged, and nobody adopted them. Raises as `hide` does, for one that
-    was named; then the whole write is rolled back.
+    A pattern is for strangers only: nothing shows that they charged, and nobody adopted them. Those with an open
+    transaction fit only if this `is_forced`. Raises as `hide` does, for one that was named; then the whole write is
+    rolled back.
     """
-    fitting = [] if pattern is None else [one for (one,) in db.rows(STRANGERS) if fnmatchcase(one, pattern)]
+    strangers = [] if pattern is None else db.rows(_FITTING, (int(is_forced),))
+    fitting = [one for (one,) in strangers if fnmatchcase(one, str(pattern))]
     named = list(dict.fromkeys([*chargers, *fitting]))
     for charger in named:
-        hide(db, charger, at, retired_on)
+        hide(db, charger, at, retired_on, is_forced=is_forced)
     return named
 
 

@@ -9,11 +9,11 @@ from levity_trio.access.registration import NEWCOMERS, Decision, Mode, Status, S
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.commands import withdraw
-from levity_trio.store.writes.hiding import CHARGED, NEVER_CHARGED, NOT_LIMITED, UnknownCharger, hide, show
+from levity_trio.store.writes.hiding import CHARGED, STRANGERS, UnknownCharger, hide, show
 
 VISIBLE_NEWCOMERS: Final = "hidden_at IS NULL AND registration = 'newcomer'"
 NEWCOMERS_THAT: Final = f"SELECT id FROM cp WHERE {VISIBLE_NEWCOMERS} AND"  # noqa: S608 - our own words
-NOBODYS: Final = f"{NEVER_CHARGED} AND name IS NULL AND station_id IS NULL AND {NOT_LIMITED}"
+NOBODYS: Final = f"{STRANGERS} AND name IS NULL AND station_id IS NULL"
 STRANGERS_THAT: Final = (
     "SELECT cp.id, is_connected, coalesce(last_seen_at, created_at), coalesce(remote_address, '') FROM cp"
     " LEFT JOIN session ON session.id = cp.session_id WHERE"
@@ -88,7 +88,7 @@ def make_room(db: UnitOfWork, mode: Mode, max_chargers: int, newcomer: str, at: 
     stranger = who_makes_room([Stranger(*row) for row in db.rows(f"{STRANGERS_THAT} {those} AND {NOBODYS}")])
     if stranger is None:
         return False
-    hide(db, stranger, at, made_room_for=newcomer)
+    hide(db, stranger, at, made_room_for=newcomer, is_forced=True)
     return True
 
 

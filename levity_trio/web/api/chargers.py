@@ -80,6 +80,7 @@ class NewCharger(Sent):
 
 
 PATTERN: Final = "A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not adopted."
+FORCED: Final = "Although a session is open."
 
 
 class ForgetBody(Sent):
@@ -87,6 +88,7 @@ class ForgetBody(Sent):
 
     chargers: Annotated[list[str], Meta(max_length=10_000)] = []  # noqa: RUF012 - msgspec copies it
     like: Annotated[str, Meta(description=PATTERN, min_length=1, max_length=100)] | None = None
+    force: Annotated[bool, Meta(description=FORCED)] = False
 
 
 FORGET_WAYS: Final[Sequence[Fields]] = (
@@ -198,7 +200,8 @@ async def forget_chargers(request: Asked[None, ForgetBody]) -> ForgetReport:
     body = request.body
     if not body.chargers and body.like is None:
         raise invalid("chargers", "name chargers, or give a pattern")
-    return ForgetReport(forgotten=await _hide(request.api, hide_each, body.chargers, body.like, request.api.stamp()))
+    write = partial(hide_each, is_forced=body.force)
+    return ForgetReport(forgotten=await _hide(request.api, write, body.chargers, body.like, request.api.stamp()))
 
 
 async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:

@@ -51,7 +51,8 @@ CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()
 NO_TABLES = {
-    *("hidden_cp", "json_each", "sqlite_schema", "sqlite_sequence", "each", "recent", "pragma_foreign_key_list"),
+    *("hidden_cp", "bare_cp", "json_each", "sqlite_schema", "sqlite_sequence", "each", "recent"),
+    "pragma_foreign_key_list",
     "pragma_table_xinfo",
     "moving",  # only while a database is moved
 }

@@ -232,6 +232,13 @@ async def test_a_charger_that_charges_is_not_hidden(site: Site, station: Station
         assert (raised.value.status, raised.value.code) == (409, "conflict")
 
 
+async def test_who_only_began_a_session_is_forgotten_by_force(site: Site) -> None:
+    forget = endpoint("POST", "/api/admin/chargers/forget")
+    Station(site.books, "SCAN-1").start(1000)
+    assert (await site.call(forget, body={"like": "SCAN-*"}))["forgotten"] == []
+    assert (await site.call(forget, body={"like": "SCAN-*", "force": True}))["forgotten"] == ["SCAN-1"]
+
+
 async def test_several_are_forgotten_at_once_or_none(site: Site, station: Station) -> None:
     """A pattern never takes one that has charged or was adopted."""
     forget = endpoint("POST", "/api/admin/chargers/forget")
