@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
@@ -65,6 +66,8 @@ async def _show(view: View) -> Mapping[str, Any]:
     return {
         "household": household,
         "belongings": [*(one for one in valid if one["what"] != "space"), *spaces],
+        "cards": await _marked_cards(view, [one["tag"] for one in valid if one["what"] == "tag"]),
+        "reports": (await view.get("/api/admin/reports", account=number, waiting=True))["data"],
         "months": months_values(await view.get("/api/history", by="month", account=number, costs=True)),
         "sessions": (await view.get(f"{ACCOUNTS}/{number}/transactions", limit=FEW))["data"],
         "statements": (await view.get("/api/admin/statements", account=number, limit=FEW))["data"],
@@ -83,6 +86,17 @@ async def _show(view: View) -> Mapping[str, Any]:
         **await chargers_and_currency(view),
         "prepaid": PREPAID,
     }
+
+
+async def _marked_cards(view: View, tags: Sequence[str]) -> Mapping[str, Any]:
+    """Return those of these cards that were added and are not simply accepted, by their numbers."""
+    found = {}
+    for tag in tags:
+        with suppress(Refused):  # nobody added it
+            card = await view.get(f"/api/admin/id-tags/{quote(tag, safe='')}")
+            if card["ended_at"] or card["status"] != "Accepted" or card["expires_at"]:
+                found[tag] = card
+    return found
 
 
 async def _task(view: View, household: Mapping[str, Any]) -> Any:

@@ -1,0 +1,39 @@
+"""The page of a household: what wants a look there."""
+
+from __future__ import annotations
+
+from levity_trio.store.writes import reports, tags
+from levity_trio.store.writes.reports import Subject
+from levity_trio.store.writes.tags import TagData
+from levity_trio.web.dashboard.pages import households
+from tests.store.books import Station
+from tests.store.owning import House
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
+
+OF_HOUSEHOLD = next(page for page in households.PAGES if page.path == "/accounts/{id}")
+
+
+async def test_a_card_that_may_not_charge_is_marked(site: Site) -> None:
+    books, house = site.books, House(site.books)
+    for card in (TagData("04AA"), TagData("04BB", status="Blocked"), TagData("04CC", expires_at="2026-01-31")):
+        books.run(tags.add, books.policy, card, books.at, "cleo")
+        house.give(1, card.id_tag)
+    house.give(1, "04DD")  # which nobody added
+    words = (await Opening(site).open(OF_HOUSEHOLD, id=1)).words
+    for number, mark in (("04AA", ""), ("04BB", "✕ Blocked "), ("04CC", "○ Expired "), ("04DD", "")):
+        assert f"{number} since Thu 1 Jan {mark}Take away" in words
+
+
+async def test_what_a_household_reported_leads_to_its_answer(site: Site, station: Station) -> None:
+    books, house = station.books, House(site.books)
+    house.give(1, "04AA")
+    books.run(reports.lose, books.policy, 1, "04AA", books.at, "driver 1")
+    books.run(reports.write, 1, Subject(charger="CP-1"), "It hums", "2026-01-01", books.at, "driver 1")
+    shown = await Opening(site).open(OF_HOUSEHOLD, id=1)
+    assert "Anna lost a card" in shown.words
+    assert "Anna reports" in shown.words
+    assert [one for one in shown.links if one.startswith("/review?kind=report")]
+    books.run(reports.answer, 1, "Blocked", books.at, "cleo")
+    assert "Anna lost a card" not in (await Opening(site).open(OF_HOUSEHOLD, id=1)).words
+    assert "lost a card" not in (await Opening(site).open(OF_HOUSEHOLD, id=2)).words
