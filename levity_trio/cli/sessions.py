@@ -14,6 +14,7 @@ from levity_trio.cli.declaring import OF_CHARGER, SESSION, Words, limit, renamed
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, fill, local_second, none_yet, say
 from levity_trio.documents.cells import inert
+from levity_trio.locale.formats import in_sheet, separator
 
 COLUMNS: Final[tuple[str, ...]] = (
     "id",
@@ -140,9 +141,9 @@ def _sums(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
 
 def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     text = StringIO(newline="")
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", delimiter=separator(), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: inert(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: in_sheet(inert(value)) for name, value in row.items()} for row in rows)
     say(text.getvalue(), ends_line=False)
 
 

@@ -108,6 +108,16 @@ def typed(value: Decimal) -> str:
     return f"{value:f}".replace(".", format_of(language()).decimal)
 
 
+def in_sheet(value: object) -> object:
+    """Return a cell of a CSV file as spreadsheets of the country read it."""
+    return typed(Decimal(str(value))) if isinstance(value, float | Decimal) else value
+
+
+def separator() -> str:
+    """Return what stands between the cells of such a file."""
+    return format_of(language()).separator
+
+
 def _signed(text: str) -> str:
     here = format_of(language())
     return text.replace(",", "T").replace(".", here.decimal).replace("T", here.thousands)

@@ -96,7 +96,9 @@ def test_a_session_where_no_status_was_reported(
         assert [(one["connector"], one["open_transaction"]) for one in known["connectors"]] == [(1, first), (2, None)]
 
 
-def test_transactions_and_their_sums(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_transactions_and_their_sums(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         numbers = [charge(charger, "TAG", 1000, 3500), charge(charger, FORMULA, 3500, 4000)]
@@ -114,6 +116,10 @@ def test_transactions_and_their_sums(server: Serving, shell: Shell, capsys: pyte
         (str(numbers[1]), f"'{FORMULA}", "0.5", "nobody's"),
         (str(numbers[0]), "TAG", "2.5", "nobody's"),
     ]
+    with monkeypatch.context() as german:
+        german.setenv("LC_ALL", "de_DE.UTF-8")
+        rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "transactions", "--csv")), delimiter=";"))
+    assert [row["kwh"] for row in rows] == ["0,5", "2,5"]
     assert [one["id"] for one in shown(shell, capsys, "transactions", "--bill", "nobodys")] == numbers[::-1]
     assert shown(shell, capsys, "transactions", "--bill", "to-be-billed", "--charger", "CP-1") == []
     assert shown(shell, capsys, "transactions", "--to", "2020-01-01") == []

@@ -90,7 +90,7 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
     return Response(encoded(_rows(history)), media_type=CSV) if query.format == "csv" else history
 
 
-def _rows(history: History) -> Iterator[tuple[str | int, ...]]:
+def _rows(history: History) -> Iterator[tuple[str | int | Decimal, ...]]:
     """Yield the rows of a file: a line for each period and series in which somebody charged."""
     yield ("period", history.of, "name", "kwh", "sessions", "in_doubt", "amount", "unbilled", "currency")
     exponent = CURRENCIES[history.currency].exponent if history.currency else 0
@@ -99,7 +99,7 @@ def _rows(history: History) -> Iterator[tuple[str | int, ...]]:
             figures, key = one.figures[place], one.charger if one.account is None else one.account
             if figures.sessions:
                 amounts = (_units(amount, exponent) for amount in (figures.amount, figures.unbilled))
-                told = (f"{figures.energy_wh / 1000:.3f}", figures.sessions, figures.doubtful)
+                told = (Decimal(f"{figures.energy_wh / 1000:.3f}"), figures.sessions, figures.doubtful)
                 yield (period.name, _cell(key), _cell(one.name), *told, *amounts, history.currency or "")
 
 
@@ -107,8 +107,8 @@ def _cell(value: str | int | None) -> str:
     return str(inert("" if value is None else str(value)))
 
 
-def _units(amount: int | None, exponent: int) -> str:
-    return "" if amount is None else f"{Decimal(amount).scaleb(-exponent):f}"
+def _units(amount: int | None, exponent: int) -> str | Decimal:
+    return "" if amount is None else Decimal(amount).scaleb(-exponent)
 
 
 @ENDPOINTS.get("/api/history/week", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
@@ -126,10 +126,10 @@ async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
     return Response(encoded(_hours(found)), media_type=CSV) if query.format == "csv" else found
 
 
-def _hours(found: WeekHistory) -> Iterator[tuple[str | int, ...]]:
+def _hours(found: WeekHistory) -> Iterator[tuple[str | int | Decimal, ...]]:
     yield ("weekday", "hour", "kwh")
     for place, wh in enumerate(found.hours):
-        yield (place // 24 + 1, place % 24, f"{wh / 1000:.3f}")
+        yield (place // 24 + 1, place % 24, Decimal(f"{wh / 1000:.3f}"))
 
 
 async def _with_costs(request: Asked[HistoryQuery, None], history: History, wanted: Wanted) -> History:

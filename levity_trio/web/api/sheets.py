@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from levity_trio.documents.cells import plain
+from levity_trio.locale.formats import in_sheet, separator
 from levity_trio.records import record
 from levity_trio.web.api.bodies import of_validation
 from levity_trio.web.api.problems import Json, Problem
@@ -142,7 +143,8 @@ def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) ->
 
 
 def encoded(rows: Iterable[Iterable[object]]) -> bytes:
-    """Return rows as CSV."""
+    """Return rows as CSV, as the reader's country writes it."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, delimiter=separator(), lineterminator="\n")
+    writer.writerows(map(in_sheet, row) for row in rows)
     return text.getvalue().encode()

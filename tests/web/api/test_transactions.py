@@ -9,6 +9,7 @@ import pytest
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import StreamingResponse
 
+from levity_trio.locale import speaking
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api import transactions
@@ -65,6 +66,14 @@ async def file(site: Site, role: Role = Role.OPERATOR, **query: str) -> list[str
     assert response.media_type == "text/csv"
     parts: list[Any] = [part async for part in response.body_iterator]
     return b"".join(parts).decode().splitlines()
+
+
+async def test_the_file_is_one_of_the_country_of_the_reader(site: Site, station: Station) -> None:
+    charge(station)
+    with speaking("de"):
+        head, line = await file(site)
+    assert head.split(";")[:2] == ["id", "charger"]
+    assert line.split(";")[head.split(";").index("kwh")] == "5,0"
 
 
 async def test_those_of_a_household(site: Site, station: Station) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 from starlette.datastructures import Headers, QueryParams
 
+from levity_trio.locale import speaking
 from levity_trio.store.reads import power
 from levity_trio.store.writes.power import keep
 from levity_trio.web.api import history
@@ -160,4 +162,7 @@ class TestPictures:
         answer: Any = await endpoint.handle(Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers()))
         head, *lines = answer.body.decode().splitlines()
         assert head.split(",")[-1] in ("currency", "kwh")
+        with speaking("de"):
+            answer = await endpoint.handle(Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers()))
+        assert re.search(r";[0-9]+,[0-9]{3}(;|\n)", answer.body.decode())
         assert len(lines) == (168 if "hour" in link else 2 if "of=" in link else 1)
