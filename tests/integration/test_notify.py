@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from levity_trio.client import Api, Sought
+from tests.integration.browsing import Browser
 from tests.integration.forking import run_forked
 from tests.integration.serving import Serving, environment, serving
 from tests.integration.test_operations import wait_for
@@ -84,3 +85,14 @@ def test_each_way_out_is_tried_from_the_shell_and_lost_topics_are_replaced(tmp_p
             wait_for(lambda: ask(server, "GET", "recipients", "1")["must_scan"])
             assert ask(server, "POST", "recipients", "1", "topic")["topic"] != topic
             assert ask(server, "GET", "recipients", "1")["must_scan"] is False
+
+
+def test_somebody_without_any_way_is_no_success(tmp_path: Path) -> None:
+    with serving(tmp_path / "site.db", "--ntfy", "https://ntfy.example.org") as server:
+        browser, path = Browser(server), "/do/post/admin/recipients"
+        told = browser.send(browser.get(path, next="/messages").form(path), name="Cleo")
+        assert "Saved, but no message arrives yet: give an address, or make a code for push" in told.words
+        assert "off, so no message arrives" in told.words
+        assert "Done: Tell somebody" not in told.words
+        told = browser.send(browser.get(path, next="/messages").form(path), name="Dora", mail="dora@example.org")
+        assert "Done: Tell somebody" in told.words

@@ -406,6 +406,8 @@ async def _done(form: Form, reply: Reply) -> Note:
         said = partial(minute, now=form.desk.api.now(), zone=form.desk.zone)
         return _under_way(form.title, charger, reply.content, said)
     values = {**form.view.path, **(reply.content or {})}
+    if "has_push" in values and not (values["mail"] or values["has_push"]):
+        return Note("warning", _("Saved, but no message arrives yet: give an address, or make a code for push"))
     return Note(
         "done", done_of(form.endpoint.method, form.endpoint.path, values) or _("Done: %(title)s", title=form.title)
     )
