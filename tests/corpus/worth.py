@@ -101,6 +101,8 @@ class Worth:
         found = self.sources.setdefault(what, [])
         if len(found) < SHOWN or what == WRONG:
             found.append(f"{entry.file}, {entry.kept.source}")
+        if entry.file == REPORTS and what in (DIFFERENT, RAISED) and not self.report:
+            self.report = entry.kept.source
 
     @property
     def is_without_effect(self) -> bool:
@@ -126,8 +128,6 @@ def compare(worth: Worth, entry: Entry, now: Found, without: Found) -> None:
             worth.note(WORDS if now.grounds == without.grounds else GROUNDS, entry)
         return
     worth.note(DIFFERENT, entry)
-    if entry.file == REPORTS and not worth.report:
-        worth.report = kept.source
     for what in _otherwise(kept, old, new):
         worth.note(what, entry)
 

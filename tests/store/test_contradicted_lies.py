@@ -162,17 +162,6 @@ def test_the_power_nearest_to_the_outlet_counts(books: Books, station: Station, 
     assert_figure(station, transaction, 3600, flagged=True)
 
 
-@pytest.mark.parametrize("every", [20, 30, 60])
-def test_a_tenth_of_the_energy_is_not_certain_where_two_powers_tell_more(station: Station, every: int) -> None:
-    transaction, register = station.start(1000), 1000
-    for _ in range(2):
-        register = charge(station, transaction, register, every, 720, every=every, tells_power=False)
-        station.tell(meter_value(station.clock(), watts(7200)), transaction=transaction)
-    station.stop(transaction, register)
-
-    assert_doubtful(station, transaction, register - 1000, 10 * (register - 1000))
-
-
 def test_two_powers_before_a_car_is_full_contradict_nothing(books: Books, station: Station) -> None:
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, 10, every=5)

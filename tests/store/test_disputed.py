@@ -128,18 +128,6 @@ def test_a_start_too_high_does_not_turn_readings_into_counts(books: Books, stati
     assert_doubtful(station, transaction, 0, end - wh)
 
 
-@pytest.mark.parametrize("known", [2, 3])
-def test_a_start_that_repeats_a_count(books: Books, station: Station, known: int) -> None:
-    """Start and stop count each transaction from 0; one start tells the previous count, as if the register went on."""
-    for _ in range(known):
-        bare(station, 0, WH)
-    transaction = bare(station, WH, WH + 2400)
-    honest = bare(station, 0, 3600)
-    settle(books)
-    assert open_codes(books, transaction) == ["start_garbled"]
-    assert_figure(station, honest, 3600, flagged=False)
-
-
 def test_a_start_that_goes_on_after_one_reset_is_honest(books: Books, station: Station) -> None:
     bare(station, BEGIN, BEGIN + WH)
     bare(station, 0, WH)

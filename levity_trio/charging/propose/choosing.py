@@ -18,7 +18,6 @@ from levity_trio.charging.refute.bounds import Bounds, Finding
 from levity_trio.charging.refute.ending import most_possible
 from levity_trio.charging.refute.impossible import abrupt_steps
 from levity_trio.charging.refute.measured import unusual
-from levity_trio.charging.refute.neighbours import claimed_after, claimed_before
 from levity_trio.charging.refute.scales import continues_both, is_scale_known
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.refute.table import (
@@ -229,7 +228,6 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
         one for one in wrong_units(case, bounds) if one.wh <= reported.wh[-1] and _is_usual(case, bounds, one.chain)
     )
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
-    yield from _undisputed(case, bounds, reported)
 
 
 def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:
@@ -291,17 +289,3 @@ def range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | Non
     chain = chain_of(case, begin, case.view, stop)
     is_led_to = stop - wh >= begin and bool(case.view.wh) and bounds.is_possible(chain, len(chain.wh) - 1)
     return (stop - wh, stop) if is_led_to else (begin, begin + wh)
-
-
-def _undisputed(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Candidate]:
-    """Yield the candidate of what no neighbour claims."""
-    start, stop = case.start_wh, case.stop_wh
-    if start is None or stop is None or bounds.confirms(chain.wh[-1]):
-        return
-    until, since = claimed_before(case), claimed_after(case)
-    begin, end = start if until is None else until, stop if since is None else since
-    if (begin, end) != (start, stop) and begin <= end:
-        least, most = begin - start, end - start
-        rest = Chain(chain.at, [min(max(wh, least), most) - least for wh in chain.wh], chain.digit)
-        code = Code.STOP_GARBLED if until is None else Code.START_GARBLED
-        yield Candidate(code, "what no neighbour claims", REGISTER, rest, 1, begin, end)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from math import inf, sqrt
 from statistics import fmean, stdev
 from typing import Final
@@ -132,38 +131,6 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     return (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
 
 
-def far_below_power(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict with powers each of which is far above the pace of the register before it and after it.
-
-    Sparse power shows little, but a car that pauses is not always met just while it charges. The time of a start that
-    was received late may be wrong.
-    """
-    power, lasted = case.power, chain.at[-1] - chain.at[0]
-    if not power.at[1:] or not tolerances.SPAN_SECONDS <= lasted <= case.received_seconds + tolerances.INTERVAL:
-        return None
-    least = min(power.low)
-    if not _are_far_below(case, least, [(lasted, chain.wh[-1])]):
-        return None
-    points = list(zip(chain.at, chain.wh, strict=True))
-    shown = [(number, power.low[power.places[at]]) for number, at in enumerate(chain.at) if at in power.places]
-    if not shown[1:] or not all(
-        _are_far_below(case, low, _steps(points[max(0, number - 1) : number + 2])) for number, low in shown
-    ):
-        return None
-    return (f"{chain.wh[-1]} Wh", f"at least {round(least)} W in each report of power")
-
-
-def _steps(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
-    return [(now - then, high - low) for (then, low), (now, high) in pairwise(points)]
-
-
-def _are_far_below(case: Case, watts: float, steps: Sequence[tuple[float, int]]) -> bool:
-    """Whether each step, in seconds and Wh, that is not too short to tell is far below a power in W."""
-    spare = case.slack_of_ends(case.digit)
-    energies = [(rise, watts * seconds / HOUR) for seconds, rise in steps if seconds > tolerances.METER_AGE]
-    return all(tolerances.FAR_MORE * (rise + spare) < drawn for rise, drawn in energies)
-
-
 def against_ends(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
     """Return the conflict of start and stop with Transaction.Begin and Transaction.End."""
     if not is_contradicted_at_ends(case):
@@ -203,7 +170,6 @@ UNUSUAL: Final = (
     did_not_catch_up,
     stood_still_to_the_end,
     far_beyond_power,
-    far_below_power,
     faster_at_an_end,
     far_faster_at_an_end,
     beyond_many_powers,

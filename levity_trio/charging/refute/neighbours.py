@@ -1,10 +1,8 @@
 """What the transactions before and after show of a figure (rules.md, Neighbours).
 
 A neighbour under review may have another start or stop than it sent: the judge put it in the place of one that did not
-fit. That is a guess, so the register as sent still counts against the transaction next to it, unless something else
-shows whose energy it was: a reading of either, or power. And if the scale of the neighbour's registers is in doubt, so
-is that of one that goes on from it and has neither readings nor power. Ranges of the register that overlap stand at the
-end.
+fit. If the scale of its registers is in doubt, so is that of one that goes on from it and has neither readings nor
+power. Ranges of the register that overlap stand at the end.
 """
 
 from __future__ import annotations
@@ -108,14 +106,6 @@ def _is_of_old_meter(case: Case, chain: Chain, number: int) -> bool:
     return begin is not None and now > before and (case.start_wh or 0) + now > begin + case.digit
 
 
-def claimed_as_sent(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict with a register within this one that a neighbour in doubt sent, but was not given."""
-    claims = [wh for wh in (claimed_before(case), claimed_after(case)) if wh is not None]
-    if not claims or bounds.confirms(figure.wh):
-        return None
-    return (f"{case.start_wh} to {case.stop_wh} Wh", f"{claims[0]} Wh, as the one beside it sent")
-
-
 def on_a_doubtful_scale(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict of a transaction that goes on from registers whose scale is in doubt, or that were replaced,
     and has nothing that shows its own."""
@@ -139,29 +129,6 @@ def _is_wrong(own: int | None, neighbour: Neighbour, told: int | None, sent: int
     if own == told and (neighbour.is_scale_doubtful or neighbour.factor != 1):
         return True
     return neighbour.is_doubtful and own == sent and not told / tolerances.MANY < sent < tolerances.MANY * told
-
-
-def claimed_before(case: Case) -> int | None:
-    """Return the stop that the previous transaction sent, if it lies within this one and no reading shows which is
-    right: none of this one below it."""
-    before, start, stop, digit = case.before, case.start_wh, case.stop_wh, case.digit
-    until = None if before is None else before.replaced_end
-    if before is None or until is None or start is None or stop is None or not start + digit < until <= stop:
-        return None
-    is_shown = any(start - digit <= wh < until - digit for wh in case.view.wh)
-    return None if is_shown else until
-
-
-def claimed_after(case: Case) -> int | None:
-    """Return the start that the next transaction sent, likewise."""
-    after, start, stop, digit = case.after, case.start_wh, case.stop_wh, case.digit
-    since = after.replaced if after is not None and after.is_doubtful else None
-    if after is None or since is None or start is None or stop is None:
-        return None
-    if not start < since < stop - digit or lacks_digits_of(since, stop):
-        return None
-    is_shown = any(since + digit < wh <= stop + digit for wh in case.view.wh)
-    return None if is_shown else since
 
 
 def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:

@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
-from levity_trio.charging.refute.figure import counts_each
 from levity_trio.charging.refute.impossible import is_of_one_clock
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import Case, Neighbour
@@ -114,17 +113,6 @@ def _is_beyond(case: Case, bounds: Bounds, chain: Chain, end: _End) -> bool:
         return bounds.too_much(chain.wh[-1] + end.missing) is None
     number = 1 if end.code is Code.START_GARBLED else len(chain.at) - 1
     return bounds.can_have_flowed(chain, number, chain.wh[number] - chain.wh[number - 1] + end.missing)
-
-
-def not_reset(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
-    """The start repeats the previous stop, at a charger whose registers count each transaction from 0."""
-    start, stop, before = case.start_wh, case.stop_wh, case.before
-    if before is None or not start or stop is None or not counts_each(case):
-        return None
-    if start != (before.end if before.replaced_end is None else before.replaced_end):
-        return None
-    evidence = (f"meterStart {start} Wh", "the transactions around it began at 0")
-    return Finding(evidence, {"as reported": figure.wh, "counted from 0": stop})
 
 
 def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -> bool:

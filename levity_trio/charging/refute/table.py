@@ -175,11 +175,6 @@ REFUTATIONS: Final = (
         "the meter was swapped",
     ),
     Refutation(
-        *(_NEIGHBOURS, _QUESTIONS, Code.OVERLAP, neighbours.claimed_as_sent),
-        "Did the session before or after it, which is in doubt, send a register within this one?",
-        "a part may belong to the transaction beside it: that one sent a register within this one",
-    ),
-    Refutation(
         *(_NEIGHBOURS, _QUESTIONS, Code.WRONG_FACTOR, neighbours.on_a_doubtful_scale),
         "Does it go on from a session whose scale is in doubt, without readings or power of its own?",
         "it goes on from registers whose scale is in doubt, and has neither readings nor power",
@@ -192,11 +187,6 @@ REFUTATIONS: Final = (
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, neighbours.outside_its_neighbours),
         "Are all its registers below the sessions before and after, or above them?",
         "its registers are outside both neighbours: the register was not reset",
-    ),
-    Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, stale.not_reset),
-        "Does its start repeat the previous stop, though this charger counts each session from 0?",
-        "the start repeats the previous stop, though this charger counts each transaction from 0",
     ),
     Refutation(
         *(_NEIGHBOURS, _ADDS, Code.OVERLAP, overlaps),
@@ -241,11 +231,6 @@ REFUTATIONS: Final = (
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.far_beyond_power)),
         "Did it rise far faster than even rare reports of power allow?",
         "the register rose far faster than the power allows",
-    ),
-    Refutation(
-        *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.far_below_power)),
-        "Did it rise far more slowly than each report of power implies?",
-        "the register rose far more slowly than each power implies",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.beyond_many_powers)),

@@ -14,6 +14,7 @@ from tests.store.telling import (
     assert_figure,
     bill_of,
     charge,
+    charge_state,
     close_silent,
     kwh,
     session,
@@ -408,3 +409,164 @@ def test_a_start_in_kwh_beside_a_stop_in_wh(books: Books, station: Station) -> N
     settle(books)
     assert_figure(station, first, 7200, flagged=False)
     assert bill_of(station, second)[2]
+
+
+# Rules that no session above needs
+
+
+@pytest.mark.parametrize("percent", [35, 60])
+def test_kwh_called_wh_with_a_state_of_charge(station: Station, percent: int) -> None:
+    """HA#374, OpenEVSE#703: the register is kWh and called Wh; beside it, only the battery tells more."""
+    transaction, wh = station.start(361), 361
+    for step in range(1, 7):
+        station.books.wait(5)
+        wh += 5
+        sample = meter_value(station.clock(), wh, charge_state(20 + percent * step / 6))
+        station.tell(sample, transaction=transaction)
+    station.stop(transaction, wh)
+    assert_doubtful(station, transaction, 30, 30_000)
+
+
+def test_a_start_and_a_stop_with_decimals(books: Books, station: Station) -> None:
+    """libocpp#646, HA#374: a register that is kWh inside is sent with its decimals where whole Wh belong."""
+    transaction = start_with(station, 2259.99)
+    books.wait(2 * HOUR)
+    stop_with(station, transaction, 2274.39)
+    assert_figure(station, transaction, 14_400, flagged=True)
+
+
+def test_a_stop_in_local_time_and_a_start_in_utc(station: Station) -> None:
+    """evcc#10399, MicroOcpp#311: one of two messages has the hour of another zone."""
+    transaction = station.start(BEGIN)
+    station.stop(transaction, tell_each(station, transaction, BEGIN, steps=1), at=station.clock(HOUR))
+    assert bill_of(station, transaction) == ("Completed", 1800, True)
+
+
+def test_a_begin_that_is_not_its_start(books: Books, station: Station) -> None:
+    """MicroOcpp#73, HA#1838: meterStart is 0, though the charger has counted before; Transaction.Begin tells it."""
+    transaction, began = station.start(0), station.clock()
+    books.wait(HOUR)
+    data = [
+        meter_value(began, {"value": "5440", "context": "Transaction.Begin"}),
+        meter_value(station.clock(), {"value": "11630", "context": "Transaction.End"}),
+    ]
+    station.stop(transaction, 11_630, data=data)
+    assert_doubtful(station, transaction, 6190, 6190)
+
+
+def test_a_session_that_is_counted_from_0_between_two_that_are_not(books: Books, station: Station) -> None:
+    """Java-OCA-OCPP#331: the meter counts from 0 after a reboot, until its own count is read again."""
+    wh = session(station, BEGIN)
+    station.boot()
+    transaction = station.start(0)
+    books.wait(HOUR)
+    station.stop(transaction, 6500)
+    books.wait(HOUR)
+    session(station, wh + 7200)
+    settle(books)
+    assert_doubtful(station, transaction, 6500, 7200)
+
+
+def test_the_last_reading_before_a_reboot_is_nonsense(books: Books, station: Station) -> None:
+    """HA#1756, Wallbox Pulsar Plus: a reading leaps, and nobody stops; the next session is all below it."""
+    first = station.start(BEGIN)
+    wh = tell_each(station, first, BEGIN, charge_state(45), steps=2)
+    books.wait(15)
+    station.tell(meter_value(station.clock(), BEGIN + 43_000, charge_state(70)), transaction=first)
+    close_silent(station)
+    books.wait(HOUR)
+    second = station.start(wh + 900)
+    station.stop(second, tell_each(station, second, wh + 900))
+    settle(books)
+    books.wait(5)
+    settle(books)
+    assert_doubtful(station, first, 3600, 4500)
+    assert_figure(station, second, 7200)
+
+
+def test_each_stop_has_the_id_of_the_other_connector(books: Books, station: Station) -> None:
+    """ConnectorIO#161, Phoenix CHARX: the ids of two connectors are mixed up."""
+    begins, drawn = (412_300, 413_100), (9000, 6000)
+    told = [station.start(begin, connector) for connector, begin in enumerate(begins, 1)]
+    books.wait(2 * HOUR)
+    station.stop(told[1], begins[0] + drawn[0])
+    books.wait(10)
+    station.stop(told[0], begins[1] + drawn[1])
+    books.wait(HOUR)
+    for connector in (1, 2):
+        begin = begins[connector - 1] + drawn[connector - 1]
+        later = station.start(begin, connector)
+        books.wait(HOUR)
+        station.stop(later, begin + 7200)
+    for _ in range(3):
+        settle(books)
+    assert [bill_of(station, one) for one in told] == [("Completed", wh, True) for wh in drawn]
+
+
+def test_energy_that_is_always_told_late(books: Books, station: Station) -> None:
+    """evcc#32744, Easee: what flowed is told long after, with its right time; start and stop are as old."""
+    age, wh = 12, 0
+    transaction = station.start(BEGIN)
+    for minute in range(6, 90, 6):
+        books.wait(6)
+        wh = 60 * max(0, minute - age)
+        station.tell(meter_value(station.clock(age), BEGIN + wh), transaction=transaction)
+    books.wait(6)
+    station.stop(transaction, BEGIN + 60 * (90 - age))
+    books.wait(40)
+    station.stop(station.start(BEGIN + 5400), BEGIN + 5400)
+    settle(books)
+    assert_doubtful(station, transaction, 4680, 5400)
+
+
+def test_a_start_and_a_stop_in_steps_of_a_hundred(station: Station) -> None:
+    """ocpp-rpc#42: start and stop move in steps of 100 Wh, the readings do not."""
+    transaction = station.start(48_200)
+    charge(station, transaction, 48_260)
+    station.stop(transaction, 55_400)
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_register_beyond_all_that_flows_in_a_minute(books: Books, station: Station) -> None:
+    """steve#136, MicroOcpp#311: the clock is years behind at the start, and the stop's register is nonsense."""
+    transaction = station.start(0, at="2021-03-01T00:00:00Z")
+    books.wait(1)
+    station.stop(transaction, 640_000_000)
+    assert bill_of(station, transaction) == ("Completed", 0, True)
+
+
+def test_a_stop_that_is_read_while_the_car_still_charges(books: Books, station: Station) -> None:
+    """HA#1069, Wallbox Copper: the next start is above it by what power told since the last reading."""
+    transaction = station.start(BEGIN)
+    wh = charge(station, transaction, BEGIN, every=10)
+    books.wait(10)
+    station.tell(meter_value(station.clock(), wh, watts(7200)), transaction=transaction)
+    station.stop(transaction, wh)
+    books.wait(HOUR)
+    station.stop(station.start(wh + 1200), wh + 1200)
+    settle(books)
+    assert_figure(station, transaction, wh + 1200 - BEGIN, flagged=True)
+
+
+def test_one_phase_of_three_is_counted(books: Books, station: Station) -> None:
+    """evcc#6817, HA#169, ABB: the register counts one phase; power is that of all, of a sunny day each quarter."""
+    transaction, wh = station.start(BEGIN), 0
+    for power in [4200, 11_000, 6900, 2300, 9000, 11_000, 5100, 3700] * 4:
+        books.wait(15)
+        wh += power // 12
+        station.tell(meter_value(station.clock(), BEGIN + wh, watts(power)), transaction=transaction)
+    station.stop(transaction, BEGIN + wh)
+    assert bill_of(station, transaction)[2]
+
+
+def test_sessions_without_energy_are_rounded_down_and_up(books: Books, station: Station) -> None:
+    """libocpp#638: a register of 133.7 Wh is 133 in the start and 134 in the stop, each time."""
+    told = []
+    for _ in range(4):
+        told.append(station.start(133))
+        books.wait(20)
+        station.stop(told[-1], 134)
+        books.wait(HOUR)
+    settle(books)
+    for transaction in told:
+        assert_figure(station, transaction, 1, flagged=False)
