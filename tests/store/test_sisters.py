@@ -12,8 +12,6 @@ from tests.store.deciding import open_codes
 from tests.store.reading import reading
 from tests.store.telling import assert_figure, charge
 
-pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
-
 WH = 5400
 TENS = {"vendor": "Deka", "model": "Ten", "firmware_version": "2.1"}
 

@@ -339,7 +339,10 @@ OF_SISTERS: Final = (
     " AND since < ?2 AND coalesce(revoked_at, 'never') > ?2"
     " AND NOT EXISTS (SELECT 1 FROM habit AS ended JOIN cp AS other ON other.id = ended.cp_id"
     " WHERE other.vendor = cp.vendor AND other.model = cp.model AND ended.firmware = habit.firmware"
-    " AND ended.kind = habit.kind AND (ended.revoked_at BETWEEN habit.since AND ?2 OR ended.asks_since <= ?2))"
+    " AND ended.kind = habit.kind AND ended.revoked_at BETWEEN habit.since AND ?2)"
+    " AND NOT EXISTS (SELECT 1 FROM habit AS asked JOIN cp AS other ON other.id = asked.cp_id"
+    " WHERE other.vendor = cp.vendor AND other.model = cp.model AND asked.firmware = habit.firmware"
+    " AND asked.kind = habit.kind AND asked.asks_since <= ?2)"
 )
 """What enough sessions of chargers with the vendor, model and firmware of one proved, and none of these contradicted
 since then, nor did a person want to be asked. A highest power is of one alone. Parameters: that charger, a moment."""
