@@ -185,6 +185,26 @@ def test_a_clock_that_was_set_back_hides_no_fault(books: Books, station: Station
     assert len(books.recorded(ErrorsResolved)) == 1
 
 
+@pytest.mark.parametrize(("more", "expected"), [(60, "Preparing"), (59, "Available"), (61, "Available")])
+def test_a_local_clock_that_goes_back_an_hour_hides_nothing(
+    books: Books, station: Station, more: int, expected: str
+) -> None:
+    """In Chicago, the night in autumn: five hours behind, then six. What waited for about an hour is old."""
+    station.behind = 5 * 60
+    station.status("Preparing")
+    books.wait(20)
+    station.status("Available")
+    books.wait(10)
+    station.behind += more
+    station.status("Preparing")
+    assert present(books) == expected
+    station.behind = 6 * 60
+    books.wait(10)
+    station.status("Charging", connector=2)
+    station.status("Charging")
+    assert present(books) == "Charging"
+
+
 def test_an_old_event_told_again_and_again_stays_old(books: Books, station: Station) -> None:
     """Its lag grows, as that of a live message does not."""
     station.status("Charging")

@@ -9,13 +9,14 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.records import record
 from levity_trio.store.cases.case import CHARGING
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.seen import NEWEST_STATUSES
+from levity_trio.store.seen import NEWEST_STATUSES, clock_skew
 from levity_trio.store.writes import availability
 from levity_trio.store.writes.effects import end_unusable
 from levity_trio.store.writes.origin import Message, Origin
@@ -128,7 +129,7 @@ def status(db: UnitOfWork, origin: Origin, report: Status) -> None:
     is_shown = 0 <= report.connector <= HIGHEST_CONNECTOR  # a charger may invent connector numbers without end
     present = _present(db, origin.charger, report.connector) if is_shown else None
     alike = _alike(db, origin, report.moment) if _is_behind(report.moment) else []
-    is_live = not _is_behind(report.moment) or _shows_clock(origin, alike)
+    is_live = not _is_behind(report.moment) or _shows_clock(origin, alike) or _fits_clock(db, origin, report.moment)
     is_late = not is_live and present is not None and _is_older(origin, report, present)
     if not _repeats(db, origin, report, is_late) and db.is_kept(
         origin.charger, "StatusNotification", origin.received_at
@@ -177,6 +178,14 @@ def _shows_clock(origin: Origin, alike: Sequence[_Kept]) -> bool:
     """Whether the clock is behind: a status that came earlier lagged by as much. The lag of an old event grows."""
     before = shifted_stamp(origin.received_at, timedelta(seconds=-CLOCK_SECONDS))
     return any(kept.received_at <= before for kept in alike)
+
+
+def _fits_clock(db: UnitOfWork, origin: Origin, moment: Moment) -> bool:
+    """Whether a clock that was behind still is, or by an hour more, as a local one in autumn: hardly any message waits
+    for just as long."""
+    known = clock_skew(db, origin.charger).total_seconds()
+    more = known - (moment.skew_seconds or 0)
+    return known < -CLOCK_SECONDS and min(abs(more), abs(more - HOUR)) <= SAME_BEHIND_SECONDS
 
 
 def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
