@@ -41,7 +41,7 @@ async def _stream(request: Asked[EventsQuery, None]) -> EventStream:
         check_kinds("kind", request.query.kind.split(","), [*KINDS, READING])
     words = "all places of event streams are taken (--api-max-streams)"
     full = busy("too_many_streams", words, 10).response()
-    return EventStream(partial(_frames, request, _last_id(request)), request.api.streams, full)
+    return EventStream(partial(_frames, request, _last_id(request)), request.api.streams, request.caller, full)
 
 
 def _last_id(request: Request) -> int | None:

@@ -151,7 +151,7 @@ async def _stream(desk: Desk, inner: InnerApi, channels: Channels, page: Page, r
     if view.caller.role < page.role or not desk.front.is_own_origin(request):  # its places are few
         return Response(status_code=HTTPStatus.FORBIDDEN)
     full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
-    return EventStream(partial(channels.stream, page, view, reader.form_value), channels.places, full)
+    return EventStream(partial(channels.stream, page, view, reader.form_value), channels.places, view.caller, full)
 
 
 async def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint, request: Request) -> Response:
