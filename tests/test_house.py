@@ -167,6 +167,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugins.base": ("charging", "store", "events", "config", "clock", "log"),
     "plugins": (
         "groups",
+        "locale",
         "plugins.base",
         "charging",
         "store.engine",

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio import __version__
+from levity_trio.locale import N_, SOURCE, _, language
 from levity_trio.plugins.mqtt.entities import (
     LONGEST,
     OF_CHARGER,
@@ -64,12 +65,12 @@ def _button(command: str, name: str, icon: str) -> Command:
 
 
 COMMANDS: Final = (
-    _button("start", "Start", "mdi:play"),
-    _button("stop", "Stop", "mdi:stop"),
-    _button("unlock", "Unlock", "mdi:lock-open-variant"),
-    _button("boost", "Boost", "mdi:rocket-launch"),
+    _button("start", N_("Start"), "mdi:play"),
+    _button("stop", N_("Stop"), "mdi:stop"),
+    _button("unlock", N_("Unlock"), "mdi:lock-open-variant"),
+    _button("boost", N_("Boost"), "mdi:rocket-launch"),
     Command(
-        *("limit", "set_limit", "Set limit", "number", "mdi:speedometer"),
+        *("limit", "set_limit", N_("Set limit"), "number", "mdi:speedometer"),
         {
             **_fields("{{ value }}"),
             "value_template": f"{{{{ 'None' if value | float({HIGHEST_A + 1}) > {HIGHEST_A} else value }}}}",
@@ -82,9 +83,9 @@ COMMANDS: Final = (
             "optimistic": False,
         },
     ),
-    Command("limit", "lift_limit", "Lift limit", "button", "mdi:infinity", _fields("null")),
+    Command("limit", "lift_limit", N_("Lift limit"), "button", "mdi:infinity", _fields("null")),
     Command(
-        *("availability", "availability", "In service", "switch", "mdi:power-plug"),
+        *("availability", "availability", N_("In service"), "switch", "mdi:power-plug"),
         {
             **_fields('"{{ value }}"'),
             "payload_on": "ON",
@@ -94,6 +95,8 @@ COMMANDS: Final = (
     ),
 )
 """The state of those that have one is the topic of their name."""
+OF_LOAD: Final = ("limit", "boost")
+"""Commands that only load management carries out."""
 
 
 def object_id(prefix: str, place: str) -> str:
@@ -116,16 +119,19 @@ def withdrawn(prefix: str, identity: str) -> dict[str, str]:
     return {_topic(object_id(prefix, escaped(identity))): ""}
 
 
-def of_charger(prefix: str, charger: SeenCharger, *, with_names: bool, with_commands: bool) -> dict[str, str]:
-    """Return the discovery of a charger by its topic."""
+def of_charger(
+    prefix: str, charger: SeenCharger, *, with_names: bool, with_commands: bool, with_load: bool
+) -> dict[str, str]:
+    """Return the discovery of a charger by its topic, with names in the language of the block."""
     place = escaped(charger.id)
     name, base = object_id(prefix, place), f"{prefix}/{place}"
-    components = {one.key: _component(one, f"{name}_{one.key}", base, one.name, prefix) for one in OF_CHARGER}
+    components = {one.key: _component(one, f"{name}_{one.key}", base, _(one.name), prefix) for one in OF_CHARGER}
     for one in charger.connectors:
         connector = _Connector(prefix, f"{base}/{one.connector}", f"{name}_{one.connector}", "")
         if len(charger.connectors) > 1:
-            connector = _Connector(prefix, connector.base, connector.unique, f"Connector {one.connector} ")
-        found = connector.components(with_names=with_names, with_commands=with_commands)
+            which = _("Connector %(number)s", number=one.connector)
+            connector = _Connector(prefix, connector.base, connector.unique, f"{which} ")
+        found = connector.components(with_names=with_names, with_commands=with_commands, with_load=with_load)
         components |= {f"{one.connector}_{key}": component for key, component in found}
     told = {"manufacturer": charger.vendor, "model": charger.model, "sw_version": charger.firmware}
     device = {
@@ -139,9 +145,9 @@ def of_charger(prefix: str, charger: SeenCharger, *, with_names: bool, with_comm
 
 
 def of_site(prefix: str, site_name: str) -> dict[str, str]:
-    """Return the discovery of the site by its topic."""
+    """Return the discovery of the site by its topic, with names in the language of the block."""
     name = object_id(prefix, SITE)
-    components = {one.key: _component(one, f"{name}_{one.key}", f"{prefix}/{SITE}", one.name) for one in OF_SITE}
+    components = {one.key: _component(one, f"{name}_{one.key}", f"{prefix}/{SITE}", _(one.name)) for one in OF_SITE}
     device = {"identifiers": [name], "name": site_name, "manufacturer": "levity-trio", "sw_version": __version__}
     return {_topic(name): _payload(device, components, [f"{prefix}/{STATUS}"])}
 
@@ -153,7 +159,9 @@ class _Connector:
     unique: str
     which: str
 
-    def components(self, *, with_names: bool, with_commands: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    def components(
+        self, *, with_names: bool, with_commands: bool, with_load: bool
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         for one in OF_CONNECTOR:
             if one.is_commanded:
                 continue
@@ -161,11 +169,14 @@ class _Connector:
             found = _component(one, f"{self.unique}_{one.key}", self.base, self._name(one.name))
             yield one.key, found if is_wanted else {"platform": one.component}
         for command in COMMANDS:
-            yield command.key, self._command(command) if with_commands else {"platform": command.component}
+            is_wanted = with_commands and (with_load or command.command not in OF_LOAD)
+            yield command.key, self._command(command) if is_wanted else {"platform": command.component}
         yield "answer", self._answer() if with_commands else {"platform": "sensor"}
 
     def _name(self, name: str) -> str:
-        return f"{self.which}{name[0].lower()}{name[1:]}" if self.which else name
+        name = _(name)
+        is_small = self.which and language() == SOURCE  # German nouns are not
+        return f"{self.which}{name[0].lower()}{name[1:]}" if is_small else f"{self.which}{name}"
 
     def _command(self, one: Command) -> dict[str, Any]:
         has_state = one.component != "button"
@@ -184,7 +195,7 @@ class _Connector:
         return {
             "platform": "sensor",
             "unique_id": f"{self.unique}_answer",
-            "name": self._name("Last answer"),
+            "name": self._name(N_("Last answer")),
             "icon": "mdi:message-reply-text-outline",
             "entity_category": "diagnostic",
             "state_topic": f"{self.base}/answer/+",

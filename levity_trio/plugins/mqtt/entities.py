@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
+from levity_trio.locale import N_
 from levity_trio.records import record
 from levity_trio.store.reads.entities import Seen, SeenCharger, SeenConnector
 from levity_trio.store.reads.load import LoadNow
@@ -180,10 +181,10 @@ def _current(key: str, name: str, meaning: str, value: Callable[[Any], Value], t
     )
 
 
-def _of_phase(phase: str) -> Entity:
+def _of_phase(phase: str, name: str) -> Entity:
     return _current(
         f"current_{phase.lower()}",
-        f"Current {phase}",
+        name,
         f"The current of the charger's phase {phase}; `None` if the charger does not tell it",
         lambda at: at.current_a(phase),
         f"current/{phase}",
@@ -193,7 +194,7 @@ def _of_phase(phase: str) -> Entity:
 OF_CHARGER: Final = (
     Entity(
         "link",
-        "Connection",
+        N_("Connection"),
         f"Whether the charger is connected: `{ONLINE}` or `{OFFLINE}`",
         lambda charger: ONLINE if charger.is_connected else OFFLINE,
         component="binary_sensor",
@@ -203,7 +204,7 @@ OF_CHARGER: Final = (
     ),
     _energy(
         "energy",
-        "Energy",
+        N_("Energy"),
         "All that the charger has ever delivered, the sessions of now included. It never falls while the server runs",
         lambda charger: charger.energy_wh,
         is_counter=True,
@@ -212,7 +213,7 @@ OF_CHARGER: Final = (
 OF_CONNECTOR: Final = (
     Entity(
         "status",
-        "Status",
+        N_("Status"),
         "The status as the charger told it, in the words of OCPP",
         lambda at: at.seen.status if at.seen.status in STATUSES else None,
         device_class="enum",
@@ -220,33 +221,42 @@ OF_CONNECTOR: Final = (
         icon="mdi:ev-station",
     ),
     _power(
-        "power", "Power", "The power of the session, if it was told lately; 0 without a session", lambda at: at.power_w
+        "power",
+        N_("Power"),
+        "The power of the session, if it was told lately; 0 without a session",
+        lambda at: at.power_w,
     ),
     _current(
-        "current", "Current", "The highest current of a phase, or the only one that is told", lambda at: at.current_a()
+        "current",
+        N_("Current"),
+        "The highest current of a phase, or the only one that is told",
+        lambda at: at.current_a(),
     ),
-    *map(_of_phase, ("L1", "L2", "L3")),
+    *map(_of_phase, ("L1", "L2", "L3"), N_(("Current L1", "Current L2", "Current L3"))),
     _energy(
         "session_energy",
-        "Session energy",
+        N_("Session energy"),
         "The energy of the session so far; 0 without a session",
         lambda at: 0 if at.seen.session is None else at.seen.session.energy_wh,
         is_counter=False,
     ),
     Entity(
         "error",
-        "Error",
+        N_("Error"),
         f"The error that the charger reported and did not take back; `{NO_ERROR}` without one",
         lambda at: at.seen.error or NO_ERROR,
         category="diagnostic",
         icon="mdi:alert-circle-outline",
     ),
     _current(
-        "limit", "Limit", "What the car may draw per phase; `None` if nothing limits it", lambda at: at.limit.amperes
+        "limit",
+        N_("Limit"),
+        "What the car may draw per phase; `None` if nothing limits it",
+        lambda at: at.limit.amperes,
     ),
     Entity(
         "limit_by",
-        "Limited by",
+        N_("Limited by"),
         "What binds the limit: `charger`, which tells it itself, or load management's reason: `circuit`, `waits` or "
         "`safe` (a meter is silent) with the circuit and phase, `most` (the car takes no more), `steady` (more in "
         "a few minutes), `hand`, `full`, `knock` (it is asked whether it charges), `away` or `ignores`",
@@ -255,7 +265,7 @@ OF_CONNECTOR: Final = (
     ),
     Entity(
         "availability",
-        "In service",
+        N_("In service"),
         "Whether the connector was told to be in service: `ON` or `OFF`",
         lambda at: at.seen.is_in_service,
         component="switch",
@@ -264,7 +274,7 @@ OF_CONNECTOR: Final = (
     ),
     Entity(
         "user",
-        "User",
+        N_("User"),
         "The household that charges, else the name of the card; only with `--mqtt-names`",
         lambda at: None if at.seen.session is None else at.seen.session.who,
         icon="mdi:account",
@@ -272,13 +282,17 @@ OF_CONNECTOR: Final = (
     ),
 )
 OF_SITE: Final = (
-    _power("power", "Power", "The power of all sessions that told it lately", lambda site: site.power_w),
+    _power("power", N_("Power"), "The power of all sessions that told it lately", lambda site: site.power_w),
     _energy(
-        "energy", "Energy", "All that the chargers have ever delivered", lambda site: site.energy_wh, is_counter=True
+        "energy",
+        N_("Energy"),
+        "All that the chargers have ever delivered",
+        lambda site: site.energy_wh,
+        is_counter=True,
     ),
     Entity(
         "charging",
-        "Charging",
+        N_("Charging"),
         "The sessions in which energy flows",
         lambda site: site.charging,
         state_class="measurement",
@@ -286,7 +300,7 @@ OF_SITE: Final = (
     ),
     Entity(
         "attention",
-        "Needs attention",
+        N_("Needs attention"),
         "How many things want a look, as the page Now lists them",
         lambda site: site.attention,
         state_class="measurement",

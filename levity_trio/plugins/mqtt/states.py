@@ -7,6 +7,7 @@ all is sent again on each new connection, and when Home Assistant starts.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -17,6 +18,8 @@ from typing import Final, NoReturn
 import trio
 
 from levity_trio.events import BatchCommitted, Event, Fact
+from levity_trio.locale import SOURCE, speaking
+from levity_trio.locale.formats import of_environment
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
@@ -26,9 +29,10 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.reads.charges import policy_of, rule_of
 from levity_trio.store.reads.entities import Entities, Seen, SeenCharger, things_that_want_a_look
-from levity_trio.store.reads.load import LoadNow
+from levity_trio.store.reads.load import LoadNow, newest_site
 from levity_trio.store.reads.now.attention import Machine
 from levity_trio.store.reads.now.site import name_of_site
+from levity_trio.store.reads.users import language_of_owner
 from levity_trio.wire.handshake import MAX_IDENTITY
 from levity_trio.wire.times import stamp
 
@@ -70,6 +74,8 @@ class States:
         """What the discovery of each charger was made of."""
         self._omitted_wh = 0
         self._attention = 0
+        self._language = SOURCE
+        self._has_feeder = False
         self._load: LoadNow | None = None
         self._limits: Mapping[tuple[str, int], Limit] = {}
         self._newest: dict[str, str] = {}
@@ -175,8 +181,9 @@ class States:
         now = trio.current_time()
         if self._attention_at <= now or self._all_at <= now:
             self._attention_at, self._attention_read_at = inf, now
-            self._attention, name = await self._site.reader.run(self._read_attention)
-            self._put(of_site(self._prefix, name))
+            self._attention, name, self._language, self._has_feeder = await self._site.reader.run(self._read_site)
+            with speaking(self._language):
+                self._put(of_site(self._prefix, name))
             self._put_site()
         if self._all_at <= now:
             self._all_at = now + ALL_SECONDS
@@ -210,12 +217,13 @@ class States:
         self._withdraw(seen)
         self._put_site()
 
-    def _read_attention(self, db: Database) -> tuple[int, str]:
-        """Return how many things want a look, and the name of the site."""
+    def _read_site(self, db: Database) -> tuple[int, str, str, bool]:
+        """Return how many things want a look, the name of the site, its language, and whether it has a feeder."""
         site, trusted = self._site, self._site.is_clock_trusted()
         machine = Machine.seen_by(site.writer, db, site.config, self._begun_at, is_clock_trusted=trusted)
         attention = things_that_want_a_look(db, site.clock(), self._rule, machine)
-        return attention, name_of_site(db, site.config.server_name)
+        spoken, feeder = language_of_owner(db) or of_environment(os.environ), newest_site(db)
+        return attention, name_of_site(db, site.config.server_name), spoken, feeder is not None and bool(feeder.toml)
 
     def _look_at_load(self) -> None:
         """Put what load management has changed."""
@@ -230,11 +238,13 @@ class States:
 
     def _put_charger(self, charger: SeenCharger) -> None:
         names, commands = self._site.config.mqtt_names, self._site.config.mqtt_commands is not None
-        described = charger.name, charger.vendor, charger.model, charger.firmware, [*map(_number, charger.connectors)]
+        made = charger.name, charger.vendor, charger.model, charger.firmware
+        described = made, [*map(_number, charger.connectors)], self._language, self._has_feeder
         if self._described.get(charger.id) != described:  # the description takes longer than all states
             self._described[charger.id] = described
-            found = of_charger(self._prefix, charger, with_names=names, with_commands=commands)
-            self._put(found)
+            told = {"with_names": names, "with_commands": commands, "with_load": self._has_feeder}
+            with speaking(self._language):
+                self._put(of_charger(self._prefix, charger, **told))
         self._retained.add(charger.id)
         self._connectors[charger.id].update(map(_number, charger.connectors))
         self._put(states(self._prefix, charger, self._limits, self._newest, with_names=names))

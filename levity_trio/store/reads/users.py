@@ -146,3 +146,10 @@ def actions(db: Database, before: int | None, limit: int) -> list[ActionRow]:
         (before, limit),
     )
     return [ActionRow(*row) for row in rows.fetchall()]
+
+
+def language_of_owner(db: Database) -> str | None:
+    """Return the language of the first admin who chose one."""
+    chosen = "role = 'admin' AND removed_at IS NULL AND language IS NOT NULL"
+    rows = db.execute(f'SELECT language FROM "user" WHERE {chosen} ORDER BY id LIMIT 1').fetchall()  # noqa: S608
+    return str(rows[0][0]) if rows else None

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
+from levity_trio.locale import speaking
 from levity_trio.plugins.mqtt.discovery import object_id, of_charger, of_site, withdrawn
 from levity_trio.plugins.mqtt.entities import escaped, states
 from levity_trio.store.reads.entities import SeenCharger
@@ -28,7 +29,9 @@ CHARGERS = [
 
 
 def found(one: SeenCharger, prefix: str = "levity", **given: bool) -> tuple[str, dict[str, Any]]:
-    ((topic, text),) = of_charger(prefix, one, **{"with_names": False, "with_commands": False, **given}).items()
+    ((topic, text),) = of_charger(
+        prefix, one, **{"with_names": False, "with_commands": False, "with_load": True, **given}
+    ).items()
     return topic, orjson.loads(text)
 
 
@@ -98,6 +101,37 @@ def test_what_comes_from_a_charger_is_there_while_it_is_connected() -> None:
     assert own == {"link", "energy"}
     assert payload["components"]["link"]["availability"] == [{"topic": "levity/status"}]
     assert site()[1]["availability"] == [{"topic": "levity/status"}]
+
+
+def test_a_limit_and_a_boost_are_offered_only_with_load_management() -> None:
+    _, payload = found(charger(), with_commands=True, with_load=False)
+    of_load = {key: one for key, one in payload["components"].items() if len(one) == 1}
+    assert of_load == {
+        "1_boost": {"platform": "button"},
+        "1_set_limit": {"platform": "number"},
+        "1_lift_limit": {"platform": "button"},
+        "1_user": {"platform": "sensor"},
+    }
+    assert [*faults(*found(charger(), with_commands=True, with_load=False))] == []
+
+
+def test_names_are_in_the_language_of_the_block() -> None:
+    with speaking("de"):
+        components = found(charger("CP-1", connector(1), connector(2)), with_commands=True)[1]["components"]
+        of_site = site()[1]["components"]
+    names = {key: one["name"] for key, one in components.items() if "name" in one}
+    assert (names["energy"], names["1_power"], names["2_current_l1"]) == (
+        "Energie",
+        "Anschluss 1 Leistung",
+        "Anschluss 2 Strom L1",
+    )
+    assert names["1_answer"] == "Anschluss 1 Letzte Antwort"
+    assert of_site["attention"]["name"] != "Needs attention"
+    english = found(charger("CP-1", connector(1), connector(2)), with_commands=True)[1]["components"]
+    alike = {key for key, name in names.items() if english[key]["name"].split()[-1] == name.split()[-1]}
+    assert alike <= {
+        f"{number}_{key}" for number in (1, 2) for key in ("status", "current_l1", "current_l2", "current_l3")
+    }
 
 
 def test_commands_are_entities_only_if_they_are_on() -> None:

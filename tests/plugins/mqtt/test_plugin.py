@@ -14,8 +14,9 @@ import trio
 from levity_trio.cli import main
 from levity_trio.client import Api, Sought
 from tests.integration.charger import Charger, now
+from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
-from tests.plugins.mqtt.clients import listener
+from tests.plugins.mqtt.clients import Heard, listener
 from tests.plugins.mqtt.mosquitto import Mosquitto, running
 
 CONNECTED: Final = "connected to the MQTT broker"
@@ -292,3 +293,28 @@ def test_it_costs_nothing_without_a_broker(tmp_path: Path) -> None:
     with serving(tmp_path / "levity.db") as server:
         modules = Path(f"/proc/{server.process.pid}/maps").read_text()
     assert "paho" not in modules
+
+
+async def test_home_assistant_reads_the_language_of_the_owner_and_what_there_is(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """Names are in the language of the first admin; a limit and a boost are offered once there is a feeder."""
+    with serving(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        status(charger, "Available")
+        given = {"name": "cleo", "role": "admin", "password": "a long enough password", "language": "de"}
+        api_of(server).ask("POST", "admin", "users", given=given)
+        api_of(server).ask("POST", "admin", "tokens", given={"name": "home", "role": "operator"})
+    for has_feeder in (False, True):
+        with serving(tmp_path / "levity.db", "--mqtt", mosquitto.url, "--mqtt-commands", "home") as server:
+            server.wait_line(CONNECTED)
+            async with listener(mosquitto, "levity/CP-1/#", DISCOVERY) as heard:
+
+                def offers_a_boost(heard: Heard = heard) -> bool:
+                    told = json.loads(heard.newest.get(DISCOVERY, '{"components": {"1_boost": {}}}'))
+                    return "command_topic" in told["components"]["1_boost"]
+
+                await heard.shows({"CP-1/link": "offline"})
+                await heard.wait(lambda: DISCOVERY in heard.newest and offers_a_boost() is has_feeder)  # noqa: B023 - here
+                assert json.loads(heard.newest[DISCOVERY])["components"]["energy"]["name"] == "Energie"
+            api_of(server).ask("PUT", "admin", "load", "site", given={"amperes": 63})
