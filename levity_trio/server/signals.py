@@ -23,8 +23,10 @@ from levity_trio.log.output import get_logger
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 TERMINAL: Final = "/dev/tty"
 LAST_RESORT_SECONDS: Final = 2.0
-"""Time for a clean exit after the grace period."""
+"""Time for a clean exit after the grace period; when it is over, the process is gone."""
 LAST_LINE_SECONDS: Final = 0.2
+TURN_SECONDS: Final = 0.5
+"""Until the timer's thread has its turn beside thousands of connections."""
 
 log = get_logger("system")
 
@@ -65,7 +67,7 @@ def _has_terminal() -> bool:
 @contextmanager
 def last_resort(grace_seconds: float) -> Iterator[None]:
     """Exit the process if the block does not end in time: a thread that hangs on a disk cannot be cancelled."""
-    timer = threading.Timer(grace_seconds + LAST_RESORT_SECONDS, _leave)
+    timer = threading.Timer(grace_seconds + LAST_RESORT_SECONDS - LAST_LINE_SECONDS - TURN_SECONDS, _leave)
     timer.daemon = True
     timer.start()
     try:

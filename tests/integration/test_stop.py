@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -121,6 +123,20 @@ def test_a_disk_that_hangs_at_the_stop_is_left(tmp_path: Path) -> None:
         assert grace <= seconds < grace + LAST_RESORT_SECONDS
         left = "shutdown exceeded the grace period; exiting"
         assert server.find(left) or server.find("stopped with uncommitted writes; none of them was acknowledged")
+
+
+def test_what_hangs_is_gone_two_seconds_after_the_grace() -> None:
+    """Also what holds the interpreter all the time, as ten thousand connections do."""
+    program = (
+        "import time\nfrom levity_trio.server.signals import last_resort\n"
+        "with last_resort(0.2):\n    print(flush=True)\n    while True: pass\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = time.monotonic()
+        assert process.wait(30) == 1
+        assert time.monotonic() - began < 0.2 + 2
 
 
 def test_nobody_new_while_stopping(tmp_path: Path) -> None:
