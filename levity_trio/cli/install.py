@@ -85,19 +85,19 @@ def install(
     *, root: Path | None, pinned: Path | None, files: Path, is_yes: bool, is_json: bool, **answers: Any
 ) -> int | None:
     """Make a supervised server of this machine: program, service, nightly backups, certificate, first log-in."""
+    from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.deploy.program import open_wheel, read_pinned  # noqa: PLC0415
+    from levity_trio.deploy.steps import Machine, missing  # noqa: PLC0415
+
     more = [name for name in ("alerts", "litestream") if answers.pop(name)]
     if root is None and os.geteuid() != 0:
-        if found_at(None).taken is not None:
+        if plan.look(Machine()).taken is not None:
             raise EnvironmentProblem("levity-trio runs here; only root can take its settings over: run this with sudo")
         warn("levity-trio: only root can install it; these are the files for installing by hand")
         _write_files(files, answers)
         return None
-    from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
-    from levity_trio.deploy.program import open_wheel, read_pinned  # noqa: PLC0415
-    from levity_trio.deploy.steps import missing  # noqa: PLC0415
-
     machine, report = machine_at(root), Progress(is_json=is_json)
-    report.show(found := found_at(machine.root))
+    report.show(found := plan.look(machine))
     chosen = _choose(found, answers, is_yes=is_yes)
     report.say("Looking for the program, and building it if this is a clone…")
     with open_wheel() as wheel:
@@ -112,14 +112,6 @@ def install(
         report.do(steps, machine)
     report.end(chosen, wheel, machine)
     return None
-
-
-def found_at(root: Path | None) -> Found:
-    """Return what a machine has of before. Raises EnvironmentProblem."""
-    from levity_trio.deploy.found import look  # noqa: PLC0415 - as above
-    from levity_trio.deploy.steps import Machine  # noqa: PLC0415
-
-    return look(Machine(root))
 
 
 def machine_at(root: Path | None) -> Machine:
@@ -322,7 +314,7 @@ def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: 
     from levity_trio.deploy.steps import missing  # noqa: PLC0415
 
     machine, report = machine_at(root), Progress(is_json=is_json)
-    steps, found = missing(plan.removals(), machine), found_at(root)
+    steps, found = missing(plan.removals(), machine), plan.look(machine)
     if found.taken is not None:
         raise EnvironmentProblem(
             "levity-trio.service is not of `install`, and its settings would be lost: remove it by hand"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from levity_trio.cli.declaring import JSON_LINES
-from levity_trio.cli.install import PINNED, YES, Progress, found_at, machine_at
+from levity_trio.cli.install import PINNED, YES, Progress, machine_at
 
 EXAMPLES = """\
 \b
@@ -60,7 +60,7 @@ def upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: bool
             )
             return 0
         versions = None if pinned is None else read_pinned(pinned, wheel)
-        planned = way.plan_upgrade(wheel, versions, patience, found_at(None))
+        planned = way.plan_upgrade(wheel, versions, patience)
         report.show(planned.found)
         if not report.agreed(planned.rows(), is_yes=is_yes):
             return 130

@@ -37,26 +37,21 @@ class Machine:
     def runs(self) -> bool:
         return self.root is None
 
-    def at(self, path: Path) -> Path:
+    def at(self, path: Path, links: int = 0) -> Path:
         """Return where a path of the machine is here. Below a folder, a link leads where it leads on that machine.
 
-        Raises OSError: links lead in a circle.
+        Raises OSError: after so many `links`, they lead in a circle.
         """
         if self.root is None:
             return path
-        here, rest, links = self.root, [*reversed(path.parts[1:])], 0
-        while rest:
-            part = rest.pop()
-            if part == "..":
-                here = here.parent if here != self.root else here
-            elif not (there := here / part).is_symlink():
-                here = there
-            elif (links := links + 1) > MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-            else:
-                target = there.readlink()
-                here = self.root if target.is_absolute() else here
-                rest += reversed(target.parts[target.is_absolute() :])
+        if links > MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        here = self.root
+        for part in path.parts[1:]:
+            above = here.parent if here != self.root else here
+            here = above if part == ".." else here / part
+            if here.is_symlink():
+                here = self.at("/" / here.parent.relative_to(self.root) / here.readlink(), links + 1)
         return here
 
     def named(self, path: Path) -> Path:

@@ -106,8 +106,9 @@ def present() -> str:
     return str(CURRENT.readlink())
 
 
-def plan_upgrade(wheel: Wheel, pinned: str | None, seconds: float, found: plan.Found) -> Upgrade:
+def plan_upgrade(wheel: Wheel, pinned: str | None, seconds: float) -> Upgrade:
     """Return what is to be done. Raises EnvironmentProblem."""
+    found = plan.look(HERE)
     address = found.server.database
     return Upgrade(before=present(), wheel=wheel, pinned=pinned, address=address, seconds=seconds, found=found)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from levity_trio.authority.reading import described, load_certificate
-from levity_trio.cli.install import found_at
 from levity_trio.config import EnvironmentProblem, ServerConfig
 from levity_trio.config.sources import load
 from levity_trio.deploy import files, plan
@@ -59,7 +58,7 @@ def written_by_deploy(machine: Machine, **flags: object) -> ServerConfig:
 
 
 def found(machine: Machine) -> Found:
-    return found_at(machine.root)
+    return plan.look(machine)
 
 
 def server_of(machine: Machine) -> ServerConfig:
@@ -185,9 +184,9 @@ def test_a_password_is_taken_over_and_not_shown(machine: Machine) -> None:
     [
         (UNIT, HEAD.replace("User=levity\n", ""), "needs one User=levity"),
         (UNIT, HEAD.replace("User=levity", "User=pi"), "needs one User=levity"),
-        (UNIT, f"{HEAD}EnvironmentFile=-/etc/default/levity-trio\n", "EnvironmentFile= of levity-trio.service is not"),
-        (UNIT, f"{HEAD}UnsetEnvironment=LEVITY_PORT\n", "UnsetEnvironment="),
-        (UNIT, f"{HEAD}PassEnvironment=LEVITY_PORT\n", "PassEnvironment="),
+        (UNIT, f"{HEAD}EnvironmentFile=-/etc/default/levity-trio\n", "none by EnvironmentFile"),
+        (UNIT, f"{HEAD}UnsetEnvironment=LEVITY_PORT\n", "UnsetEnvironment"),
+        (UNIT, f"{HEAD}PassEnvironment=LEVITY_PORT\n", "PassEnvironment"),
         (UNIT, f"{HEAD}Environment=\n", "Environment=: only"),
         (UNIT, f"{HEAD}Environment=TZ=Europe/Vienna\n", "TZ in levity-trio.service is no setting"),
         (UNIT, f"{HEAD}Environment=LEVITY_PROT=9100\n", "LEVITY_PROT in levity-trio.service is no setting"),
@@ -201,11 +200,11 @@ def test_a_password_is_taken_over_and_not_shown(machine: Machine) -> None:
         (UNIT, HEAD.replace("/srv/site/park.db", "postgresql:///levity"), "PostgreSQL"),
         (UNIT, f"{HEAD}Environment=LEVITY_CONFIG=/etc/none.toml\n", "LEVITY_CONFIG in levity-trio.service is no"),
         (UNIT, HEAD.replace(" serve", " serve --config /etc/none.toml"), "/etc/none.toml are not there"),
-        (UNIT, f"{HEAD}ExecStart=/srv/other/bin/levity-trio serve\n", "needs one ExecStart="),
-        (UNIT, HEAD.replace(" serve", " serve --prot 1"), "other options than --config"),
-        (UNIT, HEAD.replace(COMMAND, "/bin/sh -c 'levity-trio serve'"), "needs one ExecStart="),
-        (UNIT, HEAD.replace(" serve", " serve --port ${PORT}"), "needs one ExecStart="),
-        (UNIT, HEAD.replace(" serve", " serve $OPTIONS"), "needs one ExecStart="),
+        (UNIT, f"{HEAD}ExecStart=/srv/other/bin/levity-trio serve\n", "one ExecStart=PROGRAM serve"),
+        (UNIT, HEAD.replace(" serve", " serve --prot 1"), "no option but --config"),
+        (UNIT, HEAD.replace(COMMAND, "/bin/sh -c 'levity-trio serve'"), "one ExecStart=PROGRAM serve"),
+        (UNIT, HEAD.replace(" serve", " serve --port ${PORT}"), "one ExecStart=PROGRAM serve"),
+        (UNIT, HEAD.replace(" serve", " serve $OPTIONS"), "one ExecStart=PROGRAM serve"),
         (plan.UNITS / "levity-trio.service.d" / "override.conf", "[Service]\nEnvironment=LEVITY_PORT=9\n",
          "levity-trio.service.d/override.conf has settings"),
         (plan.UNITS / "levity-.service.d" / "a.conf", "[Service]\nUser=pi\n", "a.conf has settings"),

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from levity_trio.authority.reading import described, load_certificate
-from levity_trio.cli.install import found_at
 from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
 from levity_trio.deploy import plan
 from levity_trio.deploy.installation import ANYWHERE, read_elsewhere
@@ -35,7 +34,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def found(machine: Machine) -> Found:
-    return found_at(machine.root)
+    return plan.look(machine)
 
 
 def left(machine: Machine, answers: Answers = ANSWERS, *, has_certificates: bool = False) -> list[Step]:

@@ -287,8 +287,7 @@ def test_one_start_without_energy_keeps_no_place(books: Books) -> None:
     assert not visible(books) & {"STILL", "ENDED"}
     with reading(books) as db:
         assert {"STILL", "ENDED"} <= present(db).hidden
-        assert beginning(db).bare >= {"STILL", "ENDED"}
-        assert not beginning(db).bare & {"RISES", "PER-SESSION", "TWICE"}
+        assert beginning(db).has_charged == {"RISES", "PER-SESSION", "TWICE"}
     books.wait(60)
     stations["STILL"].tell(stations["STILL"].register(7900), transaction=books.value(OF_STILL))
     with reading(books) as db:
