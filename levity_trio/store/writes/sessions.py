@@ -18,7 +18,6 @@ from levity_trio.events import (
     ServerStarted,
 )
 from levity_trio.records import record
-from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.links import ABNORMAL, SERVER_ENDED, STOPPING
@@ -226,12 +225,12 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
     if mode is Mode.ASK:
         begin_waiting(db, charger, address, at)
     _look_for_sharing(db, origin)
-    return Begun(session, Intervals(*known or (None, None)), db.row(_UNSEEN, (charger, SYSTEM)) is not None)
+    return Begun(session, Intervals(*known or (None, None)), db.row(_UNSEEN, (charger,)) is not None)
 
 
 _UNSEEN: Final = (
     "SELECT 1 FROM cp WHERE id = ? AND last_boot_at IS NULL"
-    " AND NOT EXISTS (SELECT 1 FROM command WHERE cp_id = cp.id AND asked_by = ?)"
+    " AND NOT EXISTS (SELECT 1 FROM command WHERE cp_id = cp.id AND asked_by = 'system')"
 )
 _INTERVALS: Final = "SELECT heartbeat_interval, kept_interval FROM cp WHERE id = ?"
 
