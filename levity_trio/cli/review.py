@@ -21,6 +21,7 @@ from levity_trio.cli.declaring import (
 )
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, say
+from levity_trio.config import ConfigError
 
 AS_TYPED: Final = {"make-transaction": "make"}
 """Answers of the API whose command has a shorter name."""
@@ -119,6 +120,7 @@ def list_groups(operator: Operator, charger: str | None, cause: str | None) -> N
         operator.record(found)
         return
     operator.show_page(PREVIEWED, found, _previewed)
+    say(f"together: {cell(found['totals'][''] / 1000)} kWh")
     for one in found["next"]:
         say(f"the next one, connector {one['connector']}, {one['code']}: {NEXT[one['outcome']].format(**one)}")
 
@@ -147,17 +149,28 @@ def _previewed(one: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
+def _proposed(one: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the proposed and the reported figure of a session, in Wh."""
+    return one["energy_wh"], one["figures"].get(REPORTED, one["energy_wh"])
+
+
 @command("settle", group=review, epilog=an_example('review settle CP-1 wrong_factor --reason "its meter tells kWh"'))
 @click.argument("charger")
 @click.argument("cause")
 @click.option("--as-reported", is_flag=True, help="With the figure that the charger reported, not the proposed one.")
+@energy("total_kwh", "--kwh", "What they come to together; needed if the charger reported more.")
 @REASON
-def settle(operator: Operator, charger: str, cause: str, reason: str, *, as_reported: bool) -> int:
+def settle(operator: Operator, charger: str, cause: str, reason: str, *, as_reported: bool, **total: object) -> int:
     """Settle all sessions of a group, each with the figure that `review groups` shows; 100 at most."""
     shown = operator.get("review", "groups", charger, cause)["data"]
     if not shown:
         say("no session waits for this reason")
         return 0
+    wh = total["total_kwh"] if total["total_wh"] is None else total["total_wh"]
+    proposed, reported = (sum(one) for one in zip(*map(_proposed, shown), strict=True))
+    if not as_reported and wh != proposed and (wh is not None or proposed < reported):
+        words = f"they come to {cell(proposed / 1000)} kWh, and the charger reported {cell(reported / 1000)} kWh"
+        raise ConfigError(f"{words}: look at levity-trio review groups {charger} {cause}, then give --kwh TOTAL")
     sessions = [
         {
             "transaction": one["id"],
@@ -178,6 +191,7 @@ def settle(operator: Operator, charger: str, cause: str, reason: str, *, as_repo
 
 @command("confirm", group=review)
 @SESSION
+@energy("figure_kwh", "--kwh", "The figure that you confirm; needed if the charger reported more.")
 @REASON
 @EVENT
 def confirm(operator: Operator, transaction: int, **fields: object) -> int:

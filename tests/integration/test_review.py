@@ -56,7 +56,7 @@ def test_what_waits_is_attached_made_corrected_confirmed_closed_and_dismissed(
         (item,) = run(capsys, "review", "--kind", "transaction")["data"]
         assert [review["code"] for review in item["reviews"]] == ["later_facts"]
         assert main(["review", "confirm", str(transaction), "--event", "1", *WHY]) == 2  # it has changed
-        confirmed = run(capsys, "review", "confirm", transaction, "--event", item["event"], *WHY)
+        confirmed = run(capsys, "review", "confirm", transaction, "--kwh", 0.012, "--event", item["event"], *WHY)
         assert (confirmed["energy_wh"], confirmed["confidence"]) == (12, "certain")
 
         given = ("--connector", 1, "--start-time", "2026-01-01T00:00:00Z", "--meter-stop-wh", 9, "--figure-wh", 5)
@@ -91,3 +91,20 @@ def test_people_see_a_table_and_one_line(server: Serving, capsys: pytest.Capture
     assert (settled["decided"], settled["results"][0]["transaction"]) == (1, transaction)
     assert main(["review", "settle", "CP-1", "closed_by_system", *WHY]) == 0
     assert capsys.readouterr().out == "no session waits for this reason\n"
+
+
+def test_less_than_was_reported_needs_its_figure(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        for tag in ("ANNA", "BEN", "CARLA"):
+            stop(charger, charger.start(tag, 0), 900_000_000)
+    (first, *_) = [item["transaction"]["id"] for item in run(capsys, "review", "--kind", "transaction")["data"]]
+    assert main(["review", "confirm", str(first), *WHY]) == 2
+    assert "it is 0.000 kWh, though the charger reported 900000.000 kWh" in capsys.readouterr().err
+    assert run(capsys, "review", "confirm", first, "--kwh", 0, *WHY)["confidence"] == "certain"
+    cause = run(capsys, "review", "groups")["data"][0]["cause"]
+    assert main(["review", "settle", "CP-1", cause, *WHY]) == 2
+    assert "they come to 0 kWh, and the charger reported 900000 kWh" in capsys.readouterr().err
+    assert main(["review", "settle", "CP-1", cause, "--kwh", "3", *WHY]) == 2
+    capsys.readouterr()
+    assert run(capsys, "review", "settle", "CP-1", cause, "--kwh", 0, *WHY)["decided"] == 1

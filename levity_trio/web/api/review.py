@@ -72,6 +72,12 @@ Review = Asked[object, ReviewBody]
 """A request that decides something."""
 
 
+class ConfirmBody(ReviewBody):
+    """Why, and the figure that was seen. One below what the charger reported is confirmed only with it."""
+
+    figure_wh: Wh | None = None
+
+
 class FigureBody(ReviewBody):
     """The figure, or the registers whose difference it is. Times are those of the bill; a tag only if none is known."""
 
@@ -134,9 +140,9 @@ async def count_waiting(request: Request) -> Counts:
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/confirm", Role.OPERATOR, *DECISION_PROBLEMS)
-async def confirm_transaction(request: Asked[None, ReviewBody]) -> Transaction:
+async def confirm_transaction(request: Asked[None, ConfirmBody]) -> Transaction:
     """Make the figure of a transaction certain"""
-    return await _decided(request, decisions.confirm, request.number())
+    return await _decided(request, decisions.confirm_shown, request.number(), request.body.figure_wh)
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/correct", Role.OPERATOR, *DECISION_PROBLEMS)

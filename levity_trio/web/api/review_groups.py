@@ -33,7 +33,7 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import known_charger
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import PageNumber, whole
-from levity_trio.web.api.problems import invalid, not_found
+from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.review import Id, Reason, Wh
 
 ENDPOINTS: Final = Endpoints(review.TAG)
@@ -41,6 +41,7 @@ GROUPS: Final = "/api/admin/review/groups"
 GROUP: Final = f"{GROUPS}/{{charger}}/{{cause}}"
 HABIT: Final = "/api/admin/habits/{id}/ask"
 MOST_WARNINGS: Final = 3
+REPORTED: Final = "as reported"
 
 
 class GroupQuery(Sent):
@@ -52,11 +53,12 @@ class GroupQuery(Sent):
 
 class WholeGroupBody(Sent):
     """Why, and what was shown: the newest event of the site then, and the name of the figure that each transaction
-    gets; without one, the proposed one."""
+    gets; without one, the proposed one. If these come to less than the charger reported, their `total_wh` is needed."""
 
     reason: Reason
     event: Id
     figure: Annotated[str, Meta(max_length=200)] = ""
+    total_wh: Wh | None = None
 
 
 class SeenBody(Sent):
@@ -137,14 +139,30 @@ async def decide_whole_group(request: Asked[None, WholeGroupBody]) -> GroupDecis
     charger, cause = await known_charger(request, "charger"), request.path["cause"]
     numbers = await request.find(partial(stored.members, charger=charger, cause=cause), f"cause {cause}")
     decision, found = Decision(request.caller.name, request.body.reason, request.api.stamp()), list[Decided]()
+    shown = list[GroupedTransaction]()
     for begin in range(0, len(numbers), MOST_SHOWN):
         part = numbers[begin : begin + MOST_SHOWN]
-        shown = await request.read(partial(stored.grouped, numbers=part, rule=rule(request)))
-        wanted = [Seen(one.id, one.event, wh) for one in shown if (wh := _figure(one, request.body)) is not None]
-        known = {one.transaction for one in wanted}
-        found += [Decided(one.id, Result.CHANGED, one.energy_wh) for one in shown if one.id not in known]
-        found += await request.api.writer.run(groups.decide, charger, wanted, decision)
+        shown += await request.read(partial(stored.grouped, numbers=part, rule=rule(request)))
+    wanted = [Seen(one.id, one.event, wh) for one in shown if (wh := _figure(one, request.body)) is not None]
+    known = {one.transaction for one in wanted}
+    changed = [one for one in shown if one.id not in known]
+    if not changed:
+        _check_total(shown, sum(one.figure_wh for one in wanted), request.body.total_wh)
+    found += [Decided(one.id, Result.CHANGED, one.energy_wh) for one in changed]
+    for begin in range(0, len(wanted), MOST_SHOWN):
+        part_of_them = wanted[begin : begin + MOST_SHOWN]
+        found += await request.api.writer.run(groups.decide, charger, part_of_them, decision)
     return await _told(request, found)
+
+
+def _check_total(shown: Sequence[GroupedTransaction], total: int, seen: int | None) -> None:
+    """Refuse figures that come to less than the charger reported, unless their total was seen. Raises Problem."""
+    reported = sum(one.figures.get(REPORTED, 0) for one in shown)
+    if seen is None and total < reported:
+        told = f"they come to {total / 1000:.3f} kWh, though the charger reported {reported / 1000:.3f} kWh"
+        raise invalid("total_wh", f"{told}: give the total that you confirm")
+    if seen is not None and seen < total:  # it is more if a part was decided before
+        raise Problem(409, "changed", f"they come to {total / 1000:.3f} kWh now: look at them again")
 
 
 def _figure(one: GroupedTransaction, body: WholeGroupBody) -> int | None:

@@ -42,6 +42,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "transactionId": "Session",
         "id_tag": "Card",
         "figure_wh": "Energy (kWh)",
+        "total_wh": "Together (kWh)",
         "meter_start_wh": "Meter at the start (kWh)",
         "meter_stop_wh": "Meter at the end (kWh)",
         "start_time": "Began",

@@ -135,6 +135,26 @@ async def test_a_figure_is_confirmed_in_the_name_of_the_caller(site: Site, stati
     assert (await queue(site))["data"] == []
 
 
+def far_too_fast(station: Station, register: int = 900_000_000) -> int:
+    """Return a session whose figure is far below what its charger reported."""
+    number = station.start(0)
+    station.books.wait(1)
+    station.stop(number, register)
+    return number
+
+
+async def test_less_than_was_reported_is_confirmed_with_its_figure_only(site: Site, station: Station) -> None:
+    number = far_too_fast(station)
+    (item,) = (await queue(site))["data"]
+    problem = await refused(site, "transactions/{id}/confirm", number, event=item["event"])
+    assert (problem.status, problem.code, problem.members) == (422, "invalid", {"field": "figure_wh"})
+    assert "it is 0.000 kWh, though the charger reported 900000.000 kWh" in problem.detail
+    problem = await refused(site, "transactions/{id}/confirm", number, figure_wh=900_000_000)
+    assert (problem.status, problem.code) == (409, "changed")
+    shown = await decide(site, "transactions/{id}/confirm", number, event=item["event"], figure_wh=0)
+    assert (shown["energy_wh"], shown["confidence"]) == (0, "certain")
+
+
 async def test_a_figure_is_corrected(site: Site, station: Station) -> None:
     number = doubtful(station)
     shown = await decide(

@@ -182,6 +182,24 @@ async def test_a_power_cut_in_the_middle_leaves_the_rest_for_the_same_request(
     assert (await decide_all(site, event))["decided"] == 0
 
 
+async def test_less_than_was_reported_is_settled_with_its_total_only(site: Site, station: Station) -> None:
+    for register in (500_000_000, 900_000_000):
+        number = station.start(0)
+        station.books.wait(1)
+        station.stop(number, register)
+        station.books.wait(60)
+    (cause,) = {one["cause"] for one in (await site.call(endpoint("list_groups")))["data"]}
+    shown = await group(site, cause)
+    body = {"reason": WHY, "event": shown["event"]}
+    with pytest.raises(Problem, match=r"they come to 0\.000 kWh, though the charger reported 1400000\.000 kWh"):
+        await site.call(endpoint("decide_whole_group"), body=body, charger="CP-1", cause=cause)
+    reported = body | {"figure": "as reported", "total_wh": 0}
+    with pytest.raises(Problem, match=r"come to 1400000\.000 kWh now"):
+        await site.call(endpoint("decide_whole_group"), body=reported, charger="CP-1", cause=cause)
+    found = await site.call(endpoint("decide_whole_group"), body=body | {"total_wh": 0}, charger="CP-1", cause=cause)
+    assert (found["decided"], found["left_out"]) == (2, 0)
+
+
 class Killed(Exception):
     """The process ends."""
 

@@ -63,7 +63,7 @@ async def test_an_operator_is_offered_the_answers(site: Site, station: Station) 
     number = doubtful(station)
     html = await seen(site, Role.OPERATOR, REVIEW)
     assert f"/do/post/admin/transactions/{number}/confirm" in html
-    assert "Confirm 4.0 kWh" in html
+    assert 'name="figure_wh" value="4.000">Confirm 4.0 kWh' in html
     assert re.search(rf'href="[^"]*/sessions/{number}">Evidence<', html)
 
 
@@ -209,6 +209,7 @@ class TestGroups:
         assert "Settle 5 sessions: 20.0 kWh" in page.html
         form = page.form("/review/groups/CP-1/closed_by_system/decide-all")
         assert {"event", "reason"} <= form.values.keys()
+        assert form.values["total_wh"] == "20.000"
         assert "sessions[0].transaction" not in form.values
 
     async def test_one_that_nobody_waits_for_says_what_comes_next(self, site: Site, station: Station) -> None:

@@ -197,6 +197,20 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     return load(db, tx.id)
 
 
+def confirm_shown(db: UnitOfWork, transaction: int, figure_wh: int | None, decision: Decision) -> Known:
+    """Confirm the present figure, if it is the one that was shown; one below what the charger reported only if it is
+    named. Raises DecisionRefused."""
+    tx = find(db, transaction)
+    wh, reported = tx.energy_delivered or 0, (tx.meter_stop or 0) - (tx.meter_start or 0)
+    if figure_wh is None and tx.confidence != CERTAIN and wh < reported:
+        told = f"it is {wh / 1000:.3f} kWh, though the charger reported {reported / 1000:.3f} kWh"
+        raise DecisionRefused(DecisionProblem.INVALID, f"{told}: give the figure that you confirm", "figure_wh")
+    if figure_wh not in (None, wh):
+        words = f"the figure of session {tx.id} is {wh / 1000:.3f} kWh now: look at it again"
+        raise DecisionRefused(DecisionProblem.CHANGED, words)
+    return confirm(db, transaction, decision)
+
+
 def _check_meter(db: UnitOfWork, tx: Known) -> None:
     """Check that the cars that one meter counted together have no more than it rose by. Raises DecisionRefused."""
     if all(code != Code.SHARED_REGISTER for code, _ in db.rows(OPEN_REVIEWS, (tx.id,))):
