@@ -169,7 +169,8 @@ class _Making:
                 self._tell_drivers(new.account, topic, lambda: texts.of_limit(new.fact), new.fact.at)
             case MonthClosed():
                 for statement in new.statements:
-                    self._tell_statement(new, statement)
+                    with left_out(statement=statement.number):
+                        self._tell_statement(new, statement)
 
     def _tell_owners(self, new: NewFact) -> None:
         fact = new.fact
@@ -237,10 +238,10 @@ class _Making:
         return [channel for channel in (MAIL, PUSH) if has[channel] and channel in self._ways.channels]
 
     def _add(self, recipient: Recipient, channel: str, topic: Topic, text: Callable[[], Text | None]) -> None:
-        with speaking(_language(recipient)):
+        with left_out(kind=topic.kind, recipient=recipient.id), speaking(_language(recipient)):
             said = text()
-        if said is not None:
-            self._messages.append(_message(recipient, channel, topic, said, self._ways, self._now))
+            if said is not None:
+                self._messages.append(_message(recipient, channel, topic, said, self._ways, self._now))
 
 
 def statement_mail(

@@ -79,6 +79,8 @@ async def _proof(settings: ServerConfig) -> Mapping[str, str]:
         token = await trio.to_thread.run_sync(settings.ntfy_token_file.read_text, "utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Unsent(f"cannot read the token in {settings.ntfy_token_file}: {error}") from None
+    if not (token.strip().isascii() and token.strip().isprintable()):
+        raise Unsent(f"the token in {settings.ntfy_token_file} is none: give it alone, on one line")
     return {"authorization": f"Bearer {token.strip()}"}
 
 

@@ -12,7 +12,8 @@ from levity_trio.notify import reading
 from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.rounds import PUSH, after_quiet
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import load
+from levity_trio.store.writes import load, recipients
+from levity_trio.store.writes.recipients import By
 from tests.notify.site import WAYS, Site
 from tests.store.bills import Biller
 from tests.store.books import Books, Station
@@ -213,6 +214,21 @@ def test_what_lasts_and_cannot_be_told_keeps_nothing_else_from_being_told(monkey
     assert home.told(home.driver) == [("full", "note", "Your car is full")]
     home.fact(reported(home.books, 2, "session"))
     assert home.told()[-1] == ("report", "note", "A household asks about a session")
+
+
+@pytest.mark.logs_errors
+def test_quiet_hours_that_cannot_be_read_keep_no_one_else_from_being_told() -> None:
+    """Older versions took a time with a line feed at its end."""
+    home = Home()
+    home.books.run(recipients.end, home.owner, By(home.books.at, "anna"))
+    kinds = ["report", "fault"]
+    odd = home.add(who="owner", mail="odd@example.org", kinds=kinds, quiet_from="22:00\n", quiet_until="06:00")
+    other = home.add(who="owner", mail="other@example.org", kinds=kinds)
+    home.fact(reported(home.books, 3, "session"))
+    home.station.status("Faulted", error="GroundFailure")
+    home.wait(2)
+    assert home.told(odd) == [("fault", "begin", "CP-1 is faulted")]  # which quiet hours do not hold back
+    assert [kind for kind, *_ in home.told(other)] == ["report", "fault"]
 
 
 def test_a_closed_month_is_told_or_mailed() -> None:

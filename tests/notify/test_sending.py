@@ -240,6 +240,14 @@ async def test_a_push_message(tmp_path: Path) -> None:
     assert {one["authorization"] for one in ntfy.headers} == {"Bearer tk_1234"}
 
 
+async def test_a_token_that_no_header_may_have(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("tk_1\ntk_2\n")
+    with pytest.raises(Unsent, match="is none: give it alone, on one line") as caught:
+        await push(NOTICE, ServerConfig(ntfy="http://127.0.0.1:1", ntfy_token_file=secret))
+    assert not caught.value.is_refused
+
+
 async def test_what_ntfy_refuses() -> None:
     async with serving_ntfy(token="tk_1") as ntfy:  # noqa: S106
         with pytest.raises(Unsent, match=r"ntfy at 127\.0\.0\.1 answers 403: forbidden") as caught:

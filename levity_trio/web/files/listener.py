@@ -177,5 +177,7 @@ async def _enforce_retention(
         if is_clock_trusted():
             with surviving("old files could not be deleted"):
                 now = clock()
-                await folder.remove(await writer.run(writes.expire, stamp(now), stamp(now - keep)))
+                for name in await writer.run(writes.expire, stamp(now), stamp(now - keep)):
+                    with surviving("an old file could not be deleted", file=name):
+                        await folder.remove([name])
         await trio.sleep(RETENTION_LOOK_SECONDS)
