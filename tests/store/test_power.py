@@ -20,6 +20,7 @@ from levity_trio.store.writes.power import delete_before, keep
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import NOON, Books, Station
+from tests.store.deciding import Operator
 from tests.store.reading import reading
 from tests.store.telling import charge
 
@@ -131,6 +132,24 @@ async def test_today_has_what_flowed_since_midnight(books: Books, station: Stati
     assert since_midnight(books) == 16_400
     books.now = books.now.replace(hour=0, minute=20) + DAY
     assert since_midnight(books) == 0
+
+
+@pytest.mark.parametrize("is_register", [True, False], ids=["register", "energy"])
+async def test_what_a_person_read_flowed_after_the_last_reading(
+    books: Books, station: Station, kept: Kept, is_register: bool
+) -> None:
+    """7.2 kW for an hour, then nothing; three hours later the display showed 20 kWh more."""
+    transaction = station.start(1000)
+    charge(station, transaction, 1000)
+    station.lose()
+    books.wait(240)
+    anna, ended = Operator(books), stamp(NOON + timedelta(hours=4))
+    anna.close(transaction, ended, 28_200 if is_register else None)
+    if not is_register:
+        anna.correct(transaction, figure_wh=27_200)
+    await kept.look()
+    ((*_, wh),) = kept.rows()
+    assert wh == [1800, 1800, 1800, 1800, *[None] * 13]
 
 
 async def test_what_was_known_after_a_kill_is_what_was_known_before(station: Station, kept: Kept) -> None:

@@ -163,13 +163,11 @@ def _corrected(case: Case, judgement: Judgement, course: Chain, tx: Known, wh: i
     for explanation in (reported(case, bounds), *candidates(case, bounds)):
         if explanation is not None and explanation.wh == wh:
             return explanation.chain
-    begin, first, last = tx.billed_from, judgement.billed_from, judgement.billed_until
-    if begin is None or first is None or last is None:
-        return course
+    begin, first, last = tx.billed_from or 0, judgement.billed_from or 0, judgement.billed_until or 0
     end = begin + wh
     is_read = end == tx.billed_until
-    is_on_another_scale = last < begin or end < first
-    if is_on_another_scale or (not is_read and (last == case.stop_wh or end < last)):
+    is_ended = not is_read and (last == case.stop_wh or end < last)
+    if is_ended or last < begin or end < first:  # the last two are on another scale
         return course
     kept = len(course.at) - (case.stop_wh is not None and last != end)
     rising = [first - begin + risen for risen in course.wh[:kept]]

@@ -17,6 +17,7 @@ from orjson import dumps, loads
 
 from levity_trio.charging.quarters import SECONDS, Point, Quarters, quarter_of, quarters
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import REGISTER, whole_wh
 from levity_trio.records import record
 from levity_trio.store.cases.transaction import Known, by_our_clock, known, register, span
@@ -112,7 +113,10 @@ def _ends(tx: Known) -> list[Point]:
     begin = register(tx.meter_start if tx.billed_from is None else tx.billed_from)
     end = register(tx.meter_stop if tx.billed_until is None else tx.billed_until)
     found = [] if begin is None else [(seconds(tx.start_time), float(begin))]
-    if tx.status != "Active" and tx.stop_time is not None and end is not None and tx.stopped_by != "system":
+    is_told = tx.stopped_by != "system"
+    if tx.energy_method == CORRECTED and not is_told and begin is not None:
+        is_told, end = True, begin + (tx.energy_delivered or 0)  # as a person saw it
+    if tx.status != "Active" and tx.stop_time is not None and end is not None and is_told:
         found.append((seconds(tx.stop_time), float(end)))
     return found
 
