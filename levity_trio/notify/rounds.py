@@ -173,18 +173,18 @@ class _Making:
                         self._tell_statement(new, statement)
 
     def _tell_owners(self, new: NewFact) -> None:
-        fact = new.fact
+        fact, path = new.fact, _path_of_charger(new.fact.charger or "")
         if isinstance(fact, OutcomeKnown):
             if not _is_disobeyed(fact):
                 return
             day = in_zone(self._now, self._ways.zone).date().isoformat()
             key: Sequence[object] = (fact.charger, fact.action, day)  # the same may fail each hour
-            topic = Topic(Kind.COMMAND, "note", key, _path_of_charger(fact.charger or ""), event=new.id)
+            topic = Topic(Kind.COMMAND, "note", key, path, event=new.id)
+        elif isinstance(fact, ChargerOdd):
+            key = (fact.charger, fact.cause, fact.at[:7])  # a meter may serve two connectors
+            topic = Topic(Kind.FAULTED, "note", key, path, event=new.id)
         else:
-            kind, path = Kind.REPORT, "/review?kind=report"
-            if isinstance(fact, ChargerOdd):
-                kind, path = Kind.FAULTED, _path_of_charger(fact.charger or "")
-            topic = Topic(kind, "note", ("fact", new.id, fact.at), path, event=new.id)
+            topic = Topic(Kind.REPORT, "note", ("fact", new.id, fact.at), "/review?kind=report", event=new.id)
         for recipient in self._owners(Kind(topic.kind), fact.at):
             name = new.household if recipient.with_names else None
             for channel in self._channels(recipient):

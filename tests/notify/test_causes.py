@@ -268,7 +268,10 @@ def test_an_exceeded_circuit_passes_quiet_hours_and_a_silent_meter_waits() -> No
 def test_what_is_odd_about_a_charger_is_told_once_by_cause_and_waits_for_the_morning() -> None:
     site = Site(2, quiet_from="22:00", quiet_until="06:30")
     site.books.now = datetime(2026, 3, 1, 22, 30, tzinfo=UTC)  # 23:30 at the site
-    odd = [("comes_and_goes", 50, 0, 0), ("measures_nothing", 3, 1, 0), ("meter_exchanged", 7_400_000, 1, 61_000)]
+    odd = [
+        *(("comes_and_goes", 50, 0, 0), ("measures_nothing", 3, 1, 0)),
+        *(("meter_exchanged", 7_400_000, 1, 61_000), ("meter_exchanged", 7_400_000, 2, 83_000)),
+    ]
     for _ in range(3):
         for cause, figure, connector, earlier in odd:
             origin = Origin("CP-02", None, site.books.at)
