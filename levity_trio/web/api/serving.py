@@ -215,10 +215,10 @@ def _response(content: Any, status: int, role: Role) -> Response:
         content, status, headers = content.content, content.status, content.headers
     if content is None:
         return Response(status_code=NO_CONTENT, headers=dict(headers))
-    shown = show(content)
+    body = _encode(show(content))
     if role is Role.VIEWER:
-        shown = without_cards(msgspec.to_builtins(shown))
-    return Response(_encode(shown), status, dict(headers), media_type="application/json")
+        body = without_cards(body.decode()).encode()
+    return Response(body, status, dict(headers), media_type="application/json")
 
 
 def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Problem) -> None:

@@ -6,7 +6,7 @@ The type for OpenAPI and the value come from the same fields, so that the two ca
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import UnionType
@@ -15,7 +15,6 @@ from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, ge
 import msgspec
 
 from levity_trio.store.reads import pages
-from levity_trio.web.api.problems import Json
 from levity_trio.wire.secrets import MASK
 
 WH, KWH = "wh", "kwh"
@@ -23,10 +22,10 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 """Nearly all values; the others are looked at more closely, which takes longer."""
 
 
-CARDS: Final = frozenset({"id_tag", "idTag", "parent_id_tag", "parentIdTag", "stop_id_tag", "sample"})
-"""Fields with the number of a card; the sample of a broken message may be one."""
-PROSE: Final = frozenset({"review", "words", "evidence", "lines"})
-"""Fields with sentences, which may name a card of the same answer."""
+CARD: Final = re.compile(
+    r'"(?:id_tag|idTag|parent_id_tag|parentIdTag|stop_id_tag|sample)":"((?:[^"\\]|\\.)+)"',
+)
+"""A field with the number of a card; the sample of a broken message may be one."""
 
 
 T = TypeVar("T")
@@ -86,28 +85,10 @@ def show(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def without_cards(answer: Json) -> Json:
-    """Return plain values with the numbers of cards masked, as viewers see them."""
-    cards = "|".join(map(re.escape, set(_cards_in(answer)))) or "(?!)"
-    return _masked(answer, re.compile(rf"(?<!\w)(?:{cards})(?!\w)"), is_prose=False)
-
-
-def _cards_in(value: Json) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from (one for name, one in value.items() if name in CARDS and isinstance(one, str) and one)
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _cards_in(one)
-
-
-def _masked(value: Json, cards: re.Pattern[str], *, is_prose: bool) -> Json:
-    if isinstance(value, dict):
-        return {
-            name: MASK if one and name in CARDS else _masked(one, cards, is_prose=name in PROSE)
-            for name, one in value.items()
-        }
-    if isinstance(value, list):
-        return [_masked(one, cards, is_prose=is_prose) for one in value]
-    return cards.sub(MASK, value) if is_prose and isinstance(value, str) else value
+def without_cards(answer: str) -> str:
+    """Return JSON as viewers see it: the numbers of cards are masked, also in sentences of the same answer."""
+    cards = "|".join({re.escape(card) for card in CARD.findall(answer)})
+    return re.sub(rf'(?<=[" ])(?:{cards})(?=[",.;:) ])(?!":)', MASK, answer) if cards else answer
 
 
 def _fields(row: Any) -> dict[str, Any]:

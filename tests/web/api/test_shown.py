@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from levity_trio.store.reads.chargers import Charger
 from levity_trio.store.reads.explain import Explanation
 from levity_trio.store.reads.transactions import Reading, Transaction
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import answer, show, without_cards
 
 
 @dataclass(frozen=True)
@@ -57,4 +58,22 @@ def test_a_schema_can_be_made_of_each() -> None:
         assert msgspec.json.schema(answer(kind))["$ref"]
     assert {"meter_start_kwh", "meter_stop_kwh", "energy_kwh"} <= {
         field.encode_name for field in msgspec.structs.fields(answer(Transaction))
+    }
+
+
+def test_cards_are_masked_in_their_fields_and_in_sentences_of_the_same_answer() -> None:
+    told = {
+        "id_tag": "04A2",
+        "stop_id_tag": None,
+        "charger": "CP-1",
+        "page": 1,
+        "at": "2026-03-01T04:00:00.000Z",
+        "words": "started with 04A2, stopped with page; 04A25 is another",
+        "entries": [{"idTag": "page", "idTagInfo": {"parentIdTag": 'a"b'}}],
+    }
+    assert json.loads(without_cards(json.dumps(told, separators=(",", ":")))) == {
+        **told,
+        "id_tag": "***",
+        "words": "started with ***, stopped with ***; 04A25 is another",
+        "entries": [{"idTag": "***", "idTagInfo": {"parentIdTag": "***"}}],
     }
