@@ -270,6 +270,8 @@ async def test_a_confirmation_after_a_correction_that_was_not_seen(site: Site, s
     await decide(site, "transactions/{id}/correct", number, figure_wh=3000)
     problem = await refused(site, "transactions/{id}/confirm", number, event=item["event"])
     assert (problem.status, problem.code) == (409, "already_decided")
+    problem = await refused(site, "transactions/{id}/confirm", number, figure_wh=4000)
+    assert (problem.status, problem.code) == (409, "already_decided")
     assert (await decide(site, "transactions/{id}/confirm", number))["energy_wh"] == 3000
 
 

@@ -206,6 +206,10 @@ def confirm_shown(db: UnitOfWork, transaction: int, figure_wh: int | None, decis
         told = f"it is {wh / 1000:.3f} kWh, though the charger reported {reported / 1000:.3f} kWh"
         raise DecisionRefused(DecisionProblem.INVALID, f"{told}: give the figure that you confirm", "figure_wh")
     if figure_wh not in (None, wh):
+        if settled_by(db.rows, tx.id) is not None:
+            raise DecisionRefused(
+                DecisionProblem.ALREADY_DECIDED, f"session {tx.id} was decided: it is {wh / 1000:.3f} kWh"
+            )
         words = f"the figure of session {tx.id} is {wh / 1000:.3f} kWh now: look at it again"
         raise DecisionRefused(DecisionProblem.CHANGED, words)
     return confirm(db, transaction, decision)
