@@ -40,7 +40,11 @@ _NOTE: Final = (
 _STATUSES: Final = (
     "SELECT status, received_at FROM status WHERE cp_id = ? AND conn_id = ? AND received_at BETWEEN ? AND ? ORDER BY id"
 )
-_MEASURED: Final = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND energy_delivered > 0 LIMIT 1"
+_MEASURED: Final = (
+    "SELECT 1 FROM (SELECT energy_delivered FROM tx WHERE cp_id = ? AND conn_id = ? ORDER BY created_at DESC, id DESC"
+    " LIMIT 100) AS newest WHERE energy_delivered > 0 LIMIT 1"
+)
+"""Whether any of the newest sessions of a connector has energy: a stop does not search years."""
 
 
 def note(db: UnitOfWork, origin: Origin, cause: str, figure: int, connector: int = 0, earlier: int = 0) -> None:
@@ -71,7 +75,7 @@ def measured(db: UnitOfWork, origin: Origin, tx: Known) -> None:
         if one.energy_delivered:
             break
         times += _has_charged(db, one)
-    if times >= (MANY if db.row(_MEASURED, place) else SEVERAL):
+    if times >= MANY or (times >= SEVERAL and db.row(_MEASURED, place) is None):
         note(db, origin, "measures_nothing", times, place[1])
 
 
