@@ -175,7 +175,8 @@ PASSWORD = "a long enough password"  # noqa: S105
 BY_LAW = "for the years of keeping"
 DECIDED = f"why a figure of a session, or its price, is what it is: a bill is explained by it, {BY_LAW}"
 ON_STATEMENTS = {
-    ("statement_party.party", what): f"{BY_LAW} after its month, under a seal of its own"
+    (f"statement_party.{part}", what): f"{BY_LAW} after its month, under a seal of its own, with the texts of the paper"
+    for part in ("party", "sheet")
     for what in ("name", "address", "contact")
 }
 FACTS = {("event.data", "corrected"): "facts go after --event-days, all of them"}
@@ -259,9 +260,10 @@ def test_no_text_of_a_household_is_left(tmp_path: Path, keep_years: int, kept: M
             charger.boot()
             charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Available")
             sessions = []
-            for hours, meter in ((6, 1000), (3, 6000)):
+            for connector, hours, meter in ((1, 6, 1000), (2, 3, 20_000)):  # no neighbours: neither is judged again
                 begun, ended = (f"{today - timedelta(hours=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (hours, hours - 2))
-                sessions.append(charger.start("04CD", meter, begun))
+                start = {"connectorId": connector, "idTag": "04CD", "meterStart": meter, "timestamp": begun}
+                sessions.append(int(charger.call("StartTransaction", **start)["transactionId"]))
                 stop = {"transactionId": sessions[-1], "meterStop": meter + 5000, "timestamp": ended}
                 charger.call("StopTransaction", **stop)
             browser = Browser(server)
@@ -287,7 +289,13 @@ def test_no_text_of_a_household_is_left(tmp_path: Path, keep_years: int, kept: M
         do("POST", f"closings/{today:%Y-%m}", account=account)
         owed = -api.ask("GET", "admin", "wallets", str(account))["balance"]
         do("POST", f"wallets/{account}/payment", amount=owed, currency="EUR", reason=mark("paid"))
-        api.ask("DELETE", "admin", *own.split("/"), "personal", query={"reason": "moved out", "keep_years": keep_years})
+        api.ask(
+            "DELETE",
+            "admin",
+            *own.split("/"),
+            "personal",
+            query={"reason": "moved out", "keep_years": keep_years, "force": "true"},
+        )
         server.stop()
         told += server.lines
     assert mark.left(folder / "site.db") == kept.keys()
