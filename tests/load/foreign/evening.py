@@ -1,0 +1,231 @@
+"""An evening at one feeder: our server in memory, foreign charge points, a house and its meter, in virtual time."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import trio
+from trio.testing import memory_stream_pair
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.connection import serve_connection
+from levity_trio.charger.facade import Chargers
+from levity_trio.events import Fact
+from levity_trio.load.task import LoadManagement, open_load
+from levity_trio.store.reads import Reader
+from levity_trio.store.writes import load
+from levity_trio.wire.times import stamp
+from tests.charger.parts import START, InlineWriter, configure, make_central
+from tests.load.block import InlineReader
+from tests.load.foreign.charge_point import Car, ChargePoint
+from tests.load.foreign.kinds import Kind
+
+MINUTE: Final = 60.0
+HOUR: Final = 3600.0
+LETTERS: Final = "RST"
+ROTATIONS: Final = ("RST", "STR", "TRS")
+Currents = tuple[float, float, float]
+
+
+def quiet_house(seconds: float) -> Currents:
+    """A house that takes nothing."""
+    del seconds
+    return 0.0, 0.0, 0.0
+
+
+def evening_house(seed: int, highest: float) -> Callable[[float], Currents]:
+    """A house whose load moves in steps, as kettles and ovens do; at most `highest` A on a line."""
+
+    def drawn(seconds: float) -> Currents:
+        def line(number: int) -> float:
+            chance = random.Random(f"{seed} {number} {int(seconds // 240)}")
+            slow = 0.3 + 0.2 * math.sin(seconds / 5000 + number)
+            oven = 0.5 if chance.random() < 0.2 else 0.0
+            return highest * min(1.0, slow + oven)
+
+        return line(0), line(1), line(2)
+
+    return drawn
+
+
+@dataclass
+class Second:
+    """What flowed in one second: on each line of the feeder, and at each charge point on its highest line."""
+
+    at: float
+    feeder: Currents
+    points: list[float]
+
+
+@dataclass
+class Evening:
+    """Charge points are CP-0, CP-1 and so on."""
+
+    writer: InlineWriter
+    kinds: Sequence[Kind]
+    amperes: float
+    nursery: trio.Nursery
+    house: Callable[[float], Currents]
+    points: list[ChargePoint] = field(default_factory=list)
+    seconds: list[Second] = field(default_factory=list)
+    meter: Callable[[Currents], Currents] | None = None
+    """What the meter at the feeder shows of what flows; None if there is no meter."""
+    central: Central = field(init=False)
+    load: LoadManagement = field(init=False)
+    _serving: trio.CancelScope | None = None
+
+    # The server
+
+    async def serve(self) -> None:
+        """Start a server on the database as it is."""
+        self.central = make_central(self.writer)
+        configure(self.central, heartbeat_interval_seconds=300)
+        parts = cast(Any, self.writer), cast(Reader, InlineReader(self.writer)), Chargers(self.central)
+        self.load = LoadManagement(*parts, self.central.clock)
+        self.central.load = self.load
+        started = trio.Event()
+        self.nursery.start_soon(self._serve, self.central, self.load, started)
+        await started.wait()
+
+    async def _serve(self, central: Central, management: LoadManagement, started: trio.Event) -> None:
+        with trio.CancelScope() as self._serving:
+            async with open_load(management, central.hooks), trio.open_nursery() as self._connections:
+                started.set()
+                await trio.sleep_forever()
+
+    async def die(self, seconds: float = 5.0) -> None:
+        """Kill the server, as kill -9 does: no message of it, and each link is gone. Then start another."""
+        assert self._serving is not None
+        self._serving.cancel()
+        await trio.sleep(seconds)
+        await self.serve()
+
+    async def connect(self) -> trio.abc.Stream:
+        """Return a link to the server that runs now."""
+        await trio.lowlevel.checkpoint()
+        if self._serving is None or self._serving.cancel_called:
+            raise OSError("nobody listens")
+        ours, theirs = memory_stream_pair()
+        self._connections.start_soon(self._link, self.central, ours)
+        return theirs
+
+    async def _link(self, central: Central, stream: trio.abc.Stream) -> None:
+        try:
+            await serve_connection(central, stream)
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    # The site
+
+    def document(self) -> str:
+        """Return the site as an electrician enters it."""
+        meter = 'meter = "Main"\n' if self.meter is not None else f"reserve = {self._highest_of_house()}\n"
+        parts = [f'[[circuit]]\nname = "Feeder"\namperes = {self.amperes}\n{meter}']
+        for number, kind in enumerate(self.kinds):
+            rotation = "" if kind.is_wired_unknown else f'rotation = "{self.rotation(number)}"\n'
+            parts.append(f'[[charger]]\nid = "CP-{number}"\n{rotation}safe = 0\nmost = 16\n')
+        if self.meter is not None:
+            parts.append('[[meter]]\nname = "Main"\nstale_seconds = 30\n')
+        return "".join(parts)
+
+    def _highest_of_house(self) -> float:
+        return math.ceil(max(max(self.house(second)) for second in range(0, 86_400, 60)))
+
+    def rotation(self, number: int) -> str:
+        """Return how a charge point is wired: by turns, unless its kind says how."""
+        kind = self.kinds[number]
+        return kind.rotation if kind.is_wired_unknown else ROTATIONS[number % 3]
+
+    async def manage(self) -> None:
+        """Enter the site and limit all chargers."""
+        await self.writer.run(load.set_site, self.document(), stamp(self.central.clock()), "anna")
+        await trio.sleep(3)
+        await self.load.manage([point.identity for point in self.points], by="anna")
+        await trio.sleep(30)
+
+    def arrive(self, number: int, car: Car | None = None, connector: int = 1) -> Car:
+        """Let a car charge."""
+        kind = self.kinds[number]
+        there = car or Car(lines=kind.lines, wakes_seconds=kind.wakes_seconds)
+        self.points[number].plug(there, "CARD", connector)
+        return there
+
+    def facts(self, kind: type[Fact]) -> list[Any]:
+        """Return the facts of one class that the server has told."""
+        return self.writer.recorded(kind)
+
+    # What flows
+
+    def current(self, number: int) -> float:
+        """Return the current on the highest line of a charge point."""
+        return max(self._of_point(number))
+
+    def _of_point(self, number: int) -> Currents:
+        total = [0.0, 0.0, 0.0]
+        for connector in self.points[number].connectors:
+            for line, amperes in enumerate(self.points[number].currents(connector)):
+                total[line] += amperes
+        return total[0], total[1], total[2]
+
+    def flowing(self) -> Currents:
+        """Return what flows on each line of the feeder."""
+        total = list(self.house(trio.current_time()))
+        for number in range(len(self.points)):
+            for letter, amperes in zip(self.rotation(number), self._of_point(number), strict=True):
+                total[LETTERS.index(letter)] += amperes
+        return total[0], total[1], total[2]
+
+    async def watch(self) -> None:
+        """Look at the feeder each second; its meter tells each other second."""
+        while True:
+            flowing = self.flowing()
+            points = [self.current(number) for number in range(len(self.points))]
+            self.seconds.append(Second(trio.current_time(), flowing, points))
+            if self.meter is not None and len(self.seconds) % 2:
+                self.load.measured("Main", self.meter(flowing))
+            await trio.sleep(1)
+
+    def longest_above(self, factor: float, since: float = 0.0) -> float:
+        """Return for how many seconds without a break more than factor × the limit flowed."""
+        longest = run = 0
+        for second in self.seconds:
+            is_above = second.at >= since and max(second.feeder) > factor * self.amperes + 0.01
+            run = run + 1 if is_above else 0
+            longest = max(longest, run)
+        return longest
+
+
+def exact(flowing: Currents) -> Currents:
+    """A meter that shows what flows."""
+    return flowing
+
+
+@asynccontextmanager
+async def open_evening(
+    writer: InlineWriter,
+    kinds: Sequence[Kind],
+    amperes: float,
+    *,
+    house: Callable[[float], Currents] = quiet_house,
+    meter: Callable[[Currents], Currents] | None = exact,
+) -> AsyncIterator[Evening]:
+    """Run a server and its charge points until the block is left."""
+    async with trio.open_nursery() as nursery:
+        evening = Evening(writer, kinds, amperes, nursery, house, meter=meter)
+        await evening.serve()
+        for number, kind in enumerate(kinds):
+            make, connectors = kind.make, kind.connectors
+            point = ChargePoint(
+                f"CP-{number}", evening.connect, make, model=f"Box {number}", start=START, connectors=connectors
+            )
+            evening.points.append(point)
+            nursery.start_soon(point.run)
+        nursery.start_soon(evening.watch)
+        await trio.sleep(30)
+        yield evening
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,58 @@
+"""Kinds of charge points and cars that differ from the specification, or only from what one expects.
+
+Each comes from public reports or from a data sheet; none of them is a charge point of one maker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.load.foreign.charge_point import Make
+
+CURRENTS: Final = ("register", "power", "currents")
+HOUR: Final = 3600.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A make of charge points, and the cars that stand at them."""
+
+    make: Make = field(default_factory=Make)
+    lines: int = 3
+    """Of the car."""
+    wakes_seconds: float = 3.0
+    connectors: int = 1
+    rotation: str = "RST"
+    """Which line of the feeder its first, second and third line hang at."""
+    is_wired_unknown: bool = False
+    """Nobody has told the server the rotation."""
+    obeys: bool = True
+    """It keeps its limits, so nobody may accuse it."""
+
+
+HONEST: Final = Kind()
+KINDS: Final = {
+    "total power only": Kind(Make(tells=("register", "power"))),
+    "register only": Kind(Make(tells=("register",))),
+    "W only": Kind(Make(units=("W",))),
+    "W on one line": Kind(Make(units=("W",), lines_of_watts=1), lines=1),
+    "Relative only": Kind(Make(kinds=("Relative",))),
+    "refuses 0 A": Kind(Make(lowest=6.0)),
+    "stuck status": Kind(Make(stuck_status="SuspendedEVSE")),
+    "+5 %": Kind(Make(gain=1.05, offset=0.9)),
+    "one period": Kind(Make(most_periods=1)),
+    "wakes after 4 min": Kind(wakes_seconds=240.0),
+    "clock set back": Kind(Make(clock_set=(1500.0, -HOUR))),
+    "two connectors": Kind(connectors=2),
+    "one phase rotated": Kind(lines=1, rotation="TRS", is_wired_unknown=True),
+    "minChargingRate": Kind(Make(floor=8.0)),
+    "ignores after 10 min": Kind(Make(obeys_seconds=600.0), obeys=False),
+    "forgets at reboot": Kind(Make(forgets=True, reboots_each=2.5 * HOUR)),
+    "restarts each hour": Kind(Make(reboots_each=HOUR)),
+    "no TxDefaultProfile": Kind(Make(purposes=("ChargePointMaxProfile", "TxProfile"))),
+    "ten profiles at most": Kind(Make(most_profiles=10)),
+    "answers after 25 s": Kind(Make(answers_after=25.0)),
+    "says SuspendedEVSE, delivers": Kind(Make(obeys_seconds=0.0, stuck_status="SuspendedEVSE"), obeys=False),
+}
+"""The 16-bit meter is a kind of house, not of charge point: `Evening.meter`."""
