@@ -57,7 +57,9 @@ class Make:
     offset: float = 0.0
     """It draws gain × limit + offset."""
     floor: float = 0.0
-    """Told less than this, but not 0, it draws this."""
+    """Told less than this, but not 0, it offers this."""
+    pauses_below: float = LEAST_A
+    """Told less than this, it offers nothing."""
     stuck_status: str | None = None
     obeys_seconds: float = math.inf
     """It ignores all limits when a transaction is older."""
@@ -148,7 +150,7 @@ class ChargePoint:
             return self.most
         if 0 < limit < make.floor:
             limit = make.floor
-        if limit < LEAST_A:
+        if limit < make.pauses_below:
             return 0.0
         return min(self.most, limit)
 
