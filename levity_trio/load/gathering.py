@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.load.rule import Car, State
 from levity_trio.load.tree import (
+    LEAST_AMPERES,
     LETTERS,
     NOTHING,
     PHASES,
@@ -65,12 +66,14 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
 
 class Bounds(NamedTuple):
     """What holds for connectors whatever is wanted: A that must be booked for those that cannot be told, A that those
-    have that may not be raised, A below which cars were seen not to charge, and which cars are full."""
+    have that may not be raised, A below which cars were seen not to charge, which cars are full, and what those that
+    were told a limit may draw at most by it."""
 
     booked: Mapping[Place, float]
     caps: Mapping[Place, int]
     leasts: Mapping[Place, int]
     full: Collection[Place]
+    told: Mapping[Place, float]
 
 
 def cars_of(
@@ -85,13 +88,15 @@ def cars_of(
         socket, wishes, used = tree.sockets[place], wanted.get(place, Wanted()), lines.get(place)
         lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
         capped = [amperes for amperes in (wishes.by_hand, bounds.caps.get(place)) if amperes is not None]
+        shown, most = drawn(one, socket, used), bounds.told.get(place, float(socket.most))
         yield Car(
             charger=one.charger,
             connector=one.connector,
             since=seconds(one.since),
             state=State.FULL if place in bounds.full else State.WANTS,
             lines=used,
-            drawn=drawn(one, socket, used),
+            drawn=None if shown is None else max(shown.least, min(shown.most, most)),
+            over=0.0 if shown is None else max(0.0, shown.least - most),
             least=bounds.leasts.get(place, 0),
             by_hand=min(capped, default=None),
             boost=wishes.is_boosted,
@@ -104,23 +109,46 @@ def cars_of(
             yield Car(charger=place[0], connector=place[1], since=0.0, drawn=0.0, fixed=amperes)
 
 
-def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> float | None:
-    """Return the A that a car draws on its highest line; None if its charger does not tell.
+class Drawn(NamedTuple):
+    """The least and the most A that a car draws on its highest line, by what was told of it last, and when that was."""
 
-    Power of which the lines are not known counts as if it were on one. A current that no line of the charger carries is
-    on the car's side of a rectifier, so its power counts.
-    """
-    if one.status in PAUSED:
-        return 0.0
+    least: float
+    most: float
+    at: float
+
+
+def is_paused(one: PluggedIn) -> bool:
+    """Return whether a car takes nothing by its status. A status may be stuck, so a newer reading of a current is
+    believed before it."""
     told = one.reading
+    is_told = one.status in PAUSED
+    if not is_told or told is None or told.at <= one.changed_at:
+        return is_told
+    shown: list[float] = [*(told.lines or ()), told.amperes or 0.0, (told.watts or 0.0) / VOLTS]
+    return max(shown) < LINE_AMPERES
+
+
+def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> Drawn | None:
+    """Return what a car draws; None if its charger does not tell.
+
+    Power of which the lines are not known is on one of them, or on all that are wired. A current that no line of the
+    charger carries is on the car's side of a rectifier, so its power counts.
+    """
+    told = one.reading
+    at = seconds(one.changed_at if told is None else told.at)
+    if is_paused(one):
+        return Drawn(0.0, 0.0, max(at, seconds(one.changed_at)))
     if told is None:
         return None
-    if told.lines is not None:
-        return max(told.lines)
-    is_direct = told.amperes is not None and told.watts is not None and told.amperes > MOST_RATIO * socket.most
-    if told.amperes is not None and not is_direct:
-        return told.amperes
-    return None if told.watts is None else told.watts / VOLTS / (socket.phases if is_direct else lines or 1)
+    current = told.amperes if told.lines is None else max(told.lines)
+    is_direct = told.lines is None and told.watts is not None and (current or 0.0) > MOST_RATIO * socket.most
+    if current is not None and not is_direct:
+        return Drawn(current, current, at)
+    if told.watts is None:
+        return None
+    amperes = told.watts / VOLTS
+    used = socket.phases if is_direct else lines
+    return Drawn(amperes / (used or socket.phases), amperes / (used or 1), at)
 
 
 def lines_used(told: Reading) -> int | None:
@@ -129,7 +157,17 @@ def lines_used(told: Reading) -> int | None:
         return sum(amperes >= LINE_AMPERES for amperes in told.lines) or None
     if told.watts is None or told.amperes is None or told.amperes < RATIO_AMPERES:
         return None
-    ratio = told.watts / VOLTS / told.amperes
+    return _lines_of(told.watts / VOLTS / told.amperes)
+
+
+def lines_by_power(told: Reading, amperes: int) -> int | None:
+    """Return on how many lines a car charges if it draws all of its limit, by its power alone."""
+    if told.watts is None or amperes < LEAST_AMPERES:
+        return None
+    return _lines_of(told.watts / VOLTS / amperes)
+
+
+def _lines_of(ratio: float) -> int | None:
     return round(ratio) if round(ratio) in (1, 2, 3) and abs(ratio - round(ratio)) < RATIO_TOLERANCE else None
 
 
@@ -150,12 +188,12 @@ def drawn_between(
     They differ until a reading has shown what it draws since its status changed or it was told a limit, while its lines
     or its rotation are unknown, and where its charger does not tell.
     """
-    told, is_paused = one.reading, one.status in PAUSED
-    known_at = seconds(one.changed_at) if is_paused or told is None else seconds(told.at)
+    told, takes_nothing = one.reading, is_paused(one)
+    known_at = seconds(one.changed_at) if takes_nothing or told is None else seconds(told.at)
     may_follow = limit is not None and known_at < limit.at + SETTLED_SECONDS
-    if is_paused and not may_follow:
+    if takes_nothing and not may_follow:
         return NOTHING, NOTHING
-    if told is None or is_paused or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS:
+    if told is None or takes_nothing or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS:
         return NOTHING, _on(socket.lines(lines), socket.most if limit is None else min(limit.most, socket.most))
     low, high = _shown_between(socket, one, lines)
     if not may_follow or limit is None:
@@ -167,10 +205,12 @@ def drawn_between(
 def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:
     """Return the same, by its last reading alone."""
     own = None if one.reading is None else one.reading.lines
+    shown = drawn(one, socket, lines)
+    most = 0.0 if shown is None else min(shown.most, socket.most)
     if own is None and lines is not None:
-        own = _on(range(lines), drawn(one, socket, lines) or 0.0)
+        own = _on(range(lines), most)
     if own is None:
-        return NOTHING, _on(socket.lines(), drawn(one, socket, lines) or 0.0)
+        return NOTHING, _on(socket.lines(), most)
     if socket.rotation:
         phases = dict(zip((LETTERS.index(letter) for letter in socket.rotation), own, strict=False))
         known = phases.get(0, 0.0), phases.get(1, 0.0), phases.get(2, 0.0)

@@ -26,7 +26,7 @@ from levity_trio.load.rule import Bound, Decision
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.store.load_spans import ANSWER, BELOW, PAUSED, WAITED
 from levity_trio.store.reads.leases import ManagedCharger, StoredLease
-from levity_trio.store.reads.load import LoadPresent, PluggedIn
+from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
 from levity_trio.store.writes.leases import CLOSED, MANAGED
 
 ANSWER_SECONDS: Final = ANSWER.total_seconds()
@@ -35,6 +35,14 @@ SET_SECONDS: Final = 10
 """The clock of a charger was set, if it differs by so much more from ours than before."""
 REGISTER_SECONDS: Final = 120.0
 """Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
+
+
+class _Register(NamedTuple):
+    """The Wh of a transaction, since when they have been that, and whether they were seen to rise to them then."""
+
+    wh: int
+    at: float
+    has_risen: bool = False
 
 
 @dataclass(slots=True)
@@ -51,8 +59,12 @@ class _Stay:
     had_current: bool = False
     charged: int = 0
     least: int = 0
-    register: tuple[float, int] | None = None
-    """Where its charger tells neither current nor power: when its energy was last looked at, and its Wh."""
+    tells_current: bool = False
+    """Its charger tells current or power."""
+    register: _Register | None = None
+    """Its energy, where its charger tells nothing else."""
+    pace: Reading | None = None
+    """The power by which that rises."""
 
     @property
     def is_short(self) -> bool:
@@ -134,7 +146,7 @@ class Holding:
         self.leases.forget([place for place in self.leases.held if place not in here and self._is_over(place)])
         for place, one in here.items():
             if place not in self.trying:
-                self._take_car(one, tree.sockets[place], lines.get(place), now)
+                self._take_car(one, tree.sockets[place], lines.get(place))
 
     def _is_over(self, place: Place) -> bool:
         """Whether nothing that was sent to a connector without a car holds any more: its charger is limited no longer,
@@ -160,7 +172,7 @@ class Holding:
         lost = Lease(amperes=socket.most, ends=None, safe=socket.most, sent=now, transaction=NONE, writes=writes)
         self.leases.hold(socket.place, lost)
 
-    def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None, now: float) -> None:
+    def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None) -> None:
         place, charger = socket.place, self.chargers[one.charger]
         held = self.leases.held.get(place)
         if one.transaction is not None and (held is None or self._is_of_another(held.lease, one)):
@@ -171,16 +183,18 @@ class Holding:
         is_set = abs(charger.skew_seconds - self._skews.get(place, charger.skew_seconds)) > SET_SECONDS
         if is_set or (charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent):
             held.lease = replace(held.lease, transaction=NONE)
-        drawn, at = self._drawn(one, socket, lines, now)
-        if drawn is not None and self.leases.reported(place, drawn, at):
+        drawn = gathering.drawn(one, socket, lines)
+        if drawn is None:
+            return
+        if self.leases.reported(place, drawn.least, drawn.at, min(drawn.most, max(drawn.least, socket.most))):
             self._obeyed.append(place)
         if one.transaction is not None:
-            self._learn_least(one, one.transaction, held, drawn or 0.0, at)
+            self._learn_least(one, one.transaction, held, drawn)
 
-    def _learn_least(self, one: PluggedIn, transaction: int, held: Held, drawn: float, at: float) -> None:
+    def _learn_least(self, one: PluggedIn, transaction: int, held: Held, drawn: gathering.Drawn) -> None:
         """A car that ends right after it was lowered needs what it had. Some need more than 6 A."""
         limit, stay = held.lease.amperes, self._stays[transaction]
-        if drawn > 1.0 and at >= held.answered + FOLLOW_SECONDS:
+        if drawn.least > 1.0 and drawn.at >= held.answered + FOLLOW_SECONDS:
             stay.charged = min(limit, stay.charged or limit)
         late = seconds(one.changed_at) - held.answered
         if one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
@@ -191,20 +205,31 @@ class Holding:
         found = ((one.place, self._stays[one.transaction].least) for one in present.cars if one.transaction is not None)
         return {place: least for place, least in found if least}
 
-    def _drawn(self, one: PluggedIn, socket: Socket, lines: int | None, now: float) -> tuple[float | None, float]:
-        """Return what a car draws, and when that was told; by its register, if its charger tells nothing else."""
-        told = [one.changed_at] if one.status in gathering.PAUSED else []
-        told += [] if one.reading is None else [one.reading.at]
-        if told:
-            return gathering.drawn(one, socket, lines), seconds(max(told))
-        if one.energy_wh is None or one.transaction is None:
-            return None, now
+    def with_pace(self, one: PluggedIn, now: float) -> PluggedIn:
+        """Return a car whose charger tells its register alone with the power by which that rises."""
+        if one.transaction is None:
+            return one
         stay = self._stays[one.transaction]
-        since, before = stay.register = stay.register or (now, one.energy_wh)
-        if one.energy_wh < before or now - since < REGISTER_SECONDS:
-            return None, now
-        stay.register = now, one.energy_wh
-        return (one.energy_wh - before) * 3600 / (now - since) / gathering.VOLTS / (lines or 1), now
+        stay.tells_current = stay.tells_current or one.reading is not None
+        if stay.tells_current or one.energy_wh is None or not one.is_connected:
+            return one
+        held = self.leases.held.get(one.place)
+        told = 0.0 if held is None else held.answered + FOLLOW_SECONDS
+        if stay.register is None or stay.register.wh > one.energy_wh:
+            stay.register = _Register(one.energy_wh, now)
+        known = stay.register
+        passed = now - max(known.at, told)
+        if one.energy_wh != known.wh:
+            # From one rise to the next: in between, nobody knows when it was told.
+            if known.has_risen and known.at >= told and passed >= REGISTER_SECONDS:
+                watts = (one.energy_wh - known.wh) * 3600 / passed
+                stay.pace = Reading(timestamp_of(now), None, None, watts)
+            if not known.has_risen or known.at < told or passed >= REGISTER_SECONDS:
+                stay.register = _Register(one.energy_wh, now, has_risen=True)
+        elif passed >= 2 * REGISTER_SECONDS:
+            stay.pace = Reading(timestamp_of(now), None, None, 0.0)
+            stay.register = known._replace(has_risen=False)
+        return one._replace(reading=stay.pace)
 
     def _is_of_another(self, lease: Lease, one: PluggedIn) -> bool:
         known = (one.transaction, None, NONE)
@@ -269,6 +294,15 @@ class Holding:
         kept = safe if has_waited or not can.waits else 0.0  # another car may have come unseen
         return kept if held is None else max(kept, held.booked(now))
 
+    def told_most(self, now: float) -> dict[Place, float]:
+        """Return what the connectors that were told a limit may draw at most: that, or, until they were seen to obey
+        it, what they might before."""
+        return {
+            place: float(max(held.lease.most(now), held.before))
+            for place, held in self.leases.held.items()
+            if not held.is_stuck
+        }
+
     def floors(self, decision: Decision, places: Collection[Place]) -> dict[Place, float]:
         """The connectors that cannot be paused, and were not given the least that they can be told."""
         found = {}
@@ -297,6 +331,13 @@ class Holding:
         if held is None or held.above is not None:
             return None
         return gathering.Told(held.lease.amperes, max(held.lease.amperes, held.before), held.answered)
+
+    def settled(self, place: Place, at: str) -> int | None:
+        """Return the limit that a connector had long enough to follow it when something was told; None if none."""
+        held = self.leases.held.get(place)
+        if held is None or held.answered == 0 or seconds(at) < held.answered + gathering.SETTLED_SECONDS:
+            return None
+        return held.lease.most(seconds(at))
 
     def running(self, present: LoadPresent) -> dict[Place, int | None]:
         """The connectors that can be told a limit now, with their transactions."""

@@ -106,7 +106,9 @@ class Held:
     reports: int = 0
     """How many reports showed that."""
     drawn: float | None = None
-    """A, as last reported."""
+    """A that it draws at least, as last reported."""
+    drawn_most: float = 0.0
+    """The most that it can be, where its lines are not known."""
     drawn_at: float = 0.0
     retry: float = 0.0
     """Nothing is sent before."""
@@ -292,7 +294,7 @@ class Leases:
             return 0
         is_settled = held.answered + FOLLOW_SECONDS <= held.drawn_at > now - OBEY_SECONDS
         if held.drawn is not None and is_settled:
-            has = min(has, int(held.drawn) + 1)
+            has = min(has, int(held.drawn_most) + 1)
         return has if has > step.lease.amperes else 0
 
     def failed(self, step: Step, now: float, *, is_refused: bool = False) -> None:
@@ -306,21 +308,26 @@ class Leases:
 
     # Whether it obeys
 
-    def reported(self, place: Place, drawn: float, at: float) -> bool:
-        """Take what a connector draws, as reported at a time; a report counts once. Return whether it was just seen to
-        obey a limit that lowered it."""
+    def reported(self, place: Place, drawn: float, at: float, most: float | None = None) -> bool:
+        """Take what a connector draws, as reported at a time; a report counts once. Where the lines of its car are not
+        known, `drawn` is the least that it can be, and `most` the most. Return whether it was just seen to obey a limit
+        that lowered it: the worst case shows that, and only the best case accuses."""
         held = self.held.get(place)
         if held is None or at <= held.drawn_at:
             return False
-        held.drawn, held.drawn_at = drawn, at
+        held.drawn, held.drawn_most, held.drawn_at = drawn, drawn if most is None else most, at
         if at < held.answered + FOLLOW_SECONDS:
             return False
-        if drawn > with_tolerance(held.lease.most(at)):
+        limit = with_tolerance(held.lease.most(at))
+        if drawn > limit:
             held.above = at if held.above is None else held.above
             held.reports += 1
             return False
+        held.above, held.reports = None, 0
+        if held.drawn_most > limit:
+            return False
         has_obeyed = held.before > 0 or held.is_stuck
-        held.before, held.above, held.reports, held.is_stuck = 0, None, 0, False
+        held.before, held.is_stuck = 0, False
         return has_obeyed
 
     def disobeying(self, now: float) -> list[Place]:
@@ -328,13 +335,15 @@ class Leases:
         return [
             place
             for place, held in self.held.items()
-            if held.refusals >= OBEY_REPORTS or (held.reports >= OBEY_REPORTS and now - held.answered >= OBEY_SECONDS)
+            if held.refusals >= OBEY_REPORTS
+            or (held.reports >= OBEY_REPORTS and held.above is not None and now - held.above >= OBEY_SECONDS)
         ]
 
     def tell_again(self, place: Place, now: float) -> None:
         """Begin anew with a connector that does not obey, in another way. What it draws is booked meanwhile."""
         held = self.held[place]
         held.is_stuck, held.reports, held.refusals, held.answered, held.retry = True, 0, 0, now, 0.0
+        held.above = None if held.above is None else now
         held.lease = replace(held.lease, transaction=NONE)
 
 

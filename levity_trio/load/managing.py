@@ -86,6 +86,8 @@ class _Lines:
     at: str = ""
     used: int = 0
     times: int = 0
+    limit: int = 0
+    """At which power showed that last."""
 
 
 class Managed:
@@ -167,6 +169,7 @@ class Managed:
 
     def take(self, present: LoadPresent, now: float) -> None:
         """Take what is plugged in and wanted."""
+        present = present._replace(cars=[self.holding.with_pace(one, now) for one in present.cars])
         self.present = present
         if any(place not in self.tree.sockets for place in present.connectors):
             self.tree = self._planted()
@@ -189,7 +192,7 @@ class Managed:
             if socket.rotation or not self._meters:
                 continue
             car = cars.get(place)
-            if car is None or gathering.drawn(car, socket, None) == 0.0:
+            if car is None or gathering.is_paused(car):
                 vote = self._wiring.drawn(place, self.tree.above(socket.circuit), NOTHING, now)
             elif car.reading is not None and car.reading.lines is not None:
                 at = seconds(car.reading.at)
@@ -218,11 +221,19 @@ class Managed:
         if one.reading is None or one.reading.at == lines.at:
             return
         lines.at = one.reading.at
-        if (used := gathering.lines_used(one.reading)) is not None:
+        was, used = lines.times, gathering.lines_used(one.reading)
+        if used is not None:
             lines.times = lines.times + 1 if used == lines.used else 1
-            lines.used = used
-            if lines.times == READINGS and one.id_tag is not None:
-                self._lessons.append(("lines", place, one.id_tag, str(used)))
+        elif (limit := self.holding.settled(place, lines.at)) is not None and limit != lines.limit:
+            # Power alone shows lines only by two limits: one that is ignored would show another number at each.
+            used = gathering.lines_by_power(one.reading, limit)
+            lines.limit = limit
+            lines.times = READINGS if used == lines.used else 1
+        if used is None:
+            return
+        lines.used = used
+        if was < READINGS <= lines.times and one.id_tag is not None:
+            self._lessons.append(("lines", place, one.id_tag, str(used)))
 
     def over_wishes(self, at: str) -> list[int]:
         """Return the wishes that are over: the time of a boost, the transaction of a departure."""
@@ -277,7 +288,7 @@ class Managed:
         booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
         before = holding.leases.going_on(self._before, now)
         while True:
-            bounds = gathering.Bounds(booked, holding.caps(now), holding.leasts(present), full)
+            bounds = gathering.Bounds(booked, holding.caps(now), holding.leasts(present), full, holding.told_most(now))
             cars = [*gathering.cars_of(tree, present, lines, wanted, bounds)]
             decision = decide(tree, cars, measured, now, before, first_come=first_come)
             floors = holding.floors(decision, [car.place for car in cars])

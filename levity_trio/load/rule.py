@@ -61,6 +61,8 @@ class Car:
     """On how many lines it charges, once three readings have shown it; None: as many as its charger has."""
     drawn: float | None = None
     """A on its highest line, as last measured; None: not reported."""
+    over: float = 0.0
+    """A that it was certainly measured to draw above what it might. It is booked beside what it may draw."""
     most: int | None = None
     """The most that it ever takes, where that is known."""
     least: int = 0
@@ -207,6 +209,8 @@ def decide(
     rooms = _Rooms(tree, measured)
     asking = sorted((_Asking(tree, car, before.standings.get(car.place), now) for car in cars), key=_Asking.arrival)
     free = [one for one in asking if not _is_bound_elsewhere(one, tree, measured, rooms)]
+    for one in free:
+        rooms.book(one.lines, one.car.over, one.car.over)
     full = [one for one in free if one.car.state is State.FULL]
     asked = _to_knock(full, now)
     turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS

@@ -155,7 +155,8 @@ class Trial:
         car = await self.bench.look()
         if car is None or car.reading is None or seconds(car.reading.at) <= since:
             return None
-        return gathering.drawn(car, self.socket, gathering.lines_used(car.reading))
+        drawn = gathering.drawn(car, self.socket, gathering.lines_used(car.reading))
+        return None if drawn is None else drawn.least
 
     async def _seen(self, fits: Callable[[float], bool], within: float) -> float:
         """Wait until a report shows a current that fits. Raises Failed."""

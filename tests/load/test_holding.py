@@ -41,12 +41,16 @@ def present(wh: int, transaction: int = 7) -> LoadPresent:
     return LoadPresent([car], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
 
 
+def take(holding: Holding, told: LoadPresent, at: float) -> None:
+    paced = told._replace(cars=[holding.with_pace(one, at) for one in told.cars])
+    holding.take(paced, TREE, {PLACE: 3}, at)
+
+
 def test_a_register_shows_what_a_car_draws() -> None:
     """11 kW on three lines are 16 A on each."""
     holding = Holding(Leases())
     for minute in range(6):
-        at = NOW + minute * 60
-        holding.take(present(round(11_040 * minute / 60)), TREE, {PLACE: 3}, at)
+        take(holding, present(round(11_040 * minute / 60)), NOW + minute * 60)
     held = holding.leases.held[PLACE]
     assert held.drawn is not None
     assert abs(held.drawn - 16) < 0.5
@@ -56,17 +60,16 @@ def test_a_register_shows_what_a_car_draws() -> None:
 def test_a_register_that_stands_still_shows_that_a_car_draws_nothing() -> None:
     holding = Holding(Leases())
     for minute in range(6):
-        at = NOW + minute * 60
-        holding.take(present(500), TREE, {PLACE: 3}, at)
+        take(holding, present(500), NOW + minute * 60)
     assert holding.leases.held[PLACE].drawn == 0
 
 
 def test_the_register_of_a_car_says_nothing_of_the_next_one() -> None:
     holding = Holding(Leases())
-    for minute in range(3):
-        holding.take(present(20_000 + 184 * minute), TREE, {PLACE: 3}, NOW + minute * 60)
-    for minute in range(60, 63):
-        holding.take(present(92 * (minute - 60), transaction=8), TREE, {PLACE: 3}, NOW + minute * 60)
+    for minute in range(4):
+        take(holding, present(20_000 + 184 * minute), NOW + minute * 60)
+    for minute in range(60, 64):
+        take(holding, present(92 * (minute - 60), transaction=8), NOW + minute * 60)
     held = holding.leases.held[PLACE]
     assert held.drawn is not None
     assert abs(held.drawn - 8) < 0.5

@@ -428,9 +428,19 @@ def reports(leases: Leases, drawn: float, ends: float, begins: float = 0.0, ever
 def test_a_car_that_does_not_obey_is_found_after_a_minute_and_two_reports() -> None:
     leases = holding(A=of(16))
     carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
-    reports(leases, 16.0, OBEY_SECONDS)
-    assert leases.disobeying(NOW + OBEY_SECONDS - 1) == []
-    assert leases.disobeying(NOW + OBEY_SECONDS) == [A]
+    reports(leases, 16.0, 20.0 + OBEY_SECONDS)
+    assert leases.disobeying(NOW + 20 + OBEY_SECONDS - 1) == []
+    assert leases.disobeying(NOW + 20 + OBEY_SECONDS) == [A]
+
+
+def test_a_car_that_had_obeyed_for_an_hour_is_found_a_minute_after_its_first_high_report() -> None:
+    leases = holding(A=of(16))
+    carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
+    reports(leases, 6.0, 3600.0)
+    for at in (3620.0, 3640.0, 3660.0):
+        leases.reported(A, 16.0, NOW + at)
+    assert leases.disobeying(NOW + 3620 + OBEY_SECONDS - 1) == []
+    assert leases.disobeying(NOW + 3620 + OBEY_SECONDS) == [A]
 
 
 def test_one_report_is_not_enough() -> None:
@@ -536,10 +546,10 @@ def test_a_leap_does_not_hide_who_does_not_obey(seconds: float) -> None:
     carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
     reports(leases, 20.0, 60)
     leases.leapt(seconds)
-    assert leases.disobeying(NOW + seconds + 59) == []
-    assert leases.disobeying(NOW + seconds + 60) == [A]
-    leases.reported(A, 6.0, NOW + seconds + 80)
-    assert leases.disobeying(NOW + seconds + 80) == []
+    assert leases.disobeying(NOW + seconds + 79) == []
+    assert leases.disobeying(NOW + seconds + 80) == [A]
+    leases.reported(A, 6.0, NOW + seconds + 90)
+    assert leases.disobeying(NOW + seconds + 90) == []
 
 
 # A whole day of one connector

@@ -506,19 +506,21 @@ def test_between_what_and_what_a_car_draws(
 @pytest.mark.parametrize(
     ("told", "lines", "highest"),
     [
-        (Reading("", (10, 0.4, 0), None, None), 1, 10),
-        (Reading("", (0.2, 0.4, 0), None, None), None, 0.4),
-        (Reading("", None, 15.9, 10971.0), 3, 15.9),
-        (Reading("", None, 16.2, 3500.0), 1, 16.2),
-        (Reading("", None, 207.0, 20700.0), None, 30),  # direct current
-        (Reading("", None, 0.5, 115.0), None, 0.5),
-        (Reading("", None, None, 2300.0), None, 10),
+        (Reading(LATER, (10, 0.4, 0), None, None), 1, 10),
+        (Reading(LATER, (0.2, 0.4, 0), None, None), None, 0.4),
+        (Reading(LATER, None, 15.9, 10971.0), 3, 15.9),
+        (Reading(LATER, None, 16.2, 3500.0), 1, 16.2),
+        (Reading(LATER, None, 207.0, 20700.0), None, 30),  # direct current
+        (Reading(LATER, None, 0.5, 115.0), None, 0.5),
+        (Reading(LATER, None, None, 2300.0), None, 10),
     ],
 )
 def test_on_how_many_lines_a_car_charges(told: Reading, lines: int | None, highest: float) -> None:
-    car = PluggedIn("CP-1", 1, True, "Charging", "", "", 1, "A", None, told)
+    car = PluggedIn("CP-1", 1, True, "Charging", LATER, LATER, 1, "A", None, told)
     assert lines_used(told) == lines
-    assert drawn(car, Socket(charger="CP-1", circuit="Feeder"), None) == pytest.approx(highest)
+    shown = drawn(car, Socket(charger="CP-1", circuit="Feeder"), None)
+    assert shown is not None
+    assert shown.most == pytest.approx(highest)
 
 
 async def test_a_clock_that_leaps_back_stops_nothing(books: Books) -> None:
