@@ -34,7 +34,8 @@ from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
 
-ANSWER_SECONDS: Final = 15.0
+ANSWER_SECONDS: Final = 40.0
+"""Some chargers answer after 25 s."""
 ACCEPTED: Final = "accepted"
 REFUSED: Final = ("rejected", "error")
 GONE: Final = "gone"
@@ -109,15 +110,18 @@ class Carrier:
         if call is None:
             return
         held.sending(step, self.now)
-        self._holding.sent(step.place)
+        self._holding.sent(step.place, lines)
         state = GONE
         try:
             state = await self.ask(name, call)
         finally:
             if state == ACCEPTED and step.place in held.held:
                 held.accepted(step, self.now)
+                self._holding.accepted(step.place, step.lease.transaction)
                 self.keep(step.place)
             else:
+                if state in REFUSED:
+                    self._holding.refused(step.place, step.lease)
                 held.failed(step, self.now, is_refused=state in REFUSED)
         if state == ACCEPTED and step.is_lower:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
@@ -153,7 +157,7 @@ class Carrier:
 
     def when(self, charger: str, began: float) -> Moment:
         """Return now and the start of a transaction by the charger's own clock."""
-        ahead = timedelta(seconds=self._holding.chargers[charger].skew_seconds)
+        ahead = timedelta(seconds=self._holding.skew(charger))
         return Moment(now=shifted(self._clock(), ahead), began=shifted(from_seconds(began), ahead))
 
     async def settle(self, socket: Socket) -> None:
@@ -182,37 +186,39 @@ class Carrier:
             self._asked.add(name)
             await self._command(name, ("GetConfiguration", {}))
             return
-        can = await self._prepared(name, self._holding.can[name], sockets)
-        if can is None:
+        if not await self._prepared(name, self._holding.can[name], sockets):
             return
         if charger.prepared_at is None:
+            can = self._holding.can[name]
             for call in (call for socket in sockets for call in profiles.clearing(can, socket)):
                 await self._command(name, call)
             self._holding.leases.send_anew(name)
             await self._report_often(charger)
-        await self._writer.run(leases.prepared, name, stamp(self._clock()), int(can.way), charger.firmware)
+        await self._writer.run(leases.prepared, name, stamp(self._clock()), charger.firmware)
 
-    async def _prepared(self, name: str, can: Ability, sockets: Iterable[Socket]) -> Ability | None:
-        """Set defaults in the first way that the charger accepts. Return what it can do; None if it did not answer."""
+    async def _prepared(self, name: str, can: Ability, sockets: Iterable[Socket]) -> bool:
+        """Set defaults in the first way that the charger accepts. Return False if it did not answer."""
         for socket in sockets:
             while (call := profiles.idle(can, socket)) is not None:
                 state = await self.ask(name, call)
                 if state == ACCEPTED:
                     break
                 if state not in REFUSED:
-                    return None
+                    return False
                 can = await self._weaker(name, can)
-        self._holding.can[name] = can
-        return can
+        return True
 
     async def _weaker(self, name: str, can: Ability) -> Ability:
-        """Return what is tried after a default was refused: one without a wait, one above 0 A, then another way."""
+        """Return what is tried after a default was refused: one without a wait, one above 0 A, then another way. It is
+        stored, because it says what stands in the charger."""
+        facts: dict[str, Any]
         if can.waits:
             weaker, facts = replace(can, waits=False), {"waits": False}
         elif can.takes_zero and can.way is not Way.KEY:
             weaker, facts = replace(can, takes_zero=False), {"zero": False}
         else:
-            return replace(can, way=profiles.next_way(can))
+            way = profiles.next_way(can)
+            weaker, facts = replace(can, way=way), {"way": int(way)}
         await self._writer.run(leases.learn, name, facts, stamp(self._clock()))
         return weaker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import LimitIgnored
@@ -21,7 +21,7 @@ from levity_trio.load.lease import (
     Leases,
     waiting,
 )
-from levity_trio.load.profiles import Ability, Way, ability, next_way
+from levity_trio.load.profiles import Ability, Way, ability, after_refusal, next_way
 from levity_trio.load.rule import Bound, Decision
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.store.load_spans import ANSWER, BELOW, PAUSED, WAITED
@@ -33,6 +33,13 @@ ANSWER_SECONDS: Final = ANSWER.total_seconds()
 """After a pause a car has so long to charge again, before it counts as full."""
 SET_SECONDS: Final = 10
 """The clock of a charger was set, if it differs by so much more from ours than before."""
+SESSIONS: Final = 3
+"""In so many sessions a charger must have shown the same, before it is believed without a trial."""
+LAG_READINGS: Final = 3
+"""So many readings with one lag show a clock that was set."""
+LAG_SECONDS: Final = 15.0
+"""Between two of them: what comes faster is a queue."""
+LAG_TOLERANCE: Final = 3.0
 REGISTER_SECONDS: Final = 120.0
 """Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
 
@@ -72,6 +79,26 @@ class _Stay:
         return bool(self.why) and self.until is None
 
 
+class _Sent(NamedTuple):
+    """What a lease was made by: how far its charger's clock was ahead, in seconds, and on how many lines its car
+    charged, None while nobody knew."""
+
+    skew: int
+    lines: int | None
+
+
+@dataclass(slots=True)
+class _Lag:
+    """How late the readings of a charger come by its own clock: first, and of late, in seconds."""
+
+    skew: int
+    """What its other messages said of its clock meanwhile."""
+    first: float
+    of_late: float
+    heard_at: float
+    times: int = 1
+
+
 class Spell(NamedTuple):
     """A span of a transaction that begins, or ends if there is no `why`."""
 
@@ -99,8 +126,14 @@ class Holding:
     _obeyed: list[Place] = field(default_factory=list)
     _has_looked: bool = False
     _has_spelled: bool = False
-    _skews: dict[Place, int] = field(default_factory=dict)
-    """By how much the clocks of chargers were ahead when they were sent their lease, in seconds."""
+    _sent: dict[Place, _Sent] = field(default_factory=dict)
+    """What the leases of connectors were made by."""
+    _taught: dict[str, tuple[int | None, dict[str, Any]]] = field(default_factory=dict)
+    """What chargers have shown by refusing a limit, and during which transaction: so long it is believed."""
+    _sessions: dict[tuple[str, str], set[int | None]] = field(default_factory=dict)
+    """In which transactions a charger showed the same."""
+    _learned: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    _clocks: dict[str, _Lag] = field(default_factory=dict)
 
     @property
     def is_shadow(self) -> bool:
@@ -138,7 +171,12 @@ class Holding:
     def take(self, present: LoadPresent, tree: Tree, lines: Mapping[Place, int], now: float) -> None:
         """Take what chargers told."""
         self.chargers = present.managed
-        self.can = {name: ability(one.facts, one.keys, Way(one.way)) for name, one in present.managed.items()}
+        running = {one.transaction for one in present.cars}
+        self._taught = {
+            name: taught for name, taught in self._taught.items() if name in present.managed and taught[0] in running
+        }
+        self.can = {name: self._ability(name) for name in present.managed}
+        self.leases.floors = {name: can.floor for name, can in self.can.items()}
         since = now if self._has_looked else 0.0  # at its start, a server does not know since when
         self.away = {name: self.away.get(name, since) for name, one in self.chargers.items() if not one.is_connected}
         self._has_looked = True
@@ -159,11 +197,66 @@ class Holding:
         """Our clock was set forward by so much, and those of chargers were not."""
         self.leases.leapt(seconds)
         self.away = {name: since + seconds for name, since in self.away.items()}
-        self._skews = {place: skew - round(seconds) for place, skew in self._skews.items()}
+        self._sent = {place: sent._replace(skew=sent.skew - round(seconds)) for place, sent in self._sent.items()}
+        self._clocks.clear()
 
-    def sent(self, place: Place) -> None:
-        """Note by which clock a lease was sent."""
-        self._skews[place] = self.chargers[place[0]].skew_seconds
+    def sent(self, place: Place, lines: int | None) -> None:
+        """Note what a lease was made by."""
+        self._sent[place] = _Sent(self.skew(place[0]), lines)
+
+    def refused(self, place: Place, lease: Lease) -> None:
+        """Take what a refused limit teaches. It holds for this transaction; three sessions make it lasting."""
+        charger = place[0]
+        _, known = self._taught.get(charger, (None, {}))
+        facts = known | after_refusal(self.can[charger], lease)
+        self._taught[charger] = lease.transaction, facts
+        self.can[charger] = self._ability(charger)
+
+    def _ability(self, charger: str) -> Ability:
+        one = self.chargers[charger]
+        _, taught = self._taught.get(charger, (None, {}))
+        return ability({**one.facts, **taught}, one.keys, Way(one.way))
+
+    def accepted(self, place: Place, transaction: int | None) -> None:
+        """Note that a connector accepted a limit, perhaps in other words than those that it refused before."""
+        charger = place[0]
+        during, facts = self._taught.get(charger, (None, {}))
+        if facts and during == transaction:
+            seen = self._sessions.setdefault((charger, repr(facts)), set())
+            seen.add(transaction)
+            if len(seen) == SESSIONS:
+                self._learned.append((charger, facts))
+
+    def learned(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return what so many sessions have shown of chargers since the last time."""
+        found, self._learned = self._learned, []
+        return found
+
+    def skew(self, charger: str) -> int:
+        """Return how far the clock of a charger is ahead. Readings that come late by another time than before, since
+        messages that say more of a clock were last heard, show that it was set."""
+        known, lag = self.chargers[charger].skew_seconds, self._clocks.get(charger)
+        if lag is None or lag.skew != known or lag.times < LAG_READINGS:
+            return known
+        return known + round(lag.first - lag.of_late)
+
+    def _hear_clock(self, one: PluggedIn) -> None:
+        """Compare when a reading was sent and when it came. A lag that shrinks is a queue that empties."""
+        told, charger = one.reading, one.charger
+        if told is None or told.sent is None:
+            return
+        lag, at, known = seconds(told.at) - seconds(told.sent), seconds(told.at), self._clocks.get(charger)
+        skew = self.chargers[charger].skew_seconds
+        if known is None or known.skew != skew or not one.is_connected:
+            self._clocks[charger] = _Lag(skew, lag, lag, at)
+        elif at >= known.heard_at + LAG_SECONDS:
+            known.heard_at = at
+            is_same = abs(lag - known.of_late) <= LAG_TOLERANCE
+            known.times = known.times + 1 if is_same else 1
+            if not is_same:
+                known.of_late = lag
+            if abs(lag - known.first) <= SET_SECONDS:
+                known.of_late = known.first
 
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
@@ -180,13 +273,21 @@ class Holding:
         held = self.leases.held.get(place)
         if held is None:
             return
-        is_set = abs(charger.skew_seconds - self._skews.get(place, charger.skew_seconds)) > SET_SECONDS
-        if is_set or (charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent):
+        self._hear_clock(one)
+        sent = self._sent.get(place)
+        is_other = sent is not None and (
+            abs(self.skew(one.charger) - sent.skew) > SET_SECONDS
+            or (self.can[one.charger].is_in_watts and sent.lines != lines)
+        )
+        if is_other or (charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent):
             held.lease = replace(held.lease, transaction=NONE)
         drawn = gathering.drawn(one, socket, lines)
         if drawn is None:
             return
-        if self.leases.reported(place, drawn.least, drawn.at, min(drawn.most, max(drawn.least, socket.most))):
+        least, most = drawn.least, min(drawn.most, max(drawn.least, socket.most))
+        if self.can[one.charger].is_in_watts and lines is None:
+            least /= socket.phases  # it may have put the watts of all lines on one
+        if self.leases.reported(place, least, drawn.at, most):
             self._obeyed.append(place)
         if one.transaction is not None:
             self._learn_least(one, one.transaction, held, drawn)

@@ -114,8 +114,6 @@ class Held:
     """Nothing is sent before."""
     pending: Lease | None = None
     """A raise that is being recorded, before it is sent."""
-    refusals: int = 0
-    """How often its limit was refused, one time after the other."""
     is_stuck: bool = False
     """It draws more than its limit, and was told again in vain."""
 
@@ -133,6 +131,8 @@ class Leases:
     held: dict[Place, Held] = field(default_factory=dict)
     gone: dict[Place, Lease] = field(default_factory=dict)
     """The last leases of connectors whose car has left."""
+    floors: Mapping[str, int] = field(default_factory=dict)
+    """The least that chargers can be told, of those that cannot be paused."""
     busy: set[Place] = field(default_factory=set)
     """The connectors that are being sent something."""
 
@@ -252,7 +252,8 @@ class Leases:
 
     def _step(self, tree: Tree, place: Place, amperes: int, transaction: int | None, now: float) -> Step:
         held = self.held[place]
-        lease = leased(amperes, tree.sockets[place].safe, now, transaction, held.lease.writes_of(now))
+        safe = max(tree.sockets[place].safe, self.floors.get(place[0], 0))
+        lease = leased(amperes, safe, now, transaction, held.lease.writes_of(now))
         return Step(place=place, lease=lease, is_lower=amperes < held.lease.most(now))
 
     def recording(self, step: Step, now: float) -> Lease:
@@ -285,7 +286,7 @@ class Leases:
         held.before = self._still_draws(held, step, now)
         if held.above is None or (held.drawn or 0.0) <= with_tolerance(step.lease.amperes):
             held.answered, held.above, held.reports = now, None, 0
-        held.lease, held.refusals = step.lease, 0
+        held.lease = step.lease
 
     def _still_draws(self, held: Held, step: Step, now: float) -> int:
         """What a car that was lowered may draw until its next report: what it drew, or what it had."""
@@ -298,13 +299,13 @@ class Leases:
         return has if has > step.lease.amperes else 0
 
     def failed(self, step: Step, now: float, *, is_refused: bool = False) -> None:
-        """Note that a limit was refused, not answered or not recorded: it is sent again."""
+        """Note that a limit was refused, not answered or not recorded: it is sent again, at once in other words if it
+        was refused."""
         self.busy.discard(step.place)
         held = self.held.get(step.place)
         if held is not None and (held.pending is step.lease or held.lease.transaction == step.lease.transaction):
-            held.retry, held.pending = now + RETRY_SECONDS, None
+            held.retry, held.pending = 0.0 if is_refused else now + RETRY_SECONDS, None
             held.lease = replace(held.lease, transaction=NONE)
-            held.refusals += is_refused
 
     # Whether it obeys
 
@@ -331,18 +332,17 @@ class Leases:
         return has_obeyed
 
     def disobeying(self, now: float) -> list[Place]:
-        """The connectors that refuse their limit, or draw more, long enough after they were told."""
+        """The connectors that have drawn more than their limit for long enough."""
         return [
             place
             for place, held in self.held.items()
-            if held.refusals >= OBEY_REPORTS
-            or (held.reports >= OBEY_REPORTS and held.above is not None and now - held.above >= OBEY_SECONDS)
+            if held.reports >= OBEY_REPORTS and held.above is not None and now - held.above >= OBEY_SECONDS
         ]
 
     def tell_again(self, place: Place, now: float) -> None:
         """Begin anew with a connector that does not obey, in another way. What it draws is booked meanwhile."""
         held = self.held[place]
-        held.is_stuck, held.reports, held.refusals, held.answered, held.retry = True, 0, 0, now, 0.0
+        held.is_stuck, held.reports, held.answered, held.retry = True, 0, now, 0.0
         held.above = None if held.above is None else now
         held.lease = replace(held.lease, transaction=NONE)
 

@@ -111,6 +111,16 @@ def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way =
     )
 
 
+def after_refusal(can: Ability, lease: Lease) -> dict[str, Any]:
+    """What a refused lease teaches of a charger, as `facts` of `ability`: it takes the other kind of schedule, else no
+    0 A, else limits in another way."""
+    if not can.counts_from and can.way in (Way.TRANSACTION, Way.DEFAULT):
+        return {"counts_from": "start"}
+    if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not Way.KEY:
+        return {"counts_from": "", "zero": False}
+    return {"counts_from": "", "way": int(next_way(can))}
+
+
 def next_way(can: Ability) -> Way:
     """The way that is tried after the one in use did not work."""
     later = [way for way in Way if way > can.way and (way is not Way.KEY or can.key is not None)]
@@ -140,9 +150,9 @@ def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | N
     if can.way is Way.NONE:
         return None
     schedule = _schedule(can, socket, periods, None)
-    if not can.waits:
+    kind = "Relative" if can.waits or can.counts_from else "Absolute"
+    if kind == "Absolute":
         schedule["startSchedule"] = ALWAYS
-    kind = "Relative" if can.waits else "Absolute"
     if can.way is Way.CHARGER:
         return _set(0, _profile(CHARGER_ID, can.level, CHARGER, kind, schedule))
     return _set(socket.connector, _profile(DEFAULT_ID + socket.connector, can.level, DEFAULT, kind, schedule))
@@ -150,7 +160,7 @@ def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | N
 
 def limit(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None) -> Call | None:
     """What tells a charger the lease of a transaction; None where nothing can. `lines` are those of the car, if that is
-    known: a limit in W is the one for the fewest that it may use."""
+    known."""
     if can.way is Way.KEY:
         return _key(can, lease.amperes)
     if can.way is Way.NONE:
@@ -200,19 +210,18 @@ def _profile(number: int, level: int, purpose: str, kind: str, schedule: dict[st
 
 
 def _schedule(can: Ability, socket: Socket, periods: list[tuple[int, int]], lines: int | None) -> dict[str, Any]:
-    factor = VOLTS * min(lines or 1, socket.phases) if can.is_in_watts else 1
-    last = len(periods) - 1
-    return {
-        "chargingRateUnit": "W" if can.is_in_watts else "A",
-        "chargingSchedulePeriod": [
-            {
-                "startPeriod": start,
-                "limit": float(amperes * factor),
-                "numberPhases": min(socket.phases, socket.safe_lines) if number == last and last else socket.phases,
-            }
-            for number, (start, amperes) in enumerate(periods)
-        ],
-    }
+    """The periods of a schedule. A limit in W and its numberPhases speak of the same lines: those of the car, or all
+    that are wired."""
+    found = []
+    for index, (start, amperes) in enumerate(periods):
+        phases = socket.phases
+        if can.is_in_watts and lines is not None:
+            phases = min(phases, lines)
+        if 0 < index == len(periods) - 1:
+            phases = min(phases, socket.safe_lines)
+        limit = float(amperes * VOLTS * phases if can.is_in_watts else amperes)
+        found.append({"startPeriod": start, "limit": limit, "numberPhases": phases})
+    return {"chargingRateUnit": "W" if can.is_in_watts else "A", "chargingSchedulePeriod": found}
 
 
 def _key(can: Ability, amperes: int) -> Call | None:

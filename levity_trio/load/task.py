@@ -415,6 +415,8 @@ class LoadManagement:
                 nursery.start_soon(self._carrying, stop)
         for charger, connector in self._holding.obeyed():
             self._unwritten.append(partial(leases.obeyed, charger=charger, connector=connector, at=at))
+        for name, facts in self._holding.learned():
+            self._unwritten.append(partial(leases.learn, charger=name, facts=facts, at=at))
         for spell in managed.spells(now):
             self._unwritten.append(
                 partial(leases.keep_spell, transaction=spell.transaction, why=spell.why, at=spell.at)

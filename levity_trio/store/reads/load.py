@@ -526,12 +526,13 @@ def _day_cars(
 
 class Reading(NamedTuple):
     """What a charger last measured at a connector. `lines` are A on its own lines; `amperes` and `watts` are what it
-    told without a line, or of all lines together."""
+    told without a line, or of all lines together. `at` is when it came, `sent` its time by the charger's own clock."""
 
     at: str
     lines: tuple[float, float, float] | None
     amperes: float | None
     watts: float | None
+    sent: str | None = None
 
 
 class PluggedIn(NamedTuple):
@@ -584,8 +585,11 @@ _OPEN: Final = (
 )
 _NEWEST_READINGS: Final = (
     "SELECT measurand, phase, value, unit, timestamp, received_at, location FROM meter_val"  # noqa: S608 - our own words
-    f" WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC, id DESC LIMIT {RECENT_READINGS}"
+    " WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND received_at >= ?"
+    f" ORDER BY received_at DESC, timestamp DESC, id DESC LIMIT {RECENT_READINGS}"
 )
+_SET_BACK_MINUTES: Final = 180
+"""By so much a clock may be set back in a session. Its new readings, which are older by their times, count at once."""
 
 
 _TOO_LARGE: Final = (
@@ -627,15 +631,18 @@ def _has_car(status: str, *, has_transaction: bool) -> bool:
 def _reading(db: Database, place: tuple[str, int], since: str) -> Reading | None:
     """Return the newest reading that was received since then. Of each measurand, the values of one time count."""
     newest, values, received = dict[str, str](), dict[tuple[str, str], float](), ""
-    for measurand, phase, value, unit, at, received_at, location in db.execute(_NEWEST_READINGS, place).fetchall():
-        is_of_now = received_at >= since and location == OUTLET and newest.setdefault(measurand, at) == at
+    bounds = minutes_before(since, _SET_BACK_MINUTES), since
+    for measurand, phase, value, unit, at, received_at, location in db.execute(
+        _NEWEST_READINGS, (*place, *bounds)
+    ).fetchall():
+        is_of_now = location == OUTLET and newest.setdefault(measurand, at) == at
         amount = watts_of(value, unit) if is_of_now and measurand in (POWER, CURRENT) else None
         if amount is not None:
             values[measurand, phase[:2]] = amount
             received = max(received, received_at)
     if not values:
         return None
-    return Reading(received, _lines(values), values.get((CURRENT, "")), _watts(values))
+    return Reading(received, _lines(values), values.get((CURRENT, "")), _watts(values), max(newest.values()))
 
 
 def _lines(values: Mapping[tuple[str, str], float]) -> tuple[float, float, float] | None:

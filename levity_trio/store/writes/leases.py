@@ -61,11 +61,9 @@ def gone(db: UnitOfWork, charger: str, at: str) -> None:
         db.record(LoadManagementChanged(charger=charger, at=at, state="left", by=""))
 
 
-def prepared(db: UnitOfWork, charger: str, at: str, way: int, firmware: str | None) -> None:
-    """Note that a charger has our defaults and reports as we need it, and in which way limits reach it."""
-    db.execute(
-        "UPDATE load_charger SET prepared_at = ?, way = ?, firmware = ? WHERE cp_id = ?", (at, way, firmware, charger)
-    )
+def prepared(db: UnitOfWork, charger: str, at: str, firmware: str | None) -> None:
+    """Note that a charger has our defaults and reports as we need it."""
+    db.execute("UPDATE load_charger SET prepared_at = ?, firmware = ? WHERE cp_id = ?", (at, firmware, charger))
 
 
 def put_back_later(db: UnitOfWork, charger: str, keys: Mapping[str, str | None]) -> None:
@@ -108,12 +106,14 @@ def keep_lease(db: UnitOfWork, lease: StoredLease) -> None:
 
 
 def ignored(db: UnitOfWork, fact: LimitIgnored, way: int) -> None:
-    """Note that a charger does not obey, and the way in which it is told from now on."""
+    """Note that a charger does not obey, and the way in which it is told from now on. It is told once."""
+    is_news = db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND disobeys_since IS NULL", (fact.charger,))
     db.execute(
         "UPDATE load_charger SET disobeys_since = coalesce(disobeys_since, ?), obeyed = 0, way = ? WHERE cp_id = ?",
         (fact.at, way, fact.charger),
     )
-    db.record(fact)
+    if is_news is not None:
+        db.record(fact)
 
 
 def obeyed(db: UnitOfWork, charger: str, connector: int, at: str) -> None:

@@ -329,7 +329,8 @@ class TestWhatIsLimited:
         assert "Trust" not in (await limits.trial()).words
 
     async def test_one_that_takes_no_limits_says_what_becomes_of_it(self, limits: Limits) -> None:
-        limits.books.run(leases.prepared, "CP-1", limits.books.at, 5, "1")
+        limits.books.run(leases.prepared, "CP-1", limits.books.at, "1")
+        limits.books.run(leases.learn, "CP-1", {"way": 5}, limits.books.at)
         for shown in (await limits.feeder(), await limits.charger(), await limits.trial()):
             assert "It cannot be limited: its maximum is kept for it" in shown.words
 
