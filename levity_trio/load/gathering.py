@@ -66,14 +66,16 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
 
 class Bounds(NamedTuple):
     """What holds for connectors whatever is wanted: A that must be booked for those that cannot be told, A that those
-    have that may not be raised, A below which cars were seen not to charge, which cars are full, and what those that
-    were told a limit may draw at most by it."""
+    have that may not be raised, A below which cars were seen not to charge, which cars are full, what those that were
+    told a limit may draw at most by it, how many seconds cars need to begin, and which chargers take watts only."""
 
     booked: Mapping[Place, float]
     caps: Mapping[Place, int]
     leasts: Mapping[Place, int]
     full: Collection[Place]
     told: Mapping[Place, float]
+    wakes: Mapping[Place, float]
+    in_watts: Collection[str]
 
 
 def cars_of(
@@ -89,6 +91,9 @@ def cars_of(
         lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
         capped = [amperes for amperes in (wishes.by_hand, bounds.caps.get(place)) if amperes is not None]
         shown, most = drawn(one, socket, used), bounds.told.get(place, float(socket.most))
+        least = max(bounds.leasts.get(place, 0), socket.least)
+        # Watts that are told for all lines may be put on one: until a reading shows the lines, that is booked.
+        may_be_on_one = one.charger in bounds.in_watts and used is None and socket.phases > 1
         yield Car(
             charger=one.charger,
             connector=one.connector,
@@ -97,7 +102,10 @@ def cars_of(
             lines=used,
             drawn=None if shown is None else max(shown.least, min(shown.most, most)),
             over=0.0 if shown is None else max(0.0, shown.least - most),
-            least=bounds.leasts.get(place, 0),
+            least=least,
+            most=least if may_be_on_one else None,
+            beside=min(socket.most, socket.phases * least) - least if may_be_on_one else 0,
+            wakes=bounds.wakes.get(place, 0.0),
             by_hand=min(capped, default=None),
             boost=wishes.is_boosted,
             departure=wishes.departure,

@@ -30,7 +30,9 @@ from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
 from levity_trio.store.writes.leases import CLOSED, MANAGED
 
 ANSWER_SECONDS: Final = ANSWER.total_seconds()
-"""After a pause a car has so long to charge again, before it counts as full."""
+"""A car that takes nothing within so long after it was lowered answers to that."""
+WAKE_SECONDS: Final = 300.0
+"""A car that may draw has so long to begin, before it counts as full. Some need four minutes."""
 SET_SECONDS: Final = 10
 """The clock of a charger was set, if it differs by so much more from ours than before."""
 SESSIONS: Final = 3
@@ -66,6 +68,12 @@ class _Stay:
     had_current: bool = False
     charged: int = 0
     least: int = 0
+    may_since: float | None = None
+    """Since when it may draw what it needs; None: it may not."""
+    woke: float | None = None
+    """The same, when it drew then."""
+    wakes: float = 0.0
+    """Seconds that it needed for that."""
     tells_current: bool = False
     """Its charger tells current or power."""
     register: _Register | None = None
@@ -97,6 +105,11 @@ class _Lag:
     of_late: float
     heard_at: float
     times: int = 1
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the clock seems to have been set, and more readings must show that."""
+        return self.times < LAG_READINGS and abs(self.of_late - self.first) > SET_SECONDS
 
 
 class Spell(NamedTuple):
@@ -236,7 +249,7 @@ class Holding:
         """Return how far the clock of a charger is ahead. Readings that come late by another time than before, since
         messages that say more of a clock were last heard, show that it was set."""
         known, lag = self.chargers[charger].skew_seconds, self._clocks.get(charger)
-        if lag is None or lag.skew != known or lag.times < LAG_READINGS:
+        if lag is None or lag.skew != known or lag.is_in_doubt:
             return known
         return known + round(lag.first - lag.of_late)
 
@@ -266,23 +279,18 @@ class Holding:
         self.leases.hold(socket.place, lost)
 
     def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None) -> None:
-        place, charger = socket.place, self.chargers[one.charger]
-        held = self.leases.held.get(place)
-        if one.transaction is not None and (held is None or self._is_of_another(held.lease, one)):
-            self.leases.hold(place, self._of_newcomer(one, socket, None if held is None else held.lease))
-        held = self.leases.held.get(place)
+        place = socket.place
+        held = self._held_by(one, socket)
         if held is None:
             return
         self._hear_clock(one)
-        sent = self._sent.get(place)
-        is_other = sent is not None and (
-            abs(self.skew(one.charger) - sent.skew) > SET_SECONDS
-            or (self.can[one.charger].is_in_watts and sent.lines != lines)
-        )
-        if is_other or (charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent):
+        if self._is_to_send_anew(place, held, lines):
             held.lease = replace(held.lease, transaction=NONE)
-        drawn = gathering.drawn(one, socket, lines)
+        drawn, lag = gathering.drawn(one, socket, lines), self._clocks.get(one.charger)
         if drawn is None:
+            return
+        if lag is not None and lag.is_in_doubt:
+            held.above, held.reports = None, 0  # its leases may lie in its future: that is no disobedience
             return
         least, most = drawn.least, min(drawn.most, max(drawn.least, socket.most))
         if self.can[one.charger].is_in_watts and lines is None:
@@ -290,16 +298,40 @@ class Holding:
         if self.leases.reported(place, least, drawn.at, most):
             self._obeyed.append(place)
         if one.transaction is not None:
-            self._learn_least(one, one.transaction, held, drawn)
+            self._learn_of_car(one, self._stays[one.transaction], held, drawn)
 
-    def _learn_least(self, one: PluggedIn, transaction: int, held: Held, drawn: gathering.Drawn) -> None:
-        """A car that ends right after it was lowered needs what it had. Some need more than 6 A."""
-        limit, stay = held.lease.amperes, self._stays[transaction]
+    def _held_by(self, one: PluggedIn, socket: Socket) -> Held | None:
+        """Return what is held at a connector: of a car that began without us, what it may draw by its default."""
+        held = self.leases.held.get(one.place)
+        if one.transaction is not None and (held is None or self._is_of_another(held.lease, one)):
+            self.leases.hold(one.place, self._of_newcomer(one, socket, None if held is None else held.lease))
+        return self.leases.held.get(one.place)
+
+    def _is_to_send_anew(self, place: Place, held: Held, lines: int | None) -> bool:
+        """Whether what a lease was made by has changed, or its charger has booted."""
+        charger, sent = self.chargers[place[0]], self._sent.get(place)
+        if charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent:
+            return True
+        if sent is None:
+            return False
+        are_other_lines = self.can[place[0]].is_in_watts and sent.lines != lines
+        return are_other_lines or abs(self.skew(place[0]) - sent.skew) > SET_SECONDS
+
+    def _learn_of_car(self, one: PluggedIn, stay: _Stay, held: Held, drawn: gathering.Drawn) -> None:
+        """A car that ends right after it was lowered needs what it had: some need more than 6 A. One that draws long
+        after it may needs that time to wake."""
+        limit = held.lease.amperes
         if drawn.least > 1.0 and drawn.at >= held.answered + FOLLOW_SECONDS:
             stay.charged = min(limit, stay.charged or limit)
+            if stay.may_since is not None and stay.may_since not in (stay.woke, 0.0):
+                stay.woke, stay.wakes = stay.may_since, drawn.at - stay.may_since
         late = seconds(one.changed_at) - held.answered
         if one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
             stay.least = stay.charged
+
+    def wakes(self, present: LoadPresent) -> dict[Place, float]:
+        """Return how long cars needed to begin, in seconds."""
+        return {one.place: self._stays[one.transaction].wakes for one in present.cars if one.transaction is not None}
 
     def leasts(self, present: LoadPresent) -> dict[Place, int]:
         """The connectors whose cars were seen not to charge below some A."""
@@ -569,7 +601,9 @@ class Holding:
         stay, most = self._stays[one.transaction], self.leases.most(one.place, now, 0)
         if most >= max(self.can[one.charger].least or LEAST_AMPERES, stay.least):
             stay.had_current = True
+            stay.may_since = now if stay.may_since is None else stay.may_since
             return ""
+        stay.may_since = None
         limit = decision.limits.get(one.place)
         if limit is None or limit.bound in (Bound.FULL, Bound.KNOCK):
             return ""
@@ -578,10 +612,12 @@ class Holding:
         return PAUSED if stay.had_current else WAITED
 
     def is_full(self, one: PluggedIn, now: float) -> bool:
-        """Whether a car that takes nothing is full: it does not only answer to a pause of ours."""
-        if one.status != gathering.FULL:
+        """Whether a car that takes nothing is full: it does not wake, and does not only answer to a pause of ours."""
+        if one.status != gathering.FULL or not gathering.is_paused(one):
             return False
-        stay = None if one.transaction is None else self._stays[one.transaction]
-        if stay is None or not stay.why or seconds(one.changed_at) < stay.since:
+        if one.transaction is None or one.place not in self.leases.held:
             return True
-        return stay.until is not None and max(now, seconds(one.changed_at)) > stay.until + ANSWER_SECONDS
+        stay = self._stays[one.transaction]
+        if stay.woke is not None and stay.woke == stay.may_since:
+            return True
+        return stay.may_since is not None and now >= stay.may_since + WAKE_SECONDS

@@ -288,7 +288,15 @@ class Managed:
         booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
         before = holding.leases.going_on(self._before, now)
         while True:
-            bounds = gathering.Bounds(booked, holding.caps(now), holding.leasts(present), full, holding.told_most(now))
+            bounds = gathering.Bounds(
+                booked=booked,
+                caps=holding.caps(now),
+                leasts=holding.leasts(present),
+                full=full,
+                told=holding.told_most(now),
+                wakes=holding.wakes(present),
+                in_watts={name for name, can in holding.can.items() if can.is_in_watts},
+            )
             cars = [*gathering.cars_of(tree, present, lines, wanted, bounds)]
             decision = decide(tree, cars, measured, now, before, first_come=first_come)
             floors = holding.floors(decision, [car.place for car in cars])

@@ -67,10 +67,14 @@ class Car:
     """The most that it ever takes, where that is known."""
     least: int = 0
     """A below which it was seen not to charge, although its charger could."""
+    beside: int = 0
+    """A that are booked beside what it may draw, because it may put more on one line."""
+    wakes: float = 0.0
+    """Seconds that it needed to begin when it was allowed to. Its turn lasts so much longer."""
     by_hand: int | None = None
     """A limit that a person set for this charger."""
     boost: bool = False
-    """It gets its maximum, within both ledgers, before all others."""
+    """It gets its maximum, within both ledgers, before others get more than their least."""
     priority: int = 0
     """Of its household or card; added to that of its socket."""
     departure: float | None = None
@@ -218,6 +222,9 @@ def decide(
     ranked = sorted([*wanting, *asked], key=lambda one: one.rank(now, turns_end=turns_end, first_come=first_come))
     served = [one for one in ranked if _gets_least(one, rooms, now)]
     chosen = [one for one in served if one.car.state is State.WANTS]
+    for one in chosen:
+        if one.car.boost:
+            _boost(one, rooms)
     _share([one for one in chosen if not one.car.boost], rooms)
     is_swapped = turns_end and any(one.had and not one.grant for one in wanting)
     knocked = {one.car.place for one in full if one.bound is Bound.KNOCK}
@@ -350,7 +357,7 @@ class _Asking:
         if car.boost:
             return 0, *self.arrival()
         turn = was.turn if was and was.limit else None
-        if turn is not None and not (turns_end and now - turn >= TURN_SECONDS):
+        if turn is not None and not (turns_end and now - turn >= TURN_SECONDS + car.wakes):
             return 1, 0 if first_come else -turn, *self.arrival()
         order = (0, 0 if first_come else self.waits(now)) if turn is None else (1, -turn)
         return 3, -self.priority, not self._is_urgent(now), *order, *self.arrival()
@@ -458,9 +465,10 @@ def _is_due(one: _Asking, now: float) -> bool:
 
 
 def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
-    """Give a car its least current, or its maximum if it is boosted, if that fits; knock it if it is full."""
+    """Give a car its least current, if that fits; knock it if it is full."""
+    beside = one.car.beside
     drawn = one.least if one.draws is None else min(one.least, one.draws)
-    line = rooms.lacking(one.lines, one.least, drawn)
+    line = rooms.lacking(one.lines, one.least + beside, drawn + beside)
     if line is not None:
         one.bind(line, Bound.WAITS, rooms)
         return False
@@ -469,17 +477,21 @@ def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
         one.knocked = one.knocked if _is_knocked(one, now) else now
         return True
     one.give(one.least, Bound.MOST, rooms)
+    rooms.book(one.lines, beside, beside)
     if rooms.lacking(one.lines, one.spare, -math.inf) is not None:
         one.spare = 0
     rooms.book(one.lines, one.spare, 0)
-    if one.car.boost:
-        tightest = min(one.lines, key=rooms.free)
-        more = max(0, min(one.most - one.least, int(rooms.free(tightest))))
-        rooms.book(one.lines, more, more)
-        one.grant += more
-        if one.grant < one.most:
-            one.bind(tightest, Bound.CIRCUIT, rooms)
     return True
+
+
+def _boost(one: _Asking, rooms: _Rooms) -> None:
+    """Give a boosted car its maximum, within what others leave who have their least current."""
+    tightest = min(one.lines, key=rooms.free)
+    more = max(0, min(one.most - one.least, int(rooms.free(tightest))))
+    rooms.book(one.lines, more, more)
+    one.grant += more
+    if one.grant < one.most:
+        one.bind(tightest, Bound.CIRCUIT, rooms)
 
 
 def _share(sharing: list[_Asking], rooms: _Rooms) -> None:

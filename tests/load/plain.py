@@ -165,8 +165,8 @@ def decide(
     for car in in_order(sheet, [*asking, *(car for car in ours if car.place in knocked)], first_come):
         if not sheet.give(car, sheet.least(car)):
             waiting.append(car)
-        elif car.boost:
-            share(sheet, [car])
+    for car in [car for car in asking if car.boost and car not in waiting]:
+        share(sheet, [car])
     share(sheet, [car for car in asking if car not in waiting])
     waiting = [car for car in waiting if car.state is State.WANTS]
     is_swapped = sheet.is_quarter and not first_come and any(sheet.had(car).limit > 0 for car in waiting)

@@ -120,7 +120,7 @@ async def test_a_charger_that_heeds_one_way_only_is_told_in_that_way(central: Ce
         await trio.sleep(MINUTE)
         await block.limit(0, 10)
         await trio.sleep(6 * MINUTE)
-        assert [one.way for one in writer.recorded(LimitIgnored)] == [1, 2]
+        assert [one.way for one in writer.recorded(LimitIgnored)] == [1], "one cause, one message"
         assert block.current(0) == 10
         for amperes in (8, 12, 8, 12, 8):
             await block.limit(0, amperes)
@@ -138,7 +138,7 @@ async def test_a_charger_that_ignores_all_is_booked_with_its_maximum(central: Ce
         await trio.sleep(MINUTE)
         await block.limit(0, 6)
         await trio.sleep(10 * MINUTE)
-        assert [one.way for one in writer.recorded(LimitIgnored)][:3] == [1, 2, 3]
+        assert [one.way for one in writer.recorded(LimitIgnored)] == [1], "one cause, one message"
         assert writer.rows("SELECT way FROM load_charger WHERE cp_id = 'CP-0'") == [(5,)]
         block.arrive(1)
         block.arrive(2)

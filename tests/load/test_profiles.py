@@ -191,10 +191,10 @@ def test_with_one_period_a_lease_ends_over_the_default(way: Way) -> None:
 
 @pytest.mark.parametrize(
     ("lines", "phases", "factor"),
-    [(3, 3, 3), (2, 3, 2), (1, 3, 1), (None, 3, 1), (3, 1, 1)],
+    [(3, 3, 3), (2, 3, 2), (1, 3, 1), (None, 3, 3), (3, 1, 1)],
     ids=["three", "two", "one", "unknown", "a charger with one"],
 )
-def test_a_limit_in_w_is_for_the_fewest_lines_that_the_car_may_use(lines: int | None, phases: int, factor: int) -> None:
+def test_a_limit_in_w_and_its_phases_speak_of_the_same_lines(lines: int | None, phases: int, factor: int) -> None:
     call = told(Ability(is_in_watts=True), 16, lines=lines, phases=phases)
     assert schedule(call)["chargingRateUnit"] == "W"
     assert [one["limit"] for one in schedule(call)["chargingSchedulePeriod"]] == [
@@ -203,8 +203,9 @@ def test_a_limit_in_w_is_for_the_fewest_lines_that_the_car_may_use(lines: int | 
     ]
     assert [one["limit"] for one in schedule(free(Ability(is_in_watts=True)))["chargingSchedulePeriod"]] == [
         0,
-        6 * VOLTS,
+        6 * VOLTS * 3,
     ]
+    assert schedule(call)["chargingSchedulePeriod"][0]["numberPhases"] == factor
 
 
 @pytest.mark.parametrize(("phases", "safe_lines", "numbers"), [(3, 3, [3, 3]), (3, 1, [3, 1]), (1, 3, [1, 1])])
