@@ -33,6 +33,8 @@ ANSWER_SECONDS: Final = ANSWER.total_seconds()
 """A car that takes nothing within so long after it was lowered answers to that."""
 WAKE_SECONDS: Final = 300.0
 """A car that may draw has so long to begin, before it counts as full. Some need four minutes."""
+AWAY_SECONDS: Final = 60.0
+"""So long after its link was lost, or after we began, a charger is booked with what it was told."""
 SET_SECONDS: Final = 10
 """The clock of a charger was set, if it differs by so much more from ours than before."""
 SESSIONS: Final = 3
@@ -137,7 +139,8 @@ class Holding:
     """The connectors whose lease could not be stored."""
     _stays: defaultdict[int, _Stay] = field(default_factory=lambda: defaultdict(_Stay))
     _obeyed: list[Place] = field(default_factory=list)
-    _has_looked: bool = False
+    _began: float | None = None
+    """When it first looked."""
     _has_spelled: bool = False
     _sent: dict[Place, _Sent] = field(default_factory=dict)
     """What the leases of connectors were made by."""
@@ -190,9 +193,9 @@ class Holding:
         }
         self.can = {name: self._ability(name) for name in present.managed}
         self.leases.floors = {name: can.floor for name, can in self.can.items()}
-        since = now if self._has_looked else 0.0  # at its start, a server does not know since when
+        since = 0.0 if self._began is None else now  # at its start, a server does not know since when
         self.away = {name: self.away.get(name, since) for name, one in self.chargers.items() if not one.is_connected}
-        self._has_looked = True
+        self._began = now if self._began is None else self._began
         here = {one.place: one for one in present.cars if one.charger in self.chargers}
         self.leases.forget([place for place in self.leases.held if place not in here and self._is_over(place)])
         for place, one in here.items():
@@ -210,6 +213,7 @@ class Holding:
         """Our clock was set forward by so much, and those of chargers were not."""
         self.leases.leapt(seconds)
         self.away = {name: since + seconds for name, since in self.away.items()}
+        self._began = None if self._began is None else self._began + seconds
         self._sent = {place: sent._replace(skew=sent.skew - round(seconds)) for place, sent in self._sent.items()}
         self._clocks.clear()
 
@@ -418,12 +422,14 @@ class Holding:
         return held.booked(now) if held.is_stuck else None
 
     def _booked_away(self, charger: ManagedCharger, socket: Socket, now: float) -> float:
-        """An away charger that was not seen to hold its limit alone is booked with its maximum."""
-        can, held = self.can[charger.charger], self.leases.held.get(socket.place)
-        if not charger.is_trusted or can.way is Way.NONE:
+        """An away charger that was not seen to hold its limit alone is booked with its maximum, but not at once: most
+        return within a minute."""
+        can, held, since = self.can[charger.charger], self.leases.held.get(socket.place), self.away[charger.charger]
+        is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
+        if can.way is Way.NONE or not (charger.is_trusted or is_new):
             return float(socket.most)
         safe = float(max(socket.safe, can.floor))
-        has_waited = now >= self.away[charger.charger] + LEASE_SECONDS - MARGIN_SECONDS
+        has_waited = now >= since + LEASE_SECONDS - MARGIN_SECONDS
         kept = safe if has_waited or not can.waits else 0.0  # another car may have come unseen
         return kept if held is None else max(kept, held.booked(now))
 

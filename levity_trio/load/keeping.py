@@ -33,6 +33,10 @@ LONGEST_SECONDS: Final = 60.0
 TELL_SECONDS: Final = 60.0
 """A limit that was exceeded for longer is told, and its end after as long below it."""
 
+MARGIN_AMPERES: Final = 1.0
+MARGIN: Final = 0.03
+"""Meters and cars differ: less above the limit is no alarm."""
+
 CircuitPhase = tuple[str, int]
 
 
@@ -44,8 +48,8 @@ class Gathered(NamedTuple):
 
     cars: Sequence[PluggedIn]
     drawn: Mapping[Place, float | None]
-    metered: frozenset[str]
-    """The circuits whose other load is measured."""
+    metered: Mapping[str, Phases]
+    """The other load of the circuits where it is measured, as two readings have shown it."""
     meters: Sequence[LoadMeter]
     grid: float | None
     managed: Collection[str]
@@ -193,7 +197,7 @@ class Quarters:
             if line.circuit in gathered.metered:
                 one.metered_seconds += seconds
                 one.other += seconds * line.other
-                one.other_highest = max(one.other_highest, line.other)
+                one.other_highest = max(one.other_highest, gathered.metered[line.circuit][line.phase])
         for car in gathered.cars:
             self._add_car(car, decision, gathered.drawn, seconds)
 
@@ -248,6 +252,8 @@ class _Over:
     last: float
     highest: float
     is_told: bool = False
+    above: float = 0.0
+    """A above the limit, as last measured."""
 
 
 class Overs:
@@ -271,10 +277,12 @@ class Overs:
         self._at = now
         limits = {(line.circuit, line.phase): line.limit for line in decision.lines}
         amperes = {key: measured[key[0]][key[1]] if key[0] in measured else 0.0 for key in limits}
-        self.present = frozenset(key for key, limit in limits.items() if amperes[key] > limit)
+        self.present = frozenset(
+            key for key, limit in limits.items() if amperes[key] > limit + max(MARGIN_AMPERES, MARGIN * limit)
+        )
         for key in self.present:
             one = self._found.setdefault(key, _Over(now, now, 0.0))
-            one.last, one.highest = now, max(one.highest, amperes[key])
+            one.last, one.highest, one.above = now, max(one.highest, amperes[key]), amperes[key] - limits[key]
             if not one.is_told and now - one.since > TELL_SECONDS:
                 one.is_told = True
                 yield LoadExceeded(
@@ -301,6 +309,13 @@ class Overs:
                         amperes=_round(one.highest),
                         seconds=round(one.last - one.since),
                     )
+
+    def lasting(self, now: float) -> Iterator[tuple[str, int, float]]:
+        """Yield the circuits and phases that have been above their limit for a minute, and by how much they are."""
+        for circuit, phase in self.present:
+            one = self._found[circuit, phase]
+            if now - one.since > TELL_SECONDS:
+                yield circuit, phase, one.above
 
     def told(self) -> list[LoadOver]:
         """Return those that were told and are not over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import orjson
@@ -22,7 +22,7 @@ from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.profiles import Way
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide
-from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused
+from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused, added
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, LoadPresent, LoadQuarter, PluggedIn
 
@@ -30,6 +30,11 @@ LOST_SECONDS: Final = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
 LAG_SECONDS: Final = 5.0
 """So much later than a charger tells, the current of its car may end, besides the time until a meter is read."""
+FROZEN_AMPERES: Final = 6.0
+"""A meter must show it if cars below it rise by so much."""
+IMPOSSIBLE: Final = 3.0
+"""× the limit of its circuit: a meter that shows more shows nothing."""
+EXTRA_SECONDS: Final = 900.0
 READINGS: Final = 3
 """So many readings show on how many lines a car charges."""
 Lesson = tuple[str, Place, str, str]
@@ -53,6 +58,12 @@ class _Meter:
     """Seconds between its last two readings."""
     drawn: list[tuple[float, Phases]] = field(default_factory=list)
     """The most that cars below have drawn of late."""
+    same: Phases | None = None
+    """What cars below may have drawn when it began to show what it shows."""
+    risen_at: float | None = None
+    """Since when they certainly draw so much more that it must show it."""
+    extra: tuple[float, Phases] = (0.0, NOTHING)
+    """By how much it showed more than its limit for a minute, and when."""
 
     def most_of_late(self, most: Phases, now: float) -> Phases:
         """Return the most that cars may still draw by what was read last: a car that ends is in it for a while."""
@@ -66,7 +77,28 @@ class _Meter:
         return now - (self.since if self.at is None else self.at)
 
     def is_stale(self, now: float) -> bool:
-        return self.silent_seconds(now) > self.meter.stale_seconds
+        is_frozen = self.risen_at is not None and now > self.risen_at + self.meter.stale_seconds
+        return is_frozen or self.silent_seconds(now) > self.meter.stale_seconds
+
+    def take(self, amperes: Phases, now: float) -> None:
+        """Take what it shows."""
+        if amperes != self.amperes:
+            self.same = self.risen_at = None
+        self.every = 0.0 if self.at is None else now - self.at
+        self.at, self.amperes = now, amperes
+
+    def compare(self, least: Phases, most: Phases, now: float) -> None:
+        """Compare it with what cars below draw: one that shows nothing of their rise is frozen."""
+        self.same = most if self.same is None else self.same
+        if all(least[phase] < self.same[phase] + FROZEN_AMPERES for phase in PHASES):
+            self.risen_at = None
+        elif self.risen_at is None:
+            self.risen_at = now
+
+    def exceeding(self, now: float) -> Phases:
+        """Return the A above the limit that nobody has explained, for as long as they may come back."""
+        at, extra = self.extra
+        return extra if now < at + EXTRA_SECONDS else NOTHING
 
     def shown(self, now: float) -> LoadMeter:
         return LoadMeter(
@@ -155,9 +187,8 @@ class Managed:
     def measured(self, meter: str, amperes: Phases, now: float) -> bool:
         """Take what a meter shows. Return False if the site has no such meter."""
         found = self._meters.get(meter)
-        if found is not None:
-            found.every = 0.0 if found.at is None else now - found.at
-            found.at, found.amperes = now, amperes
+        if found is not None and max(amperes) <= IMPOSSIBLE * self.tree.circuits[found.circuit].amperes:
+            found.take(amperes, now)
             self._wiring.measured(found.circuit, amperes, now)
         return found is not None
 
@@ -267,9 +298,11 @@ class Managed:
         self._gathered = Gathered(
             cars=self.present.cars,
             drawn={car.place: car.drawn for car in cars},
-            metered=frozenset(
-                meter.circuit for meter in self._meters.values() if meter.house is not None and not meter.is_stale(now)
-            ),
+            metered={
+                meter.circuit: self._history.confirmed(meter.circuit)
+                for meter in self._meters.values()
+                if meter.house is not None and not meter.is_stale(now)
+            },
             meters=[meter.shown(now) for meter in self._meters.values()],
             grid=grid,
             managed=self.holding.chargers.keys(),
@@ -277,6 +310,12 @@ class Managed:
         )
         self._before = decision
         facts = [*self._silences(now), *self._overs.look(self._currents(lines, now), decision)]
+        for circuit, phase, amperes in self._overs.lasting(now):
+            for meter in self._meters.values():
+                if meter.circuit == circuit and not meter.is_stale(now):
+                    before = meter.exceeding(now)
+                    extra = tuple(max(a, amperes if p == phase else 0.0) for p, a in enumerate(before))
+                    meter.extra = now, (extra[0], extra[1], extra[2])
         return shown(self.tree, decision, self._gathered, self._overs.told()), facts
 
     def _decided(
@@ -356,18 +395,18 @@ class Managed:
             if meter.at is not None and not meter.is_stale(now):
                 before = meter.house or self._history.known(meter.circuit, now)
                 least, most = self._drawn_below(meter.circuit, lines)
+                meter.compare(least, most, now)
                 most = meter.most_of_late(most, now)
                 house = gathering.house_between(meter.amperes, least, most, before)
                 if before is None and least != most:  # some of it may be cars, which must not be kept as the house
                     yield meter.circuit, Other(now=house, recent=house, highest=house, stale=True)
                     continue
                 meter.house = house
-                self._history.add(meter.circuit, house, now)
+                self._history.add(meter.circuit, house, now, meter.at)
             is_stale = meter.at is None or meter.is_stale(now)
-            yield (
-                meter.circuit,
-                self._history.other(meter.circuit, now, stale=is_stale, lost=meter.silent_seconds(now) > LOST_SECONDS),
-            )
+            is_lost = meter.silent_seconds(now) > LOST_SECONDS
+            other = self._history.other(meter.circuit, now, stale=is_stale, lost=is_lost)
+            yield meter.circuit, replace(other, recent=added([other.recent, meter.exceeding(now)]))
 
     def _drawn_below(self, circuit: str, lines: Mapping[Place, int]) -> tuple[Phases, Phases]:
         """Return the least and the most that the cars below a circuit draw."""

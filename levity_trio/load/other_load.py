@@ -16,6 +16,9 @@ class _Circuit:
     """The highest of each minute and each hour, numbered from 1970."""
 
     now: Phases = NOTHING
+    before: Phases = NOTHING
+    """By the reading before."""
+    read_at: float = 0.0
     minutes: dict[int, Phases] = field(default_factory=dict)
     hours: dict[int, Phases] = field(default_factory=dict)
 
@@ -32,17 +35,26 @@ class LoadHistory:
         hour = int(at // HOUR)
         known.hours[hour] = _highest([known.hours.get(hour, NOTHING), highest])
 
-    def add(self, circuit: str, amperes: Phases, at: float) -> None:
-        """Take what other consumers draw now."""
-        self.remember(circuit, amperes, at)
-        known = self._circuits[circuit]
-        minute, hour = int(at // MINUTE), int(at // HOUR)
+    def add(self, circuit: str, amperes: Phases, at: float, read_at: float | None = None) -> None:
+        """Take what other consumers draw now, by what a meter showed at a time. A jump counts at once, and is remembered
+        when the next reading confirms it."""
+        known = self._circuits.setdefault(circuit, _Circuit())
+        if known.read_at != (read_at or at):
+            known.read_at, known.before = read_at or at, known.now
         known.now = amperes
+        self.remember(circuit, self.confirmed(circuit), at)
+        minute, hour = int(at // MINUTE), int(at // HOUR)
         known.minutes[minute] = _highest([known.minutes.get(minute, NOTHING), amperes])
         if len(known.minutes) > RECENT_MINUTES + 1:
             known.minutes = {one: top for one, top in known.minutes.items() if one > minute - RECENT_MINUTES - 1}
         if len(known.hours) > KEPT_HOURS + 1:
             known.hours = {one: top for one, top in known.hours.items() if one >= hour - KEPT_HOURS}
+
+    def confirmed(self, circuit: str) -> Phases:
+        """Return what two readings have shown."""
+        known = self._circuits[circuit]
+        one, two, three = (min(both) for both in zip(known.now, known.before, strict=True))
+        return one, two, three
 
     def highest(self, circuit: str, now: float) -> Phases:
         """Return the highest of this hour and its two neighbours in the last seven days. Where nothing is known of

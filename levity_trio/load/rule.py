@@ -608,13 +608,16 @@ def _again(asking: list[_Asking], queue: list[_Asking], now: float) -> float:
 
 
 def _waits_about(queue: list[_Asking], chosen: list[_Asking], now: float) -> dict[Place, float]:
-    """Seconds until each gets current: at each quarter-hour, so many can change as now have current at their line."""
+    """Seconds until each gets current: at each quarter-hour, so many can change as now have current at their line. If
+    none has, nothing will change by itself."""
     boundary = TURN_SECONDS - now % TURN_SECONDS
     places = Counter(line for one in chosen for line in one.lines)
     ahead: Counter[int | None] = Counter()
     found = {}
     for one in queue:
-        turns = 0 if one.line is None else ahead[one.line] // max(1, places[one.line])
+        if one.line is not None and not places[one.line]:
+            continue
+        turns = 0 if one.line is None else ahead[one.line] // places[one.line]
         found[one.car.place] = boundary + TURN_SECONDS * turns
         ahead[one.line] += 1
     return found

@@ -11,7 +11,8 @@ def highest(*seen: tuple[float, float]) -> Phases:
     """The highest at NOW of what was seen so many seconds before."""
     history = LoadHistory()
     for ago, amperes in sorted(seen, reverse=True):
-        history.add("Feeder", (amperes, 0, 0), NOW - ago)
+        for second in (1, 0):  # a jump counts for a week when a second reading shows it, too
+            history.add("Feeder", (amperes, 0, 0), NOW - ago - second)
     return history.highest("Feeder", NOW)
 
 
@@ -20,6 +21,14 @@ def test_this_hour_and_its_neighbours_count_for_seven_days() -> None:
         assert highest((0, 1), (ago, 9)) == (9, 0, 0), ago
     for ago in (2 * HOUR, DAY - 2 * HOUR, DAY + 2 * HOUR, 8 * DAY):
         assert highest((0, 1), (ago, 9)) == (1, 0, 0), ago
+
+
+def test_a_jump_that_one_reading_shows_counts_at_once_and_is_forgotten() -> None:
+    history = LoadHistory()
+    for second, amperes in enumerate((4, 4, 60, 4, 4)):
+        history.add("Feeder", (amperes, 0, 0), NOW + 10 * second)
+        assert history.other("Feeder", NOW + 10 * second, stale=False, lost=False).now == (amperes, 0, 0)
+    assert history.highest("Feeder", NOW) == (4, 0, 0)
 
 
 def test_without_these_hours_all_count() -> None:
