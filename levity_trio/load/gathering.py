@@ -73,7 +73,7 @@ class Bounds(NamedTuple):
     caps: Mapping[Place, int]
     leasts: Mapping[Place, int]
     full: Collection[Place]
-    told: Mapping[Place, float]
+    told: Mapping[Place, Told]
     wakes: Mapping[Place, float]
     in_watts: Collection[str]
 
@@ -90,7 +90,9 @@ def cars_of(
         socket, wishes, used = tree.sockets[place], wanted.get(place, Wanted()), lines.get(place)
         lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
         capped = [amperes for amperes in (wishes.by_hand, bounds.caps.get(place)) if amperes is not None]
-        shown, most = drawn(one, socket, used), bounds.told.get(place, float(socket.most))
+        shown, limit, most = drawn(one, socket, used), bounds.told.get(place), socket.most
+        if limit is not None:
+            most = limit.least if shown is not None and shown.at >= limit.at else limit.most
         least = max(bounds.leasts.get(place, 0), socket.least)
         # Watts that are told for all lines may be put on one: until a reading shows the lines, that is booked.
         may_be_on_one = one.charger in bounds.in_watts and used is None and socket.phases > 1

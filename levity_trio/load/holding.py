@@ -433,14 +433,14 @@ class Holding:
         kept = safe if has_waited or not can.waits else 0.0  # another car may have come unseen
         return kept if held is None else max(kept, held.booked(now))
 
-    def told_most(self, now: float) -> dict[Place, float]:
-        """Return what the connectors that were told a limit may draw at most: that, or, until they were seen to obey
-        it, what they might before."""
-        return {
-            place: float(max(held.lease.most(now), held.before))
-            for place, held in self.leases.held.items()
-            if not held.is_stuck
-        }
+    def limits(self, now: float) -> dict[Place, gathering.Told]:
+        """Return what connectors may draw by what they were told, but for those that do not obey."""
+        found = {}
+        for place, held in self.leases.held.items():
+            if not held.is_stuck:
+                most = held.lease.most(now)
+                found[place] = gathering.Told(most, max(most, held.before), held.answered + FOLLOW_SECONDS)
+        return found
 
     def floors(self, decision: Decision, places: Collection[Place]) -> dict[Place, float]:
         """The connectors that cannot be paused, and were not given the least that they can be told."""

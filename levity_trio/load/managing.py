@@ -34,7 +34,8 @@ FROZEN_AMPERES: Final = 6.0
 """A meter must show it if cars below it rise by so much."""
 IMPOSSIBLE: Final = 3.0
 """× the limit of its circuit: a meter that shows more shows nothing."""
-EXTRA_SECONDS: Final = 900.0
+EXTRA_SECONDS: Final = 300.0
+"""For so long after it was above its limit, a circuit is kept below by that."""
 READINGS: Final = 3
 """So many readings show on how many lines a car charges."""
 Lesson = tuple[str, Place, str, str]
@@ -332,7 +333,7 @@ class Managed:
                 caps=holding.caps(now),
                 leasts=holding.leasts(present),
                 full=full,
-                told=holding.told_most(now),
+                told=holding.limits(now),
                 wakes=holding.wakes(present),
                 in_watts={name for name, can in holding.can.items() if can.is_in_watts},
             )

@@ -36,8 +36,8 @@ class LoadHistory:
         known.hours[hour] = _highest([known.hours.get(hour, NOTHING), highest])
 
     def add(self, circuit: str, amperes: Phases, at: float, read_at: float | None = None) -> None:
-        """Take what other consumers draw now, by what a meter showed at a time. A jump counts at once, and is remembered
-        when the next reading confirms it."""
+        """Take what other consumers draw now, by what a meter showed at a time. A jump counts at once, and is
+        remembered when the next reading confirms it."""
         known = self._circuits.setdefault(circuit, _Circuit())
         if known.read_at != (read_at or at):
             known.read_at, known.before = read_at or at, known.now

@@ -161,10 +161,8 @@ def decide(
     ours = [car for car in sheet.cars if car.fixed is None]
     knocked = {car.place for car in ours if sheet.is_knocked(car)}
     asking = [car for car in ours if car.state is State.WANTS and sheet.ceiling(car)[0] > 0]
-    waiting = []
-    for car in in_order(sheet, [*asking, *(car for car in ours if car.place in knocked)], first_come):
-        if not sheet.give(car, sheet.least(car)):
-            waiting.append(car)
+    served = in_order(sheet, [*asking, *(car for car in ours if car.place in knocked)], first_come)
+    waiting = [car for car in served if not sheet.give(car, sheet.least(car))]
     for car in [car for car in asking if car.boost and car not in waiting]:
         share(sheet, [car])
     share(sheet, [car for car in asking if car not in waiting])
