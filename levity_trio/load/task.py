@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from math import inf
@@ -58,7 +59,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import load as reads
 from levity_trio.store.reads.leases import stored_leases
-from levity_trio.store.reads.load import LoadNow
+from levity_trio.store.reads.load import LoadNow, LoadPresent
 from levity_trio.store.writes import leases, load
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.leases import BY, MANAGED
@@ -94,6 +95,7 @@ class LoadManagement:
         self._writer, self._reader, self._clock, self._speed = writer, reader, clock, speed
         self._holding = Holding(Leases())
         self._carrier = Carrier(writer, chargers, clock, self._holding, self._wanted, speed)
+        self._chargers = chargers
         self._is_adopted = False
         self._tasks: trio.Nursery | None = None
         self._trials: dict[str, trio.CancelScope] = {}
@@ -287,7 +289,8 @@ class LoadManagement:
         if not self._read_at <= now < self._read_at + LOOK_SECONDS:
             self._read_at = now
             try:
-                managed.take(await self._reader.run(partial(reads.load_present, now=stamp(self._clock()))), now)
+                present = await self._reader.run(partial(reads.load_present, now=stamp(self._clock())))
+                managed.take(self._with_links(present), now)
             except BaseException:
                 self._read_at = 0.0
                 raise
@@ -297,6 +300,16 @@ class LoadManagement:
         self._note_obedience(managed, now, nursery)
         self._carry_out(managed, now, nursery)
         self._keep(managed, self.now, now, facts)
+
+    def _with_links(self, present: LoadPresent) -> LoadPresent:
+        """Return the same with chargers that have just come back: the database knows them from their first message."""
+        is_linked = self._chargers.is_connected
+        cars = [one._replace(is_connected=one.is_connected or is_linked(one.charger)) for one in present.cars]
+        managed = {
+            name: replace(one, is_connected=one.is_connected or is_linked(name))
+            for name, one in present.managed.items()
+        }
+        return present._replace(cars=cars, managed=managed)
 
     def _notice_leap(self, now: float) -> None:
         """Move what was sent with our clock, if it was set."""

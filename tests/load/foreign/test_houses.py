@@ -1,0 +1,75 @@
+"""Houses and meters beside foreign charge points."""
+
+from __future__ import annotations
+
+import trio
+
+from levity_trio.events import MeterSilent
+from tests.charger.parts import InlineWriter
+from tests.load.foreign.evening import HOUR, MINUTE, Currents, exact, open_evening
+from tests.load.foreign.kinds import HONEST
+
+VIRTUAL_TIME = True
+
+
+async def test_one_reading_of_a_register_of_ones_stops_nobody(writer: InlineWriter) -> None:
+    """A 16-bit meter shows 6553.5 A for one reading, in tenths of an ampere."""
+    broken = [False]
+
+    def meter(flowing: Currents) -> Currents:
+        return (6553.5, 6553.5, 6553.5) if broken[0] else flowing
+
+    async with open_evening(writer, [HONEST] * 2, 32.0, meter=meter) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        evening.arrive(1)
+        await trio.sleep(10 * MINUTE)
+        assert [evening.current(0), evening.current(1)] == [16, 16]
+        began = trio.current_time()
+        broken[0] = True
+        await trio.sleep(2)
+        broken[0] = False
+        await trio.sleep(HOUR)
+        lowest = [min(second.points[number] for second in evening.seconds if second.at > began) for number in range(2)]
+        assert lowest == [16, 16]
+        assert evening.load.now is not None
+        assert evening.load.now.lines[0].outage_a < 1
+
+
+async def test_a_meter_that_shows_the_impossible_for_long_is_silent(writer: InlineWriter) -> None:
+    async with open_evening(writer, [HONEST], 32.0, meter=lambda _: (6553.5, 6553.5, 6553.5)) as evening:
+        await evening.manage()
+        await trio.sleep(2 * MINUTE)
+        assert [fact.meter for fact in evening.facts(MeterSilent)] == ["Main"]
+
+
+async def test_a_meter_that_is_frozen_is_silent(writer: InlineWriter) -> None:
+    """It goes on to show what it showed when the second car came, and the house then takes more."""
+    frozen: list[Currents] = []
+    house = [2.0]
+
+    def meter(flowing: Currents) -> Currents:
+        return frozen[0] if frozen else flowing
+
+    async with open_evening(
+        writer, [HONEST] * 3, 32.0, house=lambda _: (house[0], house[0], house[0]), meter=meter
+    ) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        await trio.sleep(10 * MINUTE)
+        frozen.append(evening.flowing())
+        began = trio.current_time()
+        evening.arrive(1)
+        await trio.sleep(3 * MINUTE)
+        assert [fact.meter for fact in evening.facts(MeterSilent)] == ["Main"]
+        assert evening.longest_above(1.0, began) == 0
+
+
+async def test_a_feeder_for_cars_alone_may_show_nothing_all_day(writer: InlineWriter) -> None:
+    async with open_evening(writer, [HONEST] * 2, 32.0, meter=exact) as evening:
+        await evening.manage()
+        await trio.sleep(3 * HOUR)
+        assert evening.facts(MeterSilent) == []
+        evening.arrive(0)
+        await trio.sleep(5 * MINUTE)
+        assert evening.current(0) == 16
