@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -45,7 +46,7 @@ class Served:
         self.hooks = Hooks()
         self.writer.publish = self.hooks.observe
         parts: tuple[Any, Any] = self.writer, self
-        nobody: Any = None  # no charger is limited
+        nobody: Any = SimpleNamespace(is_connected=lambda _: False)  # no charger is limited
         self.shadow = LoadManagement(*parts, nobody, self.clock)
 
     def clock(self) -> datetime:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -45,7 +46,7 @@ class House:
     def __init__(self, server: Served) -> None:
         self.server = server
         self.now = NOON
-        nobody: Any = None
+        nobody: Any = SimpleNamespace(is_connected=lambda _: False)  # no charger is limited
         parts: tuple[Any, Any] = server.writer, server.reader
         self.load = LoadManagement(*parts, nobody, self.clock)
         config = replace(server.central.config, given_time_zone=ZoneInfo("Europe/Berlin"))
