@@ -189,6 +189,11 @@ effort: venv
 feeder *arguments: venv
     {{ bin }}/python -m tests.load.nights {{ arguments }}
 
+# Eight charge points that are not ours, of kinds drawn by a seed, at 25, 32 and 63 A; a minute of CPU each.
+# evenings of mixed foreign fleets at a feeder
+fleets *arguments: venv
+    {{ bin }}/python -m tests.load.foreign.fleets {{ arguments }}
+
 # 162 deaths at each of four limits in five kinds of blocks; fifteen minutes with two cores. `just deaths 34` has 612.
 # what flows in the hour after a server's death
 deaths *arguments: venv

@@ -10,7 +10,6 @@ from typing import Final
 
 from tests.load.foreign.charge_point import Make
 
-CURRENTS: Final = ("register", "power", "currents")
 HOUR: Final = 3600.0
 
 
@@ -43,7 +42,7 @@ KINDS: Final = {
     "+5 %": Kind(Make(gain=1.05, offset=0.9)),
     "one period": Kind(Make(most_periods=1)),
     "wakes after 4 min": Kind(wakes_seconds=240.0),
-    "clock set back": Kind(Make(clock_set=(1500.0, -HOUR))),
+    "clock set back": Kind(Make(clock_set=(600.0, -HOUR))),
     "two connectors": Kind(connectors=2),
     "one phase rotated": Kind(lines=1, rotation="TRS", is_wired_unknown=True),
     "minChargingRate": Kind(Make(pauses_below=8.0)),
