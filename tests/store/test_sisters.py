@@ -3,9 +3,14 @@ them contradicts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from levity_trio.access.registration import Mode
 from levity_trio.store.reads.charger_facts import habits
+from levity_trio.store.writes import registration
+from levity_trio.store.writes.registration import Decided
 from levity_trio.store.writes.transactions import decisions
 from tests.store.books import Books, Station
 from tests.store.deciding import open_codes
@@ -79,6 +84,28 @@ def test_one_that_contradicts_ends_it_for_all_that_did_not_prove_it_themselves(b
         "SELECT kind, transactions FROM habit WHERE cp_id = 'CP-2' AND revoked_at IS NOT NULL"
     )
     assert (kind, shown) == ("wrong_factor", 0)
+
+
+def refuse(station: Station) -> None:
+    assert station.books.run(registration.refuse, station.name, Decided(station.books.at, "anna", ""))
+
+
+def wait_for_a_decision(station: Station) -> None:
+    station.connect(mode=Mode.ASK)
+
+
+@pytest.mark.parametrize("deal_with", [refuse, wait_for_a_decision])
+def test_one_that_may_be_invented_neither_proves_nor_contradicts(
+    books: Books, deal_with: Callable[[Station], None]
+) -> None:
+    """Anybody in the network can connect with any vendor, model and firmware."""
+    first, other, invented = proven(books), sister(books, "CP-2"), sister(books, "CP-9")
+    deal_with(invented)
+    assert_figure(invented, told_in_tens(invented, 77_000, factor=1), WH, flagged=False)
+    assert_figure(other, told_in_tens(other, 91_000), WH, flagged=False)
+    deal_with(first)
+    third = sister(books, "CP-3")
+    assert_figure(third, told_in_tens(third, 77_000), WH, flagged=True)
 
 
 def test_a_person_who_wants_to_be_asked_is_asked_about_sisters_too(books: Books) -> None:

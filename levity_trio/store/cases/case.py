@@ -330,15 +330,18 @@ _VALID_THEN: Final = (
     + "since < ?3 AND (revoked_at IS NULL OR revoked_at > ?3) ORDER BY habit.id"
 )
 """For a moment in the past, with the firmware and the meter of that time; it cannot use the index of valid habits."""
+_IS_SERVED: Final = "({0}.registration <> 'refused' AND {0}.waiting_since IS NULL)"
+"""Anybody can invent a charger of any vendor; one that waits for a decision, or was refused, proves nothing."""
 OF_SISTERS: Final = (
     " FROM habit JOIN cp ON cp.id = ?1 JOIN cp AS sister"  # noqa: S608 - our own names
     " ON sister.id = habit.cp_id AND sister.id <> cp.id AND sister.vendor = cp.vendor AND sister.model = cp.model"
-    " WHERE firmware <> ''"
+    f" WHERE {_IS_SERVED.format('sister')} AND firmware <> ''"
     f" AND firmware = coalesce({_BOOTED.format('firmware_version').replace('?3', '?2')}cp.firmware_version)"
     f" AND transactions >= {tolerances.MANY} AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}')"
     " AND since < ?2 AND coalesce(revoked_at, 'never') > ?2"
     " AND NOT EXISTS (SELECT 1 FROM habit AS ended JOIN cp AS other ON other.id = ended.cp_id"
-    " WHERE other.vendor = cp.vendor AND other.model = cp.model AND ended.firmware = habit.firmware"
+    f" WHERE {_IS_SERVED.format('other')}"
+    " AND other.vendor = cp.vendor AND other.model = cp.model AND ended.firmware = habit.firmware"
     " AND ended.kind = habit.kind AND ended.revoked_at BETWEEN habit.since AND ?2)"
     " AND NOT EXISTS (SELECT 1 FROM habit AS asked JOIN cp AS other ON other.id = asked.cp_id"
     " WHERE other.vendor = cp.vendor AND other.model = cp.model AND asked.firmware = habit.firmware"
