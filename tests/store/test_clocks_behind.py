@@ -107,6 +107,11 @@ def assert_true(books: Books, number: int, minutes: int = 55, until: datetime | 
     assert abs(start - (ended - timedelta(minutes=minutes))) < timedelta(seconds=12), (start, stop)
 
 
+def waiting(books: Books) -> list[int]:
+    """Return the sessions that are about to be judged again."""
+    return [number for (number,) in books.rows("SELECT id FROM tx WHERE judge_after IS NOT NULL ORDER BY id")]
+
+
 def assert_as_sent(books: Books, number: int) -> None:
     row = "SELECT start_time = own_start_time, stop_time = own_stop_time, start_behind_seconds, stop_behind_seconds,"
     assert books.row(f"{row} is_clock_unsure, review FROM tx WHERE id = ?", number) == (1, 1, 0, 0, 0, None)
@@ -471,9 +476,13 @@ def test_a_person_corrects_the_times(books: Books, biller: Biller) -> None:
 
 
 def test_equal_prices_are_certain(books: Books, biller: Biller) -> None:
+    """Late messages that show no more of that clock than was known have nothing judged again."""
     station, number = waited_until_it_was_set(books, windowed=False)
     assert line(biller, number) == ("session", 98)
     assert station.review(number) == ""
+    station.status("Charging", connector=2, at=station.clock(40))
+    station.status("Finishing", connector=2, at=station.clock(20))
+    assert waiting(books) == []
 
 
 def test_a_tariff_that_comes_later_makes_the_times_matter(books: Books, biller: Biller) -> None:
@@ -633,8 +642,10 @@ def queue_of(station: Station, messages: int, every: float) -> list[int]:
 @pytest.mark.parametrize("messages", [2, 3, 4, 10, size(200, 50)])
 @pytest.mark.parametrize("every", [0.2, 3, 11, 60])
 def test_a_queue_shows_no_clock(books: Books, messages: int, every: float) -> None:
+    """It keeps none of its sessions waiting for another judgement, and so none out of a draft."""
     station = Station(books)
     numbers = queue_of(station, messages, every)
+    assert waiting(books) == []
     station.status("Available")
     books.wait(15)
     station.status("Preparing")

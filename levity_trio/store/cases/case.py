@@ -151,6 +151,11 @@ def dating(rows: Rows, tx: Known, until: str = LAST_TIME) -> Dating:
     return Dating(started or stopped or RIGHT, stopped or started or RIGHT)
 
 
+def shows_clock(rows: Rows, tx: Known, received_at: str) -> bool:
+    """Whether the messages around one, and those of a transaction, show that the clock was behind."""
+    return any(one.behind for one in _Evidence(rows, tx, LAST_TIME).around(received_at, connections=1).own)
+
+
 def _told_start(tx: Known) -> Told | None:
     """Return what the start tells; None if it has no time, or one that was not believed."""
     if tx.told_id is not None or tx.start_skew is None or not tx.is_start_timed:
@@ -262,15 +267,15 @@ class _Evidence:
             for timestamp, received_at in rows(TIMES, of_readings(tx, until))
         ]
 
-    def around(self, received_at: str, known: _Around | None = None) -> _Around:
+    def around(self, received_at: str, known: _Around | None = None, connections: int = CONNECTIONS) -> _Around:
         """Return what is known of the clock around a message; what is `known` of one that came just before will do."""
         if known is not None and seconds(received_at) - seconds(known.received_at) <= CLOCK_SECONDS:
             return known
-        found = self._rows(_CONNECTIONS, (self._tx.charger, received_at, CONNECTIONS))  # its own, then those before
-        connections = [one._replace(until=min(one.until, self._until)) for one in map(_Connection._make, found)]
-        if not connections or not connections[0].is_trusted:
+        found = self._rows(_CONNECTIONS, (self._tx.charger, received_at, connections))  # its own, then those before
+        in_time = [one._replace(until=min(one.until, self._until)) for one in map(_Connection._make, found)]
+        if not in_time or not in_time[0].is_trusted:
             return _Around(received_at, (), ())
-        own, *earlier = connections
+        own, *earlier = in_time
         shown = stretches(list(self._messages(own, received_at)))
         for connection in earlier:
             told = list(self._messages(connection, connection.until)) if connection.is_trusted else []

@@ -41,6 +41,7 @@ from levity_trio.store.cases.case import (
     dated,
     dating,
     habits_of,
+    shows_clock,
     span_of,
 )
 from levity_trio.store.cases.neighbours import (
@@ -528,12 +529,11 @@ MAKE_DUE = (
 """Has a transaction judged again by a fact of its own: no judgement of a neighbour led there."""
 _ASK = f"UPDATE tx SET {MAKE_DUE} WHERE id = ?2"  # noqa: S608 - our own names
 _ASKED = "UPDATE tx SET judge_after = NULL WHERE id = ?"
-_LOOK_AGAIN = (
-    f"UPDATE tx SET {MAKE_DUE} WHERE id IN (SELECT id FROM tx WHERE cp_id = ?2"  # noqa: S608 - our own names
-    " AND conn_id = ?3 ORDER BY created_at DESC, id DESC LIMIT ?4) AND status = 'Completed' AND judged_at IS NOT NULL"
-    " AND (is_clock_unsure = 1"
-    " OR (start_behind_seconds = 0 AND start_skew_seconds <= ?5) OR (stop_behind_seconds = 0"
-    " AND stop_skew_seconds <= ?5))"
+_AS_LATE = (
+    f"SELECT {COLUMNS} FROM tx WHERE id IN (SELECT id FROM tx WHERE cp_id = ? AND conn_id = ?"  # noqa: S608 - ours
+    " ORDER BY created_at DESC, id DESC LIMIT ?) AND status = 'Completed' AND judged_at IS NOT NULL"
+    " AND judge_after IS NULL AND (is_clock_unsure = 1 OR (start_behind_seconds = 0 AND start_skew_seconds <= ?)"
+    " OR (stop_behind_seconds = 0 AND stop_skew_seconds <= ?)) ORDER BY created_at DESC, id DESC"
 )
 
 
@@ -546,20 +546,28 @@ def date(db: UnitOfWork, tx: Known, clock: Dating, *, is_settled: bool = False) 
     return found
 
 
-def look_again(db: UnitOfWork, origin: Origin, moment: Moment, ending: int = 0) -> None:
-    """Have the last transactions of a charger judged again if a message, which is no reading, is late, and theirs were
-    at least as late: together they may show that the clock is behind. Those that are open are dated at once, but for
-    the one that the message is `ending`: that is dated when it is judged."""
+def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> None:
+    """Have the last transactions of a charger judged again whose times are others by a message, which is no reading,
+    that is late: it may show, with others, that the clock is behind. Those that are open are dated at once."""
     skew = moment.skew_seconds
     if skew is None or skew >= -LATE_SECONDS or not moment.is_believable:
         return
+    least = skew + SAME_BEHIND_SECONDS
     for transaction in open_ones(db, origin.charger):
-        is_as_late = transaction.start_skew is not None and transaction.start_skew <= skew + SAME_BEHIND_SECONDS
-        if is_as_late and not transaction.start_behind and transaction.id != ending:
+        is_as_late = transaction.start_skew is not None and transaction.start_skew <= least
+        if is_as_late and not transaction.start_behind:
             date(db, transaction, dating(db.rows, transaction))
+    places = (
+        (origin.charger, connector, NEWEST, least, least) for connector in connectors(db.rows, origin.charger, "tx")
+    )
+    as_late = [Known(*row) for place in places for row in db.rows(_AS_LATE, place)]
+    last = max(as_late, key=lambda one: one.stop_received_at or "", default=None)
+    if last is None or not shows_clock(db.rows, last, origin.received_at):  # most of them waited
+        return
     due = _due(origin.received_at, origin.received_at)
-    for connector in connectors(db.rows, origin.charger, "tx"):
-        db.execute(_LOOK_AGAIN, (due, origin.charger, connector, NEWEST, skew + SAME_BEHIND_SECONDS))
+    for tx in as_late:
+        if dated(tx, dating(db.rows, tx), is_settled=is_settled(db, tx.id)) is not tx:
+            db.execute(_ASK, (due, tx.id))
 
 
 def ask_later(db: UnitOfWork, tx: Known, at: str) -> None:

@@ -180,8 +180,8 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
     if not is_joined and tx.review is not None:
         for code in (Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE):
             resolve(db, tx.id, code, origin.received_at, SYSTEM, "answered", "its own stop came")
-    look_again(db, origin, request.moment, tx.id)
     _end(db, origin, origin, tx, request, cause, tuple(doubts))
+    look_again(db, origin, request.moment)
 
 
 def _end(
