@@ -86,6 +86,14 @@ def test_one_that_contradicts_ends_it_for_all_that_did_not_prove_it_themselves(b
     assert (kind, shown) == ("wrong_factor", 0)
 
 
+def test_one_that_contradicts_itself_keeps_what_it_had_shown(books: Books) -> None:
+    first = proven(books)
+    shown = "SELECT value, transactions, since, last_at, revoked_at IS NULL FROM habit WHERE kind = 'wrong_factor'"
+    before = books.row(shown)
+    assert_figure(first, told_in_tens(first, 200_000 + 6 * WH, factor=1), WH, flagged=False)
+    assert books.row(shown) == (*before[:-1], 0)
+
+
 def refuse(station: Station) -> None:
     assert station.books.run(registration.refuse, station.name, Decided(station.books.at, "anna", ""))
 

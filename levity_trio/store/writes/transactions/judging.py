@@ -639,7 +639,7 @@ def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str, time
         " WHERE id = ?5 ON CONFLICT (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL"
         " DO UPDATE SET last_at = excluded.last_at, transactions = habit.transactions + CASE WHEN"
         " (SELECT count(*) FROM tx_event WHERE tx_id = ?6 AND kind IN ('close', 'stop')) > 1 THEN 0 ELSE ?7 END,"
-        " value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END",
+        " value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END WHERE ?7 > 0",
         (tx.connector or 0, kind, value, at, tx.charger, tx.id, times),
     )
 
