@@ -316,6 +316,30 @@ def test_a_corrected_time_moves_no_reading(books: Books, station: Station) -> No
     assert divided(books, transaction, at(80)) == Division((2800, 4800), Split.REGISTER)
 
 
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_a_clock_that_turns_out_behind_moves_the_readings_of_a_session_that_a_person_ended(
+    books: Books, is_corrected: bool
+) -> None:
+    """Only what came after showed that its clock is 90 minutes behind. The end that the person gave is by our clock."""
+    station = Station(books, behind=90)
+    transaction = station.start(1000)
+    charge(station, transaction, 1000, 120, every=15, tells_power=False)
+    books.wait(30)
+    anna = Operator(books)
+    anna.close(transaction, stamp(at(150)))
+    if is_corrected:
+        anna.correct(transaction, figure_wh=14_400)
+    assert divided(books, transaction, at(0)).parts == (10_800, 3600)  # by its own clock
+    for status in ("Available", "Preparing", "Available", "Preparing"):
+        books.wait(8)
+        station.status(status)
+    for _ in range(2):
+        books.wait(5)
+        books.settle()
+    assert billed_of(books, transaction).since == at(0)
+    assert divided(books, transaction, at(60)) == Division((7200, 7200), Split.REGISTER)
+
+
 def test_far_from_any_reading_the_course_is_not_read(books: Books, station: Station) -> None:
     """The stop came after three hours of silence."""
     transaction = station.start(1000)

@@ -129,7 +129,7 @@ class _Course(NamedTuple):
         return from_seconds(second - self.ahead)
 
 
-_CORRECTION: Final = "SELECT payload FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id LIMIT 1"
+_CORRECTIONS: Final = "SELECT payload FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC"
 
 
 def _course(rows: Rows, tx: Known, billed: Billed) -> _Course:
@@ -139,11 +139,14 @@ def _course(rows: Rows, tx: Known, billed: Billed) -> _Course:
     that of its receipt. The judge's time without a running clock is that of receipt.
     """
     case = case_of(rows, _as_ended(tx, billed.until))
-    since, until = billed.since, billed.until
-    for (payload,) in rows(_CORRECTION, (tx.id,)):
-        stood = orjson.loads(payload)["before"]  # a time that a person corrected says nothing about the clock
-        since, until = _moment(stood["start_time"]), _moment(stood["stop_time"])
-    ahead = max(case.begun - since.timestamp(), case.ended - until.timestamp()) if case.is_timed else 0.0
+    times = {"start_time": billed.since, "stop_time": billed.until}
+    for (payload,) in rows(_CORRECTIONS, (tx.id,)):  # a time that a person corrected says nothing about the clock
+        correction = orjson.loads(payload)
+        times |= {name: _moment(correction["before"][name]) for name in times if name in correction["after"]}
+    shown = [case.begun - times["start_time"].timestamp()]
+    if not tx.start_behind or tx.stopped_by not in (None, SYSTEM):  # else the end is by our clock
+        shown.append(case.ended - times["stop_time"].timestamp())
+    ahead = max(shown) if case.is_timed else 0.0
 
     judgement = judge(case)
     register = course_of(case, judgement)
