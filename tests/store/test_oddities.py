@@ -9,6 +9,7 @@ from levity_trio.events import EnergyUnbilled
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.oddities import MOST_CONNECTIONS
 from tests.store.books import Books, Station
+from tests.store.deciding import Operator
 from tests.store.nows import Page
 from tests.store.telling import HOUR, charge
 from tests.store.test_imported import import_one
@@ -168,6 +169,29 @@ def test_more_than_can_have_flowed_is_the_register_of_another_meter(books: Books
     books.wait(HOUR)
     station.stop(station.start(3_107_000), 3_107_000)
     assert (len(told(books)), books.count("event WHERE kind = 'EnergyUnbilled'")) == (1, 0)
+
+
+def test_an_exchange_of_long_ago_is_not_told_again(books: Books, station: Station) -> None:
+    page = Page(books)
+    station.stop(station.start(12_000, at=station.clock(HOUR)), 18_500)
+    books.wait(9 * HOUR)
+    transaction = station.start(3_100_000)
+    books.wait(HOUR)
+    station.stop(transaction, 3_107_000)
+    books.wait(11 * DAY)
+    Operator(books).correct(transaction, figure_wh=6900)
+    assert (len(told(books)), page.told()) == (1, [])
+
+
+def test_a_charger_that_delivered_so_much_before_can_do_it_unseen(books: Books, station: Station) -> None:
+    """78 kW for half an hour, twice; in the half hour between, 40 kWh flowed that it did not report."""
+    wh = 5000
+    for _ in range(2):
+        transaction = station.start(wh)
+        station.stop(transaction, charge(station, transaction, wh, 30, power=78_000))
+        wh += 79_000
+        books.wait(30)
+    assert (told(books), unbilled(books)) == ([], [40_000])
 
 
 def test_what_can_have_flowed_is_unbilled(books: Books, station: Station) -> None:

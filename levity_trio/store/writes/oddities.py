@@ -26,11 +26,12 @@ from levity_trio.wire.times import shifted_stamp
 MOST_CONNECTIONS: Final = 50
 """A charger that connects more often in a day (of UTC) has a bad network or power supply, or often restarts."""
 CALM: Final = timedelta(days=7)
-"""What was not seen for so long is told again."""
+"""What was not seen for so long is told again; one exchange of a meter, by the register at its end, never."""
 CHARGED_SECONDS: Final = 1800
 _SEEN: Final = (
-    "UPDATE oddity SET figure = ?4, last_at = ?6 WHERE cp_id = ?1 AND conn_id = ?2 AND cause = ?3 AND earlier = ?5"
-    " AND last_at > ?7"
+    "UPDATE oddity SET figure = ?4, last_at = CASE cause WHEN 'meter_exchanged' THEN last_at ELSE ?6 END"
+    " WHERE cp_id = ?1 AND conn_id = ?2 AND cause = ?3 AND earlier = ?5"
+    " AND (last_at > ?7 OR cause = 'meter_exchanged')"
 )
 _NOTE: Final = (
     "INSERT INTO oddity (cp_id, conn_id, cause, figure, earlier, since, last_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"

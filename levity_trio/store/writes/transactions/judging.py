@@ -507,12 +507,17 @@ def _record_unbilled(db: UnitOfWork, origin: Origin, first: Known, second: Known
         db.record(fact, origin.session)
 
 
+_SHOWN_W = f"SELECT coalesce(max(value), 0) FROM habit WHERE cp_id = ? AND kind = '{CEILING}'"  # noqa: S608 - our own word
+
+
 def _is_of_another_meter(db: UnitOfWork, first: Known, second: Known, wh: int) -> bool:
     """Whether a boot told another meter between two transactions, or no charger delivers so much energy in the time
-    between them. The first one may have ended at an old register. Without times, nothing is impossible."""
+    between them. The first one may have ended at an old register. Without times, nothing is impossible. What a
+    charger has delivered once, it can deliver."""
     by_its_clock = seconds(second.own_start_time) - seconds(ended_at(first))
     by_ours = seconds(second.created_at) - seconds(first.stop_received_at or first.created_at)
-    most_w = max(AC_W, habits_of(db.rows, second, LAST_TIME).ceiling_w or 0)
+    ((shown_w,),) = db.rows(_SHOWN_W, (second.charger,))
+    most_w = max(AC_W, shown_w, habits_of(db.rows, second, LAST_TIME).ceiling_w or 0)
     is_impossible = second.is_start_timed and wh > most_w * (max(by_its_clock, by_ours) + MOST_LAG) / HOUR
     return is_impossible or is_other_meter(db.rows, first.charger, first.created_at, second.created_at)
 
