@@ -505,12 +505,12 @@ def test_a_late_stop_takes_the_place_of_the_close(books: Books, station: Station
 
 def test_what_a_late_stop_bills_is_unbilled_no_more(books: Books, station: Station) -> None:
     transaction = suspended(books, station)
-    newer = new_start(station, 5000)
-    assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 1000
-    station.stop(transaction, 4600, at=station.clock(minutes_ago=20))
-    assert station.bill(transaction) == (3600, "register", "certain")
+    newer = new_start(station, 11_400)
+    assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 7400
+    station.stop(transaction, 11_000, at=station.clock(minutes_ago=20))
+    assert station.bill(transaction) == (10_000, "register", "certain")
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 400
-    assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [1000, 400]
+    assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [7400, 400]
 
 
 @pytest.mark.parametrize(

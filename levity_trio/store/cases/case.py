@@ -623,7 +623,7 @@ def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
     A charger without a clock that was offline sends everything within a second, with its own times hours apart. A
     reading that names it after its stop shows that it went on. The receipts count only if the charger's times do not:
     they are unknown, or a stop in time shows that a clock that was ahead was put right. A message that waited says
-    nothing about the clock.
+    nothing about the clock. If the charger's times are further apart than those of receipt, it was set.
     """
     ended = ended_at(tx)
     received = seconds(tx.stop_received_at or ended) - seconds(tx.created_at)
@@ -635,7 +635,8 @@ def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
         durations.append(_seconds_since_last(rows, tx))
     elif (tx.start_skew or 0) > CLOCK_SECONDS >= abs(tx.stop_skew or 0):
         durations.append(received)
-    return max([0.0, *(lasted for lasted in durations if lasted <= LONGEST_SECONDS)])
+    most = max(LONGEST_SECONDS, received + CLOCK_SECONDS)
+    return max([0.0, *(min(lasted, LONGEST_SECONDS) for lasted in durations if lasted <= most)])
 
 
 def _seconds_since_last(rows: Rows, tx: Known) -> float:
