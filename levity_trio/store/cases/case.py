@@ -493,7 +493,7 @@ def _behind(tx: Known, line: Timeline) -> float | None:
 def _lag(tx: Known, line: Timeline) -> float:
     """Return how old each reading was when it was received, in seconds, if all were equally old; 0 if not, or if the
     start waited, too. In a queue they grow younger; by a clock that is behind, readings rise before the start. Those
-    that came in time show it, if the rest waited with the stop."""
+    that came in time show it, if the rest waited."""
     is_odd = not line.is_timed or not tx.is_start_timed or tx.early_reading_at or tx.ahead_reading_at
     waited = -(tx.stop_skew or 0)
     if is_odd or tx.stopped_by == "system" or max(abs(tx.start_skew or 0), -waited) > CLOCK_SECONDS:
@@ -503,8 +503,7 @@ def _lag(tx: Known, line: Timeline) -> float:
         return 0.0  # nearly always, without a look at each
     lag = min(map(_age, rows))
     equal = [row for row in rows if _age(row) - lag <= CLOCK_SECONDS]
-    is_stop_live = waited <= CLOCK_SECONDS and len(equal) == len(rows)
-    if not is_stop_live and waited <= lag + CLOCK_SECONDS:
+    if CLOCK_SECONDS < waited <= lag + CLOCK_SECONDS:
         return 0.0
     lasted = seconds(equal[-1][TIMESTAMP]) - seconds(equal[0][TIMESTAMP])
     is_lag = tolerances.LATE_SECONDS < lag <= tolerances.MOST_LAG and lasted > 2 * CLOCK_SECONDS
