@@ -147,3 +147,18 @@ def test_what_a_charger_takes_for_itself_between_two_sessions_is_missing_in_none
     station.stop(station.start(BEGIN + 3600 + 288), BEGIN + 3600 + 288)
     settle(books)
     assert bill_of(station, transaction)[1:] == (3600, is_flagged)
+
+
+def test_what_power_shows_of_a_session_the_charger_did_not_take_for_itself(books: Books, station: Station) -> None:
+    """A start 1.5 kWh too high, after a week in which a charger may take so much: the register stands still at first,
+    though 6 kW are told from the beginning."""
+    transaction = station.start(BEGIN)
+    station.stop(transaction, BEGIN)
+    books.wait(7 * 24 * HOUR)
+    transaction = station.start(BEGIN + 1500)
+    for minute in range(5, 3 * HOUR + 1, 5):
+        books.wait(5)
+        told = meter_value(station.clock(), max(BEGIN + 1500, BEGIN + 100 * minute), watts(6000))
+        station.tell(told, transaction=transaction)
+    station.stop(transaction, BEGIN + 18_000)
+    assert_figure(station, transaction, 18_000, flagged=True)

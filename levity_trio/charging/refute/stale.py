@@ -69,9 +69,6 @@ def _ends(case: Case, chain: Chain) -> Iterator[_End]:
 
 
 def _missing_at(case: Case, bounds: Bounds, chain: Chain, end: _End) -> Finding | None:
-    apart = end.neighbour.apart
-    if apart < inf and end.missing <= tolerances.IDLE_W * apart / HOUR:
-        return None  # the charger took it for itself
     first, last = end.still
     beside, is_shown = f"{end.there} Wh in the transaction beside it", False
     evidence: Evidence | None = None
@@ -82,12 +79,18 @@ def _missing_at(case: Case, bounds: Bounds, chain: Chain, end: _End) -> Finding 
         evidence, is_shown = lacking
     elif _is_beyond(case, bounds, chain, end):
         evidence = (f"{end.missing} Wh within {round(end.neighbour.apart)} s between the two", beside)
-    if evidence is None:
+    if evidence is None or (not is_shown and _may_be_idle(end)):
         return None
     is_given = end.there in (end.neighbour.begin, end.neighbour.end)
     whole = _whole(case, chain, end) if is_shown and is_given else None
     figures = {"as reported": chain.wh[-1], "with what is missing": chain.wh[-1] + end.missing}
     return Finding(evidence, figures, _WORDS[end.code], whole=whole, code=end.code)
+
+
+def _may_be_idle(end: _End) -> bool:
+    """Whether the charger may have taken what is missing for itself."""
+    apart = end.neighbour.apart
+    return apart < inf and end.missing <= tolerances.IDLE_W * apart / HOUR
 
 
 def _whole(case: Case, chain: Chain, end: _End) -> Figure:
