@@ -86,6 +86,15 @@ def test_one_that_contradicts_ends_it_for_all_that_did_not_prove_it_themselves(b
     assert (kind, shown) == ("wrong_factor", 0)
 
 
+def test_sisters_that_lack_different_factors_prove_neither(books: Books) -> None:
+    proven(books)
+    second, third = sister(books, "CP-2"), sister(books, "CP-3")
+    told = [told_in_tens(second, 200_000_000 + number * WH, factor=1000) for number in range(6)]
+    assert open_codes(books, told[-1]) == []
+    for begin, factor in ((77_000, 10), (88_000_000, 1000)):
+        assert open_codes(books, told_in_tens(third, begin, factor=factor)) == ["wrong_factor"]
+
+
 def test_one_that_contradicts_itself_keeps_what_it_had_shown(books: Books) -> None:
     first = proven(books)
     shown = "SELECT value, transactions, since, last_at, revoked_at IS NULL FROM habit WHERE kind = 'wrong_factor'"

@@ -10,6 +10,7 @@ connection, only what is nearest to a message counts: a clock is set again and a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -392,8 +393,9 @@ def habits_of(rows: Rows, tx: Known, until: str) -> Habits:
     shown = {
         kind: value for kind, value, transactions, asked in figures if transactions >= least and _holds(asked, until)
     }
-    of_sisters = rows(f"SELECT kind, value{OF_SISTERS} AND conn_id = ?3", (tx.charger, until, where[1]))
-    believed = dict(of_sisters) | shown
+    of_sisters = set(rows(f"SELECT kind, value{OF_SISTERS} AND conn_id = ?3", (tx.charger, until, where[1])))
+    proofs = Counter(kind for kind, _ in of_sisters)  # those with different factors contradict each other
+    believed = {kind: value for kind, value in of_sisters if proofs[kind] == 1} | shown
     values = {Code(kind): _factor(value) for kind, value in believed.items() if kind in set(Code)}
     kinds = {kind: value for kind, value, *_ in figures}
     reports_power, factor = bool(kinds.keys() - {POWER_TOO_HIGH}), kinds.get(Code.WRONG_FACTOR)
