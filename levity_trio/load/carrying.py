@@ -186,39 +186,39 @@ class Carrier:
             self._asked.add(name)
             await self._command(name, ("GetConfiguration", {}))
             return
-        if not await self._prepared(name, self._holding.can[name], sockets):
+        can = await self._prepared(name, self._holding.can[name], sockets)
+        if can is None:
             return
         if charger.prepared_at is None:
-            can = self._holding.can[name]
             for call in (call for socket in sockets for call in profiles.clearing(can, socket)):
                 await self._command(name, call)
             self._holding.leases.send_anew(name)
             await self._report_often(charger)
         await self._writer.run(leases.prepared, name, stamp(self._clock()), charger.firmware)
 
-    async def _prepared(self, name: str, can: Ability, sockets: Iterable[Socket]) -> bool:
-        """Set defaults in the first way that the charger accepts. Return False if it did not answer."""
+    async def _prepared(self, name: str, can: Ability, sockets: Iterable[Socket]) -> Ability | None:
+        """Set defaults in the first way that the charger accepts. Return what it can do; None if it did not answer."""
         for socket in sockets:
             while (call := profiles.idle(can, socket)) is not None:
                 state = await self.ask(name, call)
                 if state == ACCEPTED:
                     break
                 if state not in REFUSED:
-                    return False
+                    return None
                 can = await self._weaker(name, can)
-        return True
+        return can
 
     async def _weaker(self, name: str, can: Ability) -> Ability:
         """Return what is tried after a default was refused: one without a wait, one above 0 A, then another way. It is
         stored, because it says what stands in the charger."""
-        facts: dict[str, Any]
         if can.waits:
             weaker, facts = replace(can, waits=False), {"waits": False}
         elif can.takes_zero and can.way is not Way.KEY:
             weaker, facts = replace(can, takes_zero=False), {"zero": False}
         else:
             way = profiles.next_way(can)
-            weaker, facts = replace(can, way=way), {"way": int(way)}
+            await self._writer.run(leases.in_way, name, int(way))
+            return replace(can, way=way)
         await self._writer.run(leases.learn, name, facts, stamp(self._clock()))
         return weaker
 

@@ -66,6 +66,12 @@ def prepared(db: UnitOfWork, charger: str, at: str, firmware: str | None) -> Non
     db.execute("UPDATE load_charger SET prepared_at = ?, firmware = ? WHERE cp_id = ?", (at, firmware, charger))
 
 
+def in_way(db: UnitOfWork, charger: str, way: int) -> None:
+    """Note that a charger took its default in no way before this one. That is said of it alone, and until a person
+    wants to try again: it may have refused because it was busy."""
+    db.execute("UPDATE load_charger SET way = max(way, ?) WHERE cp_id = ?", (way, charger))
+
+
 def put_back_later(db: UnitOfWork, charger: str, keys: Mapping[str, str | None]) -> None:
     """Note what configuration keys were before we change them; what was noted first counts."""
     found = db.row("SELECT put_back FROM load_charger WHERE cp_id = ?", (charger,))

@@ -1,0 +1,42 @@
+"""What stands in a charge point after it refused something, and how often it is asked again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import trio
+
+from tests.charger.parts import InlineWriter
+from tests.load.foreign.charge_point import Car, ChargePoint, Make
+from tests.load.foreign.evening import HOUR, MINUTE, open_evening
+from tests.load.foreign.kinds import HONEST, KINDS, Kind
+
+VIRTUAL_TIME = True
+NO_TX_PROFILE = Kind(Make(purposes=("ChargePointMaxProfile", "TxDefaultProfile")))
+
+
+def installed(point: ChargePoint, purpose: str) -> list[dict[str, Any]]:
+    there = [profile for profiles in point.profiles.installed.values() for profile in profiles]
+    return [profile["chargingSchedule"] for profile in there if profile["chargingProfilePurpose"] == purpose]
+
+
+async def test_what_holds_instead_of_a_default_is_not_cleared(writer: InlineWriter) -> None:
+    async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
+        await evening.manage()
+        (schedule,) = installed(evening.points[0], "ChargePointMaxProfile")
+        assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == [6]
+
+
+async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(writer: InlineWriter) -> None:
+    """It was only busy, and others with its firmware have nothing to do with it."""
+    async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        assert writer.rows("SELECT way FROM load_charger") == [(3,)]
+        assert writer.rows("SELECT what FROM load_model WHERE what = 'way'") == []
+        point.make = Make()
+        await evening.load.try_again("CP-0")
+        await trio.sleep(MINUTE)
+        assert writer.rows("SELECT way FROM load_charger") == [(1,)]
+        assert installed(point, "TxDefaultProfile")
