@@ -20,7 +20,7 @@ from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.clock import Clock
 from levity_trio.load import profiles
 from levity_trio.load.holding import Holding
-from levity_trio.load.lease import FOLLOW_SECONDS, Step
+from levity_trio.load.lease import FOLLOW_SECONDS, RETRY_SECONDS, Step
 from levity_trio.load.profiles import Ability, Call, Moment, Way
 from levity_trio.load.tree import Place, Socket
 from levity_trio.plugins.base import CommandResult
@@ -43,7 +43,7 @@ REPORT_SECONDS: Final = 20
 REPORT_AFTER_SECONDS: Final = FOLLOW_SECONDS + 1
 """After a car was lowered, its charger is asked what it draws."""
 REFUSED_SECONDS: Final = 300.0
-"""Before a charger that did not open a connector is asked again: each time is a command that is stored for ever."""
+"""Before a charger that did not open a connector, or refused its default after a car has left, is asked again."""
 INTERVAL: Final = "MeterValueSampleInterval"
 SAMPLED: Final = "MeterValuesSampledData"
 DRAWN: Final = (CURRENT, POWER)
@@ -172,7 +172,10 @@ class Carrier:
             held.busy.discard(place)
         if state == ACCEPTED and place in held.held:
             held.hold(place, self._holding.default_of(socket, held.held[place].lease, self.now))
+            self._holding.has_default(place)
             self.keep(place)
+        elif place in held.held:
+            held.held[place].retry = self.now + (REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS)
 
     # Preparing
 

@@ -90,11 +90,12 @@ class _Stay:
 
 
 class _Sent(NamedTuple):
-    """What a lease was made by: how far its charger's clock was ahead, in seconds, and on how many lines its car
-    charged, None while nobody knew."""
+    """What a lease was made by: how far its charger's clock was ahead, in seconds, on how many lines its car charged,
+    None while nobody knew, and the last of the ways in which the connector was told since it had its default."""
 
     skew: int
     lines: int | None
+    way: Way
 
 
 @dataclass(slots=True)
@@ -207,7 +208,17 @@ class Holding:
         or what was sent for a transaction ended with it. Of a charger that is away, nobody knows that."""
         if place[0] not in self.chargers:
             return True
-        return place[0] not in self.away and self.can[place[0]].way in (Way.TRANSACTION, Way.NONE)
+        return place[0] not in self.away and self._way(place) in (Way.TRANSACTION, Way.NONE)
+
+    def _way(self, place: Place) -> Way:
+        """The way in which a connector has what holds there: what a refusal taught ends with its transaction, and what
+        was sent because of it does not."""
+        way, sent = self.can[place[0]].way, self._sent.get(place)
+        return way if sent is None else max(way, sent.way)
+
+    def has_default(self, place: Place) -> None:
+        """Note that a connector has its default again."""
+        self._sent.pop(place, None)
 
     def leapt(self, seconds: float) -> None:
         """Our clock was set forward by so much, and those of chargers were not."""
@@ -219,15 +230,19 @@ class Holding:
 
     def sent(self, place: Place, lines: int | None) -> None:
         """Note what a lease was made by."""
-        self._sent[place] = _Sent(self.skew(place[0]), lines)
+        self._sent[place] = _Sent(self.skew(place[0]), lines, self._way(place))
 
     def refused(self, place: Place, lease: Lease) -> None:
         """Take what a refused limit teaches. It holds for this transaction; three sessions make it lasting."""
         charger = place[0]
         _, known = self._taught.get(charger, (None, {}))
-        facts = known | after_refusal(self.can[charger], lease)
-        self._taught[charger] = lease.transaction, facts
+        if charger not in self.can:  # it was let go meanwhile
+            return
+        facts = after_refusal(self.can[charger], lease)
+        others = {what: value for what, value in known.items() if what != "counts_from"}
+        self._taught[charger] = lease.transaction, others | facts
         self.can[charger] = self._ability(charger)
+        self.leases.floors = {**self.leases.floors, charger: self.can[charger].floor}
 
     def _ability(self, charger: str) -> Ability:
         one = self.chargers[charger]
@@ -278,6 +293,7 @@ class Holding:
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
         before = self.leases.held.get(socket.place)
+        self._taught.pop(socket.charger, None)
         writes = 0 if before is None else before.lease.writes_of(now)
         lost = Lease(amperes=socket.most, ends=None, safe=socket.most, sent=now, transaction=NONE, writes=writes)
         self.leases.hold(socket.place, lost)
@@ -370,7 +386,7 @@ class Holding:
 
     def _is_of_another(self, lease: Lease, one: PluggedIn) -> bool:
         known = (one.transaction, None, NONE)
-        return self.can[one.charger].way is Way.TRANSACTION and lease.transaction not in known
+        return self._way(one.place) is Way.TRANSACTION and lease.transaction not in known
 
     def _of_newcomer(self, one: PluggedIn, socket: Socket, before: Lease | None) -> Lease:
         """What a car may draw that began without us: its maximum, as long as our default is not known to be there."""
@@ -493,7 +509,7 @@ class Holding:
             and one.place not in self.trying
         }
 
-    def idle(self, present: LoadPresent, tree: Tree) -> list[Socket]:
+    def idle(self, present: LoadPresent, tree: Tree, now: float) -> list[Socket]:
         """The connectors without a car that still have what was sent for a transaction, and must get their default.
         Those of a charger that was refused are not in the tree."""
         here = {one.place for one in present.cars if one.transaction is not None}
@@ -505,8 +521,9 @@ class Holding:
             and place in tree.sockets
             and place[0] not in self.away
             and place[0] not in told_by_us
-            and self.can[place[0]].way in (Way.DEFAULT, Way.CHARGER, Way.KEY)
+            and self._way(place) in (Way.DEFAULT, Way.CHARGER, Way.KEY)
             and held.lease.transaction is not None
+            and now >= held.retry
         ]
 
     def unprepared(self) -> list[ManagedCharger]:

@@ -105,7 +105,7 @@ def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way =
         level=facts.get("level", level),
         is_in_watts=is_in_watts,
         has_two_periods=periods != 1,
-        counts_from=facts.get("counts_from", ""),
+        counts_from=facts.get("counts_from", "") if chosen in (Way.TRANSACTION, Way.DEFAULT) else "",
         least=facts.get("least"),
         key=key,
     )
@@ -113,12 +113,12 @@ def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way =
 
 def after_refusal(can: Ability, lease: Lease) -> dict[str, Any]:
     """What a refused lease teaches of a charger, as `facts` of `ability`: it takes the other kind of schedule, else no
-    0 A, else limits in another way."""
+    0 A, else limits in another way. What was learned of the kind by that does not hold then."""
     if not can.counts_from and can.way in (Way.TRANSACTION, Way.DEFAULT):
         return {"counts_from": "start"}
     if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not Way.KEY:
-        return {"counts_from": "", "zero": False}
-    return {"counts_from": "", "way": int(next_way(can))}
+        return {"zero": False}
+    return {"way": int(next_way(can))}
 
 
 def next_way(can: Ability) -> Way:

@@ -333,7 +333,7 @@ class LoadManagement:
             return
         for step in managed.steps(now):
             nursery.start_soon(self._carrying, partial(self._carrier.send, step, *managed.told(step.place)))
-        for socket in holding.idle(managed.present, managed.tree):
+        for socket in holding.idle(managed.present, managed.tree, now):
             nursery.start_soon(self._carrying, partial(self._carrier.settle, socket))
         for charger in holding.unprepared():
             sockets = [one for place, one in managed.tree.sockets.items() if place[0] == charger.charger]

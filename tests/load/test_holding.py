@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.load.holding import Holding
 from levity_trio.load.lease import LEASE_SECONDS, Leases, Step, leased
+from levity_trio.load.profiles import Ability
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.leases import ManagedCharger
-from levity_trio.store.reads.load import LoadPresent, PluggedIn
+from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
 
 NOW = 1_767_225_600.0
 PLACE = ("CP-1", 1)
@@ -96,3 +98,28 @@ def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
     holding.take(nobody._replace(managed=away), TREE, {}, NOW)
     holding.leapt(-3600)
     assert holding.booked(TREE, nobody, NOW - 3600 + LEASE_SECONDS) == {PLACE: 6}
+
+
+def refusing(facts: dict[str, Any], times: int) -> Ability:
+    holding = Holding(Leases())
+    told = present(0)
+    holding.take(told._replace(managed={"CP-1": replace(CHARGER, facts=facts)}), TREE, {}, NOW)
+    for _ in range(times):
+        holding.refused(PLACE, leased(0, 0, NOW, 7, 0))
+    assert holding.leases.floors == {"CP-1": holding.can["CP-1"].floor}
+    return holding.can["CP-1"]
+
+
+def test_a_refusal_leaves_what_a_trial_has_shown() -> None:
+    """Offsets from the start of the transaction would let a lease last for hours, where they count from receipt."""
+    can = refusing({"counts_from": "receipt"}, 1)
+    assert (can.counts_from, can.takes_zero) == ("receipt", False)
+
+
+def test_who_refuses_everything_is_in_no_way_told_after_a_few_times() -> None:
+    ways = [refusing({}, times).way for times in range(9)]
+    assert ways == [1, 1, 1, 1, 2, 2, 3, 5, 5]
+
+
+def test_a_refusal_that_comes_after_a_charger_was_let_go_is_nothing() -> None:
+    Holding(Leases()).refused(PLACE, leased(8, 6, NOW, 7, 0))

@@ -28,6 +28,42 @@ async def test_what_holds_instead_of_a_default_is_not_cleared(writer: InlineWrit
         assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == [6]
 
 
+async def test_a_limit_that_was_set_as_a_default_does_not_outlast_its_car(writer: InlineWriter) -> None:
+    """A refusal of a TxProfile is believed for one transaction, and its limit stood in the default profile."""
+    async with open_evening(writer, [NO_TX_PROFILE], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        evening.arrive(0)
+        await trio.sleep(2 * MINUTE)
+        assert evening.current(0) == 16
+        point.unplug()
+        await trio.sleep(MINUTE)
+        (schedule,) = installed(point, "TxDefaultProfile")
+        assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == [0]
+        point.is_down = True
+        await point.cut()
+        evening.arrive(0)
+        await trio.sleep(MINUTE)
+        assert evening.current(0) == 0
+
+
+async def test_who_refuses_everything_is_asked_seldom(writer: InlineWriter) -> None:
+    async with open_evening(writer, [HONEST], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        evening.arrive(0)
+        await trio.sleep(2 * MINUTE)
+        point.make = replace(point.make, purposes=())
+        await evening.load.limit_by_hand(("CP-0", 1), 8, reason="", by="anna")
+        before = len(point.calls)
+        await trio.sleep(10 * MINUTE)
+        assert len(point.calls) - before < 12
+        point.unplug()
+        before = len(point.calls)
+        await trio.sleep(20 * MINUTE)
+        assert len(point.calls) - before <= 6
+
+
 async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(writer: InlineWriter) -> None:
     """It was only busy, and others with its firmware have nothing to do with it."""
     async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
