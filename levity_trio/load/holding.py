@@ -100,11 +100,13 @@ class _Sent(NamedTuple):
 
 @dataclass(slots=True)
 class _Lag:
-    """How late the readings of a charger come by its own clock: first, and of late, in seconds."""
+    """How late the readings of a charger come by its own clock, in seconds: first, as several have shown it since, and
+    of late."""
 
     skew: int
     """What its other messages said of its clock meanwhile."""
     first: float
+    shown: float
     of_late: float
     heard_at: float
     times: int = 1
@@ -112,7 +114,23 @@ class _Lag:
     @property
     def is_in_doubt(self) -> bool:
         """Whether the clock seems to have been set, and more readings must show that."""
-        return self.times < LAG_READINGS and abs(self.of_late - self.first) > SET_SECONDS
+        return abs(self.of_late - self.shown) > SET_SECONDS
+
+    @property
+    def was_set(self) -> bool:
+        """Whether several readings have shown that."""
+        return self.shown > self.first + SET_SECONDS
+
+    def hear(self, lag: float, at: float) -> None:
+        """Take a reading. One that comes sooner after its time than the first shows that the first had waited."""
+        self.heard_at = at
+        self.times = self.times + 1 if abs(lag - self.of_late) <= LAG_TOLERANCE else 1
+        self.of_late = self.of_late if self.times > 1 else lag
+        if abs(lag - self.first) <= SET_SECONDS:
+            self.shown = self.of_late = self.first
+        elif self.times >= LAG_READINGS:
+            self.shown = self.of_late
+        self.first = min(self.first, self.shown)
 
 
 class Spell(NamedTuple):
@@ -268,27 +286,22 @@ class Holding:
         """Return how far the clock of a charger is ahead. Readings that come late by another time than before, since
         messages that say more of a clock were last heard, show that it was set."""
         known, lag = self.chargers[charger].skew_seconds, self._clocks.get(charger)
-        if lag is None or lag.skew != known or lag.is_in_doubt:
+        if lag is None or lag.skew != known or not lag.was_set:
             return known
-        return known + round(lag.first - lag.of_late)
+        return known + round(lag.first - lag.shown)
 
     def _hear_clock(self, one: PluggedIn) -> None:
-        """Compare when a reading was sent and when it came. A lag that shrinks is a queue that empties."""
+        """Compare when a reading was sent and when it came. A lag that shrinks is a queue that empties, and a lost link
+        sets no clock."""
         told, charger = one.reading, one.charger
         if told is None or told.sent is None:
             return
         lag, at, known = seconds(told.at) - seconds(told.sent), seconds(told.at), self._clocks.get(charger)
         skew = self.chargers[charger].skew_seconds
-        if known is None or known.skew != skew or not one.is_connected:
-            self._clocks[charger] = _Lag(skew, lag, lag, at)
+        if known is None or known.skew != skew or not (one.is_connected or known.was_set):
+            self._clocks[charger] = _Lag(skew, lag, lag, lag, at)
         elif at >= known.heard_at + LAG_SECONDS:
-            known.heard_at = at
-            is_same = abs(lag - known.of_late) <= LAG_TOLERANCE
-            known.times = known.times + 1 if is_same else 1
-            if not is_same:
-                known.of_late = lag
-            if abs(lag - known.first) <= SET_SECONDS:
-                known.of_late = known.first
+            known.hear(lag, at)
 
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""

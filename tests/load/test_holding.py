@@ -100,6 +100,35 @@ def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
     assert holding.booked(TREE, nobody, NOW - 3600 + LEASE_SECONDS) == {PLACE: 6}
 
 
+def read(lag: float, at: float) -> LoadPresent:
+    """A reading that comes so late by its charger's clock."""
+    at_text = timestamp_of(NOW)
+    told = Reading(timestamp_of(at), (8.0, 8.0, 8.0), None, None, timestamp_of(at - lag))
+    car = PluggedIn("CP-1", 1, True, "Charging", at_text, at_text, 7, "TAG", 0, told)
+    return LoadPresent([car], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
+
+
+def skews(lags: list[float]) -> list[int]:
+    """How far the clock is taken to be ahead after each of these readings."""
+    holding, found = Holding(Leases()), []
+    for index, lag in enumerate(lags, start=1):
+        take(holding, read(lag, NOW + 20 * index), NOW + 20 * index)
+        found.append(holding.skew("CP-1"))
+    return found
+
+
+def test_a_clock_that_was_set_back_stays_known_when_a_reading_is_late() -> None:
+    assert skews([0, 3600, 3600, 3600, 3606, 3650, 3600]) == [0, 0, 0, -3600, -3600, -3600, -3600]
+
+
+def test_a_queue_that_empties_sets_no_clock_ahead() -> None:
+    assert skews([250, 180, 90, 0, 0, 0, 0]) == [0] * 7
+
+
+def test_a_clock_that_is_put_right_is_right_at_once() -> None:
+    assert skews([0, 3600, 3600, 3600, 1]) == [0, 0, 0, -3600, 0]
+
+
 def refusing(facts: dict[str, Any], times: int) -> Ability:
     holding = Holding(Leases())
     told = present(0)

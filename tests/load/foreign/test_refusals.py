@@ -64,6 +64,29 @@ async def test_who_refuses_everything_is_asked_seldom(writer: InlineWriter) -> N
         assert len(point.calls) - before <= 6
 
 
+async def test_a_clock_that_was_set_back_is_known_after_the_link_was_lost(writer: InlineWriter) -> None:
+    async with open_evening(writer, [KINDS["clock set back"]], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        evening.arrive(0)
+        await trio.sleep(14 * MINUTE)
+        point.is_down = True
+        await point.cut()
+        await trio.sleep(15)
+        point.is_down = False
+        before = len(point.calls)
+        await trio.sleep(30 * MINUTE)
+        starts = [
+            call[2]["csChargingProfiles"]["chargingSchedule"]["startSchedule"]
+            for call in point.calls[before:]
+            if call[1] == "SetChargingProfile"
+        ]
+        assert starts
+        assert all(start < f"{point.clock():%Y-%m-%dT%H:%M:%SZ}" for start in starts)
+        assert max(starts) < f"{evening.central.clock():%Y-%m-%dT%H:00:00Z}", "an hour behind"
+        assert trio.current_time() < HOUR
+
+
 async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(writer: InlineWriter) -> None:
     """It was only busy, and others with its firmware have nothing to do with it."""
     async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
