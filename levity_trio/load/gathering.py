@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.load.rule import Car, State
 from levity_trio.load.tree import (
-    LEAST_AMPERES,
     LETTERS,
     NOTHING,
     PHASES,
@@ -170,11 +169,12 @@ def lines_used(told: Reading) -> int | None:
     return _lines_of(told.watts / VOLTS / told.amperes)
 
 
-def lines_by_power(told: Reading, amperes: int) -> int | None:
-    """Return on how many lines a car charges if it draws all of its limit, by its power alone."""
-    if told.watts is None or amperes < LEAST_AMPERES:
+def lines_by_power(told: Reading, amperes: int, before: float = 0.0) -> int | None:
+    """Return on how many lines a car charges if it draws all of its limit, by its power alone: by that above `before`
+    W, for the A between two limits."""
+    if told.lines is not None or told.amperes is not None or told.watts is None or not amperes:
         return None
-    return _lines_of(told.watts / VOLTS / amperes)
+    return _lines_of((told.watts - before) / VOLTS / amperes)
 
 
 def _lines_of(ratio: float) -> int | None:

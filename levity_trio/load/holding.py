@@ -357,7 +357,7 @@ class Holding:
         if drawn.least > 1.0 and drawn.at >= held.answered + FOLLOW_SECONDS:
             stay.charged = min(limit, stay.charged or limit)
             if stay.may_since is not None and stay.may_since not in (stay.woke, 0.0):
-                stay.woke, stay.wakes = stay.may_since, drawn.at - stay.may_since
+                stay.woke, stay.wakes = stay.may_since, min(WAKE_SECONDS, drawn.at - stay.may_since)
         late = seconds(one.changed_at) - held.answered
         if one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
             stay.least = stay.charged
@@ -504,6 +504,8 @@ class Holding:
         """Return the limit that a connector had long enough to follow it when something was told; None if none."""
         held = self.leases.held.get(place)
         if held is None or held.answered == 0 or seconds(at) < held.answered + gathering.SETTLED_SECONDS:
+            return None
+        if place[0] not in self.can or self.can[place[0]].is_in_watts:  # watts may be on any number of lines
             return None
         return held.lease.most(seconds(at))
 

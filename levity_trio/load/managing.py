@@ -121,6 +121,8 @@ class _Lines:
     times: int = 0
     limit: int = 0
     """At which power showed that last."""
+    watts: float = 0.0
+    """That power."""
 
 
 class Managed:
@@ -257,10 +259,13 @@ class Managed:
         if used is not None:
             lines.times = lines.times + 1 if used == lines.used else 1
         elif (limit := self.holding.settled(place, lines.at)) is not None and limit != lines.limit:
-            # Power alone shows lines only by two limits: one that is ignored would show another number at each.
+            # Power alone shows lines only by two limits and by what lies between them: a limit that is ignored, or is
+            # more than the car takes, would show another number there.
             used = gathering.lines_by_power(one.reading, limit)
-            lines.limit = limit
-            lines.times = READINGS if used == lines.used else 1
+            step = gathering.lines_by_power(one.reading, limit - lines.limit, lines.watts)
+            if used is not None:
+                lines.times = READINGS if used == lines.used == step else 1
+                lines.limit, lines.watts = limit, one.reading.watts or 0.0
         if used is None:
             return
         lines.used = used

@@ -64,6 +64,18 @@ async def test_who_refuses_everything_is_asked_seldom(writer: InlineWriter) -> N
         assert len(point.calls) - before <= 6
 
 
+async def test_a_car_that_takes_less_than_its_limit_does_not_show_its_lines(writer: InlineWriter) -> None:
+    """30 A in all are 2 × 15 as well as 3 × 10, and remain so when the limit goes from 16 to 14 A."""
+    async with open_evening(writer, [Kind(Make(tells=("register", "power")))], 32.0) as evening:
+        await evening.manage()
+        evening.arrive(0, Car(lines=3, most=10.0))
+        await trio.sleep(2 * MINUTE)
+        await evening.load.limit_by_hand(("CP-0", 1), 14, reason="", by="anna")
+        await trio.sleep(2 * MINUTE)
+        assert evening.load.now is not None
+        assert [car.drawn_a for car in evening.load.now.cars] != [15.0]
+
+
 async def test_a_clock_that_was_set_back_is_known_after_the_link_was_lost(writer: InlineWriter) -> None:
     async with open_evening(writer, [KINDS["clock set back"]], 32.0) as evening:
         await evening.manage()
