@@ -190,7 +190,7 @@ class Managed:
     def measured(self, meter: str, amperes: Phases, now: float) -> bool:
         """Take what a meter shows. Return False if the site has no such meter."""
         found = self._meters.get(meter)
-        if found is not None and max(amperes) <= IMPOSSIBLE * self.tree.circuits[found.circuit].amperes:
+        if found is not None and max(map(abs, amperes)) <= IMPOSSIBLE * self.tree.circuits[found.circuit].amperes:
             found.take(amperes, now)
             self._wiring.measured(found.circuit, amperes, now)
         return found is not None

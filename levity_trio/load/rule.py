@@ -474,6 +474,7 @@ def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
         return False
     if one.car.state is State.FULL:
         one.give(one.least, Bound.KNOCK, rooms)
+        rooms.book(one.lines, beside, beside)
         one.knocked = one.knocked if _is_knocked(one, now) else now
         return True
     one.give(one.least, Bound.MOST, rooms)
@@ -564,13 +565,13 @@ def _leave(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
         if one.bound is Bound.KNOCK:
             continue
         one.bound = Bound.FULL
-        if rooms.lacking(one.lines, one.least, -math.inf) is not None:
+        if rooms.lacking(one.lines, one.least + one.car.beside, -math.inf) is not None:
             continue
         if one.was and not one.had:
             one.room = now if one.was.room is None else one.was.room
             if now - one.room < ROOM_SECONDS:
                 continue
-        rooms.book(one.lines, one.least, 0)
+        rooms.book(one.lines, one.least + one.car.beside, 0)
         one.grant, one.room = one.least, None
 
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.load import rule
-from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, State
+from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State
 from levity_trio.load.tree import PHASES, ROTATIONS, Circuit, Place, Socket, Tree
 from levity_trio.records import record
 from tests.load import plain
@@ -282,3 +282,13 @@ def test_plain_rule_says_the_same_of_any_evening(evening: tuple[Tree, list[Momen
 
 def bounds_of(decision: Decision) -> dict[Place, Bound]:
     return {place: limit.bound for place, limit in decision.limits.items()}
+
+
+def test_watts_that_may_be_on_one_line_are_booked_there_while_a_full_car_is_asked() -> None:
+    tree = Tree([Circuit(name="F", amperes=32)], [Socket(charger=name, circuit="F", most=32) for name in "AB"])
+    full = Car(charger="A", since=0.0, state=State.FULL, drawn=0.0, most=6, beside=12)
+    other = Car(charger="B", since=0.0)
+    now, before = 7200.0, Decision(at=7100.0, standings={("A", 1): Standing(limit=0, since=0.0, knocked=100.0)})
+    asked = rule.decide(tree, [full, other], Measured(), now, before)
+    assert asked.limits["A", 1].bound is Bound.KNOCK
+    assert asked.limits["B", 1].amperes <= 32 - 18

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from levity_trio.events import MeterSilent
@@ -36,8 +37,9 @@ async def test_one_reading_of_a_register_of_ones_stops_nobody(writer: InlineWrit
         assert evening.load.now.lines[0].outage_a < 1
 
 
-async def test_a_meter_that_shows_the_impossible_for_long_is_silent(writer: InlineWriter) -> None:
-    async with open_evening(writer, [HONEST], 32.0, meter=lambda _: (6553.5, 6553.5, 6553.5)) as evening:
+@pytest.mark.parametrize("amperes", [6553.5, -3276.8])
+async def test_a_meter_that_shows_the_impossible_for_long_is_silent(writer: InlineWriter, amperes: float) -> None:
+    async with open_evening(writer, [HONEST], 32.0, meter=lambda _: (amperes, 0.0, 0.0)) as evening:
         await evening.manage()
         await trio.sleep(2 * MINUTE)
         assert [fact.meter for fact in evening.facts(MeterSilent)] == ["Main"]
