@@ -19,7 +19,7 @@ from levity_trio.charging.sent.evidence import CURRENT, POWER, timestamp_of
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.clock import Clock
 from levity_trio.load import profiles
-from levity_trio.load.holding import Holding
+from levity_trio.load.holding import INTERVAL, Holding
 from levity_trio.load.lease import FOLLOW_SECONDS, RETRY_SECONDS, Step
 from levity_trio.load.profiles import Ability, Call, Moment, Way
 from levity_trio.load.tree import Place, Socket
@@ -44,7 +44,6 @@ REPORT_AFTER_SECONDS: Final = FOLLOW_SECONDS + 1
 """After a car was lowered, its charger is asked what it draws."""
 REFUSED_SECONDS: Final = 300.0
 """Before a charger that did not open a connector, or refused its default after a car has left, is asked again."""
-INTERVAL: Final = "MeterValueSampleInterval"
 SAMPLED: Final = "MeterValuesSampledData"
 DRAWN: Final = (CURRENT, POWER)
 

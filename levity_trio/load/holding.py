@@ -28,6 +28,7 @@ from levity_trio.store.load_spans import ANSWER, BELOW, PAUSED, WAITED
 from levity_trio.store.reads.leases import ManagedCharger, StoredLease
 from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
 from levity_trio.store.writes.leases import CLOSED, MANAGED
+from levity_trio.wire.configuration import number
 
 ANSWER_SECONDS: Final = ANSWER.total_seconds()
 """A car that takes nothing within so long after it was lowered answers to that."""
@@ -46,6 +47,9 @@ LAG_SECONDS: Final = 15.0
 LAG_TOLERANCE: Final = 3.0
 REGISTER_SECONDS: Final = 120.0
 """Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
+STILL_SECONDS: Final = 360.0
+"""A register that does not rise for so long stands still: at 6 A on one line, 100 Wh take 261 s."""
+INTERVAL: Final = "MeterValueSampleInterval"
 
 
 class _Register(NamedTuple):
@@ -392,10 +396,14 @@ class Holding:
                 stay.pace = Reading(timestamp_of(now), None, None, watts)
             if not known.has_risen or known.at < told or passed >= REGISTER_SECONDS:
                 stay.register = _Register(one.energy_wh, now, has_risen=True)
-        elif passed >= 2 * REGISTER_SECONDS:
+        elif passed >= max(STILL_SECONDS, 2 * self._told_each(one.charger)):
             stay.pace = Reading(timestamp_of(now), None, None, 0.0)
             stay.register = known._replace(has_risen=False)
         return one._replace(reading=stay.pace)
+
+    def _told_each(self, charger: str) -> int:
+        """Return how often a charger tells its readings, in seconds; 0 if that is not known."""
+        return (number(self.chargers[charger].keys, INTERVAL) or 0) if charger in self.chargers else 0
 
     def _is_of_another(self, lease: Lease, one: PluggedIn) -> bool:
         known = (one.transaction, None, NONE)

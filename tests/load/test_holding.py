@@ -61,9 +61,25 @@ def test_a_register_shows_what_a_car_draws() -> None:
 
 def test_a_register_that_stands_still_shows_that_a_car_draws_nothing() -> None:
     holding = Holding(Leases())
-    for minute in range(6):
+    for minute in range(8):
         take(holding, present(500), NOW + minute * 60)
     assert holding.leases.held[PLACE].drawn == 0
+
+
+def test_a_register_that_is_told_each_quarter_of_an_hour_does_not_stand_still_in_between() -> None:
+    holding = Holding(Leases())
+    seldom = {"CP-1": replace(CHARGER, keys={"MeterValueSampleInterval": "900"})}
+    for minute in range(60):
+        take(holding, present(2760 * (minute // 15))._replace(managed=seldom), NOW + minute * 60)
+        assert holding.leases.held[PLACE].drawn in (None, 16.0)
+    assert holding.leases.held[PLACE].drawn == 16
+
+
+def test_a_register_that_rises_by_100_wh_does_not_stand_still_at_6_a_on_one_line() -> None:
+    holding = Holding(Leases())
+    for minute in range(60):
+        take(holding, present(1380 * minute // 60 // 100 * 100), NOW + minute * 60)
+        assert holding.leases.held[PLACE].drawn != 0
 
 
 def test_the_register_of_a_car_says_nothing_of_the_next_one() -> None:
