@@ -590,6 +590,7 @@ _NEWEST_READINGS: Final = (
 )
 _SET_BACK_MINUTES: Final = 180
 """By so much a clock may be set back in a session. Its new readings, which are older by their times, count at once."""
+_BEHIND: Final = "SELECT id, -clock_skew_seconds / 60 FROM cp WHERE clock_skew_seconds < 0"
 
 
 _TOO_LARGE: Final = (
@@ -609,11 +610,11 @@ def load_present(db: Database, now: str) -> LoadPresent:
     statuses += [(*row[:3], _UNTOLD, row[4]) for row in found_open if row[:2] not in told]
     found = [row for row in statuses if _has_car(row[3], has_transaction=row[:2] in open_ones)]
     energies = energies_so_far(rows_of(db), [open_ones[row[:2]][0] for row in found if row[:2] in open_ones])
-    since = minutes_before(now, _READ_MINUTES)
+    since, behind = minutes_before(now, _READ_MINUTES), dict(db.execute(_BEHIND).fetchall())
     cars = []
     for charger, connector, is_connected, status, status_at in found:
         number, start, tag = open_ones.get((charger, connector), (None, status_at, None))
-        reading = _reading(db, (charger, connector), max(since, start))
+        reading = _reading(db, (charger, connector), max(since, start), behind.get(charger, 0))
         changed_at, energy = max(start, status_at), energies.get(number)
         fields = charger, connector, bool(is_connected), status, start, changed_at, number, tag, energy, reading
         cars.append(PluggedIn(*fields))
@@ -628,10 +629,11 @@ def _has_car(status: str, *, has_transaction: bool) -> bool:
     return status != _AVAILABLE if has_transaction else status in _DRAWING
 
 
-def _reading(db: Database, place: tuple[str, int], since: str) -> Reading | None:
-    """Return the newest reading that was received since then. Of each measurand, the values of one time count."""
+def _reading(db: Database, place: tuple[str, int], since: str, behind: int) -> Reading | None:
+    """Return the newest reading that was received since then, by a clock that is so many minutes behind. Of each
+    measurand, the values of one time count."""
     newest, values, received = dict[str, str](), dict[tuple[str, str], float](), ""
-    bounds = minutes_before(since, _SET_BACK_MINUTES), since
+    bounds = minutes_before(since, _SET_BACK_MINUTES + behind), since
     for measurand, phase, value, unit, at, received_at, location in db.execute(
         _NEWEST_READINGS, (*place, *bounds)
     ).fetchall():

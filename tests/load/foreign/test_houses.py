@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import trio
 
 from levity_trio.events import MeterSilent
-from tests.charger.parts import InlineWriter
+from tests.charger.parts import START, InlineWriter
+from tests.load.foreign.charge_point import ChargePoint
 from tests.load.foreign.evening import HOUR, MINUTE, Currents, exact, open_evening
 from tests.load.foreign.kinds import HONEST
 
 VIRTUAL_TIME = True
+EACH_HOUR = timedelta(hours=1)
 
 
 async def test_one_reading_of_a_register_of_ones_stops_nobody(writer: InlineWriter) -> None:
@@ -75,3 +79,15 @@ async def test_a_feeder_for_cars_alone_may_show_nothing_all_day(writer: InlineWr
         evening.arrive(0)
         await trio.sleep(5 * MINUTE)
         assert evening.current(0) == 16
+
+
+async def test_a_charger_that_tells_another_time_zone_as_utc_is_read(
+    writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ChargePoint, "clock", lambda _: START + timedelta(seconds=trio.current_time()) - 8 * EACH_HOUR)
+    async with open_evening(writer, [HONEST], 32.0) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        await trio.sleep(2 * MINUTE)
+        assert evening.load.now is not None
+        assert [car.drawn_a for car in evening.load.now.cars] == [16.0]
