@@ -14,7 +14,7 @@ from levity_trio.demo.run import HISTORY, unpack
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import check
-from levity_trio.store.reads import beginning, look
+from levity_trio.store.reads import look, simulated_time
 from tests.demo.making import FILE
 from tests.integration.serving import query
 
@@ -34,7 +34,7 @@ def test_it_is_small() -> None:
 
 
 def test_it_is_migrated_like_any_other_database(history: Path) -> None:
-    simulated = look(history, beginning).simulated
+    simulated = look(history, simulated_time)
     assert simulated is not None
     with open_database(history, SimulatedTime(simulated.begun, simulated.speed)):
         pass
@@ -43,7 +43,7 @@ def test_it_is_migrated_like_any_other_database(history: Path) -> None:
 
 
 def test_it_ends_on_a_winter_evening_with_one_closed_month_and_something_to_decide(history: Path) -> None:
-    simulated = look(history, beginning).simulated
+    simulated = look(history, simulated_time)
     assert simulated is not None
     assert (simulated.speed, simulated.started) == (SPEED, None)
     end = simulated.begun.astimezone(ZoneInfo(TIME_ZONE))
