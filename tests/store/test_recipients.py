@@ -100,11 +100,13 @@ def test_what_waits_for_one_who_was_removed_is_not_sent(store: Store, key: Secre
     commit(store, waiting)
     assert commit(store, lambda db: writes.end(db, number, ANNA))
     assert not commit(store, lambda db: writes.end(db, number, ANNA))
+    (message,) = look(tmp_path / "site.db", lambda db: reads.messages_of_account(db, 1, 10))
+    assert (message.given_up_at, message.problem) == (NOW, writes.ENDED)
     commit(store, lambda db: writes.forget(db, 1, ANNA))
     found = read(tmp_path, number)
     assert (found.ended_at, found.has_push, found.mail) == (NOW, False, None)
     (message,) = look(tmp_path / "site.db", lambda db: reads.messages_of_account(db, 1, 10))
-    assert (message.given_up_at, message.problem) == (NOW, writes.ENDED)
+    assert (message.given_up_at, message.problem) == (NOW, None)
     assert (message.subject, message.body, message.sent_to) == (None, None, None)
     assert look(tmp_path / "site.db", reads.recipients) == []
     assert look(tmp_path / "site.db", lambda db: reads.messages(db, None, 10)) == [message]
