@@ -43,7 +43,15 @@ SHARING_REPLACEMENTS = 3
 # Rows that a server's earlier run left open. A run without a server name is from a version without server names.
 LAST_RUN = "SELECT clean FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1"
 NEWEST_RUN = "SELECT clean FROM run WHERE id = (SELECT max(id) FROM run)"
-OTHER_NAMES = "SELECT DISTINCT server FROM run WHERE server <> ?"
+OTHER_NAMES = """
+SELECT server FROM run WHERE server <> ?1 AND id IN (
+    SELECT run_id FROM session WHERE ended_at IS NULL
+    UNION SELECT session.run_id FROM cp JOIN session ON session.id = cp.session_id
+    UNION SELECT run_id FROM command WHERE state = 'queued')
+GROUP BY server ORDER BY server"""
+"""Servers of another name that may have left something open: not all that ever ran, of which there is a row a start."""
+IMPORTING = "SELECT server FROM tag_import_part WHERE server <> '' GROUP BY server ORDER BY server"
+"""Servers whose imports are in a database that has one server now, which applies those without a name."""
 END_SESSIONS = """
 UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM run WHERE id = run_id AND server <> ?) RETURNING cp_id, id"""
@@ -119,9 +127,11 @@ def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted:
     """Begin a run of a server, after ending what its earlier run left open (kill -9, power loss). One that has its
     database alone may have had another name then."""
     before = db.row(NEWEST_RUN) if is_alone else db.row(LAST_RUN, (server,))
-    for (gone,) in db.rows(OTHER_NAMES, (server,)) if is_alone else ():
-        tags.take_over(db, gone, server)
-        _end_left_over(db, gone, at)
+    if is_alone:
+        for (gone,) in db.rows(IMPORTING):
+            tags.take_over(db, gone, "")
+        for (gone,) in db.rows(OTHER_NAMES, (server,)):
+            _end_left_over(db, gone, at)
     _end_left_over(db, server, at)
     run = db.insert(
         "INSERT INTO run (server, version, started_at, clock_trusted) VALUES (?, ?, ?, ?) RETURNING id",
