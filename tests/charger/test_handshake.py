@@ -9,6 +9,7 @@ from tests.charger.doors import kinds, watch
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import (
     KEY,
+    Charger,
     RawPeer,
     open_charger,
     open_raw,
@@ -201,10 +202,19 @@ async def test_a_peer_that_leaves_during_its_request_costs_nothing(
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
 
 
+async def charge(charger: Charger) -> None:
+    """Charge twice, 4 kWh each time. Who never charged keeps no place."""
+    for hour in (9, 10):
+        begin = START | {"meterStart": 4000 * (hour - 9), "timestamp": f"2026-03-01T{hour:02}:00:00Z"}
+        started = await charger.call("StartTransaction", begin)
+        stop = {"meterStop": 4000 * (hour - 8), "timestamp": f"2026-03-01T{hour:02}:30:00Z"}
+        await charger.call("StopTransaction", stop | {"transactionId": started["transactionId"]})
+
+
 async def test_a_new_charger_beyond_max_chargers_is_404(central: Central, writer: InlineWriter) -> None:
     configure(central, max_chargers=1)
     async with open_charger(central, "/ws/CP-1") as charger:
-        await charger.call("StartTransaction", START)
+        await charge(charger)
     await refused(central, upgrade("/ws/CP-2"), 404)
     async with open_charger(central, "/ws/CP-1") as known:
         await known.call("Heartbeat")
@@ -216,7 +226,7 @@ async def test_of_two_new_chargers_the_first_to_speak_gets_the_last_place(
 ) -> None:
     configure(central, max_chargers=1)
     async with open_charger(central, "/ws/CP-1") as late, open_charger(central, "/ws/CP-2") as first:
-        await first.call("StartTransaction", START)
+        await charge(first)
         await late.send_call("Heartbeat", {})
         assert (await late.wait_closed_silently())[0] == 1008
         await first.call("Heartbeat")

@@ -94,7 +94,8 @@ def test_a_charger_with_transactions_takes_the_place_of_a_stranger(is_restarted:
         server = stack.enter_context(serving(database, *limit))
         with Charger(server.port, "KNOWN") as known:
             known.boot()
-            known.start("TAG")
+            transaction = known.start("TAG")
+            known.call("StopTransaction", transactionId=transaction, meterStop=4000, timestamp=now())
         if is_restarted:
             server.stop()
             server = stack.enter_context(serving(database, *limit))
