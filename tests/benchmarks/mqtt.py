@@ -10,17 +10,20 @@ import argparse
 import random
 import signal
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import trio
+
+from levity_trio.plugins.mqtt.broker import Message, open_link
 from tests.integration.charger import Charger
+from tests.plugins.mqtt.clients import at
 from tests.plugins.mqtt.mosquitto import Mosquitto
 from tests.plugins.mqtt.mosquitto import running as running_broker
 
@@ -99,23 +102,38 @@ def resident(folder: Path, *flags: str) -> float:
         return site.server.resident_mib()
 
 
+@contextmanager
+def listening(mosquitto: Mosquitto, topic: str, hear: Callable[[Message], None]) -> Iterator[None]:
+    """Another client, in a thread of its own, which has subscribed."""
+    has_begun, is_over = threading.Event(), threading.Event()
+
+    async def listen() -> None:
+        async with open_link(at(mosquitto, prefix="listener"), hear) as link:
+            assert await link.subscribe([topic]) == []
+            has_begun.set()
+            await trio.to_thread.run_sync(is_over.wait, abandon_on_cancel=True)
+
+    thread = threading.Thread(target=trio.run, args=(listen,), daemon=True)
+    thread.start()
+    assert has_begun.wait(LATE_SECONDS)
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
 def delays(server: Server, mosquitto: Mosquitto, seconds: float) -> list[float]:
     """Return in ms how long changes of the chargers took until another client had them from the broker."""
-    command = ["mosquitto_sub", "-p", str(mosquitto.port), "-v", "-t", "levity/+/1/status"]
     sent: dict[tuple[str, str], float] = {}
     found: list[float] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
 
-        def listen() -> None:
-            assert listener.stdout is not None
-            for line in listener.stdout:
-                topic, _, status = line.strip().partition(" ")
-                began = sent.pop((topic.split("/")[1], status), None)
-                if began is not None:
-                    found.append((time.perf_counter() - began) * MS)
+    def hear(message: Message) -> None:
+        began = sent.pop((message.topic.split("/")[1], message.payload.decode()), None)
+        if began is not None:
+            found.append((time.perf_counter() - began) * MS)
 
-        thread = threading.Thread(target=listen, daemon=True)
-        thread.start()
+    with listening(mosquitto, "levity/+/1/status", hear):
         chargers = [Charger(server.port, f"LATE-{number}") for number in range(CHARGERS)]
         for charger in chargers:
             charger.boot()
@@ -135,7 +153,6 @@ def delays(server: Server, mosquitto: Mosquitto, seconds: float) -> list[float]:
             time.sleep(0.05)
         for charger in chargers:
             charger.close()
-        listener.terminate()
     return [*sorted(found), *[float("inf")] * len(sent)]
 
 
