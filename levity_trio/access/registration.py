@@ -98,7 +98,7 @@ class Registrations:
     """The registration of each charger, in memory. It follows the facts of the chargers and of the decisions.
 
     `known` are the chargers with a row that are not hidden; `decided` what a person decided about some of them, also
-    about hidden ones; `has_charged` those that charged.
+    about hidden ones; `has_charged` those with a transaction, `bare` those whose only one may have no energy.
     """
 
     def __init__(
@@ -107,13 +107,13 @@ class Registrations:
         known: set[str],
         decided: dict[str, Decision],
         has_charged: Collection[str] = (),
+        bare: Collection[str] = (),
     ) -> None:
         self.mode = mode
         self._known = known
         self._decided = decided
         self._has_charged = has_charged
-        self._once: set[str] = set()
-        """Those that charged since the start, with one transaction, which may have no energy."""
+        self._bare = set(bare)
         self._new: Counter[str] = Counter()
         """The new identities of this day by network."""
         self._day = ""
@@ -156,7 +156,7 @@ class Registrations:
         if self._new[network_of(address)] >= NEW_A_DAY:
             return f"{self.no_room}; {NEW_A_DAY} new identities came from its network today"
         strangers = self._known - self._decided.keys() if is_asking else self._known
-        charged = set(self._has_charged) - self._once
+        charged = set(self._has_charged) - self._bare
         can_make = any(not self.is_registered(one) and one not in charged for one in strangers)
         return None if can_make else self.no_room
 
@@ -176,7 +176,7 @@ class Registrations:
             case ChargerShown(charger=str(charger)):
                 self._known.add(charger)
             case TransactionStarted(charger=str(charger)):
-                (self._once.discard if charger in self._has_charged else self._once.add)(charger)
+                (self._bare.discard if charger in self._has_charged else self._bare.add)(charger)
 
     def _count_new(self, day: str, network: str) -> None:
         if day != self._day:

@@ -43,8 +43,8 @@ chargers, which connect again, must not wait behind all of them."""
 class Central:
     """The shared state of all connections.
 
-    `known` are the identities that have a row, `has_charged` those that began a transaction, before this run one with
-    energy, or two; `run` is the id of this run's row, 0 until it has begun.
+    `known` are the identities that have a row, `has_charged` those with a transaction: its readings belong to a bill,
+    although it may be `bare`; `run` is the id of this run's row, 0 until it has begun.
     """
 
     config: ServerConfig
@@ -78,6 +78,8 @@ class Central:
     """How chargers are served by TLS, None without it."""
     doors: Doors = field(init=False)
     turned_away: TurnedAway = field(init=False)
+    bare: frozenset[str] = frozenset()
+    """Those that had at most one transaction when the server started, to which nothing showed energy."""
     decided: dict[str, Decision] = field(default_factory=dict)
     """What a person decided about the registration of a charger, by charger."""
     registrations: Registrations = field(init=False)
@@ -93,7 +95,7 @@ class Central:
         self.doors = Doors(self.writer)
         self.turned_away = TurnedAway(self.writer, self.clock, self.known)
         mode = Mode(self.config.registration)
-        self.registrations = Registrations(mode, self.known, self.decided, self.has_charged)
+        self.registrations = Registrations(mode, self.known, self.decided, self.has_charged, self.bare)
         self.tags = Index(policy_of(self.config))
         for observe in (
             self.pending.observe,

@@ -175,7 +175,9 @@ async def _central(
     clock = accelerated(known.simulated, machine) if known.simulated else machine
     trusted = is_set(machine, clock, known.newest)
     chargers, has_charged = set(known.chargers), set(known.has_charged)
-    central = Central(config, writer, clock, chargers, has_charged, trusted, hooks, decided=dict(known.decided))
+    central = Central(
+        *(config, writer, clock, chargers, has_charged, trusted, hooks), bare=known.bare, decided=dict(known.decided)
+    )
     if config.authorizer is not None:
         central.authorizer = Authorizer(config.authorizer, config.authorizer_timeout_seconds).ask
     central.tls = tls

@@ -280,6 +280,9 @@ def test_one_start_without_energy_keeps_no_place(books: Books) -> None:
     twice = stations["TWICE"]
     twice.stop(twice.start(7000), meter=7000)
     twice.start(7001)
+    with reading(books) as db:
+        assert beginning(db).has_charged == stations.keys()  # their readings may wait, in messages that are large
+        assert beginning(db).bare == {"STILL", "ENDED"}
     stranger = Station(books, "NEXT")
     assert knock(stranger, "NEXT-2", "10.0.0.9", stays=True)
     assert knock(stranger, "NEXT-3", "10.0.0.9", stays=True)
@@ -315,6 +318,8 @@ def test_one_network_brings_a_bounded_number_a_day() -> None:
     registrations.observe(started)
     has_charged.add("X")
     assert registrations.why_no_room(1, "2001:db9::1") is None  # of its only session nothing is known
+    again = Registrations(Mode.OPEN, {"X"}, {}, has_charged, {"X"})
+    assert again.why_no_room(1, "2001:db9::1") is None  # nor after a restart
     registrations.observe(started)
     assert registrations.why_no_room(1, "2001:db9::1") == registrations.no_room
     has_charged.clear()

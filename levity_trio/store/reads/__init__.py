@@ -118,6 +118,7 @@ class Beginning:
 
     chargers: frozenset[str]
     has_charged: frozenset[str]
+    bare: frozenset[str]
     decided: Mapping[str, Decision]
     """By charger: what a person decided about its registration."""
     open_transactions: int
@@ -126,18 +127,19 @@ class Beginning:
 
 
 def beginning(db: Database) -> Beginning:
-    """Read the known chargers that are not hidden, those of them that have charged, the number of open transactions,
+    """Read the known chargers that are not hidden, those of them with a transaction, the number of open transactions,
     the newest row, and the simulated clock, if any."""
     chargers = frozenset(charger for (charger,) in db.execute("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp"))
-    charged = "SELECT id FROM cp EXCEPT SELECT id FROM bare_cp"
+    charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
     has_charged = chargers.intersection(charger for (charger,) in db.execute(charged))
+    bare = frozenset(charger for (charger,) in db.execute("SELECT id FROM bare_cp"))
     decided = {
         charger: Decision(registration)
         for charger, registration in db.execute("SELECT id, registration FROM cp WHERE registration <> 'newcomer'")
     }
     ((open_transactions,),) = db.execute("SELECT count(*) FROM tx WHERE status = 'Active'").fetchall()
     simulated = simulated_time(db)
-    return Beginning(chargers, has_charged, decided, open_transactions, _newest(db, simulated), simulated)
+    return Beginning(chargers, has_charged, bare, decided, open_transactions, _newest(db, simulated), simulated)
 
 
 def _newest(db: Database, simulated: SimulatedTime | None) -> Newest | None:
