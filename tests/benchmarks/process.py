@@ -127,9 +127,10 @@ def running(
 
 
 def _environment() -> dict[str, str]:
-    """Ours without settings of the server but one: chargers of a benchmark start more often than any does."""
+    """Ours, and of the settings of the server two only: chargers of a benchmark start more often than any does, and the
+    default port of the API is left to others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
-    return kept | {"LEVITY_MAX_STARTS": "1000000000", "PYTHONPATH": str(ROOT)}
+    return kept | {"LEVITY_MAX_STARTS": "1000000000", "LEVITY_API_PORT": "0", "PYTHONPATH": str(ROOT)}
 
 
 @contextmanager
