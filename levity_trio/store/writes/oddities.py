@@ -65,12 +65,13 @@ def left(db: UnitOfWork, origin: Origin) -> None:
         note(db, origin, "comes_and_goes", MOST_CONNECTIONS)
 
 
-def measured(db: UnitOfWork, origin: Origin, tx: Known) -> None:
-    """Look at what a connector measured in the transaction that ended, and in those before it."""
+MEASURES_AGAIN: Final = "DELETE FROM oddity WHERE cp_id = ? AND conn_id = ? AND cause = 'measures_nothing'"
+"""At a connector that showed energy."""
+
+
+def measured_nothing(db: UnitOfWork, origin: Origin, tx: Known) -> None:
+    """Look at a transaction that ended without energy, and at those before it."""
     place = (tx.charger, tx.connector or 0)
-    if tx.energy_delivered:
-        db.execute("DELETE FROM oddity WHERE cp_id = ? AND conn_id = ? AND cause = 'measures_nothing'", place)
-        return
     times = 0
     for one in (tx, *before(db.rows, tx.place, MANY + MANY)):
         if one.energy_delivered:

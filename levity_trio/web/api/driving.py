@@ -216,8 +216,9 @@ async def _start(request: Asked[None, StartBody], own: Household) -> int:
     """Send a start, unless it is under way already; return its command. Raises Problem."""
     charger = await _charger(request)
     connector = _connector(request, charger)
-    if any(one.id == connector and one.state is PlaceState.PRIVATE for one in charger.connectors):
-        raise conflict(NOT_HERE[Reason.SPACE])
+    private = [one for one in charger.connectors if one.id == connector and one.state is PlaceState.PRIVATE]
+    if private:
+        raise conflict(private[0].why_not or NOT_HERE[Reason.SPACE])
     tag = _tag(request, await tags_of(request))
     payload = checked(OPERATIONS[START], {"connectorId": connector, "idTag": tag.id_tag})
     again = await repeated(request, request.path["id"], OPERATIONS[START], payload)

@@ -83,6 +83,7 @@ _SCHEDULE = (
 _MOST_EMPTY = 5
 """So many transactions after one are looked at for the next that goes by it."""
 _OF_BOTH = {Code.OVERLAP, Code.SHARED_REGISTER}
+_TOUCH = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
 
 
 def end(
@@ -100,8 +101,7 @@ def end(
     at, rows = origin.received_at, db.evidence or db.rows
     ended = ended._replace(status="Completed", stop_behind=0, is_clock_unsure=0)
     clock = dating(rows, ended)
-    case = case_of(rows, ended, next_begin, clock=clock)
-    judgement = found = judge(case)
+    judgement = found = judge(case := case_of(rows, ended, next_begin, clock=clock))
     if tx.status == "Completed" and is_settled(db, tx.id):
         doubts = (*doubts, *_later(db, tx, found))
         kept = replace(found, wh=tx.energy_delivered or 0, method=tx.energy_method or found.method, doubts=())
@@ -119,8 +119,7 @@ def end(
     learn(db, tx, case, found, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin, tx, tx.id)
-    touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
-    db.execute(touch, (ended.stop_time, at, tx.charger))
+    db.execute(_TOUCH, (ended.stop_time, at, tx.charger))
     told: Callable[..., TransactionStopped | TransactionClosed] = partial(TransactionStopped, **tx.about(at))
     if ended.stopped_by == SYSTEM:
         told = partial(TransactionClosed, **tx.about(at), cause=entry.reason or "")
@@ -133,7 +132,10 @@ def end(
     )
     db.record(fact, origin.session)
     compare_neighbours(db, origin, tx.id)
-    oddities.measured(db, origin, ended._replace(energy_delivered=judgement.wh, confidence=confidence))
+    if judgement.wh:
+        db.execute(oddities.MEASURES_AGAIN, (tx.charger, tx.connector))
+    else:
+        oddities.measured_nothing(db, origin, ended._replace(energy_delivered=0, confidence=confidence))
 
 
 def _later(db: UnitOfWork, tx: Known, judgement: Judgement) -> tuple[Doubt, ...]:
@@ -363,7 +365,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     tx = load(db, transaction)
     earlier = before(db.rows, tx.place, AROUND)
     later, previous, has_several = _following(db, tx), earlier[:1], len(earlier) > 1
-    counted = _without_repetition(db, tx, earlier)
+    counted = _without_repetition(earlier) if has_several else previous or _imported_before(db, tx)
     pairs = [*((one, tx) for one in counted), *((tx, one) for one in later[:1])]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
@@ -397,11 +399,13 @@ _IMPORTED_BEFORE = (
 )
 
 
-def _without_repetition(db: UnitOfWork, tx: Known, earlier: Sequence[Known]) -> Sequence[Known]:
-    """Return the previous transaction; the one before if all of its range was counted before, up to a lower end; the
-    last imported one if there is none of ours."""
-    if not earlier:
-        return [Known(*row) for row in db.rows(_IMPORTED_BEFORE, (tx.charger, tx.connector, tx.start_time))]
+def _imported_before(db: UnitOfWork, tx: Known) -> Sequence[Known]:
+    """Return the last imported transaction, which the first one here follows."""
+    return [Known(*row) for row in db.rows(_IMPORTED_BEFORE, (tx.charger, tx.connector, tx.start_time))]
+
+
+def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
+    """Return the previous transaction; the one before if all of its range was counted before, up to a lower end."""
     is_counted = [one.energy_delivered == 0 and one.billed_from != one.billed_until for one in earlier]
     place = is_counted.index(False) if False in is_counted else 0
     is_lower = all((one.billed_until or 0) < (earlier[place].billed_until or 0) for one in earlier[:place])
