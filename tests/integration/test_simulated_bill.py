@@ -419,8 +419,10 @@ def test_a_correction_after_the_closing_stands_on_the_next_statement(billed: Bil
     with served(database) as server:
         ask(server, "POST", "transactions", first["tx"], "correct", figure_wh=first["wh"] - 1000, reason="his display")
         close(server, NEXT)
-        (found,) = [one for one in positions(server, NEXT) if one["kind"] != "held back"]
-    assert (found["account"], found["kind"], found["tx"]) == (first["account"], "correction", first["tx"])
+        stand = [one for one in positions(server, NEXT) if one["kind"] != "held back"]
+    shown = [(one["account"], one["kind"], one["tx"]) for one in stand]
+    assert shown == [(first["account"], "correction", first["tx"])], (stand, billed.not_over, billed.doubtful)
+    (found,) = stand
     assert (found["wh"], found["amount"]) == (-1000, owed(first["wh"] - 1000) - owed(first["wh"]))
     assert found["number"] == 1 + max(number for _, number, _ in billed.statements)
     assert positions_as_stored(database)[: len(before)] == before
