@@ -44,7 +44,7 @@ def assert_all_well(trial: Trial) -> None:
 
 
 def test_the_cost_of_a_second_server(site: postgresql.Server, tmp_path: Path) -> None:
-    costs = compare_costs(site, tmp_path, chargers=20, rate=40, seconds=0.5, rounds=1)
+    costs = compare_costs(site, tmp_path, chargers=20, rate=40, seconds=2, rounds=1)
     for kind, (one,) in costs.rounds.items():
         assert not one.faults, kind
         assert min(one.paced.calls, one.saturated.calls, one.paced.server_us, one.paced.database_us) > 0
