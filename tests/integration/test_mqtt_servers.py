@@ -40,14 +40,12 @@ def test_the_facts_of_both_are_sent_and_go_on_when_one_is_killed(address: Postgr
         for server, name in ((first, "CP-1"), (other, "CP-2")):
             with Charger(server.port, name) as charger:
                 charger.boot()
-        wait_until(lambda: told.facts[newest(address)])
-        begun = min(told.facts)
-        assert told.facts == dict.fromkeys(range(begun, newest(address) + 1), 1)
+        # A lost connection may be recorded at any moment, so each fact is asked for again until none is on its way.
+        wait_until(lambda: told.facts and told.facts == dict.fromkeys(range(min(told.facts), newest(address) + 1), 1))
         ask(other, "POST", "admin", "mqtt", "replay", since=EARLY)  # which only the first one can do
         wait_until(lambda: told.facts[1] and told.facts[newest(address)])
         first.kill()
         wait_until(lambda: query(address, "SELECT count(*) FROM event WHERE kind = 'ServerLost'") == [(1,)])
         with Charger(other.port, "CP-3") as charger:
             charger.boot()
-        wait_until(lambda: told.facts[newest(address)])
-        assert [one for one in range(1, newest(address) + 1) if not told.facts[one]] == []
+        wait_until(lambda: all(told.facts[number] for number in range(1, newest(address) + 1)))
