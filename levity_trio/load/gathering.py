@@ -127,11 +127,11 @@ class Drawn(NamedTuple):
 
 
 def is_paused(one: PluggedIn) -> bool:
-    """Return whether a car takes nothing by its status. A status may be stuck, so a newer reading of a current is
-    believed before it."""
+    """Return whether a car takes nothing by its status. A status may be stuck, so a current in a reading that is
+    not older is believed before it."""
     told = one.reading
     is_told = one.status in PAUSED
-    if not is_told or told is None or told.at <= one.changed_at:
+    if not is_told or told is None or told.at < one.changed_at:
         return is_told
     shown: list[float] = [*(told.lines or ()), told.amperes or 0.0, (told.watts or 0.0) / VOLTS]
     return max(shown) < LINE_AMPERES

@@ -75,11 +75,12 @@ class _Meter:
         return one, two, three
 
     def silent_seconds(self, now: float) -> float:
-        return now - (self.since if self.at is None else self.at)
+        """Return for how long nothing is known by it: since its last reading, or since it is frozen."""
+        known_at = self.since if self.at is None else self.at
+        return now - (known_at if self.risen_at is None else min(known_at, self.risen_at))
 
     def is_stale(self, now: float) -> bool:
-        is_frozen = self.risen_at is not None and now > self.risen_at + self.meter.stale_seconds
-        return is_frozen or self.silent_seconds(now) > self.meter.stale_seconds
+        return self.silent_seconds(now) > self.meter.stale_seconds
 
     def take(self, amperes: Phases, now: float) -> None:
         """Take what it shows."""

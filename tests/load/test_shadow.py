@@ -524,6 +524,18 @@ def test_on_how_many_lines_a_car_charges(told: Reading, lines: int | None, highe
     assert shown.most == pytest.approx(highest)
 
 
+@pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE"])
+async def test_a_reading_of_the_same_moment_counts_no_less_than_a_status(books: Books, status: str) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        (station,) = plug_in(server, "CP-1")
+        await server.measure(20, 14, 3, 3)
+        server.tell(station.status, status, 1, "NoError", None)  # without a time of its own
+        server.tell(draw, station, 11, 0, 0)
+        await server.measure(12, 14, 3, 3)
+        assert server.car("CP-1").drawn_a == 11
+
+
 async def test_a_clock_that_leaps_back_stops_nothing(books: Books) -> None:
     async with Served(books).running() as server:
         server.set_site(METERED)

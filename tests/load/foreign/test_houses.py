@@ -71,6 +71,27 @@ async def test_a_meter_that_is_frozen_is_silent(writer: InlineWriter) -> None:
         assert evening.longest_above(1.0, began) == 0
 
 
+async def test_a_meter_that_stays_frozen_for_an_hour_is_lost(writer: InlineWriter) -> None:
+    """It answers each time, and what the house took since then nobody knows."""
+    shown: list[Currents] = []
+
+    def meter(flowing: Currents) -> Currents:
+        return shown[0] if shown else flowing
+
+    async with open_evening(writer, [HONEST] * 2, 40.0, house=lambda _: (3.0, 2.0, 4.0), meter=meter) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        await trio.sleep(5 * MINUTE)
+        shown.append(evening.flowing())
+        evening.arrive(1)
+        await trio.sleep(50 * MINUTE)
+        assert evening.current(0) > 6
+        await trio.sleep(15 * MINUTE)
+        assert evening.load.now is not None
+        assert [car.bound for car in evening.load.now.cars] == ["safe", "safe"]
+        assert [evening.current(0), evening.current(1)] == [0, 0], "this is their safe limit"
+
+
 async def test_a_feeder_for_cars_alone_may_show_nothing_all_day(writer: InlineWriter) -> None:
     async with open_evening(writer, [HONEST] * 2, 32.0, meter=exact) as evening:
         await evening.manage()
