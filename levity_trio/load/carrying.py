@@ -7,7 +7,6 @@ database never has less than what holds. Everything else is an ordinary command,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -21,7 +20,7 @@ from levity_trio.clock import Clock
 from levity_trio.load import profiles
 from levity_trio.load.holding import INTERVAL, Holding
 from levity_trio.load.lease import FOLLOW_SECONDS, RETRY_SECONDS, Step
-from levity_trio.load.profiles import Ability, Call, Moment, Way
+from levity_trio.load.profiles import Ability, Call, Moment
 from levity_trio.load.tree import Place, Socket
 from levity_trio.plugins.base import CommandResult
 from levity_trio.store.engine.faults import StoreUnavailable
@@ -188,7 +187,7 @@ class Carrier:
             self._asked.add(name)
             await self._command(name, ("GetConfiguration", {}))
             return
-        can = await self._prepared(name, self._holding.can[name], sockets)
+        can = await self._prepared(charger, sockets)
         if can is None:
             return
         if charger.prepared_at is None:
@@ -198,31 +197,29 @@ class Carrier:
             await self._report_often(charger)
         await self._writer.run(leases.prepared, name, stamp(self._clock()), charger.firmware)
 
-    async def _prepared(self, name: str, can: Ability, sockets: Iterable[Socket]) -> Ability | None:
-        """Set defaults in the first way that the charger accepts. Return what it can do; None if it did not answer."""
+    async def _prepared(self, charger: ManagedCharger, sockets: Iterable[Socket]) -> Ability | None:
+        """Set defaults in the first words that the charger accepts. What these show is stored, because they say what
+        stands in it. Return what it can do; None if it did not answer."""
+        name = charger.charger
+        facts, can = self._holding.facts(name), self._holding.can[name]
         for socket in sockets:
-            while (call := profiles.idle(can, socket)) is not None:
-                state = await self.ask(name, call)
-                if state == ACCEPTED:
-                    break
-                if state not in REFUSED:
+            refused = list[Call]()
+            for shown, weaker in profiles.weaker(facts, charger.keys, can.way):
+                call = profiles.idle(weaker, socket)
+                if call in refused:
+                    continue
+                state = ACCEPTED if call is None else await self.ask(name, call)
+                if call is not None and state in REFUSED:
+                    refused.append(call)
+                    continue
+                if state != ACCEPTED:
                     return None
-                can = await self._weaker(name, can)
+                if refused:
+                    way = None if weaker.way is can.way else int(weaker.way)
+                    await self._writer.run(leases.took_default, name, shown, way, stamp(self._clock()))
+                facts, can = {**facts, **shown}, weaker
+                break
         return can
-
-    async def _weaker(self, name: str, can: Ability) -> Ability:
-        """Return what is tried after a default was refused: one without a wait, one above 0 A, then another way. It is
-        stored, because it says what stands in the charger."""
-        if can.waits:
-            weaker, facts = replace(can, waits=False), {"waits": False}
-        elif can.takes_zero and can.way is not Way.KEY:
-            weaker, facts = replace(can, takes_zero=False), {"zero": False}
-        else:
-            way = profiles.next_way(can)
-            await self._writer.run(leases.in_way, name, int(way))
-            return replace(can, way=way)
-        await self._writer.run(leases.learn, name, facts, stamp(self._clock()))
-        return weaker
 
     async def _report_often(self, charger: ManagedCharger) -> None:
         """Have a charger report the current and the register each 20 s, and remember how it was."""

@@ -266,10 +266,14 @@ class Holding:
         self.can[charger] = self._ability(charger)
         self.leases.floors = {**self.leases.floors, charger: self.can[charger].floor}
 
+    def facts(self, charger: str) -> dict[str, Any]:
+        """Return what trials of its firmware, and refusals of a charger itself, have shown of it."""
+        _, taught = self._taught.get(charger, (None, {}))
+        return {**self.chargers[charger].facts, **taught}
+
     def _ability(self, charger: str) -> Ability:
         one = self.chargers[charger]
-        _, taught = self._taught.get(charger, (None, {}))
-        return ability({**one.facts, **taught}, one.keys, Way(one.way))
+        return ability(self.facts(charger), one.keys, Way(one.way))
 
     def accepted(self, place: Place, transaction: int | None) -> None:
         """Note that a connector accepted a limit, perhaps in other words than those that it refused before."""

@@ -4,7 +4,7 @@
 4. A configuration key of the vendor. 5. None: the charger cannot be told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -111,6 +111,17 @@ def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way =
     )
 
 
+WEAKER: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"waits": False},
+    {"waits": False, "counts_from": "start"},
+    {"zero": False},
+    {"zero": False, "counts_from": "start"},
+)
+"""What a charger may have shown if it refuses a default, as `facts` of `ability`: it takes one period, or Relative
+schedules only, or no 0 A."""
+
+
 def after_refusal(can: Ability, lease: Lease) -> dict[str, Any]:
     """What a refused lease teaches of a charger, as `facts` of `ability`: it takes the other kind of schedule, else no
     0 A, else limits in another way. What was learned of the kind by that does not hold then."""
@@ -119,6 +130,16 @@ def after_refusal(can: Ability, lease: Lease) -> dict[str, Any]:
     if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not Way.KEY:
         return {"zero": False}
     return {"way": int(next_way(can))}
+
+
+def weaker(
+    facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way
+) -> Iterator[tuple[Mapping[str, Any], Ability]]:
+    """Yield in what words a charger may take its default, in one way after the other: what it has shown if it refuses
+    all before these, and what it can do then. In the last way nothing is sent."""
+    for later in Way:
+        for shown in WEAKER if later >= way else ():
+            yield shown, ability({**facts, **shown}, keys, later)
 
 
 def next_way(can: Ability) -> Way:

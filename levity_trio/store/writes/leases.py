@@ -66,10 +66,11 @@ def prepared(db: UnitOfWork, charger: str, at: str, firmware: str | None) -> Non
     db.execute("UPDATE load_charger SET prepared_at = ?, firmware = ? WHERE cp_id = ?", (at, firmware, charger))
 
 
-def in_way(db: UnitOfWork, charger: str, way: int) -> None:
-    """Note that a charger took its default in no way before this one. That is said of it alone, and until a person
-    wants to try again: it may have refused because it was busy."""
-    db.execute("UPDATE load_charger SET way = max(way, ?) WHERE cp_id = ?", (way, charger))
+def took_default(db: UnitOfWork, charger: str, facts: Mapping[str, Any], way: int | None, at: str) -> None:
+    """Note in which words a charger took its default after it had refused others, and in which way, if that is another.
+    The way is said of it alone, and until a person wants to try again: it may have refused because it was busy."""
+    learn(db, charger, facts, at)
+    db.execute("UPDATE load_charger SET way = coalesce(?, way) WHERE cp_id = ?", (way, charger))
 
 
 def put_back_later(db: UnitOfWork, charger: str, keys: Mapping[str, str | None]) -> None:

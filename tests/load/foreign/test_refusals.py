@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import trio
 
 from tests.charger.parts import InlineWriter
@@ -25,7 +26,7 @@ async def test_what_holds_instead_of_a_default_is_not_cleared(writer: InlineWrit
     async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
         await evening.manage()
         (schedule,) = installed(evening.points[0], "ChargePointMaxProfile")
-        assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == [6]
+        assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == [0]
 
 
 async def test_a_limit_that_was_set_as_a_default_does_not_outlast_its_car(writer: InlineWriter) -> None:
@@ -111,3 +112,35 @@ async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(wri
         await trio.sleep(MINUTE)
         assert writer.rows("SELECT way FROM load_charger") == [(1,)]
         assert installed(point, "TxDefaultProfile")
+
+
+async def test_who_refuses_each_default_has_shown_nothing_of_its_words(writer: InlineWriter) -> None:
+    """It knows no TxDefaultProfile at all, so that says nothing of waits and of 0 A, here and at its sisters."""
+    async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
+        await evening.manage()
+        asked = [status for _, action, _, status in evening.points[0].calls if action == "SetChargingProfile"]
+        assert asked.count("Rejected") <= 4
+        assert writer.rows("SELECT what FROM load_model") == []
+        assert writer.rows("SELECT way FROM load_charger") == [(3,)]
+
+
+@pytest.mark.parametrize(("lowest", "facts"), [(0.0, {"counts_from"}), (6.0, {"counts_from", "zero"})])
+async def test_a_default_is_set_in_the_words_that_a_charger_takes(
+    writer: InlineWriter, lowest: float, facts: set[str]
+) -> None:
+    """It takes one period, and Relative schedules only; what its default has shown is used for its first limit."""
+    kind = Kind(Make(kinds=("Relative",), most_periods=1, lowest=lowest))
+    async with open_evening(writer, [kind], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        assert writer.rows("SELECT way FROM load_charger") == [(1,)]
+        learned = {what for (what,) in writer.rows("SELECT what FROM load_model")}
+        assert learned - {"waits"} == facts
+        (schedule,) = installed(point, "TxDefaultProfile")
+        assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == [lowest]
+        before = len(point.calls)
+        evening.arrive(0)
+        await trio.sleep(MINUTE)
+        assert evening.current(0) >= 6
+        asked = [status for _, action, _, status in point.calls[before:] if action == "SetChargingProfile"]
+        assert asked == ["Accepted"]
