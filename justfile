@@ -189,7 +189,8 @@ effort: venv
 feeder *arguments: venv
     {{ bin }}/python -m tests.load.nights {{ arguments }}
 
-# Eight charge points that are not ours, of kinds drawn by a seed, at 25, 32 and 63 A; a minute of CPU each.
+# Eight charge points that are not ours, of kinds drawn by a seed, at 25, 32 and 63 A; half a minute of CPU each. With
+# `--kinds`, each kind beside three honest ones.
 # evenings of mixed foreign fleets at a feeder
 fleets *arguments: venv
     {{ bin }}/python -m tests.load.foreign.fleets {{ arguments }}

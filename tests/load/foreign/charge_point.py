@@ -155,23 +155,22 @@ class ChargePoint:
         return min(self.most, limit)
 
     def pass_time(self, seconds: float) -> None:
-        """Let current flow for so long, and cars follow."""
+        """Let current flow for so long, and cars follow. Whoever runs the charge point calls this each second."""
         for connector in self.connectors:
-            car = connector.car
-            if car is not None:
-                lines = car.lines
-                wh = connector.amperes * lines * VOLTS * seconds / 3600
+            if connector.car is not None:
+                wh = connector.amperes * connector.car.lines * VOLTS * seconds / 3600
                 connector.register_wh += wh
-                car.got_wh += wh
-            self._follow(connector)
+                connector.car.got_wh += wh
+                self._follow(connector, connector.car)
+                self._set_clock(connector.transaction)
 
-    def _follow(self, connector: Connector) -> None:
-        now, car = trio.current_time(), connector.car
-        allowed = self.allowed(connector)
-        if car is None or connector.transaction is None:
+    def _follow(self, connector: Connector, car: Car) -> None:
+        now = trio.current_time()
+        if connector.transaction is None:
             connector.amperes = 0.0
             connector.allowed_since = None
             return
+        allowed = self.allowed(connector)
         if allowed < car.least:
             connector.allowed_since = None
             target = 0.0
@@ -206,6 +205,7 @@ class ChargePoint:
         there = self.connectors[connector - 1]
         there.car = car
         there.target = there.amperes = 0.0
+        there.allowed_since = None
         self._become(there, "Preparing")
         there.transaction = Transaction(self.clock(), trio.current_time())
         begin = {"connectorId": connector, "idTag": tag, "meterStart": round(there.register_wh)}
@@ -250,7 +250,6 @@ class ChargePoint:
     async def run(self) -> None:
         """Run until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._live)
             nursery.start_soon(self._tell_readings)
             nursery.start_soon(self._reboot_often)
             while True:
@@ -269,13 +268,6 @@ class ChargePoint:
             self.profiles.installed.clear()
         self._has_booted = False
         await self.cut()
-
-    async def _live(self) -> None:
-        while True:
-            await trio.sleep(1)
-            self.pass_time(1)
-            for connector in self.connectors:
-                self._set_clock(connector.transaction)
 
     def _set_clock(self, transaction: Transaction | None) -> None:
         if self.make.clock_set is not None and transaction is not None:

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import trio
@@ -41,11 +42,14 @@ def quiet_house(seconds: float) -> Currents:
 def evening_house(seed: int, highest: float) -> Callable[[float], Currents]:
     """A house whose load moves in steps, as kettles and ovens do; at most `highest` A on a line."""
 
+    @lru_cache
+    def is_on(number: int, step: int) -> bool:
+        return random.Random(f"{seed} {number} {step}").random() < 0.2
+
     def drawn(seconds: float) -> Currents:
         def line(number: int) -> float:
-            chance = random.Random(f"{seed} {number} {int(seconds // 240)}")
             slow = 0.3 + 0.2 * math.sin(seconds / 5000 + number)
-            oven = 0.5 if chance.random() < 0.2 else 0.0
+            oven = 0.5 if is_on(number, int(seconds // 240)) else 0.0
             return highest * min(1.0, slow + oven)
 
         return line(0), line(1), line(2)
@@ -55,11 +59,16 @@ def evening_house(seed: int, highest: float) -> Callable[[float], Currents]:
 
 @dataclass
 class Second:
-    """What flowed in one second: on each line of the feeder, and at each charge point on its highest line."""
+    """What flowed in one second: on each line of the feeder, and how much of that through each charge point."""
 
     at: float
     feeder: Currents
-    points: list[float]
+    of_points: list[Currents]
+
+    @property
+    def points(self) -> list[float]:
+        """Return the current on the highest line of each charge point."""
+        return [max(currents) for currents in self.of_points]
 
 
 @dataclass
@@ -166,29 +175,33 @@ class Evening:
         return max(self._of_point(number))
 
     def _of_point(self, number: int) -> Currents:
+        """Return what flows through a charge point on each line of the feeder."""
         total = [0.0, 0.0, 0.0]
         for connector in self.points[number].connectors:
-            for line, amperes in enumerate(self.points[number].currents(connector)):
-                total[line] += amperes
+            if connector.amperes:
+                for letter, amperes in zip(self.rotation(number), self.points[number].currents(connector), strict=True):
+                    total[LETTERS.index(letter)] += amperes
         return total[0], total[1], total[2]
+
+    def _second(self) -> Second:
+        of_points = [self._of_point(number) for number in range(len(self.points))]
+        first, second, third = (sum(line) for line in zip(self.house(trio.current_time()), *of_points, strict=True))
+        return Second(trio.current_time(), (first, second, third), of_points)
 
     def flowing(self) -> Currents:
         """Return what flows on each line of the feeder."""
-        total = list(self.house(trio.current_time()))
-        for number in range(len(self.points)):
-            for letter, amperes in zip(self.rotation(number), self._of_point(number), strict=True):
-                total[LETTERS.index(letter)] += amperes
-        return total[0], total[1], total[2]
+        return self._second().feeder
 
-    async def watch(self) -> None:
-        """Look at the feeder each second; its meter tells each other second."""
+    async def live(self) -> None:
+        """Let time pass for charge points, and look at the feeder each second. Its meter tells each other second."""
         while True:
-            flowing = self.flowing()
-            points = [self.current(number) for number in range(len(self.points))]
-            self.seconds.append(Second(trio.current_time(), flowing, points))
+            second = self._second()
+            self.seconds.append(second)
             if self.meter is not None and len(self.seconds) % 2:
-                self.load.measured("Main", self.meter(flowing))
+                self.load.measured("Main", self.meter(second.feeder))
             await trio.sleep(1)
+            for point in self.points:
+                point.pass_time(1)
 
     def longest_above(self, factor: float, since: float = 0.0) -> float:
         """Return for how many seconds without a break more than factor × the limit flowed."""
@@ -225,7 +238,7 @@ async def open_evening(
             )
             evening.points.append(point)
             nursery.start_soon(point.run)
-        nursery.start_soon(evening.watch)
+        nursery.start_soon(evening.live)
         await trio.sleep(30)
         yield evening
         nursery.cancel_scope.cancel()

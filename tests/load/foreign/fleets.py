@@ -1,19 +1,26 @@
-"""Evenings of eight charge points of mixed kinds, drawn by a seed: `just fleets --seeds 1-40`.
+"""Evenings of mixed charge points at a feeder: `just fleets --seeds 1-40`, `just fleets --kinds`.
 
-Each evening is lived twice: once as drawn, and once with honest charge points and the same cars, which shows what the
-rule gives each car. What is looked at: seconds above the limit, honest charge points that are accused, and whether each
-car gets its share.
+Each evening is lived as it was drawn. Where that leaves open what the rule gives each car, it is lived again with
+honest charge points, the same cars and the same wiring; what those take that ignore their limits is then part of the
+house's load. What is looked at: seconds above the limit, honest charge points that are accused, and whether each car
+gets its share.
+
+`--only 0 3 --tell` lets cars come to CP-0 and CP-3 alone, and prints what flowed and what was offered in each minute.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
+import itertools
+import math
+import os
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,17 +30,20 @@ import trio.testing
 
 from levity_trio.events import LimitIgnored
 from tests.charger.parts import InlineWriter
-from tests.load.foreign.charge_point import Car
-from tests.load.foreign.evening import HOUR, Evening, evening_house, exact, open_evening
+from tests.load.foreign.charge_point import Car, Make
+from tests.load.foreign.evening import HOUR, MINUTE, Currents, Evening, Second, evening_house, exact, open_evening
 from tests.load.foreign.kinds import HONEST, KINDS, Kind
+from tests.load.foreign.profiles import VOLTS
 from tests.store.template import only_new
+
+House = Callable[[float], Currents]
 
 AMPERES: Final = (25.0, 32.0, 63.0)
 POINTS: Final = 8
-HOURS: Final = 5.0
+BEGINS: Final = 120.0
 HONEST_SHARE: Final = 0.3
 LEAST_SHARE: Final = 0.8
-NEGLIGIBLE_WH: Final = 500.0
+NEGLIGIBLE_WH: Final = 300.0
 LONGEST: Final = {1.13: 120, 1.45: 60}
 """For how many seconds a breaker holds so many times its limit with certainty."""
 
@@ -46,6 +56,7 @@ class Visit:
     arrives: float
     leaves: float
     wants_wh: float
+    connector: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,108 +75,253 @@ class Fleet:
         """Return the kind of each charge point."""
         return [KINDS[name] if name else HONEST for name in self.names]
 
-    def honest(self) -> Fleet:
-        """Return the same evening with charge points that keep to the specification."""
-        return replace(self, names=tuple("" for _ in self.names))
+    def name(self, number: int) -> str:
+        """Return a charge point and its kind in words."""
+        return f"CP-{number} ({self.names[number] or 'honest'})"
+
+    def only(self, numbers: Sequence[int]) -> Fleet:
+        """Return the same evening with cars at these charge points alone; the others are idle and honest."""
+        names = tuple(name if number in numbers else "" for number, name in enumerate(self.names))
+        visits = tuple(visit for visit in self.visits if visit.number in numbers)
+        return replace(self, names=names, visits=visits)
 
 
 @dataclass(frozen=True)
+class Span:
+    """Seconds in a row with too much current, and what flowed at the highest of them."""
+
+    factor: float
+    seconds: int
+    begins: float
+    """Since the evening began."""
+    highest: Second
+
+
+@dataclass
 class Outcome:
     """What an evening came to."""
 
-    got_wh: tuple[float, ...]
-    """Of each visit."""
-    above: dict[float, int]
-    """For how many seconds in a row more than so many times the limit flowed."""
-    accused: frozenset[int]
+    got_wh: dict[Visit, float] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
+    """The longest of each factor."""
+    accused: set[int] = field(default_factory=set)
+    ignored: list[Currents] = field(default_factory=list)
+    """What those took in each second that ignore their limits, on each line of the feeder."""
+    story: list[str] = field(default_factory=list)
 
 
 def drawn(seed: int, amperes: float) -> Fleet:
-    """Draw an evening."""
+    """Draw an evening of eight charge points."""
     chance = random.Random(f"fleet {seed}")
     names = tuple("" if chance.random() < HONEST_SHARE else chance.choice(list(KINDS)) for _ in range(POINTS))
+    return Fleet(seed, amperes, names, _visits(names, chance), is_metered=seed % 2 == 0)
+
+
+def beside_honest(name: str, seed: int, amperes: float) -> Fleet:
+    """Draw an evening of one kind beside three honest charge points."""
+    names = (name, "", "", "")
+    chance = random.Random(f"kind {name} {seed}")
+    return Fleet(seed, amperes, names, _visits(names, chance), is_metered=seed % 2 == 0)
+
+
+def _visits(names: Sequence[str], chance: random.Random) -> tuple[Visit, ...]:
+    """Draw a car for each charge point, then one for each further connector."""
+    of_first = [(number, 1) for number in range(len(names))]
+    of_second = [(number, 2) for number, name in enumerate(names) if name and KINDS[name].connectors > 1]
     visits = []
-    for number in range(POINTS):
+    for number, connector in of_first + of_second:
         arrives = chance.uniform(0, 1.5) * HOUR
         leaves = arrives + chance.uniform(1.5, 3.4) * HOUR
-        visits.append(Visit(number, arrives, leaves, chance.uniform(4_000, 25_000)))
-    return Fleet(seed, amperes, names, tuple(visits), is_metered=seed % 2 == 0)
+        visits.append(Visit(number, arrives, leaves, chance.uniform(4_000, 25_000), connector))
+    return tuple(visits)
 
 
-async def _live(fleet: Fleet, cars: Sequence[Kind], folder: Path) -> Outcome:
+async def _live(fleet: Fleet, kinds: Sequence[Kind], house: House, is_metered: bool, folder: Path) -> Outcome:
+    outcome = Outcome()
     with only_new(folder / "levity.db") as connection:
         writer = InlineWriter(connection)
-        house = evening_house(fleet.seed, fleet.amperes / 4)
-        meter = exact if fleet.is_metered else None
-        async with open_evening(writer, fleet.kinds, fleet.amperes, house=house, meter=meter) as evening:
+        meter = exact if is_metered else None
+        async with open_evening(writer, kinds, fleet.amperes, house=house, meter=meter) as evening:
             await evening.manage()
-            began = trio.current_time()
-            got = [0.0] * len(fleet.visits)
-            async with trio.open_nursery() as visits:
-                for index, visit in enumerate(fleet.visits):
-                    visits.start_soon(_visit, evening, visit, cars[visit.number], began, got, index)
-            above = {factor: _longest(evening, fleet, factor, began) for factor in LONGEST}
-            accused = {int(fact.charger.removeprefix("CP-")) for fact in evening.facts(LimitIgnored)}
-            return Outcome(tuple(got), above, frozenset(accused))
+            await trio.sleep_until(BEGINS)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_tell, evening, outcome)
+                async with trio.open_nursery() as visits:
+                    for visit in fleet.visits:
+                        visits.start_soon(_visit, evening, visit, outcome)
+                nursery.cancel_scope.cancel()
+            outcome.spans = [
+                span for factor in LONGEST if (span := longest_span(fleet.amperes, kinds, evening.seconds, factor))
+            ]
+            outcome.accused = {int(fact.charger.removeprefix("CP-")) for fact in evening.facts(LimitIgnored)}
+            outcome.ignored = [_ignored(evening, second) for second in evening.seconds]
+    return outcome
 
 
-async def _visit(evening: Evening, visit: Visit, kind: Kind, began: float, got: list[float], index: int) -> None:
-    await trio.sleep_until(began + visit.arrives)
+async def _visit(evening: Evening, visit: Visit, outcome: Outcome) -> None:
+    kind = evening.kinds[visit.number]
+    await trio.sleep_until(BEGINS + visit.arrives)
     car = Car(lines=kind.lines, wakes_seconds=kind.wakes_seconds, wants_wh=visit.wants_wh)
-    evening.arrive(visit.number, car)
-    await trio.sleep_until(began + visit.leaves)
-    evening.points[visit.number].unplug()
-    got[index] = car.got_wh
+    evening.arrive(visit.number, car, visit.connector)
+    await trio.sleep_until(BEGINS + visit.leaves)
+    evening.points[visit.number].unplug(visit.connector)
+    outcome.got_wh[visit] = car.got_wh
 
 
-def _longest(evening: Evening, fleet: Fleet, factor: float, since: float) -> int:
-    """Return for how long too much flowed, but for what only those took that ignore their limits."""
-    obeying = [number for number, kind in enumerate(fleet.kinds) if kind.obeys]
-    longest = run = 0
-    for second in evening.seconds:
-        is_above = second.at >= since and max(second.feeder) > factor * fleet.amperes + 0.01
-        is_theirs_alone = not any(second.points[number] for number in obeying)
-        run = run + 1 if is_above and not is_theirs_alone else 0
-        longest = max(longest, run)
-    return longest
+async def _tell(evening: Evening, outcome: Outcome) -> None:
+    """Note each minute what flows at each charge point that has a car, and what its connectors offer."""
+    for minute in itertools.count():
+        await trio.sleep_until(BEGINS + minute * MINUTE)
+        lines = " ".join(f"{amperes:5.1f}" for amperes in evening.flowing())
+        points = []
+        for number, point in enumerate(evening.points):
+            there = [connector for connector in point.connectors if connector.transaction is not None]
+            points += [f"CP-{number} {one.amperes:.1f} of {point.allowed(one):.1f}" for one in there]
+        outcome.story.append(f"{minute // 60}:{minute % 60:02}  {lines}  {', '.join(points)}")
 
 
-def live(fleet: Fleet, cars: Sequence[Kind]) -> Outcome:
-    """Live an evening, with the cars of these kinds."""
+def _ignored(evening: Evening, second: Second) -> Currents:
+    there = [currents for currents, kind in zip(second.of_points, evening.kinds, strict=True) if not kind.obeys]
+    one, two, three = (sum(line) for line in zip((0.0, 0.0, 0.0), *there, strict=True))
+    return one, two, three
+
+
+def longest_span(amperes: float, kinds: Sequence[Kind], seconds: Sequence[Second], factor: float) -> Span | None:
+    """Return the longest span with too much on a line, but for what only those take that ignore their limits."""
+
+    def is_above(second: Second) -> bool:
+        return second.at >= BEGINS and any(
+            flowing > factor * amperes + 0.01 and _could_be_less(kinds, second, line)
+            for line, flowing in enumerate(second.feeder)
+        )
+
+    spans = [list(group) for above, group in itertools.groupby(seconds, is_above) if above]
+    if not spans:
+        return None
+    span = max(spans, key=len)
+    return Span(factor, len(span), span[0].at - BEGINS, max(span, key=lambda second: max(second.feeder)))
+
+
+def _could_be_less(kinds: Sequence[Kind], second: Second, line: int) -> bool:
+    """Whether one draws on a line that keeps its limits, and more than the least that it can be told."""
+    drawn_on_line = zip(kinds, second.of_points, strict=True)
+    return any(kind.obeys and currents[line] > kind.make.lowest for kind, currents in drawn_on_line)
+
+
+def live(fleet: Fleet, kinds: Sequence[Kind], house: House, is_metered: bool) -> Outcome:
+    """Live an evening with charge points of these kinds."""
     with tempfile.TemporaryDirectory() as folder:
         clock = trio.testing.MockClock(autojump_threshold=0)
-        return trio.run(partial(_live, fleet, cars, Path(folder)), clock=clock)
+        return trio.run(partial(_live, fleet, kinds, house, is_metered, Path(folder)), clock=clock)
 
 
-def faults(fleet: Fleet) -> list[str]:
-    """Live an evening as it was drawn and with honest charge points, and say what was wrong with it."""
-    outcome, honest = live(fleet, fleet.kinds), live(fleet.honest(), fleet.kinds)
-    found = [f"{seconds} s above {factor} ×" for factor, seconds in outcome.above.items() if seconds > LONGEST[factor]]
-    for visit, got, fair in zip(fleet.visits, outcome.got_wh, honest.got_wh, strict=True):
-        name, kind = fleet.names[visit.number] or "honest", fleet.kinds[visit.number]
-        if visit.number in outcome.accused and kind.obeys:
-            found.append(f"CP-{visit.number} ({name}) is accused")
-        if got < LEAST_SHARE * fair - NEGLIGIBLE_WH:
-            found.append(f"CP-{visit.number} ({name}) got {got:.0f} of {fair:.0f} Wh")
-    return found
+def as_drawn(fleet: Fleet) -> Outcome:
+    """Live an evening as it was drawn."""
+    return live(fleet, fleet.kinds, evening_house(fleet.seed, fleet.amperes / 4), fleet.is_metered)
+
+
+def if_honest(fleet: Fleet, ignored: Sequence[Currents]) -> Outcome:
+    """Live an evening with honest charge points.
+
+    What was ignored stays a load: a meter shows it, and without one the house's highest beside it.
+    """
+    kinds = [replace(kind, make=Make(), obeys=True) for kind in fleet.kinds]
+    visits = tuple(visit for visit in fleet.visits if fleet.kinds[visit.number].obeys)
+    house = evening_house(fleet.seed, fleet.amperes / 4)
+    if not any(any(amperes) for amperes in ignored):
+        return live(replace(fleet, visits=visits), kinds, house, fleet.is_metered)
+    highest = math.ceil(max(max(house(second)) for second in range(0, 86_400, 60)))
+
+    def with_ignored(seconds: float) -> Currents:
+        of_house = house(seconds) if fleet.is_metered else (highest, highest, highest)
+        of_others = ignored[min(int(seconds), len(ignored) - 1)]
+        first, second, third = (one + other for one, other in zip(of_house, of_others, strict=True))
+        return first, second, third
+
+    return live(replace(fleet, visits=visits), kinds, with_ignored, is_metered=True)
+
+
+def faults(fleet: Fleet) -> tuple[list[str], Outcome]:
+    """Live an evening, and say what was wrong with it."""
+    outcome = as_drawn(fleet)
+    found = [_words(fleet, span) for span in outcome.spans if span.seconds > LONGEST[span.factor]]
+    honest = [number for number, kind in enumerate(fleet.kinds) if kind.obeys]
+    found += [f"{fleet.name(number)} is accused" for number in sorted(outcome.accused.intersection(honest))]
+    short = [
+        visit for visit in fleet.visits if visit.number in honest and _lacks(outcome.got_wh[visit], _most(fleet, visit))
+    ]
+    if short:
+        fair = if_honest(fleet, outcome.ignored).got_wh
+        for visit in short:
+            if _lacks(outcome.got_wh[visit], fair[visit]):
+                share = f"{outcome.got_wh[visit]:.0f} of {fair[visit]:.0f} Wh"
+                found.append(f"{fleet.name(visit.number)} got {share} at connector {visit.connector}")
+    return found, outcome
+
+
+def _most(fleet: Fleet, visit: Visit) -> float:
+    """Return what a car could have got beside nobody else."""
+    watts = 16 * fleet.kinds[visit.number].lines * VOLTS
+    return min(visit.wants_wh, watts * (visit.leaves - visit.arrives) / HOUR)
+
+
+def _lacks(got: float, fair: float) -> bool:
+    return got < LEAST_SHARE * fair and fair - got > NEGLIGIBLE_WH
+
+
+def _words(fleet: Fleet, span: Span) -> str:
+    highest = span.highest
+    took = [f"{fleet.name(number)} {amperes:.1f}" for number, amperes in enumerate(highest.points) if amperes]
+    lines = " / ".join(f"{amperes:.1f}" for amperes in highest.feeder)
+    when = f"since {span.begins / 60:.1f} min, at most {lines} A at {(highest.at - BEGINS) / 60:.1f} min"
+    return f"{span.seconds} s above {span.factor} × {when}: {', '.join(took)}"
+
+
+def _lived(fleet: Fleet) -> tuple[list[str], list[str]]:
+    """Live an evening in a process of its own, beside what others do."""
+    gc.disable()
+    try:
+        found, outcome = faults(fleet)
+    finally:
+        gc.enable()
+        gc.collect()
+    return found, outcome.story
+
+
+def _fleets(arguments: argparse.Namespace) -> Iterator[Fleet]:
+    first, _, last = arguments.seeds.partition("-")
+    for seed in range(int(first), int(last or first) + 1):
+        for amperes in arguments.amperes:
+            fleets = (
+                [beside_honest(name, seed, amperes) for name in KINDS] if arguments.kinds else [drawn(seed, amperes)]
+            )
+            yield from (fleet.only(arguments.only) if arguments.only else fleet for fleet in fleets)
 
 
 def main() -> None:
     """Print the faults of evenings."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", default="1-40")
+    parser.add_argument("--seeds", default="1-40", help="such as 1-40 or 7")
     parser.add_argument("--amperes", type=float, nargs="*", default=AMPERES)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--kinds", action="store_true", help="each kind beside three honest charge points")
+    parser.add_argument("--kind", choices=KINDS, nargs="*", help="only these kinds beside three honest charge points")
+    parser.add_argument("--only", type=int, nargs="*", help="cars come to these charge points alone")
+    parser.add_argument("--tell", action="store_true", help="print what flowed in each minute")
     arguments = parser.parse_args()
-    first, _, last = arguments.seeds.partition("-")
-    seeds = range(int(first), int(last or first) + 1)
-    fleets = [drawn(seed, amperes) for seed in seeds for amperes in arguments.amperes]
+    fleets = list(_fleets(arguments))
     bad = 0
-    with ProcessPoolExecutor(arguments.jobs) as pool:
-        for fleet, found in zip(fleets, pool.map(faults, fleets), strict=True):
+    with ProcessPoolExecutor(arguments.jobs, initializer=os.nice, initargs=(10,)) as pool:
+        for fleet, (found, story) in zip(fleets, pool.map(_lived, fleets), strict=True):
             bad += bool(found)
             meter = "metered" if fleet.is_metered else "no meter"
-            print(f"seed {fleet.seed:3}  {fleet.amperes:g} A  {meter:8}  {'; '.join(found) or 'well'}", flush=True)
+            of_kind = f"  {fleet.names[0]}" if arguments.kinds else ""
+            print(
+                f"seed {fleet.seed:3}  {fleet.amperes:g} A  {meter:8}{of_kind}  {'; '.join(found) or 'well'}",
+                flush=True,
+            )
+            if arguments.tell:
+                print(*[fleet.name(number) for number in range(len(fleet.names))], *story, sep="\n")
     print(f"{len(fleets)} evenings, {bad} with a fault")
     sys.exit(bool(bad))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 VOLTS: Final = 230.0
@@ -141,6 +142,7 @@ def _began(
             return now if transaction is None else transaction.began
 
 
+@lru_cache
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
