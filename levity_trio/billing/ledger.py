@@ -30,7 +30,7 @@ class Kind(StrEnum):
     REFUND = "refund"
     """Money paid out to the account."""
     CHARGEBACK = "chargeback"
-    """Money that a bank or a payment service took back from us."""
+    """Money that a bank took back from us."""
     CORRECTION = "correction"
 
 

@@ -38,8 +38,8 @@ printed or sent, also after the backup: the next closing goes on behind it.
 
 A backup of an older version is migrated at the next start of the server. One whose schema was changed is refused.
 
-No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks and payment services
-whose secrets are unknown; they are off until each is added again under its name.
+No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks whose secrets are
+unknown; they are off until each is added again under its name.
 
 On PostgreSQL, pg_restore brings the backup back, into a new database. Then this command, without BACKUP, lets the ids
 and the numbers go on; no server starts on that database before. Say it also after PostgreSQL went back to an earlier

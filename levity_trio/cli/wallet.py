@@ -11,7 +11,7 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import HOUSEHOLD, WIDE, Decorator, Group, an_example, limit, present, together
+from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, limit, present, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import money, show_below, show_record
 from levity_trio.config import ConfigError
@@ -19,10 +19,8 @@ from levity_trio.config import ConfigError
 AMOUNTS: Final = ("amount", "balance", "reserved", "available", "limit")
 COLUMNS: Final = ("account", "name", "terms", "balance", "available", "spent_since", "reserved", "limit")
 NO_WALLET: Final = 'no household yet; add one: levity-trio household add "Flat 3, Anna"'
-NO_SERVICE: Final = "no payment service yet: levity-trio wallet service add NAME"
 ENTRIES: Final = ("id", "entered_at", "kind", "amount", "reason", "transaction", "statement", "entered_by")
 RESERVATIONS: Final = ("transaction", "amount", "reserved_at", "stop_asked_at")
-SERVICE_COLUMNS: Final = ("id", "name", "added_at", "added_by", "revoked_at")
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -33,8 +31,6 @@ Examples:
   levity-trio wallet top-up 7 50.00 --reason "in cash"
   levity-trio wallet refund 7 12.50 --reason "moved out"
   levity-trio wallet postpaid 7 --reason "as agreed"
-  levity-trio wallet service add shop
-  levity-trio wallet service revoke 1
 
 A household is named by its number or its name. Amounts are in units of the
 currency, such as 12.50 or 12,50. Positive is in the household's favour.
@@ -49,8 +45,6 @@ With --id, a repeat enters nothing again.
 """
 
 wallet = Group("wallet", help="Keep what households pay and owe, before and after.", epilog=EXAMPLES)
-service = Group("service", help="Let payment services outside top wallets up.", epilog=EXAMPLES)
-wallet.add_command(service)
 _REASON: Final = click.option("--reason", required=True, help="Why, for those who ask later.")
 _ENTRY: Final = together(
     HOUSEHOLD,
@@ -138,30 +132,6 @@ def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
 def postpaid(operator: Operator, named: str, reason: str) -> None:
     """Bill a household afterwards."""
     _set_terms(operator, named, "postpaid", reason, "0")
-
-
-@command("add", group=service, epilog="\b\nExample:\n  levity-trio wallet service add shop\n")
-@click.argument("name")
-def add_service(operator: Operator, name: str) -> None:
-    """Add a payment service and show its secret, once."""
-    added = operator.post("payment-services", body={"name": name})
-    words = f"{added['secret']}\nThis is the secret of payment service {added['id']} ({name}). It is not shown again."
-    operator.tell(added, f"{words}\nIts webhook is /api/payments/{name}.")
-
-
-@command("list", group=service, epilog=an_example("wallet service list"))
-@WIDE
-def list_services(operator: Operator) -> None:
-    """List the payment services."""
-    operator.table(SERVICE_COLUMNS, operator.get("payment-services"), empty=NO_SERVICE)
-
-
-@command("revoke", group=service)
-@click.argument("number", type=click.IntRange(1), metavar="ID")
-def revoke_service(operator: Operator, number: int) -> None:
-    """Revoke a payment service; its requests are refused from then on."""
-    operator.delete("payment-services", str(number))
-    operator.tell({"revoked": number}, f"payment service {number} is revoked")
 
 
 def _enter(

@@ -276,8 +276,8 @@ class ServerConfig(WebConfig):
     )
     secrets_key: Path | None = setting(
         *(None, "secrets-key", "Storage", FILE),
-        "File of the key that encrypts the secrets of webhooks and payment services; by default beside a file of"
-        " SQLite. On PostgreSQL, give all servers the same.",
+        "File of the key that encrypts the secrets of webhooks; by default beside a file of SQLite. On PostgreSQL,"
+        " give all servers the same.",
     )
     server_name: str = setting(
         *("levity", "server-name", "Storage", TEXT),

@@ -1247,13 +1247,6 @@ class AutoStart(Observation):
 
 
 @record
-class PaymentRefused(Observation):
-    """A request of a payment service was refused; `code` is that of the problem."""
-
-    code: str
-
-
-@record
 class MessageTried(Observation):
     """A message to a person was tried: `channel` is mail or push, `outcome` sent, failed (it is tried again), refused
     (for good) or given up."""

@@ -1,8 +1,8 @@
-"""Secrets that are used again, those of webhooks and payment services, are stored encrypted.
+"""Secrets that are used again, those of webhooks, are stored encrypted.
 
 The key is in a file of its own, so that no backup and no replica has both. Without it, or with another one, these
-secrets are unknown: their webhooks and payment services stay off until each is added again under its name, which gives
-it a new secret. Several servers of one database have the same key; another one is refused.
+secrets are unknown: their webhooks stay off until each is added again under its name, which gives it a new secret.
+Several servers of one database have the same key; another one is refused.
 
 `cryptography` takes 9 MB. It is imported with the first secret, in the thread of a read or a write.
 """
@@ -29,8 +29,6 @@ from levity_trio.writing import mend, replace
 SEALED: Final = "sealed:"
 SECRETS_VERSION: Final = 52
 """The first version of the schema that has encrypted secrets."""
-TABLES: Final = {"webhook": ("webhook", "removed_at"), "payment_service": ("payment service", "revoked_at")}
-"""The tables with secrets: what a row is, and when it ended."""
 _KEY_BYTES: Final = 32
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}=")
 _COPY: Final = (
@@ -104,12 +102,9 @@ def _make_key(path: Path) -> SecretKey:
 
 
 def unknown(rows: Rows, key: SecretKey) -> list[str]:
-    """Return the webhooks and payment services in use whose secrets a key does not open."""
-    found = []
-    for table, (kind, ended) in TABLES.items():
-        in_use = rows(f"SELECT name, secret FROM {table} WHERE {ended} IS NULL ORDER BY id", ())  # noqa: S608 - our names
-        found += [f"{kind} {name}" for name, secret in in_use if key.opened(secret) is None]
-    return found
+    """Return the webhooks in use whose secrets a key does not open."""
+    in_use = rows("SELECT name, secret FROM webhook WHERE removed_at IS NULL ORDER BY id", ())
+    return [f"webhook {name}" for name, secret in in_use if key.opened(secret) is None]
 
 
 def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
@@ -143,7 +138,7 @@ def _no_key(store: Store) -> SecretKey:
     key = SecretKey(None)
     needing = _commit(store, lambda db: unknown(db.rows, key))
     _check(not needing, f"the secrets of this database need its key: give --secrets-key FILE ({', '.join(needing)})")
-    plain = _commit(store, lambda db: [one for table in TABLES for one in _plain(db, table)])
+    plain = _commit(store, _plain)
     if plain:
         log.warning("secrets are stored in plain; give all servers the same --secrets-key FILE", of=len(plain))
     return key
@@ -161,15 +156,13 @@ def _adopt(db: UnitOfWork, key: SecretKey, *, is_shared: bool) -> _Adopted:
     """Let a database have this key, and encrypt what is plain."""
     if is_shared and _known(db) not in (None, key.digest):
         return _Adopted(is_right=False)
-    is_plain = False
-    for table in TABLES:
-        for number, secret in _plain(db, table):
-            is_plain = True
-            db.execute(f"UPDATE {table} SET secret = ? WHERE id = ?", (key.sealed(secret), number))  # noqa: S608 - our names
+    plain = _plain(db)
+    for number, secret in plain:
+        db.execute("UPDATE webhook SET secret = ? WHERE id = ?", (key.sealed(secret), number))
     ((is_erased,),) = db.rows(
         "INSERT INTO secret_key (id, digest, is_erased) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " digest = excluded.digest, is_erased = coalesce(excluded.is_erased, secret_key.is_erased) RETURNING is_erased",
-        (key.digest, 0 if is_plain else None),
+        (key.digest, 0 if plain else None),
     )
     return _Adopted(is_right=True, must_erase=is_erased == 0, unknown=unknown(db.rows, key))
 
@@ -179,8 +172,8 @@ def _known(db: UnitOfWork) -> str | None:
     return None if found is None else str(found[0])
 
 
-def _plain(db: UnitOfWork, table: str) -> list[tuple[int, str]]:
-    rows = db.rows(f"SELECT id, secret FROM {table} WHERE secret <> ''")  # noqa: S608 - our names
+def _plain(db: UnitOfWork) -> list[tuple[int, str]]:
+    rows = db.rows("SELECT id, secret FROM webhook WHERE secret <> ''")
     return [(number, secret) for number, secret in rows if not secret.startswith(SEALED)]
 
 

@@ -238,7 +238,6 @@ FIRES: dict[str, Course] = {
     "LevityLoadLimitIgnored": limited(disobeys=1, seconds=SOON),
     "LevityLoadAwayKept": limited(connected=0, trusted=0),
     "LevityLoadWritesUsedUp": limited(writes=100, seconds=SOON),
-    "LevityPaymentRefused": with_change("ocpp_payments_refused_total", 1, SOON, code="conflict"),
     "LevityMqttDisconnected": then(("troubled", 20 * MINUTE)),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
     "LevityMessagesFail": with_change("ocpp_messages_to_people_total", 5, SOON, channel="mail", outcome="failed"),
@@ -445,7 +444,6 @@ def test_an_alert_names_its_transaction(alert: str, story: Story, rules: Path) -
 @pytest.mark.parametrize(
     ("alert", "counter", "words"),
     [
-        ("LevityPaymentRefused", "ocpp_payments_refused_total", "1 requests of a payment service"),
         ("LevityAuditLost", "ocpp_audit_lost_frames_total", "1 frames were pruned"),
         ("LevityWebhookGivenUp", "ocpp_webhook_given_up_total", "1 facts were never delivered"),
     ],
@@ -454,8 +452,7 @@ def test_what_is_counted_is_told_as_a_whole_number(
     alert: str, counter: str, words: str, story: Story, rules: Path
 ) -> None:
     """Of one more after others, increase() makes 1.003, because it extrapolates to the whole hour."""
-    labels = {"code": "conflict"} if alert == "LevityPaymentRefused" else {}
-    before, after = (story["troubled"].changed(counter, lambda _, count=count: count, **labels) for count in (7, 8))  # type: ignore[misc]
+    before, after = (story["troubled"].changed(counter, lambda _, count=count: count) for count in (7, 8))  # type: ignore[misc]
     assert f'"{words}' in words_of(rules, [Held(before, HOUR), Held(after, 4 * MINUTE)], alert, step=17)
 
 

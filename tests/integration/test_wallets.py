@@ -1,28 +1,23 @@
-"""`levity-trio wallet` and the webhook of payment services, against a running server."""
+"""`levity-trio wallet` against a running server."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from levity_trio.web.webhooks.incoming import signature
 from tests.integration.charger import Charger, meter_values, now
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
-from tests.integration.test_api import Told, ask, make_token, port_of
+from tests.integration.test_api import ask, make_token
 from tests.integration.test_shell import Shell, shell, shown, table
 
 __all__ = ["shell"]
-PAYMENT = {"id": "p-1", "account": 1, "amount": 500, "currency": "EUR"}
 
 
 @pytest.fixture
@@ -30,30 +25,6 @@ def server(tmp_path: Path) -> Iterator[Serving]:
     with serving(tmp_path / "site.db") as running:
         api_of(running).ask("POST", "admin", "accounts", given={"name": "Flat 3", "since": "2026-01-01"})
         yield running
-
-
-class Shop:
-    """A payment service."""
-
-    def __init__(self, server: Serving) -> None:
-        self.server = server
-        self.added = api_of(server).ask("POST", "admin", "payment-services", given={"name": "shop"})
-
-    def send(self, body: object, late: float = 0, name: str = "shop", **headers: str) -> Told:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        signed = signature(self.added["secret"], int(time.time() - late), raw)
-        given = {"Content-Type": "application/json", "Levity-Signature": signed} | headers
-        with closing(http.client.HTTPConnection("127.0.0.1", port_of(self.server), timeout=10)) as connection:
-            connection.request("POST", f"/api/payments/{name}", raw, given)
-            answer = connection.getresponse()
-            return Told(answer.status, dict(answer.headers), json.loads(answer.read()))
-
-
-@pytest.fixture
-def shop(server: Serving) -> Shop:
-    enter(server, "top-up", 1, "EUR")
-    make_token(server, "anna", "admin")  # from now on everybody else needs one
-    return Shop(server)
 
 
 def enter(server: Serving, path: str, amount: int, currency: str | None = None, **headers: str) -> Any:
@@ -138,76 +109,6 @@ def test_who_may(server: Serving) -> None:
     assert ask(server, "POST", "/api/admin/wallets/1/payment", viewer, payment).code == "forbidden"
     assert ask(server, "POST", "/api/admin/wallets/1/payment", operator, payment).status == 201
     assert ask(server, "POST", "/api/admin/wallets/1/terms", operator, terms).code == "forbidden"
-    assert ask(server, "POST", "/api/admin/payment-services", operator, {"name": "shop"}).code == "forbidden"
-
-
-def test_a_service_tops_up_once(server: Serving, shop: Shop) -> None:
-    first = shop.send(PAYMENT)
-    assert (first.status, first.document["amount"], first.document["kind"]) == (200, 500, "top-up")
-    assert shop.send(PAYMENT, late=200).document == first.document  # signed again, so it is a repeat
-    told = shop.send(PAYMENT | {"amount": 501})
-    assert (told.status, told.code) == (409, "conflict")
-    assert shop.send({"id": "p-2", "account": 1, "amount": 600, "currency": "EUR", "kind": "chargeback"}).status == 200
-    assert balance(server) == 1 + 500 - 600
-    assert server.query("SELECT entered_by FROM ledger WHERE id = 2") == [("payment service shop",)]
-
-
-def test_two_at_once_are_one(server: Serving, shop: Shop) -> None:
-    told: list[Told] = []
-    asking = [threading.Thread(target=lambda: told.append(shop.send(PAYMENT))) for _ in range(8)]
-    for thread in asking:
-        thread.start()
-    for thread in asking:
-        thread.join()
-    assert {one.status for one in told} == {200}
-    assert len({one.document["entry"] for one in told}) == 1
-    assert balance(server) == 501
-
-
-@pytest.mark.parametrize(
-    ("given", "status", "code"),
-    [
-        ({"late": 360}, 401, "wrong_time"),
-        ({"late": -360}, 401, "wrong_time"),
-        ({"Levity-Signature": "t=1,v1=x"}, 401, "wrong_signature"),
-        ({"name": "nobody"}, 401, "wrong_signature"),
-        ({"body": {"amount": 0}}, 422, "invalid"),
-        ({"body": {"amount": -1}}, 422, "invalid"),
-        ({"body": {"amount": 1e30}}, 422, "invalid"),
-        ({"body": {"amount": 1.5}}, 422, "invalid"),
-        ({"body": {"amount": 10**13}}, 422, "invalid"),
-        ({"body": {"account": 7}}, 404, "not_found"),
-        ({"body": {"currency": "CHF"}}, 409, "conflict"),
-        ({"body": {"currency": "XXX"}}, 422, "invalid"),
-        ({"body": {"kind": "payment"}}, 422, "invalid"),
-        ({"body": {"id": ""}}, 422, "invalid"),
-        ({"body": {"id": "x" * 5000}}, 413, "too_large"),
-    ],
-)
-def test_what_a_service_may_not(server: Serving, shop: Shop, given: dict[str, Any], status: int, code: str) -> None:
-    told = shop.send(PAYMENT | given.pop("body", {}), **given)
-    assert (told.status, told.code) == (status, code)
-    assert balance(server) == 1
-    records = "SELECT path, status, code, body FROM operator_action WHERE path LIKE '/api/payments/%'"
-    server.stop()
-    ((path, recorded, *rest),) = server.query(records)
-    assert (path.startswith("/api/payments/"), recorded, rest) == (True, status, [code, None])
-    assert not server.query("SELECT 1 FROM operator_action WHERE body LIKE ?", f"%{shop.added['secret']}%")
-
-
-def test_a_revoked_service_and_a_token_open_nothing(server: Serving, shop: Shop) -> None:
-    token = make_token(server, "bea", "admin")
-    api_of(server).ask("DELETE", "admin", "payment-services", str(shop.added["id"]))
-    told = shop.send(PAYMENT, Authorization=f"Bearer {token}")
-    assert (told.status, told.code) == (401, "wrong_signature")
-    assert server.query("SELECT secret FROM payment_service") == [("",)]
-    assert ask(server, "GET", "/api/payments/shop").status == 405
-    assert ask(server, "GET", "/api/payments/../admin/wallets").status in (401, 404)
-
-
-def test_a_service_does_not_say_what_the_currency_is(server: Serving) -> None:
-    assert Shop(server).send(PAYMENT).code == "conflict"
-    assert server.query("SELECT count(*) FROM ledger") == [(0,)]
 
 
 # Charging sessions

@@ -129,7 +129,7 @@ def test_topics_that_the_program_names_exist() -> None:
         one.read_text(encoding="utf-8") for kind in ("*.py", "*.yml", "*.txt") for one in FOLDER.parent.rglob(kind)
     ]
     named = {topic for text in texts for topic in re.findall(r"levity-trio help ([a-z][a-z/-]+)", text)}
-    assert named >= {"back-up-and-restore", "reviews", "payments"}
+    assert named >= {"back-up-and-restore", "reviews"}
     assert all(manual.find(topic) for topic in named)
     assert not [text for text in texts if re.search(r"\(README, |the README\b", text)]
 

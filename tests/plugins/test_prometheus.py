@@ -17,7 +17,6 @@ from levity_trio.events import (
     LimitIgnored,
     MalformedFrame,
     MessageHandled,
-    PaymentRefused,
     PluginFailed,
     TagJudged,
 )
@@ -238,10 +237,7 @@ def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     run.see(PluginFailed(charger=None, plugin="other", hook="observe"))
     run.see(TagJudged(charger="CP-1", action="Authorize", status="Blocked"))
     run.see(AutoStart(charger="CP-1", connector=1, outcome="rejected"))
-    run.see(PaymentRefused(charger=None, code="conflict"))
     page = run.page()
-    assert page.get("ocpp_payments_refused_total", code="conflict") == 1
-    assert page.get("ocpp_payments_refused_total", code="wrong_time") == 0
     assert page.get("ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="MeterValues") == 1
     assert page.get("ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.001") == 0
     assert page.get("ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.005") == 1

@@ -97,8 +97,6 @@ def add_facts(books: Books, station: Station) -> None:
     add("INSERT INTO lost_statements (first, last, restored_at) VALUES (2, 3, '')")
     of_reports = "INSERT INTO report (account_id, about, words, written_at, written_by, answer, answered_at) VALUES"
     add(f"{of_reports} (1, 'charger', 'a', '', 'ben', 'b', '2026'), (1, 'charger', 'a', '', 'ben', NULL, NULL)")
-    of_services = "INSERT INTO payment_service (name, secret, added_at, added_by, revoked_at, revoked_by) VALUES"
-    add(f"{of_services} ('a', '', '', '', '2025', 'anna'), ('a', 'sealed:', '', '', NULL, NULL)")
     of_users = 'INSERT INTO "user" (name, role, salt, digest, added_at, added_by, removed_at) VALUES'
     add(f"{of_users} ('a', 'viewer', NULL, NULL, '', '', '2025'), ('a', 'viewer', '', '', '', '', NULL)")
     of_logins = "INSERT INTO login (digest, user_id, address, browser, made_at, last_used_at, ended_at) VALUES"

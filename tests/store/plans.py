@@ -25,7 +25,7 @@ BOUNDED = {
     *("webhook_given_up", "asked_tag", "tag_import_part", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "draft", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
     "meter",
-    *("wallet", "payment_service", "personal_deletion", "lost_statements"),
+    *("wallet", "personal_deletion", "lost_statements"),
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
     *("usage_limit", "refused_card", "month_standing", "month_use", "recipient", "message_cursor"),
     *("load_site", "load_state", "load_learned", "load_charger", "load_lease", "load_model", "mqtt", "oddity"),

@@ -84,7 +84,6 @@ CHANGEABLE: dict[str, set[str]] = {
     "load_wish": {"ended_at", "ended_by"},
     "load_order": {"last_at", "count"},
     "load_span": {"until"},
-    "payment_service": {"secret", "revoked_at", "revoked_by"},
     "personal_deletion": set(),
     "lost_statements": set(),
     "report": {"words", "written_by", "answer", "answered_at", "answered_by"},
@@ -269,7 +268,6 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("tag", {"ended_at": "2026", "ended_by": "anna"}),
         ("tariff_version", {"withdrawn_at": "2026", "withdrawn_by": "anna", "withdraw_reason": "wrong"}),
         ("meter_reading", {"voided_at": "2026", "voided_by": "anna", "void_reason": "swapped"}),
-        ("payment_service", {"revoked_at": "2026", "revoked_by": "anna"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
         ("recipient", {"ended_at": "2026", "ended_by": "anna"}),
         ("load_span", {"until": "2026"}),
@@ -470,7 +468,6 @@ AGAIN = {
     "user": "UPDATE user SET removed_by = 'x' WHERE removed_at IS NOT NULL",
     "login": "UPDATE login SET ended_by = 'x' WHERE ended_at IS NOT NULL",
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
-    "payment_service": "UPDATE payment_service SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "certificate_request": "UPDATE certificate_request SET attempts = 2 WHERE result IS NOT NULL",
     "securing": "UPDATE securing SET problem = 'none' WHERE result IS NOT NULL",
     "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
@@ -501,9 +498,6 @@ OF_OTHER_ROWS = {
     "webhook_secret_is_sealed": "INSERT INTO webhook (name, url, secret, created_at, created_by, position)"
     " VALUES ('plain', '', 'plain', '', '', 0)",
     "webhook_secret_stays_sealed": "UPDATE webhook SET secret = 'plain'",
-    "payment_service_secret_is_sealed": "INSERT INTO payment_service (name, secret, added_at, added_by)"
-    " VALUES ('plain', 'plain', '', '')",
-    "payment_service_secret_stays_sealed": "UPDATE payment_service SET secret = 'plain'",
     "ownership_begins_alone": "INSERT INTO ownership"
     " (account_id, what, key, conn_id, id_tag, since, given_at, given_by)"
     " VALUES (1, 'tag', 'a', 0, 'A', '2026', '', '')",

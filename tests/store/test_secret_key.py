@@ -19,9 +19,9 @@ from levity_trio.store.keeping.restoring import restore
 from levity_trio.store.secret_key import SECRETS_VERSION, NoKey, SecretKey, open_key, read_key
 from tests.store.keeping import ignore
 
-SECRETS = ("whsec_cGxhaW4gdGV4dCBvZiBhIHdlYmhvb2s=", "plain-text-of-a-payment-service-0123456789ab")
+TEXT = "whsec_cGxhaW4gdGV4dCBvZiBhIHdlYmhvb2s="
 ERASED = "backups and replicas that were made before still have secrets in plain; delete them"
-IN_USE = ["webhook home", "payment service shop"]
+IN_USE = ["webhook home"]
 
 
 def make_plain(path: Path) -> None:
@@ -40,16 +40,12 @@ def make_plain(path: Path) -> None:
         webhook = (
             "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES (?, 'u', ?, '', '', 0)"
         )
-        service = "INSERT INTO payment_service (name, secret, added_at, added_by) VALUES (?, ?, '', '')"
         for number in range(200):  # so that pages are divided, and leave bytes behind
-            connection.execute(webhook, (f"{number}", SECRETS[0]))
-            connection.execute(service, (f"{number}", SECRETS[1]))
+            connection.execute(webhook, (f"{number}", TEXT))
         connection.execute("UPDATE webhook SET removed_at = '2026', secret = ''")
-        connection.execute("UPDATE payment_service SET revoked_at = '2026', secret = ''")
-        connection.execute(webhook, ("home", SECRETS[0]))
-        connection.execute(service, ("shop", SECRETS[1]))
+        connection.execute(webhook, ("home", TEXT))
         connection.execute("CREATE TABLE gone (secret TEXT)")
-        connection.executemany("INSERT INTO gone VALUES (?)", [(secret,) for secret in SECRETS * 1000])
+        connection.executemany("INSERT INTO gone VALUES (?)", [(TEXT,)] * 2000)
         connection.execute("DROP TABLE gone")
 
 
@@ -58,20 +54,13 @@ def start(path: Path, key_file: Path | None = None) -> tuple[SecretKey, list[Any
     with open_store(path, "levity") as store:
         key = open_key(store, key_file or Path(f"{path}.key"), is_shared=False)
         assert isinstance(store, FileStore)
-        rows = store._connection.execute(
-            "SELECT secret FROM webhook WHERE removed_at IS NULL UNION ALL"
-            " SELECT secret FROM payment_service WHERE revoked_at IS NULL"
-        ).fetchall()
+        rows = store._connection.execute("SELECT secret FROM webhook WHERE removed_at IS NULL").fetchall()
     return key, [key.opened(secret) for (secret,) in rows]
 
 
 def plain(folder: Path) -> list[str]:
     """The files in which a secret stands in plain."""
-    return [
-        path.name
-        for path in folder.iterdir()
-        if path.is_file() and any(secret.encode() in path.read_bytes() for secret in SECRETS)
-    ]
+    return [path.name for path in folder.iterdir() if path.is_file() and TEXT.encode() in path.read_bytes()]
 
 
 def test_plain_secrets_are_moved_and_none_stays_in_a_file(tmp_path: Path, log_lines: list[Any]) -> None:
@@ -84,7 +73,7 @@ def test_plain_secrets_are_moved_and_none_stays_in_a_file(tmp_path: Path, log_li
     assert ERASED in [line["event"] for line in log_lines]
     again, secrets = start(path)
     assert again.digest == key.digest
-    assert secrets == list(SECRETS)
+    assert secrets == [TEXT]
     assert (tmp_path / "site.db.key").stat().st_mode & 0o777 == 0o600
     back_up(path, tmp_path / "copy.db", ignore)
     assert not plain(tmp_path)
@@ -101,9 +90,9 @@ def test_a_crash_before_the_end_is_made_good(tmp_path: Path, monkeypatch: pytest
 
     with monkeypatch.context() as patched:
         patched.setattr(FileStore, "forget_plain_secrets", fail)
-        assert start(path)[1] == list(SECRETS)  # and the server serves
+        assert start(path)[1] == [TEXT]  # and the server serves
     assert plain(tmp_path)
-    assert start(path)[1] == list(SECRETS)
+    assert start(path)[1] == [TEXT]
     assert not plain(tmp_path)
 
 
@@ -117,10 +106,10 @@ def test_a_restoration_without_the_key_says_what_is_off(tmp_path: Path, log_line
     assert restore(elsewhere.with_name("copy.db"), elsewhere, ignore, key_file=key_file).unknown == IN_USE
     log_lines.clear()
     other, secrets = start(elsewhere)
-    assert secrets == [None, None]
+    assert secrets == [None]
     assert [line["of"] for line in log_lines if line["event"].startswith("secrets are unknown here")] == [IN_USE]
     key_file.write_bytes((tmp_path / "site.db.key").read_bytes())  # it was found again
-    assert start(elsewhere)[1] == list(SECRETS)
+    assert start(elsewhere)[1] == [TEXT]
     restored = restore(elsewhere.with_name("copy.db"), elsewhere, ignore, key_file=key_file, is_forced=True)
     assert not restored.unknown
     assert other.digest != key.digest

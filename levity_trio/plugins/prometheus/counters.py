@@ -23,13 +23,6 @@ from levity_trio.wire.errors import ErrorCode
 REPAIR_KINDS: Final = 32
 """Maximum kinds of repairs per charger. There are thousands of kinds; further ones are labelled `other`."""
 ERROR_CODES: Final = frozenset(code.value for code in ErrorCode)
-PAYMENT_CODES: Final = frozenset(
-    {
-        *("wrong_signature", "wrong_time", "too_large", "not_json", "invalid"),
-        *("not_found", "conflict", "busy", "not_storable"),
-    }
-)
-"""Why a request of a payment service is refused. Each has a series from the start on."""
 CHANNELS, OUTCOMES = ("mail", "push"), ("sent", "failed", "refused", "given up")
 """Of messages to people. Each has a series from the start on."""
 NO_ANSWER: Final = {"timed out": "timeout", "gone": "gone"}
@@ -81,7 +74,6 @@ class PrometheusMetrics(Plugin):
             events.CallEnded: self._call_ended,
             events.MalformedFrame: self._malformed_frame,
             events.HandshakeRefused: self._handshake_refused,
-            events.PaymentRefused: self._payment_refused,
             events.BatchCommitted: self._batch_committed,
             events.PluginFailed: self._plugin_failed,
             events.AutoStart: self._auto_started,
@@ -104,8 +96,6 @@ class PrometheusMetrics(Plugin):
         metrics = self._metrics
         for tried in product(CHANNELS, OUTCOMES):
             metrics.messages[tried].value = 0
-        for code in PAYMENT_CODES:
-            metrics.refused_payments[code,].value = 0
         for charger, at in counted.message_at.items():
             self._know(charger).message_at.value = datetime.fromisoformat(at).timestamp()
             for counter in self._counters(charger):
@@ -241,9 +231,6 @@ class PrometheusMetrics(Plugin):
 
     def _malformed_frame(self, event: events.MalformedFrame) -> None:
         self._metrics.malformed_frames[event.kind,].value += 1
-
-    def _payment_refused(self, event: events.PaymentRefused) -> None:
-        self._metrics.refused_payments[known(event.code, PAYMENT_CODES),].value += 1
 
     def _handshake_refused(self, event: events.HandshakeRefused) -> None:
         self._metrics.refused_handshakes[str(event.status), event.kind].value += 1

@@ -226,9 +226,6 @@ class Metrics:
             "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
             " subprotocol, 0 that the TLS handshake failed.",
         )
-        self.refused_payments = add(
-            Counter, "ocpp_payments_refused_total", ("code",), "Refused requests of payment services."
-        )
         self.messages = add(
             *(Counter, "ocpp_messages_to_people_total", ("channel", "outcome")),
             "Tries to send messages to people, by mail or push: sent, failed (tried again), refused (for good)"

@@ -87,7 +87,7 @@ class Restored(NamedTuple):
     last_statement: int | None
     """The number behind which those of statements go on; None: billing has not begun."""
     unknown: Sequence[str] = ()
-    """The webhooks and payment services whose secrets the key beside the database does not open."""
+    """The webhooks whose secrets the key beside the database does not open."""
 
 
 class Leap(NamedTuple):

@@ -20,7 +20,6 @@ from typing import Any, Final
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
-from levity_trio.store import secret_key
 from levity_trio.store.engine.connection import InUse
 from levity_trio.store.engine.database import Parameters
 from levity_trio.store.engine.faults import is_not_allowed
@@ -190,7 +189,7 @@ class PostgresqlStore:
 
     def forget_plain_secrets(self) -> None:
         """Write the tables of secrets anew. Raises sqlite3.Error."""
-        self._link.run(f"VACUUM (FULL) {', '.join(secret_key.TABLES)}")
+        self._link.run("VACUUM (FULL) webhook")
 
 
 @contextmanager

@@ -21,7 +21,6 @@ from levity_trio.store.reads.pages import (
     read_page,
 )
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.wallets import currency_of, standing_of
 
 
@@ -192,29 +191,3 @@ def tags_owned_after(db: Database, last: int, most: int) -> Sequence[OwnedTag]:
         (last, most),
     )
     return [OwnedTag(*row) for row in rows.fetchall()]
-
-
-@record
-class ServiceRow:
-    """A payment service, without its secret."""
-
-    id: int
-    name: str
-    added_at: str
-    added_by: str
-    revoked_at: str | None
-    revoked_by: str | None
-
-
-_SERVICE: Final = Shape(ServiceRow)
-
-
-def services(db: Database) -> list[ServiceRow]:
-    """Return the payment services, the newest first."""
-    return _SERVICE.every(db, "FROM payment_service ORDER BY id DESC")
-
-
-def secret_of(db: Database, name: str, key: SecretKey) -> str | None:
-    """Return the secret of a service in use, None if there is none of this name, or its secret is unknown."""
-    found = db.execute("SELECT secret FROM payment_service WHERE name = ? AND revoked_at IS NULL", (name,)).fetchall()
-    return key.opened(found[0][0]) if found else None

@@ -1,6 +1,4 @@
-"""Who bills, and by which payment services money comes in. Each change of the biller is a new row, because a closing
-names the one of its day.
-"""
+"""Who bills. Each change is a new row, because a closing names the one of its day."""
 
 from __future__ import annotations
 
@@ -11,7 +9,6 @@ from levity_trio.billing.bank_accounts import fault
 from levity_trio.events import BillerChanged
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.secret_key import SecretKey
 
 _COLUMNS: Final = "name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template"
 
@@ -60,43 +57,3 @@ def _check(data: BillerData) -> None:
         raise BillerRefused("name", "give a name: the bills have no sender yet")
     if data.bank_account is not None and (words := fault(data.bank_account)) is not None:
         raise BillerRefused("bank_account", words)
-
-
-class NewService(NamedTuple):
-    """A service as it is asked for."""
-
-    name: str
-    secret: str
-    at: str
-    by: str
-
-
-def add(db: UnitOfWork, new: NewService, key: SecretKey) -> int | None:
-    """Store a service and return its id; None if one of this name is in use. One whose secret is unknown gets this one.
-
-    Raises NoKey.
-    """
-    sealed = key.sealed(new.secret)
-    row = db.row(
-        "INSERT INTO payment_service (name, secret, added_at, added_by) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING RETURNING id",
-        new._replace(secret=sealed),
-    )
-    return _given_again(db, new.name, key, sealed) if row is None else int(row[0])
-
-
-def _given_again(db: UnitOfWork, name: str, key: SecretKey, sealed: str) -> int | None:
-    rows = db.rows("SELECT id, secret FROM payment_service WHERE name = ? AND revoked_at IS NULL", (name,))
-    for number, secret in rows:
-        if key.opened(secret) is None:
-            db.execute("UPDATE payment_service SET secret = ? WHERE id = ?", (sealed, number))
-            return int(number)
-    return None
-
-
-def revoke(db: UnitOfWork, service: int, at: str, by: str) -> bool:
-    """Revoke a service and forget its secret; return False if there is none in use with this id."""
-    revoked = (
-        "UPDATE payment_service SET revoked_at = ?, revoked_by = ?, secret = '' WHERE id = ? AND revoked_at IS NULL"
-    )
-    return bool(db.changed(revoked, (at, by, service)))

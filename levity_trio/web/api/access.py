@@ -32,9 +32,6 @@ FORWARDING: Final = re.compile(
 CF-Connecting-IP, True-Client-IP, X-Envoy-External-Address, CDN-Loop), and no browser or program of ours sends one."""
 LOCAL_ADMIN: Final = "local admin"
 LOCAL_SOCKET: Final = "local socket"
-SERVICE: Final = "a service outside"
-SIGNED: Final = "/api/payments/"
-"""Requests below this path prove themselves by a signature; a token opens nothing there."""
 SAME_SITE: Final = ("same-origin", "none", "")
 TOKEN_PARAMETERS: Final = frozenset({"token", "access_token", "api_key", "apikey", "authorization"})
 Scope = Any
@@ -69,8 +66,6 @@ def check_host(door: Door, scope: Scope, headers: Headers) -> None:
 def find_caller(door: Door, api: Api, scope: Scope, headers: Headers) -> Caller:
     """Return who sends a request. Raises Problem."""
     address = LOCAL_SOCKET if door.is_socket else (scope.get("client") or ["unknown"])[0]
-    if scope["path"].startswith(SIGNED):
-        return Caller(SERVICE, Role.OUTSIDE, address)
     if door.is_socket:
         return Caller(LOCAL_ADMIN, Role.ADMIN, address)
     text = _presented(headers)

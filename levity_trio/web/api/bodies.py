@@ -131,22 +131,6 @@ class StructBody(Generic[S]):
         return {"anyOf": [_variant(described, way) for way in self._ways()]}
 
 
-@record(kw_only=False)
-class SignedBody:
-    """A JSON body whose bytes are signed: its endpoint reads it, after it has checked the signature."""
-
-    kind: type[msgspec.Struct]
-    media_type: str = "application/json"
-
-    def read(self, raw: bytes) -> bytes:
-        """Return the bytes."""
-        return raw
-
-    def schema(self, components: Components) -> Schema:
-        """Return the schema of the struct."""
-        return components(self.kind)
-
-
 def _variant(described: Schema, fields: Fields) -> Schema:
     """Return the schema of a body with these fields instead of their general ones, called after those that it needs.
 

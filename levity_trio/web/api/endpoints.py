@@ -47,8 +47,7 @@ DIGITS: Final = len(str(HIGHEST_ID))
 class Role(IntEnum):
     """Who may: an operator all that a viewer may, an admin everything.
 
-    A service outside has no token. Its endpoints check a signature themselves, and it may nothing else. A driver may
-    only what is below /api/me.
+    Whoever has not logged in is outside, and may nothing. A driver may only what is below /api/me.
     """
 
     OUTSIDE = 0

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, Schema, SignedBody, StructBody, Values, schemas_of
-from levity_trio.web.api.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint, Role
+from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, Schema, StructBody, Values, schemas_of
+from levity_trio.web.api.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint
 from levity_trio.web.api.problems import Json
 
 REFERENCE: Final = "#/components/schemas/{name}"
@@ -51,8 +51,6 @@ OF_CODE: Final[Mapping[str, int]] = {
     "too_slow": 408,
     "unfinished": 400,
     "busy": 503,
-    "wrong_signature": 401,
-    "wrong_time": 401,
     "wrong_password": 403,
     "too_many_failures": 429,
     "too_many_log_ins": 503,
@@ -202,7 +200,7 @@ def _either(schemas: Sequence[Schema]) -> Schema:
 
 
 def _kinds(endpoint: Endpoint) -> list[Any]:
-    body = [endpoint.body.kind] if isinstance(endpoint.body, StructBody | SignedBody) else []
+    body = [endpoint.body.kind] if isinstance(endpoint.body, StructBody) else []
     return [kind for kind in (endpoint.answer_type, endpoint.query, *body) if kind is not None]
 
 
@@ -211,23 +209,15 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
         "operationId": _identity(endpoint),
         "tags": [endpoint.group],
         "summary": endpoint.summary,
-        "description": _needs(endpoint),
+        "description": f"Needs the role {endpoint.role.word}.",
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint, schemas)],
         "responses": _responses(endpoint, schemas),
     }
-    if endpoint.role is Role.OUTSIDE:
-        operation["security"] = []
     if endpoint.body is not None:
         schema = schemas.plain(endpoint.body.schema(schemas.of))
         content = {endpoint.body.media_type: {"schema": schema}}
         operation["requestBody"] = {"required": _has_required(schema, schemas), "content": content}
     return operation
-
-
-def _needs(endpoint: Endpoint) -> str:
-    if endpoint.role is Role.OUTSIDE:
-        return "Needs no token, but a signature: Levity-Signature (levity-trio help payments)."
-    return f"Needs the role {endpoint.role.word}."
 
 
 def _identity(endpoint: Endpoint) -> str:

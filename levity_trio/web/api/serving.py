@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
@@ -135,27 +134,11 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
         problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
         _record_refusal(api, caller, request.scope, problem)
         raise problem
-    if endpoint.role is Role.OUTSIDE:
-        return await _signed(api, endpoint, request, caller)
     if caller.token is not None and api.tokens.uses.note(caller.token, api.clock()):
         api.writer.coalesce(("token", caller.token), users.note_use, caller.token, api.stamp())
     if not endpoint.changes:
         return await _respond(api, endpoint, request, caller)
     return await _recorded(api, endpoint, request, caller)
-
-
-async def _signed(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
-    """Serve a request that anybody may send and its endpoint checks. What it refuses is recorded as refused tokens are:
-    only some of a flood."""
-    try:
-        response = await _respond(api, endpoint, request, caller)
-    except Problem as problem:
-        _record_refusal(api, caller, request.scope, problem)
-        raise
-    body = (await request.body()).decode(errors="replace")
-    attempt = _attempt(api, caller, request.scope, token_hex(REQUEST_ID_BYTES), _masked(body[:RECORDED_CHARACTERS]))
-    api.writer.note(users.record_attempt, replace(attempt, status=response.status_code))
-    return response
 
 
 async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:

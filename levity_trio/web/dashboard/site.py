@@ -107,7 +107,7 @@ def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[BaseRou
 
 def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[BaseRoute]:
     below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
-    if endpoint.changes and endpoint.role > Role.OUTSIDE:
+    if endpoint.changes:
         yield LateRoute(
             f"{DO}{endpoint.method.lower()}{below}", partial(_form, desk, inner, endpoint), methods=["GET", "POST"]
         )

@@ -20,8 +20,7 @@ from .stored import change, new_database, query
 
 PLAIN = (
     "SET session_replication_role = replica; INSERT INTO webhook (name, url, secret, created_at, created_by, position)"
-    " VALUES ('home', 'u', 'whsec_plain', '', '', 0);"
-    " INSERT INTO payment_service (name, secret, added_at, added_by) VALUES ('shop', 'plain', '', '')"
+    " VALUES ('home', 'u', 'whsec_plain', '', '', 0)"
 )
 
 
@@ -35,16 +34,14 @@ def test_one_key_for_all(server: Server, tmp_path: Path, log_lines: list[Any]) -
     change(address, PLAIN)
     start(address, None)  # of an earlier version; it goes on
     assert log_lines[-1]["event"].startswith("secrets are stored in plain")
-    assert [one.check for one in check(address, lambda _name: None).problems] == ["transactions"] * 2
+    assert [one.check for one in check(address, lambda _name: None).problems] == ["transactions"]
     key = start(address, first)
-    sealed = [
-        text for (text,) in query(address, "SELECT secret FROM webhook UNION ALL SELECT secret FROM payment_service")
-    ]
-    assert [key.opened(text) for text in sealed] == ["whsec_plain", "plain"]
+    ((sealed,),) = query(address, "SELECT secret FROM webhook")
+    assert key.opened(sealed) == "whsec_plain"
     assert not check(address, lambda _name: None).problems
     for file, why in (
         (second, "is missing: copy that of another server"),
-        (None, "give --secrets-key FILE .webhook home, payment"),
+        (None, "give --secrets-key FILE .webhook home"),
     ):
         with pytest.raises(EnvironmentProblem, match=why):
             start(address, file, "b")
@@ -56,5 +53,5 @@ def test_one_key_for_all(server: Server, tmp_path: Path, log_lines: list[Any]) -
     assert start(address, second, "b").digest == key.digest
     second.write_text("A" * 43 + "=\n")  # the key is lost with the machine
     go_on(address, None)
-    assert start(address, second, "b").opened(sealed[0]) is None
-    assert log_lines[-1]["of"] == ["webhook home", "payment service shop"]
+    assert start(address, second, "b").opened(sealed) is None
+    assert log_lines[-1]["of"] == ["webhook home"]

@@ -16,7 +16,6 @@ from levity_trio.store.reads.levity.rows import ChargerRow
 from levity_trio.store.writes import leases
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.inside import Question
-from levity_trio.web.webhooks.incoming import signature
 from tests.browser.past import AWAY, FAULTED, HOUSEHOLDS, QUIET
 from tests.store.books import Books, Station, meter_value
 from tests.web.both.server import SECONDS, Server
@@ -240,7 +239,7 @@ async def _files(life: Life) -> None:
 
 
 async def _people(life: Life) -> None:
-    """Users, tokens, webhooks, payment services."""
+    """Users, tokens, webhooks."""
     ask = life.ask
     for name, role in (("Cleo", "admin"), ("Otto", "operator"), ("Vera", "viewer"), ("Gone", "viewer")):
         await ask("POST", "users", name=name, role=role, password=PASSWORD)
@@ -257,10 +256,7 @@ async def _people(life: Life) -> None:
     gone = (await ask("POST", "webhooks", name="gone", url="https://gone.example/", kinds=["BillingBegun"]))["id"]
     await ask("DELETE", f"webhooks/{gone}")
     await life.send("POST", "/api/admin/mqtt/replay", b'{"since": "2026-03-01"}', status=409)  # MQTT was never used
-    service = await ask("POST", "payment-services", name="shop")
-    gone = (await ask("POST", "payment-services", name="gone"))["id"]
-    await ask("DELETE", f"payment-services/{gone}")
-    life.shown |= {"webhooks": hook, "users": driver, "shop": service["secret"]}
+    life.shown |= {"webhooks": hook, "users": driver}
 
 
 async def _told(life: Life) -> None:
@@ -489,11 +485,9 @@ async def _wallets(life: Life) -> None:
     await ask("POST", "wallets/1/terms", terms="prepaid", limit=0, reason="agreed")
     for kind, amount in (("payment", 500), ("top-up", 20000), ("refund", 100), ("chargeback", 200), ("correction", -5)):
         await ask("POST", f"wallets/2/{kind}", amount=amount, currency="EUR", reason="cash")
-    body = orjson.dumps({"id": "7", "account": 3, "amount": 1500, "currency": "EUR"})
     for _ in range(2):
-        at = int((life.server.books.now).timestamp())
-        signed = signature(life.shown["shop"], at, body)
-        await life.send("POST", "/api/payments/shop", body, role=Role.OUTSIDE, levity_signature=signed)
+        body = orjson.dumps({"amount": 1500, "currency": "EUR", "reason": "cash"})
+        await life.send("POST", "/api/admin/wallets/3/top-up", body, status=201, idempotency_key="bank 7")
 
 
 async def _imports(life: Life) -> None:

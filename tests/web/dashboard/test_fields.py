@@ -37,7 +37,7 @@ from levity_trio.web.dashboard.fields import (
 from levity_trio.web.dashboard.templating import Templates
 
 BERLIN = ZoneInfo("Europe/Berlin")
-CHANGING = [one for one in ENDPOINTS if one.changes and one.role > Role.OUTSIDE]
+CHANGING = [one for one in ENDPOINTS if one.changes]
 
 
 def endpoint(path: str, method: str = "POST") -> Endpoint:

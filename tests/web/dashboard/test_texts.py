@@ -52,7 +52,7 @@ NO_TEXT: Final = STATES | {
         "ready to close",
         "all others",
     ),
-    *("blocking fee", "base fee", "id tags", "payment services"),  # as the API names them
+    *("blocking fee", "base fee", "id tags"),  # as the API names them
     " If left out: ",  # where the API's explanation of a field is cut
     "The bill",  # a line of the API's explanation, at which it is cut
     *("the tag {}", "account {}"),  # in the API's words, which are replaced by the name of the tag
