@@ -237,10 +237,10 @@ def tell(station: Station, *values: dict[str, str]) -> None:
 
 
 def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(books: Books, station: Station) -> None:
-    idle, fled = Station(books, "CP-2"), Station(books, "CP-3")
+    idle, late = Station(books, "CP-2"), Station(books, "CP-3")
     idle.status("Preparing")
-    fled.start()
-    fled.status("Available")
+    late.start()
+    late.status("Available")  # just before its stop, or by a clock that was set back since
     Station(books, "CP-5").start(connector=2)  # and never tells its status
     offline = Station(books, "CP-4")
     offline.status("SuspendedEV")
@@ -257,18 +257,37 @@ def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(book
         present = reads.load_present(db, books.at)
     assert [(one.charger, one.status, one.is_connected, one.transaction) for one in present.cars] == [
         ("CP-1", "Charging", True, transaction),
+        ("CP-3", "Available", True, present.cars[1].transaction),
         ("CP-4", "SuspendedEV", False, None),
-        ("CP-5", "Charging", True, present.cars[2].transaction),
+        ("CP-5", "Charging", True, present.cars[3].transaction),
     ]
     assert present.cars[0].energy_wh == 500
     reading_of = present.cars[0].reading
     assert reading_of is not None
     assert reading_of._replace(sent=None) == Reading(books.at, (15.5, 15.0, 0.0), None, 7100.0)
-    assert present.cars[1].reading is None
+    assert present.cars[2].reading is None
     assert ("CP-2", 1) in present.connectors
     books.wait(6)
     with reading(books) as db:
         assert reads.load_present(db, books.at).cars[0].reading is None
+
+
+def test_a_clock_that_was_set_back_while_nobody_charged_hides_no_car(books: Books, station: Station) -> None:
+    """Its statuses seem to be older than the one before, for as long as the clock is behind."""
+    station.status("Preparing")
+    station.status("Available")
+    books.wait(3)
+    station.behind = 50
+    station.status("Preparing")
+    transaction = station.start()
+    station.status("Charging")
+    books.wait(1)
+    tell(station, watts(2300))
+    with reading(books) as db:
+        (car,) = reads.load_present(db, books.at).cars
+    assert car.transaction == transaction
+    assert car.reading is not None
+    assert (car.reading.at, car.reading.watts) == (books.at, 2300.0)
 
 
 @pytest.mark.parametrize(

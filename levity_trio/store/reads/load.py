@@ -568,7 +568,6 @@ class LoadPresent(NamedTuple):
     managed: dict[str, ManagedCharger]
 
 
-_AVAILABLE: Final = "Available"
 _UNTOLD: Final = "Charging"
 """What a connector does that has a transaction and never told its status."""
 _DRAWING: Final = ("Charging", "SuspendedEV", "SuspendedEVSE")
@@ -608,7 +607,8 @@ def load_present(db: Database, now: str) -> LoadPresent:
     open_ones = {(charger, connector): rest for charger, connector, _, *rest in found_open}
     told = {row[:2] for row in statuses}
     statuses += [(*row[:3], _UNTOLD, row[4]) for row in found_open if row[:2] not in told]
-    found = [row for row in statuses if _has_car(row[3], has_transaction=row[:2] in open_ones)]
+    # Whatever the status: where a clock was set back while nobody charged, it remains that of before.
+    found = [row for row in statuses if row[:2] in open_ones or row[3] in _DRAWING]
     energies = energies_so_far(rows_of(db), [open_ones[row[:2]][0] for row in found if row[:2] in open_ones])
     since, behind = minutes_before(now, _READ_MINUTES), dict(db.execute(_BEHIND).fetchall())
     cars = []
@@ -623,10 +623,6 @@ def load_present(db: Database, now: str) -> LoadPresent:
     departures = [one.transaction for one in found_wishes if one.kind == "departure"]
     too_large = Counter({one: db.execute(_TOO_LARGE, (one,)).fetchall()[0][0] for one in departures})
     return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large, managed_chargers(db))
-
-
-def _has_car(status: str, *, has_transaction: bool) -> bool:
-    return status != _AVAILABLE if has_transaction else status in _DRAWING
 
 
 def _reading(db: Database, place: tuple[str, int], since: str, behind: int) -> Reading | None:

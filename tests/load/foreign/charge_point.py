@@ -140,6 +140,10 @@ class ChargePoint:
         """Return its own time of day."""
         return self._start + timedelta(seconds=trio.current_time() + self._clock_offset)
 
+    def set_clock(self, seconds: float) -> None:
+        """Set its clock forward, or back."""
+        self._clock_offset += seconds
+
     def allowed(self, connector: Connector) -> float:
         """Return the current per line that it offers the car."""
         make, now = self.make, trio.current_time()
@@ -273,7 +277,7 @@ class ChargePoint:
         if self.make.clock_set is not None and transaction is not None:
             after, by = self.make.clock_set
             if 0 <= trio.current_time() - transaction.began_at - after < 1:
-                self._clock_offset += by
+                self.set_clock(by)
 
     async def _reboot_often(self) -> None:
         while True:

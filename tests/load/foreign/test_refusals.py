@@ -100,6 +100,23 @@ async def test_a_clock_that_was_set_back_is_known_after_the_link_was_lost(writer
         assert trio.current_time() < HOUR
 
 
+async def test_a_clock_that_is_set_back_between_two_cars_hides_nobody(writer: InlineWriter) -> None:
+    async with open_evening(writer, [HONEST] * 2, 25.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        evening.arrive(0)
+        await trio.sleep(4 * MINUTE)
+        point.unplug()
+        await trio.sleep(5 * MINUTE)
+        point.set_clock(-HOUR)
+        evening.arrive(0)
+        evening.arrive(1)
+        await trio.sleep(6 * MINUTE)
+        assert [evening.current(0), evening.current(1)] == [13, 12]
+        assert evening.load.now is not None
+        assert [car.drawn_a for car in evening.load.now.cars] == [13, 12]
+
+
 async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(writer: InlineWriter) -> None:
     """It was only busy, and others with its firmware have nothing to do with it."""
     async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
