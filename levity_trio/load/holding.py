@@ -167,8 +167,8 @@ class Holding:
     _has_spelled: bool = False
     _sent: dict[Place, _Sent] = field(default_factory=dict)
     """What the leases of connectors were made by."""
-    _taught: dict[str, tuple[int | None, dict[str, Any]]] = field(default_factory=dict)
-    """What chargers have shown by refusing a limit, and during which transaction: so long it is believed."""
+    _taught: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
+    """What chargers have shown by refusing limits of a transaction: so long it is believed. The newest is the last."""
     _sessions: dict[tuple[str, str], set[int | None]] = field(default_factory=dict)
     """In which transactions a charger showed the same."""
     _learned: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -212,7 +212,9 @@ class Holding:
         self.chargers = present.managed
         running = {one.transaction for one in present.cars}
         self._taught = {
-            name: taught for name, taught in self._taught.items() if name in present.managed and taught[0] in running
+            (name, transaction): taught
+            for (name, transaction), taught in self._taught.items()
+            if name in present.managed and transaction in running
         }
         self.can = {name: self._ability(name) for name in present.managed}
         self.leases.floors = {name: can.floor for name, can in self.can.items()}
@@ -256,20 +258,20 @@ class Holding:
 
     def refused(self, place: Place, lease: Lease) -> None:
         """Take what a refused limit teaches. It holds for this transaction; three sessions make it lasting."""
-        charger = place[0]
-        _, known = self._taught.get(charger, (None, {}))
+        charger, by = place[0], (place[0], lease.transaction)
         if charger not in self.can:  # it was let go meanwhile
             return
-        facts = after_refusal(self.can[charger], lease)
-        others = {what: value for what, value in known.items() if what != "counts_from"}
-        self._taught[charger] = lease.transaction, others | facts
+        self._taught[by] = after_refusal(self.can[charger], lease, self._taught.pop(by, {}))
         self.can[charger] = self._ability(charger)
         self.leases.floors = {**self.leases.floors, charger: self.can[charger].floor}
 
     def facts(self, charger: str) -> dict[str, Any]:
         """Return what trials of its firmware, and refusals of a charger itself, have shown of it."""
-        _, taught = self._taught.get(charger, (None, {}))
-        return {**self.chargers[charger].facts, **taught}
+        facts = dict(self.chargers[charger].facts)
+        for (name, _), taught in self._taught.items():
+            if name == charger:
+                facts |= taught
+        return facts
 
     def _ability(self, charger: str) -> Ability:
         one = self.chargers[charger]
@@ -277,13 +279,14 @@ class Holding:
 
     def accepted(self, place: Place, transaction: int | None) -> None:
         """Note that a connector accepted a limit, perhaps in other words than those that it refused before."""
-        charger = place[0]
-        during, facts = self._taught.get(charger, (None, {}))
-        if facts and during == transaction:
-            seen = self._sessions.setdefault((charger, repr(facts)), set())
+        facts = self._taught.get((place[0], transaction))
+        if facts is None:
+            return
+        seen = self._sessions.setdefault((place[0], repr(facts)), set())
+        if transaction not in seen:
             seen.add(transaction)
             if len(seen) == SESSIONS:
-                self._learned.append((charger, facts))
+                self._learned.append((place[0], facts))
 
     def learned(self) -> list[tuple[str, dict[str, Any]]]:
         """Return what so many sessions have shown of chargers since the last time."""
@@ -314,7 +317,9 @@ class Holding:
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
         before = self.leases.held.get(socket.place)
-        self._taught.pop(socket.charger, None)
+        for name, transaction in [*self._taught]:
+            if name == socket.charger:
+                del self._taught[name, transaction]
         writes = 0 if before is None else before.lease.writes_of(now)
         lost = Lease(amperes=socket.most, ends=None, safe=socket.most, sent=now, transaction=NONE, writes=writes)
         self.leases.hold(socket.place, lost)

@@ -122,13 +122,14 @@ WEAKER: tuple[Mapping[str, Any], ...] = (
 schedules only, or no 0 A."""
 
 
-def after_refusal(can: Ability, lease: Lease) -> dict[str, Any]:
-    """What a refused lease teaches of a charger, as `facts` of `ability`: it takes the other kind of schedule, else no
-    0 A, else limits in another way. What was learned of the kind by that does not hold then."""
+def after_refusal(can: Ability, lease: Lease, taught: Mapping[str, Any]) -> dict[str, Any]:
+    """What refused leases of a transaction teach of a charger, as `facts` of `ability`: it takes the other kind of
+    schedule, else no 0 A, else limits in another way. `taught` is what those before did: of the kind, it holds no more
+    once 0 A was refused in both, and nothing of it holds in another way."""
     if not can.counts_from and can.way in (Way.TRANSACTION, Way.DEFAULT):
-        return {"counts_from": "start"}
+        return {**taught, "counts_from": "start"}
     if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not Way.KEY:
-        return {"zero": False}
+        return {what: value for what, value in taught.items() if what != "counts_from"} | {"zero": False}
     return {"way": int(next_way(can))}
 
 

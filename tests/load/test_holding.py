@@ -9,7 +9,7 @@ from typing import Any
 from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.load.holding import Holding
 from levity_trio.load.lease import LEASE_SECONDS, Leases, Step, leased
-from levity_trio.load.profiles import Ability
+from levity_trio.load.profiles import Ability, Way
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.leases import ManagedCharger
 from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
@@ -162,8 +162,21 @@ def test_a_refusal_leaves_what_a_trial_has_shown() -> None:
 
 
 def test_who_refuses_everything_is_in_no_way_told_after_a_few_times() -> None:
-    ways = [refusing({}, times).way for times in range(9)]
-    assert ways == [1, 1, 1, 1, 2, 2, 3, 5, 5]
+    ways = [refusing({}, times).way for times in range(12)]
+    assert ways == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 5, 5]
+
+
+def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
+    """Of one without profiles for a transaction, three sessions must not show all with its firmware that they pause
+    no car."""
+    holding = Holding(Leases())
+    for transaction in (7, 8, 9):
+        take(holding, present(1000, transaction), NOW)
+        while holding.can["CP-1"].way is Way.TRANSACTION:
+            holding.refused(PLACE, leased(16, 0, NOW, transaction, 0))
+        for _ in range(3):
+            holding.accepted(PLACE, transaction)
+    assert holding.learned() == [("CP-1", {"way": 2})]
 
 
 def test_a_refusal_that_comes_after_a_charger_was_let_go_is_nothing() -> None:

@@ -161,3 +161,23 @@ async def test_a_default_is_set_in_the_words_that_a_charger_takes(
         assert evening.current(0) >= 6
         asked = [status for _, action, _, status in point.calls[before:] if action == "SetChargingProfile"]
         assert asked == ["Accepted"]
+
+
+async def test_what_a_refusal_taught_holds_until_its_own_car_leaves(writer: InlineWriter) -> None:
+    """What the other connector was refused meanwhile, and when its car left, has nothing to do with it."""
+    async with open_evening(writer, [replace(NO_TX_PROFILE, connectors=2)], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        evening.arrive(0)
+        await trio.sleep(MINUTE)
+        point.make = replace(point.make, kinds=("Relative",))
+        evening.arrive(0, connector=2)
+        await trio.sleep(MINUTE)
+        point.unplug(2)
+        await trio.sleep(MINUTE)
+        before = len(point.calls)
+        await evening.load.limit_by_hand(("CP-0", 1), 9, reason="", by="anna")
+        await trio.sleep(MINUTE)
+        asked = [payload for _, action, payload, _ in point.calls[before:] if action == "SetChargingProfile"]
+        assert {profile["csChargingProfiles"]["chargingProfilePurpose"] for profile in asked} == {"TxDefaultProfile"}
+        assert evening.current(0) == 9
