@@ -612,6 +612,11 @@ class Holding:
         """What is to be told of chargers that do not obey, with the way that is tried next."""
         for place in self.leases.disobeying(now):
             held, can = self.leases.held[place], self.can[place[0]]
+            if can.way is Way.NONE:
+                continue
+            if (sent := self._sent.get(place)) is not None and sent.way < can.way:
+                self.leases.tell_again(place, now)  # only another connector was told in this way
+                continue
             way = next_way(can)
             yield (
                 LimitIgnored(

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import trio
 
+from levity_trio.events import LimitIgnored
+from levity_trio.store.writes import load
+from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.foreign.charge_point import Car, ChargePoint, Make
 from tests.load.foreign.evening import HOUR, MINUTE, open_evening
@@ -181,3 +184,38 @@ async def test_what_a_refusal_taught_holds_until_its_own_car_leaves(writer: Inli
         asked = [payload for _, action, payload, _ in point.calls[before:] if action == "SetChargingProfile"]
         assert {profile["csChargingProfiles"]["chargingProfilePurpose"] for profile in asked} == {"TxDefaultProfile"}
         assert evening.current(0) == 9
+
+
+async def test_a_session_that_obeys_in_no_way_is_asked_to_stop_once(writer: InlineWriter) -> None:
+    async with open_evening(writer, [Kind(Make(obeys_seconds=0.0))], 32.0) as evening:
+        await evening.manage()
+        document = evening.document() + "[options]\nstop_who_ignores = true\n"
+        await writer.run(load.set_site, document, stamp(evening.central.clock()), "anna")
+        point = evening.points[0]
+        point._on_RemoteStopTransaction = lambda _: {"status": "Rejected"}  # type: ignore[assignment, method-assign]
+        evening.arrive(0)
+        await evening.load.limit_by_hand(("CP-0", 1), 9, reason="", by="anna")
+        await trio.sleep(40 * MINUTE)
+        assert writer.rows("SELECT way FROM load_charger") == [(5,)]
+        assert writer.rows("SELECT action, state FROM command WHERE action LIKE '%Stop%'") == [
+            ("RemoteStopTransaction", "rejected")
+        ]
+        assert len(evening.facts(LimitIgnored)) == 1
+
+
+async def test_two_cars_that_ignore_a_way_leave_out_none(writer: InlineWriter) -> None:
+    """What each of them ignores says nothing of a way in which only the other, or neither, was told."""
+    async with open_evening(writer, [Kind(Make(obeys_seconds=0.0), connectors=2)], 63.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        for connector in (1, 2):
+            evening.arrive(0, connector=connector)
+            await evening.load.limit_by_hand(("CP-0", connector), 9, reason="", by="anna")
+        before = len(point.calls)
+        await trio.sleep(10 * MINUTE)
+        asked = [payload for _, action, payload, _ in point.calls[before:] if action == "SetChargingProfile"]
+        purposes = {
+            (payload["connectorId"], payload["csChargingProfiles"]["chargingProfilePurpose"]) for payload in asked
+        }
+        told = {(1, "TxProfile"), (2, "TxProfile"), (1, "TxDefaultProfile"), (2, "TxDefaultProfile")}
+        assert purposes == told | {(0, "ChargePointMaxProfile")}
