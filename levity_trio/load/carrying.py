@@ -139,7 +139,7 @@ class Carrier:
         except BaseException:  # also if it is cancelled: one that stays pending would keep all later ones back
             held.failed(step, self.now)
             raise
-        if held.may_go(step, self._wanted(step.place)):
+        if held.may_go(step, self._wanted(step.place)) and self._holding.is_told(step.place):
             return True
         self.keep(step.place)
         return False

@@ -66,7 +66,7 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
 class Bounds(NamedTuple):
     """What holds for connectors whatever is wanted: A that must be booked for those that cannot be told, A that those
     have that may not be raised, A below which cars were seen not to charge, which cars are full, what those that were
-    told a limit may draw at most by it, how many seconds cars need to begin, and which chargers take watts only."""
+    told a limit may draw at most by it, how many seconds cars need to begin, and which may put watts on one line."""
 
     booked: Mapping[Place, float]
     caps: Mapping[Place, int]
@@ -74,7 +74,7 @@ class Bounds(NamedTuple):
     full: Collection[Place]
     told: Mapping[Place, Told]
     wakes: Mapping[Place, float]
-    in_watts: Collection[str]
+    in_watts: Collection[Place]
 
 
 def cars_of(
@@ -90,11 +90,16 @@ def cars_of(
         lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
         capped = [amperes for amperes in (wishes.by_hand, bounds.caps.get(place)) if amperes is not None]
         shown, limit, most = drawn(one, socket, used), bounds.told.get(place), socket.most
+        over = 0.0
         if limit is not None:
             most = limit.least if shown is not None and shown.at >= limit.at else limit.most
+        if shown is not None and place not in bounds.booked:
+            # Where its lines are not known, it may draw what it was not seen to be below.
+            certain = shown.least if limit is None else max(shown.least, min(shown.most, limit.most))
+            over = max(0.0, certain - most)
         least = max(bounds.leasts.get(place, 0), socket.least)
         # Watts that are told for all lines may be put on one: until a reading shows the lines, that is booked.
-        may_be_on_one = one.charger in bounds.in_watts and used is None and socket.phases > 1
+        may_be_on_one = place in bounds.in_watts
         yield Car(
             charger=one.charger,
             connector=one.connector,
@@ -102,7 +107,7 @@ def cars_of(
             state=State.FULL if place in bounds.full else State.WANTS,
             lines=used,
             drawn=None if shown is None else max(shown.least, min(shown.most, most)),
-            over=0.0 if shown is None else max(0.0, shown.least - most),
+            over=over,
             least=least,
             most=least if may_be_on_one else None,
             beside=min(socket.most, socket.phases * least) - least if may_be_on_one else 0,

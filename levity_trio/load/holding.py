@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from levity_trio.load.lease import (
     Lease,
     Leases,
     waiting,
+    with_tolerance,
 )
 from levity_trio.load.profiles import Ability, Way, ability, after_refusal, next_way
 from levity_trio.load.rule import Bound, Decision
@@ -218,6 +220,11 @@ class Holding:
         }
         self.can = {name: self._ability(name) for name in present.managed}
         self.leases.floors = {name: can.floor for name, can in self.can.items()}
+        self.leases.in_watts = {
+            place
+            for place, socket in tree.sockets.items()
+            if place[0] in self.can and self.can[place[0]].is_in_watts and socket.phases > 1 and place not in lines
+        }
         since = 0.0 if self._began is None else now  # at its start, a server does not know since when
         self.away = {name: self.away.get(name, since) for name, one in self.chargers.items() if not one.is_connected}
         self._began = now if self._began is None else self._began
@@ -338,7 +345,9 @@ class Holding:
         if lag is not None and lag.is_in_doubt:
             held.above, held.reports = None, 0  # its leases may lie in its future: that is no disobedience
             return
-        least, most = drawn.least, min(drawn.most, max(drawn.least, socket.most))
+        # More than one line of the charger can carry is on several.
+        least, lines_at_least = drawn.least, math.ceil(drawn.most / with_tolerance(socket.most))
+        most = max(least, drawn.most / max(1, lines_at_least))
         if self.can[one.charger].is_in_watts and lines is None:
             least /= socket.phases  # it may have put the watts of all lines on one
         if self.leases.reported(place, least, drawn.at, most):
@@ -448,7 +457,7 @@ class Holding:
         for place, socket in tree.sockets.items():
             amperes = self._booked(socket, cars.get(place), now)
             if amperes is not None:
-                found[place] = amperes
+                found[place] = self.leases.on_one_line(socket, amperes)
         return found
 
     def _booked(self, socket: Socket, car: PluggedIn | None, now: float) -> float | None:
@@ -531,15 +540,20 @@ class Holding:
         return {
             one.place: one.transaction
             for one in present.cars
-            if one.transaction is not None
-            and one.is_connected
-            and one.charger in self.chargers
-            and self.chargers[one.charger].state == MANAGED
-            and self.chargers[one.charger].prepared_at is not None
-            and self.can[one.charger].way is not Way.NONE
-            and one.charger not in self.preparing
-            and one.place not in self.trying
+            if one.transaction is not None and one.is_connected and self.is_told(one.place)
         }
+
+    def is_told(self, place: Place) -> bool:
+        """Whether a connector is told limits: its charger is prepared, and not being let go or on trial."""
+        charger = self.chargers.get(place[0])
+        return (
+            charger is not None
+            and charger.state == MANAGED
+            and charger.prepared_at is not None
+            and self.can[charger.charger].way is not Way.NONE
+            and charger.charger not in self.preparing
+            and place not in self.trying
+        )
 
     def idle(self, present: LoadPresent, tree: Tree, now: float) -> list[Socket]:
         """The connectors without a car that still have what was sent for a transaction, and must get their default.

@@ -5,11 +5,12 @@ limit. A car is lowered before another is raised, and what it still draws is boo
 obeyed. Currents are in A per phase, moments are seconds since 1970 in UTC.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from levity_trio.load.rule import Decision
-from levity_trio.load.tree import Place, Tree
+from levity_trio.load.tree import Place, Socket, Tree
 from levity_trio.records import record
 
 LEASE_SECONDS = 1800.0
@@ -120,7 +121,9 @@ class Held:
     def booked(self, now: float) -> float:
         """A that it may draw now, or is about to be allowed."""
         most = max(self.lease.most(now), self.before, 0 if self.pending is None else self.pending.amperes)
-        return max(most, self.drawn) if self.above is not None and self.drawn is not None else most
+        if self.above is None or self.drawn is None:
+            return most
+        return max(most, self.drawn_most if self.is_stuck else self.drawn)
 
 
 @dataclass(slots=True)
@@ -133,6 +136,8 @@ class Leases:
     """The last leases of connectors whose car has left."""
     floors: Mapping[str, int] = field(default_factory=dict)
     """The least that chargers can be told, of those that cannot be paused."""
+    in_watts: Collection[Place] = ()
+    """The connectors that may put on one line the watts that they are told for all, as far as is known."""
     busy: set[Place] = field(default_factory=set)
     """The connectors that are being sent something."""
 
@@ -167,6 +172,12 @@ class Leases:
         """The most that a connector may be allowed now by what it was sent; `otherwise` if that is not known."""
         held = self.held.get(place)
         return otherwise if held is None else held.lease.most(now)
+
+    def on_one_line(self, socket: Socket, amperes: float) -> float:
+        """The most that a connector may draw on one line if it is told so many A for each."""
+        if socket.place not in self.in_watts:
+            return amperes
+        return max(amperes, min(socket.most, socket.phases * amperes))
 
     def cap(self, place: Place, now: float) -> int | None:
         """What a connector has, if it may not be raised today any more."""
@@ -210,17 +221,22 @@ class Leases:
         charge."""
         wanted = {place: decision.limits[place].amperes for place in running if place in self.held}
         own = {place: tree.lines_of(place, lines.get(place)) for place in wanted}
-        spare = self._spare(decision, wanted, own, now)
+        spare = self._spare(tree, decision, wanted, own, now)
         found, busy = [], self.busy_chargers
         for place in sorted(wanted, key=lambda place: (wanted[place] >= self.held[place].lease.most(now), place)):
             held, has, amperes = self.held[place], self.held[place].lease.most(now), wanted[place]
             if place[0] in busy or now < held.retry or (held.pending is not None and amperes >= has):
                 continue
             if amperes > has:
-                more = max(0.0, amperes - held.booked(now))
-                is_now = self._may_raise(held, amperes - has, tree.sockets[place].most, now)
-                if is_now and all(spare[line] >= more for line in own[place]):
-                    spare = [room - more if line in own[place] else room for line, room in enumerate(spare)]
+                socket = tree.sockets[place]
+                booked = self.on_one_line(socket, held.booked(now))
+                room = booked + min(spare[line] for line in own[place])
+                if has == 0 and socket.least <= room < amperes:
+                    amperes = int(room)  # another car may never be seen to have made room for all of it
+                more = max(0.0, self.on_one_line(socket, amperes) - booked)
+                if booked + more <= room and self._may_raise(held, amperes - has, socket.most, now):
+                    for line in own[place]:
+                        spare[line] -= more
                 else:
                     amperes = has
             if amperes != has or self._is_due(held, running[place], now):
@@ -228,13 +244,20 @@ class Leases:
         return found
 
     def _spare(
-        self, decision: Decision, wanted: Mapping[Place, int], own: Mapping[Place, Iterable[int]], now: float
+        self,
+        tree: Tree,
+        decision: Decision,
+        wanted: Mapping[Place, int],
+        own: Mapping[Place, Iterable[int]],
+        now: float,
     ) -> list[float]:
         """What is left on each line beside what cars may still draw. The decision has booked what it wants."""
         spare = [*decision.free]
         for place, amperes in wanted.items():
+            socket, held, over = tree.sockets[place], self.held[place], decision.limits[place].over
+            booked = max(self.on_one_line(socket, held.booked(now)), held.lease.most(now) + over)
             for line in own[place]:
-                spare[line] += amperes - self.held[place].booked(now)
+                spare[line] += self.on_one_line(socket, amperes) + over - booked
         return spare
 
     def _may_raise(self, held: Held, amperes: int, most: int, now: float) -> bool:
@@ -326,6 +349,7 @@ class Leases:
             return False
         held.above, held.reports = None, 0
         if held.drawn_most > limit:
+            held.before = math.ceil(held.drawn_most)
             return False
         has_obeyed = held.before > 0 or held.is_stuck
         held.before, held.is_stuck = 0, False

@@ -341,7 +341,7 @@ class Managed:
                 full=full,
                 told=holding.limits(now),
                 wakes=holding.wakes(present),
-                in_watts={name for name, can in holding.can.items() if can.is_in_watts},
+                in_watts=holding.leases.in_watts,
             )
             cars = [*gathering.cars_of(tree, present, lines, wanted, bounds)]
             decision = decide(tree, cars, measured, now, before, first_come=first_come)

@@ -62,7 +62,7 @@ class Car:
     drawn: float | None = None
     """A on its highest line, as last measured; None: not reported."""
     over: float = 0.0
-    """A that it was certainly measured to draw above what it might. It is booked beside what it may draw."""
+    """A that it was measured to draw above what it might. It is booked beside what it may draw."""
     most: int | None = None
     """The most that it ever takes, where that is known."""
     least: int = 0
@@ -148,6 +148,8 @@ class Limit:
     phase: int = 0
     outage: bool = False
     """It is the outage ledger of that circuit that is full."""
+    over: float = 0.0
+    """A that were booked beside it; see Car."""
 
 
 @record
@@ -212,9 +214,9 @@ def decide(
     """
     rooms = _Rooms(tree, measured)
     asking = sorted((_Asking(tree, car, before.standings.get(car.place), now) for car in cars), key=_Asking.arrival)
-    free = [one for one in asking if not _is_bound_elsewhere(one, tree, measured, rooms)]
-    for one in free:
+    for one in asking:
         rooms.book(one.lines, one.car.over, one.car.over)
+    free = [one for one in asking if not _is_bound_elsewhere(one, tree, measured, rooms)]
     full = [one for one in free if one.car.state is State.FULL]
     asked = _to_knock(full, now)
     turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
@@ -393,14 +395,20 @@ class _Asking:
         self.bound, self.line, self.is_outage = bound, line, rooms.outage[line] < rooms.now[line]
 
     def limit(self, tree: Tree) -> Limit:
-        by_hand = self.car.by_hand
-        if self.bound is Bound.MOST and by_hand is not None and by_hand <= self.grant:
-            return Limit(amperes=self.grant, bound=Bound.HAND)
-        if self.line is None or self.bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
-            return Limit(amperes=self.grant, bound=self.bound)
+        by_hand, bound = self.car.by_hand, self.bound
+        if bound is Bound.MOST and by_hand is not None and by_hand <= self.grant:
+            bound = Bound.HAND
+        if self.line is None or bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
+            return Limit(amperes=self.grant, bound=bound, over=self.car.over)
         circuit, phase = divmod(self.line, len(PHASES))
-        name = tree.order[circuit]
-        return Limit(amperes=self.grant, bound=self.bound, circuit=name, phase=phase, outage=self.is_outage)
+        return Limit(
+            amperes=self.grant,
+            bound=bound,
+            circuit=tree.order[circuit],
+            phase=phase,
+            outage=self.is_outage,
+            over=self.car.over,
+        )
 
     def standing(self, now: float) -> Standing:
         was = self.was
@@ -435,6 +443,8 @@ def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Ro
     for circuit in tree.above(one.socket.circuit):
         if circuit in measured.other and measured.other[circuit].lost:
             one.give(min(one.socket.safe, one.most), Bound.SAFE if one.socket.safe <= one.most else Bound.MOST, rooms)
+            if one.grant:
+                rooms.book(one.lines, car.beside, car.beside)
             one.line = len(PHASES) * tree.order.index(circuit)
             return True
     return False

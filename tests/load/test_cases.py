@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from levity_trio.load import rule
-from levity_trio.load.rule import Car, Decision, Limit, Measured, Other, Standing, State
+from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State
 from levity_trio.load.tree import NAMES, Circuit, Place, Socket, Tree
 from tests.load import plain
 
@@ -128,6 +128,15 @@ def test_rule_gives_what_was_worked_out(case: Case) -> None:
 @each_case
 def test_plain_rule_gives_the_same(case: Case) -> None:
     assert run(case, plain.decide) == []
+
+
+def test_watts_of_a_safe_limit_that_may_be_on_one_line_are_booked() -> None:
+    tree = Tree([Circuit(name="F", amperes=40)], [Socket(charger="A", circuit="F", rotation="RST", most=16)])
+    measured = Measured(other={"F": Other(now=(9, 9, 9), recent=(9, 9, 9), highest=(9, 9, 9), stale=True, lost=True)})
+    car = Car(charger="A", since=0.0, least=6, most=6, beside=10)
+    decision = rule.decide(tree, [car], measured, 0.0, Decision(at=0.0))
+    assert decision.limits["A", 1].bound is Bound.SAFE
+    assert decision.free[0] == 40 - 9 - 16
 
 
 @each_case

@@ -207,6 +207,24 @@ def test_a_raise_that_fits_does_not_wait() -> None:
     assert sent(steps(leases, decided(6.0, A=10, B=12), NOW + 10)) == {"A": 10, "B": 12}
 
 
+def test_a_car_at_0_a_takes_what_fits_if_it_can_charge_with_that() -> None:
+    """Nobody can see whether A follows: its charger tells nothing."""
+    leases = holding(A=of(16), B=of(0))
+    carried_out(leases, steps(leases, decided(0.0, A=6, B=10), NOW + 10), NOW + 10)
+    assert steps(leases, decided(5.0, A=6, B=10), NOW + 20) == []
+    assert sent(steps(leases, decided(6.0, A=6, B=10), NOW + 30)) == {"B": 6}
+
+
+def test_what_the_decision_booked_beside_a_limit_is_not_taken_from_others_twice() -> None:
+    leases = holding(A=of(16), B=of(6))
+    for at in (10, 30):
+        leases.reported(A, 20.0, NOW + at)
+    decision = decided(0.0, A=16, B=10)
+    limits = {**decision.limits, A: Limit(amperes=16, bound=Bound.MOST, over=4.0)}
+    assert steps(leases, decision, NOW + 40) == []
+    assert sent(steps(leases, replace(decision, limits=limits), NOW + 40)) == {"B": 10}
+
+
 def test_two_raises_do_not_take_the_same_room() -> None:
     leases = holding(A=of(16), B=of(6), C=of(6))
     leases.reported(A, 16.0, NOW + 9)

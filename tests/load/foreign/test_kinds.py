@@ -7,9 +7,10 @@ import trio
 
 from levity_trio.events import LimitIgnored
 from tests.charger.parts import InlineWriter
+from tests.load.foreign.charge_point import Car, Make
 from tests.load.foreign.evening import MINUTE, open_evening
 from tests.load.foreign.fleets import LEAST_SHARE, LONGEST
-from tests.load.foreign.kinds import HONEST, KINDS
+from tests.load.foreign.kinds import HONEST, KINDS, Kind
 from tests.sizes import size
 
 VIRTUAL_TIME = True
@@ -38,3 +39,47 @@ async def test_a_kind_beside_three_honest_ones(writer: InlineWriter, name: str) 
 UNFAIR = ("+5 %", "clock set back", "answers after 25 s", "wakes after 4 min", "W on one line")
 """With these, a few minutes are lost, or a few amperes."""
 FAIR = [name for name, kind in KINDS.items() if kind.obeys and name not in UNFAIR]
+
+
+async def test_a_third_car_charges_beside_one_whose_lines_nobody_knows(writer: InlineWriter) -> None:
+    """33 A in all at a limit of 11 A are three lines that obey, or two that do not."""
+    async with open_evening(writer, [KINDS["total power only"], HONEST, HONEST], 32.0) as evening:
+        await evening.manage()
+        evening.arrive(0, Car(most=11.0))
+        await trio.sleep(10 * MINUTE)
+        evening.arrive(1)
+        await trio.sleep(10 * MINUTE)
+        car = evening.arrive(2)
+        await trio.sleep(10 * MINUTE)
+        assert car.got_wh > 0.8 * 6 * 3 * 230 * 10 / 60
+        assert evening.longest_above(1.0) <= 5
+
+
+async def test_one_that_ignores_limits_is_booked_with_what_may_be_on_one_line(writer: InlineWriter) -> None:
+    """It tells 16 A in all, and they are on one line."""
+    ignoring = Kind(Make(tells=("register", "power"), obeys_seconds=0.0), lines=1, obeys=False)
+    async with open_evening(writer, [ignoring, HONEST, HONEST], 32.0, meter=None) as evening:
+        await evening.manage()
+        began = trio.current_time()
+        for number in range(3):
+            evening.arrive(number)
+        await trio.sleep(30 * MINUTE)
+        for factor, longest in LONGEST.items():
+            assert evening.longest_above(factor, began) <= longest
+
+
+async def test_watts_that_may_be_on_one_line_are_booked_while_their_charger_is_away(writer: InlineWriter) -> None:
+    """6 A for three lines are 4,140 W, and it puts them on one."""
+    on_one = Kind(Make(units=("W",), lines_of_watts=1, tells=("register",)), lines=1)
+    async with open_evening(writer, [on_one, HONEST, HONEST], 32.0, meter=None) as evening:
+        await evening.manage()
+        await evening.load.trust("CP-0", "anna")
+        for number in (1, 2, 0):
+            evening.arrive(number)
+            await trio.sleep(MINUTE)
+        began = trio.current_time()
+        evening.points[0].is_down = True
+        await evening.points[0].cut()
+        await trio.sleep(15 * MINUTE)
+        assert evening.current(0) == 16
+        assert evening.longest_above(1.0, began) == 0

@@ -51,6 +51,22 @@ async def test_a_limit_that_was_set_as_a_default_does_not_outlast_its_car(writer
         assert evening.current(0) == 0
 
 
+async def test_a_limit_that_is_being_recorded_is_not_sent_to_one_that_is_let_go(writer: InlineWriter) -> None:
+    """It answers after 25 s, so that it is let go for more than a minute."""
+    async with open_evening(writer, [KINDS["answers after 25 s"]], 32.0) as evening:
+        await evening.manage()
+        await trio.sleep(10 * MINUTE)
+        evening.arrive(0)
+        await trio.sleep(0.5)
+        writer.answer_seconds = 60.0
+        await trio.sleep(10)
+        writer.answer_seconds = 0.0
+        await evening.load.let_go(["CP-0"], by="anna")
+        await trio.sleep(5 * MINUTE)
+        assert evening.load.limited.chargers == []
+        assert not any(evening.points[0].profiles.installed.values())
+
+
 async def test_who_refuses_everything_is_asked_seldom(writer: InlineWriter) -> None:
     async with open_evening(writer, [HONEST], 32.0) as evening:
         await evening.manage()
