@@ -13,7 +13,7 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
 from levity_trio.load.lease import Lease
-from levity_trio.load.rule import Bound, Decision, Limit, Standing
+from levity_trio.load.rule import Bound, Decision, Limit, Line, Standing
 from levity_trio.load.tree import NAMES, Phases, Place, Tree
 from levity_trio.store.reads.load import (
     Kept,
@@ -33,6 +33,8 @@ LONGEST_SECONDS: Final = 60.0
 TELL_SECONDS: Final = 60.0
 """A limit that was exceeded for longer is told, and its end after as long below it."""
 
+ORDER_SECONDS: Final = 30.0
+"""Cars follow an order within so long."""
 MARGIN_AMPERES: Final = 1.0
 MARGIN: Final = 0.03
 """Meters and cars differ: less above the limit is no alarm."""
@@ -268,6 +270,8 @@ class Overs:
         self._at = now
         self.seconds = defaultdict[tuple[str, str], float](float)
         """For how long each was above its limit, by circuit and name of the phase."""
+        self._limits: dict[CircuitPhase, tuple[float, float]] = {}
+        """What each has to keep, and until when although it is less now."""
 
     def look(self, measured: Mapping[str, Phases], decision: Decision) -> Iterator[Fact]:
         """Take what was measured at circuits, and yield what is to be told."""
@@ -275,7 +279,7 @@ class Overs:
         for circuit, phase in self.present:
             self.seconds[circuit, NAMES[phase]] += _held(now - self._at)
         self._at = now
-        limits = {(line.circuit, line.phase): line.limit for line in decision.lines}
+        limits = {(line.circuit, line.phase): self._followed(line, now) for line in decision.lines}
         amperes = {key: measured[key[0]][key[1]] if key[0] in measured else 0.0 for key in limits}
         self.present = frozenset(
             key for key, limit in limits.items() if amperes[key] > limit + max(MARGIN_AMPERES, MARGIN * limit)
@@ -294,6 +298,14 @@ class Overs:
                     limit=_round(limits[key]),
                 )
         yield from self._ended(now, at)
+
+    def _followed(self, line: Line, now: float) -> float:
+        """Return the limit of a line. For as long as cars may take to follow a lower one, that is the one before."""
+        limit, until = self._limits.get((line.circuit, line.phase), (0.0, now))
+        if line.limit < limit and now < until:
+            return limit
+        self._limits[line.circuit, line.phase] = line.limit, now + ORDER_SECONDS
+        return line.limit
 
     def _ended(self, now: float, at: str) -> Iterator[Fact]:
         for (circuit, phase), one in [*self._found.items()]:

@@ -102,6 +102,24 @@ async def test_a_feeder_for_cars_alone_may_show_nothing_all_day(writer: InlineWr
         assert evening.current(0) == 16
 
 
+async def test_seconds_in_which_cars_follow_an_order_are_not_above_the_limit(writer: InlineWriter) -> None:
+    """Seconds before and after that are."""
+    house = [0.0]
+    async with open_evening(writer, [HONEST] * 2, 32.0, house=lambda _: (house[0],) * 3) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        evening.arrive(1)
+        await trio.sleep(10 * MINUTE)
+        await evening.load.grid_limit(14, source="a test")
+        await trio.sleep(20 * MINUTE)
+        assert max(evening.seconds[-1].feeder) <= 14
+        told = "SELECT sum(over_seconds) FROM load_quarter"
+        assert writer.rows(told) == [(0,)]
+        house[0] = 30.0
+        await trio.sleep(20 * MINUTE)
+        assert writer.rows(told) > [(0,)]
+
+
 async def test_a_charger_that_tells_another_time_zone_as_utc_is_read(
     writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
