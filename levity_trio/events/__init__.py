@@ -634,7 +634,8 @@ class LoadExceedEnded(Fact):
 
 @record
 class MeterSilent(Fact):
-    """A meter of load management has shown nothing since `last_at` (null: never), so its circuit counts as full."""
+    """A meter of load management has shown nothing since `last_at` (null: never). The highest load of seven days counts
+    instead."""
 
     meter: str
     last_at: str | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +15,7 @@ from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
 from levity_trio.load.lease import Lease
 from levity_trio.load.rule import Bound, Decision, Limit, Line, Standing
 from levity_trio.load.tree import NAMES, Phases, Place, Tree
+from levity_trio.store.reads.leases import ManagedCharger
 from levity_trio.store.reads.load import (
     Kept,
     LoadCar,
@@ -54,9 +55,11 @@ class Gathered(NamedTuple):
     """The other load of the circuits where it is measured, as two readings have shown it."""
     meters: Sequence[LoadMeter]
     grid: float | None
-    managed: Collection[str]
+    managed: Mapping[str, ManagedCharger]
     """The chargers that are limited."""
     leases: Mapping[Place, Lease]
+    lines: Mapping[Place, int]
+    """On how many lines cars charge, where that is known."""
 
 
 def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[LoadOver]) -> LoadNow:
@@ -72,10 +75,10 @@ def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[Loa
                 house_a=_round(line.other),
                 cars_a=_round(line.drawn),
                 permitted_a=_round(line.permitted),
-                free_a=max(0.0, _round(line.limit - line.other - line.drawn)),
+                free_a=max(0.0, _round(min(free, line.limit - line.other - line.drawn))),
                 outage_a=_round(line.outage),
             )
-            for line in decision.lines
+            for line, free in zip(decision.lines, decision.free, strict=True)
         ],
         cars=[_car(tree, decision, one, gathered) for one in gathered.cars],
         meters=[*gathered.meters],
@@ -87,13 +90,13 @@ def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[Loa
 def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered) -> LoadCar:
     place = one.place
     limit, amperes, wait = decision.limits[place], gathered.drawn[place], decision.waits_about.get(place)
-    lease = gathered.leases.get(place)
+    lease, socket = gathered.leases.get(place), tree.sockets[place]
     fields: dict[str, Any] = {
         "charger": one.charger,
         "connector": one.connector,
         "transaction_id": one.transaction,
         "limit_a": limit.amperes,
-        "of_a": tree.sockets[place].most,
+        "of_a": socket.most,
         "drawn_a": None if amperes is None else _round(amperes),
         "bound": str(limit.bound),
         "circuit": limit.circuit,
@@ -103,20 +106,24 @@ def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered) -> 
         "waiting": len(decision.queue),
         "waits_about_seconds": None if wait is None else round(wait),
         "since": one.since,
-        "why_fixed": _why_fixed(limit, one, gathered.managed),
+        "why_fixed": _why_fixed(limit, one, gathered.managed.get(one.charger), socket.most),
         "is_managed": one.charger in gathered.managed,
         "lease_a": None if lease is None else lease.amperes,
         "lease_ends_at": None if lease is None or lease.ends is None else timestamp_of(lease.ends),
+        "is_silent": any(meter.is_stale and meter.circuit == limit.circuit for meter in gathered.meters),
+        "phases": [NAMES[phase] for phase in socket.lines(gathered.lines.get(place))],
     }
     return LoadCar(**fields, says=says(fields, is_shadow=one.charger not in gathered.managed))
 
 
-def _why_fixed(limit: Limit, one: PluggedIn, managed: Collection[str]) -> str:
+def _why_fixed(limit: Limit, one: PluggedIn, charger: ManagedCharger | None, most: int) -> str:
     if limit.bound is not Bound.FIXED:
         return ""
     if not one.is_connected:
         return "away"
-    return "ignores" if one.charger in managed else "untold"
+    if charger is not None and charger.disobeys_since is not None:
+        return "ignores"
+    return "floor" if limit.amperes < most else "untold"
 
 
 def _round(amperes: float) -> float:

@@ -312,8 +312,9 @@ class Managed:
             },
             meters=[meter.shown(now) for meter in self._meters.values()],
             grid=grid,
-            managed=self.holding.chargers.keys(),
+            managed=self.holding.chargers,
             leases={place: held.lease for place, held in self.holding.leases.held.items()},
+            lines=lines,
         )
         self._before = decision
         facts = [*self._silences(now), *self._overs.look(self._currents(lines, now), decision)]

@@ -52,7 +52,7 @@ def test_a_circuit_above_its_limit_is_broken_and_a_silent_meter_wants_a_look(boo
     loads.decide(books, over=over, meters=[meter, meter | {"name": "Other", "is_stale": False}])
     assert [(one.kind, one.level, one.since, one.words) for one in page.attention()] == [
         ("exceeded", "broken", books.at, "Garage is above its limit on L1 and L3"),
-        ("meter", "look", None, "The meter Main is silent, so its circuit counts as full"),
+        ("meter", "look", None, "The meter Main is silent, so cars may get less than there is"),
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> Non
     assert page.attention() == []
     since = books.at
     books.run(leases.ignored, LimitIgnored(charger="CP-1", at=since, connector=1, limit=10, drawn=15.8, way=1), 2)
-    words = "Space 7 does not obey its limit, so others get less current"
+    words = "Space 7 does not obey its limit, so others may get less current"
     (found,) = page.attention(sees_all=False)
     assert (found.kind, found.level, found.since, found.charger, found.words) == (
         "ignored",

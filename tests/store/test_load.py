@@ -16,6 +16,7 @@ from levity_trio.store.reads import load as reads
 from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter, Reading, says
 from levity_trio.store.writes import load
 from levity_trio.store.writes.accounts import Refused
+from tests.store import loads
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.telling import watts
@@ -212,6 +213,9 @@ def test_what_is_old_goes(books: Books) -> None:
         assert books.count(table) == 1, table
 
 
+SHARES = WAITS | {"bound": "circuit", "limit_a": 8}
+
+
 @pytest.mark.parametrize(
     ("car", "words"),
     [
@@ -223,10 +227,46 @@ def test_what_is_old_goes(books: Books) -> None:
         (WAITS | {"bound": "most", "limit_a": 16}, "would get all 16 A"),
         (WAITS | {"bound": "fixed", "limit_a": 16}, "is away, so 16 A are kept for it"),
         (WAITS | {"bound": "safe", "limit_a": 6, "phase": ""}, "would get 6 A of 16: the meter of Feeder is silent"),
+        (SHARES | {"is_silent": True}, "would get 8 A of 16: the meter of Feeder is silent"),
+        (WAITS | {"bound": "fixed", "limit_a": 6, "why_fixed": "floor"}, "cannot be paused, so 6 A are kept for it"),
     ],
 )
 def test_a_car_is_told_in_words(car: dict[str, Any], words: str) -> None:
     assert says(car) == words
+
+
+@pytest.mark.parametrize(
+    ("lease", "words", "to_driver"),
+    [
+        (None, "gets 8 A of 16: Feeder L2", "Your car gets 8 A of 16, because others need current, too."),
+        (0, "waits for current", "Your car waits for current. Waiting costs nothing."),
+        (6, "gets 6 A of 16: more in a few minutes", "Your car gets 6 A of 16, and more in a few minutes."),
+        (16, "gets 8 A of 16: Feeder L2", "Your car gets 8 A of 16, because others need current, too."),
+    ],
+)
+def test_what_a_car_gets_is_what_its_charger_was_sent(
+    books: Books, lease: int | None, words: str, to_driver: str
+) -> None:
+    """A limit of 8 A that was decided is none of a charger that has another one."""
+    car = SHARES | {"waits_about_seconds": None, "lease_a": lease}
+    assert says(car, is_shadow=False) == words
+    loads.decide(books, loads.car(transaction=7, lease_a=lease), is_shadow=False)
+    with reading(books) as db:
+        assert reads.says_to_driver(db) == {7: to_driver}
+
+
+@pytest.mark.parametrize(
+    ("bound", "is_silent", "words"),
+    [
+        ("circuit", True, "Your car gets 8 A of 16, because a meter in the house is silent."),
+        ("safe", False, "Your car gets 8 A of 16, because a meter in the house is silent."),
+        ("steady", False, "Your car gets 8 A of 16, and more in a few minutes."),
+    ],
+)
+def test_others_are_no_reason_where_something_else_is(books: Books, bound: str, is_silent: bool, words: str) -> None:
+    loads.decide(books, loads.car(transaction=7, bound=bound, is_silent=is_silent), is_shadow=False)
+    with reading(books) as db:
+        assert reads.says_to_driver(db) == {7: words}
 
 
 # What is plugged in

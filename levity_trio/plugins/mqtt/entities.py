@@ -259,7 +259,8 @@ OF_CONNECTOR: Final = (
         N_("Limited by"),
         "What binds the limit: `charger`, which tells it itself, or load management's reason: `circuit`, `waits` or "
         "`safe` (a meter is silent) with the circuit and phase, `most` (the car takes no more), `steady` (more in "
-        "a few minutes), `hand`, `full`, `knock` (it is asked whether it charges), `away` or `ignores`",
+        "a few minutes), `hand`, `full`, `knock` (it is asked whether it charges), `away`, `ignores` or `floor` (it "
+        "cannot be paused)",
         lambda at: at.limit.by,
         icon="mdi:link-variant",
     ),

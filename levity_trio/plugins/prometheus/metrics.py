@@ -413,7 +413,10 @@ class Metrics:
             Gauge, "ocpp_load_meter_age_seconds", ("meter",), "Seconds since a meter of a circuit showed its currents."
         )
         self.load_meter_silent = add(
-            Gauge, "ocpp_load_meter_silent", ("meter",), "1 while a meter is silent, so its circuit counts as full."
+            Gauge,
+            "ocpp_load_meter_silent",
+            ("meter",),
+            "1 while a meter is silent: its highest of seven days counts.",
         )
 
     def _add_limited(self) -> None:

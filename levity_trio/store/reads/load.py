@@ -31,8 +31,9 @@ PHASES: Final = ("L1", "L2", "L3")
 
 @record
 class LoadLine:
-    """One phase of one circuit. `free_a` is what cars could draw more now; `outage_a` is what the house is booked with
-    in case that nobody decides any more."""
+    """One phase of one circuit. `free_a` is what cars could be allowed more now: what is kept for the house and for
+    cars is not free. `house_a` is kept for it, not measured, while its meter is silent. `outage_a` is what the house is
+    booked with in case that nobody decides any more."""
 
     circuit: str
     phase: str
@@ -73,6 +74,8 @@ class LoadCar:
     is_managed: bool = False
     lease_a: int | None = None
     lease_ends_at: str | None = None
+    is_silent: bool = False
+    phases: Sequence[str] = ()
     says: str = ""
 
 
@@ -156,7 +159,7 @@ def problems(now: LoadNow | None) -> list[Problem]:
             for circuit, phases in exceeded.items()
         ),
         *(
-            Problem("meter", one.name, one.at, f"The meter {one.name} is silent, so its circuit counts as full")
+            Problem("meter", one.name, one.at, f"The meter {one.name} is silent, so cars may get less than there is")
             for one in now.meters
             if one.is_stale
         ),
@@ -173,24 +176,34 @@ _MINUTE: Final = 60
 def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     """Say in English what a car gets and why, or in shadow would get; pages translate it as they do other stored
     words."""
-    limit, most = car["limit_a"], car["of_a"]
-    if car["bound"] == "waits":
+    if car["bound"] == "fixed":
+        return _says_fixed(car.get("why_fixed", ""), car["limit_a"])
+    amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
+    if car["bound"] == "waits" or amperes < min(1, car["limit_a"]):
         wait = _wait(car["waits_about_seconds"], car["place_in_queue"], car["waiting"])
         if is_shadow:
             return f"would wait, {wait}" if wait else "would wait for current"
         return f"waits, {wait}" if wait else "waits for current"
-    if car["bound"] == "fixed":
-        return _says_fixed(car.get("why_fixed", ""), limit)
-    if limit >= most:
+    if amperes >= most:
         return f"would get all {most} A" if is_shadow else f"gets all {most} A"
-    where = f"{car['circuit']} {car['phase']}".strip()
-    why = f"the meter of {car['circuit']} is silent" if car["bound"] == "safe" else _WHY.get(car["bound"], where)
-    return f"would get {limit} A of {most}: {why}" if is_shadow else f"gets {limit} A of {most}: {why}"
+    why = _WHY.get(car["bound"], f"{car['circuit']} {car['phase']}".strip())
+    if car["bound"] == "safe" or car.get("is_silent"):
+        why = f"the meter of {car['circuit']} is silent"
+    elif amperes < car["limit_a"]:
+        why = _WHY["steady"]
+    return f"would get {amperes} A of {most}: {why}" if is_shadow else f"gets {amperes} A of {most}: {why}"
+
+
+def _told(limit: int, lease: int | None) -> int:
+    """Return what a car gets now: what it may have, or less until its charger was sent that."""
+    return limit if lease is None else min(limit, lease)
 
 
 def _says_fixed(why: str, amperes: int) -> str:
     if why == "ignores":
         return f"does not obey its limit, so {amperes} A are kept for it"
+    if why == "floor":
+        return f"cannot be paused, so {amperes} A are kept for it"
     if why == "untold":
         return f"is not limited, so {amperes} A are kept for it"
     return f"is away, so {amperes} A are kept for it"
@@ -229,14 +242,19 @@ def says_to_driver(db: Database) -> dict[int, str]:
 
 
 def _to_driver(car: LoadCar) -> str:
-    if car.bound == "waits":
+    amperes = _told(car.limit_a, car.lease_a)
+    if car.bound == "waits" or amperes < min(1, car.limit_a):
         wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting)
         if wait:
             return f"Your car waits for current, {wait}. Waiting costs nothing."
         return "Your car waits for current. Waiting costs nothing."
-    if car.bound in ("circuit", "safe", "steady") and car.limit_a < car.of_a:
-        return f"Your car gets {car.limit_a} A of {car.of_a}, because others need current, too."
-    return ""
+    if car.bound not in ("circuit", "safe", "steady") or amperes >= car.of_a:
+        return ""
+    if car.bound == "safe" or car.is_silent:
+        return f"Your car gets {amperes} A of {car.of_a}, because a meter in the house is silent."
+    if car.bound == "steady" or amperes < car.limit_a:
+        return f"Your car gets {amperes} A of {car.of_a}, and more in a few minutes."
+    return f"Your car gets {amperes} A of {car.of_a}, because others need current, too."
 
 
 class Kept(NamedTuple):

@@ -12,7 +12,7 @@ from levity_trio.load.document import LoadSite, parse
 from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.load import LoadCar, LoadLine, LoadNow, load_now, newest_site
+from levity_trio.store.reads.load import LoadCar, LoadLine, LoadMeter, LoadNow, load_now, newest_site
 from levity_trio.store.reads.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.web.api.billing import rule
@@ -66,12 +66,12 @@ class LoadLedger:
 
 @record
 class LoadWhy:
-    """Why a car may draw no more, in `words` and in figures: those of the phase of the circuit that binds it, or else
-    that has the least left.
+    """Why a car may draw no more, in `words` and in figures: those of the phase of the circuit that binds it, or else,
+    of those on which it is booked, that has the least left.
 
     `now` is what is drawn against the limit. `outage` is what may be drawn if nobody decides any more, against what a
-    breaker holds for an hour. `others` are the cars below the same circuit. `again_at` is when the clock alone may
-    change it; null: only what happens does.
+    breaker holds for an hour. `others` are the cars below the same circuit on that phase. `again_at` is when the clock
+    alone may change it; null: only what happens does.
     """
 
     car: LoadCar
@@ -118,15 +118,16 @@ class _Places:
 
 
 def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterator[LoadWhy]:
-    metered = {one.circuit for one in now.meters}
+    meters = {one.circuit: one for one in now.meters}
     for car in (one for one in now.cars if one.charger == charger):
         if (line := _line(now, car, places)) is None:
             continue
-        others = [one for one in now.cars if one is not car and line.circuit in (*places.above(one), one.circuit)]
+        others = [one for one in now.cars if one is not car and _is_at(one, line, places)]
         held = OUTAGE * places.amperes.get(line.circuit, line.limit_a)
         ledger = LoadLedger(house_a=line.house_a, cars_a=line.cars_a, limit_a=line.limit_a)
         outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=round(held, 1))
         again = _again(now, car)
+        words = [*_words(car, line, outage, meters.get(line.circuit), zone), _of_others(line, others)]
         yield LoadWhy(
             car=car,
             circuit=line.circuit,
@@ -135,41 +136,55 @@ def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterat
             outage=outage,
             others=others,
             again_at=None if again is None else stamp(again),
-            words=[*_words(car, line, outage, others, is_metered=line.circuit in metered), _when(again, zone)],
+            words=[*words, _when(again, zone)],
         )
+
+
+def _is_at(car: LoadCar, line: LoadLine, places: _Places) -> bool:
+    """Whether a car is booked on a phase of a circuit."""
+    is_below = line.circuit in (*places.above(car), car.circuit)
+    return is_below and (not car.phases or line.phase in car.phases)
 
 
 def _line(now: LoadNow, car: LoadCar, places: _Places) -> LoadLine | None:
     """Return the phase of the circuit that binds a car, else the one above it that has the least left."""
     bound = [one for one in now.lines if (one.circuit, one.phase) == (car.circuit, car.phase)]
-    above = [one for one in now.lines if one.circuit in places.above(car)]
-    return min(bound or above or now.lines, key=lambda one: one.free_a, default=None)
+    own = [one for one in now.lines if _is_at(car, one, places)]
+    return min(bound or own or now.lines, key=lambda one: one.free_a, default=None)
 
 
-def _words(
-    car: LoadCar, line: LoadLine, outage: LoadLedger, others: Sequence[LoadCar], *, is_metered: bool
-) -> Iterator[str]:
-    """Yield what there is to say, a sentence each."""
+def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | None, zone: ZoneInfo) -> Iterator[str]:
+    """Yield what there is to say of the line, a sentence each."""
     yield f"This car {car.says}."
     where = f"{line.circuit} {line.phase}"
     house, cars, limit = (f"{value:.0f} A" for value in (line.house_a, line.cars_a, line.limit_a))
-    if is_metered:
+    if meter is not None and not meter.is_stale:
         yield f"At {where}, {house} are drawn by the house and {cars} by cars, of {limit}."
         yield "The house counts with its highest value of the last 15 minutes."
     else:
         yield f"At {where}, {house} are kept for the house and {cars} are drawn by cars, of {limit}."
+    if meter is not None and meter.is_stale:
+        yield f"The meter {meter.name} is silent{_since(meter, zone)}, so the highest value of seven days is kept."
     house, cars, limit = (f"{value:.0f} A" for value in (outage.house_a, outage.cars_a, outage.limit_a))
     yield f"If nobody decided any more, the house might come to {house} and the cars to {cars}."
     yield f"Its breaker holds {limit} for an hour."
     if car.is_outage:
         yield "It is this second sum that has no more room."
+    yield f"By both sums, {line.free_a:.0f} A are left for cars."
+
+
+def _since(meter: LoadMeter, zone: ZoneInfo) -> str:
+    return "" if meter.at is None else f" since {in_zone(datetime.fromisoformat(meter.at), zone):%H:%M}"
+
+
+def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
     waiting = sum(one.bound == Bound.WAITS for one in others)
+    where = f"{line.circuit} {line.phase}"
     if not others:
-        yield f"No other car is at {line.circuit}."
-    elif waiting:
-        yield f"Other cars at {line.circuit}: {len(others)}, of which wait: {waiting}."
-    else:
-        yield f"Other cars at {line.circuit}: {len(others)}."
+        return f"No other car is at {where}."
+    if waiting:
+        return f"Other cars at {where}: {len(others)}, of which wait: {waiting}."
+    return f"Other cars at {where}: {len(others)}."
 
 
 def _again(now: LoadNow, car: LoadCar) -> datetime | None:

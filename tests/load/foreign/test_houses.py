@@ -8,7 +8,9 @@ import pytest
 import trio
 
 from levity_trio.events import MeterSilent
+from levity_trio.store.reads.load import says_to_driver
 from tests.charger.parts import START, InlineWriter
+from tests.load.block import InlineReader
 from tests.load.foreign.charge_point import ChargePoint
 from tests.load.foreign.evening import HOUR, MINUTE, Currents, exact, open_evening
 from tests.load.foreign.kinds import HONEST
@@ -90,6 +92,28 @@ async def test_a_meter_that_stays_frozen_for_an_hour_is_lost(writer: InlineWrite
         assert evening.load.now is not None
         assert [car.bound for car in evening.load.now.cars] == ["safe", "safe"]
         assert [evening.current(0), evening.current(1)] == [0, 0], "this is their safe limit"
+
+
+async def test_while_a_meter_is_silent_nobody_is_told_that_others_need_the_current(writer: InlineWriter) -> None:
+    """Before, the house took 20 of 32 A for a minute, which is kept again when nobody knows what it takes."""
+    house = [20.0]
+    async with open_evening(writer, [HONEST], 32.0, house=lambda _: (house[0],) * 3) as evening:
+        await evening.manage()
+        await trio.sleep(MINUTE)
+        house[0] = 4.0
+        await trio.sleep(20 * MINUTE)
+        evening.arrive(0)
+        await trio.sleep(5 * MINUTE)
+        assert evening.current(0) == 16
+        evening.meter = None
+        await trio.sleep(5 * MINUTE)
+        assert evening.current(0) < 16
+        assert evening.load.now is not None
+        (car,) = evening.load.now.cars
+        assert car.says == f"gets {car.lease_a} A of 16: the meter of Feeder is silent"
+        assert [line.free_a for line in evening.load.now.lines] == [0.0, 0.0, 0.0]
+        told = await InlineReader(writer).run(says_to_driver)
+        assert [words.partition(", ")[2] for words in told.values()] == ["because a meter in the house is silent."]
 
 
 async def test_a_feeder_for_cars_alone_may_show_nothing_all_day(writer: InlineWriter) -> None:

@@ -235,3 +235,17 @@ async def test_two_cars_that_ignore_a_way_leave_out_none(writer: InlineWriter) -
         }
         told = {(1, "TxProfile"), (2, "TxProfile"), (1, "TxDefaultProfile"), (2, "TxDefaultProfile")}
         assert purposes == told | {(0, "ChargePointMaxProfile")}
+
+
+async def test_who_refuses_to_be_paused_is_not_said_to_disobey(writer: InlineWriter) -> None:
+    """The house leaves it 4 A."""
+    house = [5.0]
+    async with open_evening(writer, [KINDS["refuses 0 A"]], 20.0, house=lambda _: (house[0],) * 3) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        await trio.sleep(2 * MINUTE)
+        house[0] = 16.0
+        await trio.sleep(2 * MINUTE)
+        assert evening.current(0) == 6
+        assert evening.load.now is not None
+        assert [car.says for car in evening.load.now.cars] == ["cannot be paused, so 6 A are kept for it"]

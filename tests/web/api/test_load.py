@@ -86,13 +86,38 @@ async def test_why_a_car_gets_what_it_gets_is_explained_by_the_phase_that_binds_
         "If nobody decided any more, the house might come to 20 A and the cars to 40 A.",
         "Its breaker holds 71 A for an hour.",
         "It is this second sum that has no more room.",
-        "Other cars at Feeder: 2, of which wait: 1.",
+        "By both sums, 22 A are left for cars.",
+        "Other cars at Feeder L2: 2, of which wait: 1.",
         "It is decided anew at each change, and every 10 seconds at the latest.",
     ]
     assert (second["circuit"], second["others"], second["outage"]["limit_a"]) == ("Garage", [], 28.2)
-    assert "No other car is at Garage." in second["words"]
+    assert "No other car is at Garage L2." in second["words"]
     kept = "At Garage L2, 9 A are kept for the house and 32 A are drawn by cars, of 25 A."
     assert kept in second["words"], "nothing measures this circuit"
+
+
+async def test_a_car_on_one_phase_is_explained_by_that_phase_only(site: Site) -> None:
+    """L3 has less left, but it is not on L3; CP-3 is."""
+    site.books.run(writes.set_site, SITE, site.books.at, "anna")
+    lines = [loads.line(0, cars=16.0), loads.line(1, cars=50.0), loads.line(2, cars=54.0)]
+    here = loads.car("CP-4", phases=["L1", "L2", "L3"]), loads.car("CP-3", phases=["L3"])
+    alone = loads.car(bound="most", circuit="", phase="", limit_a=16, phases=["L1"])
+    loads.decide(site.books, alone, *here, lines=lines)
+    (found,) = (await site.call(WHY, charger="CP-1"))["data"]
+    assert (found["phase"], [one["charger"] for one in found["others"]]) == ("L1", ["CP-4"])
+    assert "Other cars at Feeder L1: 1." in found["words"]
+    assert not [words for words in found["words"] if "L2" in words or "L3" in words]
+
+
+async def test_what_is_kept_for_the_house_of_a_silent_meter_is_not_said_to_be_drawn(site: Site) -> None:
+    meter = {"name": "M", "circuit": "Feeder", "at": "2026-03-01T11:48:00.000Z", "amperes": [4, 4, 4], "is_stale": True}
+    loads.decide(site.books, loads.car(is_silent=True), meters=[meter])
+    (found,) = (await site.call(WHY, charger="CP-1"))["data"]
+    assert found["words"][:3] == [
+        "This car would get 8 A of 16: the meter of Feeder is silent.",
+        "At Feeder L2, 9 A are kept for the house and 32 A are drawn by cars, of 63 A.",
+        "The meter M is silent since 11:48, so the highest value of seven days is kept.",
+    ]
 
 
 async def test_who_waits_is_told_when_turns_end(site: Site) -> None:

@@ -54,9 +54,31 @@ class TestTheFeeder:
     async def test_what_nobody_measures_is_a_reserve_and_a_silent_meter_makes_it_old(self, site: Site) -> None:
         loads.decide(site.books, lines=LINES)
         assert "reserve 9 A" in (await feeder(site)).words
-        loads.decide(site.books, lines=LINES, meters=[FEEDER_METER | {"is_stale": True}])
-        assert "house old" in attributes(await feeder(site), "span", "class")
+        last = {"at": "2026-03-01T11:36:00.000Z", "amperes": [25.9, 25.7, 24.3], "is_stale": True}
+        loads.decide(site.books, lines=LINES, meters=[FEEDER_METER | last])
+        shown = await feeder(site)
+        assert "house old" in attributes(shown, "span", "class")
+        assert "The meter is silent. It last showed 26, 26, 24 A, 12:36" in shown.words
+        assert "L1 reserve 9 A cars 48 A free 6 A" in shown.words
         assert (await Opening(site).parts(NOW))["attention"].links == ["/load"]
+
+    async def test_what_is_kept_for_a_silent_meter_is_never_drawn_as_above_the_limit(self, site: Site) -> None:
+        """82 A of 63, of which nobody has measured 78."""
+        lines = [loads.line(0, house=78.0, cars=4.0), loads.line(1), loads.line(2)]
+        loads.decide(site.books, lines=lines, meters=[FEEDER_METER | {"is_stale": True}])
+        shown = await feeder(site)
+        assert "The meter has shown nothing yet. Feeder 63 A L1 reserve 78 A cars 4 A free 0 A" in shown.words
+        assert attributes(shown, "rect", "width")[:2] == ["66", "4"]
+
+    async def test_a_house_that_nobody_has_ever_measured_is_no_house_of_nothing(self, site: Site) -> None:
+        lines = [loads.line(phase, house=0.0) for phase in range(3)]
+        loads.decide(site.books, lines=lines, meters=[FEEDER_METER | {"is_stale": True}])
+        assert "L1 house – cars 32 A free 31 A" in (await feeder(site)).words
+
+    async def test_what_is_kept_is_not_free(self, site: Site) -> None:
+        kept = loads.line(0, house=8.0, cars=6.0) | {"free_a": 1.2}
+        loads.decide(site.books, lines=[kept, *LINES[1:]], meters=[FEEDER_METER])
+        assert "L1 house 8 A cars 6 A kept 48 A free 1 A" in (await feeder(site)).words
 
     async def test_another_circuit_is_shown_while_it_keeps_a_car_from_more(self, site: Site) -> None:
         lines = [*LINES, loads.line(0, "Garage", 25.0)]

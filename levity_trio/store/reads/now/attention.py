@@ -471,7 +471,7 @@ def _ignored(db: Database, names: Mapping[str, str]) -> Iterator[Attention]:
     """Yield the chargers that do not obey the limits of load management."""
     for charger, since in db.execute(_IGNORED).fetchall():
         if charger in names:
-            words = f"{names[charger]} does not obey its limit, so others get less current"
+            words = f"{names[charger]} does not obey its limit, so others may get less current"
             yield _entry(Kind.IGNORED, words, since, about=About(charger))
 
 

@@ -161,7 +161,7 @@ def feeder(load: Mapping[str, Any] | None) -> Values:
     for line in load["lines"]:
         lines.setdefault(line["circuit"], []).append(line)
     tight = {one["circuit"] for one in (*load["cars"], *load["over"])}
-    meters = {one["circuit"]: one["is_stale"] for one in load["meters"]}
+    meters = {one["circuit"]: one for one in load["meters"]}
     return {
         "is_shadow": load["is_shadow"],
         "waiting": sum(one["bound"] == "waits" for one in load["cars"]),
@@ -170,10 +170,10 @@ def feeder(load: Mapping[str, Any] | None) -> Values:
                 "name": name,
                 "limit_a": some[0]["limit_a"],
                 "is_ordered": not place and load["grid_a"] == some[0]["limit_a"],
-                "is_known": name in meters,
-                "is_stale": meters.get(name, False),
-                "limit": (limit := LIMIT_FAR if _is_far_over(some) else LIMIT),
-                "lines": [_bar(one, limit) for one in some],
+                "meter": (meter := meters.get(name)),
+                "is_stale": (is_stale := meter is not None and meter["is_stale"]),
+                "limit": (limit := LIMIT_FAR if _is_far_over(some) and not is_stale else LIMIT),
+                "lines": [_bar(one, limit, is_stale=is_stale) for one in some],
             }
             for place, (name, some) in enumerate(lines.items())
             if not place or name in tight
@@ -185,13 +185,18 @@ def _is_far_over(lines: Iterable[Mapping[str, Any]]) -> bool:
     return any((one["house_a"] + one["cars_a"]) * LIMIT > BAR * one["limit_a"] for one in lines)
 
 
-def _bar(line: Mapping[str, Any], limit: int) -> Values:
-    """Return a phase with the lengths of its bar, which ends beyond the limit."""
-    scale = limit / (line["limit_a"] or 1)
-    house = min(BAR, round(line["house_a"] * scale))
-    cars = min(BAR - house, round(line["cars_a"] * scale))
-    over = max(0, round(line["house_a"] + line["cars_a"] - line["limit_a"]))  # else it would be over by "0 A"
-    return {**line, "house": house, "cars": cars, "over": max(0, house + cars - limit), "over_a": over}
+def _bar(line: Mapping[str, Any], limit: int, *, is_stale: bool) -> Values:
+    """Return a phase with the lengths of its bar, which ends beyond the limit: at the limit, if what is kept for the
+    house of a silent meter is not what it draws."""
+    scale, house_a, cars_a = limit / (line["limit_a"] or 1), line["house_a"], line["cars_a"]
+    above_a = 0.0 if is_stale else house_a + cars_a - line["limit_a"]
+    longest = limit if is_stale else BAR
+    cars = min(longest, round(cars_a * scale))
+    house = min(longest - cars, round(house_a * scale))
+    over = max(0, round(above_a))  # else it would be over by "0 A"
+    kept = max(0, round(line["limit_a"] - house_a - cars_a - line["free_a"]))
+    ends = {"house": house, "cars": cars, "over": max(0, house + cars - limit) if over else 0}
+    return {**line, **ends, "over_a": over, "kept_a": kept}
 
 
 # Pictures
