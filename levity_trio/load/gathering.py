@@ -15,6 +15,7 @@ from levity_trio.load.tree import (
     Place,
     Socket,
     Tree,
+    on,
 )
 from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
 
@@ -209,12 +210,12 @@ def drawn_between(
     if takes_nothing and not may_follow:
         return NOTHING, NOTHING
     if told is None or takes_nothing or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS:
-        return NOTHING, _on(socket.lines(lines), socket.most if limit is None else min(limit.most, socket.most))
+        return NOTHING, on(socket.lines(lines), socket.most if limit is None else min(limit.most, socket.most))
     low, high = _shown_between(socket, one, lines)
     if not may_follow or limit is None:
         return low, high
     phases = socket.lines(lines)
-    return _each(min, low, _on(phases, limit.least)), _each(max, high, _on(phases, limit.most))
+    return _each(min, low, on(phases, limit.least)), _each(max, high, on(phases, limit.most))
 
 
 def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:
@@ -223,23 +224,18 @@ def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[P
     shown = drawn(one, socket, lines)
     most = 0.0 if shown is None else min(shown.most, socket.most)
     if own is None and lines is not None:
-        own = _on(range(lines), most)
+        own = on(range(lines), most)
     if own is None:
-        return NOTHING, _on(socket.lines(), most)
+        return NOTHING, on(socket.lines(), most)
     if socket.rotation:
         phases = dict(zip((LETTERS.index(letter) for letter in socket.rotation), own, strict=False))
         known = phases.get(0, 0.0), phases.get(1, 0.0), phases.get(2, 0.0)
         return known, known
-    return _on(PHASES, min(own)), _on(PHASES, max(own))
+    return on(PHASES, min(own)), on(PHASES, max(own))
 
 
 def _each(chosen: Callable[[float, float], float], first: Phases, second: Phases) -> Phases:
     one, two, three = (chosen(*both) for both in zip(first, second, strict=True))
-    return one, two, three
-
-
-def _on(phases: Collection[int], amperes: float) -> Phases:
-    one, two, three = (amperes if phase in phases else 0.0 for phase in PHASES)
     return one, two, three
 
 

@@ -22,7 +22,7 @@ from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.profiles import Way
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide
-from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused, added
+from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused, added, highest_of
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, LoadPresent, LoadQuarter, PluggedIn
 
@@ -71,8 +71,7 @@ class _Meter:
         self.drawn.append((now, most))
         while len(self.drawn) > 1 and self.drawn[1][0] <= now - LAG_SECONDS - 2 * self.every:
             del self.drawn[0]
-        one, two, three = (max(phase) for phase in zip(*(most for _, most in self.drawn), strict=True))
-        return one, two, three
+        return highest_of(most for _, most in self.drawn)
 
     def silent_seconds(self, now: float) -> float:
         """Return for how long nothing is known by it: since its last reading, or since it is frozen."""

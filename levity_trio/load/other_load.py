@@ -1,10 +1,9 @@
 """What other consumers draw at measured circuits: now, of late, and at this time of the day in the last seven days."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from levity_trio.load.rule import Other
-from levity_trio.load.tree import NOTHING, Phases
+from levity_trio.load.tree import NOTHING, Phases, highest_of
 
 MINUTE, HOUR = 60, 3600
 RECENT_MINUTES = 15
@@ -33,7 +32,7 @@ class LoadHistory:
         """Take the highest of a quarter of an hour from before the start."""
         known = self._circuits.setdefault(circuit, _Circuit())
         hour = int(at // HOUR)
-        known.hours[hour] = _highest([known.hours.get(hour, NOTHING), highest])
+        known.hours[hour] = highest_of([known.hours.get(hour, NOTHING), highest])
 
     def add(self, circuit: str, amperes: Phases, at: float, read_at: float | None = None) -> None:
         """Take what other consumers draw now, by what a meter showed at a time. A jump counts at once, and is
@@ -44,7 +43,7 @@ class LoadHistory:
         known.now = amperes
         self.remember(circuit, self.confirmed(circuit), at)
         minute, hour = int(at // MINUTE), int(at // HOUR)
-        known.minutes[minute] = _highest([known.minutes.get(minute, NOTHING), amperes])
+        known.minutes[minute] = highest_of([known.minutes.get(minute, NOTHING), amperes])
         if len(known.minutes) > RECENT_MINUTES + 1:
             known.minutes = {one: top for one, top in known.minutes.items() if one > minute - RECENT_MINUTES - 1}
         if len(known.hours) > KEPT_HOURS + 1:
@@ -62,7 +61,7 @@ class LoadHistory:
         hour = int(now // HOUR)
         found = {one: top for one, top in self._hours(circuit).items() if hour - KEPT_HOURS <= one <= hour}
         near = [top for one, top in found.items() if (one - hour + 1) % DAY_HOURS <= 2]
-        return _highest(near or found.values())
+        return highest_of(near or found.values())
 
     def known(self, circuit: str, now: float) -> Phases | None:
         """Return the same, None where nothing is known at all."""
@@ -73,19 +72,12 @@ class LoadHistory:
         nothing is known, the meter is as good as lost."""
         known = self._circuits.get(circuit)
         if stale or known is None:
-            whole = _highest(self._hours(circuit).values())
+            whole = highest_of(self._hours(circuit).values())
             return Other(now=whole, recent=whole, highest=whole, stale=True, lost=lost or known is None)
         minute = int(now // MINUTE)
-        recent = _highest(top for one, top in known.minutes.items() if one >= minute - RECENT_MINUTES)
+        recent = highest_of(top for one, top in known.minutes.items() if one >= minute - RECENT_MINUTES)
         return Other(now=known.now, recent=recent, highest=self.highest(circuit, now), lost=lost)
 
     def _hours(self, circuit: str) -> dict[int, Phases]:
         known = self._circuits.get(circuit)
         return {} if known is None else known.hours
-
-
-def _highest(some: Iterable[Phases]) -> Phases:
-    one, two, three = NOTHING
-    for first, second, third in some:
-        one, two, three = max(one, first), max(two, second), max(three, third)
-    return one, two, three

@@ -4,12 +4,15 @@ Cars come and go as they did, and want what they took. At each part of its energ
 so one whose battery was nearly full tapers again.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
+from functools import cache
 from itertools import accumulate
 
+from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide
-from levity_trio.load.tree import NOTHING, Phases, Place, Tree
+from levity_trio.load.tree import NOTHING, Phases, Place, Tree, added, highest_of, on
 from levity_trio.records import record
 
 STEP_SECONDS = 300.0
@@ -63,7 +66,7 @@ class Replayed:
     given_wh: float = 0.0
     waited_seconds: float = 0.0
     peak: Phases = NOTHING
-    short: tuple[Short, ...] = field(default_factory=tuple)
+    short: tuple[Short, ...] = ()
 
 
 House = Callable[[float], Mapping[str, Other]]
@@ -74,10 +77,11 @@ def replay(
     tree: Tree, stays: Iterable[Stay], house: House, *, first_come: bool = False, rest: Callable[[], None] | None = None
 ) -> Replayed:
     """Charge all cars again, and return what came out. `rest` is called now and then, so that others get their turn."""
-    coming = sorted(stays, key=lambda stay: (-stay.since, stay.place))
+    coming = sorted(stays, key=lambda stay: (stay.since, stay.place), reverse=True)
     present: list[_Present] = []
-    found, decision = _Sums(), Decision(at=0.0)
-    now, steps = coming[-1].since if coming else 0.0, 0
+    gone: list[_Present] = []
+    decision, peak, waited = Decision(at=0.0), NOTHING, 0.0
+    now, steps = 0.0, 0
     while coming or present:
         if not present:
             now = max(now, coming[-1].since)
@@ -85,31 +89,38 @@ def replay(
             present.append(_Present(coming.pop()))
         until = now - now % STEP_SECONDS + STEP_SECONDS
         other = house(now)
-        decision = decide(
-            tree, [one.car(decision) for one in present], Measured(other=other), now, decision, first_come=first_come
-        )
-        found.add(tree, present, decision, other, until - now)
+        cars = [one.car(decision) for one in present]
+        decision = decide(tree, cars, Measured(other=other), now, decision, first_come=first_come)
+
+        # Everybody draws what he may for so long.
+        flowing = [other[tree.root].now if tree.root in other else NOTHING]
         for one in present:
-            if one.got >= one.stay.wanted_wh or one.stay.until <= until:
-                found.end(one)
-        present = [one for one in present if one.got < one.stay.wanted_wh and one.stay.until > until]
+            limit = decision.limits[one.stay.place].amperes
+            flowing.append(one.charge(tree, limit, until - now))
+            waited += 0.0 if limit else until - now
+        peak = highest_of([peak, added(flowing)])
+
+        gone += [one for one in present if one.is_done(until)]
+        present = [one for one in present if not one.is_done(until)]
         now, steps = until, steps + 1
         if rest is not None and not steps % AT_ONCE:
             rest()
-    return found.replayed()
+    return _replayed(gone, waited, peak)
 
 
 class _Present:
     """A car that is there, and what it has got."""
 
-    __slots__ = ("got", "stay")
-
     def __init__(self, stay: Stay) -> None:
         self.stay, self.got = stay, 0.0
 
-    def takes(self) -> float:
-        """A that it takes at most now."""
-        return next((amperes for until, amperes in self.stay.course if self.got < until), float(self.stay.most))
+    def is_done(self, at: float) -> bool:
+        return self.got >= self.stay.wanted_wh or self.stay.until <= at
+
+    def takes(self, limit: int) -> float:
+        """A that it takes now of a limit."""
+        most = next((amperes for until, amperes in self.stay.course if self.got < until), float(self.stay.most))
+        return min(most, limit)
 
     def car(self, before: Decision) -> Car:
         stay, limit = self.stay, before.limits.get(self.stay.place)
@@ -119,50 +130,30 @@ class _Present:
             since=stay.since,
             lines=stay.lines,
             most=stay.most,
-            drawn=None if limit is None else min(self.takes(), limit.amperes),
+            drawn=None if limit is None else self.takes(limit.amperes),
         )
 
+    def charge(self, tree: Tree, limit: int, seconds: float) -> Phases:
+        """Draw for so long what it may. Return the A on each phase."""
+        amperes = self.takes(limit)
+        self.got += amperes * self.stay.lines * VOLTS * seconds / HOUR
+        return on(tree.sockets[self.stay.place].lines(self.stay.lines), amperes)
 
-class _Sums:
-    def __init__(self) -> None:
-        self.sessions = 0
-        self.wanted = self.given = self.waited = 0.0
-        self.peak = [0.0, 0.0, 0.0]
-        self.short: dict[str, tuple[int, float]] = {}
 
-    def add(
-        self, tree: Tree, present: Sequence[_Present], decision: Decision, other: Mapping[str, Other], seconds: float
-    ) -> None:
-        """Let everybody draw what he may for so long."""
-        at_root = other.get(tree.root)
-        drawn = list(NOTHING if at_root is None else at_root.now)
-        for one in present:
-            limit = decision.limits[one.stay.place].amperes
-            amperes = min(limit, one.takes())
-            self.waited += 0.0 if limit else seconds
-            one.got += amperes * one.stay.lines * VOLTS * seconds / HOUR
-            for phase in tree.sockets[one.stay.place].lines(one.stay.lines):
-                drawn[phase] += amperes
-        self.peak = [max(before, now) for before, now in zip(self.peak, drawn, strict=True)]
-
-    def end(self, one: _Present) -> None:
-        wanted, got = one.stay.wanted_wh, min(one.got, one.stay.wanted_wh)
-        self.sessions, self.wanted, self.given = self.sessions + 1, self.wanted + wanted, self.given + got
-        if got < SHORT * wanted:
-            sessions, missing = self.short.get(one.stay.whose, (0, 0.0))
-            self.short[one.stay.whose] = sessions + 1, missing + wanted - got
-
-    def replayed(self) -> Replayed:
-        one, two, three = self.peak
-        short = [Short(whose=who, sessions=n, missing_wh=wh) for who, (n, wh) in self.short.items()]
-        return Replayed(
-            sessions=self.sessions,
-            wanted_wh=self.wanted,
-            given_wh=self.given,
-            waited_seconds=self.waited,
-            peak=(one, two, three),
-            short=tuple(sorted(short, key=lambda each: (-each.missing_wh, each.whose))),
-        )
+def _replayed(gone: Sequence[_Present], waited: float, peak: Phases) -> Replayed:
+    missing = defaultdict[str, list[float]](list)
+    for one in gone:
+        if one.got < SHORT * one.stay.wanted_wh:
+            missing[one.stay.whose].append(one.stay.wanted_wh - one.got)
+    short = [Short(whose=who, sessions=len(wh), missing_wh=sum(wh)) for who, wh in missing.items()]
+    return Replayed(
+        sessions=len(gone),
+        wanted_wh=sum(one.stay.wanted_wh for one in gone),
+        given_wh=sum(min(one.got, one.stay.wanted_wh) for one in gone),
+        waited_seconds=waited,
+        peak=peak,
+        short=tuple(sorted(short, key=lambda each: (-each.missing_wh, each.whose))),
+    )
 
 
 class PastHouse:
@@ -170,39 +161,20 @@ class PastHouse:
 
     def __init__(self, quarters: Mapping[str, Mapping[int, tuple[Phases, Phases]]]) -> None:
         self._quarters = quarters
-        self._hours = {circuit: self._by_hour(found) for circuit, found in quarters.items()}
-        self._highest: dict[tuple[str, int], Phases] = {}
-
-    @staticmethod
-    def _by_hour(found: Mapping[int, tuple[Phases, Phases]]) -> dict[int, Phases]:
-        hours: dict[int, Phases] = {}
-        for quarter, (_mean, highest) in found.items():
-            hours[quarter // 4] = _higher(hours.get(quarter // 4, NOTHING), highest)
-        return hours
+        history = LoadHistory()
+        for circuit, found in quarters.items():
+            for quarter, (_, highest) in found.items():
+                history.remember(circuit, highest, quarter * QUARTER)
+        self._highest = cache(history.highest)
 
     def __call__(self, now: float) -> dict[str, Other]:
-        quarter = int(now // QUARTER)
-        return {circuit: self._other(circuit, quarter) for circuit in self._quarters}
-
-    def _other(self, circuit: str, quarter: int) -> Other:
-        found = self._quarters[circuit]
-        mean, highest = found.get(quarter, (NOTHING, NOTHING))
-        _before, recent = found.get(quarter - 1, (NOTHING, NOTHING))
-        return Other(now=mean, recent=_higher(highest, recent), highest=self._of_week(circuit, quarter // 4))
-
-    def _of_week(self, circuit: str, hour: int) -> Phases:
-        """Return the highest of this hour and its two neighbours in the seven days before."""
-        key = circuit, hour
-        if key not in self._highest:
-            hours, highest = self._hours[circuit], NOTHING
-            for near in (hour - 24 * back + beside for back in range(1, 8) for beside in (-1, 0, 1)):
-                highest = _higher(highest, hours.get(near, NOTHING))
-            self._highest[key] = highest
-        return self._highest[key]
-
-
-def _higher(one: Phases, other: Phases) -> Phases:
-    return max(one[0], other[0]), max(one[1], other[1]), max(one[2], other[2])
+        quarter, hour, others = int(now // QUARTER), now // HOUR * HOUR, {}
+        for circuit, found in self._quarters.items():
+            mean, highest = found.get(quarter, (NOTHING, NOTHING))
+            _, before = found.get(quarter - 1, (NOTHING, NOTHING))
+            recent = highest_of([highest, before])
+            others[circuit] = Other(now=mean, recent=recent, highest=self._highest(circuit, hour))
+        return others
 
 
 def with_more(tree: Tree, stays: Sequence[Stay], more: int, limit: float | None) -> tuple[Tree, list[Stay]]:

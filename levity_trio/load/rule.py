@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 
-from levity_trio.load.tree import PHASES, Phases, Place, Tree, added
+from levity_trio.load.tree import PHASES, Phases, Place, Tree, added, highest_of, on
 from levity_trio.records import record
 
 OUTAGE = 1.13
@@ -294,15 +294,11 @@ def _flowing(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, Phases]]
         if other := measured.other.get(name):
             found[name] = other.now, other.recent
         else:
-            reserve = tree.circuits[name].reserve or 0.0
+            reserve = on(PHASES, tree.circuits[name].reserve or 0.0)
             below = [found[child] for child in tree.children[name]]
-            found[name] = _at_least(reserve, (now for now, _ in below)), _at_least(reserve, (most for _, most in below))
+            now, recent = added(now for now, _ in below), added(recent for _, recent in below)
+            found[name] = highest_of([reserve, now]), highest_of([reserve, recent])
     return found
-
-
-def _at_least(amperes: float, currents: Iterable[Phases]) -> Phases:
-    one, two, three = added(currents)
-    return max(amperes, one), max(amperes, two), max(amperes, three)
 
 
 class _Asking:

@@ -8,7 +8,7 @@ A tree is checked as a whole when it is made. Safe limits last for as long as no
 and the largest other load together must fit each circuit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 
 from levity_trio.records import record
@@ -185,9 +185,19 @@ class Tree:
 
 def added(currents: Iterable[Phases]) -> Phases:
     """The sum, phase by phase."""
-    one, two, three = NOTHING
-    for first, second, third in currents:
-        one, two, three = one + first, two + second, three + third
+    one, two, three = (sum(phase) for phase in zip(NOTHING, *currents, strict=True))
+    return one, two, three
+
+
+def highest_of(currents: Iterable[Phases]) -> Phases:
+    """The highest, phase by phase; 0 A at least."""
+    one, two, three = (max(phase) for phase in zip(NOTHING, *currents, strict=True))
+    return one, two, three
+
+
+def on(phases: Collection[int], amperes: float) -> Phases:
+    """The same A on each of these phases."""
+    one, two, three = (amperes if phase in phases else 0.0 for phase in PHASES)
     return one, two, three
 
 
