@@ -435,8 +435,10 @@ def day(operator: Operator, day: str | None) -> None:
     if operator.is_told(found):
         return
     for line in found["lines"]:
+        is_metered = any(house is not None for house in line["house_a"])
         both = zip(line["house_a"], line["cars_a"], strict=True)
-        drawn = [(house or 0) + cars for house, cars in both if cars is not None]
+        known = [(house, cars) for house, cars in both if cars is not None and (house is not None or not is_metered)]
+        drawn = [(house or 0) + cars for house, cars in known]
         highest = max((one for one in line["limit_a"] if one is not None), default=0)
         say(
             f"{line['circuit'][:12]:<12} {line['phase']} mean {figure(sum(drawn) / max(1, len(drawn)), 1)} A,"

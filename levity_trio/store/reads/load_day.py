@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Final
 
 from levity_trio.charging.quarters import SECONDS
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks
@@ -32,9 +33,10 @@ class LoadDaySession:
     """A car on a day. `who` is the household, else the name of the tag; viewers see none. Without a transaction it was
     only plugged in.
 
-    `waited_seconds` and `bound` count whole quarters of an hour: in each, what held for the longest time. `wanted_wh`
-    is what its driver entered, null if nothing; `given_wh` is what its transaction delivered, so far or until its end,
-    on other days, too.
+    `waited_seconds` is for how long it got too little to charge because of us. `bound` counts whole quarters of an
+    hour: in each, what held for the longest time; so does `waited_seconds` where nothing was sent. `wanted_wh` is what
+    its driver entered, null if nothing; `given_wh` is what its transaction delivered, so far or until its end, on other
+    days, too.
     """
 
     charger: str
@@ -63,11 +65,16 @@ _WANTED: Final = (
     "SELECT tx_id, wanted_wh FROM load_wish WHERE made_at >= ? AND kind = 'departure' AND wanted_wh IS NOT NULL"
     " AND tx_id IN ({}) ORDER BY id"
 )
+_SPANS: Final = (
+    "SELECT tx_id, since, coalesce(until, stop_time, ?) FROM load_span JOIN tx ON tx.id = tx_id WHERE tx_id IN ({})"
+)
 _NAMES: Final = "SELECT id, name FROM cp WHERE id IN ({})"
 
 
-def load_day_of_cars(db: Database, day: str, since: str, until: str, rule: Rule, *, sees_all: bool) -> LoadDayOfCars:
-    """Return a day, which begins at one time and ends at the other."""
+def load_day_of_cars(
+    db: Database, day: str, since: str, until: str, at: str, rule: Rule, *, sees_all: bool
+) -> LoadDayOfCars:
+    """Return a day, which begins at one time and ends at the other, as it is known at a third."""
     found = load_day(db, day, str(rule.zone), since, until)
     now = load_now(db)
     places = {} if now is None else {one.circuit: place for place, one in enumerate(reversed(now.lines))}
@@ -75,8 +82,9 @@ def load_day_of_cars(db: Database, day: str, since: str, until: str, rule: Rule,
     numbers = sorted({one.transaction for one in found.cars if one.transaction is not None})
     known = {one.id: one for one in (billed_rows(db, numbers, rule) if numbers else ())}
     wanted = _wanted(db, [*known.values()])
+    waited = _waited(db, numbers, since, min(until, at))
     names = _names(db, sorted({one.charger for one in found.cars}))
-    sessions = [_session(one, known, wanted, names, sees_all=sees_all) for one in found.cars]
+    sessions = [_session(one, known, wanted, waited, names, sees_all=sees_all) for one in found.cars]
     sessions.sort(key=lambda one: (-one.waited_seconds - sum(each.seconds for each in one.bound), one.charger))
     same = {field.name: getattr(found, field.name) for field in fields(found)} | {"lines": lines}
     return LoadDayOfCars(**same, is_shadow=now is None or now.is_shadow, sessions=sessions)
@@ -90,6 +98,16 @@ def _wanted(db: Database, transactions: Sequence[BilledTransaction]) -> dict[int
     return dict(db.execute(_WANTED.format(marks(numbers)), (first, *numbers)).fetchall())
 
 
+def _waited(db: Database, transactions: Sequence[int], since: str, until: str) -> dict[int, int]:
+    """Return how many seconds of a time each transaction got too little to charge, of those that ever did."""
+    waited = Counter[int]()
+    if not transactions:
+        return waited
+    for number, began, ended in db.execute(_SPANS.format(marks(transactions)), (until, *transactions)).fetchall():
+        waited[number] += max(0, round(seconds(min(ended, until)) - seconds(max(began, since))))
+    return waited
+
+
 def _names(db: Database, chargers: Sequence[str]) -> dict[str, str | None]:
     return dict(db.execute(_NAMES.format(marks(chargers)), tuple(chargers)).fetchall()) if chargers else {}
 
@@ -98,19 +116,21 @@ def _session(
     car: LoadDayCar,
     known: Mapping[int, BilledTransaction],
     wanted: Mapping[int, int],
+    waited: Mapping[int, int],
     names: Mapping[str, str | None],
     *,
     sees_all: bool,
 ) -> LoadDaySession:
     number = car.transaction
     own = None if number is None else known.get(number)
+    by_quarter = SECONDS * car.bound.count(WAITS)
     return LoadDaySession(
         charger=car.charger,
         charger_name=names.get(car.charger),
         connector=car.connector,
         transaction=number,
         who=own.who or own.id_tag if own is not None and sees_all else None,
-        waited_seconds=SECONDS * car.bound.count(WAITS),
+        waited_seconds=by_quarter if number is None else waited.get(number, by_quarter),
         bound=[LoadBound(circuit=circuit, seconds=SECONDS * count) for circuit, count in _bound(car).most_common()],
         wanted_wh=None if number is None else wanted.get(number),
         given_wh=None if own is None else own.energy_wh if own.stop_time else own.energy_so_far_wh,

@@ -86,24 +86,29 @@ def _known(energies: Sequence[int | None]) -> int | None:
 
 
 def phase_values(line: Mapping[str, Any], day: Mapping[str, Any], zone: tzinfo) -> Steps:
-    """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit."""
-    house = [value or 0.0 for value in line["house_a"]]
-    whole = [None if cars is None else cars + other for cars, other in zip(line["cars_a"], house, strict=True)]
+    """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit. Where a house that is
+    measured was not, the sum is unknown; where it never was, only the cars are shown."""
+    since, step, house = moment(day["since"]), day["step_seconds"], line["house_a"]
+    layers, gaps, whole = [Layer(words=_("Cars"), values=line["cars_a"], colour=CARS)], list[Band](), line["cars_a"]
+    if any(value is not None for value in house):
+        layers.insert(0, Layer(words=_("House"), values=house, colour=HOUSE))
+        both = [*zip(house, line["cars_a"], strict=True)]
+        whole = [None if other is None or cars is None else other + cars for other, cars in both]
+        unknown = [place for place, (other, cars) in enumerate(both) if other is None and cars is not None]
+        gaps = [Band(place * step, (place + 1) * step, _("House: not known")) for place in unknown]
     limit, circuit = max((one for one in line["limit_a"] if one is not None), default=0.0), said(line["circuit"])
     return Steps(
         words=_("Current at %(circuit)s, %(phase)s, in A", circuit=circuit, phase=line["phase"]),
         unit="A",
-        since=moment(day["since"]),
+        since=since,
         until=moment(day["until"]),
         zone=zone,
-        step=day["step_seconds"],
-        layers=[
-            Layer(words=_("House"), values=line["house_a"], colour=HOUSE),
-            Layer(words=_("Cars"), values=line["cars_a"], colour=CARS),
-        ],
+        step=step,
+        layers=layers,
         whole=whole,
         limit=line["limit_a"],
         limit_words=f"{circuit} {number(limit, 0)} A",
+        gaps=gaps,
         digits=0,
     )
 

@@ -52,6 +52,23 @@ async def test_a_day_says_who_waited_and_was_bound_and_for_how_long(site: Site, 
     assert (await site.call(DAY, query={"day": "2026-02-28"}))["sessions"] == []
 
 
+async def test_a_car_that_waited_for_six_minutes_waited_for_six_minutes(site: Site, station: Station) -> None:
+    """In each quarter it was bound by something else for longer. What lasts is counted until now, or until its stop."""
+    books = site.books
+    numbers = [station.start(1000), Station(books, "CP-2").start(1000)]
+    books.wait(1)
+    for number in numbers:
+        books.run(writes.begin_span, number, "waited", books.at)
+    books.wait(6)
+    books.run(writes.end_span, numbers[0], books.at)
+    station.stop(numbers[0], 5000)
+    loads.quarter(books, "2026-03-01T12:00:00Z", ("CP-1", numbers[0], "circuit"), ("CP-2", numbers[1], "circuit"))
+    books.wait(4)
+    told = await site.call(DAY)
+    assert {one["charger"]: one["waited_seconds"] for one in told["sessions"]} == {"CP-1": 360, "CP-2": 600}
+    assert (await site.call(DAY, query={"day": "2026-03-02"}))["sessions"] == []
+
+
 SITE = """
 [[circuit]]
 name = "Feeder"

@@ -186,6 +186,20 @@ class TestADay:
         assert shown.words.count("Feeder 63 A") == 3
         assert "13:00 9.0 32.0 9.0 32.0 9.0 32.0" in shown.words, "the site is an hour ahead"
 
+    async def test_a_house_that_was_not_measured_is_a_gap_and_no_house_of_nothing(self, site: Site) -> None:
+        loads.quarter(site.books, "2026-03-01T12:00:00Z")
+        loads.quarter(site.books, "2026-03-01T12:15:00Z", house=None)
+        shown = await Opening(site).open(DAY)
+        assert attributes(shown, "svg", "data-points")[0] == "[[43650,41.0]]"
+        assert shown.html.count("<title>House: not known</title>") == 3
+
+    async def test_where_nobody_measures_the_house_only_cars_are_shown(self, site: Site) -> None:
+        loads.quarter(site.books, "2026-03-01T12:00:00Z", house=None)
+        shown = await Opening(site).open(DAY)
+        assert attributes(shown, "svg", "data-points")[0] == "[[43650,32.0]]"
+        assert "House: not known" not in shown.html
+        assert '<li class="c7">' not in shown.html
+
     async def test_it_says_who_waited_was_bound_wanted_and_got(self, site: Site, number: int) -> None:
         shown = await Opening(site).open(DAY)
         assert "CP-1 Anna 15 Feeder 15 min 9.0 0.0" in shown.words

@@ -101,6 +101,7 @@ def _circuits(view: View, day: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]
             "name": name,
             "lines": some,
             "rows": rows,
+            "has_house": any(value is not None for line in some for value in line["house_a"]),
             "is_open": not place or name in bound or any(line["over_seconds"] for line in some),
         }
 
