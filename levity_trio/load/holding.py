@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -28,7 +28,7 @@ from levity_trio.load.rule import Bound, Decision
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.store.load_spans import ANSWER, BELOW, PAUSED, WAITED
 from levity_trio.store.reads.leases import ManagedCharger, StoredLease
-from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
+from levity_trio.store.reads.load import Heard, LoadPresent, PluggedIn, Reading
 from levity_trio.store.writes.leases import CLOSED, MANAGED
 from levity_trio.wire.configuration import number
 
@@ -66,13 +66,13 @@ class _Register(NamedTuple):
 class _Stay:
     """What is remembered of the car of a transaction.
 
-    `why` it gets, or last got, too little to charge because of us, since when and until when; nothing before. `charged`
-    is the lowest limit at which it charged, `least` what it needs if it did not with less.
+    `why` it gets, or last got, too little to charge because of us; nothing before. `charged` is the lowest limit at
+    which it charged, `least` what it needs if it did not with less.
     """
 
     why: str = ""
-    since: float = 0.0
-    until: float | None = None
+    is_short: bool = False
+    """It gets too little now."""
     had_current: bool = False
     charged: int = 0
     least: int = 0
@@ -89,10 +89,11 @@ class _Stay:
     pace: Reading | None = None
     """The power by which that rises."""
 
-    @property
-    def is_short(self) -> bool:
-        """Whether it gets too little now."""
-        return bool(self.why) and self.until is None
+    def leapt(self, by: float) -> None:
+        """Our clock was set forward by so much, while it stood here."""
+        self.may_since = None if self.may_since is None else self.may_since + by
+        self.woke = None if self.woke is None else self.woke + by
+        self.register = self.pace = None
 
 
 class _Sent(NamedTuple):
@@ -106,21 +107,22 @@ class _Sent(NamedTuple):
 
 @dataclass(slots=True)
 class _Lag:
-    """How late the readings of a charger come by its own clock, in seconds: first, as several have shown it since, and
-    of late."""
+    """How late the readings of a charger come by its clock, in seconds: first, and as several have shown since."""
 
     skew: int
     """What its other messages said of its clock meanwhile."""
     first: float
     shown: float
-    of_late: float
     heard_at: float
-    times: int = 1
+    others: list[float] = field(default_factory=list)
+    """Those of the last few readings that came neither as late as the first nor as late as shown."""
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the clock seems to have been set, and more readings must show that."""
-        return abs(self.of_late - self.shown) > SET_SECONDS
+        """Whether the clock seems to have been set, and more readings must show that, or a queue empties. Where one
+        reading comes sooner and another later, their way takes now more time and now less."""
+        is_shrinking = self.others == sorted({*self.others}, reverse=True)
+        return bool(self.others) and (len(self.others) < LAG_READINGS or is_shrinking)
 
     @property
     def was_set(self) -> bool:
@@ -130,13 +132,14 @@ class _Lag:
     def hear(self, lag: float, at: float) -> None:
         """Take a reading. One that comes sooner after its time than the first shows that the first had waited."""
         self.heard_at = at
-        self.times = self.times + 1 if abs(lag - self.of_late) <= LAG_TOLERANCE else 1
-        self.of_late = self.of_late if self.times > 1 else lag
         if abs(lag - self.first) <= SET_SECONDS:
-            self.shown = self.of_late = self.first
-        elif self.times >= LAG_READINGS:
-            self.shown = self.of_late
-        self.first = min(self.first, self.shown)
+            self.shown, self.others = self.first, []
+        elif abs(lag - self.shown) <= SET_SECONDS:
+            self.others = []
+        else:
+            self.others = [*self.others, lag][-LAG_READINGS:]
+            if len(self.others) == LAG_READINGS and max(self.others) - min(self.others) <= LAG_TOLERANCE:
+                self.shown, self.first, self.others = lag, min(self.first, lag), []
 
 
 class Spell(NamedTuple):
@@ -181,8 +184,17 @@ class Holding:
         """Whether no charger is limited."""
         return not self.chargers
 
-    def adopt(self, stored: Sequence[StoredLease], now: float) -> None:
-        """Take what an earlier run, or another server, has stored."""
+    def adopt(
+        self, stored: Iterable[StoredLease], heard: Iterable[tuple[str, int, int | None, Heard]], now: float
+    ) -> None:
+        """Take what an earlier run, or another server, has stored, and how late readings came meanwhile."""
+        links: dict[str, int | None] = {}
+        for charger, skew, link, one_heard in heard:
+            self._hear_clock(charger, one_heard, skew, is_linked=links.get(charger) == link)
+            links[charger] = link
+        for lag in self._clocks.values():
+            if abs(lag.skew + lag.shown) <= SET_SECONDS:  # its other messages have told of that, too
+                lag.first = lag.shown
         for one in stored:
             lease = Lease(
                 amperes=one.amperes,
@@ -257,7 +269,10 @@ class Holding:
         self.away = {name: since + seconds for name, since in self.away.items()}
         self._began = None if self._began is None else self._began + seconds
         self._sent = {place: sent._replace(skew=sent.skew - round(seconds)) for place, sent in self._sent.items()}
-        self._clocks.clear()
+        for lag in self._clocks.values():
+            lag.shown, lag.heard_at, lag.others = lag.shown + seconds, lag.heard_at + seconds, []
+        for stay in self._stays.values():
+            stay.leapt(seconds)
 
     def sent(self, place: Place, lines: int | None) -> None:
         """Note what a lease was made by."""
@@ -308,18 +323,16 @@ class Holding:
             return known
         return known + round(lag.first - lag.shown)
 
-    def _hear_clock(self, one: PluggedIn) -> None:
-        """Compare when a reading was sent and when it came. A lag that shrinks is a queue that empties, and a lost link
-        sets no clock."""
-        told, charger = one.reading, one.charger
-        if told is None or told.sent is None:
+    def _hear_clock(self, charger: str, heard: Heard | None, skew: int, *, is_linked: bool) -> None:
+        """Compare when readings were sent and when they came. A lag that shrinks is a queue that empties, and a lost
+        link sets no clock."""
+        if heard is None:
             return
-        lag, at, known = seconds(told.at) - seconds(told.sent), seconds(told.at), self._clocks.get(charger)
-        skew = self.chargers[charger].skew_seconds
-        if known is None or known.skew != skew or not (one.is_connected or known.was_set):
-            self._clocks[charger] = _Lag(skew, lag, lag, lag, at)
-        elif at >= known.heard_at + LAG_SECONDS:
-            known.hear(lag, at)
+        known = self._clocks.get(charger)
+        if known is None or known.skew != skew or not (is_linked or known.was_set):
+            self._clocks[charger] = _Lag(skew, heard.lag, heard.lag, heard.at)
+        elif heard.at >= known.heard_at + LAG_SECONDS:
+            known.hear(heard.lag, heard.at)
 
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
@@ -336,14 +349,14 @@ class Holding:
         held = self._held_by(one, socket)
         if held is None:
             return
-        self._hear_clock(one)
+        self._hear_clock(one.charger, one.heard, self.chargers[one.charger].skew_seconds, is_linked=one.is_connected)
         if self._is_to_send_anew(place, held, lines):
             held.lease = replace(held.lease, transaction=NONE)
+            held.above, held.reports = None, 0  # what it was sent may not hold: that is no disobedience
         drawn, lag = gathering.drawn(one, socket, lines), self._clocks.get(one.charger)
         if drawn is None:
             return
         if lag is not None and lag.is_in_doubt:
-            held.above, held.reports = None, 0  # its leases may lie in its future: that is no disobedience
             return
         # More than one line of the charger can carry is on several.
         least, lines_at_least = drawn.least, math.ceil(drawn.most / with_tolerance(socket.most))
@@ -656,10 +669,10 @@ class Holding:
                 continue
             stay, why = self._stays[one.transaction], self._short(one, decision, now)
             if why and not (stay.is_short and stay.why == why):
-                stay.why, stay.since, stay.until = why, now, None
+                stay.why, stay.is_short = why, True
                 found.append(Spell(one.transaction, why, at))
             elif not why and (stay.is_short or not self._has_spelled):  # an earlier run may have left one open
-                stay.until = now
+                stay.is_short = False
                 found.append(Spell(one.transaction, "", at))
         self._has_spelled = True
         open_ones = {one.transaction for one in present.cars}

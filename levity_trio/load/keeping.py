@@ -280,6 +280,12 @@ class Overs:
         self._limits: dict[CircuitPhase, tuple[float, float]] = {}
         """What each has to keep, and until when although it is less now."""
 
+    def leapt(self, by: float) -> None:
+        """Our clock was set forward by so much."""
+        self._at += by
+        for one in self._found.values():
+            one.since, one.last = one.since + by, one.last + by
+
     def look(self, measured: Mapping[str, Phases], decision: Decision) -> Iterator[Fact]:
         """Take what was measured at circuits, and yield what is to be told."""
         now, at = decision.at, timestamp_of(decision.at)

@@ -21,7 +21,7 @@ from levity_trio.load.lease import Step
 from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.profiles import Way
-from levity_trio.load.rule import Car, Decision, Measured, Other, decide
+from levity_trio.load.rule import Car, Decision, Measured, Other, decide, moved
 from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused, added, highest_of
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, LoadPresent, LoadQuarter, PluggedIn
@@ -95,6 +95,14 @@ class _Meter:
             self.risen_at = None
         elif self.risen_at is None:
             self.risen_at = now
+
+    def leapt(self, by: float, now: float) -> None:
+        """Our clock was set forward by so much. It may have shown something since."""
+        self.since += by
+        self.at = None if self.at is None else min(now, self.at + by)
+        self.risen_at = None if self.risen_at is None else min(now, self.risen_at + by)
+        self.drawn = [(min(now, at + by), most) for at, most in self.drawn]
+        self.extra = self.extra[0] + by, self.extra[1]
 
     def exceeding(self, now: float) -> Phases:
         """Return the A above the limit that nobody has explained, for as long as they may come back."""
@@ -200,6 +208,15 @@ class Managed:
         heard = self._subscribed.heard(topic, payload, now)
         known = [self.measured(one.meter, one.amperes, one.at) for one in heard]
         return any(known)
+
+    def leapt(self, by: float, now: float) -> None:
+        """Our clock was set forward by so much: what lasted for a while has lasted no longer, and no less."""
+        self.holding.leapt(by)
+        self._overs.leapt(by)
+        for meter in self._meters.values():
+            meter.leapt(by, now)
+        standings = {place: moved(standing, by) for place, standing in self._before.standings.items()}
+        self._before = replace(self._before, at=self._before.at + by, standings=standings)
 
     def take(self, present: LoadPresent, now: float) -> None:
         """Take what is plugged in and wanted."""

@@ -13,7 +13,7 @@ Currents are in A per phase, moments are seconds since 1970 in UTC. Limits are w
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 
 from levity_trio.load.tree import PHASES, Phases, Place, Tree, added, highest_of, on
@@ -167,6 +167,12 @@ class Standing:
     """Since when there has been room for more."""
     knocked: float | None = None
     """When a full car was last knocked; as if a knock just ended as long as it has current, because it can ask then."""
+
+
+def moved(standing: Standing, by: float) -> Standing:
+    """Return a standing whose moments are so much later: the clock was set forward."""
+    moments = {name: getattr(standing, name) for name in ("since", "turn", "waits", "room", "knocked")}
+    return replace(standing, **{name: at + by for name, at in moments.items() if at is not None})
 
 
 @record

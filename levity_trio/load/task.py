@@ -271,7 +271,8 @@ class LoadManagement:
             past = await self._reader.run(partial(reads.load_history, since=since, until=quarter + 1))
             kept = await self._reader.run(reads.kept_state) if self._managed is None else self._managed.kept()
             if not self._is_adopted:
-                self._holding.adopt(await self._reader.run(stored_leases), now)
+                heard = await self._reader.run(partial(reads.heard_before, now=self._at()))
+                self._holding.adopt(await self._reader.run(stored_leases), heard, now)
                 await self._writer.run(leases.cancel_trials, self._at())
                 self._is_adopted = True
             self._managed = Managed(site.toml, kept, past, now, self._holding)
@@ -285,7 +286,7 @@ class LoadManagement:
         managed, now = self._managed, self._clock().timestamp()
         if managed is None:
             return
-        self._notice_leap(now)
+        self._notice_leap(managed, now)
         if not self._read_at <= now < self._read_at + LOOK_SECONDS:
             self._read_at = now
             try:
@@ -311,14 +312,14 @@ class LoadManagement:
         }
         return present._replace(cars=cars, managed=managed)
 
-    def _notice_leap(self, now: float) -> None:
-        """Move what was sent with our clock, if it was set."""
+    def _notice_leap(self, managed: Managed, now: float) -> None:
+        """Move what is known by our clock, if that was set."""
         running = trio.current_time() * self._speed
         if self._clocks is not None:
             before, at = self._clocks
             leapt = (now - before) - (running - at)
             if abs(leapt) > LEAP_SECONDS * self._speed:
-                self._holding.leapt(leapt)
+                managed.leapt(leapt, now)
         self._clocks = now, running
 
     def _wanted(self, place: Place) -> int:

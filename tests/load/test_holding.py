@@ -12,7 +12,7 @@ from levity_trio.load.lease import LEASE_SECONDS, Leases, Step, leased
 from levity_trio.load.profiles import Ability, Way
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.leases import ManagedCharger
-from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
+from levity_trio.store.reads.load import Heard, LoadPresent, PluggedIn, Reading
 
 NOW = 1_767_225_600.0
 PLACE = ("CP-1", 1)
@@ -119,8 +119,8 @@ def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
 def read(lag: float, at: float) -> LoadPresent:
     """A reading that comes so late by its charger's clock."""
     at_text = timestamp_of(NOW)
-    told = Reading(timestamp_of(at), (8.0, 8.0, 8.0), None, None, timestamp_of(at - lag))
-    car = PluggedIn("CP-1", 1, True, "Charging", at_text, at_text, 7, "TAG", 0, told)
+    told = Reading(timestamp_of(at), (8.0, 8.0, 8.0), None, None)
+    car = PluggedIn("CP-1", 1, True, "Charging", at_text, at_text, 7, "TAG", 0, told, Heard(at, lag))
     return LoadPresent([car], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
 
 
@@ -143,6 +143,43 @@ def test_a_queue_that_empties_sets_no_clock_ahead() -> None:
 
 def test_a_clock_that_is_put_right_is_right_at_once() -> None:
     assert skews([0, 3600, 3600, 3600, 1]) == [0, 0, 0, -3600, 0]
+
+
+def test_readings_that_come_by_a_slow_way_set_no_clock_and_accuse_all_the_same() -> None:
+    """It draws 8 A while it may draw nothing, for minutes."""
+    holding = Holding(Leases())
+    lags = [2, 41, 17, 55, 28, 70, 90, 33]
+    for index, lag in enumerate(lags, start=1):
+        take(holding, read(lag, NOW + 20 * index), NOW + 20 * index)
+    assert holding.skew("CP-1") == 0
+    assert [fact.drawn for fact, _ in holding.ignoring(NOW + 20 * len(lags))] == [8.0]
+
+
+def test_a_queue_that_empties_slowly_accuses_nobody() -> None:
+    """It tells what was drawn an hour ago."""
+    holding = Holding(Leases())
+    for index, lag in enumerate([0, 3600, 3400, 3200, 3000, 2800, 2600, 2400], start=1):
+        take(holding, read(lag, NOW + 20 * index), NOW + 20 * index)
+    assert [*holding.ignoring(NOW + 300)] == []
+
+
+def test_a_clock_that_was_set_back_before_a_restart_is_known_after_it() -> None:
+    for link, known in ((5, -1799), (6, 0)):  # over one link, and over another since the first readings
+        lags = [(5, 1), (5, 1), (link, 1800), (link, 1800), (link, 1800)]
+        heard = [("CP-1", 0, used, Heard(NOW - 200 + 20 * index, lag)) for index, (used, lag) in enumerate(lags)]
+        holding = Holding(Leases())
+        holding.adopt([], heard, NOW)
+        take(holding, read(1800, NOW + 20), NOW + 20)
+        assert holding.skew("CP-1") == known
+
+
+def test_what_a_status_has_told_of_a_clock_is_not_counted_twice_after_a_restart() -> None:
+    heard = [("CP-1", -1800, 5, Heard(NOW - 200 + 20 * index, lag)) for index, lag in enumerate([1, 1800, 1800, 1800])]
+    holding = Holding(Leases())
+    holding.adopt([], heard, NOW)
+    told = read(1800, NOW + 20)
+    take(holding, told._replace(managed={"CP-1": replace(CHARGER, skew_seconds=-1800)}), NOW + 20)
+    assert holding.skew("CP-1") == -1800
 
 
 def refusing(facts: dict[str, Any], times: int) -> Ability:

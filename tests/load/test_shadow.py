@@ -552,6 +552,46 @@ async def test_a_clock_that_leaps_back_stops_nothing(books: Books) -> None:
         assert server.car("CP-1").bound == "full"
 
 
+async def test_a_clock_that_leaps_forward_makes_no_meter_silent(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        plug_in(server, "CP-1")
+        await server.measure(20, 45, 3, 3)
+        server.began -= 7200
+        await trio.sleep(12)
+        await server.measure(20, 45, 3, 3)
+        assert server.writer.recorded(MeterSilent) == []
+        assert server.writer.recorded(LoadExceeded) == []
+        await server.measure(30, 45, 3, 3)
+        assert len(server.writer.recorded(LoadExceeded)) == 1
+
+
+async def test_a_meter_that_dies_when_our_clock_leaps_back_is_silent_in_time(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(METERED)
+        plug_in(server, "CP-1")
+        await server.measure(20, 4, 3, 3)
+        server.began += 7200
+        await trio.sleep(45)
+        assert [fact.meter for fact in server.writer.recorded(MeterSilent)] == ["Main"]
+
+
+async def test_turns_go_on_when_our_clock_leaps_back(books: Books) -> None:
+    async with Served(books).running() as server:
+        server.set_site(FEEDER.format(7))
+        plug_in(server, "CP-1")
+        await trio.sleep(2)
+        plug_in(server, "CP-2")
+        await trio.sleep(4 * MINUTE)
+        assert server.limits() == {"CP-1": 7, "CP-2": 0}
+        server.began += 7200
+        charging = set()
+        for _ in range(31):
+            await trio.sleep(MINUTE)
+            charging |= {charger for charger, limit in server.limits().items() if limit}
+        assert charging == {"CP-1", "CP-2"}
+
+
 async def test_a_meter_by_mqtt_is_heard_and_its_topics_are_known(books: Books) -> None:
     published = METERED.replace('name = "Main"\nstale', 'name = "Main"\nkind = "mqtt"\ntopic = ["a/1", "a/2"]\nstale')
     async with Served(books).running() as server:

@@ -17,7 +17,7 @@ from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter, Reading, s
 from levity_trio.store.writes import load
 from levity_trio.store.writes.accounts import Refused
 from tests.store import loads
-from tests.store.books import Books, Station
+from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading
 from tests.store.telling import watts
 
@@ -304,12 +304,72 @@ def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(book
     assert present.cars[0].energy_wh == 500
     reading_of = present.cars[0].reading
     assert reading_of is not None
-    assert reading_of._replace(sent=None) == Reading(books.at, (15.5, 15.0, 0.0), None, 7100.0)
+    assert reading_of == Reading(books.at, (15.5, 15.0, 0.0), None, 7100.0)
     assert present.cars[2].reading is None
     assert ("CP-2", 1) in present.connectors
     books.wait(6)
     with reading(books) as db:
         assert reads.load_present(db, books.at).cars[0].reading is None
+
+
+def drawn_now(books: Books) -> float | None:
+    with reading(books) as db:
+        (car,) = reads.load_present(db, books.at).cars
+    return None if car.reading is None else car.reading.watts
+
+
+def test_what_waited_in_a_charger_does_not_count_before_what_it_measures_now(books: Books, station: Station) -> None:
+    """It tells the present first, and then what it stored while its link was lost."""
+    station.start()
+    books.wait(40)
+    tell(station, watts(1400))
+    for minute in range(30, 0, -1):
+        books.wait(1 / 60)
+        station.tell(meter_value(station.clock(minute), watts(11_000)))
+    assert drawn_now(books) == 1400
+    books.wait(3)
+    assert drawn_now(books) == 1400, "also when nothing else has come"
+
+
+def test_what_is_measured_after_a_clock_was_set_back_counts_within_a_minute(books: Books, station: Station) -> None:
+    station.start()
+    books.wait(90)
+    tell(station, watts(1400))
+    station.behind = 60
+    for shown in (1400, 1400, 4100, 4100):
+        books.wait(0.4)
+        tell(station, watts(4100))
+        assert drawn_now(books) == shown
+
+
+def test_what_was_heard_of_a_clock_in_an_open_transaction_is_read_again(books: Books, station: Station) -> None:
+    Station(books, "CP-2").register(7)  # nobody charges there
+    station.start()
+    station.status("Charging")
+    for behind in (0, 0, 20, 20):
+        books.wait(1)
+        station.behind = behind
+        tell(station, watts(4100), {"value": "1500"})
+    with reading(books) as db:
+        heard = reads.heard_before(db, books.at)
+    assert {charger for charger, *_ in heard} == {"CP-1"}
+    assert [round(told.lag) for *_, told in heard] == [0, 0, 1200, 1200]
+    assert heard[-1][-1].at == seconds(books.at)
+    assert {link for *_, link, _ in heard} == {station.session}
+
+
+def test_what_came_before_our_clock_was_set_back_is_old(books: Books, station: Station) -> None:
+    station.start()
+    station.status("SuspendedEV")
+    tell(station, watts(50))
+    books.wait(-30)
+    assert drawn_now(books) is None
+    station.behind = -30
+    tell(station, watts(4100))
+    with reading(books) as db:
+        (car,) = reads.load_present(db, books.at).cars
+    assert car.reading is not None
+    assert (car.reading.watts, car.changed_at < books.at) == (4100, True)
 
 
 def test_a_clock_that_was_set_back_while_nobody_charged_hides_no_car(books: Books, station: Station) -> None:
@@ -343,6 +403,6 @@ def test_what_a_car_draws(books: Books, station: Station, told: list[dict[str, s
     station.status("Charging")
     tell(station, *told)
     with reading(books) as db:
-        ((*_, reading_of),) = reads.load_present(db, books.at).cars
+        ((*_, reading_of, _),) = reads.load_present(db, books.at).cars
     assert reading_of is not None
-    assert reading_of._replace(sent=None) == Reading(books.at, *found)
+    assert reading_of == Reading(books.at, *found)

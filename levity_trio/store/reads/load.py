@@ -18,7 +18,7 @@ from levity_trio.records import record
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.leases import ManagedCharger, managed_chargers
-from levity_trio.store.reads.present import OMITTED, RECENT_READINGS
+from levity_trio.store.reads.present import OMITTED
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.wire.charging_profiles import VOLTS
 from levity_trio.wire.times import minutes_before
@@ -544,18 +544,24 @@ def _day_cars(
 
 class Reading(NamedTuple):
     """What a charger last measured at a connector. `lines` are A on its own lines; `amperes` and `watts` are what it
-    told without a line, or of all lines together. `at` is when it came, `sent` its time by the charger's own clock."""
+    told without a line, or of all lines together. `at` is when it came."""
 
     at: str
     lines: tuple[float, float, float] | None
     amperes: float | None
     watts: float | None
-    sent: str | None = None
+
+
+class Heard(NamedTuple):
+    """When readings of a charger came, and how many seconds after their own time, by its clock."""
+
+    at: float
+    lag: float
 
 
 class PluggedIn(NamedTuple):
     """A connector with a car that charges or may begin to at any moment, as its charger told last. `since` is when it
-    was plugged in, `changed_at` when its status changed last."""
+    was plugged in, `changed_at` when its status changed last. What was `heard` last may be older than the `reading`."""
 
     charger: str
     connector: int
@@ -567,6 +573,7 @@ class PluggedIn(NamedTuple):
     id_tag: str | None
     energy_wh: int | None
     reading: Reading | None
+    heard: Heard | None = None
 
     @property
     def place(self) -> tuple[str, int]:
@@ -601,12 +608,15 @@ _OPEN: Final = (
     " JOIN cp ON cp.id = cp_id WHERE tx.status = 'Active' ORDER BY tx.id"
 )
 _NEWEST_READINGS: Final = (
-    "SELECT measurand, phase, value, unit, timestamp, received_at, location FROM meter_val"  # noqa: S608 - our own words
-    " WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND received_at >= ?"
-    f" ORDER BY received_at DESC, timestamp DESC, id DESC LIMIT {RECENT_READINGS}"
+    "SELECT received_at, timestamp, measurand, phase, value, unit, location FROM meter_val"
+    " WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND received_at BETWEEN ? AND ?"
+    " ORDER BY received_at DESC, timestamp DESC, id DESC LIMIT 600"
 )
+_QUEUE_MINUTES: Final = 1
+"""What a charger had stored comes within so long after what it measures now, and what it measured last counts. A clock
+that was set back shows for longer: then what came last counts, although it seems to be older."""
 _SET_BACK_MINUTES: Final = 180
-"""By so much a clock may be set back in a session. Its new readings, which are older by their times, count at once."""
+"""By so much a clock may be set back in a session."""
 _BEHIND: Final = "SELECT id, -clock_skew_seconds / 60 FROM cp WHERE clock_skew_seconds < 0"
 
 
@@ -628,13 +638,17 @@ def load_present(db: Database, now: str) -> LoadPresent:
     # Whatever the status: where a clock was set back while nobody charged, it remains that of before.
     found = [row for row in statuses if row[:2] in open_ones or row[3] in _DRAWING]
     energies = energies_so_far(rows_of(db), [open_ones[row[:2]][0] for row in found if row[:2] in open_ones])
-    since, behind = minutes_before(now, _READ_MINUTES), dict(db.execute(_BEHIND).fetchall())
+    since, ahead = minutes_before(now, _READ_MINUTES), minutes_before(now, -1)
+    behind = dict(db.execute(_BEHIND).fetchall())
     cars = []
     for charger, connector, is_connected, status, status_at in found:
         number, start, tag = open_ones.get((charger, connector), (None, status_at, None))
-        reading = _reading(db, (charger, connector), max(since, start), behind.get(charger, 0))
-        changed_at, energy = max(start, status_at), energies.get(number)
-        fields = charger, connector, bool(is_connected), status, start, changed_at, number, tag, energy, reading
+        # What seems to lie ahead was before our clock was set back.
+        start, changed_at = (since if at > ahead else at for at in (start, max(start, status_at)))
+        span = max(since, start), now
+        reading, heard = _reading(db, (charger, connector), span, behind.get(charger, 0))
+        energy = energies.get(number)
+        fields = charger, connector, bool(is_connected), status, start, changed_at, number, tag, energy, reading, heard
         cars.append(PluggedIn(*fields))
     places = [(charger, connector) for charger, connector, *_ in statuses]
     found_wishes = wishes(db)
@@ -643,22 +657,49 @@ def load_present(db: Database, now: str) -> LoadPresent:
     return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large, managed_chargers(db))
 
 
-def _reading(db: Database, place: tuple[str, int], since: str, behind: int) -> Reading | None:
-    """Return the newest reading that was received since then, by a clock that is so many minutes behind. Of each
-    measurand, the values of one time count."""
-    newest, values, received = dict[str, str](), dict[tuple[str, str], float](), ""
-    bounds = minutes_before(since, _SET_BACK_MINUTES + behind), since
-    for measurand, phase, value, unit, at, received_at, location in db.execute(
-        _NEWEST_READINGS, (*place, *bounds)
-    ).fetchall():
-        is_of_now = location == OUTLET and newest.setdefault(measurand, at) == at
-        amount = watts_of(value, unit) if is_of_now and measurand in (POWER, CURRENT) else None
-        if amount is not None:
-            values[measurand, phase[:2]] = amount
-            received = max(received, received_at)
+def _reading(
+    db: Database, place: tuple[str, int], span: tuple[str, str], behind: int
+) -> tuple[Reading | None, Heard | None]:
+    """Return the newest reading that was received in a span, by a clock that is so many minutes behind, and what was
+    heard last. Of each measurand, the values of one time count."""
+    bounds = minutes_before(span[0], _SET_BACK_MINUTES + behind), *span
+    rows = db.execute(_NEWEST_READINGS, (*place, *bounds)).fetchall()
+    told = defaultdict[str, list[tuple[Any, ...]]](list)
+    for at, sent, measurand, *rest, location in rows:
+        if measurand in (POWER, CURRENT) and location == OUTLET:
+            told[measurand].append((at, sent, *rest))
+    values, received = dict[tuple[str, str], float](), ""
+    for measurand, some in told.items():
+        since = minutes_before(some[0][0], _QUEUE_MINUTES)
+        newest = max(sent for at, sent, *_ in some if at >= since)
+        for at, sent, phase, value, unit in some:
+            amount = watts_of(value, unit) if at >= since and sent == newest else None
+            if amount is not None:
+                values.setdefault((measurand, phase[:2]), amount)
+                received = max(received, at)
+    heard = Heard(seconds(rows[0][0]), seconds(rows[0][0]) - seconds(rows[0][1])) if rows else None
     if not values:
-        return None
-    return Reading(received, _lines(values), values.get((CURRENT, "")), _watts(values), max(newest.values()))
+        return None, heard
+    return Reading(received, _lines(values), values.get((CURRENT, "")), _watts(values)), heard
+
+
+_HEARD: Final = (
+    "SELECT DISTINCT tx.cp_id, coalesce(clock_skew_seconds, 0), meter_val.session_id, received_at, meter_val.timestamp"
+    " FROM tx INDEXED BY tx_open JOIN cp ON cp.id = tx.cp_id JOIN meter_val ON meter_val.cp_id = tx.cp_id"
+    " AND meter_val.conn_id = coalesce(nullif(tx.conn_id, 0), 1) AND meter_val.timestamp >= ?"
+    " WHERE tx.status = 'Active' AND received_at >= tx.created_at ORDER BY received_at, meter_val.timestamp DESC"
+)
+_HEARD_MINUTES: Final = 24 * 60
+
+
+def heard_before(db: Database, now: str) -> list[tuple[str, int, int | None, Heard]]:
+    """Return what was heard in open transactions within a day, in its order: of which charger, how far its clock is
+    ahead by its other messages, and in which of its connections."""
+    found = db.execute(_HEARD, (minutes_before(now, _HEARD_MINUTES),)).fetchall()
+    return [
+        (charger, skew, session, Heard(seconds(at), seconds(at) - seconds(sent)))
+        for charger, skew, session, at, sent in found
+    ]
 
 
 def _lines(values: Mapping[tuple[str, str], float]) -> tuple[float, float, float] | None:

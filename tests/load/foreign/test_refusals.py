@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -96,16 +98,20 @@ async def test_a_car_that_takes_less_than_its_limit_does_not_show_its_lines(writ
         assert [car.drawn_a for car in evening.load.now.cars] != [15.0]
 
 
-async def test_a_clock_that_was_set_back_is_known_after_the_link_was_lost(writer: InlineWriter) -> None:
+@pytest.mark.parametrize("lost", ["link", "server"])
+async def test_a_clock_that_was_set_back_stays_known(writer: InlineWriter, lost: str) -> None:
     async with open_evening(writer, [KINDS["clock set back"]], 32.0) as evening:
         await evening.manage()
         point = evening.points[0]
         evening.arrive(0)
         await trio.sleep(14 * MINUTE)
-        point.is_down = True
-        await point.cut()
-        await trio.sleep(15)
-        point.is_down = False
+        if lost == "link":
+            point.is_down = True
+            await point.cut()
+            await trio.sleep(15)
+            point.is_down = False
+        else:
+            await evening.die()
         before = len(point.calls)
         await trio.sleep(30 * MINUTE)
         starts = [
@@ -117,6 +123,24 @@ async def test_a_clock_that_was_set_back_is_known_after_the_link_was_lost(writer
         assert all(start < f"{point.clock():%Y-%m-%dT%H:%M:%SZ}" for start in starts)
         assert max(starts) < f"{evening.central.clock():%Y-%m-%dT%H:00:00Z}", "an hour behind"
         assert trio.current_time() < HOUR
+
+
+async def test_who_ignores_its_limit_is_told_although_its_readings_come_by_a_slow_way(
+    writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its messages take from no time to a minute and a half, as those of a meter in a cloud."""
+    slow = cycle((0, 31, 62, 93, 47, 78))
+
+    def sent(point: ChargePoint) -> str:
+        return (point.clock() - timedelta(seconds=next(slow))).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    monkeypatch.setattr(ChargePoint, "_now", sent)
+    async with open_evening(writer, [Kind(Make(obeys_seconds=0.0)), HONEST], 20.0) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        evening.arrive(1)
+        await trio.sleep(8 * MINUTE)
+        assert {fact.charger for fact in evening.facts(LimitIgnored)} == {"CP-0"}
 
 
 async def test_a_clock_that_is_set_back_between_two_cars_hides_nobody(writer: InlineWriter) -> None:
