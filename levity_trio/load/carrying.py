@@ -179,7 +179,7 @@ class Carrier:
 
     async def prepare(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
         """Give a charger our defaults, remove what others set, and have it report as often as we need."""
-        name = charger.charger
+        name, began_at = charger.charger, stamp(self._clock())  # what it loses by a boot from now on is sent again
         if charger.prepared_at is not None and charger.prepared_firmware != charger.firmware:
             await self._writer.run(leases.forgive, name, 1)  # with other firmware, all is open again
             return
@@ -187,20 +187,21 @@ class Carrier:
             self._asked.add(name)
             await self._command(name, ("GetConfiguration", {}))
             return
-        can = await self._prepared(charger, sockets)
-        if can is None:
+        prepared = await self._prepared(charger, sockets)
+        if prepared is None:
             return
+        can, way = prepared
         if charger.prepared_at is None:
             for call in (call for socket in sockets for call in profiles.clearing(can, socket)):
                 await self._command(name, call)
             self._holding.leases.send_anew(name)
             await self._report_often(charger)
-        await self._writer.run(leases.prepared, name, stamp(self._clock()), charger.firmware)
+        await self._writer.run(leases.prepared, name, began_at, charger.firmware, (way, charger.prepared_at))
 
-    async def _prepared(self, charger: ManagedCharger, sockets: Iterable[Socket]) -> Ability | None:
+    async def _prepared(self, charger: ManagedCharger, sockets: Iterable[Socket]) -> tuple[Ability, int] | None:
         """Set defaults in the first words that the charger accepts. What these show is stored, because they say what
-        stands in it. Return what it can do; None if it did not answer."""
-        name = charger.charger
+        stands in it. Return what it can do, and the way that is stored; None if it did not answer."""
+        name, way = charger.charger, charger.way
         facts, can = self._holding.facts(name), self._holding.can[name]
         for socket in sockets:
             refused = list[Call]()
@@ -215,11 +216,11 @@ class Carrier:
                 if state != ACCEPTED:
                     return None
                 if refused:
-                    way = None if weaker.way is can.way else int(weaker.way)
-                    await self._writer.run(leases.took_default, name, shown, way, stamp(self._clock()))
+                    before, way = way, way if weaker.way is can.way else int(weaker.way)
+                    await self._writer.run(leases.took_default, name, shown, (before, way), stamp(self._clock()))
                 facts, can = {**facts, **shown}, weaker
                 break
-        return can
+        return can, way
 
     async def _report_often(self, charger: ManagedCharger) -> None:
         """Have a charger report the current and the register each 20 s, and remember how it was."""

@@ -422,7 +422,8 @@ class LoadManagement:
     def _note_obedience(self, managed: Managed, now: float, nursery: trio.Nursery) -> None:
         at = timestamp_of(now)
         for fact, way in self._holding.ignoring(now):
-            self._unwritten.append(partial(leases.ignored, fact=fact, way=int(way)))
+            prepared_at = self._holding.chargers[fact.charger or ""].prepared_at
+            self._unwritten.append(partial(leases.ignored, fact=fact, way=int(way), prepared_at=prepared_at))
             transaction = managed.to_stop(fact.charger or "", fact.connector, way)
             if transaction is not None:
                 stop = partial(self._carrier.stop, fact.charger or "", transaction)

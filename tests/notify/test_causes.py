@@ -293,7 +293,7 @@ def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:
     site.books.run(leases.manage, ["CP-01", "CP-02"], site.books.at, "anna")
     for charger in ("CP-01", "CP-02", "CP-01"):
         fact = LimitIgnored(charger=charger, at=site.books.at, connector=1, limit=10, drawn=15.8, way=1)
-        site.books.run(leases.ignored, fact, 2)
+        site.books.run(leases.ignored, fact, 2, None)
         site.wait(3)
     for _ in range(3):
         site.books.run(leases.obeyed, "CP-01", 1, site.books.at)

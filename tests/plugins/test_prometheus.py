@@ -461,7 +461,7 @@ def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Ru
     assert of_connectors(page(), "writes_today") == [7, 0]
     assert page().get("ocpp_load_writes_a_day") == 100
     ignored = LimitIgnored(charger="CP-1", at=books.at, connector=1, limit=10, drawn=15.8, way=1)
-    books.run(leases.ignored, ignored, 2)
+    books.run(leases.ignored, ignored, 2, None)
     assert of_chargers(page(), "disobeys") == [1, 0]
     assert of_chargers(page(), "trusted") == [0, 0]
     assert of_chargers(page(), "limits_ignored_total") == [1, 0]

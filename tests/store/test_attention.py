@@ -63,7 +63,7 @@ def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> Non
     books.run(leases.manage, ["CP-1", "CP-2"], books.at, "anna")
     assert page.attention() == []
     since = books.at
-    books.run(leases.ignored, LimitIgnored(charger="CP-1", at=since, connector=1, limit=10, drawn=15.8, way=1), 2)
+    books.run(leases.ignored, LimitIgnored(charger="CP-1", at=since, connector=1, limit=10, drawn=15.8, way=1), 2, None)
     words = "Space 7 does not obey its limit, so others may get less current"
     (found,) = page.attention(sees_all=False)
     assert (found.kind, found.level, found.since, found.charger, found.words) == (

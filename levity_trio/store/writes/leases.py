@@ -61,16 +61,22 @@ def gone(db: UnitOfWork, charger: str, at: str) -> None:
         db.record(LoadManagementChanged(charger=charger, at=at, state="left", by=""))
 
 
-def prepared(db: UnitOfWork, charger: str, at: str, firmware: str | None) -> None:
-    """Note that a charger has our defaults and reports as we need it."""
-    db.execute("UPDATE load_charger SET prepared_at = ?, firmware = ? WHERE cp_id = ?", (at, firmware, charger))
+def prepared(db: UnitOfWork, charger: str, at: str, firmware: str | None, known: tuple[int, str | None]) -> None:
+    """Note since when a charger has our defaults and reports as we need it. `known` are the way in which it was told,
+    and when it had been prepared before: if that is another now, it is to be prepared once more."""
+    db.execute(
+        "UPDATE load_charger SET prepared_at = ?, firmware = ? WHERE cp_id = ? AND way = ?"
+        " AND coalesce(prepared_at, '') = ?",
+        (at, firmware, charger, known[0], known[1] or ""),
+    )
 
 
-def took_default(db: UnitOfWork, charger: str, facts: Mapping[str, Any], way: int | None, at: str) -> None:
-    """Note in which words a charger took its default after it had refused others, and in which way, if that is another.
-    The way is said of it alone, and until a person wants to try again: it may have refused because it was busy."""
+def took_default(db: UnitOfWork, charger: str, facts: Mapping[str, Any], ways: tuple[int, int], at: str) -> None:
+    """Note in which words a charger took its default after it had refused others, and the ways in which it was told
+    before and is now. The way is said of it alone, and until a person wants to try again: it may have refused because
+    it was busy."""
     learn(db, charger, facts, at)
-    db.execute("UPDATE load_charger SET way = coalesce(?, way) WHERE cp_id = ?", (way, charger))
+    db.execute("UPDATE load_charger SET way = ? WHERE cp_id = ? AND way = ?", (ways[1], charger, ways[0]))
 
 
 def put_back_later(db: UnitOfWork, charger: str, keys: Mapping[str, str | None]) -> None:
@@ -112,14 +118,20 @@ def keep_lease(db: UnitOfWork, lease: StoredLease) -> None:
 # Whether it obeys
 
 
-def ignored(db: UnitOfWork, fact: LimitIgnored, way: int) -> None:
-    """Note that a charger does not obey, and the way in which it is told from now on. It is told once."""
-    is_news = db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND disobeys_since IS NULL", (fact.charger,))
+def ignored(db: UnitOfWork, fact: LimitIgnored, way: int, prepared_at: str | None) -> None:
+    """Note that a charger does not obey, and the way in which it is told from now on. It is told once. If it was
+    prepared at another time than `prepared_at`, it was told something else meanwhile, and that is still to be seen."""
+    known = db.row(
+        "SELECT disobeys_since FROM load_charger WHERE cp_id = ? AND coalesce(prepared_at, '') = ?",
+        (fact.charger, prepared_at or ""),
+    )
+    if known is None:
+        return
     db.execute(
         "UPDATE load_charger SET disobeys_since = coalesce(disobeys_since, ?), obeyed = 0, way = ? WHERE cp_id = ?",
         (fact.at, way, fact.charger),
     )
-    if is_news is not None:
+    if known[0] is None:
         db.record(fact)
 
 
@@ -176,8 +188,10 @@ def keep_spell(db: UnitOfWork, transaction: int, why: str, at: str) -> None:
 
 
 def begin_trial(db: UnitOfWork, charger: str, connector: int, at: str, by: str) -> int:
-    """Begin a trial and return its number. Raises Refused if one runs."""
+    """Begin a trial and return its number. Raises Refused if one runs, or its profiles would be cleared."""
     check_charger(db, charger)
+    if db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND prepared_at IS NOT NULL", (charger,)) is None:
+        raise Refused(Code.CONFLICT, f"{charger} is being prepared for its limits: try again in a minute", "charger")
     if db.row("SELECT 1 FROM load_trial WHERE cp_id = ? AND ended_at IS NULL", (charger,)) is not None:
         raise Refused(Code.CONFLICT, f"a trial of {charger} is running", "charger")
     return db.insert(

@@ -12,6 +12,7 @@ import trio
 
 from levity_trio.events import LimitIgnored
 from levity_trio.store.writes import load
+from levity_trio.store.writes.accounts import Refused
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.foreign.charge_point import Car, ChargePoint, Make
@@ -273,3 +274,40 @@ async def test_who_refuses_to_be_paused_is_not_said_to_disobey(writer: InlineWri
         assert evening.current(0) == 6
         assert evening.load.now is not None
         assert [car.says for car in evening.load.now.cars] == ["cannot be paused, so 6 A are kept for it"]
+
+
+async def test_who_is_to_be_tried_again_while_it_is_prepared_is_prepared_once_more(writer: InlineWriter) -> None:
+    slow = Make(purposes=("ChargePointMaxProfile", "TxProfile"), answers_after=20.0)
+    async with open_evening(writer, [Kind(slow)], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        await trio.sleep(2 * MINUTE)
+        assert writer.rows("SELECT way, prepared_at FROM load_charger") == [(3, None)]
+        point.make = Make(answers_after=20.0)
+        await evening.load.try_again("CP-0")
+        await trio.sleep(10 * MINUTE)
+        assert writer.rows("SELECT way FROM load_charger") == [(1,)]
+        assert installed(point, "TxDefaultProfile")
+
+
+async def test_who_boots_and_forgets_while_it_is_prepared_is_prepared_once_more(writer: InlineWriter) -> None:
+    async with open_evening(writer, [Kind(Make(answers_after=20.0))], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        await trio.sleep(15)
+        assert installed(point, "TxDefaultProfile")
+        point.profiles.installed.clear()
+        point._has_booted = False
+        evening.nursery.start_soon(point._converse)  # over a new link, before the old one is known to be lost
+        await trio.sleep(10 * MINUTE)
+        assert installed(point, "TxDefaultProfile")
+
+
+async def test_a_trial_does_not_begin_while_its_charger_is_prepared(writer: InlineWriter) -> None:
+    """To prepare a charger clears profiles, and those of the trial may be among them."""
+    async with open_evening(writer, [Kind(Make(answers_after=20.0))], 32.0) as evening:
+        await evening.manage()
+        with pytest.raises(Refused, match="is being prepared"):
+            await evening.load.begin_trial(("CP-0", 1), by="anna")
+        await trio.sleep(5 * MINUTE)
+        assert await evening.load.begin_trial(("CP-0", 1), by="anna")

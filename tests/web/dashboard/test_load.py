@@ -315,7 +315,7 @@ class Limits:
     def ignore(self) -> None:
         at = self.books.at
         fact = LimitIgnored(charger="CP-1", at=at, connector=1, limit=6, drawn=16.0, way=1)
-        self.books.run(leases.ignored, fact, 2)
+        self.books.run(leases.ignored, fact, 2, None)
 
     async def feeder(self, who: Role = Role.ADMIN) -> Shown:
         parts = await Opening(self.site, who).parts(FEEDER)
@@ -365,7 +365,7 @@ class TestWhatIsLimited:
         assert "Trust" not in (await limits.trial()).words
 
     async def test_one_that_takes_no_limits_says_what_becomes_of_it(self, limits: Limits) -> None:
-        limits.books.run(leases.prepared, "CP-1", limits.books.at, "1")
+        limits.books.run(leases.prepared, "CP-1", limits.books.at, "1", (1, None))
         limits.books.run(leases.learn, "CP-1", {"way": 5}, limits.books.at)
         for shown in (await limits.feeder(), await limits.charger(), await limits.trial()):
             assert "It cannot be limited: its maximum is kept for it" in shown.words
@@ -437,6 +437,7 @@ class TestATrial:
     """`limits.books` has begun one; what its steps find is tested elsewhere."""
 
     def begin(self, limits: Limits) -> int:
+        limits.books.run(leases.prepared, "CP-1", limits.books.at, "1", (1, None))
         return limits.books.run(leases.begin_trial, "CP-1", 1, limits.books.at, "Cleo")
 
     async def test_it_says_what_to_do_before_and_begins_with_a_car_that_charges(

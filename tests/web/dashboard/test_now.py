@@ -246,7 +246,7 @@ class TestTheSite:
         station.status("Available")
         site.books.run(leases.manage, ["CP-1"], site.books.at, "anna")
         fact = LimitIgnored(charger="CP-1", at=site.books.at, connector=1, limit=10, drawn=15.8, way=1)
-        site.books.run(leases.ignored, fact, 2)
+        site.books.run(leases.ignored, fact, 2, None)
         shown = (await look(site, Role.VIEWER))["attention"]
         assert "CP-1 does not obey its limit, so others may get less current" in shown.words
         assert shown.links == ["/load"]
