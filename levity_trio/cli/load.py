@@ -26,7 +26,7 @@ Examples:
   levity-trio load limit CP-3 10 --reason "a loose terminal"
   levity-trio load limit CP-3 none
   levity-trio load wishes
-  levity-trio load site --amperes 63
+  levity-trio load site --amperes 63 --house 12 --most 16
   levity-trio load site feeder.toml
   levity-trio load meter House --mqtt tele/p1/SENSOR --path p1.amperes
   levity-trio load meters
@@ -50,7 +50,7 @@ NO_WAY: Final = 5
 """Of a charger that takes no limits."""
 ORDERS: Final = ("at", "last_at", "count", "amperes", "source")
 WISHES: Final = ("kind", "charger", "connector", "amperes", "until", "reason", "made_by")
-NO_SITE: Final = "nothing is managed: levity-trio load site --amperes 63 enters a feeder of 63 A per phase"
+NO_SITE: Final = "nothing is managed: levity-trio load site --help, or the page Feeder, enters a feeder"
 
 load = Group("load", help="Show and explain who may draw what under the feeder.", epilog=HELP)
 _CHARGER: Final = click.argument("charger")
@@ -134,12 +134,20 @@ def wishes(operator: Operator) -> None:
     operator.show_page(WISHES, operator.get("load", "wishes"), empty="nobody wants anything")
 
 
+def _amperes_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 @command(
     "site",
     group=load,
     epilog=an_example(
         "load site",
-        "load site --amperes 63 --check",
+        "load site --amperes 63 --house none --most 32 --check",
+        "load site --amperes 63 --house SDM630 --address 192.168.1.20 --most 16",
         "load site feeder.toml",
         "load site > feeder.toml",
         "load site --off",
@@ -147,15 +155,21 @@ def wishes(operator: Operator) -> None:
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--amperes", type=float, help="One feeder with this limit per phase, all chargers at it.")
+@click.option("--house", type=_amperes_or_text, help="On it, too: none, its highest A, or the model of its meter.")
+@click.option("--address", help="Of that meter.")
+@click.option("--most", type=int, help="A per phase that one charger can draw: 16 for 11 kW.")
 @click.option("--check", "is_check", is_flag=True, help="Say whether it fits; enter nothing.")
 @click.option("--fit", is_flag=True, help="If it does not fit, enter the first way in which it would.")
 @click.option("--off", is_flag=True, help="End load management.")
-def site(operator: Operator, file: Path | None, amperes: float | None, *, is_check: bool, fit: bool, off: bool) -> None:
+def site(operator: Operator, file: Path | None, *, is_check: bool, fit: bool, off: bool, **asked: Any) -> None:
     """Print the circuits as TOML, or enter them from a file."""
-    if [file is not None, amperes is not None, off].count(True) > 1:
+    feeder = {name: value for name, value in asked.items() if value is not None}
+    if feeder and not feeder.keys() >= {"amperes", "house", "most"}:
+        raise ConfigError("give --amperes, --house (what else hangs on it) and --most (of one charger) together")
+    if [file is not None, bool(feeder), off].count(True) > 1:
         raise ConfigError("give a file, --amperes or --off")
-    body = {"toml": ""} if off else {"amperes": amperes} if file is None else {"toml": _read(file)}
-    if file is None and amperes is None and not off:
+    body = {"toml": ""} if off else {"feeder": feeder} if file is None else {"toml": _read(file)}
+    if file is None and not feeder and not off:
         found = operator.get("load", "site")
         if not operator.is_told(found):
             say(found["toml"] or NO_SITE, ends_line=not found["toml"])

@@ -71,12 +71,13 @@ class Meter:
 class Options:
     """What holds for the whole site. Without `heartbeat_seconds`, the grid operator's last order holds for ever.
 
-    `writes_a_day` are the most profiles that a connector is sent in a day. With `stop_who_ignores`, a session whose
-    charger obeys in no way is stopped.
+    `most` is what a charger can draw that does not say otherwise, in A. `writes_a_day` are the most profiles that a
+    connector is sent in a day. With `stop_who_ignores`, a session whose charger obeys in no way is stopped.
     """
 
     first_come: bool = False
     driver_wishes: bool = False
+    most: int = 32
     writes_a_day: int = 100
     stop_who_ignores: bool = False
     failsafe_amperes: float | None = None
@@ -108,23 +109,15 @@ def parse(text: str) -> LoadSite:
     circuits = _each(Circuit, "circuit", tables["circuit"])
     if not circuits:
         raise DocumentRefused("there is no circuit: give [[circuit]] with the name and the amperes of the feeder")
-    root = next((circuit.name for circuit in circuits if not circuit.parent), circuits[0].name)
-    sockets = [
-        {"circuit": root} | {_SOCKET.get(key, key): value for key, value in one.items()} for one in tables["charger"]
-    ]
     meters = _each(Meter, "meter", tables["meter"])
     _check_meters(meters, metered)
-    options = _table(document, "options") | _table(document, "grid")
-    return LoadSite(
-        circuits=circuits,
-        sockets=_each(Socket, "charger", sockets),
-        meters=meters,
-        metered=metered,
-        options=_made(Options, "[options] or [grid]", options),
-    )
-
-
-_SOCKET = {"id": "charger"}
+    options = _made(Options, "[options] or [grid]", _table(document, "options") | _table(document, "grid"))
+    if options.most < LEAST_AMPERES:
+        raise DocumentRefused(f"most of [options] is {options.most}: no car charges below {LEAST_AMPERES} A")
+    site = LoadSite(circuits=circuits, meters=meters, metered=metered, options=options)
+    usual = {"circuit": _root(site), "most": options.most}
+    sockets = [usual | {"charger" if key == "id" else key: one[key] for key in one} for one in tables["charger"]]
+    return replace(site, sockets=_each(Socket, "charger", sockets))
 
 
 def _in_amperes(circuit: dict[str, Any]) -> None:
@@ -256,8 +249,12 @@ def planted(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases
 def every_socket(site: LoadSite, known: Iterable[Place], safe: int = LEAST_AMPERES) -> list[Socket]:
     """Return the connectors of a site, and the known ones that it does not name: these hang at the root."""
     named = {socket.place for socket in site.sockets}
-    new = [place for place in known if place not in named]
-    return [*site.sockets, *(Socket(charger=name, connector=n, circuit=_root(site), safe=safe) for name, n in new)]
+    return [*site.sockets, *(_usual(site, place, safe) for place in known if place not in named)]
+
+
+def _usual(site: LoadSite, place: Place, safe: int = LEAST_AMPERES) -> Socket:
+    charger, connector = place
+    return Socket(charger=charger, connector=connector, circuit=_root(site), most=site.options.most, safe=safe)
 
 
 @record(kw_only=False)
@@ -313,7 +310,7 @@ def _is_below(socket: Socket, circuits: Container[str], parents: Mapping[str, st
 
 def _with(site: LoadSite, sockets: Iterable[Socket]) -> str:
     """Return a document that names the sockets of which anything is to be said."""
-    said = [one for one in sockets if one != Socket(charger=one.charger, connector=one.connector, circuit=_root(site))]
+    said = [one for one in sockets if one != _usual(site, one.place)]
     return written(replace(site, sockets=tuple(said)))
 
 
@@ -325,7 +322,7 @@ def written(site: LoadSite) -> str:
     """Write a site as a document, which leaves out what is usual."""
     tables = [
         *(_table_of("[[circuit]]", one, {"meter": site.metered.get(one.name, "")}) for one in site.circuits),
-        *(_table_of("[[charger]]", one, {}) for one in site.sockets),
+        *(_table_of("[[charger]]", one, {"most": one.most}) for one in site.sockets),
         *(_table_of("[[meter]]", one, {}) for one in site.meters),
         *(_table_of(name, site.options, {}, wanted) for name, wanted in _OPTIONS.items()),
     ]
@@ -336,7 +333,7 @@ _GRID = ("failsafe_amperes", "heartbeat_seconds")
 _OPTIONS = {"[options]": [one.name for one in fields(Options) if one.name not in _GRID], "[grid]": _GRID}
 
 
-def _table_of(head: str, one: Any, more: Mapping[str, str], only: Container[str] | None = None) -> str:
+def _table_of(head: str, one: Any, more: Mapping[str, object], only: Container[str] | None = None) -> str:
     values = {
         ("id" if kind.name == "charger" else kind.name): getattr(one, kind.name)
         for kind in fields(one)

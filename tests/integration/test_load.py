@@ -31,14 +31,24 @@ def test_a_car_shares_a_feeder_with_the_house(
     shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert shell("load", "show") != 0
-    assert "levity-trio load site --amperes 63" in capsys.readouterr().err
+    assert "levity-trio load site --help" in capsys.readouterr().err
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Charging", timestamp=now())
         assert shell("load", "site", "--amperes", "5") == 2
+        assert "--house (what else hangs on it)" in capsys.readouterr().err
+        assert shell("load", "site", "--amperes", "5", "--house", "unknown", "--most", "16") != 0
+        assert "find out first" in capsys.readouterr().err
+        assert shell("load", "site", "--amperes", "5", "--house", "none", "--most", "16") == 2
         said = capsys.readouterr()
         assert "1 × 6 A are 6 A; the limit is 5 A" in said.out
         assert "1 do not charge then: CP-1 (--fit enters this)" in said.out
+        table(shell, capsys, "load", "site", "--amperes", "40", "--house", "11.5", "--most", "16")
+        kept = 'name = "Feeder"\namperes = 40\nreserve = 11.5\n\n[options]\nmost = 16'
+        assert kept in table(shell, capsys, "load", "site")
+        assert [one["most"] for one in shown(shell, capsys, "load", "site")["chargers"]] == [16]
+        measured = ("--house", "B23", "--address", "192.0.2.7:502", "--most", "16", "--check")
+        assert "it fits" in table(shell, capsys, "load", "site", "--amperes", "40", *measured)
         (tmp_path / "feeder.toml").write_text(FEEDER)
         assert "entered" in table(shell, capsys, "load", "site", tmp_path / "feeder.toml")
         assert "it fits" in table(shell, capsys, "load", "site", tmp_path / "feeder.toml", "--check")

@@ -87,6 +87,7 @@ BY_MQTT = FEEDER + '[[meter]]\nname = "Main"\nkind = "mqtt"\n'
         (BY_MQTT + 'topic = ["a", "#"]', "'#' has + or #"),
         (BY_MQTT + 'topic = ""', "give a topic of 1 to 1000 bytes"),
         (FEEDER + '[[meter]]\nname = "Main"\n[[meter]]\nname = "Main"', "the meter Main is there twice"),
+        (FEEDER + "[options]\nmost = 5", "most of [options] is 5: no car charges below 6 A"),
         (BY_MQTT + 'topic = "a"\nshows = "V"', "it shows 'V': give one of A, mA, W, kW"),
     ],
 )
@@ -125,8 +126,20 @@ def test_a_meter_by_mqtt_has_one_topic_or_one_for_each_phase() -> None:
     [
         WHOLE,
         BY_MQTT + 'topic = ["a/0", "a/1"]\npath = "x"\nshows = "W"',
+        FEEDER + '[[charger]]\nid = "CP-1"\nmost = 32\n[[charger]]\nid = "CP-2"\n[options]\nmost = 20',
         FEEDER + "[options]\nwrites_a_day = 50\nstop_who_ignores = true\ndriver_wishes = true",
     ],
 )
 def test_what_is_written_is_read_again(text: str) -> None:
     assert parse(written(parse(text))) == parse(text)
+
+
+def test_what_one_charger_can_draw_holds_for_those_that_say_nothing_else() -> None:
+    """Also for one that comes later, and for the ways out of a feeder that is too small."""
+    site = parse(FEEDER + '[[charger]]\nid = "CP-1"\n[[charger]]\nid = "CP-2"\nmost = 32\n[options]\nmost = 20')
+    places = [("CP-1", 1), ("CP-2", 1), ("CP-3", 1)]
+    small = replace(site, circuits=(Circuit(name="Feeder", amperes=13),))
+    (fewer,) = ways_out(small, places, {})
+    for one in (site, parse(fewer.toml)):
+        most = {charger: socket.most for (charger, _), socket in planted(one, places, {}).sockets.items()}
+        assert most == {"CP-1": 20, "CP-2": 32, "CP-3": 20}

@@ -14,10 +14,21 @@ import trio
 from msgspec import Meta
 
 from levity_trio.charging.quarters import SECONDS
-from levity_trio.load.document import DocumentRefused, LoadSite, every_socket, parse, planted, ways_out, written
+from levity_trio.load.document import (
+    DocumentRefused,
+    LoadSite,
+    Meter,
+    Options,
+    every_socket,
+    parse,
+    planted,
+    ways_out,
+    written,
+)
 from levity_trio.load.learned import VOTES
+from levity_trio.load.modbus import MODELS
 from levity_trio.load.replay import VOLTS, PastHouse, Replayed, Stay, course_of, replay, with_more
-from levity_trio.load.tree import NAMES, ROTATIONS, Circuit, Phases, Place, Socket, Tree, TreeRefused
+from levity_trio.load.tree import LEAST_AMPERES, NAMES, ROTATIONS, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.plugins.base import Load
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
@@ -33,6 +44,7 @@ from levity_trio.web.api.endpoints import CONNECTORS, Asked, Endpoints, Request,
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
+from levity_trio.web.api.shown import extended
 from levity_trio.wire.times import stamp
 
 ENDPOINTS: Final = Endpoints("load")
@@ -42,6 +54,14 @@ LONGEST: Final = 64 * 1024
 MOST_AMPERES: Final = 10_000
 ORDERS_DAYS: Final = 731
 FEEDER: Final = "Feeder"
+HOUSE: Final = "House"
+PAGES: Final = {"shelly3em": "/status", "shellypro3em": "/rpc/EM.GetStatus?id=0"}
+"""Where meters over HTTP show their currents."""
+METERS: Final = (*MODELS, *PAGES)
+FIND_OUT: Final = (
+    "cars take all that is not kept for a house, so find out first: read its highest A on the evenings of a week while"
+    f" no car charges, or ask your electrician; meters that can be read here: {', '.join(METERS)}"
+)
 MOST_DAYS: Final = timedelta(days=31)
 MOST_MORE: Final = 200
 REST_SECONDS: Final = 0.002
@@ -55,11 +75,22 @@ Charger = Annotated[str, Meta(min_length=1, max_length=48)]
 Why = Annotated[str, Meta(max_length=500)]
 
 
+class FeederBody(Sent):
+    """One feeder with all chargers at it. `house` is what else hangs on it: `none`, the A per phase of its highest
+    evening, or the model of a meter that measures all of it, whose `address` is then needed. `most` is the most A per
+    phase that one charger can draw."""
+
+    amperes: Amperes
+    house: Annotated[float, Meta(gt=0, le=MOST_AMPERES)] | str
+    most: Annotated[int, Meta(ge=LEAST_AMPERES, le=MOST_AMPERES)]
+    address: str = ""
+
+
 class SiteBody(Sent):
-    """The site as TOML, or only the limit of its one feeder. An empty text ends load management."""
+    """The site as TOML, or its one feeder. An empty text ends load management."""
 
     toml: Annotated[str, Meta(max_length=LONGEST)] | None = None
-    amperes: Annotated[float, Meta(gt=0, le=MOST_AMPERES, description="Of the feeder, per phase.")] | None = None
+    feeder: FeederBody | None = None
 
 
 @record
@@ -180,12 +211,32 @@ async def preview_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
 
 def _toml(body: SiteBody) -> str:
     """Return the document that is meant. Raises Problem."""
-    if (body.toml is None) == (body.amperes is None):
-        raise invalid("toml", "give the site as TOML, or the amperes of its feeder")
-    if body.amperes is None:
+    feeder = body.feeder
+    if (body.toml is None) == (feeder is None):
+        raise invalid("toml", "give the site as TOML, or its feeder")
+    if feeder is None:
         return "" if body.toml is None else body.toml.strip() and body.toml
-    circuit = Circuit(name=FEEDER, amperes=body.amperes)
-    return written(LoadSite(circuits=(circuit,)))
+    reserve = None if isinstance(feeder.house, str) else feeder.house
+    meters = () if feeder.house == "none" or reserve is not None else (_meter(feeder),)
+    site = LoadSite(
+        circuits=(Circuit(name=FEEDER, amperes=feeder.amperes, reserve=reserve),),
+        meters=meters,
+        metered={FEEDER: HOUSE} if meters else {},
+        options=Options(most=feeder.most),
+    )
+    return written(site)
+
+
+def _meter(feeder: FeederBody) -> Meter:
+    """Return the meter of a house. Raises Problem, which says how to find out what the house draws."""
+    model, address = str(feeder.house), feeder.address.removeprefix("http://").strip("/ ")
+    if model not in METERS:
+        raise invalid("house", FIND_OUT)
+    if not address:
+        raise invalid("address", "give that of its meter in your network")
+    if model in MODELS:
+        return Meter(name=HOUSE, kind="modbus", address=address, model=model)
+    return Meter(name=HOUSE, kind="http", url=f"http://{address}{PAGES[model]}", model=model)
 
 
 def _shown(toml: str, known: _Known) -> LoadSiteShown:
@@ -214,7 +265,10 @@ def _shown(toml: str, known: _Known) -> LoadSiteShown:
         set_at=None if version is None else version.set_at,
         set_by=None if version is None else version.set_by,
         circuits=[] if site is None else [_circuit(one, site, known) for one in site.circuits],
-        chargers=[_socket(one, is_named=one.place in named) for one in sorted(sockets, key=lambda one: one.place)],
+        chargers=[
+            replace(extended(LoadSocket, one, is_named=one.place in named), rotation=one.rotation or None)
+            for one in sorted(sockets, key=lambda one: one.place)
+        ],
         meters=known.meters if version is not None else [],
         problems=problems,
         offers=offers,
@@ -227,33 +281,15 @@ def _shown(toml: str, known: _Known) -> LoadSiteShown:
     )
 
 
-def _socket(one: Socket, *, is_named: bool) -> LoadSocket:
-    return LoadSocket(
-        charger=one.charger,
-        connector=one.connector,
-        circuit=one.circuit,
-        rotation=one.rotation or None,
-        phases=one.phases,
-        least=one.least,
-        most=one.most,
-        safe=one.safe,
-        safe_lines=one.safe_lines,
-        priority=one.priority,
-        is_named=is_named,
-    )
-
-
 def _circuit(circuit: Circuit, site: LoadSite, known: _Known) -> LoadCircuit:
     highest = known.highest.get(circuit.name)
-    return LoadCircuit(
-        name=circuit.name,
-        amperes=circuit.amperes,
-        parent=circuit.parent or None,
+    shown = extended(
+        LoadCircuit,
+        circuit,
         meter=site.metered.get(circuit.name),
-        reserve=circuit.reserve,
-        cautious=circuit.cautious,
         highest_a=None if highest is None else [round(one, 1) for one in highest],
     )
+    return replace(shown, parent=circuit.parent or None)
 
 
 class RotationBody(Sent, kw_only=True):

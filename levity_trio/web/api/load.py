@@ -24,7 +24,7 @@ from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 ENDPOINTS: Final = Endpoints("load")
 DAY: Final = timedelta(days=1)
-NOTHING: Final = "decision yet; levity-trio load site --amperes 63, or the page Feeder, enters a feeder of 63 A"
+NOTHING: Final = "decision yet; levity-trio load site --help, or the page Feeder, enters a feeder"
 
 
 class LoadDayQuery(Sent):

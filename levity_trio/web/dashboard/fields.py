@@ -106,6 +106,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "to": "To this address",
         "is_trusted": "Trusted without a trial",
         "topic": "Publishes on this topic of MQTT",
+        "most": "What one charger can draw (A per phase)",
     }
 )
 """Where the name of a field does not say it in words of people."""
@@ -114,6 +115,7 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         ("/api/admin/chargers/{id}/reset", "type"): "How",
         ("/api/admin/chargers/{id}/change-availability", "type"): "From now on",
         ("/api/admin/chargers/{id}/connectors/{connector}", "type"): "Plug",
+        ("/api/admin/load/site", "toml"): "The site",
         ("/api/admin/meters", "path"): "Place in its JSON",
         ("/api/admin/meters", "unit"): "Unit of what it publishes",
         ("/api/admin/meters/{id}", "path"): "Place in its JSON",
@@ -133,6 +135,7 @@ CHOICES: Final[Mapping[str, str]] = N_(
 RARE: Final[Mapping[str, frozenset[str]]] = {
     "/api/admin/chargers": frozenset({"vendor", "model"}),  # the charger tells them itself
     **dict.fromkeys(("/api/admin/meters", "/api/admin/meters/{id}"), frozenset({"topic", "path", "unit"})),
+    "/api/admin/load/site": frozenset({"feeder"}),
     "/api/admin/accounts/{id}/give": frozenset({"connector", "until", "reason", "name"}),
     "/api/admin/id-tags": frozenset({"expires_at", "parent_id_tag", "max_transactions", "notes"}),
 }

@@ -71,7 +71,8 @@ OF_API: Final = (
     *(N_("OverCurrentFailure"), N_("OverVoltage"), N_("PowerMeterFailure"), N_("PowerSwitchFailure")),
     *(N_("ReaderFailure"), N_("ResetFailure"), N_("UnderVoltage"), N_("WeakSignal")),
     *(N_("Feeder {1}"), N_("EVCommunicationError"), N_("{1} session"), N_("{1} sessions"), N_("{1} new charger waits")),
-    *(N_("{1} new chargers wait")),
+    *(N_("{1} new chargers wait"), N_("{1}: {2} are {3} A; the limit is {4} A."), N_("{1} safe limits")),
+    N_("{1}: {2} are {3} A; {4} A less {5} A for other consumers are {6} A."),
 )
 """Words and short sentences of the API that pages show: `said` translates them, and catalogues find them here."""
 _THINGS: Final = {"transaction": "session", "account": "household", "tag": "card"}

@@ -190,7 +190,7 @@ async def _move_in(life: Life) -> None:
 
 async def _feeder(life: Life) -> None:
     """A feeder with a meter, a rotation, wishes and orders."""
-    await life.ask("POST", "load/site/preview", amperes=16)
+    await life.ask("POST", "load/site/preview", feeder={"amperes": 16, "house": "none", "most": 16})
     document = '[[circuit]]\nname = "Feeder"\namperes = 250\nmeter = "Main"\n[[meter]]\nname = "Main"\n'
     document += "[options]\ndriver_wishes = true\n"
     await life.ask("PUT", "load/site", toml=document)

@@ -256,22 +256,71 @@ class TestABarThatIsFarOver:
 
 
 class TestTheSite:
-    async def test_one_field_is_asked_and_a_limit_that_fits_can_be_entered(self, site: Site, station: Station) -> None:
+    async def test_three_things_are_asked_and_a_feeder_that_fits_can_be_entered(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Available")
-        shown = await Opening(site).open(FEEDER)
-        assert "Enter its limit" in shown.words
-        assert "Enter this feeder" not in shown.words
-        fitting = await Opening(site).open(FEEDER, "?amperes=32,5")
+        asked = await Opening(site).open(FEEDER)
+        for question in ("Limit of the feeder", "What else hangs on it", "What one charger can draw"):
+            assert question in asked.words
+        assert attributes(asked, "option", "selected") == [], "nobody says for the owner that nothing else hangs on it"
+        assert "Enter this feeder" not in asked.words
+        fitting = await Opening(site).open(FEEDER, "?amperes=35,5&house=none&most=16")
         assert "This fits" in fitting.words
-        assert "amperes = 32.5" in fitting.html
+        assert "amperes = 35.5\n\n[options]\nmost = 16" in fitting.html
+        assert "Feeder 35.5 nothing else" in fitting.words
+
+    async def test_a_house_without_a_meter_is_kept_its_highest_evening(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        shown = await Opening(site).open(FEEDER, "?amperes=40&house=kept&kept=14,5&most=32")
+        assert "Feeder 40 14.5 A reserved" in shown.words
+        assert "reserve = 14.5" in shown.html
+        assert "14,5" in attributes(shown, "input", "value"), "what was typed is still there"
+
+    async def test_a_house_with_a_meter_is_measured(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        form = "?amperes=40&most=16"
+        modbus = await Opening(site).open(FEEDER, f"{form}&house=EM340&address=10.0.0.8")
+        assert "Feeder 40 measured by House" in modbus.words
+        assert 'kind = "modbus"\naddress = "10.0.0.8"\nmodel = "EM340"' in modbus.html.replace("&#34;", '"')
+        http = await Opening(site).open(FEEDER, f"{form}&house=shelly3em&address=http://10.0.0.9/")
+        assert 'url = "http://10.0.0.9/status"' in http.html.replace("&#34;", '"')
+
+    @pytest.mark.parametrize(
+        ("typed", "words"),
+        [
+            ("house=unknown&most=16", "find out first"),
+            ("most=16", "find out first"),
+            ("house=kept&most=16", "find out first"),
+            ("house=EM340&most=16", "Address: give that of its meter"),
+            ("house=none", "What one charger can draw (A per phase): give 6 or more"),
+            ("house=none&most=10.5", "whole number"),
+            ("house=none&most=x", "Give a number of amperes."),
+        ],
+    )
+    async def test_what_is_not_known_is_refused_and_it_says_how_to_find_out(
+        self, site: Site, station: Station, typed: str, words: str
+    ) -> None:
+        station.status("Available")
+        shown = await Opening(site).open(FEEDER, f"?amperes=40&{typed}")
+        assert words in shown.words
+        assert "Enter this feeder" not in shown.words
+
+    async def test_it_is_asked_in_german_too(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        with speaking("de"):
+            shown = await Opening(site).open(FEEDER, "?amperes=40&house=unknown&most=16")
+        assert "Was sonst daran hängt" in shown.words
+        assert "fragen Sie Ihre Elektrikerin" in shown.words
+        with speaking("de"):
+            small = await Opening(site).open(FEEDER, "?amperes=16&house=kept&kept=12&most=16")
+        assert "1 × 6 A sind 6 A; 16 A ohne 12 A für andere Verbraucher sind 4 A." in small.words
 
     async def test_what_is_refused_comes_with_sites_that_fit(self, site: Site, station: Station) -> None:
         station.status("Available")
-        shown = await Opening(site).open(FEEDER, "?amperes=5")
+        shown = await Opening(site).open(FEEDER, "?amperes=5&house=none&most=16")
         assert "Feeder (L1): 1 × 6 A are 6 A; the limit is 5 A." in shown.words
         assert "1 charger gives nothing then Without in an outage: CP-1 Enter the feeder like this" in shown.words
-        nonsense = await Opening(site).open(FEEDER, "?amperes=x")
-        assert "Give a number of amperes." in nonsense.words
 
     async def test_circuits_meters_and_what_is_unknown(self, site: Site, station: Station) -> None:
         station.status("Available")

@@ -3,6 +3,7 @@ by what; and why a car gets what it gets now."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -11,6 +12,8 @@ from typing import Any, Final
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.leases import TRIED
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.feeder import METERS
+from levity_trio.web.dashboard.fields import TEXT, Field, Offer
 from levity_trio.web.dashboard.page import (
     Changed,
     Page,
@@ -21,7 +24,6 @@ from levity_trio.web.dashboard.page import (
     open_sessions,
 )
 from levity_trio.web.dashboard.refused import Refused
-from levity_trio.web.dashboard.saying import in_words
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 
@@ -42,6 +44,31 @@ TO_DO: Final[Mapping[str, str]] = N_(
     }
 )
 """What the person beside the charger does in a step of its trial."""
+ASKED: Final[Mapping[str, tuple[str, str]]] = N_(
+    {
+        "amperes": (
+            "Limit of the feeder (A per phase)",
+            (
+                "Of its breaker, derated: less than what is printed on it in a warm cabinet or with ten breakers side "
+                "by side. Ask your electrician. This is not a protective device."
+            ),
+        ),
+        "house": (
+            "What else hangs on it",
+            "A meter measures house and chargers. Another one, or one over MQTT: as TOML, below.",
+        ),
+        "kept": (
+            "Highest evening of the house (A per phase)",
+            "Of the highest phase, as measured over a week or as your electrician states it. Cars never get this.",
+        ),
+        "address": ("Address of the meter", ""),
+        "most": (
+            "What one charger can draw (A per phase)",
+            "16 for 11 kW, 32 for 22 kW; if they differ, the most.",
+        ),
+    }
+)
+"""What is asked of a feeder: label and help of each field."""
 
 
 async def or_none(view: View, path: str) -> Any:
@@ -120,12 +147,15 @@ async def _read_why(view: View) -> Mapping[str, Any]:
 async def _feeder(view: View) -> Mapping[str, Any]:
     """Return the feeder as it holds, and as it would be if somebody wants to see that first."""
     found = await view.get(SITE)
-    amperes, preview, problem = view.query.get("amperes", "").strip(), None, ""
-    if amperes and view.may("PUT", SITE):
+    asked, preview, problem = defaultdict(str, view.query), None, ""
+    if asked["amperes"] and view.may("PUT", SITE):
         try:
-            preview = await view.post(f"{SITE}/preview", amperes=float(amperes.replace(",", ".")))
+            amperes, kept, most = (float(asked[name].replace(",", ".") or 0) for name in ("amperes", "kept", "most"))
+            house = (kept or "unknown") if asked["house"] == "kept" else asked["house"]
+            feeder = {"amperes": amperes, "house": house, "address": asked["address"], "most": most}
+            preview = await view.post(f"{SITE}/preview", feeder=feeder)
         except (Refused, ValueError) as error:
-            problem = in_words(error.told) if isinstance(error, Refused) else _("Give a number of amperes.")
+            problem = error.labelled if isinstance(error, Refused) else _("Give a number of amperes.")
     names, at_home = (
         await names_of_chargers(view),
         {
@@ -135,13 +165,34 @@ async def _feeder(view: View) -> Mapping[str, Any]:
     )
     return {
         "known": found,
-        "amperes": amperes,
+        "asked": asked,
+        "form": [*_form(asked)],
         "preview": preview,
         "problem": problem,
         "households": lambda charger, connector: at_home.get((charger, connector)) or at_home.get((charger, None), ""),
         "names": names,
         "parts": {one.id: one for one in await _chargers(view, found, names)},
     }
+
+
+def _form(asked: Mapping[str, str]) -> Iterator[Field]:
+    """Yield what is asked of a feeder; base.css hides what is not about the house that was chosen."""
+    houses = [Offer("none", _("Nothing: only chargers")), Offer("kept", _("A house, not measured"))]
+    houses += [Offer(meter, _("A house, measured by %(meter)s", meter=meter)) for meter in METERS]
+    houses.append(Offer("unknown", _("I do not know")))
+    for name, (label, words) in ASKED.items():
+        yield Field(
+            name=name,
+            kind=TEXT,
+            label=_(label),
+            help=words and _(words),
+            value=asked[name],
+            is_required=True,
+            is_enforced=name in ("amperes", "house", "most"),
+            limits={"inputmode": "text" if name == "address" else "decimal"},
+            offered=tuple(houses) if name == "house" else (),
+            is_listed=name == "house",
+        )
 
 
 async def _chargers(view: View, known: Mapping[str, Any], names: Mapping[str, str]) -> Sequence[Part]:
