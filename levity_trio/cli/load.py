@@ -69,12 +69,20 @@ def show(operator: Operator) -> None:
         say("")
     for car in found["cars"]:
         say(f"{_place(car):<16} {car['says']}")
+    _say_kept(found["kept"])
     for meter in found["meters"]:
         if meter["is_stale"]:
             last = f"since {local_minute(meter['at'])}" if meter["at"] else "it has never shown anything"
             say(f"the meter {meter['name']} is silent: {last}")
     if found["is_shadow"]:
         say("nothing is sent to a charger: levity-trio load on begins that")
+
+
+def _say_kept(kept: Sequence[Mapping[str, Any]]) -> None:
+    for one in kept:
+        since = f" since {local_minute(one['since'])}" if one["since"] else ""
+        out = f"; gone for good: levity-trio load off {one['charger']}" if one["is_managed"] else ""
+        say(fill(f"{one['amperes']} A are kept for {one['charger']}, which is away{since}{out}"))
 
 
 def _bar(line: Mapping[str, Any]) -> str:
@@ -100,6 +108,7 @@ def why(operator: Operator, charger: str) -> None:
     for one in found["data"]:
         for words in one["words"]:
             say(fill(words))
+        _say_kept(one["kept"])
 
 
 @command("boost", group=load)

@@ -14,12 +14,13 @@ from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
 from levity_trio.load.lease import Lease
 from levity_trio.load.rule import Bound, Decision, Limit, Line, Standing
-from levity_trio.load.tree import NAMES, Phases, Place, Tree
+from levity_trio.load.tree import NAMES, PHASES, Phases, Place, Tree
 from levity_trio.store.reads.leases import ManagedCharger
 from levity_trio.store.reads.load import (
     Kept,
     LoadCar,
     LoadCarQuarter,
+    LoadKept,
     LoadLine,
     LoadMeter,
     LoadNow,
@@ -64,6 +65,13 @@ class Gathered(NamedTuple):
 
 def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[LoadOver]) -> LoadNow:
     """Return a decision as people see it."""
+    away = {name for name, one in gathered.managed.items() if not one.is_connected}
+    away |= {one.charger for one in gathered.cars if gathered.managed and not one.is_connected}
+    kept = {
+        place: limit.amperes
+        for place, limit in decision.limits.items()
+        if limit.bound is Bound.FIXED and limit.amperes and place[0] in away
+    }
     return LoadNow(
         at=timestamp_of(decision.at),
         is_shadow=not gathered.managed,
@@ -80,17 +88,28 @@ def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[Loa
             )
             for line, free in zip(decision.lines, decision.free, strict=True)
         ],
-        cars=[_car(tree, decision, one, gathered) for one in gathered.cars],
+        cars=[_car(tree, decision, one, gathered, kept) for one in gathered.cars],
         meters=[*gathered.meters],
         over=[*over],
         grid_a=gathered.grid,
+        kept=[
+            LoadKept(
+                charger=name,
+                amperes=sum(amperes for place, amperes in kept.items() if place[0] == name),
+                since=None if (one := gathered.managed.get(name)) is None else one.away_since,
+                is_managed=one is not None,
+            )
+            for name in sorted({charger for charger, _ in kept})
+        ],
     )
 
 
-def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered) -> LoadCar:
+def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kept: Mapping[Place, int]) -> LoadCar:
     place = one.place
     limit, amperes, wait = decision.limits[place], gathered.drawn[place], decision.waits_about.get(place)
     lease, socket = gathered.leases.get(place), tree.sockets[place]
+    line = len(PHASES) * tree.order.index(limit.circuit) + limit.phase if limit.circuit else None
+    here = {other: amperes for other, amperes in kept.items() if line in tree.lines_of(other, None)}
     fields: dict[str, Any] = {
         "charger": one.charger,
         "connector": one.connector,
@@ -112,6 +131,8 @@ def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered) -> 
         "lease_ends_at": None if lease is None or lease.ends is None else timestamp_of(lease.ends),
         "is_silent": any(meter.is_stale and meter.circuit == limit.circuit for meter in gathered.meters),
         "phases": [NAMES[phase] for phase in socket.lines(gathered.lines.get(place))],
+        "kept_a": sum(here.values()),
+        "kept_for": sorted({charger for charger, _ in here}),
     }
     return LoadCar(**fields, says=says(fields, is_shadow=one.charger not in gathered.managed))
 
@@ -121,6 +142,8 @@ def _why_fixed(limit: Limit, one: PluggedIn, charger: ManagedCharger | None, mos
         return ""
     if not one.is_connected:
         return "away"
+    if charger is not None and charger.prepared_at is None:
+        return "new"
     if charger is not None and charger.disobeys_since is not None:
         return "ignores"
     return "floor" if limit.amperes < most else "untold"

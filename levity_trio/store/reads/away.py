@@ -17,16 +17,16 @@ LONGEST_LIST: Final = 6
 _NUMBERED: Final = re.compile(r"(.*?)(\d{1,9})", re.DOTALL)
 
 
-def together(since: Mapping[str, str]) -> Iterator[list[str]]:
+def together(since: Mapping[str, str], several: int = SEVERAL) -> Iterator[list[str]]:
     """Yield the chargers that went away together, in the order of the times since when they are away.
 
-    Fewer than SEVERAL are told one by one.
+    Fewer than `several` are told one by one.
     """
     in_order = sorted(since, key=lambda charger: (since[charger], charger))
     begins = [0, *(n for n, pair in enumerate(pairwise(in_order), 1) if _is_apart(*(since[one] for one in pair)))]
     for begin, end in zip(begins, [*begins[1:], len(in_order)], strict=True):
         group = in_order[begin:end]
-        yield from [group] if len(group) >= SEVERAL else ([one] for one in group)
+        yield from [group] if len(group) >= several else ([one] for one in group)
 
 
 def counted(since: Mapping[str, str]) -> dict[str, int]:

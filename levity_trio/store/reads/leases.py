@@ -15,6 +15,7 @@ import orjson
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.present import AWAY_SINCE
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -46,6 +47,12 @@ class ManagedCharger:
     skew_seconds: int
     facts: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, str | None] = field(default_factory=dict)
+    away_since: str | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether a person took it out while it was away, and it has not come back: nothing is kept for it."""
+        return self.state != "managed" and not self.is_connected and (self.away_since or "") < self.since
 
     @property
     def is_trusted(self) -> bool:
@@ -54,9 +61,10 @@ class ManagedCharger:
 
 
 _MANAGED: Final = (
-    "SELECT cp_id, state, since, by, way, prepared_at, firmware, trusted_by, disobeys_since, obeyed, put_back,"
-    " is_connected, last_boot_at, vendor, model, firmware_version, coalesce(clock_skew_seconds, 0)"
-    " FROM load_charger JOIN cp ON cp.id = cp_id ORDER BY cp_id"
+    "SELECT cp_id, state, since, by, way, prepared_at, firmware, trusted_by, disobeys_since, obeyed, put_back,"  # noqa: S608 - our own words
+    " is_connected, last_boot_at, vendor, model, firmware_version, coalesce(clock_skew_seconds, 0),"
+    f" CASE is_connected WHEN 0 THEN ({AWAY_SINCE}) END FROM load_charger JOIN cp ON cp.id = load_charger.cp_id"
+    " ORDER BY cp.id"
 )
 _FACTS: Final = "SELECT vendor, model, firmware, what, value FROM load_model"
 _KEYS: Final = (
@@ -106,6 +114,7 @@ def _managed(
         model=model,
         firmware=firmware,
         skew_seconds=row[16],
+        away_since=row[17],
         facts=facts.get((vendor or "", model or "", firmware or ""), {}),
         keys=keys,
     )

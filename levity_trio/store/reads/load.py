@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -51,9 +52,10 @@ class LoadCar:
 
     `bound` is why that is not more, by the rule's names; `circuit` and `phase` are where, and `is_outage` is whether
     the room for an outage is what is full there. `says` is all this in words; `since` is when it was plugged in.
-    What must be kept for a car, whatever is decided, has `why_fixed`: away, ignores (it does not obey), or untold (it
-    is not limited). `lease_a` is what its charger was sent, which holds until `lease_ends_at` and then falls to the
-    safe limit; null: nothing was sent, or it has no end.
+    What must be kept for a car, whatever is decided, has `why_fixed`: away, ignores (it does not obey), untold (it is
+    not limited), or new (it is being prepared for limits). `kept_a` is kept at that phase for `kept_for`, which are
+    away. `lease_a` is what its charger was sent, which holds until `lease_ends_at` and then falls to the safe limit;
+    null: nothing was sent, or it has no end.
     """
 
     charger: str
@@ -76,7 +78,19 @@ class LoadCar:
     lease_ends_at: str | None = None
     is_silent: bool = False
     phases: Sequence[str] = ()
+    kept_a: int = 0
+    kept_for: list[str] = field(default_factory=list)
     says: str = ""
+
+
+@record
+class LoadKept:
+    """A charger that is away, and the A that are kept for it. `is_managed`: it is limited, and can be taken out."""
+
+    charger: str
+    amperes: int
+    since: str | None
+    is_managed: bool
 
 
 @record
@@ -111,6 +125,7 @@ class LoadNow:
     meters: list[LoadMeter]
     over: list[LoadOver]
     grid_a: float | None
+    kept: list[LoadKept] = field(default_factory=list)
 
 
 def load_now(db: Database) -> LoadNow | None:
@@ -129,6 +144,7 @@ def _now(text: str) -> LoadNow:
         meters=[LoadMeter(**meter) for meter in shown["meters"]],
         over=[LoadOver(**over) for over in shown["over"]],
         grid_a=shown["grid_a"],
+        kept=[LoadKept(**kept) for kept in shown.get("kept", ())],
     )
 
 
@@ -180,7 +196,7 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
         return _says_fixed(car.get("why_fixed", ""), car["limit_a"])
     amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
     if car["bound"] == "waits" or amperes < min(1, car["limit_a"]):
-        wait = _wait(car["waits_about_seconds"], car["place_in_queue"], car["waiting"])
+        wait = _wait(car["waits_about_seconds"], car["place_in_queue"], car["waiting"], car.get("kept_a", 0))
         if is_shadow:
             return f"would wait, {wait}" if wait else "would wait for current"
         return f"waits, {wait}" if wait else "waits for current"
@@ -204,6 +220,8 @@ def _says_fixed(why: str, amperes: int) -> str:
         return f"does not obey its limit, so {amperes} A are kept for it"
     if why == "floor":
         return f"cannot be paused, so {amperes} A are kept for it"
+    if why == "new":
+        return f"is being prepared for limits, so {amperes} A are kept for it"
     if why == "untold":
         return f"is not limited, so {amperes} A are kept for it"
     return f"is away, so {amperes} A are kept for it"
@@ -218,8 +236,13 @@ _WHY: Final = {
 }
 
 
-def _wait(seconds: int | None, place: int | None, waiting: int) -> str:
-    """Say for about how long a car waits, and in which place; nothing where that is not known."""
+def _wait(seconds: int | None, place: int | None, waiting: int, kept: int) -> str:
+    """Say for about how long a car waits, in which place, and what is kept for others meanwhile; nothing where nothing
+    of that is known."""
+    if kept:
+        if wait := _wait(seconds, place, waiting, 0):
+            return f"{wait}, because {kept} A are kept for chargers that are away"
+        return f"because {kept} A are kept for chargers that are away"
     if seconds is None:
         return ""
     minutes = max(1, round(seconds / _MINUTE))
@@ -244,7 +267,7 @@ def says_to_driver(db: Database) -> dict[int, str]:
 def _to_driver(car: LoadCar) -> str:
     amperes = _told(car.limit_a, car.lease_a)
     if car.bound == "waits" or amperes < min(1, car.limit_a):
-        wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting)
+        wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting, car.kept_a)
         if wait:
             return f"Your car waits for current, {wait}. Waiting costs nothing."
         return "Your car waits for current. Waiting costs nothing."
@@ -635,8 +658,10 @@ def load_present(db: Database, now: str) -> LoadPresent:
     open_ones = {(charger, connector): rest for charger, connector, _, *rest in found_open}
     told = {row[:2] for row in statuses}
     statuses += [(*row[:3], _UNTOLD, row[4]) for row in found_open if row[:2] not in told]
+    managed = managed_chargers(db)
+    gone = {name for name, one in managed.items() if one.is_gone}
     # Whatever the status: where a clock was set back while nobody charged, it remains that of before.
-    found = [row for row in statuses if row[:2] in open_ones or row[3] in _DRAWING]
+    found = [row for row in statuses if (row[:2] in open_ones or row[3] in _DRAWING) and row[0] not in gone]
     energies = energies_so_far(rows_of(db), [open_ones[row[:2]][0] for row in found if row[:2] in open_ones])
     since, ahead = minutes_before(now, _READ_MINUTES), minutes_before(now, -1)
     behind = dict(db.execute(_BEHIND).fetchall())
@@ -654,7 +679,7 @@ def load_present(db: Database, now: str) -> LoadPresent:
     found_wishes = wishes(db)
     departures = [one.transaction for one in found_wishes if one.kind == "departure"]
     too_large = Counter({one: db.execute(_TOO_LARGE, (one,)).fetchall()[0][0] for one in departures})
-    return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large, managed_chargers(db))
+    return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large, managed)
 
 
 def _reading(

@@ -42,13 +42,12 @@ def manage(db: UnitOfWork, chargers: Sequence[str], at: str, by: str) -> list[st
 
 
 def let_go(db: UnitOfWork, chargers: Sequence[str], at: str, by: str) -> list[str]:
-    """Begin to let chargers go; return those of which that is news."""
+    """Begin to let chargers go; return those of which that is news. Nothing is kept any more for one that is away."""
     begun = []
     for charger in chargers:
-        if db.changed(
-            "UPDATE load_charger SET state = ?, since = ?, by = ? WHERE cp_id = ? AND state = ?",
-            (LEAVING, at, by, charger, MANAGED),
-        ):
+        known = db.row("SELECT state FROM load_charger WHERE cp_id = ?", (charger,))
+        db.execute("UPDATE load_charger SET state = ?, since = ?, by = ? WHERE cp_id = ?", (LEAVING, at, by, charger))
+        if known == (MANAGED,):
             db.record(LoadManagementChanged(charger=charger, at=at, state=LEAVING, by=by))
             begun.append(charger)
     return begun

@@ -12,7 +12,7 @@ from levity_trio.load.document import LoadSite, parse
 from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.load import LoadCar, LoadLine, LoadMeter, LoadNow, load_now, newest_site
+from levity_trio.store.reads.load import LoadCar, LoadKept, LoadLine, LoadMeter, LoadNow, load_now, newest_site
 from levity_trio.store.reads.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.web.api.billing import rule
@@ -70,8 +70,8 @@ class LoadWhy:
     of those on which it is booked, that has the least left.
 
     `now` is what is drawn against the limit. `outage` is what may be drawn if nobody decides any more, against what a
-    breaker holds for an hour. `others` are the cars below the same circuit on that phase. `again_at` is when the clock
-    alone may change it; null: only what happens does.
+    breaker holds for an hour. `others` are the cars below the same circuit on that phase, `kept` the chargers that are
+    away and for which it goes without. `again_at` is when the clock alone may change it; null: only what happens does.
     """
 
     car: LoadCar
@@ -82,6 +82,7 @@ class LoadWhy:
     others: list[LoadCar]
     again_at: str | None
     words: list[str]
+    kept: list[LoadKept]
 
 
 @ENDPOINTS.get("/api/load/why/{charger}", Role.VIEWER, "not_found")
@@ -137,6 +138,7 @@ def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterat
             others=others,
             again_at=None if again is None else stamp(again),
             words=[*words, _when(again, zone)],
+            kept=[one for one in now.kept if one.charger in car.kept_for],
         )
 
 
@@ -190,6 +192,8 @@ def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
 def _again(now: LoadNow, car: LoadCar) -> datetime | None:
     """Return when the clock alone may change what a car gets."""
     at = datetime.fromisoformat(now.at).timestamp()
+    if car.bound == Bound.WAITS and car.waits_about_seconds is None:  # nothing changes by itself
+        return None
     if car.bound == Bound.STEADY:
         return from_seconds(at + ROOM_SECONDS)
     if car.bound == Bound.WAITS or (car.bound == Bound.FULL and not car.limit_a):

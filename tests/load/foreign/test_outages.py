@@ -74,3 +74,56 @@ async def test_an_untested_charger_that_stays_away_is_booked_with_its_maximum(wr
         assert evening.load.now is not None
         (line, *_) = evening.load.now.lines
         assert line.permitted_a == 32
+
+
+async def test_what_is_kept_for_chargers_without_power_is_told_and_ends_when_they_are_taken_out(
+    writer: InlineWriter,
+) -> None:
+    """One of them charged when it lost its power, the other was free: both may draw 16 A without a link."""
+    async with open_evening(writer, [HONEST] * 4, 35.0) as evening:
+        await evening.manage()
+        evening.arrive(2)
+        await trio.sleep(5 * MINUTE)
+        for point in evening.points[2:]:
+            point.is_down = True
+            await point.cut()
+        evening.points[2].unplug()
+        await trio.sleep(2 * MINUTE)
+        evening.arrive(0)
+        evening.arrive(1)
+        await trio.sleep(20 * MINUTE)
+        assert evening.load.now is not None
+        assert [(one.charger, one.amperes, one.is_managed) for one in evening.load.now.kept] == [
+            ("CP-2", 16, True),
+            ("CP-3", 16, True),
+        ]
+        waiting = [one for one in evening.load.now.cars if one.bound == "waits"]
+        assert [one.says for one in waiting] == ["waits, because 32 A are kept for chargers that are away"] * 2
+        assert [one.waits_about_seconds for one in waiting] == [None, None]
+        await evening.load.let_go(["CP-2", "CP-3"], by="anna")
+        await trio.sleep(10 * MINUTE)
+        assert [evening.current(0), evening.current(1)] == [16, 16]
+        await evening.die()
+        await trio.sleep(10 * MINUTE)
+        assert [evening.current(0), evening.current(1)] == [16, 16]
+        assert evening.load.now.kept == []
+        evening.points[3].is_down = False
+        await trio.sleep(5 * MINUTE)
+        assert writer.rows("SELECT cp_id FROM load_charger WHERE state = 'leaving'") == [("CP-2",)]
+
+
+async def test_a_charger_that_loses_its_link_while_it_is_let_go_is_booked(writer: InlineWriter) -> None:
+    """Nobody said that it is gone, and it may well charge."""
+    async with open_evening(writer, [HONEST] * 2, 32.0) as evening:
+        await evening.manage()
+        evening.arrive(1)
+        await trio.sleep(5 * MINUTE)
+        evening.points[1].is_down = True
+        await evening.load.let_go(["CP-1"], by="anna")
+        await evening.points[1].cut()
+        evening.arrive(0)
+        await trio.sleep(10 * MINUTE)
+        assert writer.rows("SELECT cp_id FROM load_charger WHERE state = 'leaving'") == [("CP-1",)]
+        assert evening.current(0) == 16
+        assert evening.load.now is not None
+        assert [one.amperes for one in evening.load.now.kept] == [16]

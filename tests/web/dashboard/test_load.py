@@ -151,6 +151,10 @@ class TestADriver:
         words = await self.words(yard, loads.waiting(), is_shadow=False)
         assert "Your car waits for current, about 20 min, fourth of 6. Waiting costs nothing." in words
 
+    async def test_is_told_of_chargers_that_are_away(self, yard: Yard) -> None:
+        words = await self.words(yard, loads.waiting() | KEPT, is_shadow=False)
+        assert "Your car waits for current, because 27 A are kept for chargers that are away. Waiting" in words
+
     async def test_is_told_why_his_car_gets_less(self, yard: Yard) -> None:
         words = await self.words(yard, loads.car(), is_shadow=False)
         assert "Your car gets 8 A of 16, because others need current, too." in words
@@ -238,6 +242,76 @@ async def test_a_car_leads_to_why_it_gets_what_it_gets(site: Site, station: Stat
 
 
 SITE = '[[circuit]]\nname = "Feeder"\namperes = 63\nmeter = "House"\n[[meter]]\nname = "House"\n'
+
+
+KEPT = {"kept_a": 27, "kept_for": ["CP-8", "CP-9"], "waits_about_seconds": None}
+
+
+class TestWhatIsKeptForThoseThatAreAway:
+    """Two chargers lost their power at 12:40 here, and one car goes without because of them."""
+
+    @pytest.fixture(autouse=True)
+    def away(self, site: Site, station: Station) -> None:
+        station.status("Charging")
+        site.books.run(writes.set_site, SITE, site.books.at, "Cleo")
+        for name in ("CP-8", "CP-9"):
+            gone = Station(site.books, name)
+            gone.status("Available")
+            gone.lose()
+        site.books.run(leases.manage, ["CP-1", "CP-8", "CP-9"], site.books.at, "Cleo")
+        kept = [
+            {"charger": name, "amperes": amperes, "since": "2026-03-01T11:40:00.000Z", "is_managed": True}
+            for name, amperes in (("CP-8", 11), ("CP-9", 16))
+        ]
+        loads.decide(site.books, loads.waiting() | KEPT, is_shadow=False, kept=kept)
+
+    async def test_the_feeder_says_so_with_a_button_that_takes_one_out(self, site: Site) -> None:
+        shown = await Opening(site).open(FEEDER)
+        assert "16 A are kept for CP-9, which is away since 12:40 . Gone for good?" in shown.words
+        assert shown.html.count("/do/post/admin/load/chargers/release") == 3, "one each, and one for all"
+        assert "Gone for good?" not in (await Opening(site, Role.OPERATOR).open(FEEDER)).words
+
+    async def test_who_asks_why_a_car_waits_reads_it_and_can_take_one_out(self, site: Site) -> None:
+        shown = await Opening(site).open(WHY, charger="CP-1")
+        assert "This car waits, because 27 A are kept for chargers that are away." in shown.words
+        assert "11 A are kept for CP-8, which is away since 12:40 . Gone for good?" in shown.words
+        assert "by the clock" not in shown.words, "nothing changes by the clock"
+
+    async def test_now_says_so_once_and_leads_there(self, site: Site) -> None:
+        shown = await Opening(site).parts(NOW)
+        assert "27 A are kept for CP-8–9, away since" in shown["attention"].words
+        assert "Gone for good? Take them out." in shown["attention"].words
+        assert "waits, because 27 A are kept for chargers that are away" in shown["charger-CP-1"].words
+        with speaking("de"):
+            words = (await Opening(site).parts(NOW))["attention"].words
+        assert "27 A werden für CP-8–9 freigehalten, seit" in words
+        assert "Für immer weg? Nehmen Sie sie heraus." in words
+
+    async def test_where_no_car_goes_without_now_says_nothing(self, site: Site) -> None:
+        kept = [{"charger": "CP-9", "amperes": 16, "since": None, "is_managed": True}]
+        loads.decide(site.books, loads.car(bound="most"), is_shadow=False, kept=kept)
+        assert "are kept for" not in (await Opening(site).parts(NOW))["attention"].words
+        assert "16 A are kept for CP-9, which is away." in (await Opening(site).open(FEEDER)).words
+
+
+class TestWhoIsNotLimitedBesideOthers:
+    @pytest.mark.parametrize(
+        ("why", "words"),
+        [
+            ("new", "CP-1 is being prepared for limits, so 20 A are kept for it"),
+            ("untold", "CP-1 is not limited, so 20 A are kept for it"),
+        ],
+    )
+    async def test_now_says_what_is_kept_for_it(self, site: Site, station: Station, why: str, words: str) -> None:
+        station.status("Charging")
+        fixed = loads.car(bound="fixed", why_fixed=why, limit_a=20)
+        loads.decide(site.books, fixed, is_shadow=False)
+        assert words in (await Opening(site).parts(NOW))["attention"].words
+
+    async def test_in_shadow_nobody_is_limited(self, site: Site, station: Station) -> None:
+        station.status("Charging")
+        loads.decide(site.books, loads.car(bound="fixed", why_fixed="untold"), is_shadow=True)
+        assert "is not limited" not in (await Opening(site).parts(NOW))["attention"].words
 
 
 class TestABarThatIsFarOver:

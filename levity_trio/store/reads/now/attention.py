@@ -62,6 +62,8 @@ class Kind(StrEnum):
     SILENT = "silent"
     ODD = "odd"
     IGNORED = "ignored"
+    KEPT = "kept"
+    UNLIMITED = "unlimited"
     METER = "meter"
     AVAILABILITY = "availability"
     CERTIFICATE = "certificate"
@@ -189,12 +191,13 @@ def attention(
     at_the_door = {one.charger for one in turned_away if one.level == BROKEN_LEVEL}
     found = [*_of_machine(machine), *_of_chargers(chargers), *_waiting(waiting(db), sees_all=sees_all), *turned_away]
     found += [_entry(Kind(one.kind), one.words, one.since) for one in problems(load)]
+    names = {one.id: _name(one) for one in chargers.served}
+    found += [] if load is None else _of_load(load, in_zone(now, zone), chargers, names)
     if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
         found += _away(in_zone(now, zone), chargers, at_the_door)
         found += _lost_addresses(machine, chargers)
     found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
-    names = {one.id: _name(one) for one in chargers.served}
     found += [*_certificates(db, now, names), *_ignored(db, names), *_odd(db, now, names)]
     found += _asked_tags(db)
     found += _refused_cards(db, now, policy, chargers, sees_all=sees_all)
@@ -255,6 +258,27 @@ def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
             way = "ahead" if skew > 0 else "behind"
             words = f"The clock of {_name(served)} is {length(abs(skew))} {way}"
             yield _entry(Kind.CHARGER_CLOCK, words, about=About(served.id))
+
+
+def _of_load(load: LoadNow, now: datetime, chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]:
+    """Yield the chargers that are away and for which cars go without, once for those that went away together, and those
+    that charge unlimited beside others that are limited."""
+    missed = {charger for one in load.cars for charger in one.kept_for}
+    kept = {one.charger: one.amperes for one in load.kept if one.charger in missed}
+    since = {one.id: one.since for one in chargers.served if one.id in kept and one.since}
+    for group in together(since, 1):
+        first, who = since[group[0]], listed(names[charger] for charger in group)
+        words = f"{sum(kept[charger] for charger in group)} A are kept for {who}, away since {_clock(first, now)}"
+        advice = "Gone for good? Take them out" if len(group) > 1 else "Gone for good? Take it out"
+        yield replace(_entry(Kind.KEPT, words, first, len(group)), chargers=group, advice=advice)
+    for car in load.cars:
+        name, about = names.get(car.charger, car.charger), About(car.charger, car.connector)
+        if car.why_fixed == "new":
+            words = f"{name} is being prepared for limits, so {car.limit_a} A are kept for it"
+            yield _entry(Kind.UNLIMITED, words, car.since, about=about)
+        elif car.why_fixed == "untold" and not load.is_shadow:
+            words = f"{name} is not limited, so {car.limit_a} A are kept for it"
+            yield _entry(Kind.UNLIMITED, words, car.since, about=about)
 
 
 def _away(now: datetime, chargers: Chargers, at_the_door: Collection[str | None]) -> Iterator[Attention]:

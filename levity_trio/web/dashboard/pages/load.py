@@ -206,8 +206,10 @@ async def _chargers(view: View, known: Mapping[str, Any], names: Mapping[str, st
         lease = next((each for each in leases if each["connector"] == connector), None)
         rows.append({**socket, "limited": one, "lease": lease, "is_first": charger not in seen})
         seen.add(charger)
+    now = await or_none(view, "/api/load")
     values = {
         "is_entered": bool(known["toml"]),
+        "kept": now["kept"] if now else [],
         "rows": rows,
         "count": len(seen),
         "managed": sum(one["state"] == "managed" for one in limited.values()),

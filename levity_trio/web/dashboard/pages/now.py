@@ -53,11 +53,13 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "exceeded": "/load/day",
     "meter": "/load",
     "ignored": "/load",
+    "kept": "/load",
+    "unlimited": "/load",
     "turned_away": "",  # it has no page: nothing is stored of it
     "tags": "/review",
     "limit": "/accounts",
 }
-AMONG_OTHERS: Final = ("ignored",)
+AMONG_OTHERS: Final = ("ignored", "unlimited")
 """What is of one charger, and shown where others are, too."""
 """Where something that wants a look is mended, if not at its charger or session."""
 ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERATOR}
