@@ -394,7 +394,8 @@ class Holding:
             if stay.may_since is not None and stay.may_since not in (stay.woke, 0.0):
                 stay.woke, stay.wakes = stay.may_since, min(WAKE_SECONDS, drawn.at - stay.may_since)
         late = seconds(one.changed_at) - held.answered
-        if one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
+        has_drawn = stay.woke is not None and stay.woke == stay.may_since  # else it only wakes after a pause
+        if has_drawn and one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
             stay.least = stay.charged
 
     def wakes(self, present: LoadPresent) -> dict[Place, float]:

@@ -109,7 +109,9 @@ def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kep
     limit, amperes, wait = decision.limits[place], gathered.drawn[place], decision.waits_about.get(place)
     lease, socket = gathered.leases.get(place), tree.sockets[place]
     line = len(PHASES) * tree.order.index(limit.circuit) + limit.phase if limit.circuit else None
-    here = {other: amperes for other, amperes in kept.items() if line in tree.lines_of(other, None)}
+    here = {
+        other: amperes for other, amperes in kept.items() if line in tree.lines_of(other, gathered.lines.get(other))
+    }
     fields: dict[str, Any] = {
         "charger": one.charger,
         "connector": one.connector,

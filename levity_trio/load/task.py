@@ -295,6 +295,8 @@ class LoadManagement:
             except BaseException:
                 self._read_at = 0.0
                 raise
+            if present.newcomers:
+                self._unwritten.append(partial(leases.manage, chargers=present.newcomers, at=self._at(), by=BY))
         if not managed.is_ready(now):
             return
         self.now, facts = managed.decide(now)

@@ -6,7 +6,7 @@ Currents are in A per phase, times are as everywhere in the database.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from datetime import datetime
 from typing import Any, Final
@@ -84,6 +84,22 @@ def managed_chargers(db: Database) -> dict[str, ManagedCharger]:
     for charger, key, value in db.execute(_KEYS).fetchall():
         keys[charger][key] = value
     return {row[0]: _managed(row, facts, keys[row[0]]) for row in rows}
+
+
+_NEW: Final = (
+    "SELECT cp_id FROM cp_conn WHERE NOT EXISTS (SELECT 1 FROM command WHERE command.cp_id = cp_conn.cp_id"
+    " AND asked_by = 'load management') GROUP BY cp_id HAVING min(created_at) > ?"
+)
+
+
+def newcomers(db: Database, chargers: Collection[str], managed: Mapping[str, ManagedCharger]) -> list[str]:
+    """Return those of some chargers that came after all others were limited. Where one of the others is not, or was let
+    go, a person decides about each."""
+    others, since = set(chargers) - managed.keys(), [one.since for one in managed.values() if one.state == "managed"]
+    if not others or not since or any(one.state != "managed" and one.is_connected for one in managed.values()):
+        return []
+    new = {charger for (charger,) in db.execute(_NEW, (min(since),)).fetchall()}
+    return sorted(others) if others <= new else []
 
 
 def count_limited(db: Database) -> int:

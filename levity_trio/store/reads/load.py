@@ -18,7 +18,7 @@ from levity_trio.charging.sent.readings import OUTLET, watts_of
 from levity_trio.records import record
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.leases import ManagedCharger, managed_chargers
+from levity_trio.store.reads.leases import ManagedCharger, managed_chargers, newcomers
 from levity_trio.store.reads.present import OMITTED
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.wire.charging_profiles import VOLTS
@@ -52,10 +52,10 @@ class LoadCar:
 
     `bound` is why that is not more, by the rule's names; `circuit` and `phase` are where, and `is_outage` is whether
     the room for an outage is what is full there. `says` is all this in words; `since` is when it was plugged in.
-    What must be kept for a car, whatever is decided, has `why_fixed`: away, ignores (it does not obey), untold (it is
-    not limited), or new (it is being prepared for limits). `kept_a` is kept at that phase for `kept_for`, which are
-    away. `lease_a` is what its charger was sent, which holds until `lease_ends_at` and then falls to the safe limit;
-    null: nothing was sent, or it has no end.
+    What must be kept for a car, whatever is decided, has `why_fixed`: away, ignores (it does not obey), floor (it
+    cannot be paused), new (it is being prepared for limits), or untold (it is not limited). `kept_a` is kept at that
+    phase for `kept_for`, which are away. `lease_a` is what its charger was sent, which holds until `lease_ends_at` and
+    then falls to the safe limit; null: nothing was sent, or it has no end.
     """
 
     charger: str
@@ -614,6 +614,8 @@ class LoadPresent(NamedTuple):
     too_large: Counter[int | None]
     """By open transaction with a driver's wish: how many of his wishes were more than 1.5 × what his car took."""
     managed: dict[str, ManagedCharger]
+    newcomers: Sequence[str] = ()
+    """Those that are to be limited, as all others are."""
 
 
 _UNTOLD: Final = "Charging"
@@ -679,7 +681,8 @@ def load_present(db: Database, now: str) -> LoadPresent:
     found_wishes = wishes(db)
     departures = [one.transaction for one in found_wishes if one.kind == "departure"]
     too_large = Counter({one: db.execute(_TOO_LARGE, (one,)).fetchall()[0][0] for one in departures})
-    return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large, managed)
+    new = newcomers(db, {charger for charger, _ in places}, managed)
+    return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large, managed, new)
 
 
 def _reading(

@@ -178,7 +178,7 @@ async def _meant(request: Asked[None, LimitBody]) -> list[str]:
     version, places = await request.read(lambda db: (newest_site(db), load_places(db)))
     if version is None:
         return []
-    sockets = every_socket(parse(version.toml), places)
+    sockets = [one for one in every_socket(parse(version.toml), places) if one.place in places]
     found = sorted({one.charger for one in sockets if body.circuit in (None, one.circuit)})
     if not found:
         raise not_found(f"charger at the circuit {body.circuit}")

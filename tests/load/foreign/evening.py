@@ -157,6 +157,20 @@ class Evening:
         await self.load.manage([point.identity for point in self.points], by="anna")
         await trio.sleep(30)
 
+    def join(self, kind: Kind, car: Car | None = None) -> int:
+        """Let another charge point connect for the first time, perhaps with a car that charges; return its number."""
+        number = len(self.points)
+        self.kinds = [*self.kinds[:number], kind]
+        identity, make = f"CP-{number}", kind.make
+        point = ChargePoint(
+            identity, self.connect, make, model=f"Box {number}", start=START, connectors=kind.connectors
+        )
+        self.points.append(point)
+        if car is not None:
+            point.plug(car, "CARD")
+        self.nursery.start_soon(point.run)
+        return number
+
     def arrive(self, number: int, car: Car | None = None, connector: int = 1) -> Car:
         """Let a car charge."""
         kind = self.kinds[number]
@@ -229,15 +243,10 @@ async def open_evening(
 ) -> AsyncIterator[Evening]:
     """Run a server and its charge points until the block is left."""
     async with trio.open_nursery() as nursery:
-        evening = Evening(writer, kinds, amperes, nursery, house, meter=meter)
+        evening = Evening(writer, [], amperes, nursery, house, meter=meter)
         await evening.serve()
-        for number, kind in enumerate(kinds):
-            make, connectors = kind.make, kind.connectors
-            point = ChargePoint(
-                f"CP-{number}", evening.connect, make, model=f"Box {number}", start=START, connectors=connectors
-            )
-            evening.points.append(point)
-            nursery.start_soon(point.run)
+        for kind in kinds:
+            evening.join(kind)
         nursery.start_soon(evening.live)
         await trio.sleep(30)
         yield evening
