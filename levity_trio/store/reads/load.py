@@ -413,8 +413,6 @@ class LearnedFact:
     value: str
     seen: int
     last_at: str
-    confirmed_at: str | None
-    confirmed_by: str | None
 
 
 _LEARNED: Final = Shape(LearnedFact)

@@ -25,8 +25,15 @@ WISHES_KEPT: Final = timedelta(days=92)
 def set_site(db: UnitOfWork, toml: str, at: str, by: str) -> bool:
     """Store the site, which was checked; an empty text ends load management. Return whether that is news. Raises
     Refused while chargers are limited."""
-    known = db.row("SELECT toml FROM load_site ORDER BY id DESC LIMIT 1")
-    if toml == ("" if known is None else known[0]):
+    return change_site(db, _site(db), toml, at, by)
+
+
+def change_site(db: UnitOfWork, seen: str, toml: str, at: str, by: str) -> bool:
+    """Store a site that was made of the one that was seen. Raises Refused if that is another by now, too."""
+    known = _site(db)
+    if known != seen:
+        raise Refused(Code.CONFLICT, "somebody has changed the site meanwhile: look at it, and try again", "toml")
+    if toml == known:
         return False
     if not toml and db.row("SELECT 1 FROM load_charger LIMIT 1") is not None:
         words = "chargers are still limited: levity-trio load off clears what they were sent"
@@ -38,11 +45,19 @@ def set_site(db: UnitOfWork, toml: str, at: str, by: str) -> bool:
     return True
 
 
+def _site(db: UnitOfWork) -> str:
+    """Return the site, empty where nothing is managed."""
+    known = db.row("SELECT toml FROM load_site ORDER BY id DESC LIMIT 1")
+    return "" if known is None else str(known[0])
+
+
 # What was decided and measured
 
 
 def keep_state(db: UnitOfWork, at: str, shown: str, standings: str) -> None:
-    """Store the last decision in place of the one before."""
+    """Store the last decision in place of the one before, unless its site has ended meanwhile."""
+    if db.row("SELECT 1 FROM load_site WHERE id = (SELECT max(id) FROM load_site) AND toml = ''") is not None:
+        return
     db.execute(
         "INSERT INTO load_state (id, at, shown, standings) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
         " SET (at, shown, standings) = (excluded.at, excluded.shown, excluded.standings)",
@@ -69,26 +84,13 @@ def keep_quarter(db: UnitOfWork, lines: Sequence[LoadQuarter], cars: Sequence[Lo
 
 
 def learned(db: UnitOfWork, what: str, place: tuple[str, int], key: str, value: str, at: str) -> None:
-    """Note that something was seen once more; another value than before begins to count anew, unconfirmed."""
+    """Note that something was seen once more; another value than before begins to count anew."""
     db.execute(
         "INSERT INTO load_learned (what, cp_id, conn_id, key, value, seen, last_at) VALUES (?, ?, ?, ?, ?, 1, ?)"
         " ON CONFLICT (what, cp_id, conn_id, key) DO UPDATE SET seen = CASE load_learned.value WHEN excluded.value"
-        " THEN load_learned.seen + 1 ELSE 1 END, confirmed_at = CASE load_learned.value WHEN excluded.value"
-        " THEN load_learned.confirmed_at END, confirmed_by = CASE load_learned.value WHEN excluded.value"
-        " THEN load_learned.confirmed_by END, last_at = excluded.last_at, value = excluded.value",
+        " THEN load_learned.seen + 1 ELSE 1 END, last_at = excluded.last_at, value = excluded.value",
         (what, *place, key, value, at),
     )
-
-
-def confirm(db: UnitOfWork, what: str, place: tuple[str, int], key: str, at: str, by: str) -> None:
-    """Note that a person confirmed what was learned. Raises Refused."""
-    changed = db.changed(
-        "UPDATE load_learned SET confirmed_at = ?, confirmed_by = ? WHERE what = ? AND cp_id = ? AND conn_id = ?"
-        " AND key = ?",
-        (at, by, what, *place, key),
-    )
-    if not changed:
-        raise Refused(Code.NOT_FOUND, f"nothing was learned of connector {place[1]} of {place[0]}", "charger")
 
 
 # What people and grid operators want

@@ -315,7 +315,8 @@ async def confirm_rotation(request: Asked[None, RotationBody]) -> LoadSiteShown:
     turned = replace(sockets[place], rotation=body.rotation)
     others = (socket for socket in site.sockets if socket.place != place)
     toml = written(replace(site, sockets=(*others, turned)))
-    await request.write(writes.set_site, toml)
+    with refusals():
+        await request.write(writes.change_site, known.version.toml, toml)
     return await get_load_site(request)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from levity_trio.store.writes import load as writes
-from levity_trio.web.api import load
+from levity_trio.web.api import feeder, load
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import Problem
 from tests.store import loads
@@ -14,6 +15,8 @@ from tests.store.owning import House
 from tests.web.api.conftest import Site
 
 NOW, DAY, WHY = load.ENDPOINTS
+SITE_SHOWN, *_ = feeder.ENDPOINTS
+(ROTATION,) = (one for one in feeder.ENDPOINTS if one.path.endswith("/rotations"))
 
 
 async def test_a_site_without_load_management_has_no_decision(site: Site) -> None:
@@ -153,3 +156,38 @@ async def test_a_car_that_nothing_binds_is_shown_the_phase_with_the_least_left(s
     (found,) = (await site.call(WHY, charger="CP-1"))["data"]
     assert (found["phase"], found["words"][0]) == ("L2", "This car would get all 16 A.")
     assert (await site.call(WHY, charger="CP-9"))["data"] == []
+
+
+async def test_rotations_that_are_entered_at_once_are_all_there_unless_they_were_refused(site: Site) -> None:
+    """Each is written into the whole document, and none may write another one away."""
+    site.books.run(writes.set_site, SITE, site.books.at, "anna")
+    names, entered = [f"CP-{number}" for number in range(8)], set[str]()
+    codes = set[int]()
+    for name in names:
+        Station(site.books, name).status("Available")
+
+    async def enter(name: str) -> None:
+        try:
+            await site.call(ROTATION, body={"charger": name, "rotation": "STR"})
+        except Problem as refused:
+            codes.add(refused.status)
+        else:
+            entered.add(name)
+
+    async with trio.open_nursery() as nursery:
+        for name in names:
+            nursery.start_soon(enter, name)
+    shown = await site.call(SITE_SHOWN)
+    assert {one["charger"] for one in shown["chargers"] if one["rotation"] == "STR"} == entered
+    assert entered
+    assert codes <= {409}
+
+
+async def test_a_decision_that_comes_after_the_end_of_its_site_is_not_shown(site: Site) -> None:
+    site.books.run(writes.set_site, SITE, site.books.at, "anna")
+    loads.decide(site.books, loads.car())
+    site.books.run(writes.set_site, "", site.books.at, "anna")
+    loads.decide(site.books, loads.car())
+    with pytest.raises(Problem) as refused:
+        await site.call(NOW)
+    assert refused.value.code == "not_found"
