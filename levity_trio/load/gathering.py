@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from math import ceil
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
+from levity_trio.load.lease import with_tolerance
 from levity_trio.load.rule import Car, State
 from levity_trio.load.tree import (
     LETTERS,
@@ -99,8 +101,8 @@ def cars_of(
             certain = shown.least if limit is None else max(shown.least, min(shown.most, limit.most))
             over = max(0.0, certain - most)
         least = max(bounds.leasts.get(place, 0), socket.least)
-        # Watts that are told for all lines may be put on one: until a reading shows the lines, that is booked.
-        may_be_on_one = place in bounds.in_watts
+        if place in bounds.in_watts:
+            most = socket.most  # of what it is told for all lines, one may carry all
         yield Car(
             charger=one.charger,
             connector=one.connector,
@@ -110,8 +112,7 @@ def cars_of(
             drawn=None if shown is None else max(shown.least, min(shown.most, most)),
             over=over,
             least=least,
-            most=least if may_be_on_one else None,
-            beside=min(socket.most, socket.phases * least) - least if may_be_on_one else 0,
+            per_ampere=socket.phases if place in bounds.in_watts else 1,
             wakes=bounds.wakes.get(place, 0.0),
             by_hand=min(capped, default=None),
             boost=wishes.is_boosted,
@@ -166,13 +167,21 @@ def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> Drawn | None:
     return Drawn(amperes / (used or socket.phases), amperes / (used or 1), at)
 
 
-def lines_used(told: Reading) -> int | None:
-    """Return on how many lines a car charges, by one reading: those that carry current, or power over current."""
+def lines_used(told: Reading, most: int) -> int | None:
+    """Return on how many lines a car charges, by one reading: those that carry current, power over current, or all if
+    two cannot carry its power. `most` is what its charger gives."""
     if told.lines is not None:
         return sum(amperes >= LINE_AMPERES for amperes in told.lines) or None
-    if told.watts is None or told.amperes is None or told.amperes < RATIO_AMPERES:
+    if told.watts is None:
         return None
-    return _lines_of(told.watts / VOLTS / told.amperes)
+    if told.amperes is None:
+        return len(PHASES) if lines_at_least(told.watts / VOLTS, most) == len(PHASES) else None
+    return _lines_of(told.watts / VOLTS / told.amperes) if told.amperes >= RATIO_AMPERES else None
+
+
+def lines_at_least(amperes: float, most: int) -> int:
+    """Return on how many lines so many A are at least, if each carries what a charger gives, and hardly more."""
+    return max(1, ceil(amperes / with_tolerance(most)))
 
 
 def lines_by_power(told: Reading, amperes: int, before: float = 0.0) -> int | None:

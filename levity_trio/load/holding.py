@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,6 @@ from levity_trio.load.lease import (
     Lease,
     Leases,
     waiting,
-    with_tolerance,
 )
 from levity_trio.load.profiles import Ability, Way, ability, after_refusal, next_way
 from levity_trio.load.rule import Bound, Decision
@@ -359,8 +357,7 @@ class Holding:
         if lag is not None and lag.is_in_doubt:
             return
         # More than one line of the charger can carry is on several.
-        least, lines_at_least = drawn.least, math.ceil(drawn.most / with_tolerance(socket.most))
-        most = max(least, drawn.most / max(1, lines_at_least))
+        least, most = drawn.least, max(drawn.least, drawn.most / gathering.lines_at_least(drawn.most, socket.most))
         if self.can[one.charger].is_in_watts and lines is None:
             least /= socket.phases  # it may have put the watts of all lines on one
         if self.leases.reported(place, least, drawn.at, most):

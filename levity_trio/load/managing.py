@@ -272,7 +272,7 @@ class Managed:
         if one.reading is None or one.reading.at == lines.at:
             return
         lines.at = one.reading.at
-        was, used = lines.times, gathering.lines_used(one.reading)
+        was, used = lines.times, gathering.lines_used(one.reading, self.tree.sockets[place].most)
         if used is not None:
             lines.times = lines.times + 1 if used == lines.used else 1
         elif (limit := self.holding.settled(place, lines.at)) is not None and limit != lines.limit:

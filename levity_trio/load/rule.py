@@ -67,8 +67,8 @@ class Car:
     """The most that it ever takes, where that is known."""
     least: int = 0
     """A below which it was seen not to charge, although its charger could."""
-    beside: int = 0
-    """A that are booked beside what it may draw, because it may put more on one line."""
+    per_ampere: int = 1
+    """So many A are booked for each that it may draw, up to its maximum: it may put what all lines get on one."""
     wakes: float = 0.0
     """Seconds that it needed to begin when it was allowed to. Its turn lasts so much longer."""
     by_hand: int | None = None
@@ -317,11 +317,12 @@ class _Asking:
 
     def __init__(self, tree: Tree, car: Car, was: Standing | None, now: float) -> None:
         socket = tree.sockets[car.place]
-        self.car, self.was, self.socket, self.least = car, was, socket, max(socket.least, car.least)
+        self.car, self.was, self.socket = car, was, socket
         self.lines = tree.lines_of(car.place, car.lines)
-        self.most = socket.most if car.most is None else min(socket.most, max(car.most, socket.least))
-        if car.by_hand is not None and car.by_hand < self.most:
-            self.most = car.by_hand if car.by_hand >= self.least else 0
+        self.least = self.booked(max(socket.least, car.least))
+        self.most = socket.most if car.most is None else self.booked(max(car.most, socket.least))
+        if car.by_hand is not None and (by_hand := self.booked(car.by_hand)) < self.most:
+            self.most = by_hand if by_hand >= self.least else 0
         self.draws: float | None = None
         """What it draws, if that is less than it may."""
         if (
@@ -344,6 +345,19 @@ class _Asking:
         self.is_outage = False
         self.room: float | None = None
         self.knocked = was.knocked if was else None
+
+    def booked(self, amperes: int) -> int:
+        """A that are booked for what it may draw."""
+        return min(self.socket.most, amperes * self.car.per_ampere)
+
+    @property
+    def amperes(self) -> int:
+        """A that it may draw, of which `grant` are booked."""
+        if self.bound is Bound.FIXED:
+            return self.grant
+        amperes = self.grant if self.grant == self.socket.most else self.grant // self.car.per_ampere
+        most = self.socket.safe if self.bound is Bound.SAFE else self.socket.most
+        return min(amperes, most if self.car.by_hand is None else min(most, self.car.by_hand))
 
     def arrival(self) -> tuple[float, Place]:
         return self.car.since, self.car.place
@@ -398,13 +412,13 @@ class _Asking:
 
     def limit(self, tree: Tree) -> Limit:
         by_hand, bound = self.car.by_hand, self.bound
-        if bound is Bound.MOST and by_hand is not None and by_hand <= self.grant:
+        if bound is Bound.MOST and by_hand is not None and by_hand <= self.amperes:
             bound = Bound.HAND
         if self.line is None or bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
-            return Limit(amperes=self.grant, bound=bound, over=self.car.over)
+            return Limit(amperes=self.amperes, bound=bound, over=self.car.over)
         circuit, phase = divmod(self.line, len(PHASES))
         return Limit(
-            amperes=self.grant,
+            amperes=self.amperes,
             bound=bound,
             circuit=tree.order[circuit],
             phase=phase,
@@ -444,9 +458,8 @@ def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Ro
         return True
     for circuit in tree.above(one.socket.circuit):
         if circuit in measured.other and measured.other[circuit].lost:
-            one.give(min(one.socket.safe, one.most), Bound.SAFE if one.socket.safe <= one.most else Bound.MOST, rooms)
-            if one.grant:
-                rooms.book(one.lines, car.beside, car.beside)
+            safe = one.booked(one.socket.safe)
+            one.give(min(safe, one.most), Bound.SAFE if safe <= one.most else Bound.MOST, rooms)
             one.line = len(PHASES) * tree.order.index(circuit)
             return True
     return False
@@ -478,19 +491,16 @@ def _is_due(one: _Asking, now: float) -> bool:
 
 def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
     """Give a car its least current, if that fits; knock it if it is full."""
-    beside = one.car.beside
     drawn = one.least if one.draws is None else min(one.least, one.draws)
-    line = rooms.lacking(one.lines, one.least + beside, drawn + beside)
+    line = rooms.lacking(one.lines, one.least, drawn)
     if line is not None:
         one.bind(line, Bound.WAITS, rooms)
         return False
     if one.car.state is State.FULL:
         one.give(one.least, Bound.KNOCK, rooms)
-        rooms.book(one.lines, beside, beside)
         one.knocked = one.knocked if _is_knocked(one, now) else now
         return True
     one.give(one.least, Bound.MOST, rooms)
-    rooms.book(one.lines, beside, beside)
     if rooms.lacking(one.lines, one.spare, -math.inf) is not None:
         one.spare = 0
     rooms.book(one.lines, one.spare, 0)
@@ -577,13 +587,13 @@ def _leave(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
         if one.bound is Bound.KNOCK:
             continue
         one.bound = Bound.FULL
-        if rooms.lacking(one.lines, one.least + one.car.beside, -math.inf) is not None:
+        if rooms.lacking(one.lines, one.least, -math.inf) is not None:
             continue
         if one.was and not one.had:
             one.room = now if one.was.room is None else one.was.room
             if now - one.room < ROOM_SECONDS:
                 continue
-        rooms.book(one.lines, one.least + one.car.beside, 0)
+        rooms.book(one.lines, one.least, 0)
         one.grant, one.room = one.least, None
 
 

@@ -155,7 +155,7 @@ class Trial:
         car = await self.bench.look()
         if car is None or car.reading is None or seconds(car.reading.at) <= since:
             return None
-        drawn = gathering.drawn(car, self.socket, gathering.lines_used(car.reading))
+        drawn = gathering.drawn(car, self.socket, gathering.lines_used(car.reading, self.socket.most))
         return None if drawn is None else drawn.least
 
     async def _seen(self, fits: Callable[[float], bool], within: float) -> float:
@@ -324,7 +324,7 @@ class Trial:
         hours = (self.bench.now - began) / 3600
         if before.energy_wh is None or after.energy_wh is None:
             raise Failed("its register is not known")
-        mean = (after.energy_wh - before.energy_wh) / hours / VOLTS / _lines(before)
+        mean = (after.energy_wh - before.energy_wh) / hours / VOLTS / _lines(before, self.socket)
         allowed = with_tolerance(round((HIGH_AMPERES * LEASE_SECONDS + LOW_AMPERES * SLOW_SECONDS) / CUT_SECONDS))
         if mean > allowed:
             raise Failed(f"it drew {mean:.1f} A meanwhile, and {allowed:.1f} A were allowed")
@@ -373,15 +373,15 @@ class Trial:
         drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
         taken, charged = car.energy_wh or 0, self.bench.now - began  # its clock may be wrong
         allowed = max(0.0, charged - LEASE_SECONDS * self.can.waits + SLOW_SECONDS) / 3600
-        allowed *= with_tolerance(LOW_AMPERES) * VOLTS * _lines(car)
+        allowed *= with_tolerance(LOW_AMPERES) * VOLTS * _lines(car, self.socket)
         if taken > allowed:
             raise Failed(f"it took {taken} Wh in {charged:.0f} s, and {allowed:.0f} Wh were allowed")
         return f"{taken} Wh in {charged:.0f} s, then {drawn:.1f} A"
 
 
-def _lines(car: PluggedIn) -> int:
+def _lines(car: PluggedIn, socket: Socket) -> int:
     """On how many lines a car charges; 1 if that is not known, which makes a current higher."""
-    return (None if car.reading is None else gathering.lines_used(car.reading)) or 1
+    return (None if car.reading is None else gathering.lines_used(car.reading, socket.most)) or 1
 
 
 def _named(can: Ability) -> str:

@@ -133,7 +133,7 @@ def test_plain_rule_gives_the_same(case: Case) -> None:
 def test_watts_of_a_safe_limit_that_may_be_on_one_line_are_booked() -> None:
     tree = Tree([Circuit(name="F", amperes=40)], [Socket(charger="A", circuit="F", rotation="RST", most=16)])
     measured = Measured(other={"F": Other(now=(9, 9, 9), recent=(9, 9, 9), highest=(9, 9, 9), stale=True, lost=True)})
-    car = Car(charger="A", since=0.0, least=6, most=6, beside=10)
+    car = Car(charger="A", since=0.0, least=6, per_ampere=3)
     decision = rule.decide(tree, [car], measured, 0.0, Decision(at=0.0))
     assert decision.limits["A", 1].bound is Bound.SAFE
     assert decision.free[0] == 40 - 9 - 16

@@ -286,7 +286,7 @@ def bounds_of(decision: Decision) -> dict[Place, Bound]:
 
 def test_watts_that_may_be_on_one_line_are_booked_there_while_a_full_car_is_asked() -> None:
     tree = Tree([Circuit(name="F", amperes=32)], [Socket(charger=name, circuit="F", most=32) for name in "AB"])
-    full = Car(charger="A", since=0.0, state=State.FULL, drawn=0.0, most=6, beside=12)
+    full = Car(charger="A", since=0.0, state=State.FULL, drawn=0.0, per_ampere=3)
     other = Car(charger="B", since=0.0)
     now, before = 7200.0, Decision(at=7100.0, standings={("A", 1): Standing(limit=0, since=0.0, knocked=100.0)})
     asked = rule.decide(tree, [full, other], Measured(), now, before)

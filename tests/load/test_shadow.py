@@ -514,11 +514,13 @@ def test_between_what_and_what_a_car_draws(
         (Reading(LATER, None, 207.0, 20700.0), None, 30),  # direct current
         (Reading(LATER, None, 0.5, 115.0), None, 0.5),
         (Reading(LATER, None, None, 2300.0), None, 10),
+        (Reading(LATER, None, None, 20700.0), 3, 90),
+        (Reading(LATER, None, None, 13800.0), None, 60),
     ],
 )
 def test_on_how_many_lines_a_car_charges(told: Reading, lines: int | None, highest: float) -> None:
     car = PluggedIn("CP-1", 1, True, "Charging", LATER, LATER, 1, "A", None, told)
-    assert lines_used(told) == lines
+    assert lines_used(told, 32) == lines
     shown = drawn(car, Socket(charger="CP-1", circuit="Feeder"), None)
     assert shown is not None
     assert shown.most == pytest.approx(highest)

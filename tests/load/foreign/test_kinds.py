@@ -83,3 +83,22 @@ async def test_watts_that_may_be_on_one_line_are_booked_while_their_charger_is_a
         await trio.sleep(15 * MINUTE)
         assert evening.current(0) == 16
         assert evening.longest_above(1.0, began) == 0
+
+
+@pytest.mark.parametrize(("lines", "amperes"), [(3, 16), (1, 16)])
+async def test_watts_of_which_only_the_sum_is_told_are_not_held_at_the_least_current(
+    writer: InlineWriter, lines: int, amperes: float
+) -> None:
+    """From 6 A on, it is booked with its maximum on each line. What it draws then shows on how many lines it is."""
+    sum_of_watts = Kind(Make(units=("W",), tells=("register", "power")), lines=lines)
+    async with open_evening(writer, [sum_of_watts, HONEST], 20.0) as evening:
+        await evening.manage()
+        began = trio.current_time()
+        evening.arrive(0)
+        await trio.sleep(12 * MINUTE)
+        assert evening.current(0) == amperes
+        if lines == 3:  # known by now, so two cars share
+            evening.arrive(1)
+            await trio.sleep(12 * MINUTE)
+            assert [evening.current(0), evening.current(1)] == [10, 10]
+        assert evening.longest_above(1.0, began) <= 5
