@@ -43,6 +43,7 @@ from levity_trio.web.dashboard.saying import METHODS
 from levity_trio.wire.repair import Wrong
 from tests.corpus.worth import LEDGER
 from tests.integration.bounds import BOUNDS
+from tests.load.foreign.kinds import WHAT_WE_DO
 
 GENERATED: Final = "<!-- Written by `just manual` from the declarations of the program: change those. -->\n"
 EVERYWHERE: Final = {"--json", "--api", "--ca", "--wide", "--help"}
@@ -82,6 +83,7 @@ def pages() -> Mapping[str, str]:
         "life-cycle": life_cycle,
         "repairs": repairs,
         "quirks": quirks,
+        "kinds": kinds,
         "tables": tables,
         "what-grows": what_grows,
     }
@@ -388,6 +390,14 @@ def _constants() -> Iterator[tuple[str, str, str]]:
                 names, values = [], []
     if names:
         raise ValueError(f"{', '.join(names)}: no text stands below")
+
+
+def kinds() -> str:
+    words = (
+        "Chargers, cars and meters that differ from the specification, or from what one expects, and what load "
+        "management does. Each was tried at [a feeder](../tasks/feeder.md), beside three that are honest."
+    )
+    return page("Kinds of chargers at a feeder", words, rows("kind", "what we do", of=WHAT_WE_DO.items()))
 
 
 def quirks() -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from levity_trio.cli import COMMANDS
 from levity_trio.config import SETTINGS
 from levity_trio.manual import FOLDER, topics
 from levity_trio.plugins.prometheus.metrics import Metrics
+from tests.load.foreign.kinds import KINDS
 from tests.manual.reference import pages
 
 WRITTEN = pages()
@@ -27,3 +30,8 @@ def test_each_setting_command_and_metric_is_in_it() -> None:
     assert not {one for one in flags if one not in WRITTEN["reference/settings"]}
     assert not {one for one in COMMANDS if f"| `{one}" not in WRITTEN["reference/commands"]}
     assert not {one.name for one in Metrics().families if f"| `{one.name}` |" not in WRITTEN["reference/metrics"]}
+
+
+def test_each_kind_of_charger_that_was_tried_is_in_it_by_its_name() -> None:
+    told = re.findall(r"^\| (?!kind|---)(.+?) \|", WRITTEN["reference/kinds"], re.MULTILINE)
+    assert told == [*KINDS, "16-bit meter"]
