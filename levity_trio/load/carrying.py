@@ -169,7 +169,7 @@ class Carrier:
         finally:
             held.busy.discard(place)
         if state == ACCEPTED and place in held.held:
-            held.hold(place, self._holding.default_of(socket, held.held[place].lease, self.now))
+            held.hold(place, self._holding.default_of(socket, self.now))
             self._holding.has_default(place)
             self.keep(place)
         elif place in held.held:

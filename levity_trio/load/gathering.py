@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import ceil
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.load.lease import with_tolerance
+from levity_trio.load.lease import FOLLOW_SECONDS, with_tolerance
 from levity_trio.load.rule import Car, State
 from levity_trio.load.tree import (
     LETTERS,
@@ -66,22 +66,35 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
     return wanted
 
 
-class Bounds(NamedTuple):
-    """What holds for connectors whatever is wanted: A that must be booked for those that cannot be told, A that those
-    have that may not be raised, A below which cars were seen not to charge, which cars are full, what those that were
-    told a limit may draw at most by it, how many seconds cars need to begin, and which may put watts on one line."""
+class Told(NamedTuple):
+    """What a car may draw by the limit that its charger accepted last, and by what holds until it was seen to follow:
+    the lower and the higher of both in A, and since when."""
 
-    booked: Mapping[Place, float]
-    caps: Mapping[Place, int]
-    leasts: Mapping[Place, int]
-    full: Collection[Place]
-    told: Mapping[Place, Told]
-    wakes: Mapping[Place, float]
-    in_watts: Collection[Place]
+    least: int
+    most: int
+    at: float
+
+
+class Known(NamedTuple):
+    """What holds for a car whatever is wanted: A that it has if it may not be raised, A below which it was seen not to
+    charge, whether it is full, what it may draw by the limit that it was told, how many seconds it needs to begin, and
+    whether watts for all lines may be on one."""
+
+    cap: int | None
+    least: int
+    is_full: bool
+    told: Told | None
+    wakes: float
+    may_be_on_one: bool
 
 
 def cars_of(
-    tree: Tree, present: LoadPresent, lines: Mapping[Place, int], wanted: Mapping[Place, Wanted], bounds: Bounds
+    tree: Tree,
+    present: LoadPresent,
+    lines: Mapping[Place, int],
+    wanted: Mapping[Place, Wanted],
+    known: Mapping[Place, Known],
+    booked: Mapping[Place, float],
 ) -> Iterator[Car]:
     """Yield the cars that are plugged in, and the connectors that must be booked without one. `lines` are those on
     which cars charge, where that is known."""
@@ -89,38 +102,38 @@ def cars_of(
     for one in present.cars:
         place = one.place
         here.add(place)
-        socket, wishes, used = tree.sockets[place], wanted.get(place, Wanted()), lines.get(place)
+        socket, own, wishes, used = tree.sockets[place], known[place], wanted.get(place, Wanted()), lines.get(place)
         lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
-        capped = [amperes for amperes in (wishes.by_hand, bounds.caps.get(place)) if amperes is not None]
-        shown, limit, most = drawn(one, socket, used), bounds.told.get(place), socket.most
-        over = 0.0
-        if limit is not None:
-            most = limit.least if shown is not None and shown.at >= limit.at else limit.most
-        if shown is not None and place not in bounds.booked:
-            # Where its lines are not known, it may draw what it was not seen to be below.
-            certain = shown.least if limit is None else max(shown.least, min(shown.most, limit.most))
-            over = max(0.0, certain - most)
-        least = max(bounds.leasts.get(place, 0), socket.least)
-        if place in bounds.in_watts:
+        capped = [amperes for amperes in (wishes.by_hand, own.cap) if amperes is not None]
+
+        # Where its lines are not known, it may draw what it was not seen to be below.
+        shown, most, highest = drawn(one, socket, used), socket.most, socket.most
+        if own.told is not None:
+            highest = own.told.most
+            most = own.told.least if shown is not None and shown.at >= own.told.at + FOLLOW_SECONDS else highest
+        if own.may_be_on_one:
             most = socket.most  # of what it is told for all lines, one may carry all
+        over = 0.0
+        if shown is not None and place not in booked:
+            over = max(0.0, max(shown.least, min(shown.most, highest)) - most)
         yield Car(
             charger=one.charger,
             connector=one.connector,
             since=seconds(one.since),
-            state=State.FULL if place in bounds.full else State.WANTS,
+            state=State.FULL if own.is_full else State.WANTS,
             lines=used,
             drawn=None if shown is None else max(shown.least, min(shown.most, most)),
             over=over,
-            least=least,
-            per_ampere=socket.phases if place in bounds.in_watts else 1,
-            wakes=bounds.wakes.get(place, 0.0),
+            least=own.least,
+            per_ampere=socket.phases if own.may_be_on_one else 1,
+            wakes=own.wakes,
             by_hand=min(capped, default=None),
             boost=wishes.is_boosted,
             departure=wishes.departure,
             wanted_wh=lacking,
-            fixed=bounds.booked.get(place),
+            fixed=booked.get(place),
         )
-    for place, amperes in bounds.booked.items():
+    for place, amperes in booked.items():
         if place not in here:
             yield Car(charger=place[0], connector=place[1], since=0.0, drawn=0.0, fixed=amperes)
 
@@ -194,15 +207,6 @@ def lines_by_power(told: Reading, amperes: int, before: float = 0.0) -> int | No
 
 def _lines_of(ratio: float) -> int | None:
     return round(ratio) if round(ratio) in (1, 2, 3) and abs(ratio - round(ratio)) < RATIO_TOLERANCE else None
-
-
-class Told(NamedTuple):
-    """What a car may draw by the limit that its charger accepted last, and by what holds until it was seen to follow:
-    the lower and the higher of both in A, and since when."""
-
-    least: int
-    most: int
-    at: float
 
 
 def drawn_between(

@@ -19,6 +19,7 @@ from levity_trio.load.lease import (
     Held,
     Lease,
     Leases,
+    lasting,
     waiting,
 )
 from levity_trio.load.profiles import Ability, Way, ability, after_refusal, next_way
@@ -334,13 +335,10 @@ class Holding:
 
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
-        before = self.leases.held.get(socket.place)
         for name, transaction in [*self._taught]:
             if name == socket.charger:
                 del self._taught[name, transaction]
-        writes = 0 if before is None else before.lease.writes_of(now)
-        lost = Lease(amperes=socket.most, ends=None, safe=socket.most, sent=now, transaction=NONE, writes=writes)
-        self.leases.hold(socket.place, lost)
+        self.leases.hold(socket.place, lasting(socket.most, now, NONE))
 
     def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None) -> None:
         place = socket.place
@@ -349,7 +347,7 @@ class Holding:
             return
         self._hear_clock(one.charger, one.heard, self.chargers[one.charger].skew_seconds, is_linked=one.is_connected)
         if self._is_to_send_anew(place, held, lines):
-            held.lease = replace(held.lease, transaction=NONE)
+            held.send_anew()
             held.above, held.reports = None, 0  # what it was sent may not hold: that is no disobedience
         drawn, lag = gathering.drawn(one, socket, lines), self._clocks.get(one.charger)
         if drawn is None:
@@ -366,11 +364,19 @@ class Holding:
             self._learn_of_car(one, self._stays[one.transaction], held, drawn)
 
     def _held_by(self, one: PluggedIn, socket: Socket) -> Held | None:
-        """Return what is held at a connector: of a car that began without us, what it may draw by its default."""
-        held = self.leases.held.get(one.place)
-        if one.transaction is not None and (held is None or self._is_of_another(held.lease, one)):
-            self.leases.hold(one.place, self._of_newcomer(one, socket, None if held is None else held.lease))
-        return self.leases.held.get(one.place)
+        """Return what is held at a connector. A car that began without us may draw its maximum, as long as our default
+        is not known to be there."""
+        place, held = one.place, self.leases.held.get(one.place)
+        is_same = held is not None and (
+            self._way(place) is not Way.TRANSACTION or held.lease.transaction in (one.transaction, None, NONE)
+        )
+        if one.transaction is None or is_same:
+            return held
+        began = seconds(one.since)
+        has_default = self.chargers[one.charger].prepared_at is not None and self.can[one.charger].way is not Way.NONE
+        lease = self.default_of(socket, began) if has_default else lasting(socket.most, began, NONE)
+        self.leases.hold(place, lease)
+        return self.leases.held[place]
 
     def _is_to_send_anew(self, place: Place, held: Held, lines: int | None) -> bool:
         """Whether what a lease was made by has changed, or its charger has booted."""
@@ -395,14 +401,17 @@ class Holding:
         if has_drawn and one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
             stay.least = stay.charged
 
-    def wakes(self, present: LoadPresent) -> dict[Place, float]:
-        """Return how long cars needed to begin, in seconds."""
-        return {one.place: self._stays[one.transaction].wakes for one in present.cars if one.transaction is not None}
-
-    def leasts(self, present: LoadPresent) -> dict[Place, int]:
-        """The connectors whose cars were seen not to charge below some A."""
-        found = ((one.place, self._stays[one.transaction].least) for one in present.cars if one.transaction is not None)
-        return {place: least for place, least in found if least}
+    def known(self, one: PluggedIn, now: float) -> gathering.Known:
+        """Return what holds for a car whatever is wanted."""
+        stay = self._stays[one.transaction or NONE]
+        return gathering.Known(
+            cap=self.leases.cap(one.place, now),
+            least=stay.least,
+            is_full=self.is_full(one, now),
+            told=self.told(one.place, now),
+            wakes=stay.wakes,
+            may_be_on_one=one.place in self.leases.in_watts,
+        )
 
     def with_pace(self, one: PluggedIn, now: float) -> PluggedIn:
         """Return a car whose charger tells its register alone with the power by which that rises."""
@@ -434,27 +443,10 @@ class Holding:
         """Return how often a charger tells its readings, in seconds; 0 if that is not known."""
         return (number(self.chargers[charger].keys, INTERVAL) or 0) if charger in self.chargers else 0
 
-    def _is_of_another(self, lease: Lease, one: PluggedIn) -> bool:
-        known = (one.transaction, None, NONE)
-        return self._way(one.place) is Way.TRANSACTION and lease.transaction not in known
-
-    def _of_newcomer(self, one: PluggedIn, socket: Socket, before: Lease | None) -> Lease:
-        """What a car may draw that began without us: its maximum, as long as our default is not known to be there."""
-        can, began = self.can[one.charger], seconds(one.since)
-        if self.chargers[one.charger].prepared_at is None or can.way is Way.NONE:
-            writes = 0 if before is None else before.writes_of(began)
-            return Lease(amperes=socket.most, ends=None, safe=socket.most, sent=began, transaction=NONE, writes=writes)
-        return self.default_of(socket, before, began)
-
-    def default_of(self, socket: Socket, before: Lease | None, at: float) -> Lease:
+    def default_of(self, socket: Socket, at: float) -> Lease:
         """What a connector may draw by its default, if a car begins at a time."""
-        before = before or self.leases.gone.get(socket.place)
-        writes = 0 if before is None else before.writes_of(at)
         can = self.can[socket.charger]
-        if can.waits:
-            return replace(waiting(socket.safe, at), writes=writes)
-        amperes = max(socket.safe, can.floor)
-        return Lease(amperes=amperes, ends=None, safe=amperes, sent=at, writes=writes)
+        return waiting(socket.safe, at) if can.waits else lasting(max(socket.safe, can.floor), at)
 
     # What must be booked whatever is decided
 
@@ -499,15 +491,6 @@ class Holding:
         kept = safe if has_waited or not can.waits else 0.0  # another car may have come unseen
         return kept if held is None else max(kept, held.booked(now))
 
-    def limits(self, now: float) -> dict[Place, gathering.Told]:
-        """Return what connectors may draw by what they were told, but for those that do not obey."""
-        found = {}
-        for place, held in self.leases.held.items():
-            if not held.is_stuck:
-                most = held.lease.most(now)
-                found[place] = gathering.Told(most, max(most, held.before), held.answered + FOLLOW_SECONDS)
-        return found
-
     def floors(self, decision: Decision, places: Collection[Place]) -> dict[Place, float]:
         """The connectors that cannot be paused, and were not given the least that they can be told."""
         found = {}
@@ -518,11 +501,6 @@ class Holding:
                 found[place] = float(can.floor)
         return found
 
-    def caps(self, now: float) -> dict[Place, int]:
-        """The connectors that may not be raised today any more, with what they have."""
-        found = ((place, self.leases.cap(place, now)) for place in self.leases.held)
-        return {place: cap for place, cap in found if cap is not None}
-
     # What is sent
 
     @property
@@ -530,21 +508,20 @@ class Holding:
         """The chargers that are being told something by us."""
         return self.preparing | self.leases.busy_chargers | {charger for charger, _ in self.trying}
 
-    def told(self, place: Place) -> gathering.Told | None:
-        """Return the limit that a connector accepted last; one that does not obey has none."""
+    def told(self, place: Place, now: float) -> gathering.Told | None:
+        """Return what a connector may draw by the limit that it accepted last; None if it does not obey."""
         held = self.leases.held.get(place)
-        if held is None or held.above is not None:
+        if held is None or held.is_stuck:
             return None
-        return gathering.Told(held.lease.amperes, max(held.lease.amperes, held.before), held.answered)
+        most = held.lease.most(now)
+        return gathering.Told(most, max(most, held.before), held.answered)
 
-    def settled(self, place: Place, at: str) -> int | None:
-        """Return the limit that a connector had long enough to follow it when something was told; None if none."""
-        held = self.leases.held.get(place)
-        if held is None or held.answered == 0 or seconds(at) < held.answered + gathering.SETTLED_SECONDS:
+    def settled(self, place: Place, at: float) -> int | None:
+        """Return the limit in A that a connector had long enough to follow it at a time; None if none."""
+        told, can = self.told(place, at), self.can.get(place[0])
+        if told is None or at < told.at + gathering.SETTLED_SECONDS or can is None or can.is_in_watts:
             return None
-        if place[0] not in self.can or self.can[place[0]].is_in_watts:  # watts may be on any number of lines
-            return None
-        return held.lease.most(seconds(at))
+        return told.least
 
     def running(self, present: LoadPresent) -> dict[Place, int | None]:
         """The connectors that can be told a limit now, with their transactions."""

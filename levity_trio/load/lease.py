@@ -23,9 +23,8 @@ MARGIN_SECONDS = 60.0
 DAY_SECONDS = 86_400
 WRITES_A_DAY = 100
 """Profiles to one connector. Flash memory wears out."""
-LARGE_STEPS, NO_RAISES = 0.75, 0.9
-"""Of these writes, from where on raises are larger, and from where on there are none."""
-LARGE_AMPERES = 4
+NO_RAISES = 0.9
+"""Of these writes, from where on there are no raises."""
 FOLLOW_SECONDS = 5.0
 """A reading that is taken sooner after a limit was accepted says nothing."""
 OBEY_SECONDS = 60.0
@@ -68,6 +67,11 @@ class Lease:
 def waiting(safe: int, now: float) -> Lease:
     """What the default profile allows a car that begins now: nothing for the time of a lease, then the safe limit."""
     return Lease(amperes=0, ends=now + LEASE_SECONDS, safe=safe, sent=now)
+
+
+def lasting(amperes: int, now: float, transaction: int | None = None) -> Lease:
+    """What has no end."""
+    return Lease(amperes=amperes, ends=None, safe=amperes, sent=now, transaction=transaction)
 
 
 def leased(amperes: int, safe: int, now: float, transaction: int | None, writes: int) -> Lease:
@@ -118,6 +122,10 @@ class Held:
     is_stuck: bool = False
     """It draws more than its limit, and was told again in vain."""
 
+    def send_anew(self) -> None:
+        """Note that what the connector was sent may be gone."""
+        self.lease = replace(self.lease, transaction=NONE)
+
     def booked(self, now: float) -> float:
         """A that it may draw now, or is about to be allowed."""
         most = max(self.lease.most(now), self.before, 0 if self.pending is None else self.pending.amperes)
@@ -146,7 +154,12 @@ class Leases:
         return {charger for charger, _ in self.busy}
 
     def hold(self, place: Place, lease: Lease) -> None:
-        """Take what is known of a connector from elsewhere: it was stored, or the charger told it."""
+        """Take what is known of a connector from elsewhere: it was stored, or the charger told it. How often it was
+        written to stays known."""
+        if place in self.held:
+            self.forget([place])
+        if (before := self.gone.pop(place, None)) is not None:
+            lease = replace(lease, writes=before.writes_of(lease.sent))
         self.held[place] = Held(lease)
 
     def adopt(self, place: Place, lease: Lease, now: float) -> None:
@@ -154,10 +167,11 @@ class Leases:
         charger has less, but it ends later."""
         if lease.ends is not None and lease.amperes > lease.safe:
             lease = replace(lease, ends=max(lease.ends, now + LEASE_SECONDS))
-        self.hold(place, replace(lease, transaction=NONE))
+        self.hold(place, lease)
+        self.held[place].send_anew()
 
     def forget(self, places: Iterable[Place]) -> None:
-        """Forget connectors whose car has left, but not how often they were written to."""
+        """Forget connectors whose car has left."""
         for place in places:
             if (held := self.held.pop(place, None)) is not None:
                 self.gone[place] = held.lease
@@ -166,7 +180,7 @@ class Leases:
         """Note that what a charger was sent may be gone."""
         for place, held in self.held.items():
             if place[0] == charger:
-                held.lease = replace(held.lease, transaction=NONE)
+                held.send_anew()
 
     def most(self, place: Place, now: float, otherwise: int) -> int:
         """The most that a connector may be allowed now by what it was sent; `otherwise` if that is not known."""
@@ -189,8 +203,9 @@ class Leases:
     def leapt(self, seconds: float) -> None:
         """Our clock was set forward by so much: what holds at chargers has not moved. All is sent anew."""
         for held in self.held.values():
-            ends = None if held.lease.ends is None else held.lease.ends + seconds
-            held.lease = replace(held.lease, ends=ends, transaction=NONE)
+            if held.lease.ends is not None:
+                held.lease = replace(held.lease, ends=held.lease.ends + seconds)
+            held.send_anew()
             held.drawn_at, held.answered = held.drawn_at + seconds, held.answered + seconds
             held.above = None if held.above is None else held.above + seconds
             held.retry, held.pending = 0.0, None
@@ -219,65 +234,44 @@ class Leases:
         """What is to be sent now: all that is lowered, and what may be raised because it fits beside what others still
         draw. `running` are the connectors that can be told, with their transactions; `lines` on how many lines they
         charge."""
-        wanted = {place: decision.limits[place].amperes for place in running if place in self.held}
-        own = {place: tree.lines_of(place, lines.get(place)) for place in wanted}
-        spare = self._spare(tree, decision, wanted, own, now)
-        found, busy = [], self.busy_chargers
-        for place in sorted(wanted, key=lambda place: (wanted[place] >= self.held[place].lease.most(now), place)):
-            held, has, amperes = self.held[place], self.held[place].lease.most(now), wanted[place]
-            if place[0] in busy or now < held.retry or (held.pending is not None and amperes >= has):
-                continue
-            if amperes > has:
-                socket = tree.sockets[place]
-                booked = self.on_one_line(socket, held.booked(now))
-                room = booked + min(spare[line] for line in own[place])
-                if has == 0 and socket.least <= room < amperes:
-                    amperes = int(room)  # another car may never be seen to have made room for all of it
-                more = max(0.0, self.on_one_line(socket, amperes) - booked)
-                if booked + more <= room and self._may_raise(held, amperes - has, socket.most, now):
-                    for line in own[place]:
-                        spare[line] -= more
-                else:
-                    amperes = has
-            if amperes != has or self._is_due(held, running[place], now):
-                found.append(self._step(tree, place, amperes, running[place], now))
-        return found
+        has = {place: self.held[place].lease.most(now) for place in running if place in self.held}
+        wanted = {place: decision.limits[place].amperes for place in has}
+        own = {place: tree.lines_of(place, lines.get(place)) for place in has}
+        booked = {place: self.on_one_line(tree.sockets[place], self.held[place].booked(now)) for place in has}
 
-    def _spare(
-        self,
-        tree: Tree,
-        decision: Decision,
-        wanted: Mapping[Place, int],
-        own: Mapping[Place, Iterable[int]],
-        now: float,
-    ) -> list[float]:
-        """What is left on each line beside what cars may still draw. The decision has booked what it wants."""
+        # What is left on each line beside what cars may still draw. The decision has booked what it wants.
         spare = [*decision.free]
         for place, amperes in wanted.items():
-            socket, held, over = tree.sockets[place], self.held[place], decision.limits[place].over
-            booked = max(self.on_one_line(socket, held.booked(now)), held.lease.most(now) + over)
+            over = decision.limits[place].over
+            more = self.on_one_line(tree.sockets[place], amperes) + over - max(booked[place], has[place] + over)
             for line in own[place]:
-                spare[line] += self.on_one_line(socket, amperes) + over - booked
-        return spare
+                spare[line] += more
 
-    def _may_raise(self, held: Held, amperes: int, most: int, now: float) -> bool:
-        """Whether the day's writes allow a raise by so much."""
-        has, writes = held.lease.most(now), held.lease.writes_of(now)
-        if writes >= NO_RAISES * self.writes_a_day:
-            return False
-        is_large = has == 0 or amperes >= LARGE_AMPERES or has + amperes == most
-        return is_large or writes < LARGE_STEPS * self.writes_a_day
+        found, busy = [], self.busy_chargers
+        for place in sorted(has, key=lambda place: (wanted[place] >= has[place], place)):
+            held, amperes, socket = self.held[place], wanted[place], tree.sockets[place]
+            if place[0] in busy or now < held.retry or (held.pending is not None and amperes >= has[place]):
+                continue
+            if amperes > has[place]:
+                amperes = self._raised(socket, amperes, min(spare[line] for line in own[place]), now)
+                for line in own[place]:
+                    spare[line] -= max(0.0, self.on_one_line(socket, amperes) - booked[place])
+            writes = held.lease.writes_of(now)
+            is_due = held.lease.transaction != running[place] or held.lease.is_due(now)
+            if amperes != has[place] or (is_due and writes < self.writes_a_day):  # a used-up day lets it end
+                safe = max(socket.safe, self.floors.get(place[0], 0))
+                lease = leased(amperes, safe, now, running[place], writes)
+                found.append(Step(place=place, lease=lease, is_lower=amperes < has[place]))
+        return found
 
-    def _is_due(self, held: Held, transaction: int | None, now: float) -> bool:
-        """Whether a lease is sent again: it is of another transaction, or time. A used-up day lets it end."""
-        is_due = held.lease.transaction != transaction or held.lease.is_due(now)
-        return is_due and held.lease.writes_of(now) < self.writes_a_day
-
-    def _step(self, tree: Tree, place: Place, amperes: int, transaction: int | None, now: float) -> Step:
-        held = self.held[place]
-        safe = max(tree.sockets[place].safe, self.floors.get(place[0], 0))
-        lease = leased(amperes, safe, now, transaction, held.lease.writes_of(now))
-        return Step(place=place, lease=lease, is_lower=amperes < held.lease.most(now))
+    def _raised(self, socket: Socket, amperes: int, spare: float, now: float) -> int:
+        """What a connector gets that is to be raised, where so much is left beside what is booked for it."""
+        held = self.held[socket.place]
+        has, booked = held.lease.most(now), self.on_one_line(socket, held.booked(now))
+        if has == 0 and socket.least <= booked + spare < amperes:
+            amperes = int(booked + spare)  # another car may never be seen to have made room for all of it
+        fits = max(booked, self.on_one_line(socket, amperes)) <= booked + spare
+        return amperes if fits and self.cap(socket.place, now) is None else has
 
     def recording(self, step: Step, now: float) -> Lease:
         """Note that a raise is being recorded, which is booked from now on. Return what must be recorded."""
@@ -328,7 +322,7 @@ class Leases:
         held = self.held.get(step.place)
         if held is not None and (held.pending is step.lease or held.lease.transaction == step.lease.transaction):
             held.retry, held.pending = 0.0 if is_refused else now + RETRY_SECONDS, None
-            held.lease = replace(held.lease, transaction=NONE)
+            held.send_anew()
 
     # Whether it obeys
 
@@ -368,7 +362,7 @@ class Leases:
         held = self.held[place]
         held.is_stuck, held.reports, held.answered, held.retry = True, 0, now, 0.0
         held.above = None if held.above is None else now
-        held.lease = replace(held.lease, transaction=NONE)
+        held.send_anew()
 
 
 def _both(has: Lease, step: Step, now: float) -> Lease:

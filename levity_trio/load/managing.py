@@ -275,7 +275,7 @@ class Managed:
         was, used = lines.times, gathering.lines_used(one.reading, self.tree.sockets[place].most)
         if used is not None:
             lines.times = lines.times + 1 if used == lines.used else 1
-        elif (limit := self.holding.settled(place, lines.at)) is not None and limit != lines.limit:
+        elif (limit := self.holding.settled(place, seconds(lines.at))) is not None and limit != lines.limit:
             # Power alone shows lines only by two limits and by what lies between them: a limit that is ignored, or is
             # more than the car takes, would show another number there.
             used = gathering.lines_by_power(one.reading, limit)
@@ -347,20 +347,11 @@ class Managed:
     ) -> tuple[list[Car], Decision]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
         holding, tree, present = self.holding, self.tree, self.present
-        full = {one.place for one in present.cars if holding.is_full(one, now)}
+        known = {one.place: holding.known(one, now) for one in present.cars}
         booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
         before = holding.leases.going_on(self._before, now)
         while True:
-            bounds = gathering.Bounds(
-                booked=booked,
-                caps=holding.caps(now),
-                leasts=holding.leasts(present),
-                full=full,
-                told=holding.limits(now),
-                wakes=holding.wakes(present),
-                in_watts=holding.leases.in_watts,
-            )
-            cars = [*gathering.cars_of(tree, present, lines, wanted, bounds)]
+            cars = [*gathering.cars_of(tree, present, lines, wanted, known, booked)]
             decision = decide(tree, cars, measured, now, before, first_come=first_come)
             floors = holding.floors(decision, [car.place for car in cars])
             if not floors:
@@ -418,7 +409,7 @@ class Managed:
         for meter in self._meters.values():
             if meter.at is not None and not meter.is_stale(now):
                 before = meter.house or self._history.known(meter.circuit, now)
-                least, most = self._drawn_below(meter.circuit, lines)
+                least, most = self._drawn_below(meter.circuit, lines, now)
                 meter.compare(least, most, now)
                 most = meter.most_of_late(most, now)
                 house = gathering.house_between(meter.amperes, least, most, before)
@@ -432,23 +423,22 @@ class Managed:
             other = self._history.other(meter.circuit, now, stale=is_stale, lost=is_lost)
             yield meter.circuit, replace(other, recent=added([other.recent, meter.exceeding(now)]))
 
-    def _drawn_below(self, circuit: str, lines: Mapping[Place, int]) -> tuple[Phases, Phases]:
+    def _drawn_below(self, circuit: str, lines: Mapping[Place, int], now: float) -> tuple[Phases, Phases]:
         """Return the least and the most that the cars below a circuit draw."""
-        least, most = [0.0] * len(PHASES), [0.0] * len(PHASES)
+        least, most = [NOTHING], [NOTHING]
         for one in self.present.cars:
             socket = self.tree.sockets[one.place]
             if circuit in self.tree.above(socket.circuit):
-                limit = self.holding.told(socket.place)
-                low, high = gathering.drawn_between(socket, one, lines.get(socket.place), limit)
-                for phase in PHASES:
-                    least[phase] += low[phase]
-                    most[phase] += high[phase]
-        return (least[0], least[1], least[2]), (most[0], most[1], most[2])
+                told = self.holding.told(socket.place, now)
+                low, high = gathering.drawn_between(socket, one, lines.get(socket.place), told)
+                least.append(low)
+                most.append(high)
+        return added(least), added(most)
 
     def _currents(self, lines: Mapping[Place, int], now: float) -> dict[str, Phases]:
         """Return what is certainly flowing at each circuit: what its meter shows, or the cars below it."""
         shown = {meter.circuit: meter.amperes for meter in self._meters.values() if not meter.is_stale(now)}
-        return {name: self._drawn_below(name, lines)[0] for name in self.tree.order} | shown
+        return {name: self._drawn_below(name, lines, now)[0] for name in self.tree.order} | shown
 
     def _silences(self, now: float) -> Iterator[Fact]:
         at = timestamp_of(now)
