@@ -417,7 +417,8 @@ class Managed:
                     yield meter.circuit, Other(now=house, recent=house, highest=house, stale=True)
                     continue
                 meter.house = house
-                self._history.add(meter.circuit, house, now, meter.at)
+                told = (seconds(one.reading.at) for one in self.present.cars if one.reading is not None)
+                self._history.add(meter.circuit, house, now, min([meter.at, *told]))
             is_stale = meter.at is None or meter.is_stale(now)
             is_lost = meter.silent_seconds(now) > LOST_SECONDS
             other = self._history.other(meter.circuit, now, stale=is_stale, lost=is_lost)

@@ -15,9 +15,11 @@ class _Circuit:
     """The highest of each minute and each hour, numbered from 1970."""
 
     now: Phases = NOTHING
+    lowest: Phases = NOTHING
+    """Since then."""
+    since: float = 0.0
     before: Phases = NOTHING
-    """By the reading before."""
-    read_at: float = 0.0
+    """The lowest of the time before that, in which everybody has told."""
     minutes: dict[int, Phases] = field(default_factory=dict)
     hours: dict[int, Phases] = field(default_factory=dict)
 
@@ -34,13 +36,13 @@ class LoadHistory:
         hour = int(at // HOUR)
         known.hours[hour] = highest_of([known.hours.get(hour, NOTHING), highest])
 
-    def add(self, circuit: str, amperes: Phases, at: float, read_at: float | None = None) -> None:
-        """Take what other consumers draw now, by what a meter showed at a time. A jump counts at once, and is
-        remembered when the next reading confirms it."""
+    def add(self, circuit: str, amperes: Phases, at: float, told_at: float | None = None) -> None:
+        """Take what other consumers draw now. Its meter and the cars below have told since a time. A jump counts at
+        once, and is remembered when they all have told it again: it may be a car's of which its charger tells later."""
         known = self._circuits.setdefault(circuit, _Circuit())
-        if known.read_at != (read_at or at):
-            known.read_at, known.before = read_at or at, known.now
-        known.now = amperes
+        if (told_at or at) >= known.since:
+            known.before, known.lowest, known.since = known.lowest, amperes, at
+        known.now, known.lowest = amperes, _lowest(amperes, known.lowest)
         self.remember(circuit, self.confirmed(circuit), at)
         minute, hour = int(at // MINUTE), int(at // HOUR)
         known.minutes[minute] = highest_of([known.minutes.get(minute, NOTHING), amperes])
@@ -50,10 +52,9 @@ class LoadHistory:
             known.hours = {one: top for one, top in known.hours.items() if one >= hour - KEPT_HOURS}
 
     def confirmed(self, circuit: str) -> Phases:
-        """Return what two readings have shown."""
+        """Return what everybody has told twice."""
         known = self._circuits[circuit]
-        one, two, three = (min(both) for both in zip(known.now, known.before, strict=True))
-        return one, two, three
+        return _lowest(known.now, known.before)
 
     def highest(self, circuit: str, now: float) -> Phases:
         """Return the highest of this hour and its two neighbours in the last seven days. Where nothing is known of
@@ -81,3 +82,8 @@ class LoadHistory:
     def _hours(self, circuit: str) -> dict[int, Phases]:
         known = self._circuits.get(circuit)
         return {} if known is None else known.hours
+
+
+def _lowest(first: Phases, second: Phases) -> Phases:
+    one, two, three = (min(both) for both in zip(first, second, strict=True))
+    return one, two, three

@@ -31,6 +31,18 @@ def test_a_jump_that_one_reading_shows_counts_at_once_and_is_forgotten() -> None
     assert history.highest("Feeder", NOW) == (4, 0, 0)
 
 
+def test_a_jump_is_remembered_once_all_cars_have_told_that_it_is_none_of_theirs() -> None:
+    """The meter shows 20 A from the second on. One charger tells in the third what was before, the other in the fifth:
+    then it is its car's, or not."""
+    for later, remembered in ((4, 4), (20, 20)):
+        history = LoadHistory()
+        for second in range(10):
+            amperes = 4 if second < 2 else 20 if second < 5 else later
+            told_at = NOW - 10 if second < 3 else NOW - 3 if second < 5 else NOW + second
+            history.add("Feeder", (amperes, 0, 0), NOW + second, told_at)
+        assert history.highest("Feeder", NOW) == (remembered, 0, 0)
+
+
 def test_without_these_hours_all_count() -> None:
     assert highest((5 * HOUR, 9), (7 * HOUR, 3)) == (9, 0, 0)
 

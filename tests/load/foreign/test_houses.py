@@ -11,9 +11,9 @@ from levity_trio.events import MeterSilent
 from levity_trio.store.reads.load import says_to_driver
 from tests.charger.parts import START, InlineWriter
 from tests.load.block import InlineReader
-from tests.load.foreign.charge_point import ChargePoint
+from tests.load.foreign.charge_point import ChargePoint, Make
 from tests.load.foreign.evening import HOUR, MINUTE, Currents, exact, open_evening
-from tests.load.foreign.kinds import HONEST
+from tests.load.foreign.kinds import HONEST, Kind
 
 VIRTUAL_TIME = True
 EACH_HOUR = timedelta(hours=1)
@@ -92,6 +92,19 @@ async def test_a_meter_that_stays_frozen_for_an_hour_is_lost(writer: InlineWrite
         assert evening.load.now is not None
         assert [car.bound for car in evening.load.now.cars] == ["safe", "safe"]
         assert [evening.current(0), evening.current(1)] == [0, 0], "this is their safe limit"
+
+
+async def test_what_a_car_takes_against_its_limit_is_not_remembered_as_the_house(writer: InlineWriter) -> None:
+    """Its charger tells twenty seconds later what the meter shows at once. The house never takes more than 4 A."""
+    kinds = [Kind(Make(obeys_seconds=600.0)), HONEST, HONEST]
+    async with open_evening(writer, kinds, 32.0, house=lambda _: (4.0, 4.0, 4.0)) as evening:
+        await evening.manage()
+        for number in range(3):
+            evening.arrive(number)
+        await trio.sleep(20 * MINUTE)
+        assert evening.current(0) == 16
+        assert evening.load.now is not None
+        assert max(line.outage_a for line in evening.load.now.lines) < 6
 
 
 async def test_while_a_meter_is_silent_nobody_is_told_that_others_need_the_current(writer: InlineWriter) -> None:
