@@ -102,6 +102,8 @@ class _Sent(NamedTuple):
     skew: int
     lines: int | None
     way: Way
+    is_transactions: bool
+    """A profile for a transaction was sent, and not cleared since."""
 
 
 @dataclass(slots=True)
@@ -275,7 +277,20 @@ class Holding:
 
     def sent(self, place: Place, lines: int | None) -> None:
         """Note what a lease was made by."""
-        self._sent[place] = _Sent(self.skew(place[0]), lines, self._way(place))
+        before = self._sent.get(place)
+        is_transactions = self.can[place[0]].way is Way.TRANSACTION or (before is not None and before.is_transactions)
+        self._sent[place] = _Sent(self.skew(place[0]), lines, self._way(place), is_transactions)
+
+    def is_overruled(self, place: Place, transaction: int | None) -> bool:
+        """Whether a profile for the transaction may stand before what is told in another way, because one was refused.
+        One that is ignored, or heeded late, stays: it does no harm."""
+        sent = self._sent.get(place)
+        return sent is not None and sent.is_transactions and "way" in self._taught.get((place[0], transaction), {})
+
+    def cleared(self, place: Place) -> None:
+        """Note that no profile for a transaction stands at a connector."""
+        if (sent := self._sent.get(place)) is not None:
+            self._sent[place] = sent._replace(is_transactions=False)
 
     def refused(self, place: Place, lease: Lease) -> None:
         """Take what a refused limit teaches. It holds for this transaction; three sessions make it lasting."""

@@ -265,6 +265,11 @@ def clearing(can: Ability, socket: Socket) -> list[Call]:
     return [("ClearChargingProfile", one) for one in found]
 
 
+def clearing_transactions(socket: Socket) -> Call:
+    """What removes our profile for the transaction at a connector."""
+    return "ClearChargingProfile", {"id": TRANSACTION_ID + socket.connector}
+
+
 def leaving(connector: int) -> list[Call]:
     """What removes our profiles at a connector."""
     ids = (TRANSACTION_ID + connector, DEFAULT_ID + connector, CHARGER_ID)

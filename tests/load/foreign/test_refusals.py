@@ -311,3 +311,21 @@ async def test_a_trial_does_not_begin_while_its_charger_is_prepared(writer: Inli
             await evening.load.begin_trial(("CP-0", 1), by="anna")
         await trio.sleep(5 * MINUTE)
         assert await evening.load.begin_trial(("CP-0", 1), by="anna")
+
+
+@pytest.mark.parametrize("kinds", [("Absolute", "Relative"), ("Relative",)])
+async def test_what_was_set_before_a_refusal_does_not_outlast_it(writer: InlineWriter, kinds: tuple[str, ...]) -> None:
+    """A profile for the transaction comes before the default profile, in which the charger is told from now on."""
+    async with open_evening(writer, [HONEST], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        evening.arrive(0)
+        await trio.sleep(8 * MINUTE)
+        point.make = Make(purposes=("ChargePointMaxProfile", "TxDefaultProfile"), kinds=kinds)
+        await evening.load.limit_by_hand(("CP-0", 1), 7, reason="", by="anna")
+        await trio.sleep(20)
+        assert evening.current(0) == 7
+        await evening.load.limit_by_hand(("CP-0", 1), 12, reason="", by="anna")
+        await trio.sleep(40 * MINUTE)
+        assert evening.current(0) == 12
+        assert evening.facts(LimitIgnored) == []
