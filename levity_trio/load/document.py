@@ -216,15 +216,10 @@ def _made(kind: Any, where: str, values: Mapping[str, Any]) -> Any:
 
 def _value(where: str, one: Field[Any], value: Any) -> Any:
     kind = str(one.type).removeprefix("<class '").removesuffix("'>").partition(" |")[0]
-    fits = {
-        "bool": isinstance(value, bool),
-        "int": isinstance(value, int) and not isinstance(value, bool),
-        "float": isinstance(value, int | float) and not isinstance(value, bool),
-        "str": isinstance(value, str),
-    }
-    if kind in fits and not fits[kind]:
-        raise DocumentRefused(f"{one.name} of {where} is {value!r}: give {_KINDS[kind]}")
-    if kind in fits:
+    if kind in _KINDS:
+        types, words = _KINDS[kind]
+        if not isinstance(value, types) or isinstance(value, bool) != (kind == "bool"):
+            raise DocumentRefused(f"{one.name} of {where} is {value!r}: give {words}")
         return value
     texts = [value] if isinstance(value, str) else value
     if not (isinstance(texts, list) and all(isinstance(part, str) for part in texts)):
@@ -232,7 +227,12 @@ def _value(where: str, one: Field[Any], value: Any) -> Any:
     return tuple(texts)
 
 
-_KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
+_KINDS: Mapping[str, tuple[Any, str]] = {
+    "bool": (bool, "true or false"),
+    "int": (int, "a whole number"),
+    "float": (int | float, "a number"),
+    "str": (str, "a text"),
+}
 
 
 def _refuse_others(where: str, values: Iterable[str], known: Iterable[str]) -> None:

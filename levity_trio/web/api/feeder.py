@@ -108,7 +108,7 @@ class LoadCircuit:
 
 @record
 class LoadSocket:
-    """A connector at a circuit; `rotation` is null while it is unknown, `is_named` says whether the site names it."""
+    """A connector at a circuit; `rotation` is null while it is unknown."""
 
     charger: str
     connector: int
@@ -120,7 +120,6 @@ class LoadSocket:
     safe: int
     safe_lines: int
     priority: int
-    is_named: bool
 
 
 @record
@@ -257,7 +256,6 @@ def _shown(toml: str, known: _Known) -> LoadSiteShown:
             for way in ways_out(site, known.places, known.highest)
         ]
     sockets = [] if site is None else every_socket(site, known.places)
-    named = set() if site is None else {socket.place for socket in site.sockets}
     unknown = [socket for socket in sockets if not socket.rotation and socket.phases == len(NAMES)]
     unknown_places = {socket.place for socket in unknown}
     return LoadSiteShown(
@@ -266,7 +264,7 @@ def _shown(toml: str, known: _Known) -> LoadSiteShown:
         set_by=None if version is None else version.set_by,
         circuits=[] if site is None else [_circuit(one, site, known) for one in site.circuits],
         chargers=[
-            replace(extended(LoadSocket, one, is_named=one.place in named), rotation=one.rotation or None)
+            replace(extended(LoadSocket, one), rotation=one.rotation or None)
             for one in sorted(sockets, key=lambda one: one.place)
         ],
         meters=known.meters if version is not None else [],
