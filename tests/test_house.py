@@ -188,6 +188,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "listening.own_addresses",
         "operations",
         "wire.charging_profiles",
+        "wire.large",
         "wire.numbers",
         "wire.published",
         "wire.texts",

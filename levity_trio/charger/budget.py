@@ -7,8 +7,8 @@ enough for an ordinary message. For a larger one it precedes all strangers in th
 for an unfinished message are closed. Strangers share one reserve for their ordinary messages, so that a heartbeat never
 waits for the large messages of others.
 
-A large message is handled in parts (wire/large.py), so it is charged for its text and one part. There is one such
-message in the whole server at a time, from its head until it is handled; the connections of others do not read on.
+A large message is read in parts (wire/large.py), so it is charged for its text and one part. There is one such message
+in the whole server at a time, from its head until it is handled; the connections of others do not read on.
 
 The event loop has a budget, too: reading a long message may take 50 ms, for which nobody else is served. One message at
 a time is read, and then the loop is free for three times as long as that took.

@@ -9,8 +9,8 @@ read are replaced by those that the operator gives.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -20,6 +20,7 @@ from levity_trio.access.registration import Status
 from levity_trio.access.tags import Policy
 from levity_trio.charger.budget import LONG_BYTES
 from levity_trio.charger.central import Central
+from levity_trio.charger.large import LargeData
 from levity_trio.charger.registry import Visitor
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import Reading, understand
@@ -35,12 +36,9 @@ from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.unreadable import (
     start_unreadable,
     stop_unreadable,
-    store_data_of_unreadable,
-    store_part_of_unreadable,
 )
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, parse_frame, result_text
-from levity_trio.wire.large import LARGE_BYTES, PART_BYTES, Parts
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call, call_result, check_action, read_request, write_payload
 from levity_trio.wire.repair import Repair
 from levity_trio.wire.texts import cut, cut_texts, may_be_long
@@ -53,42 +51,6 @@ BOUNDED_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction"})
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 UNUSED_TIME: Final = "timestampAsSent"
 log = get_logger("ocpp")
-
-
-@dataclass(slots=True)
-class Large:
-    """A large message, which is handled in parts."""
-
-    parts: Parts
-    at: datetime
-    """The time of receipt."""
-    ends: Sequence[object]
-    """The elements of its first part and of its last one."""
-    unlinked: list[int] = field(default_factory=list)
-    """The numbers of the parts of a stop whose transaction is not known yet. They are handled again after the stop."""
-    transaction: int | None = None
-    """The transaction of a stop, once it is known."""
-    data: list[Reading] = field(default_factory=list)
-    """The readings of `ends`, once they are needed."""
-
-
-@dataclass(slots=True)
-class Part:
-    """One part of a large message that is handled like a message of its own. Only the last one is answered."""
-
-    whole: Large
-    number: int
-    is_again: bool = False
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether it counts as a message: the last one, and as many as could have been ordinary ones."""
-        return not self.is_ahead or self.number % (LARGE_BYTES // PART_BYTES) == 0
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether other parts decide what the message means."""
-        return self.number < len(self.whole.parts)
 
 
 @dataclass(slots=True)
@@ -107,8 +69,8 @@ class Exchange:
     """Reports a heartbeat interval, in seconds, to the session's watchdog after it was sent to the charger."""
     repairs: tuple[Repair, ...] = ()
     """The repairs to its frame and its payload, until the first write counts them."""
-    part: Part | None = None
-    """Which part of a large message it is."""
+    data: LargeData | None = None
+    """All readings of a large message. Its `call` has those at both ends of its list."""
     request: Any = None
     """The request as it was read, a dataclass of `ocpp.v16.call`."""
     mended: tuple[str, ...] = ()
@@ -143,18 +105,7 @@ class Exchange:
             kept = orjson.dumps(payload | {"frame": frame}).decode()
         else:
             kept = orjson.dumps(payload).decode()
-        of_part = f" part {self.part.number}" if self.part is not None and self.is_ahead else ""
-        return Message(self.call.action, kept, cut(self.call.raw_id) + of_part, frame)
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether it counts as a message of its charger's day."""
-        return self.part is None or self.part.is_counted
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether it is a part of a large message before the last one."""
-        return self.part is not None and self.part.is_ahead
+        return Message(self.call.action, kept, cut(self.call.raw_id), frame)
 
     async def in_turn(self, read: Callable[[], T]) -> T:
         """Read of this message what takes long if it is long, so that others are served meanwhile."""
@@ -172,11 +123,14 @@ class Exchange:
         run = self.central.writer.run
         more = self.evidence, self.repairs, self.amendment
         is_alone = self.central.writer.sharing.is_alone
-        if is_alone and not any(more) and self.bounded is None:
+        if is_alone and not any(more) and self.bounded is None and self.data is None:
             return await run(write, self.origin, *args)
         bound = is_alone, self.bounded, self.central.config.max_starts
-        result, failures = await run(_with_more, more, bound, write, self.origin, args)
+        result, failures = await run(_with_more, more, bound, self.data, write, self.origin, args)
         self.evidence, self.repairs, self.amendment = None, (), None
+        if self.data is not None:
+            self.mended += tuple([repair.kind for repair in self.data.repairs])
+            self.data.repairs = []
         for failure in failures:
             self.central.hooks.observe(failure)
         return result
@@ -204,11 +158,14 @@ def _with_more(
     db: UnitOfWork,
     more: tuple[Message | None, tuple[Repair, ...], Amendment | None],
     bound: tuple[bool, Message | None, int],
+    data: LargeData | None,
     write: Callable[[UnitOfWork, Origin, *Ts], T],
     origin: Origin,
     args: tuple[*Ts],
 ) -> tuple[T, list[PluginFailed]]:
     """Run a write with its additions: store an over-long message, count repairs, run the plugins' amendments.
+
+    The readings of a large message, `data`, are read while they are stored, so their repairs are counted at the end.
 
     Raises StoreUnavailable if the charger has begun a newer session, with another server.
     """
@@ -223,6 +180,8 @@ def _with_more(
         count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []
     result = write(db, origin, *args)
+    if data is not None:
+        count_repairs(db, origin, [(repair.kind, repair.sample) for repair in data.repairs])
     if message is not None:
         frames.check_messages(db, origin, message, most_starts)
     return result, failures
@@ -259,7 +218,7 @@ async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
     except Exception as error:  # noqa: BLE001 - the boundary of one message: a bug affects this one only
         code = error.code if isinstance(error, Refused) else ErrorCode.INTERNAL_ERROR
         text = await _recover(exchange, error)
-    if exchange.central.hooks.is_observed and not exchange.is_ahead:
+    if exchange.central.hooks.is_observed:
         exchange.central.hooks.observe(_handled(exchange, time.perf_counter() - began, code))
     return text
 
@@ -280,9 +239,9 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     action, strict = exchange.call.action, exchange.central.config.strict
     read = await exchange.in_turn(lambda: read_request(action, _kept(exchange), strict=strict))
     exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
-    exchange.amendment = None if exchange.is_ahead else exchange.central.hooks.amendment(read.message)
+    exchange.amendment = exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in exchange.repairs])
-    if action in BOUNDED_MESSAGES and exchange.is_counted:
+    if action in BOUNDED_MESSAGES:
         exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
     if exchange.repairs or exchange.amendment:  # of a message without a row of its own, such as Heartbeat
@@ -321,8 +280,7 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 
 
 async def _set_aside(exchange: Exchange, reason: str) -> object:
-    message = exchange.message
-    exchange.bounded = message if exchange.is_counted else None
+    exchange.bounded = message = exchange.message
     try:
         return await _set_aside_with_transaction(exchange, message, reason)
     except StoreUnavailable:
@@ -341,22 +299,10 @@ async def _set_aside_with_transaction(exchange: Exchange, message: Message, reas
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)
         return call_result.MeterValues()
-    if exchange.is_ahead:
-        return await _set_part_aside(exchange, message, reason)
+    data: Iterable[list[Reading]] = ()
     if exchange.request is None:  # it could not be read; one that could not be handled may fail again
-        for part in parts(await exchange.in_turn(lambda: transaction_data(exchange.call.payload, exchange.at))):
-            await exchange.write(store_data_of_unreadable, message, part)
-    await exchange.write(stop_unreadable, message, reason)
-    return call_result.StopTransaction()
-
-
-async def _set_part_aside(exchange: Exchange, message: Message, reason: str) -> object:
-    """Store a part of a stop that cannot be read as a whole; if only handling it failed, it waits for an operator."""
-    if exchange.request is None:
-        found = await exchange.in_turn(lambda: transaction_data(exchange.call.payload, exchange.at))
-        await exchange.write(store_part_of_unreadable, message, found)
-    else:
-        await exchange.write(set_aside, message, reason)
+        data = exchange.data or [await exchange.in_turn(lambda: transaction_data(exchange.call.payload, exchange.at))]
+    await exchange.write(stop_unreadable, message, reason, data)
     return call_result.StopTransaction()
 
 
@@ -374,10 +320,6 @@ def _undated(message: Message) -> Message:
 
 NUMBER_CHARACTERS: Final = 64
 """Maximum length of a number as it was sent, kept beside the one that was read."""
-READINGS_AT_ONCE: Final = 500
-"""Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
-LIVE_AT_ONCE: Final = 125
-"""The same of a MeterValues, of which the readings of each time may be looked at by themselves."""
 READ_AGAIN: Final = frozenset({"StopTransaction", "MeterValues"})
 
 
@@ -410,19 +352,6 @@ def transaction_data(payload: object, at: datetime) -> list[Reading]:
     return readings.read(request.transaction_data or (), at)
 
 
-def parts(readings: list[Reading], few: int = READINGS_AT_ONCE) -> list[list[Reading]]:
-    """Cut the readings of one message into those of single writes: where the time changes after a few of them."""
-    if len(readings) <= few:  # nearly all messages
-        return [readings] if readings else []
-    cut, begin = list[list[Reading]](), 0
-    for end in range(1, len(readings) + 1):
-        is_new_time = end == len(readings) or readings[end].timestamp != readings[end - 1].timestamp
-        if end - begin >= (few if is_new_time else READINGS_AT_ONCE) or end == len(readings):
-            cut.append(readings[begin:end])
-            begin = end
-    return cut
-
-
 def sent_number(payload: object, name: str) -> str | None:
     """Return a number of a payload as it was sent, None if it was an integer or absent."""
     sent = payload.get(name) if isinstance(payload, dict) else None
@@ -434,7 +363,8 @@ def read_again(frame: str, received_at: datetime, values: Mapping[str, object]) 
 
     `values` are the values of fields that could not be read, by their names on the wire. Raises Unreadable.
     """
-    sent = parse_frame(frame)
+    large = LargeData.of(frame, received_at)
+    sent = parse_frame(frame if large is None else large.ends)
     if not isinstance(sent, Call) or sent.action not in READ_AGAIN:
         raise Unreadable("only a StopTransaction or a MeterValues can be applied to a transaction")
     payload: dict[str, Any] = cut_texts(sent.payload if isinstance(sent.payload, dict) else {}) | values
@@ -444,6 +374,7 @@ def read_again(frame: str, received_at: datetime, values: Mapping[str, object]) 
         raise Unreadable(refused.description) from refused
     kept = orjson.dumps(sent.payload).decode() if isinstance(sent.payload, dict) else frame
     if sent.action == "StopTransaction":
-        return told_by_stop(request, payload, Message(sent.action, kept, cut(sent.raw_id), frame), received_at)
-    found = readings.read(request.meter_value, received_at)
+        told = told_by_stop(request, payload, Message(sent.action, kept, cut(sent.raw_id), frame), received_at)
+        return told if large is None else told._replace(data=large.all())
+    found = readings.read(request.meter_value, received_at) if large is None else large.all()
     return Batch(request.connector_id, sent.action, found, request.transaction_id)

@@ -20,7 +20,6 @@ from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from itertools import chain
 from math import inf
 from typing import Final, NamedTuple, TypeVarTuple
 
@@ -29,10 +28,11 @@ import trio
 from levity_trio.charger.budget import LONG_BYTES, Charge
 from levity_trio.charger.central import Central
 from levity_trio.charger.commands import Commands
-from levity_trio.charger.exchange import Exchange, Large, Part, answer, check_call
+from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.facade import Chargers, ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
+from levity_trio.charger.large import LargeData
 from levity_trio.charger.liveness import Liveness
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session_row import Closing, Peer, SessionRow
@@ -46,10 +46,10 @@ from levity_trio.store.reads import links
 from levity_trio.store.writes import frames, pings, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.errors import NoRoom, Refused
-from levity_trio.wire.frames import Call, Frame, Malformed, Response, decoded, error_text, is_error, parse_frame
-from levity_trio.wire.large import LARGE_BYTES, NotCuttable, Parts, elements_of
+from levity_trio.wire.frames import Call, Frame, Malformed, Response, decoded, error_text, parse_frame
+from levity_trio.wire.large import LARGE_BYTES, NotCuttable, Parts
 from levity_trio.wire.repair import Repair, Wrong, damaged_json, not_utf8
-from levity_trio.wire.secrets import has_url, masked_frame, masked_value
+from levity_trio.wire.secrets import has_url, masked_fragment, masked_frame, masked_value, may_hold_secret
 from levity_trio.wire.times import stamp
 
 MAX_MALFORMED_FRAMES: Final = 100
@@ -85,12 +85,20 @@ class Received(NamedTuple):
     received_at: str
     repairs: tuple[Repair, ...]
     """The repairs to the frame itself."""
-    part: Part | None = None
+    data: LargeData | None = None
+    """All readings of a large message."""
 
 
-Waiting = Received | Large | Malformed | Response
+Waiting = Received | Malformed | Response
 """An item of the inbox, which keeps responses in order: a CALL, a malformed one that gets a CALLERROR, or a late
 response to one of ours, which is stored although its charger leaves right after it."""
+
+
+async def _found(parts: Parts) -> Parts:
+    """Return a large message with its parts found; others are served in between. Raises NotCuttable."""
+    for _ in parts.find():
+        await trio.lowlevel.checkpoint()
+    return parts
 
 
 class Session:
@@ -260,7 +268,7 @@ class Session:
         if not account.take_nowait(len(message)):
             return False
         charge, at = account.next_charge(), self.central.clock()
-        if (waiting := self._sort(*self._read_frame(message), at)) is not None:
+        if (waiting := self._sort(*self._read_frame(message), at=at)) is not None:
             inbox.put_nowait((waiting, charge))
         else:
             account.give_back(charge)
@@ -270,22 +278,22 @@ class Session:
         self._is_taking = True
         charge = self._stream.account.next_charge()
         at = self.central.clock()
-        if len(message) > LARGE_BYTES:
-            if (large := await self._cut(message, at)) is not None:
-                await inbox.put((large, charge))
-                return
-            if len(message) > (most := self.central.config.max_message_bytes):
-                self._end_too_large(len(message), most)
-                return
-        if (waiting := self._sort(*await self._parsed(message), at)) is not None:
+        try:
+            waiting = self._sort(*await self._parsed(message, at), at=at)
+        except NotCuttable:
+            self._end_too_large(len(message), self.central.config.max_message_bytes)
+            return
+        if waiting is not None:
             await inbox.put((waiting, charge))
         else:
             self._stream.account.give_back(charge)
 
-    def _sort(self, frame: Frame, masked: str, is_utf8: bool, at: datetime) -> Waiting | None:
+    def _sort(
+        self, frame: Frame, masked: str, is_utf8: bool, data: LargeData | None = None, *, at: datetime
+    ) -> Waiting | None:
         """Record a frame; return what the worker has to do for it, None if nothing is left to be done."""
         if isinstance(frame, Call):
-            return self._received(frame, masked, at, is_utf8=is_utf8)
+            return self._received(frame, masked, at, data, is_utf8=is_utf8)
         received_at = stamp(at)
         if isinstance(frame, Malformed):
             self.transcript.received(received_at, masked, frame.raw_id, None)
@@ -304,22 +312,36 @@ class Session:
         self.has_spoken = True
         return True
 
-    async def _cut(self, message: str | bytes, at: datetime) -> Large | None:
-        """Cut a large message into its parts; return None if that is not possible."""
-        parts = Parts(message)
-        try:
-            for _ in parts.find():
-                await trio.lowlevel.checkpoint()
-        except NotCuttable:
-            return None
-        calls = [parse_frame(decoded(parts[number])[0]) for number in sorted({0, len(parts) - 1})]
-        return Large(parts, at, [*chain(*(elements_of(call.payload) for call in calls if isinstance(call, Call)))])
-
-    async def _parsed(self, message: str | bytes) -> tuple[Frame, str, bool]:
-        """Return the frame of a message, its text without secrets, and whether it was valid UTF-8."""
+    async def _parsed(self, message: str | bytes, at: datetime) -> tuple[Frame, str, bool, LargeData | None]:
+        """Return the frame of a message, its text without secrets, whether it was valid UTF-8, and the readings of a
+        large one. Raises NotCuttable if it is too large for another one."""
         if len(message) <= LONG_BYTES:  # nearly all are
-            return self._read_frame(message)
-        return await self.central.budget.in_turn(self.charger, len(message), partial(self._read_frame, message))
+            return *self._read_frame(message), None
+        if len(message) > LARGE_BYTES:
+            try:
+                return await self._cut(message, at)
+            except NotCuttable:
+                if len(message) > self.central.config.max_message_bytes:
+                    raise
+        return *await self.central.budget.in_turn(self.charger, len(message), partial(self._read_frame, message)), None
+
+    async def _cut(self, message: str | bytes, at: datetime) -> tuple[Frame, str, bool, LargeData]:
+        """Return a large message with the readings at both ends of its list. All of them are read when they are stored.
+
+        Raises NotCuttable.
+        """
+        text, is_utf8 = decoded(message)
+        parts = await _found(Parts(text))
+        if may_hold_secret(text):
+            pieces = []
+            for piece in parts.pieces():
+                pieces.append(masked_fragment(piece))
+                await trio.lowlevel.checkpoint()
+            text = "".join(pieces)
+            parts = await _found(Parts(text))
+        _log_frame("recv", text)
+        strict = self.central.config.strict
+        return parse_frame(parts.ends(), strict=strict), text, is_utf8, LargeData(parts, at, strict=strict)
 
     def _read_frame(self, message: str | bytes) -> tuple[Frame, str, bool]:
         text, is_utf8 = decoded(message)
@@ -327,14 +349,14 @@ class Session:
         _log_frame("recv", masked)
         return parse_frame(text, strict=self.central.config.strict), masked, is_utf8
 
-    def _received(self, call: Call, masked: str, at: datetime, *, is_utf8: bool) -> Received:
+    def _received(self, call: Call, masked: str, at: datetime, data: LargeData | None, *, is_utf8: bool) -> Received:
         """Record a CALL, and return it as it is handled."""
         self._malformed = 0
         received_at = stamp(at)
         self.transcript.hold()
         self.transcript.received(received_at, masked, call.raw_id, call.action)
         repairs = [*([] if is_utf8 else [not_utf8(masked)]), *([damaged_json(masked)] if call.is_damaged else [])]
-        return Received(masked, call, at, received_at, tuple(repairs))
+        return Received(masked, call, at, received_at, tuple(repairs), data)
 
     def _count(self, kind: str) -> None:
         """Count a malformed frame or a stray response; log the 1st, 2nd, 4th, 8th, … of its kind.
@@ -363,48 +385,12 @@ class Session:
                 await self._reply(waiting.answer or "", waiting.raw_id, None)
             elif isinstance(waiting, Received):
                 await self._answer_call(waiting)
-            elif isinstance(waiting, Large):
-                await self._answer_large(waiting)
             else:
                 await self.commands.store_late(waiting)
         except StoreUnavailable:
             self.end(CloseCode.TRY_AGAIN_LATER, "the database cannot be written")
         except NoRoom:
             return
-
-    async def _answer_large(self, large: Large) -> None:
-        """Handle a large message: one part after the other, each with commits of its own; then answer it once.
-
-        If a stop makes a transaction of itself, the parts before it are handled again, for that.
-        """
-        count, answer = len(large.parts), None
-        for number in chain(range(1, count + 1), large.unlinked):  # which grows meanwhile
-            frame, masked, is_utf8 = await self._parsed(large.parts[number - 1])
-            if not isinstance(frame, Call):  # its head, which each part has, is not quite that of a CALL
-                await self._refuse_frame(frame)
-                return
-            if number == count and not large.unlinked:
-                large.parts.release()
-            part = Part(large, number, is_again=answer is not None)
-            received = self._received(frame, masked, large.at, is_utf8=is_utf8)._replace(part=part)
-            try:
-                text = await self._answer_to(received)
-            except RateExceeded as error:
-                large.parts.release()
-                await self._refuse(received, str(error))
-                return
-            if number == count or is_error(text):
-                answer = received, text
-            if is_error(text):
-                break
-        if answer is not None:
-            await self._reply_to(*answer)
-
-    async def _refuse_frame(self, frame: Frame) -> None:
-        if isinstance(frame, Malformed):
-            self._count(frame.kind)
-            if frame.answer is not None:
-                await self._reply(frame.answer, frame.raw_id, None)
 
     async def _answer_call(self, received: Received) -> None:
         try:
@@ -437,7 +423,7 @@ class Session:
             await self.send(text, message_id, action)
 
     async def _answer_to(self, received: Received) -> str:
-        text, call, at, received_at, repairs, part = received
+        text, call, at, received_at, repairs, data = received
         if not self.has_spoken or has_url(text):
             try:
                 call = await self.central.budget.in_turn(self.charger, len(text), partial(self._checked, text, call))
@@ -454,7 +440,7 @@ class Session:
         if kept is not None:
             self.central.writer.coalesce(("interval", self.charger), sessions.keep_interval, self.charger, kept)
         exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
-        exchange.part = part
+        exchange.data = data
         answered = await answer(exchange, HANDLERS)
         self.commands.may_be_called.set()
         return answered

@@ -1,8 +1,8 @@
-"""Cuts a large StopTransaction or MeterValues into ordinary messages, without parsing the whole.
+"""Cuts a large StopTransaction or MeterValues, so that it is read without parsing the whole.
 
 A message is one list of readings (`transactionData`, `meterValue`) with a few fields around it. The text is cut at the
-elements of that list: each part is the same message with some of its elements, byte for byte as sent, so it is read,
-repaired, masked and stored like any other message. No element is lost or told twice.
+elements of that list, byte for byte as sent. What the message says is read from a frame with the elements at both ends
+of the list; all elements are read from frames whose other fields say nothing. No element is lost or told twice.
 
 The text need not be JSON. An element without its end (a lost quotation mark, a bracket too few) is a part of its own,
 up to where the next one begins; `lenient` reads what it can of it. The work is bounded by the size of the message,
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import orjson
@@ -24,14 +25,14 @@ LARGE_BYTES: Final = 512 * 1024
 LARGEST_BYTES: Final = 8 * 1024 * 1024
 """The largest message of a charger that has charged here."""
 PART_BYTES: Final = 32 * 1024
-"""The elements of a part, unless a single one is larger: some 300 samples, which are stored in a few milliseconds."""
+"""The elements of a part, unless a single one is larger: some 300 samples."""
 PART_ELEMENTS: Final = 250
 """Empty elements cost most to read. Elements of one time, such as those of single phases, stay together up to twice of
 both."""
 MOST_ELEMENTS: Final = 250_000
 """The smallest element with a reading has 66 bytes."""
 MOST_PARTS: Final = 10_000
-"""Whole elements make 1,300 at most. Each damaged one is a part, which is stored with all that is around the list."""
+"""Whole elements make 1,300 at most. Each damaged one is a part."""
 LONGEST_ELEMENT: Final = 128 * 1024
 LONGEST_AROUND: Final = 16 * 1024
 """Characters before the list, and after it."""
@@ -54,6 +55,13 @@ _END = re.compile(
     rb"\](?:\s*+,\s*+" + _STRING + rb"\s*+:\s*+(?:" + _STRING + rb'|[^\s",\[\]{}]++))*+\s*+\}\s*+\][\s\0]*+\Z',
     re.DOTALL,
 )
+_FRAMES: Final = {
+    b"StopTransaction": (
+        b'[2,"","StopTransaction",{"meterStop":0,"timestamp":"2000-01-01T00:00:00Z","transactionId":1,"transactionData":['
+    ),
+    b"MeterValues": b'[2,"","MeterValues",{"connectorId":1,"meterValue":[',
+}
+"""What stands before the elements of a part."""
 _CLOSES: Final = {ord("["): ord("]"), ord("{"): ord("}")}
 _COMMAS: Final = b" \t\r\n,"
 
@@ -63,29 +71,39 @@ class NotCuttable(Exception):
 
 
 class Parts:
-    """A large message and its parts. First iterate over `find`."""
+    """A large message and the parts of its list. First iterate over `find`."""
 
-    __slots__ = ("_after", "_before", "_spans", "_text")
+    __slots__ = ("_action", "_after", "_before", "_damaged", "_spans", "_text")
 
-    def __init__(self, message: str | bytes) -> None:
-        self._text = message.encode("utf-8", "replace") if isinstance(message, str) else message
+    def __init__(self, message: str) -> None:
+        self._text = message.encode("utf-8", "replace")
+        self._action = b""
         self._spans: list[tuple[int, int]] = []
+        self._damaged = set[tuple[int, int]]()
         self._before = self._after = 0
 
     def __repr__(self) -> str:
-        return f"<Parts {len(self)} of {len(self._text)} bytes>"
+        return f"<Parts {len(self._spans)} of {len(self._text)} bytes>"
 
-    def __len__(self) -> int:
-        return len(self._spans)
+    def __iter__(self) -> Iterator[str]:
+        """Yield a frame for each part, with its elements and with fields that say nothing."""
+        for span in self._spans:
+            yield (_FRAMES[self._action] + self._elements(span) + b"]}]").decode()
 
-    def __getitem__(self, number: int) -> bytes:
-        """The text of one part: a whole frame."""
-        first, last = self._spans[number]
-        return self._text[: self._before] + self._text[first:last].strip(_COMMAS) + self._text[self._after :]
+    def ends(self) -> str:
+        """Return the message with the elements of its first part and of its last one, of those that are whole."""
+        whole = [span for span in self._spans if span not in self._damaged]
+        elements = b",".join(map(self._elements, whole[:1] + whole[1:][-1:]))
+        return (self._text[: self._before] + elements + self._text[self._after :]).decode()
 
-    def release(self) -> None:
-        """Give back the memory of the text: no part is asked for any more."""
-        self._text = b""
+    def pieces(self) -> Iterator[str]:
+        """Yield the text of the message, cut where its parts begin."""
+        places = [0, *(first for first, _ in self._spans), self._after, len(self._text)]
+        for first, last in pairwise(places):
+            yield self._text[first:last].decode()
+
+    def _elements(self, span: tuple[int, int]) -> bytes:
+        return self._text[slice(*span)].strip(_COMMAS)
 
     def find(self) -> Iterator[None]:
         """Find the parts; yields after each, so that others are served meanwhile.
@@ -108,11 +126,14 @@ class Parts:
                 raise NotCuttable
             if not is_whole:
                 self._spans.append((begun, at))
+                self._damaged.add((begun, at))
                 begun, count = at, 0
                 yield
         self._after = self._list_end(at, last[0])
         if count or not self._spans:
             self._spans.append((begun, self._after))
+            if self._after < at:  # the last element has no end
+                self._damaged.add((begun, self._after))
 
     def _is_of_one_time(self, *elements: tuple[int, int]) -> bool:
         first, second = (_TIME.search(self._text, *span) for span in elements)
@@ -123,6 +144,7 @@ class Parts:
         head = _HEAD.match(self._text, 0, LONGEST_AROUND)
         if head is None:
             raise NotCuttable
+        self._action = head[1]
         wanted, at = _LISTS[head[1]], head.end()
         while (member := _NAME.match(self._text, at, LONGEST_AROUND)) is not None:
             at = member.end()
@@ -197,11 +219,17 @@ class Parts:
         return closing.start() if closing else end
 
 
-def elements_of(payload: object) -> list[object]:
-    """Return the elements of the list in a payload that was cut."""
-    sent = payload if isinstance(payload, dict) else {}
-    lists = [sent[name] for name in _LISTS.values() if isinstance(sent.get(name), list)]
-    return lists[0] if lists else []
+def parts_of(frame: str) -> Parts | None:
+    """Return the parts of a frame that was taken, None if it is an ordinary one."""
+    if len(frame) <= LARGE_BYTES:
+        return None
+    parts = Parts(frame)
+    try:
+        for _ in parts.find():
+            pass
+    except NotCuttable:
+        return None
+    return parts
 
 
 def _is_json(text: bytes) -> bool:

@@ -106,7 +106,7 @@ def _masked_piece(piece: re.Match[str]) -> str:
 
 def masked_frame(text: str) -> str:
     """Return a frame with its secrets masked. One that is not JSON, or too wide, is masked by its text alone."""
-    if not _may_hold_secret(text):
+    if not may_hold_secret(text):
         return text
     if is_too_wide(text):
         return masked_fragment(text)
@@ -118,7 +118,7 @@ def masked_frame(text: str) -> str:
         return masked_fragment(text)
 
 
-def _may_hold_secret(text: str) -> bool:
+def may_hold_secret(text: str) -> bool:
     """A quick test of every frame, below a microsecond. A backslash may hide a name, so such a frame is parsed."""
     if "\\" in text or KEY in text or "levity_" in text or "invite_" in text or ("/" in text and "://" in text):
         return True

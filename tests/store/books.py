@@ -25,7 +25,6 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin, Start, Started, Stop
 from levity_trio.store.writes.transactions import closing, judging, starts, stops, waiting
-from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
@@ -191,8 +190,7 @@ class Station:
 
     def tell(self, *values: dict[str, Any], transaction: int | None = None, connector: int = 1) -> None:
         """A MeterValues."""
-        found = readings.read(values, self.books.now)
-        self.write(waiting.store, Batch(connector, "MeterValues", found), transaction)
+        self.write(waiting.store, connector, [readings.read(values, self.books.now)], transaction)
 
     def register(self, wh: int, minutes_ago: float = 0) -> dict[str, Any]:
         """A meterValue of the billed register."""

@@ -18,8 +18,6 @@ def add_facts(books: Books, station: Station) -> None:
     add = books.connection.execute
     add("INSERT INTO configuration (cp_id, session_id, key, readonly, read_at) VALUES ('CP-1', 1, 'Key', 0, '')")
     add("INSERT INTO connector_data (cp_id, conn_id, said_at, said_by) VALUES ('CP-1', 1, '', 'anna')")
-    of_parts = "INSERT INTO message_part (cp_id, digest, session_id, received_at, message_id, waits)"
-    add(f"{of_parts} VALUES ('CP-1', 'a', 1, '', '1', 1)")
     add("INSERT INTO log (cp_id, at, direction, frame) VALUES ('CP-1', '', 'recv', '[]')")
     add("INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'Reset', '{}', 'sent', '')")
     of_tokens = "INSERT INTO token (name, role, salt, digest, created_at, created_by, revoked_at) VALUES"

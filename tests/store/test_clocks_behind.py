@@ -13,7 +13,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.states import states
-from levity_trio.store.cases.transaction import LAST_TIME, TIMES, ReadAhead, known, of_readings
+from levity_trio.store.cases.transaction import LAST_TIME, TIMES, known, of_readings
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.curve import curve
@@ -376,23 +376,7 @@ def test_readings_that_waited_for_the_stop_show_no_clock(books: Books) -> None:
     assert_as_sent(books, number)
 
 
-def times_read(books: Books, number: int, *, is_ahead: bool) -> tuple[int, list[tuple[Any, ...]]]:
-    """Return how often the times of the messages are read if a stop asks twice, and what it gets."""
-    asked = list[str]()
-
-    def rows(sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        asked.append(sql)
-        return books.rows(sql, *parameters)
-
-    tx = known(rows, number)
-    assert tx is not None
-    read = ReadAhead.of(rows, tx).rows(rows) if is_ahead else rows
-    first, second = (read(TIMES, of_readings(tx, LAST_TIME)) for _ in range(2))
-    assert first == second
-    return asked.count(TIMES), first
-
-
-def test_the_clock_is_read_once_and_from_one_reading_of_each_message(books: Books) -> None:
+def test_the_clock_is_read_from_one_reading_of_each_message(books: Books) -> None:
     station = Station(books, behind=7 * HOUR)
     number = station.start(1000)
     books.wait(30)
@@ -402,8 +386,9 @@ def test_the_clock_is_read_once_and_from_one_reading_of_each_message(books: Book
     station.stop(number, 1000 + WH, data=data_until(station, 60))
     own = [stamp(datetime.fromisoformat(at) - timedelta(hours=7)) for at in (first, books.at)]
     found = [(f"{at[:19]}.000Z", received) for at, received in zip(own, (first, books.at), strict=True)]
-    assert times_read(books, number, is_ahead=True) == (1, found)
-    assert times_read(books, number, is_ahead=False) == (2, found)
+    tx = known(books.rows, number)
+    assert tx is not None
+    assert books.rows(TIMES, *of_readings(tx, LAST_TIME)) == found
 
 
 # Messages that waited, and a clock that was set

@@ -28,7 +28,6 @@ CHANGEABLE: dict[str, set[str]] = {
     "evidence": set(),
     "evidence_pruning": {"before", "others_before", "deleted"},
     "log": set(),
-    "message_part": {"waits"},
     "meter_reading": {"voided_at", "voided_by", "void_reason"},
     "meter_val": {"tx_id"},
     "operator_action": {"address", "status", "code"},
@@ -157,7 +156,7 @@ def change(books: Books, table: str, column: str) -> None:
     if table == "statement_party" and column not in ("statement_id", "sheet"):  # they go, and it is told when, by whom
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
     other = FORGOTTEN.get((table, column), other)
-    if table in ("user", "message_part", "recipient", "message") and column in CHANGEABLE[table]:
+    if table in ("user", "recipient", "message") and column in CHANGEABLE[table]:
         other = ALLOWED.get(column, other)
     if column == "resolved_at":
         other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"

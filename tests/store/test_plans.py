@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.store.writes import message_parts
 from tests.store.books import in_memory
 from tests.store.plans import PERMITTED, whole_reads
 
@@ -49,13 +48,12 @@ def test_what_is_permitted_is_in_the_package(part: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "index"),
     [
-        (message_parts._KEPT, "message_part_received"),
         ("SELECT count(*) FROM cp WHERE hidden_at IS NULL AND registration = 'newcomer'", "cp_visible"),
         ("SELECT count(*) FROM cp WHERE hidden_at IS NULL", "cp_visible"),
     ],
 )
 def test_what_grows_with_what_strangers_send_is_found_by_an_index(sql: str, index: str) -> None:
-    """A charger has many parts of messages, and strangers that made room for others leave rows behind."""
+    """Strangers that made room for others leave rows behind."""
     with closing(in_memory()) as connection:
         steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", ("",) * sql.count("?")).fetchall()
     assert any(index in step[3] for step in steps), steps

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.sent.evidence import RECEIVED_AT, TIMESTAMP, VALUE, WH
-from levity_trio.store.cases.transaction import SAMPLES, ReadAhead, known, readings
+from levity_trio.store.cases.transaction import known, readings
 from levity_trio.store.connectors import Rows
 from levity_trio.store.keeping.copies import is_contained
 from tests.store.books import NOON, Books, Station, meter_value
@@ -290,17 +290,6 @@ def test_the_judge_sees_the_readings_of_runs_in_order_of_receipt(station: Statio
     assert [at for at, _ in currents] == [20 + 20 * n for n in range(10)]
     assert {value for _, value in currents[1:-1]} == {"16.0", "16.2"}
     assert [currents[0][1], currents[-1][1]] == ["16.0", "16.0"]
-
-
-def test_what_was_read_ahead_of_a_run_that_went_on_is_read_again(station: Station, transaction: int) -> None:
-    rows = asked(station.books)
-    tell_each(station, transaction, [(1000, *amperes(16))] * 3)
-    tx = known(rows, transaction)
-    assert tx is not None
-    ahead = ReadAhead.of(rows, tx)
-    assert ahead.rows(rows)(SAMPLES, ahead.parameters) is ahead.found
-    tell_each(station, transaction, [(1000, *amperes(16))], since=80)
-    assert ahead.rows(rows)(SAMPLES, ahead.parameters) == rows(SAMPLES, ahead.parameters) != ahead.found
 
 
 @pytest.mark.sqlite

@@ -11,7 +11,6 @@ from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.unreadable import (
     start_unreadable,
     stop_unreadable,
-    store_data_of_unreadable,
 )
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import bill_of, charge, settle
@@ -92,8 +91,7 @@ def test_the_readings_of_a_stop_that_cannot_be_read_give_the_figure(
     if is_available_before:
         station.write(stop_unreadable, unreadable, "meterStop: type")
         available(station)
-    station.write(store_data_of_unreadable, unreadable, data)
-    station.write(stop_unreadable, unreadable, "meterStop: type")
+    station.write(stop_unreadable, unreadable, "meterStop: type", [data])
     if not is_available_before:
         books.wait(1)
         available(station)

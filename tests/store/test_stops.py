@@ -1,12 +1,8 @@
 """StopTransaction: the matching transaction, which is billed once (rules.md, Transactions)."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 
 from levity_trio.events import EnergyUnbilled, MessageSetAside, StopConflicted, TransactionStopped
-from levity_trio.store.cases.transaction import PAGE, SAMPLES, ReadAhead, known, readings
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 
 HOUR = 60
@@ -390,38 +386,3 @@ def test_a_late_stop_of_long_ago_is_not_the_last_one(books: Books, station: Stat
     station.stop(station.start(9000, connector=2), 9500)
     station.stop(older, 2000, at=station.clock(minutes_ago=30))
     assert books.value("SELECT last_tx_stop_at FROM cp") == "2026-03-01T13:00:00.000Z"
-
-
-# Readings that are read before a stop
-
-
-@pytest.mark.parametrize("at_once", [1, 7, 60, 61, 1000])
-@pytest.mark.parametrize("told", [0, 1, 30])
-def test_what_was_read_ahead_in_pages_is_what_the_judge_asks_for(
-    books: Books, monkeypatch: pytest.MonkeyPatch, at_once: int, told: int
-) -> None:
-    """In order of receipt, though not in order of time; unless more came meanwhile."""
-    monkeypatch.setattr("levity_trio.store.cases.transaction.READ_AT_ONCE", at_once)
-    station, asked = Station(books), list[str]()
-    number = station.start(1000)
-
-    def rows(sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        asked.append(sql)
-        return books.rows(sql, *parameters)
-
-    for wh in (1300, 1600):
-        books.wait(30)
-        for step in range(told):
-            station.tell(station.register(wh - 10 * step, step), transaction=number)
-    tx = known(rows, number)
-    assert tx is not None
-    ahead = ReadAhead.of(rows, tx)
-    while not ahead.is_whole:
-        ahead = ReadAhead.of(rows, tx, ahead)
-    assert asked.count(PAGE) == 2 * told // at_once + 1
-    found = readings(ahead.rows(rows), tx)
-    assert SAMPLES not in asked
-    assert found == readings(rows, tx)
-    assert len(found) == 2 * told
-    station.tell(station.register(9000, 0.5), transaction=number)
-    assert len(readings(ahead.rows(rows), tx)) == 2 * told + 1

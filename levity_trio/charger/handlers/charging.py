@@ -5,30 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from levity_trio.access.tags import Verdict
-from levity_trio.charger.exchange import (
-    LIVE_AT_ONCE,
-    Exchange,
-    Large,
-    Part,
-    nothing,
-    parts,
-    sent_number,
-    told_by_stop,
-    transaction_data,
-)
+from levity_trio.charger.exchange import Exchange, sent_number, told_by_stop
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.events import ReadingReceived, TagJudged
-from levity_trio.store.cases.transaction import ReadAhead
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes import authorization
 from levity_trio.store.writes.frames import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
-from levity_trio.store.writes.origin import Start, Stop, StopWithData
+from levity_trio.store.writes.origin import Start
 from levity_trio.store.writes.transactions import starts, stops, waiting
-from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.wire.payloads import call, call_result
 
-METER_VALUES = "MeterValues"
 WATCHED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
 SECONDS = len("2026-03-01T12:00:00")
 """Characters of a time up to its seconds, in the database's format and on the wire."""
@@ -98,22 +85,15 @@ def _told(exchange: Exchange, id_tag: str | None, verdict: Verdict) -> dict[str,
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
     """§4.7: store all readings."""
     found = await exchange.in_turn(partial(readings.read, request.meter_value, exchange.at))
-    if exchange.is_ahead:
-        batch = Batch(request.connector_id, METER_VALUES, found)
-        if not await exchange.write(waiting.store_part, exchange.message, batch, request.transaction_id):
-            return call_result.MeterValues()  # counted and published before
     await _check_rate(exchange, len(found))
-    for part in parts(found, LIVE_AT_ONCE):
-        if not exchange.is_ahead:
-            batch = Batch(request.connector_id, METER_VALUES, part)
-            await exchange.write(waiting.store, batch, request.transaction_id)
-        if exchange.central.hooks.readings_watched_by:
-            _publish(exchange, request, part)
+    await exchange.write(waiting.store, request.connector_id, exchange.data or [found], request.transaction_id)
+    if exchange.central.hooks.readings_watched_by:
+        _publish(exchange, request, found)
     return call_result.MeterValues()
 
 
-def _publish(exchange: Exchange, request: call.MeterValues, part: list[Reading]) -> None:
-    values = tuple((one.measurand, one.phase, one.value, one.unit) for one in part if one.measurand in WATCHED)
+def _publish(exchange: Exchange, request: call.MeterValues, found: list[Reading]) -> None:
+    values = tuple((one.measurand, one.phase, one.value, one.unit) for one in found if one.measurand in WATCHED)
     if values:
         reading = ReadingReceived(
             charger=exchange.charger,
@@ -131,53 +111,16 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
         lambda: told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
     )
     await _check_rate(exchange, len(found))
-    if exchange.part is not None:
-        return await _stop_in_parts(exchange, exchange.part, stop, found)
-    *ahead, last = parts(found) if found else [[]]
-    for part in ahead:
-        await exchange.write(stops.store_ahead, stop, found, exchange.policy, part)
-    verdict = await exchange.write(stops.stop, stop, found, exchange.policy, last)
+    verdict = await exchange.write(stops.stop, stop, found, exchange.policy, exchange.data)
     return call_result.StopTransaction(id_tag_info=_told(exchange, stop.id_tag, verdict) if verdict else None)
-
-
-async def _stop_in_parts(
-    exchange: Exchange, part: Part, stop: Stop, readings: list[Reading]
-) -> call_result.StopTransaction:
-    """Handle one part of a large stop; the last one ends its transaction. `readings` are the readings of this part.
-
-    Storing, reading and judging are writes of their own, because others wait for each. What gathered during one is
-    committed before the next.
-    """
-    whole, policy = part.whole, exchange.policy
-    told = StopWithData(stop, _data_of(exchange, whole))
-    if exchange.is_ahead:
-        store = partial(stops.store_part, is_ended=part.is_again)
-        stored = await exchange.write(store, told, readings, policy, whole.transaction)
-        whole.transaction = stored.transaction or whole.transaction
-        if not stored.is_known and not part.is_again:
-            whole.unlinked.append(part.number)
-        return call_result.StopTransaction()
-    known = await exchange.write(stops.store_ahead, stop, told.data, policy, readings, whole.transaction)
-    read: ReadAhead | None = None
-    while known is not None and not (read is not None and read.is_whole):
-        read = await exchange.write(stops.read_ahead, known, stop, read)
-    await exchange.write(nothing)
-    verdict = await exchange.write(stops.stop, stop, told.data, policy, readings if known is None else [], read)
-    return call_result.StopTransaction(id_tag_info=_told(exchange, stop.id_tag, verdict) if verdict else None)
-
-
-def _data_of(exchange: Exchange, large: Large) -> list[Reading]:
-    """Return the readings at both ends of a large transactionData, which find its transaction."""
-    payload = exchange.call.payload
-    if not large.data and isinstance(payload, dict):
-        large.data = transaction_data(payload | {"transactionData": large.ends}, exchange.at)
-    return large.data
 
 
 async def _check_rate(exchange: Exchange, count: int) -> None:
     """Count a charger's readings of this day, and the length of its messages, in memory: a row would slow down every
     message. Raises RateExceeded."""
     counts, today, charger = exchange.central.readings, exchange.at.date(), exchange.origin.charger
+    if exchange.data is not None:
+        count = exchange.text.count('"value"')
     count = max(count, len(exchange.text) // READING_BYTES)
     day, before = counts.get(charger, (today, 0))
     counts[charger] = (today, before + count if day == today else count)

@@ -6,8 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from operator import itemgetter
-from sys import intern
-from typing import Any, Final, NamedTuple, Self, TypeAlias, TypedDict
+from typing import Any, Final, NamedTuple, TypeAlias, TypedDict
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import (
@@ -36,8 +35,6 @@ from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
 LAST_ID: Final = 2**63 - 1
-READ_AT_ONCE: Final = 10_000
-"""Maximum readings that one write reads ahead."""
 _FIRST_BELIEVABLE: Final = FIRST_BELIEVABLE.timestamp()
 _MOST_AHEAD: Final = TRANSACTION_AHEAD.total_seconds()
 _ID, _TIMESTAMP = itemgetter(ID), itemgetter(TIMESTAMP)
@@ -153,15 +150,6 @@ SAMPLED: Final = "source, timestamp, measurand, value, unit, phase, context, wh,
 """The columns of a `Row`."""
 SAMPLES: Final = f"SELECT {SAMPLED}{_OF.format('?4')}{_JUDGED}"
 WITH_CURRENT: Final = f"SELECT {SAMPLED}{OF_TRANSACTION}"
-PAGE: Final = (
-    f"SELECT {SAMPLED}{_OF.format('?7')}{_JUDGED} AND (timestamp > ?7 OR id > ?8) ORDER BY timestamp, id LIMIT ?9"
-)
-"""The next of `SAMPLES` in order of time. More parameters: the time and the id of the last one before, and how many."""
-MARK: Final = (
-    f"SELECT count(*), sum(id), max(timestamp) FROM (SELECT id, timestamp{_OF.format('?4')}{_JUDGED}) AS found"  # noqa: S608
-)
-"""How many readings these are, the sum of their ids, and the last time: the same ones are the same, because none ever
-changes but the last ones of a run, which get another time."""
 _INDEXED: Final = _OF.format("?4").replace("FROM meter_val", "FROM meter_val INDEXED BY meter_val_run")
 RUNS: Final = (
     f"SELECT id, run_since, run_low, run_high, run_count{_INDEXED} AND run_since IS NOT NULL"
@@ -270,55 +258,6 @@ def sent_times(rows: Rows, parameters: Sequence[object], readings: Sequence[Row]
     """Return the times of readings as the charger sent them."""
     sent: dict[int, str | None] = dict(rows(SENT, parameters))
     return [sent[row[ID]] for row in readings]
-
-
-class ReadAhead(NamedTuple):
-    """The readings of a transaction that is about to end, read by earlier writes: reading tens of thousands takes as
-    long as judging them, and others wait for each write."""
-
-    parameters: tuple[object, ...]
-    found: list[Row]
-    is_whole: bool = False
-    """Whether there are no more."""
-
-    @classmethod
-    def of(cls, rows: Rows, tx: Known, before: Self | None = None) -> Self:
-        """Read those after the ones read `before`, in order of time. `tx` has the time of its stop.
-
-        Texts that are the same in all are kept once: they are most of the memory.
-        """
-        parameters, readings = of_readings(tx, LAST_TIME), [] if before is None else before.found
-        since, last = (readings[-1][TIMESTAMP], readings[-1][ID]) if readings else (parameters[3], 0)
-        page = rows(PAGE, (*parameters, since, last, READ_AT_ONCE))
-        readings = readings + [
-            (intern(source), at, intern(what), value, intern(unit), intern(phase), intern(context), wh)
-            + (intern(received_at), intern(location), number)
-            for source, at, what, value, unit, phase, context, wh, received_at, location, number in page
-        ]
-        return cls(parameters, readings, len(page) < READ_AT_ONCE)
-
-    @property
-    def mark(self) -> tuple[int, int | None, str | None]:
-        """These readings as `MARK` tells them."""
-        if not self.found:
-            return 0, None, None
-        return len(self.found), sum(map(_ID, self.found)), max(map(_TIMESTAMP, self.found))
-
-    def rows(self, rows: Rows) -> Rows:
-        """Return `rows`, except that it returns these readings if they are still the same, and what else is asked about
-        them is read once."""
-        known: dict[str, list[Any]] = {}
-
-        def read(sql: str, parameters: Sequence[object]) -> list[Any]:
-            if parameters != self.parameters:
-                return rows(sql, parameters)
-            if not known and rows(MARK, parameters)[0] == self.mark:
-                known[SAMPLES] = self.found
-            if sql not in known:
-                known[sql] = rows(sql, parameters)
-            return known[sql]
-
-        return read
 
 
 def of_readings(tx: Known, until: str) -> tuple[object, ...]:

@@ -78,8 +78,6 @@ class UnitOfWork:
 
     _connection: WritingConnection
     facts: list[Fact] = field(default_factory=list)
-    evidence: Callable[[str, Sequence[object]], list[Row]] | None = None
-    """Reads what the judge asks for, if an earlier write has read a part of it."""
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run a statement whose outcome nobody asks for. Its error may come with a later statement of the write."""

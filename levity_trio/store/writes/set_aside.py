@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -82,8 +83,9 @@ def resolve_of(db: UnitOfWork, transaction: int, resolution: Resolution) -> None
 
 def count_repairs(db: UnitOfWork, origin: Origin, repairs: Sequence[tuple[str, str]]) -> None:
     """Count repairs, given as (kind, sample), by charger, firmware and kind; store the first sample of each."""
-    for kind, sample in repairs:
-        _count(db, origin, kind, sample, 1)
+    first_samples = dict(reversed(repairs))
+    for kind, count in Counter(kind for kind, _ in repairs).items():
+        _count(db, origin, kind, first_samples[kind], count)
 
 
 def count_faults(db: UnitOfWork, origin: Origin, faults: Mapping[str, int]) -> None:

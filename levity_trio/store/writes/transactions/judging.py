@@ -98,7 +98,7 @@ def end(
     """End a transaction, by its charger or by the system: judge it, record its figure in a fact, and compare it with
     its neighbours. `ended` is its row with the fields of its end, `doubts` are those that the judge cannot find, and
     `next_begin` is the start register, in Wh, of the transaction that is about to begin on its connector."""
-    at, rows = origin.received_at, db.evidence or db.rows
+    at, rows = origin.received_at, db.rows
     ended = ended._replace(status="Completed", stop_behind=0, is_clock_unsure=0)
     clock = dating(rows, ended)
     judgement = found = judge(case := case_of(rows, ended, next_begin, clock=clock))

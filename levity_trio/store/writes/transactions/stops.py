@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from operator import itemgetter
-from typing import NamedTuple
 
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
@@ -44,14 +43,14 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.events import StopConflicted
 from levity_trio.store.cases.case import available_at, idle_since_boot
 from levity_trio.store.cases.settled import SYSTEM
-from levity_trio.store.cases.transaction import COLUMNS, Known, ReadAhead, before, readings, span
+from levity_trio.store.cases.transaction import COLUMNS, Known, before, readings, span
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import message_parts, set_aside
+from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.authorization import is_stranger, judge
 from levity_trio.store.writes.origin import LOCAL, STOP_DATA, WITHOUT_ID, Origin, Stop, StopWithData
 from levity_trio.store.writes.transactions import unknown_starts
-from levity_trio.store.writes.transactions.judging import end, judge_again, look_again
+from levity_trio.store.writes.transactions.judging import end, look_again
 from levity_trio.store.writes.transactions.readings import Batch, called, link_again, store_data
 from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import (
@@ -68,91 +67,26 @@ from levity_trio.store.writes.transactions.states import (
 from levity_trio.wire.texts import digest
 
 
-def store_ahead(
-    db: UnitOfWork,
-    origin: Origin,
-    request: Stop,
-    readings: list[Reading],
-    policy: Policy,
-    part: list[Reading],
-    known: int | None = None,
-) -> int | None:
-    """Store a part of a long transactionData before its stop; return its transaction, None if none is known.
-
-    If the stop does not follow, its repetition finds it. `known` is the transaction of the parts before.
-    """
-    transaction = find(db, origin, request, readings, policy).transaction if known is None else known
-    if transaction is not None and part:
-        store_data(db, origin, transaction, request, part)
-    return transaction
-
-
-class Stored(NamedTuple):
-    """A part of a large stop: whether its transaction is known, and which it is, if it was stored just now."""
-
-    is_known: bool
-    transaction: int | None
-
-
-def store_part(
-    db: UnitOfWork,
-    origin: Origin,
-    told: StopWithData,
-    part: list[Reading],
-    policy: Policy,
-    known: int | None,
-    *,
-    is_ended: bool,
-) -> Stored:
-    """Store one part of a large stop before its last one.
-
-    `told` are the stop, whose message is this part, and the readings at both ends of its data; `known` is as in
-    `store_ahead`. `is_ended`: its transaction became known by the stop itself, so it is judged again.
-    """
-    transaction: int | None = None
-
-    def store() -> bool:
-        nonlocal transaction
-        transaction = store_ahead(db, origin, told.stop, told.data, policy, part, known)
-        if transaction is not None and is_ended:
-            judge_again(db, origin, transaction, Cause.LATER)
-        return transaction is not None
-
-    return Stored(message_parts.once(db, origin, told.stop.message, store), transaction)
-
-
-def read_ahead(
-    db: UnitOfWork,
-    origin: Origin,  # noqa: ARG001 - of each write
-    transaction: int,
-    request: Stop,
-    before: ReadAhead | None,
-) -> ReadAhead:
-    """Read what the judge will need after a stop: what follows on that which was read `before`."""
-    return ReadAhead.of(db.rows, load(db, transaction)._replace(own_stop_time=request.moment.understood), before)
-
-
 def stop(
     db: UnitOfWork,
     origin: Origin,
     request: Stop,
     readings: list[Reading],
     policy: Policy = Policy(),  # noqa: B008 - immutable
-    left: list[Reading] | None = None,
-    read: ReadAhead | None = None,
+    data: Iterable[list[Reading]] | None = None,
 ) -> Verdict | None:
-    """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any. `left`
-    are the readings of its transactionData that are not stored yet, if it was stored in parts, `read` those that an
-    earlier write has read."""
-    if read is not None:
-        db.evidence = read.rows(db.rows)
+    """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any.
+
+    `readings` are those of its transactionData. Of a large stop, they are those at both ends, and `data` has all.
+    """
     match = find(db, origin, request, readings, policy)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, readings)
     if transaction is None:
         set_aside.set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
     else:
-        if data := readings if match.transaction is None or left is None else left:
-            store_data(db, origin, transaction, request, data)
+        for part in [readings] if data is None else data:
+            if part:
+                store_data(db, origin, transaction, request, part)
         tx = load(db, transaction)
         doubts = [] if match.doubt is None else [match.doubt]
         if request.reason == LOCAL and is_stranger(db, policy, tx, request.id_tag):
@@ -255,9 +189,9 @@ def attach(
 ) -> None:
     """End a transaction by a stop that was set aside and that it was attached to. `received` is the stop's origin."""
     connector = load(db, transaction).connector or 0
-    for data in filter(None, (*message_parts.data_before(db, received, told.stop.message), told.data)):
-        store_data(db, received, transaction, told.stop, data)
-        link_again(db, received, transaction, Batch(connector, STOP_DATA, data))
+    if told.data:
+        store_data(db, received, transaction, told.stop, told.data)
+        link_again(db, received, transaction, Batch(connector, STOP_DATA, told.data))
     tx = load(db, transaction)
     cause = Cause.STOP if told.stop.transaction == tx.id else Cause.JOINED_STOP
     _end(db, origin, received, tx, told.stop, cause, ())

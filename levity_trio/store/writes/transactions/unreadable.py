@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from levity_trio.access.tags import Policy, Verdict
@@ -10,7 +10,6 @@ from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import message_parts
 from levity_trio.store.writes.authorization import Judged, judge_start
 from levity_trio.store.writes.origin import STOP_DATA, Message, Origin, Started, number_in, raw_in, text_in
 from levity_trio.store.writes.set_aside import set_aside
@@ -72,24 +71,15 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
     return Started(transaction, verdict)
 
 
-def store_data_of_unreadable(db: UnitOfWork, origin: Origin, message: Message, readings: Sequence[Reading]) -> bool:
-    """Store the transactionData of a stop that is invalid otherwise with the transaction that it names; return whether
-    there is one."""
-    if (transaction := _named(db, origin, message)) is not None:
-        attach(db, origin, origin, transaction, Batch(0, STOP_DATA, readings, transaction))
-    return transaction is not None
-
-
-def store_part_of_unreadable(db: UnitOfWork, origin: Origin, message: Message, part: Sequence[Reading]) -> bool:
-    """The same for one part of a large stop."""
-    return message_parts.once(db, origin, message, lambda: store_data_of_unreadable(db, origin, message, part))
-
-
-def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> None:
-    """Store a stop raw that is invalid or could not be handled. The transaction that it names has probably ended, so it
-    is suspended, and is closed by a status of its connector or after a time."""
+def stop_unreadable(
+    db: UnitOfWork, origin: Origin, message: Message, reason: str, data: Iterable[list[Reading]] = ()
+) -> None:
+    """Store a stop raw that is invalid or could not be handled, and its transactionData with the transaction that it
+    names. That has probably ended, so it is suspended, and is closed by a status of its connector or after a time."""
     set_aside(db, origin, message, reason)
     if (transaction := _named(db, origin, message)) is not None:
+        for readings in data:
+            attach(db, origin, origin, transaction, Batch(0, STOP_DATA, readings, transaction))
         suspend_one(db, origin, load(db, transaction), Cause.STOP_UNREADABLE)
 
 

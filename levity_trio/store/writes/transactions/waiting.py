@@ -8,14 +8,18 @@ start was lost, before the readings that show its energy.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+import orjson
+
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.readings import Moment, are_meter_values, read, understand
+from levity_trio.charging.sent.readings import MeterValue, Moment, Reading, are_meter_values, read, understand
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.records import record
@@ -23,7 +27,7 @@ from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import DISMISSED, SYSTEM
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import message_parts, set_aside
+from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import LOCAL, WITHOUT_ID, Message, Origin, Stop, StopWithData, fields_of, text_in
 from levity_trio.store.writes.transactions import readings, stops, unknown_starts
 from levity_trio.store.writes.transactions.decisions import (
@@ -37,7 +41,9 @@ from levity_trio.store.writes.transactions.decisions import (
 )
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.states import Entry, add_event, load
+from levity_trio.wire.large import parts_of
 
+METER_VALUES: Final = "MeterValues"
 ATTACHED: Final = "attached"
 MADE: Final = "made"
 
@@ -201,10 +207,12 @@ def _link(
     db.record(fact, origin.session)
 
 
-def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> None:
-    """Store a MeterValues. If a stop waits for such readings, which now show its energy, a transaction is made of it,
-    as of its receipt; `claimed` is the transactionId of both."""
-    is_unassigned = readings.store(db, origin, batch, claimed)
+def store(db: UnitOfWork, origin: Origin, connector: int, data: Iterable[list[Reading]], claimed: int | None) -> None:
+    """Store a MeterValues, whose readings may come in parts. If a stop waits for such readings, which now show its
+    energy, a transaction is made of it, as of its receipt; `claimed` is the transactionId of both."""
+    is_unassigned = False
+    for part in data:
+        is_unassigned |= readings.store(db, origin, Batch(connector, METER_VALUES, part), claimed)
     if not is_unassigned or reported_id(claimed) is None:
         return
     newest = db.rows(_NEWEST, (origin.charger, MOST_COMPARED))
@@ -221,15 +229,6 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
             _link(db, origin, (number, message.action), made, (origin.received_at, SYSTEM, MADE, CAME))
 
 
-def store_part(db: UnitOfWork, origin: Origin, message: Message, batch: Batch, claimed: int | None) -> bool:
-    """Store one part of a large MeterValues; return whether it is new."""
-    if message_parts.is_stored(db, origin, message):
-        return False
-    store(db, origin, batch, claimed)
-    message_parts.note(db, origin, message, waits=False)
-    return True
-
-
 def _read(message: Message, received_at: str) -> StopWithData | None:
     """Read a stop again; None if a field that is needed cannot be read, or if its transactionData needs a repair."""
     fields, received = fields_of(message), datetime.fromisoformat(received_at)
@@ -241,4 +240,18 @@ def _read(message: Message, received_at: str) -> StopWithData | None:
     moment = understand(text_in(message, "timestamp"), received)
     reason = text_in(message, "reason") or LOCAL
     stop = Stop(transaction, text_in(message, "idTag"), register, moment, reason, message)
-    return StopWithData(stop, read(data, received))
+    return StopWithData(stop, read(_whole(data, message.frame), received))
+
+
+def _whole(data: list[MeterValue], frame: str) -> list[MeterValue]:
+    """Return the transactionData of a stop, whose payload has only both ends of a large one. Of that, elements that
+    need a repair are left out."""
+    parts = parts_of(frame)
+    if parts is None:
+        return data
+    found = list[MeterValue]()
+    for part in parts:
+        with suppress(orjson.JSONDecodeError):
+            elements = orjson.loads(part)[3]["transactionData"]
+            found += [element for element in elements if are_meter_values([element])]
+    return found
