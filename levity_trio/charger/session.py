@@ -331,7 +331,7 @@ class Session:
         Raises NotCuttable.
         """
         text, is_utf8 = decoded(message)
-        parts = await _found(Parts(text))
+        parts = await _found(Parts(message if is_utf8 else text))  # the same bytes need no memory of their own
         if may_hold_secret(text):
             pieces = []
             for piece in parts.pieces():

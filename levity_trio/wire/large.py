@@ -75,8 +75,8 @@ class Parts:
 
     __slots__ = ("_action", "_after", "_before", "_damaged", "_spans", "_text")
 
-    def __init__(self, message: str) -> None:
-        self._text = message.encode("utf-8", "replace")
+    def __init__(self, text: str | bytes) -> None:
+        self._text = text.encode("utf-8", "replace") if isinstance(text, str) else text
         self._action = b""
         self._spans: list[tuple[int, int]] = []
         self._damaged = set[tuple[int, int]]()

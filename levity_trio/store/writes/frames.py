@@ -74,8 +74,9 @@ def is_long(frame: str) -> bool:
 
 def _within_budget(db: UnitOfWork, origin: Origin, message: Message) -> str:
     """Return a long frame, or what is kept of it."""
-    charger, at, sent = origin.charger, origin.received_at, message.frame.encode()
-    is_new, size = db.is_stranger(charger, at), len(sent)
+    charger, at, frame = origin.charger, origin.received_at, message.frame
+    size = len(frame) if frame.isascii() else len(frame.encode())  # a copy of 8 MB is not made for nothing
+    is_new = db.is_stranger(charger, at)
     is_whole = message.action in FRAMES and (
         not is_new or (size <= STRANGERS_FRAME_BYTES and db.is_below(charger, "long frames", at, STRANGERS_FRAMES))
     )
@@ -85,9 +86,9 @@ def _within_budget(db: UnitOfWork, origin: Origin, message: Message) -> str:
             None, f"bytes of evidence of {whose}", at, budget.of_all, size
         )
     if is_whole:
-        return message.frame
-    beginning = sent[:BEGINNING_BYTES].decode(errors="ignore")
-    return f"{beginning}{CUT}{digest(message.frame)} of {size} bytes"
+        return frame
+    beginning = frame[:BEGINNING_BYTES].encode()[:BEGINNING_BYTES].decode(errors="ignore")
+    return f"{beginning}{CUT}{digest(frame)} of {size} bytes"
 
 
 def is_disk_low(db: UnitOfWork) -> bool:
