@@ -386,7 +386,7 @@ def test_the_clock_is_read_from_one_reading_of_each_message(books: Books) -> Non
     station.stop(number, 1000 + WH, data=data_until(station, 60))
     own = [stamp(datetime.fromisoformat(at) - timedelta(hours=7)) for at in (first, books.at)]
     found = [(f"{at[:19]}.000Z", received) for at, received in zip(own, (first, books.at), strict=True)]
-    tx = known(books.rows, number)
+    tx = known(lambda sql, parameters: books.rows(sql, *parameters), number)
     assert tx is not None
     assert books.rows(TIMES, *of_readings(tx, LAST_TIME)) == found
 
