@@ -71,9 +71,8 @@ def show(operator: Operator) -> None:
         say(f"{_place(car):<16} {car['says']}")
     _say_kept(found["kept"])
     for meter in found["meters"]:
-        if meter["is_stale"]:
-            last = f"since {local_minute(meter['at'])}" if meter["at"] else "it has never shown anything"
-            say(f"the meter {meter['name']} is silent: {last}")
+        if meter["says"]:
+            say(fill(f"{meter['says']} (since {local_minute(meter['since']) if meter['since'] else 'ever'})"))
     if found["is_shadow"]:
         say("nothing is sent to a charger: levity-trio load on begins that")
 

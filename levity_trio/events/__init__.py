@@ -634,11 +634,12 @@ class LoadExceedEnded(Fact):
 
 @record
 class MeterSilent(Fact):
-    """A meter of load management has shown nothing since `last_at` (null: never). The highest load of seven days counts
-    instead."""
+    """A meter of load management is of no use since `last_at` (null: it never was), so the highest load of seven days
+    counts. `why`: it is `silent`, `frozen` (it shows nothing of what cars draw more), or shows what is `impossible`."""
 
     meter: str
     last_at: str | None
+    why: str
 
 
 @record

@@ -24,12 +24,23 @@ from levity_trio.load.profiles import Way
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide, moved
 from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused, added, highest_of
 from levity_trio.log.output import get_logger
-from levity_trio.store.reads.load import Kept, LoadMeter, LoadNow, LoadOver, LoadPresent, LoadQuarter, PluggedIn
+from levity_trio.store.reads.load import (
+    Kept,
+    LoadMeter,
+    LoadNow,
+    LoadOver,
+    LoadPresent,
+    LoadQuarter,
+    PluggedIn,
+    meter_says,
+)
 
 LOST_SECONDS: Final = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
 LAG_SECONDS: Final = 5.0
 """So much later than a charger tells, the current of its car may end, besides the time until a meter is read."""
+SAME_SECONDS: Final = 3600.0
+"""A meter that shows the same for so long is told. A house may well take the same."""
 FROZEN_AMPERES: Final = 6.0
 """A meter must show it if cars below it rise by so much."""
 IMPOSSIBLE: Final = 3.0
@@ -53,8 +64,12 @@ class _Meter:
     amperes: Phases = NOTHING
     house: Phases | None = None
     """What of that is not the cars'."""
-    is_told: bool = False
-    """Its silence was told."""
+    told: str = ""
+    """Why it needs a look, as told last."""
+    is_odd: bool = False
+    """What it showed last is impossible."""
+    changed_at: float | None = None
+    """Since when it has shown the same."""
     every: float = 0.0
     """Seconds between its last two readings."""
     drawn: list[tuple[float, Phases]] = field(default_factory=list)
@@ -83,8 +98,9 @@ class _Meter:
 
     def take(self, amperes: Phases, now: float) -> None:
         """Take what it shows."""
-        if amperes != self.amperes:
-            self.same = self.risen_at = None
+        if amperes != self.amperes or self.changed_at is None:
+            self.changed_at, self.same, self.risen_at = now, None, None
+        self.is_odd = False
         self.every = 0.0 if self.at is None else now - self.at
         self.at, self.amperes = now, amperes
 
@@ -101,6 +117,7 @@ class _Meter:
         self.since += by
         self.at = None if self.at is None else min(now, self.at + by)
         self.risen_at = None if self.risen_at is None else min(now, self.risen_at + by)
+        self.changed_at = None if self.changed_at is None else min(now, self.changed_at + by)
         self.drawn = [(min(now, at + by), most) for at, most in self.drawn]
         self.extra = self.extra[0] + by, self.extra[1]
 
@@ -109,13 +126,26 @@ class _Meter:
         at, extra = self.extra
         return extra if now < at + EXTRA_SECONDS else NOTHING
 
+    def why(self, now: float) -> tuple[str, float | None]:
+        """Return why it needs a look, and since when; else since when it has shown the same."""
+        if self.is_stale(now):
+            if self.risen_at is not None:
+                return "frozen", self.risen_at
+            return "impossible" if self.is_odd else "silent", self.at
+        is_same = self.changed_at is not None and now > self.changed_at + SAME_SECONDS
+        return "same" if is_same and any(self.amperes) else "", self.changed_at
+
     def shown(self, now: float) -> LoadMeter:
+        why, since = self.why(now)
         return LoadMeter(
             name=self.meter.name,
             circuit=self.circuit,
             at=None if self.at is None else timestamp_of(self.at),
             amperes=None if self.at is None else [round(one, 1) for one in self.amperes],
             is_stale=self.is_stale(now),
+            why=why,
+            since=None if since is None else timestamp_of(since),
+            says=meter_says(self.meter.name, why),
         )
 
 
@@ -173,7 +203,9 @@ class Managed:
             if meter is not None and told["at"] is not None:
                 one, two, three = told["amperes"]
                 meter.at, meter.amperes = seconds(told["at"]), (one, two, three)
-                meter.is_told = told["is_stale"]
+                meter.told = told.get("why", "")
+                meter.changed_at = seconds(told.get("since") or told["at"])
+                meter.risen_at = meter.changed_at if meter.told == "frozen" else None
 
     @property
     def again(self) -> float:
@@ -198,10 +230,14 @@ class Managed:
     def measured(self, meter: str, amperes: Phases, now: float) -> bool:
         """Take what a meter shows. Return False if the site has no such meter."""
         found = self._meters.get(meter)
-        if found is not None and max(map(abs, amperes)) <= IMPOSSIBLE * self.tree.circuits[found.circuit].amperes:
+        if found is None:
+            return False
+        if max(map(abs, amperes)) > IMPOSSIBLE * self.tree.circuits[found.circuit].amperes:
+            found.is_odd = True
+        else:
             found.take(amperes, now)
             self._wiring.measured(found.circuit, amperes, now)
-        return found is not None
+        return True
 
     def heard(self, topic: str, payload: bytes, now: float) -> bool:
         """Take what was published now. Return False if no meter of a circuit showed anything by that."""
@@ -444,11 +480,13 @@ class Managed:
     def _silences(self, now: float) -> Iterator[Fact]:
         at = timestamp_of(now)
         for name, meter in self._meters.items():
-            if meter.is_stale(now) == meter.is_told:
-                continue
-            meter.is_told = not meter.is_told
-            if meter.is_told:
-                last_at = None if meter.at is None else timestamp_of(meter.at)
-                yield MeterSilent(charger=None, at=at, meter=name, last_at=last_at)
-            else:
+            (why, since), before = meter.why(now), meter.told
+            meter.told = why
+            is_silent, was_silent = why not in ("", "same"), before not in ("", "same")
+            if is_silent and not was_silent:
+                last_at = None if since is None else timestamp_of(since)
+                yield MeterSilent(charger=None, at=at, meter=name, last_at=last_at, why=why)
+            if was_silent and not is_silent:
                 yield MeterBack(charger=None, at=at, meter=name)
+            if why == "same" != before:
+                log.warning("a meter has shown the same for an hour: look whether it measures", meter=name)

@@ -526,6 +526,28 @@ def test_on_how_many_lines_a_car_charges(told: Reading, lines: int | None, highe
     assert shown.most == pytest.approx(highest)
 
 
+@pytest.mark.parametrize(("amperes", "is_told"), [((7, 0.5, 3), True), ((0, 0, 0), False)])
+async def test_a_meter_that_shows_the_same_for_an_hour_is_told_and_believed(
+    books: Books, log_lines: list[EventDict], amperes: Phases, is_told: bool
+) -> None:
+    server = Served(books)
+    async with server.running():
+        server.set_site(METERED)
+        plug_in(server, "CP-1")
+        await server.measure(55 * MINUTE, *amperes)
+        assert [one.says for one in server.now.meters] == [""]
+    again = server.restart()
+    async with again.running():
+        await again.measure(10 * MINUTE, *amperes)
+        (meter,) = again.now.meters
+        assert meter.says.startswith("The meter Main has shown the same for an hour") is is_told
+        assert not meter.is_stale
+        await again.measure(3, 9, 9, 9)
+        assert [one.says for one in again.now.meters] == [""]
+    assert books.rows("SELECT 1 FROM event WHERE kind LIKE 'Meter%'") == []
+    assert sum("shown the same" in line["event"] for line in log_lines) == int(is_told)
+
+
 @pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE"])
 async def test_a_reading_of_the_same_moment_counts_no_less_than_a_status(books: Books, status: str) -> None:
     async with Served(books).running() as server:

@@ -22,6 +22,7 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.times import stamp
 from tests.notify.site import Site
 from tests.sizes import size
+from tests.store import loads
 from tests.store.nows import WELL
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -248,7 +249,7 @@ def test_an_exceeded_circuit_passes_quiet_hours_and_a_silent_meter_waits() -> No
     site = Site(quiet_from="22:00", quiet_until="06:30")
     site.books.now = datetime(2026, 3, 1, 22, 30, tzinfo=UTC)  # 23:30 at the site
     over = [{"circuit": "Feeder", "phase": phase, "since": site.books.at} for phase in ("L1", "L3")]
-    meter = {"name": "Main", "circuit": "Feeder", "at": site.books.at, "amperes": None, "is_stale": True}
+    meter = loads.silent_meter("Main", site.books.at)
     shown = {"at": site.books.at, "is_shadow": True, "lines": [], "cars": [], "grid_a": None}
     site.books.run(load.keep_state, site.books.at, dumps(shown | {"over": over, "meters": [meter]}).decode(), "[]")
     site.wait(10)

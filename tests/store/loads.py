@@ -9,7 +9,7 @@ import orjson
 
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.store.reads.load import PHASES, LoadCarQuarter, LoadQuarter, says
+from levity_trio.store.reads.load import PHASES, LoadCarQuarter, LoadQuarter, meter_says, says
 from levity_trio.store.writes import load
 from tests.store.books import Books
 
@@ -54,6 +54,12 @@ def waiting(charger: str = "CP-1", transaction: int | None = None, place: int = 
     """Return a car that waits for current."""
     queue = {"place_in_queue": place, "waiting": of, "waits_about_seconds": 1200}
     return car(charger, transaction, limit_a=0, drawn_a=0.0, bound="waits", **queue)
+
+
+def silent_meter(name: str, at: str | None = None, amperes: list[float] | None = None) -> dict[str, Any]:
+    """Return the meter of the feeder, which is silent since it showed these currents."""
+    shown = {"name": name, "circuit": "Feeder", "at": at, "amperes": amperes}
+    return shown | {"is_stale": True, "why": "silent", "since": at, "says": meter_says(name, "silent")}
 
 
 def decide(books: Books, *cars: Mapping[str, Any], is_shadow: bool = True, **given: Any) -> None:

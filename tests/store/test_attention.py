@@ -48,8 +48,8 @@ def test_what_the_machine_lacks(page: Page) -> None:
 
 def test_a_circuit_above_its_limit_is_broken_and_a_silent_meter_wants_a_look(books: Books, page: Page) -> None:
     over = [{"circuit": "Garage", "phase": phase, "since": books.at} for phase in ("L1", "L3")]
-    meter = {"name": "Main", "circuit": "Feeder", "at": None, "amperes": None, "is_stale": True}
-    loads.decide(books, over=over, meters=[meter, meter | {"name": "Other", "is_stale": False}])
+    meters = [loads.silent_meter("Main"), loads.silent_meter("Other") | {"is_stale": False}]
+    loads.decide(books, over=over, meters=meters)
     assert [(one.kind, one.level, one.since, one.words) for one in page.attention()] == [
         ("exceeded", "broken", books.at, "Garage is above its limit on L1 and L3"),
         ("meter", "look", None, "The meter Main is silent, so cars may get less than there is"),

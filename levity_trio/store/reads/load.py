@@ -95,13 +95,20 @@ class LoadKept:
 
 @record
 class LoadMeter:
-    """A meter as it last showed a current; `at` and `amperes` are null before it has."""
+    """A meter as it last showed a current; `at` and `amperes` are null before it has.
+
+    `why` it needs a look: it is silent or frozen, shows what is impossible, or the same for an hour; `says` is that in
+    words. It has been so, or has shown the same, since `since`. The same alone does not make it stale.
+    """
 
     name: str
     circuit: str
     at: str | None
     amperes: Any
     is_stale: bool
+    why: str = ""
+    since: str | None = None
+    says: str = ""
 
 
 @record
@@ -174,12 +181,19 @@ def problems(now: LoadNow | None) -> list[Problem]:
             )
             for circuit, phases in exceeded.items()
         ),
-        *(
-            Problem("meter", one.name, one.at, f"The meter {one.name} is silent, so cars may get less than there is")
-            for one in now.meters
-            if one.is_stale
-        ),
+        *(Problem("meter", one.name, one.since, one.says) for one in now.meters if one.is_stale),
     ]
+
+
+def meter_says(name: str, why: str) -> str:
+    """Say in English why a meter needs a look; nothing if it does not."""
+    if why == "silent":
+        return f"The meter {name} is silent, so cars may get less than there is"
+    if why == "frozen":
+        return f"The meter {name} shows nothing of what cars draw more, so cars may get less than there is"
+    if why == "impossible":
+        return f"The meter {name} shows more than can flow there, so cars may get less than there is"
+    return f"The meter {name} has shown the same for an hour: look whether it measures" if why else ""
 
 
 _FIRST: Final = (

@@ -176,7 +176,7 @@ def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | 
 
 
 def _since(meter: LoadMeter, zone: ZoneInfo) -> str:
-    return "" if meter.at is None else f" since {in_zone(datetime.fromisoformat(meter.at), zone):%H:%M}"
+    return "" if meter.since is None else f" since {in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
 
 
 def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:

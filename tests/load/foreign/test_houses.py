@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import trio
 
-from levity_trio.events import MeterSilent
+from levity_trio.events import MeterBack, MeterSilent
 from levity_trio.store.reads.load import says_to_driver
 from tests.charger.parts import START, InlineWriter
 from tests.load.block import InlineReader
@@ -48,7 +48,7 @@ async def test_a_meter_that_shows_the_impossible_for_long_is_silent(writer: Inli
     async with open_evening(writer, [HONEST], 32.0, meter=lambda _: (amperes, 0.0, 0.0)) as evening:
         await evening.manage()
         await trio.sleep(2 * MINUTE)
-        assert [fact.meter for fact in evening.facts(MeterSilent)] == ["Main"]
+        assert [(fact.meter, fact.why) for fact in evening.facts(MeterSilent)] == [("Main", "impossible")]
 
 
 async def test_a_meter_that_is_frozen_is_silent(writer: InlineWriter) -> None:
@@ -69,8 +69,21 @@ async def test_a_meter_that_is_frozen_is_silent(writer: InlineWriter) -> None:
         began = trio.current_time()
         evening.arrive(1)
         await trio.sleep(3 * MINUTE)
-        assert [fact.meter for fact in evening.facts(MeterSilent)] == ["Main"]
+        assert [(fact.meter, fact.why) for fact in evening.facts(MeterSilent)] == [("Main", "frozen")]
         assert evening.longest_above(1.0, began) == 0
+        assert evening.load.now is not None
+        ((_, first),) = [(meter.says, meter.since) for meter in evening.load.now.meters]
+        await evening.die()
+        await trio.sleep(3 * MINUTE)
+        assert evening.load.now is not None
+        ((words, since),) = [(meter.says, meter.since) for meter in evening.load.now.meters]
+        assert since == first
+        assert words.startswith("The meter Main shows nothing of what cars draw more")
+        assert evening.facts(MeterBack) == []
+        frozen.clear()
+        await trio.sleep(MINUTE)
+        assert [fact.meter for fact in evening.facts(MeterBack)] == ["Main"]
+        assert len(evening.facts(MeterSilent)) == 1
 
 
 async def test_a_meter_that_stays_frozen_for_an_hour_is_lost(writer: InlineWriter) -> None:

@@ -130,7 +130,7 @@ async def test_a_car_on_one_phase_is_explained_by_that_phase_only(site: Site) ->
 
 
 async def test_what_is_kept_for_the_house_of_a_silent_meter_is_not_said_to_be_drawn(site: Site) -> None:
-    meter = {"name": "M", "circuit": "Feeder", "at": "2026-03-01T11:48:00.000Z", "amperes": [4, 4, 4], "is_stale": True}
+    meter = loads.silent_meter("M", "2026-03-01T11:48:00.000Z", [4, 4, 4])
     loads.decide(site.books, loads.car(is_silent=True), meters=[meter])
     (found,) = (await site.call(WHY, charger="CP-1"))["data"]
     assert found["words"][:3] == [

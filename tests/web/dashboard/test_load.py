@@ -54,25 +54,25 @@ class TestTheFeeder:
     async def test_what_nobody_measures_is_a_reserve_and_a_silent_meter_makes_it_old(self, site: Site) -> None:
         loads.decide(site.books, lines=LINES)
         assert "reserve 9 A" in (await feeder(site)).words
-        last = {"at": "2026-03-01T11:36:00.000Z", "amperes": [25.9, 25.7, 24.3], "is_stale": True}
-        loads.decide(site.books, lines=LINES, meters=[FEEDER_METER | last])
+        silent = loads.silent_meter("House", "2026-03-01T11:36:00.000Z", [25.9, 25.7, 24.3])
+        loads.decide(site.books, lines=LINES, meters=[silent])
         shown = await feeder(site)
         assert "house old" in attributes(shown, "span", "class")
-        assert "The meter is silent. It last showed 26, 26, 24 A, 12:36" in shown.words
+        assert "so cars may get less than there is. Last: 26, 26, 24 A, 12:36" in shown.words
         assert "L1 reserve 9 A cars 48 A free 6 A" in shown.words
         assert (await Opening(site).parts(NOW))["attention"].links == ["/load"]
 
     async def test_what_is_kept_for_a_silent_meter_is_never_drawn_as_above_the_limit(self, site: Site) -> None:
         """82 A of 63, of which nobody has measured 78."""
         lines = [loads.line(0, house=78.0, cars=4.0), loads.line(1), loads.line(2)]
-        loads.decide(site.books, lines=lines, meters=[FEEDER_METER | {"is_stale": True}])
+        loads.decide(site.books, lines=lines, meters=[loads.silent_meter("House")])
         shown = await feeder(site)
-        assert "The meter has shown nothing yet. Feeder 63 A L1 reserve 78 A cars 4 A free 0 A" in shown.words
+        assert "so cars may get less than there is. Feeder 63 A L1 reserve 78 A cars 4 A free 0 A" in shown.words
         assert attributes(shown, "rect", "width")[:2] == ["66", "4"]
 
     async def test_a_house_that_nobody_has_ever_measured_is_no_house_of_nothing(self, site: Site) -> None:
         lines = [loads.line(phase, house=0.0) for phase in range(3)]
-        loads.decide(site.books, lines=lines, meters=[FEEDER_METER | {"is_stale": True}])
+        loads.decide(site.books, lines=lines, meters=[loads.silent_meter("House")])
         assert "L1 house – cars 32 A free 31 A" in (await feeder(site)).words
 
     async def test_what_is_kept_is_not_free(self, site: Site) -> None:
