@@ -323,10 +323,12 @@ class TestABarThatIsFarOver:
         assert 'class="feeder far"' in shown.html
         assert '<rect class="over" x="20" width="6"' in shown.html
 
-    async def test_less_than_half_an_ampere_is_nothing_over(self, site: Site) -> None:
-        over = [loads.line(0, house=1.0, cars=62.4), loads.line(1), loads.line(2)]
+    @pytest.mark.parametrize(("cars", "words"), [(63.8, "free 0 A"), (64.0, "✕ 2 A over")])
+    async def test_the_margin_of_an_alarm_is_nothing_over(self, site: Site, cars: float, words: str) -> None:
+        """Meters and cars differ by 3 %, which are 1.9 A of 63."""
+        over = [loads.line(0, house=1.0, cars=cars), loads.line(1), loads.line(2)]
         loads.decide(site.books, loads.waiting(), lines=over, meters=[FEEDER_METER])
-        assert "house 1 A cars 62 A free" in (await feeder(site)).words
+        assert f"house 1 A cars 64 A {words}" in (await feeder(site)).words
 
 
 class TestTheSite:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
+from levity_trio.load.keeping import MARGIN, MARGIN_AMPERES
 from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import sparkline
@@ -195,7 +196,7 @@ def _bar(line: Mapping[str, Any], limit: int, *, is_stale: bool) -> Values:
     longest = limit if is_stale else BAR
     cars = min(longest, round(cars_a * scale))
     house = min(longest - cars, round(house_a * scale))
-    over = max(0, round(above_a))  # else it would be over by "0 A"
+    over = round(above_a) if above_a > max(MARGIN_AMPERES, MARGIN * line["limit_a"]) else 0  # as for alarms
     kept = max(0, round(line["limit_a"] - house_a - cars_a - line["free_a"]))
     ends = {"house": house, "cars": cars, "over": max(0, house + cars - limit) if over else 0}
     return {**line, **ends, "over_a": over, "kept_a": kept}
