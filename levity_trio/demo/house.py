@@ -80,8 +80,9 @@ def charger_id(space: int) -> str:
 CHARGERS: Final = tuple(map(charger_id, range(1, SPACES + 1)))
 
 
-FEEDER: Final = FeederSpec(amperes=25.0, house=[0.6 * amperes for amperes in HOUSE])
-"""Of the whole block: too small for all cars at once. Twelve households cook beside them."""
+FEEDER: Final = FeederSpec(amperes=25.0, house=[0.6 * amperes for amperes in HOUSE], steps_per_day=0.0, noise=0.3)
+"""Of the whole block: too small for all cars at once. Twelve households cook beside them, and nobody turns an oven on:
+at the demo's speed, a car that gives way to it would be seen above the limit."""
 WAIT_SECONDS: Final = 1800
 METER_STALE_SECONDS: Final = 600
 """Of the demo's clock, which runs fast."""
@@ -107,12 +108,13 @@ def default_profile(charger: str) -> dict[str, Any]:
     }
 
 
-def feeder_document(meter_port: int) -> str:
-    """Return the site of load management: the feeder with its meter, the chargers as they are wired."""
+def feeder_document(meter_port: int | None = None) -> str:
+    """Return the site of load management: the feeder with its meter, the chargers as they are wired. Without a port,
+    its meter tells by itself."""
+    meter = f'kind = "modbus"\naddress = "127.0.0.1:{meter_port}"\nmodel = "SDM630"\nevery_seconds = 0.5\n'
     lines = [
         f'[[circuit]]\nname = "Feeder"\namperes = {FEEDER.amperes:g}\nmeter = "House"\n',
-        f'[[meter]]\nname = "House"\nkind = "modbus"\naddress = "127.0.0.1:{meter_port}"\nmodel = "SDM630"',
-        f"every_seconds = 0.5\nstale_seconds = {METER_STALE_SECONDS}\n",
+        f'[[meter]]\nname = "House"\n{"" if meter_port is None else meter}stale_seconds = {METER_STALE_SECONDS}\n',
     ]
     for number, charger in enumerate(CHARGERS):
         rotation = ROTATIONS[number % len(ROTATIONS)]

@@ -11,7 +11,7 @@ import lzma
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,6 +29,7 @@ from levity_trio.demo.house import (
     CHARGERS,
     FAULT,
     FAULTED,
+    FEEDER,
     HOUSEHOLDS,
     NAME,
     NEIGHBOUR,
@@ -39,10 +40,12 @@ from levity_trio.demo.house import (
     Household,
     charger_id,
     configuration,
+    feeder_document,
     plate,
 )
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.feeder import Feeder
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
 from levity_trio.simulator.scenario import Kind
@@ -51,7 +54,7 @@ from levity_trio.wire.times import stamp
 from tests.benchmarks.months.books import open_books, save
 from tests.benchmarks.months.fleet import Network, Switchboard, charger_of, open_links
 from tests.benchmarks.months.leaping import run
-from tests.benchmarks.months.server import open_server
+from tests.benchmarks.months.server import MonthServer, open_server
 from tests.integration.serving import serving
 
 FILE: Final = Path(__file__).parents[2] / "levity_trio" / "demo" / "history.db.xz"
@@ -59,6 +62,9 @@ ZONE: Final = ZoneInfo(TIME_ZONE)
 BEGIN: Final = datetime(2025, 11, 14, 0, 0, tzinfo=ZONE)
 CLOSING: Final = datetime(2026, 1, 2, 9, 0, tzinfo=ZONE)
 END: Final = datetime(2026, 1, 15, 17, 20, tzinfo=ZONE)
+SHARED_FROM: Final = datetime(2026, 1, 14, 0, 0, tzinfo=ZONE)
+"""From then on, load management shares the feeder: the demo has a yesterday of it."""
+METER_SECONDS: Final = 20.0
 FAULTED_AT: Final = datetime(2026, 1, 13, 7, 42, tzinfo=ZONE)
 READING_SECONDS, HEARTBEAT_SECONDS, DELAY_SECONDS = 900, 3600, 0.4
 QUIET: Final = timedelta(hours=1)
@@ -117,6 +123,8 @@ def make(database: Path) -> None:
         save(books, database)
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("UPDATE simulated_time SET (begun_at, speed, started_at) = (?, ?, NULL)", (_utc(END), SPEED))
+        for table in ("load_state", "load_lease", "load_charger", "load_model"):
+            connection.execute(f"DELETE FROM {table}")
         connection.execute("UPDATE run SET (ended_at, clean) = (?, 1) WHERE ended_at IS NULL", (_utc(END),))
         connection.execute("VACUUM")
 
@@ -163,12 +171,32 @@ async def _course(books: FileConnection, part: Part) -> None:
     chargers = [_charger(name, part, visits[name], network) for name in CHARGERS]
     async with open_links(chargers, pace, network), open_server(books, HEARTBEAT_SECONDS, part.clock) as server:
         board.to = server.serve
-        await pace.sleep_until(part.seconds - LAST_READING_SECONDS)
-        for charger in chargers:
-            if charger.connectors[1].transaction is not None:
-                charger.send("MeterValues", None, 1, lambda _answer, _at: None, pace.now)
-        await pace.sleep_until(part.seconds)
+        async with trio.open_nursery() as sharing:
+            sharing.start_soon(_share, server, chargers, pace, part)
+            await pace.sleep_until(part.seconds - LAST_READING_SECONDS)
+            for charger in chargers:
+                if charger.connectors[1].transaction is not None:
+                    charger.send("MeterValues", None, 1, lambda _answer, _at: None, pace.now)
+            await pace.sleep_until(part.seconds)
+            sharing.cancel_scope.cancel()
         board.to = None
+
+
+async def _share(server: MonthServer, chargers: Sequence[Charger], pace: Pace, part: Part) -> None:
+    """Share the feeder, at which the house takes what it takes in the demo."""
+
+    def hour(at: float) -> float:
+        local = part.begin + timedelta(seconds=at)
+        return local.hour + local.minute / 60
+
+    await pace.sleep_until(part.at(SHARED_FROM))
+    feeder = Feeder(FEEDER, Random(SEED), hour)
+    async with server.sharing(feeder_document(), OWNER) as load:
+        await load.manage(CHARGERS, by=OWNER)
+        while True:
+            feeder.look(chargers, pace.now)
+            load.measured("House", feeder.shown)
+            await pace.sleep_until(pace.now + METER_SECONDS)
 
 
 def _charger(name: str, part: Part, visits: Iterable[Visit], network: Network) -> Charger:

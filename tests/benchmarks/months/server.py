@@ -45,8 +45,9 @@ NAME: Final = "levity"
 class MonthServer:
     """A server that runs; `serve` begins to serve a line."""
 
-    def __init__(self, central: Central, tasks: trio.Nursery) -> None:
+    def __init__(self, central: Central, writer: MonthWriter, tasks: trio.Nursery) -> None:
         self._central = central
+        self._writer = writer
         self._tasks = tasks  # open_server's nursery, which outlives this object
         self._heads: dict[str, Head] = {}
 
@@ -80,6 +81,16 @@ class MonthServer:
         end.answer()
         return session
 
+    @asynccontextmanager
+    async def sharing(self, toml: str, by: str) -> AsyncIterator[LoadManagement]:
+        """Share the feeder of a site document among the chargers that it limits, until the block is left."""
+        central, writer = self._central, self._writer
+        writer.run_now(load.set_site, toml, stamp(central.clock()), by)
+        reader = cast(Reader, InlineReader(writer))
+        management = LoadManagement(central.writer, reader, Chargers(central), central.clock)
+        async with open_load(management, central.hooks):
+            yield management
+
     def _head(self, charger: str) -> Head:
         if charger not in self._heads:
             self._heads[charger] = parse_head(upgrade(f"/ws/{charger}"))
@@ -99,28 +110,30 @@ async def open_server(
     writer.publish = central.hooks.observe
     central.run = await writer.run(sessions.start_run, NAME, "months", stamp(clock()), True)
     central.ready.set()
-    async with _open_duties(central), _open_load(central, writer, amperes), trio.open_nursery() as tasks:
-        yield MonthServer(central, tasks)
-        central.registry.end_all()
+    async with _open_duties(central), trio.open_nursery() as tasks:
+        server = MonthServer(central, writer, tasks)
+        async with _open_load(server, central, writer, amperes):
+            yield server
+            central.registry.end_all()
     writer.run_now(_nothing)
 
 
 @asynccontextmanager
-async def _open_load(central: Central, writer: MonthWriter, amperes: float | None) -> AsyncIterator[None]:
+async def _open_load(
+    server: MonthServer, central: Central, writer: MonthWriter, amperes: float | None
+) -> AsyncIterator[None]:
     """Limit each charger as soon as it is known."""
     if amperes is None:
         yield
         return
-    toml = f'[[circuit]]\nname = "Feeder"\namperes = {amperes}\n'
-    writer.run_now(load.set_site, toml, stamp(central.clock()), NAME)
-    management = LoadManagement(central.writer, cast(Reader, InlineReader(writer)), Chargers(central), central.clock)
 
     def begin(event: Event) -> None:
         if isinstance(event, ChargerBooted) and event.charger is not None:
             writer.note(leases.manage, [event.charger], stamp(central.clock()), NAME)
 
+    toml = f'[[circuit]]\nname = "Feeder"\namperes = {amperes}\n'
     with central.hooks.listening(begin):
-        async with open_load(management, central.hooks):
+        async with server.sharing(toml, NAME):
             yield
 
 
