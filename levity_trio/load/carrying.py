@@ -59,7 +59,7 @@ class Carrier:
         wanted: Callable[[Place], int],
         speed: int,
     ) -> None:
-        self._writer, self._chargers, self._clock, self._speed = writer, chargers, clock, speed
+        self._writer, self.chargers, self._clock, self._speed = writer, chargers, clock, speed
         self._holding, self._wanted = holding, wanted
         self._asked: set[str] = set()
         """The chargers whose configuration was asked for."""
@@ -68,33 +68,27 @@ class Carrier:
     def now(self) -> float:
         return self._clock().timestamp()
 
-    async def ask(self, charger: str, call: Call) -> str:
+    async def ask(self, charger: str, call: Call, *, is_stored: bool = False) -> str:
         """Send a CALL and return its end, as that of a command. Raises nothing."""
-        return GONE if (result := await self.result(charger, call)) is None else result.state
+        result = await self.result(charger, call, is_stored=is_stored)
+        return GONE if result is None else result.state
 
-    async def result(self, charger: str, call: Call) -> CommandResult | None:
-        """Send a CALL that is not stored, to a charger of another server one that is, and return what came of it; None
-        if its connection ended, or could not be used."""
+    async def result(self, charger: str, call: Call, *, is_stored: bool = False) -> CommandResult | None:
+        """Send a CALL, as a command if it is to be stored, or if its charger is at another server. Return what came of
+        it; None if its connection ended, or could not be used."""
         action, payload = call
         try:
-            return await self._chargers.ask(charger, action, payload, seconds=ANSWER_SECONDS)
+            if not is_stored:
+                return await self.chargers.ask(charger, action, payload, seconds=ANSWER_SECONDS)
         except NotConnected:
-            return await self._stored(charger, call)
+            pass
         except CallFailed:
             return None
-
-    async def _stored(self, charger: str, call: Call) -> CommandResult | None:
-        """The same with a command, which is stored."""
-        action, payload = call
         try:
-            command = await self._chargers.submit(charger, action, payload, asked_by=leases.BY)
-            return await self._chargers.wait(command)
+            command = await self.chargers.submit(charger, action, payload, asked_by=leases.BY)
+            return await self.chargers.wait(command)
         except (CallFailed, StoreUnavailable):
             return None
-
-    async def _command(self, charger: str, call: Call) -> str:
-        """Send a command, which is stored, and return how it ended."""
-        return GONE if (result := await self._stored(charger, call)) is None else result.state
 
     # Limits
 
@@ -132,7 +126,7 @@ class Carrier:
 
     async def stop(self, charger: str, transaction: int) -> None:
         """Stop a session whose charger obeys in no way."""
-        await self._command(charger, ("RemoteStopTransaction", {"transactionId": transaction}))
+        await self.ask(charger, ("RemoteStopTransaction", {"transactionId": transaction}), is_stored=True)
 
     async def _is_recorded(self, step: Step) -> bool:
         """Record a raise; return whether it may still be sent. Raises StoreUnavailable."""
@@ -189,7 +183,7 @@ class Carrier:
             return
         if not charger.keys and name not in self._asked:
             self._asked.add(name)
-            await self._command(name, ("GetConfiguration", {}))
+            await self.ask(name, ("GetConfiguration", {}), is_stored=True)
             return
         prepared = await self._prepared(charger, sockets)
         if prepared is None:
@@ -197,7 +191,7 @@ class Carrier:
         can, way = prepared
         if charger.prepared_at is None:
             for call in (call for socket in sockets for call in profiles.clearing(can, socket)):
-                await self._command(name, call)
+                await self.ask(name, call, is_stored=True)
             self._holding.leases.send_anew(name)
             await self._report_often(charger)
         await self._writer.run(leases.prepared, name, began_at, charger.firmware, (way, charger.prepared_at))
@@ -241,7 +235,8 @@ class Carrier:
                 break
 
     async def _change(self, charger: str, key: str, value: str) -> bool:
-        return await self._command(charger, ("ChangeConfiguration", {"key": key, "value": value})) == ACCEPTED
+        call = "ChangeConfiguration", {"key": key, "value": value}
+        return await self.ask(charger, call, is_stored=True) == ACCEPTED
 
     async def let_go(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
         """Remove our profiles, put back keys and availability, and note that nothing of ours is left."""
@@ -252,13 +247,9 @@ class Carrier:
             elif value is not None:
                 calls.append(("ChangeConfiguration", {"key": key, "value": value}))
         for call in calls:
-            if await self._command(charger.charger, call) not in (ACCEPTED, *REFUSED):
+            if await self.ask(charger.charger, call, is_stored=True) not in (ACCEPTED, *REFUSED):
                 return
         await self._writer.run(leases.gone, charger.charger, stamp(self._clock()))
-
-    def cut(self, charger: str, seconds: float) -> None:
-        """Cut the link of a charger for so long."""
-        self._chargers.cut(charger, seconds)
 
     async def report(self, charger: str, interval: int) -> None:
         """Have a charger report as often as this, in seconds."""
@@ -270,7 +261,7 @@ class Carrier:
         key = f"{leases.CLOSED}{connector}"
         if not is_open:
             await self._writer.run(leases.put_back_later, charger, {key: "Operative"})
-        state = await self._command(charger, _availability(connector, is_open=is_open))
+        state = await self.ask(charger, _availability(connector, is_open=is_open), is_stored=True)
         if state != ACCEPTED:
             await trio.sleep(REFUSED_SECONDS / self._speed)
         elif is_open:
@@ -283,7 +274,7 @@ def _availability(connector: int, *, is_open: bool) -> tuple[str, dict[str, Any]
 
 
 class Bench:
-    """What a trial of a charger needs of the server; see levity_trio.load.trial.Bench."""
+    """What a trial of a charger needs of the server. Times are those of the site's clock, in seconds since 1970."""
 
     def __init__(self, carrier: Carrier, reader: Reader, place: Place, speed: int) -> None:
         self._carrier, self._reader, self._place, self._speed = carrier, reader, place, speed
@@ -307,7 +298,7 @@ class Bench:
         return self._carrier.when(self._place[0], began)
 
     def cut(self, seconds: float) -> None:
-        self._carrier.cut(self._place[0], seconds / self._speed)
+        self._carrier.chargers.cut(self._place[0], seconds / self._speed)
 
     async def booted_since(self, at: float) -> bool:
         managed = await self._reader.run(managed_chargers)

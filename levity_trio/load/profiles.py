@@ -16,7 +16,7 @@ from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, VO
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.times import wire_time
 
-DEFAULT_ID, TRANSACTION_ID, CHARGER_ID = 9_900_000, 9_910_000, 9_920_000
+IDS = {DEFAULT: 9_900_000, TRANSACTION: 9_910_000, CHARGER: 9_920_000}
 """The ids of our profiles, plus the connector; people's begin at 1."""
 BEFORE = timedelta(minutes=1)
 """An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
@@ -145,8 +145,8 @@ def weaker(
 
 def next_way(can: Ability) -> Way:
     """The way that is tried after the one in use did not work."""
-    later = [way for way in Way if way > can.way and (way is not Way.KEY or can.key is not None)]
-    return later[0] if later else Way.NONE
+    later = Way(min(can.way + 1, Way.NONE))
+    return Way.NONE if later is Way.KEY and can.key is None else later
 
 
 @record
@@ -163,50 +163,31 @@ def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | N
     It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the charger cannot wait,
     it gets that at once.
     """
+    if can.way >= Way.KEY:
+        return _key(can, socket.safe)
     safe = max(socket.safe, can.floor)
     periods = [(0, safe)]
     if can.waits and safe:
         periods = [(0, 0), (round(waits), safe)]
-    if can.way is Way.KEY:
-        return _key(can, socket.safe)
-    if can.way is Way.NONE:
-        return None
     schedule = _schedule(can, socket, periods, None)
-    kind = "Relative" if can.waits or can.counts_from else "Absolute"
-    if kind == "Absolute":
+    if not can.waits and not can.counts_from:
         schedule["startSchedule"] = ALWAYS
-    if can.way is Way.CHARGER:
-        return _set(0, _profile(CHARGER_ID, can.level, CHARGER, kind, schedule))
-    return _set(socket.connector, _profile(DEFAULT_ID + socket.connector, can.level, DEFAULT, kind, schedule))
+    return _profile(can, socket, CHARGER if can.way is Way.CHARGER else DEFAULT, schedule)
 
 
 def limit(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None) -> Call | None:
     """What tells a charger the lease of a transaction; None where nothing can. `lines` are those of the car, if that is
     known."""
-    if can.way is Way.KEY:
+    if can.way >= Way.KEY:
         return _key(can, lease.amperes)
-    if can.way is Way.NONE:
-        return None
-    schedule = _leased(can, socket, lease, when, lines)
-    kind = "Relative" if can.counts_from else "Absolute"
-    if can.way is Way.TRANSACTION:
-        content = _profile(TRANSACTION_ID + socket.connector, can.level, TRANSACTION, kind, schedule)
-        return _set(socket.connector, content | {"transactionId": lease.transaction})
-    if can.way is Way.DEFAULT:
-        return _set(socket.connector, _profile(DEFAULT_ID + socket.connector, can.level, DEFAULT, kind, schedule))
-    return _set(0, _profile(CHARGER_ID, can.level, CHARGER, "Absolute", schedule))
 
-
-def _leased(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None) -> dict[str, Any]:
-    """The schedule of a lease. Offsets count from a while ago, from the start of the transaction, or from receipt."""
+    # Offsets count from a while ago, from the start of the transaction, or from receipt.
     before = BEFORE if lease.amperes else PAUSED_BEFORE
-    offset = round(before.total_seconds())
     if can.counts_from:
-        age = when.now - (when.began or when.now)
-        offset = round(age.total_seconds()) if can.counts_from == "start" else 0
+        before = when.now - (when.began or when.now) if can.counts_from == "start" else timedelta()
     periods, ends = [(0, lease.amperes)], None
     if lease.ends is not None:
-        ends = offset + round(lease.ends - lease.sent)
+        ends = round(before.total_seconds()) + round(lease.ends - lease.sent)
         if can.has_two_periods:
             periods.append((ends, lease.safe))
     schedule = _schedule(can, socket, periods, lines)
@@ -214,21 +195,22 @@ def _leased(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int
         schedule["duration"] = ends
     if not can.counts_from:
         schedule["startSchedule"] = wire_time(when.now - before)
-    return schedule
+
+    if can.way is Way.TRANSACTION:
+        return _profile(can, socket, TRANSACTION, schedule, transactionId=lease.transaction)
+    return _profile(can, socket, DEFAULT if can.way is Way.DEFAULT else CHARGER, schedule)
 
 
-def _set(connector: int, content: dict[str, Any]) -> Call:
-    return "SetChargingProfile", {"connectorId": connector, "csChargingProfiles": content}
-
-
-def _profile(number: int, level: int, purpose: str, kind: str, schedule: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "chargingProfileId": number,
-        "stackLevel": level,
+def _profile(can: Ability, socket: Socket, purpose: str, schedule: dict[str, Any], **more: int | None) -> Call:
+    connector = 0 if purpose == CHARGER else socket.connector
+    content = {
+        "chargingProfileId": IDS[purpose] + connector,
+        "stackLevel": can.level,
         "chargingProfilePurpose": purpose,
-        "chargingProfileKind": kind,
+        "chargingProfileKind": "Absolute" if "startSchedule" in schedule else "Relative",
         "chargingSchedule": schedule,
     }
+    return "SetChargingProfile", {"connectorId": connector, "csChargingProfiles": content | more}
 
 
 def _schedule(can: Ability, socket: Socket, periods: list[tuple[int, int]], lines: int | None) -> dict[str, Any]:
@@ -247,7 +229,7 @@ def _schedule(can: Ability, socket: Socket, periods: list[tuple[int, int]], line
 
 
 def _key(can: Ability, amperes: int) -> Call | None:
-    if can.key is None:
+    if can.key is None or can.way is Way.NONE:
         return None
     value = round(max(amperes, can.key.least) / can.key.unit)
     return "ChangeConfiguration", {"key": can.key.name, "value": str(value)}
@@ -267,10 +249,10 @@ def clearing(can: Ability, socket: Socket) -> list[Call]:
 
 def clearing_transactions(socket: Socket) -> Call:
     """What removes our profile for the transaction at a connector."""
-    return "ClearChargingProfile", {"id": TRANSACTION_ID + socket.connector}
+    return "ClearChargingProfile", {"id": IDS[TRANSACTION] + socket.connector}
 
 
 def leaving(connector: int) -> list[Call]:
     """What removes our profiles at a connector."""
-    ids = (TRANSACTION_ID + connector, DEFAULT_ID + connector, CHARGER_ID)
+    ids = IDS[TRANSACTION] + connector, IDS[DEFAULT] + connector, IDS[CHARGER]
     return [("ClearChargingProfile", {"id": number}) for number in ids]

@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.load import gathering, profiles
+from levity_trio.load.carrying import Bench
 from levity_trio.load.lease import Lease, with_tolerance
-from levity_trio.load.profiles import Ability, Call, Moment, Way
+from levity_trio.load.profiles import Ability, Way
 from levity_trio.load.tree import Socket
 from levity_trio.operations.limits import limit_reported
 from levity_trio.records import record
@@ -37,35 +38,6 @@ VOLTS: Final = 230
 
 class Failed(Exception):
     """A step did not show what it must. Its words say what was seen."""
-
-
-class Bench(Protocol):
-    """What a trial needs of the server. Times are those of the site's clock, in seconds since 1970."""
-
-    @property
-    def now(self) -> float:
-        """The site's clock."""
-
-    async def ask(self, call: Call) -> str:
-        """Send a CALL and return how it ended."""
-
-    async def answer(self, call: Call) -> Any:
-        """Send a CALL and return the payload of its answer, None if there was none."""
-
-    async def look(self) -> PluggedIn | None:
-        """Return what the connector is doing, None if no car is plugged in."""
-
-    def when(self, began: float) -> Moment:
-        """Return now and the start of a transaction by the charger's clock."""
-
-    def cut(self, seconds: float) -> None:
-        """Cut the link for so long."""
-
-    async def booted_since(self, at: float) -> bool:
-        """Whether the charger has booted since a time."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep, in seconds of the site's clock."""
 
 
 @record
