@@ -31,6 +31,7 @@ Examples:
   levity-trio load meter House --mqtt tele/p1/SENSOR --path p1.amperes
   levity-trio load meters
   levity-trio load day
+  levity-trio load order 8.4kW
   levity-trio load orders
   levity-trio load what-if --limit 40 --chargers +5
   levity-trio load on
@@ -48,7 +49,7 @@ PATIENCE: Final = 120.0
 LOOK_SECONDS: Final = 1.0
 NO_WAY: Final = 5
 """Of a charger that takes no limits."""
-ORDERS: Final = ("at", "last_at", "count", "amperes", "source")
+ORDERS: Final = ("at", "amperes", "kilowatts", "limits", "held_after_seconds", "highest", "last_at", "count", "source")
 WISHES: Final = ("kind", "charger", "connector", "amperes", "until", "reason", "made_by")
 NO_SITE: Final = "nothing is managed: levity-trio load site --help, or the page Feeder, enters a feeder"
 
@@ -384,9 +385,24 @@ def meters(operator: Operator) -> None:
     operator.table(("name", "circuit", "amperes", "at", "is_stale"), found, empty="there is no meter")
 
 
+@command("order", group=load, epilog=an_example("load order 16", "load order 8.4kW --source relay", "load order none"))
+@click.argument("allowed")
+@click.option("--source", default="CLI", show_default=True, help="Whence it came.")
+def order(operator: Operator, allowed: str, source: str) -> None:
+    """Hand on an order of the grid operator: amperes on each phase, kilowatts on all together, or `none`."""
+    number = allowed.removesuffix("kW")
+    try:
+        body = {"amperes" if number == allowed else "kilowatts": None if allowed == "none" else float(number)}
+    except ValueError:
+        words = f"{allowed}: give amperes such as 16, kilowatts such as 8.4kW, or none"
+        raise click.BadParameter(words, param_hint="ALLOWED") from None
+    found = operator.put("load", "grid-limit", body={**body, "source": source})
+    operator.tell(found, "it holds from now on: levity-trio load orders")
+
+
 @command("orders", group=load)
 def orders(operator: Operator) -> None:
-    """List what the grid operator ordered in the last two years."""
+    """List what the grid operator ordered in the last two years, and how that was kept."""
     operator.show_page(ORDERS, operator.get("load", "grid-orders"), empty="the grid operator has ordered nothing")
 
 

@@ -686,10 +686,12 @@ class TrialEnded(Fact):
 
 @record
 class GridLimitChanged(Fact):
-    """The grid operator ordered another limit for the whole site; null: none any more. `source` is whence it came."""
+    """The grid operator ordered another limit, per phase or in kW for all; null: none any more. `source` is whence it
+    came."""
 
     amperes: float | None
     source: str
+    kilowatts: float | None = None
 
 
 @record

@@ -18,6 +18,7 @@ kind = "push"
 first_come = true
 
 [grid]
+of = "chargers"
 failsafe_amperes = 16
 heartbeat_seconds = 300
 """
@@ -37,6 +38,8 @@ T = TypeVar("T")
 VOLTS = 230
 AMPERES = {"A": 1.0, "mA": 0.001, "W": 1 / VOLTS, "kW": 1000 / VOLTS}
 """Of one unit of what a meter over HTTP or MQTT shows. Power is taken for current at 230 V."""
+CHARGERS, CONNECTION = "chargers", "connection"
+"""What an order of the grid operator may limit."""
 PATHS = {
     "shelly3em": ("emeters.0.current", "emeters.1.current", "emeters.2.current"),
     "shellypro3em": ("a_current", "b_current", "c_current"),
@@ -71,8 +74,9 @@ class Meter:
 class Options:
     """What holds for the whole site. Without `heartbeat_seconds`, the grid operator's last order holds for ever.
 
-    `most` is what a charger can draw that does not say otherwise, in A. `writes_a_day` are the most profiles that a
-    connector is sent in a day. With `stop_who_ignores`, a session whose charger obeys in no way is stopped.
+    `of` is what his orders limit: the chargers, or the connection with the house. `most` is what a charger can draw
+    that does not say otherwise, in A. `writes_a_day` are the most profiles that a connector is sent in a day. With
+    `stop_who_ignores`, a session whose charger obeys in no way is stopped.
     """
 
     first_come: bool = False
@@ -80,6 +84,7 @@ class Options:
     most: int = 32
     writes_a_day: int = 100
     stop_who_ignores: bool = False
+    of: str = ""
     failsafe_amperes: float | None = None
     heartbeat_seconds: float | None = None
 
@@ -112,6 +117,8 @@ def parse(text: str) -> LoadSite:
     meters = _each(Meter, "meter", tables["meter"])
     _check_meters(meters, metered)
     options = _made(Options, "[options] or [grid]", _table(document, "options") | _table(document, "grid"))
+    if options.of not in ("", CHARGERS, CONNECTION):
+        raise DocumentRefused(f"of of [grid] is {options.of!r}: give {CHARGERS} or {CONNECTION}")
     if options.most < LEAST_AMPERES:
         raise DocumentRefused(f"most of [options] is {options.most}: no car charges below {LEAST_AMPERES} A")
     site = LoadSite(circuits=circuits, meters=meters, metered=metered, options=options)
@@ -329,7 +336,7 @@ def written(site: LoadSite) -> str:
     return "\n".join(table for table in tables if table)
 
 
-_GRID = ("failsafe_amperes", "heartbeat_seconds")
+_GRID = ("of", "failsafe_amperes", "heartbeat_seconds")
 _OPTIONS = {"[options]": [one.name for one in fields(Options) if one.name not in _GRID], "[grid]": _GRID}
 
 

@@ -7,8 +7,9 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
+from levity_trio.load.document import CONNECTION, Options
 from levity_trio.load.lease import FOLLOW_SECONDS, with_tolerance
-from levity_trio.load.rule import Car, State
+from levity_trio.load.rule import Car, Order, State
 from levity_trio.load.tree import (
     LETTERS,
     NOTHING,
@@ -19,7 +20,7 @@ from levity_trio.load.tree import (
     Tree,
     on,
 )
-from levity_trio.store.reads.load import LoadPresent, PluggedIn, Reading
+from levity_trio.store.reads.load import LoadOrder, LoadPresent, PluggedIn, Reading
 
 VOLTS: Final = 230
 LINE_AMPERES: Final = 1.0
@@ -265,13 +266,11 @@ def house_between(total: Phases, least: Phases, most: Phases, before: Phases | N
     return found[0], found[1], found[2]
 
 
-def grid_limit(
-    present: LoadPresent, failsafe: float | None, heartbeat_seconds: float | None, now: float
-) -> float | None:
-    """Return what the grid operator allows in A per phase. Where a heartbeat is expected and none came in time, that is
-    the fail-safe value."""
-    order = present.order
-    if heartbeat_seconds is not None and (order is None or now - seconds(order.last_at) > heartbeat_seconds):
-        allowed = None if order is None else order.amperes
-        return min((one for one in (failsafe, allowed) if one is not None), default=None)
-    return None if order is None else order.amperes
+def grid_order(order: LoadOrder | None, options: Options, now: float) -> Order:
+    """Return what the grid operator allows. Where a heartbeat is expected and none came in time, no more than the
+    fail-safe value. Unless the owner says what orders limit, that is what the last one did."""
+    amperes, kilowatts, limits = (None, None, "") if order is None else (order.amperes, order.kilowatts, order.limits)
+    heartbeat = options.heartbeat_seconds
+    if heartbeat is not None and (order is None or now - seconds(order.last_at) > heartbeat):
+        amperes = min((one for one in (options.failsafe_amperes, amperes) if one is not None), default=None)
+    return Order(amperes=amperes, kilowatts=kilowatts, of_connection=(options.of or limits) == CONNECTION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -596,7 +596,8 @@ class Holding:
             if charger is None or charger.state != MANAGED or place in here or place[0] in self.away:
                 continue
             fits = self.can[place[0]].way is not Way.NONE or all(
-                decision.free[line] >= socket.most for line in tree.lines_of(place, None)
+                decision.free[line] >= socket.most * times
+                for line, times in Counter(tree.lines_of(place, None)).items()
             )
             if fits == (f"{CLOSED}{place[1]}" in charger.put_back):
                 found[place] = fits

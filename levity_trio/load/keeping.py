@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -12,8 +13,9 @@ import orjson
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
+from levity_trio.load.document import CHARGERS, CONNECTION
 from levity_trio.load.lease import Lease
-from levity_trio.load.rule import Bound, Decision, Limit, Line, Standing
+from levity_trio.load.rule import VOLTS, Bound, Decision, Limit, Order, Standing
 from levity_trio.load.tree import NAMES, PHASES, Phases, Place, Tree
 from levity_trio.store.reads.leases import ManagedCharger
 from levity_trio.store.reads.load import (
@@ -24,6 +26,7 @@ from levity_trio.store.reads.load import (
     LoadLine,
     LoadMeter,
     LoadNow,
+    LoadOrder,
     LoadOver,
     LoadQuarter,
     PluggedIn,
@@ -35,8 +38,6 @@ LONGEST_SECONDS: Final = 60.0
 TELL_SECONDS: Final = 60.0
 """A limit that was exceeded for longer is told, and its end after as long below it."""
 
-ORDER_SECONDS: Final = 30.0
-"""Cars follow an order within so long."""
 MARGIN_AMPERES: Final = 1.0
 MARGIN: Final = 0.03
 """Meters and cars differ: less above the limit is no alarm."""
@@ -48,14 +49,14 @@ CircuitPhase = tuple[str, int]
 
 
 class Gathered(NamedTuple):
-    """What a decision was made of, as far as people see it: cars, their A, meters, and the grid operator's limit."""
+    """What a decision was made of, as far as people see it: cars, their A, meters, and the grid operator's order."""
 
     cars: Sequence[PluggedIn]
     drawn: Mapping[Place, float | None]
     metered: Mapping[str, Phases]
     """The other load of the circuits where it is measured, as two readings have shown it."""
     meters: Sequence[LoadMeter]
-    grid: float | None
+    grid: Order
     managed: Mapping[str, ManagedCharger]
     """The chargers that are limited."""
     leases: Mapping[Place, Lease]
@@ -63,7 +64,9 @@ class Gathered(NamedTuple):
     """On how many lines cars charge, where that is known."""
 
 
-def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[LoadOver]) -> LoadNow:
+def shown(
+    tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[LoadOver], grid_over_since: str | None = None
+) -> LoadNow:
     """Return a decision as people see it."""
     away = {name for name, one in gathered.managed.items() if not one.is_connected}
     away |= {one.charger for one in gathered.cars if gathered.managed and not one.is_connected}
@@ -86,12 +89,16 @@ def shown(tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[Loa
                 free_a=max(0.0, _round(min(free, line.limit - line.other - line.drawn))),
                 outage_a=_round(line.outage),
             )
-            for line, free in zip(decision.lines, decision.free, strict=True)
+            for line, free in zip(decision.lines, decision.free, strict=False)
         ],
         cars=[_car(tree, decision, one, gathered, kept) for one in gathered.cars],
         meters=[*gathered.meters],
         over=[*over],
-        grid_a=gathered.grid,
+        grid_a=gathered.grid.amperes,
+        grid_kw=gathered.grid.kilowatts,
+        grid_of=CONNECTION if gathered.grid.of_connection else CHARGERS,
+        grid_drawn=_round(decision.ordered),
+        grid_over_since=grid_over_since,
         kept=[
             LoadKept(
                 charger=name,
@@ -108,7 +115,8 @@ def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kep
     place = one.place
     limit, amperes, wait = decision.limits[place], gathered.drawn[place], decision.waits_about.get(place)
     lease, socket = gathered.leases.get(place), tree.sockets[place]
-    line = len(PHASES) * tree.order.index(limit.circuit) + limit.phase if limit.circuit else None
+    first = len(PHASES) * tree.order.index(limit.circuit) if limit.circuit in tree.circuits else 0
+    line = first + limit.phase if limit.circuit else None
     here = {
         other: amperes for other, amperes in kept.items() if line in tree.lines_of(other, gathered.lines.get(other))
     }
@@ -121,7 +129,7 @@ def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kep
         "drawn_a": None if amperes is None else _round(amperes),
         "bound": str(limit.bound),
         "circuit": limit.circuit,
-        "phase": NAMES[limit.phase] if limit.circuit else "",
+        "phase": NAMES[limit.phase] if limit.circuit in tree.circuits else "",
         "is_outage": limit.outage,
         "place_in_queue": decision.queue.index(place) + 1 if place in decision.queue else None,
         "waiting": len(decision.queue),
@@ -280,6 +288,42 @@ class Quarters:
 # What exceeds its limit
 
 
+class Proof:
+    """How the newest order of the grid operator is kept: since when, and how much was drawn then in one minute."""
+
+    def __init__(self) -> None:
+        self._order: LoadOrder | None = None
+        self._last = self._sum = self._seconds = 0.0
+        self._at, self._over_since = 0.0, inf
+
+    def look(self, order: LoadOrder | None, decision: Decision, grid: Order) -> list[LoadOrder]:
+        """Take what is drawn of an order now. Return the order if that changes how it is kept."""
+        now, passed = decision.at, _held(decision.at - self._at)
+        limit = None if order is None else order.amperes if order.kilowatts is None else order.kilowatts
+        if order is None or limit is None or self._order is None or self._order.id != order.id:
+            self._order, self._over_since, self._sum, self._seconds = order, inf, 0.0, 0.0
+            passed = 0.0
+        if self._order is None or limit is None:
+            return []
+        self._sum, self._seconds = self._sum + passed * self._last, self._seconds + passed
+        kept = replace(self._order, limits=CONNECTION if grid.of_connection else CHARGERS)
+        if now // LONGEST_SECONDS > self._at // LONGEST_SECONDS and self._seconds:
+            kept = replace(kept, highest=max(kept.highest or 0.0, round(self._sum / self._seconds, 2)))
+            self._sum = self._seconds = 0.0
+        margin = MARGIN_AMPERES * (1 if grid.kilowatts is None else VOLTS / 1000)
+        is_over = decision.ordered > limit + max(margin, MARGIN * limit)
+        self._over_since = min(self._over_since, now) if is_over else inf
+        if kept.held_after_seconds is None and not is_over:
+            kept = replace(kept, held_after_seconds=max(0, round(now - seconds(kept.at))), highest=None)
+            self._sum = self._seconds = 0.0
+        before, self._order, self._at, self._last = self._order, kept, now, decision.ordered
+        return [] if kept == before else [kept]
+
+    def over_since(self, now: float) -> str | None:
+        """Return since when more is drawn than the order allows, if that lasts."""
+        return timestamp_of(self._over_since) if now - self._over_since > TELL_SECONDS else None
+
+
 @dataclass(slots=True)
 class _Over:
     since: float
@@ -302,8 +346,6 @@ class Overs:
         self._at = now
         self.seconds = defaultdict[tuple[str, str], float](float)
         """For how long each was above its limit, by circuit and name of the phase."""
-        self._limits: dict[CircuitPhase, tuple[float, float]] = {}
-        """What each has to keep, and until when although it is less now."""
 
     def leapt(self, by: float) -> None:
         """Our clock was set forward by so much."""
@@ -317,7 +359,7 @@ class Overs:
         for circuit, phase in self.present:
             self.seconds[circuit, NAMES[phase]] += _held(now - self._at)
         self._at = now
-        limits = {(line.circuit, line.phase): self._followed(line, now) for line in decision.lines}
+        limits = {(line.circuit, line.phase): line.limit for line in decision.lines}
         amperes = {key: measured[key[0]][key[1]] if key[0] in measured else 0.0 for key in limits}
         self.present = frozenset(
             key for key, limit in limits.items() if amperes[key] > limit + max(MARGIN_AMPERES, MARGIN * limit)
@@ -336,14 +378,6 @@ class Overs:
                     limit=_round(limits[key]),
                 )
         yield from self._ended(now, at)
-
-    def _followed(self, line: Line, now: float) -> float:
-        """Return the limit of a line. For as long as cars may take to follow a lower one, that is the one before."""
-        limit, until = self._limits.get((line.circuit, line.phase), (0.0, now))
-        if line.limit < limit and now < until:
-            return limit
-        self._limits[line.circuit, line.phase] = line.limit, now + ORDER_SECONDS
-        return line.limit
 
     def _ended(self, now: float, at: str) -> Iterator[Fact]:
         for (circuit, phase), one in [*self._found.items()]:

@@ -245,7 +245,9 @@ class Leases:
             over = decision.limits[place].over
             more = self.on_one_line(tree.sockets[place], amperes) + over - max(booked[place], has[place] + over)
             for line in own[place]:
-                spare[line] += more
+                # One line may be in doubt where their sum is not.
+                is_known = line < len(spare) - 1 or place in lines
+                spare[line] += more if is_known else amperes - has[place]
 
         found, busy = [], self.busy_chargers
         for place in sorted(has, key=lambda place: (wanted[place] >= has[place], place)):
@@ -253,7 +255,8 @@ class Leases:
             if place[0] in busy or now < held.retry or (held.pending is not None and amperes >= has[place]):
                 continue
             if amperes > has[place]:
-                amperes = self._raised(socket, amperes, min(spare[line] for line in own[place]), now)
+                room = min(spare[line] / own[place].count(line) for line in own[place])
+                amperes = self._raised(socket, amperes, room, now)
                 for line in own[place]:
                     spare[line] -= max(0.0, self.on_one_line(socket, amperes) - booked[place])
             writes = held.lease.writes_of(now)

@@ -15,7 +15,7 @@ from levity_trio.events import Fact, MeterBack, MeterSilent
 from levity_trio.load import gathering
 from levity_trio.load.document import Meter, every_socket, parse, planted
 from levity_trio.load.holding import Holding, Spell
-from levity_trio.load.keeping import Gathered, Overs, Quarters, shown, standings_text, went_on
+from levity_trio.load.keeping import Gathered, Overs, Proof, Quarters, shown, standings_text, went_on
 from levity_trio.load.learned import VOTES, Wiring
 from levity_trio.load.lease import Step
 from levity_trio.load.meters import Subscribed, reader
@@ -28,6 +28,7 @@ from levity_trio.store.reads.load import (
     Kept,
     LoadMeter,
     LoadNow,
+    LoadOrder,
     LoadOver,
     LoadPresent,
     LoadQuarter,
@@ -195,6 +196,9 @@ class Managed:
         self._go_on(kept)
         self._overs = Overs(() if kept is None else [LoadOver(**one) for one in kept.shown["over"]], now)
         self.quarters = Quarters(now)
+        self._proof = Proof()
+        self.orders: list[LoadOrder] = []
+        """Those of the grid operator that are kept differently than before."""
 
     def _go_on(self, kept: Kept | None) -> None:
         """Take what meters showed before a restart, so that it makes none silent."""
@@ -350,9 +354,7 @@ class Managed:
         lines = self._known_lines
         wanted = gathering.wanted_at(self.present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes)
         other = dict(self._others(lines, now))
-        grid = gathering.grid_limit(
-            self.present, self._site.options.failsafe_amperes, self._site.options.heartbeat_seconds, now
-        )
+        grid = gathering.grid_order(self.present.order, self._site.options, now)
         cars, decision = self._decided(lines, wanted, Measured(other=other, grid=grid), now)
         self._gathered = Gathered(
             cars=self.present.cars,
@@ -369,6 +371,7 @@ class Managed:
             lines=lines,
         )
         self._before = decision
+        self.orders = self._proof.look(self.present.order, decision, grid)
         facts = [*self._silences(now), *self._overs.look(self._currents(lines, now), decision)]
         for circuit, phase, amperes in self._overs.lasting(now):
             for meter in self._meters.values():
@@ -376,7 +379,7 @@ class Managed:
                     before = meter.exceeding(now)
                     extra = tuple(max(a, amperes if p == phase else 0.0) for p, a in enumerate(before))
                     meter.extra = now, (extra[0], extra[1], extra[2])
-        return shown(self.tree, decision, self._gathered, self._overs.told()), facts
+        return shown(self.tree, decision, self._gathered, self._overs.told(), self._proof.over_since(now)), facts
 
     def _decided(
         self, lines: Mapping[Place, int], wanted: Mapping[Place, gathering.Wanted], measured: Measured, now: float

@@ -12,11 +12,11 @@ Currents are in A per phase, moments are seconds since 1970 in UTC. Limits are w
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from enum import StrEnum
 
-from levity_trio.load.tree import PHASES, Phases, Place, Tree, added, highest_of, on
+from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Tree, added, highest_of, on
 from levity_trio.records import record
 
 OUTAGE = 1.13
@@ -37,6 +37,8 @@ BEFORE_DEPARTURE_SECONDS = 1800
 URGENT_SECONDS = 3600
 """A driver whose car can wait no longer than this, by what he entered, comes before the others who wait."""
 VOLTS = 230
+GRID = "Grid operator"
+"""Is named in place of a circuit where his order keeps a car from more; its phase is then a line of Tree.lines_of."""
 
 
 class State(StrEnum):
@@ -105,13 +107,22 @@ class Other:
 
 
 @record
+class Order:
+    """What the grid operator allows, on each line or in kW on all together: to the chargers, or `of_connection` to them
+    and the other consumers."""
+
+    amperes: float | None = None
+    kilowatts: float | None = None
+    of_connection: bool = False
+
+
+@record
 class Measured:
-    """All that was measured at circuits. A circuit that is not in `other` has no meter; its reserve counts, or what is
-    known of those below it."""
+    """All that was measured at circuits, and what the grid operator allows. A circuit that is not in `other` has no
+    meter; its reserve counts, or what is known of those below it."""
 
     other: Mapping[str, Other] = field(default_factory=dict)
-    grid: float | None = None
-    """The grid operator's limit for the whole site, in A per phase."""
+    grid: Order = Order()
 
 
 class Bound(StrEnum):
@@ -202,6 +213,8 @@ class Decision:
     queue: tuple[Place, ...] = ()
     """Those who wait, the next one first."""
     lines: tuple[Line, ...] = ()
+    ordered: float = 0.0
+    """What is drawn of what the grid operator allows: kW, or A on the line that carries most."""
     free: tuple[float, ...] = ()
     """A that are left on each line, in the ledger that has less; see Tree.lines_of."""
     again: float = 0.0
@@ -221,7 +234,8 @@ def decide(
     rooms = _Rooms(tree, measured)
     asking = sorted((_Asking(tree, car, before.standings.get(car.place), now) for car in cars), key=_Asking.arrival)
     for one in asking:
-        rooms.book(one.lines, one.car.over, one.car.over)
+        # Of unknown lines, it is what one may carry; all together carry no more than it may.
+        rooms.book(one.phases if one.car.lines is None else one.lines, one.car.over, one.car.over)
     free = [one for one in asking if not _is_bound_elsewhere(one, tree, measured, rooms)]
     full = [one for one in free if one.car.state is State.FULL]
     asked = _to_knock(full, now)
@@ -242,20 +256,26 @@ def decide(
     _leave(full, rooms, now)
     queue = [one for one in wanting if not one.grant]
     queue.sort(key=lambda one: one.place_in_queue(now, first_come=first_come))
+    lines = _lines(tree, asking, rooms)
     return Decision(
         at=now,
-        limits={one.car.place: one.limit(tree) for one in asking},
+        limits={one.car.place: one.limit(tree, rooms) for one in asking},
         standings={one.car.place: one.standing(now) for one in asking},
         queue=tuple(one.car.place for one in queue),
-        lines=_lines(tree, asking, rooms),
-        free=tuple(rooms.free(line) for line in range(len(rooms.limits))),
+        lines=lines,
+        ordered=_ordered(measured.grid, asking, lines),
+        free=tuple(rooms.free(line) for line in range(len(rooms.now))),
         again=_again(asking, queue, now),
         waits_about=_waits_about(queue, chosen, now),
     )
 
 
 class _Rooms:
-    """What is still free on each line in both ledgers, in A. A line is one phase of one circuit; see Tree.lines_of."""
+    """What is still free on each line in both ledgers, in A. A line is one phase of one circuit, and the last one is
+    the sum of all phases; see Tree.lines_of.
+
+    An order takes from the root or from that sum, and counts for all that is permitted, drawn or not.
+    """
 
     def __init__(self, tree: Tree, measured: Measured) -> None:
         self.limits: list[float] = []
@@ -267,24 +287,34 @@ class _Rooms:
         flowing = _flowing(tree, measured)
         for name in tree.order:
             amperes = tree.circuits[name].amperes
-            limit = amperes if measured.grid is None or name != tree.root else min(amperes, measured.grid)
             reserve = tree.booked_for_others(name, highest)
             now, recent = flowing[name]
-            self.limits += [limit] * len(PHASES)
+            self.limits += [amperes] * len(PHASES)
             self.other += now
             self.reserves += reserve
-            self.now += [limit - house for house in recent]
+            self.now += [amperes - house for house in recent]
             self.outage += [OUTAGE * amperes - house for house in reserve]
+        self.now.append(math.inf)
+        self.outage.append(math.inf)
+        grid = measured.grid
+        house = flowing[tree.root][1] if grid.of_connection else NOTHING
+        left = {} if grid.amperes is None else {phase: grid.amperes - house[phase] for phase in PHASES}
+        if grid.kilowatts is not None:
+            left[len(self.limits)] = grid.kilowatts * 1000 / VOLTS - sum(house)
+        self.ordered = {line for line, amperes in left.items() if amperes < self.now[line]}
+        for line, amperes in left.items():
+            self.now[line], self.outage[line] = min(self.now[line], amperes), min(self.outage[line], amperes)
 
     def book(self, lines: Iterable[int], permitted: float, drawn: float) -> None:
         for line in lines:
             self.now[line] -= drawn
             self.outage[line] -= permitted
 
-    def lacking(self, lines: Iterable[int], permitted: float, drawn: float) -> int | None:
+    def lacking(self, lines: Sequence[int], permitted: float, drawn: float) -> int | None:
         """The first line on which this does not fit; None if it fits."""
         for line in lines:
-            if self.now[line] < drawn or self.outage[line] < permitted:
+            times = lines.count(line)
+            if self.now[line] < times * drawn or self.outage[line] < times * permitted:
                 return line
         return None
 
@@ -312,13 +342,14 @@ class _Asking:
 
     __slots__ = (
         *("bound", "car", "draws", "grant", "is_outage", "knocked", "least", "line", "lines", "most", "needs"),
-        *("room", "socket", "spare", "was"),
+        *("phases", "room", "socket", "spare", "was"),
     )
 
     def __init__(self, tree: Tree, car: Car, was: Standing | None, now: float) -> None:
         socket = tree.sockets[car.place]
         self.car, self.was, self.socket = car, was, socket
         self.lines = tree.lines_of(car.place, car.lines)
+        self.phases = tuple(line for line in self.lines if line < len(PHASES) * len(tree.order))
         self.least = self.booked(max(socket.least, car.least))
         self.most = socket.most if car.most is None else self.booked(max(car.most, socket.least))
         if car.by_hand is not None and (by_hand := self.booked(car.by_hand)) < self.most:
@@ -400,6 +431,11 @@ class _Asking:
         watts = self.most * VOLTS * (car.lines or 1)
         return car.departure - now - car.wanted_wh / max(watts, VOLTS) * 3600 < URGENT_SECONDS
 
+    @property
+    def drawn(self) -> float:
+        """What it draws; what it may, if its charger does not tell."""
+        return self.grant if self.car.drawn is None else self.car.drawn
+
     def give(self, grant: int, bound: Bound, rooms: _Rooms) -> None:
         """Permit so much, and book it."""
         drawn = grant if self.draws is None else min(grant, self.draws)
@@ -410,12 +446,14 @@ class _Asking:
         """Remember which line keeps it from more."""
         self.bound, self.line, self.is_outage = bound, line, rooms.outage[line] < rooms.now[line]
 
-    def limit(self, tree: Tree) -> Limit:
+    def limit(self, tree: Tree, rooms: _Rooms) -> Limit:
         by_hand, bound = self.car.by_hand, self.bound
         if bound is Bound.MOST and by_hand is not None and by_hand <= self.amperes:
             bound = Bound.HAND
         if self.line is None or bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
             return Limit(amperes=self.amperes, bound=bound, over=self.car.over)
+        if self.line in rooms.ordered and bound is not Bound.SAFE:
+            return Limit(amperes=self.amperes, bound=bound, circuit=GRID, phase=self.line, over=self.car.over)
         circuit, phase = divmod(self.line, len(PHASES))
         return Limit(
             amperes=self.amperes,
@@ -509,8 +547,8 @@ def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
 
 def _boost(one: _Asking, rooms: _Rooms) -> None:
     """Give a boosted car its maximum, within what others leave who have their least current."""
-    tightest = min(one.lines, key=rooms.free)
-    more = max(0, min(one.most - one.least, int(rooms.free(tightest))))
+    tightest = min(one.lines, key=lambda line: rooms.free(line) / one.lines.count(line))
+    more = max(0, min(one.most - one.least, int(rooms.free(tightest) / one.lines.count(tightest))))
     rooms.book(one.lines, more, more)
     one.grant += more
     if one.grant < one.most:
@@ -526,7 +564,7 @@ def _share(sharing: list[_Asking], rooms: _Rooms) -> None:
             stopped = [one for one in rising if not tight.isdisjoint(one.lines)]
             for one in sorted(stopped, key=lambda one: (one.grant, one.arrival())):
                 one.bind(next(line for line in one.lines if line in tight), Bound.CIRCUIT, rooms)
-                if all(rooms.free(line) >= 1 for line in one.lines):
+                if rooms.lacking(one.lines, 1, 1) is None:
                     rooms.book(one.lines, 1, 1)
                     one.grant += 1
                     if one.grant == one.needs:
@@ -541,7 +579,7 @@ def _rise(rising: list[_Asking], rooms: _Rooms) -> set[int]:
     ceiling = min(one.needs if one.grant == level else one.grant for one in rising)
     lowest = [one for one in rising if one.grant == level]
     counts = Counter([line for one in lowest for line in one.lines])
-    step = min(ceiling - level, *(int(rooms.free(line) // count) for line, count in counts.items()))
+    step = min(ceiling - level, math.floor(min(rooms.free(line) / count for line, count in counts.items())))
     for line, count in counts.items():
         rooms.now[line] -= step * count
         rooms.outage[line] -= step * count
@@ -598,10 +636,10 @@ def _leave(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
 
 
 def _lines(tree: Tree, asking: Iterable[_Asking], rooms: _Rooms) -> tuple[Line, ...]:
-    drawn, permitted = [0.0] * len(rooms.limits), [0.0] * len(rooms.limits)
+    drawn, permitted = [0.0] * len(rooms.now), [0.0] * len(rooms.now)
     for one in asking:
         for line in one.lines:
-            drawn[line] += one.grant if one.car.drawn is None else one.car.drawn
+            drawn[line] += one.drawn
             permitted[line] += one.grant
     return tuple(
         Line(
@@ -613,8 +651,18 @@ def _lines(tree: Tree, asking: Iterable[_Asking], rooms: _Rooms) -> tuple[Line, 
             permitted=permitted[line],
             outage=rooms.reserves[line],
         )
-        for line in range(len(drawn))
+        for line in range(len(rooms.limits))
     )
+
+
+def _ordered(grid: Order, asking: Iterable[_Asking], lines: Sequence[Line]) -> float:
+    """What is drawn of what the grid operator allows, in the unit of his order."""
+    root = lines[: len(PHASES)]
+    house = [line.other if grid.of_connection else 0.0 for line in root]
+    if grid.kilowatts is None:
+        return max(line.drawn + amperes for line, amperes in zip(root, house, strict=True))
+    cars = sum(one.drawn * one.lines.count(len(lines)) for one in asking)
+    return (cars + sum(house)) * VOLTS / 1000
 
 
 def _again(asking: list[_Asking], queue: list[_Asking], now: float) -> float:
@@ -634,7 +682,7 @@ def _waits_about(queue: list[_Asking], chosen: list[_Asking], now: float) -> dic
     """Seconds until each gets current: at each quarter-hour, so many can change as now have current at their line. If
     none has, nothing will change by itself."""
     boundary = TURN_SECONDS - now % TURN_SECONDS
-    places = Counter(line for one in chosen for line in one.lines)
+    places = Counter(line for one in chosen for line in set(one.lines))
     ahead: Counter[int | None] = Counter()
     found = {}
     for one in queue:

@@ -172,8 +172,8 @@ class LoadManagement:
         await self._writer.run(load.depart, place, transaction, (at, wanted_wh), self._at(), by)
         self._read_again()
 
-    async def grid_limit(self, amperes: float | None, *, source: str) -> None:
-        await self._writer.run(load.add_order, amperes, source, self._at())
+    async def grid_limit(self, amperes: float | None, *, kilowatts: float | None = None, source: str) -> None:
+        await self._writer.run(load.add_order, amperes, kilowatts, source, self._at())
         self._read_again()
 
     def _at(self) -> str:
@@ -444,6 +444,7 @@ class LoadManagement:
             self._unwritten.append(partial(_record, facts=facts))
         if (ended := managed.quarters.end(now)) is not None:
             self._unwritten.append(partial(load.keep_quarter, lines=ended[0], cars=ended[1]))
+        self._unwritten += (partial(load.keep_order, order=one) for one in managed.orders)
         if over := managed.over_wishes(shown.at):
             self._unwritten.append(partial(load.end_wishes, numbers=over, at=shown.at, by=BY))
         for what, place, key, value in managed.lessons():

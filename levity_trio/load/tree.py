@@ -125,12 +125,13 @@ class Tree:
 
     def lines_of(self, place: Place, used: int | None) -> tuple[int, ...]:
         """The lines on which a car at a socket is booked, in all circuits above it: 3 × the circuit's place in `order`
-        + the phase."""
+        + the phase. After these stands the sum of all phases, once for each line of the car."""
         found = self._lines.get((place, used))
         if found is None:
             socket = self.sockets[place]
             circuits = [self.order.index(name) for name in reversed(self.above(socket.circuit))]
-            found = tuple(len(PHASES) * circuit + phase for circuit in circuits for phase in socket.lines(used))
+            lines = [len(PHASES) * circuit + phase for circuit in circuits for phase in socket.lines(used)]
+            found = *lines, *[len(PHASES) * len(self.order)] * min(used or socket.phases, socket.phases)
             self._lines[place, used] = found
         return found
 

@@ -243,8 +243,8 @@ class Load(Protocol):
     ) -> None:
         """Note when the driver of a transaction leaves, and how many Wh he wants in it."""
 
-    async def grid_limit(self, amperes: float | None, *, source: str) -> None:
-        """Take an order of the grid operator for the whole site; None: no limit. It is also the heartbeat."""
+    async def grid_limit(self, amperes: float | None, *, kilowatts: float | None = None, source: str) -> None:
+        """Take an order of the grid operator, per phase or for all; None: no limit. It is also the heartbeat."""
 
 
 class ApiReply(Protocol):

@@ -71,11 +71,7 @@ class Sheet:
 
     def limit(self, circuit: str, outage: bool) -> float:
         amperes = self.tree.circuits[circuit].amperes
-        if outage:
-            return 1.13 * amperes
-        if circuit == self.tree.root and self.measured.grid is not None:
-            return min(amperes, self.measured.grid)
-        return amperes
+        return 1.13 * amperes if outage else amperes
 
     def house(self, circuit: str, phase: int, outage: bool) -> float:
         found = self.tree.circuits[circuit]
@@ -101,7 +97,7 @@ class Sheet:
         """The circuit, phase and ledger that would be over its limit if this car had so many amperes."""
         kept = self.grants.get(car.place, 0)
         self.grants[car.place] = amperes
-        found = None
+        found = ("Grid operator", 0, False) if self.is_more_than_ordered(car) else None
         for circuit in reversed(self.tree.above(self.tree.sockets[car.place].circuit)):
             for phase in self.lines[car.place]:
                 for outage in (False, True):
@@ -109,6 +105,22 @@ class Sheet:
                         found = circuit, phase, outage
         self.grants[car.place] = kept
         return found
+
+    def is_more_than_ordered(self, car: Car) -> bool:
+        """Whether the grid operator allows less than what the cars may draw, on a line of this car or in all."""
+        order, root = self.measured.grid, self.tree.root
+        house = [self.house(root, phase, outage=False) if order.of_connection else 0.0 for phase in (0, 1, 2)]
+        on_lines = [house[phase] + self.permitted(phase) for phase in self.lines[car.place]]
+        if order.amperes is not None and max(on_lines) > order.amperes + 1e-9:
+            return True
+        sockets = {one.place: self.tree.sockets[one.place] for one in self.cars}
+        counts = {place: sockets[place].phases for place in sockets}
+        counts |= {one.place: min(one.lines, counts[one.place]) for one in self.cars if one.lines}
+        whole = sum(house) + sum(counts[one.place] * self.booked(one, outage=True) for one in self.cars)
+        return order.kilowatts is not None and whole * 230 > order.kilowatts * 1000 + 1e-6
+
+    def permitted(self, phase: int) -> float:
+        return sum(self.booked(one, outage=True) for one in self.cars if phase in self.lines[one.place])
 
     def total(self, circuit: str, phase: int, outage: bool) -> float:
         below = [car for car in self.cars if circuit in self.tree.above(self.tree.sockets[car.place].circuit)]

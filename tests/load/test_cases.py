@@ -4,7 +4,7 @@ A case is read like this. Moments are times of one day, currents are A per phase
 A charger that says nothing else is at the first circuit, gives 16 A at most and 0 A when nobody decides. What a later
 moment (`then`) does not say has not changed. `before` says which limits stood; a turn began when the car came, if
 nothing else is said. A bound is its kind, the circuit, the phase and the ledger; what is left out may be any. Each
-answer has its reason in words.
+answer has its reason in words. An order of the grid operator is a number of amperes for the connection, or its fields.
 
 A case is never made from the rule's output. A commit that changes one says why the old answer was wrong.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from levity_trio.load import rule
-from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State
+from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Order, Other, Standing, State
 from levity_trio.load.tree import NAMES, Circuit, Place, Socket, Tree
 from tests.load import plain
 
@@ -77,7 +77,9 @@ def other_of(given: Case) -> Other:
 
 def measured_of(case: Case) -> Measured:
     other = {name: other_of(given) for name, given in case.get("other", {}).items()}
-    return Measured(other=other, grid=case.get("grid"))
+    grid = case.get("grid")
+    order = grid if isinstance(grid, dict) else {"amperes": grid, "of_connection": True}
+    return Measured(other=other, grid=Order(**order))
 
 
 def before_of(case: Case) -> Decision:
@@ -95,7 +97,9 @@ def differences(case: Case, decision: Decision) -> list[str]:
     for name, answer in case["answers"].items():
         limit = decision.limits[place(name)]
         if limit.amperes != answer["limit"] or not is_bound(limit, answer.get("bound", "").split()):
-            is_said = f"{limit.amperes} A, {limit.bound} {limit.circuit} {NAMES[limit.phase]} outage: {limit.outage}"
+            is_said = (
+                f"{limit.amperes} A, {limit.bound} {limit.circuit} {NAMES[limit.phase % 3]} outage: {limit.outage}"
+            )
             found.append(f"{case['at']} {name}: {is_said}; {answer['limit']} A, {answer.get('bound', 'any')}")
     queue = [named(waits) for waits in decision.queue]
     if case["queue"] not in (None, queue):
@@ -104,7 +108,7 @@ def differences(case: Case, decision: Decision) -> list[str]:
 
 
 def is_bound(limit: Limit, words: list[str]) -> bool:
-    said = {limit.bound.value, limit.circuit, NAMES[limit.phase], "outage" if limit.outage else "now"}
+    said = {limit.bound.value, *limit.circuit.split(), NAMES[limit.phase % 3], "outage" if limit.outage else "now"}
     return said.issuperset(words)
 
 

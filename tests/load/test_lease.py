@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from functools import cache
@@ -52,7 +53,7 @@ def planted(*places: Place, safe: int = 6, phases: int = 3) -> Tree:
 
 def decided(free: float = 100.0, **wanted: int) -> Decision:
     limits = {(name, 1): Limit(amperes=most, bound=Bound.MOST) for name, most in wanted.items()}
-    return Decision(at=NOW, limits=limits, free=(free,) * 3)
+    return Decision(at=NOW, limits=limits, free=(free,) * 3 + (math.inf,))
 
 
 def holding(**leases: Lease) -> Leases:
@@ -273,8 +274,9 @@ def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Decision, dict[Place, int]]:
     if draw(st.booleans()):
         leases.busy.add(places[0])
     free = draw(st.tuples(*[st.sampled_from([0.0, 1.0, 4.0, 10.0, 40.0])] * 3))
+    whole = draw(st.sampled_from([math.inf, 0.0, 4.0, 20.0, 60.0]))
     limits = {place: Limit(amperes=most, bound=Bound.MOST) for place, most in wanted.items()}
-    return leases, tree, Decision(at=NOW, limits=limits, free=free), wanted
+    return leases, tree, Decision(at=NOW, limits=limits, free=(*free, whole)), wanted
 
 
 @examples
@@ -283,9 +285,10 @@ def test_no_raise_is_sent_while_what_others_draw_leaves_no_room(
     moment: tuple[Leases, Tree, Decision, dict[Place, int]],
 ) -> None:
     leases, tree, decision, wanted = moment
+    counts = {place: tree.sockets[place].phases for place in wanted}
     raised = {
         step.place: step.lease.amperes
-        for step in leases.steps(tree, decision, dict.fromkeys(wanted, 7), {}, NOW)
+        for step in leases.steps(tree, decision, dict.fromkeys(wanted, 7), counts, NOW)
         if step.lease.amperes > leases.held[step.place].lease.most(NOW)
     }
     for phase in PHASES:
@@ -293,6 +296,11 @@ def test_no_raise_is_sent_while_what_others_draw_leaves_no_room(
         room = decision.free[phase] + sum(wanted[place] for place in here)
         if any(place in raised for place in here):
             assert sum(max(leases.held[place].booked(NOW), raised.get(place, 0)) for place in here) <= room
+    if raised:
+        room = decision.free[-1] + sum(counts[place] * wanted[place] for place in wanted)
+        assert (
+            sum(counts[place] * max(leases.held[place].booked(NOW), raised.get(place, 0)) for place in wanted) <= room
+        )
 
 
 @examples

@@ -90,7 +90,11 @@ def loads(draw: st.DrawFn, tree: Tree, *, simple: bool) -> Measured:
             highest = tuple(amperes + draw(st.sampled_from([0, 0, 3, 12])) for amperes in recent)
             lost = not simple and draw(st.integers(0, 9)) == 0
             other[name] = Other(now=now, recent=recent, highest=highest, stale=lost, lost=lost)
-    return Measured(other=other, grid=draw(st.sampled_from([None, None, None, 0.0, 8.0, 16.0, 30.0])))
+    amperes = draw(st.sampled_from([None, None, None, 0.0, 8.0, 16.0, 30.0]))
+    kilowatts = draw(st.sampled_from([None, None, None, 0.0, 4.2, 8.4, 21.0]))
+    return Measured(
+        other=other, grid=rule.Order(amperes=amperes, kilowatts=kilowatts, of_connection=draw(st.booleans()))
+    )
 
 
 @st.composite
@@ -118,8 +122,6 @@ def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(evening: tuple[Tr
     tree, moments = evening
     for moment, decision in zip(moments, decided(tree, moments)[1:], strict=True):
         for circuit in tree.circuits.values():
-            is_root = circuit.name == tree.root and moment.measured.grid is not None
-            limit = min(circuit.amperes, moment.measured.grid or 0.0) if is_root else circuit.amperes
             highest = {name: other.highest for name, other in moment.measured.other.items()}
             reserves = tree.booked_for_others(circuit.name, highest)
             for phase in PHASES:
@@ -129,9 +131,30 @@ def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(evening: tuple[Tr
                 outage = [booked(car, decision.limits[car.place], outage=True) for car in here]
                 ours = [car for car in here if decision.limits[car.place].bound in ALL]
                 if any(booked(car, decision.limits[car.place], outage=False) for car in ours):
-                    assert house + sum(now) <= limit + 1e-6
+                    assert house + sum(now) <= circuit.amperes + 1e-6
                 if any(decision.limits[car.place].amperes for car in ours):
                     assert reserves[phase] + sum(outage) <= 1.13 * circuit.amperes + 1e-6
+
+
+@examples
+@given(evenings())
+def test_no_more_is_granted_than_the_grid_operator_ordered(evening: tuple[Tree, list[Moment]]) -> None:
+    tree, moments = evening
+    for moment, decision in zip(moments, decided(tree, moments)[1:], strict=True):
+        order, root = moment.measured.grid, tree.root
+        house = [flowing(tree, moment.measured, root, phase) if order.of_connection else 0.0 for phase in PHASES]
+        permitted = {car: booked(car, decision.limits[car.place], outage=True) for car in moment.cars}
+        ours = [car for car in moment.cars if decision.limits[car.place].bound in ALL and permitted[car]]
+        if not ours:
+            continue
+        for phase in PHASES:
+            here = [car for car in moment.cars if is_on(tree, car, root, phase)]
+            if order.amperes is not None and not {*here}.isdisjoint(ours):
+                assert house[phase] + sum(permitted[car] for car in here) <= order.amperes + 1e-6
+        if order.kilowatts is not None:
+            lines = {car: min(car.lines or 3, tree.sockets[car.place].phases) for car in moment.cars}
+            whole = sum(house) + sum(permitted[car] * lines[car] for car in moment.cars)
+            assert whole * 230 <= order.kilowatts * 1000 + 1e-3
 
 
 def flowing(tree: Tree, measured: Measured, circuit: str, phase: int) -> float:

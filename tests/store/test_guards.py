@@ -81,7 +81,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "wallet_terms": {"reason"},
     "load_site": set(),
     "load_wish": {"ended_at", "ended_by"},
-    "load_order": {"last_at", "count"},
+    "load_order": {"limits", "last_at", "count", "held_after_seconds", "highest"},
     "load_span": {"until"},
     "personal_deletion": set(),
     "lost_statements": set(),
@@ -115,6 +115,7 @@ def columns(table: str) -> list[str]:
 
 ALLOWED = {
     "waits": "0",
+    "limits": "'chargers'",
     "role": "'driver', account_id = 1",
     "account_id": "1, role = 'driver'",
     "topic": "'sealed:x'",
@@ -156,7 +157,7 @@ def change(books: Books, table: str, column: str) -> None:
     if table == "statement_party" and column not in ("statement_id", "sheet"):  # they go, and it is told when, by whom
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
     other = FORGOTTEN.get((table, column), other)
-    if table in ("user", "recipient", "message") and column in CHANGEABLE[table]:
+    if table in ("user", "recipient", "message", "load_order") and column in CHANGEABLE[table]:
         other = ALLOWED.get(column, other)
     if column == "resolved_at":
         other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"

@@ -186,7 +186,7 @@ def test_what_was_learned_counts_anew_with_another_value(books: Books) -> None:
 
 def test_a_repeated_order_is_one(books: Books) -> None:
     for amperes, at in ((20.0, AT), (20.0, LATER), (None, LATEST)):
-        books.run(load.add_order, amperes, "grid", at)
+        books.run(load.add_order, amperes, None, "grid", at)
     with reading(books) as db:
         assert [(one.amperes, one.last_at, one.count) for one in reads.orders(db, LATER)] == [
             (20.0, LATER, 2),
@@ -198,11 +198,34 @@ def test_a_repeated_order_is_one(books: Books) -> None:
     assert [fact.amperes for fact in books.recorded(GridLimitChanged)] == [20.0, None]
 
 
+def test_an_order_is_another_in_another_unit_and_is_kept_as_it_was_held(books: Books) -> None:
+    books.run(load.add_order, 8.4, None, "grid", AT)
+    books.run(load.add_order, None, 8.4, "grid", LATER)
+    with reading(books) as db:
+        first, second = reads.orders(db, AT)
+    assert (first.until, first.limits, second.until) == (LATER, "chargers", None)
+    books.run(load.keep_order, replace(second, limits="connection", held_after_seconds=9, highest=8.1))
+    books.run(load.add_order, None, None, "grid", LATEST)
+    with reading(books) as db:
+        _, kept, ended = reads.orders(db, AT)
+    assert (kept.kilowatts, kept.held_after_seconds, kept.highest) == (8.4, 9, 8.1)
+    assert (kept.limits, ended.limits) == ("connection", "connection"), "an order limits what the last one did"
+
+
+def test_orders_of_before_limited_the_connection(books: Books) -> None:
+    """As the program before this one writes them."""
+    old = "INSERT INTO load_order (source, amperes, at, last_at, count) VALUES ('grid', 20, ?, ?, 1)"
+    books.run(lambda db: db.execute(old, (AT, AT)))
+    books.run(load.add_order, 16.0, None, "grid", LATER)
+    with reading(books) as db:
+        assert [one.limits for one in reads.orders(db, AT)] == ["connection", "connection"]
+
+
 @pytest.mark.usefixtures("station")
 def test_what_is_old_goes(books: Books) -> None:
     books.run(load.keep_quarter, [LINE, replace(LINE, quarter=QUARTER + 1)], [CAR, replace(CAR, quarter=QUARTER + 1)])
-    books.run(load.add_order, 20.0, "grid", AT)
-    books.run(load.add_order, 30.0, "grid", LATER)
+    books.run(load.add_order, 20.0, None, "grid", AT)
+    books.run(load.add_order, 30.0, None, "grid", LATER)
     books.run(load.limit_by_hand, ("CP-1", 1), 8, "", AT, "anna")
     books.run(load.limit_by_hand, ("CP-1", 1), 9, "", AT, "anna")
     assert books.run(load.delete_before, QUARTER + 1, LATER, LATER, 1.0) == (4, True)

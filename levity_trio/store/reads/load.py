@@ -122,8 +122,12 @@ class LoadOver:
 
 @record
 class LoadNow:
-    """The last decision. In shadow, nothing of it is sent to a charger. `grid_a` is what the grid operator allows;
-    `over` are the phases that have been above their limit for more than a minute."""
+    """The last decision. In shadow, nothing of it is sent to a charger. `over` are the phases that have been above
+    their limit for more than a minute.
+
+    The grid operator allows `grid_a` on each phase, or `grid_kw` on all together, to the `chargers` or the `connection`
+    (`grid_of`), of which `grid_drawn` is drawn in the same unit. More is drawn since `grid_over_since`.
+    """
 
     at: str
     is_shadow: bool
@@ -133,6 +137,10 @@ class LoadNow:
     over: list[LoadOver]
     grid_a: float | None
     kept: list[LoadKept] = field(default_factory=list)
+    grid_kw: float | None = None
+    grid_of: str = ""
+    grid_drawn: float | None = None
+    grid_over_since: str | None = None
 
 
 def load_now(db: Database) -> LoadNow | None:
@@ -150,9 +158,14 @@ def _now(text: str) -> LoadNow:
         cars=[LoadCar(**car) for car in shown["cars"]],
         meters=[LoadMeter(**meter) for meter in shown["meters"]],
         over=[LoadOver(**over) for over in shown["over"]],
-        grid_a=shown["grid_a"],
+        **{name: shown[name] for name in _OF_GRID if name in shown},
         kept=[LoadKept(**kept) for kept in shown.get("kept", ())],
     )
+
+
+GRID: Final = "Grid operator"
+"""Is named, as by the rule, in place of a circuit where his order keeps a car from more."""
+_OF_GRID: Final = ("grid_a", "grid_kw", "grid_of", "grid_drawn", "grid_over_since")
 
 
 class Problem(NamedTuple):
@@ -165,13 +178,15 @@ class Problem(NamedTuple):
 
 
 def problems(now: LoadNow | None) -> list[Problem]:
-    """Return the circuits that are above their limit, and the meters that are silent."""
+    """Return the circuits that are above their limit, an order that is not kept, and the meters that are silent."""
     if now is None:
         return []
     exceeded = dict[str, list[LoadOver]]()
     for over in now.over:
         exceeded.setdefault(over.circuit, []).append(over)
+    grid = [] if now.grid_over_since is None else [(GRID, now.grid_over_since)]
     return [
+        *(Problem("exceeded", name, since, "More is drawn than the grid operator allows") for name, since in grid),
         *(
             Problem(
                 "exceeded",
@@ -285,6 +300,8 @@ def _to_driver(car: LoadCar) -> str:
         if wait:
             return f"Your car waits for current, {wait}. Waiting costs nothing."
         return "Your car waits for current. Waiting costs nothing."
+    if car.circuit == GRID and amperes < car.of_a:
+        return f"Your car gets {amperes} A of {car.of_a}, because the grid operator allows no more."
     if car.bound not in ("circuit", "safe", "steady") or amperes >= car.of_a:
         return ""
     if car.bound == "safe" or car.is_silent:
@@ -393,17 +410,27 @@ def wishes(db: Database) -> list[LoadWish]:
 
 @record
 class LoadOrder:
-    """What a grid operator ordered for the whole site; null: no limit. It came `count` times, until `last_at`."""
+    """What a grid operator ordered, in A per phase or in kW for all; null: no limit. It came `count` times, until
+    `last_at`.
+
+    It holds until the next one (`until`), and limits the `chargers`, or the `connection` with the house. These drew no
+    more from `held_after_seconds` on, and since then `highest` in one minute, in the unit of the order.
+    """
 
     id: int
     source: str
     amperes: float | None
+    kilowatts: float | None
+    limits: str
     at: str
+    until: str | None
     last_at: str
     count: int
+    held_after_seconds: int | None
+    highest: float | None
 
 
-_ORDER: Final = Shape(LoadOrder)
+_ORDER: Final = Shape(LoadOrder, until="(SELECT min(at) FROM load_order AS later WHERE later.id > load_order.id)")
 
 
 def orders(db: Database, since: str) -> list[LoadOrder]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter
+from levity_trio.store.reads.load import LoadCarQuarter, LoadOrder, LoadQuarter
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 
@@ -154,16 +154,27 @@ def check_charger(db: UnitOfWork, charger: str) -> None:
         raise Refused(Code.NOT_FOUND, f"there is no charger {charger}", "charger") from None
 
 
-def add_order(db: UnitOfWork, amperes: float | None, source: str, at: str) -> None:
-    """Keep an order of the grid operator for the whole site as proof; one that is repeated is the same."""
-    known = db.row("SELECT id, amperes, source FROM load_order WHERE id = (SELECT max(id) FROM load_order)")
-    if known is not None and known[1:] == (amperes, source):
+def add_order(db: UnitOfWork, amperes: float | None, kilowatts: float | None, source: str, at: str) -> None:
+    """Keep an order of the grid operator as proof; one that is repeated is the same. Until the owner says what orders
+    limit, that is what the last one did, and the chargers at the first."""
+    known = db.row("SELECT id, limits, amperes, kilowatts, source FROM load_order ORDER BY id DESC LIMIT 1")
+    if known is not None and known[2:] == (amperes, kilowatts, source):
         db.execute("UPDATE load_order SET last_at = ?, count = count + 1 WHERE id = ?", (at, known[0]))
         return
+    limits = "chargers" if known is None else known[1]
     db.execute(
-        "INSERT INTO load_order (source, amperes, at, last_at, count) VALUES (?, ?, ?, ?, 1)", (source, amperes, at, at)
+        "INSERT INTO load_order (source, amperes, kilowatts, limits, at, last_at, count) VALUES (?, ?, ?, ?, ?, ?, 1)",
+        (source, amperes, kilowatts, limits, at, at),
     )
-    db.record(GridLimitChanged(charger=None, at=at, amperes=amperes, source=source))
+    db.record(GridLimitChanged(charger=None, at=at, amperes=amperes, kilowatts=kilowatts, source=source))
+
+
+def keep_order(db: UnitOfWork, order: LoadOrder) -> None:
+    """Note how an order is kept."""
+    db.execute(
+        "UPDATE load_order SET limits = ?, held_after_seconds = ?, highest = ? WHERE id = ?",
+        (order.limits, order.held_after_seconds, order.highest, order.id),
+    )
 
 
 # What cars missed because of us

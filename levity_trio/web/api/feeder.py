@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from math import ceil, isfinite
+from operator import attrgetter
 from typing import Annotated, Final, NamedTuple
 
 import trio
 from msgspec import Meta
+from starlette.responses import StreamingResponse
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.load.document import (
@@ -35,13 +37,14 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import load as stored
 from levity_trio.store.reads.load import LearnedFact, LoadMeter, LoadOrder, LoadSiteVersion, LoadWish
 from levity_trio.store.reads.load_past import LoadPast, load_past
-from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.writes import load as writes
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent, whole_text
+from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import whole
+from levity_trio.web.api.lists import CSV, Cell, OneFormat, as_csv, whole
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
 from levity_trio.web.api.shown import extended
@@ -346,9 +349,10 @@ class BoostBody(Sent, kw_only=True):
 
 
 class GridBody(Sent):
-    """What the grid operator allows the whole site per phase; null: no limit. Send it again as the heartbeat."""
+    """What the grid operator allows, per phase or for all together; null: no limit. Send it again as the heartbeat."""
 
-    amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES)] | None = None
+    amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On each phase.")] | None = None
+    kilowatts: Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On all phases together.")] | None = None
     source: Annotated[str, Meta(min_length=1, max_length=60)] = "API"
 
 
@@ -403,16 +407,36 @@ async def list_load_wishes(request: Request) -> ListPage[LoadWish]:
 @ENDPOINTS.put(f"{LOAD}/grid-limit", Role.OPERATOR, "invalid", "conflict")
 async def limit_by_grid(request: Asked[None, GridBody]) -> ListPage[LoadOrder]:
     """Take an order of the grid operator; it is kept as proof"""
-    load = await load_of(request)
-    await load.grid_limit(request.body.amperes, source=request.body.source)
-    return await list_grid_orders(request)
+    load, body = await load_of(request), request.body
+    if body.amperes is not None and body.kilowatts is not None:
+        raise invalid("kilowatts", "give the amperes or the kilowatts, not both")
+    await load.grid_limit(body.amperes, kilowatts=body.kilowatts, source=body.source)
+    return await request.read(partial(_orders, request.api))
 
 
-@ENDPOINTS.get(f"{LOAD}/grid-orders", Role.OPERATOR)
-async def list_grid_orders(request: Request) -> ListPage[LoadOrder]:
-    """List the orders of the grid operator in the last two years"""
-    since = stamp(request.api.now() - timedelta(days=ORDERS_DAYS))
-    return whole(await request.read(partial(stored.orders, since=since)))
+class OrdersQuery(Sent):
+    format: OneFormat = "json"
+
+
+@ENDPOINTS.get(f"{LOAD}/grid-orders", Role.OPERATOR, other_media_types=(CSV,))
+async def list_grid_orders(request: Asked[OrdersQuery, None]) -> ListPage[LoadOrder] | StreamingResponse:
+    """List the orders of the grid operator in the last two years, and how they were kept; CSV too."""
+    read = partial(_orders, request.api)
+    return as_csv(request, OF_ORDER, read) if request.query.format == "csv" else await request.read(read)
+
+
+def _orders(api: Api, database: Database, wanted: Wanted | None = None) -> ListPage[LoadOrder]:
+    del wanted  # there are few
+    return whole(stored.orders(database, stamp(api.now() - timedelta(days=ORDERS_DAYS))))
+
+
+OF_ORDER: Final[Mapping[str, Callable[[LoadOrder], Cell]]] = {
+    name: attrgetter(name)
+    for name in (
+        *("at", "until", "source", "limits", "amperes", "kilowatts", "held_after_seconds", "highest"),
+        *("last_at", "count"),
+    )
+}
 
 
 # What if
