@@ -45,7 +45,7 @@ def fill(database: Path, transactions: int) -> Amount:
         _chargers(connection)
         filled_statements.house(connection)
         _transactions(connection, transactions)
-        _events(connection)
+        events(connection)
         _readings(connection)
         _doubts(connection)
         filled_statements.statements(connection)
@@ -69,7 +69,7 @@ def _chargers(connection: sqlite3.Connection) -> None:
 
 
 def _transactions(connection: sqlite3.Connection, transactions: int) -> None:
-    """Every transaction lasts an hour. The newest of each charger is open."""
+    """Every transaction lasts an hour. The newest of each charger is open. Each connector has a register of its own."""
     connection.execute(
         f"""
 {SERIES}, one (i, begun, charger, connector, tag, is_open) AS (
@@ -78,33 +78,37 @@ def _transactions(connection: sqlite3.Connection, transactions: int) -> None:
     FROM series),
 timed AS (
     SELECT *, strftime({TIME}, '{BEGUN}', begun || ' seconds') AS start,
-        strftime({TIME}, '{BEGUN}', (begun + 3600) || ' seconds') AS stop FROM one)
+        strftime({TIME}, '{BEGUN}', (begun + 3600) || ' seconds') AS stop,
+        charger * 1234567 + connector * 7654321
+            + 5000 * row_number() OVER (PARTITION BY charger, connector ORDER BY i) AS wh FROM one)
 INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, start_time, sent_start_time, start_skew_seconds,
     stop_time, sent_stop_time, meter_start, meter_stop, energy_delivered, energy_method, confidence, stop_reason,
     stopped_by, last_reading_at, last_register_wh, created_at, updated_at, own_start_time, own_stop_time,
     stop_skew_seconds, stop_received_at, billed_from_wh, billed_until_wh, rules, judged_at, counted_wh)
 SELECT printf('CP-%02d', charger - 1), connector, charger, tag, 'Accepted',
     CASE is_open WHEN 1 THEN 'Active' ELSE 'Completed' END, start, start, 0,
-    iif(is_open, NULL, stop), iif(is_open, NULL, stop), i * 5000, iif(is_open, NULL, i * 5000 + 5000),
+    iif(is_open, NULL, stop), iif(is_open, NULL, stop), wh, iif(is_open, NULL, wh + 5000),
     iif(is_open, NULL, 5000), iif(is_open, NULL, 'register'), iif(is_open, NULL, 'certain'),
-    iif(is_open, NULL, 'Local'), iif(is_open, NULL, 'charger'), stop, i * 5000 + 5000, start, stop, start,
-    iif(is_open, NULL, stop), 0, iif(is_open, NULL, stop), i * 5000, iif(is_open, NULL, i * 5000 + 5000), 2,
+    iif(is_open, NULL, 'Local'), iif(is_open, NULL, 'charger'), stop, wh + 5000, start, stop, start,
+    iif(is_open, NULL, stop), 0, iif(is_open, NULL, stop), wh, iif(is_open, NULL, wh + 5000), 2,
     iif(is_open, NULL, stop), iif(is_open, 0, 5000)
 FROM timed""",
         (transactions,),
     )
 
 
-def _events(connection: sqlite3.Connection) -> None:
+def events(connection: sqlite3.Connection) -> None:
+    """The events of all transactions: each was started, and ended by its charger."""
     connection.execute(
         "INSERT INTO tx_event (tx_id, kind, who, session_id, received_at, timestamp, sent_timestamp, message_id,"
         " payload, digest, last_received_at, state, cause)"
-        " SELECT id, 'start', 'charger', session_id, start_time, start_time, start_time, '\"' || id || '\"',"
+        " SELECT id, 'start', 'charger', session_id, created_at, start_time, start_time, '\"' || id || '\"',"
         " json_object('connectorId', conn_id, 'idTag', id_tag, 'meterStart', meter_start, 'timestamp', start_time),"
-        " 's' || id, start_time, NULL, NULL FROM tx"
-        " UNION ALL SELECT id, 'stop', 'charger', session_id, stop_time, stop_time, stop_time, '\"' || id || 's\"',"
+        " 's' || id, created_at, NULL, NULL FROM tx"
+        " UNION ALL SELECT id, 'stop', 'charger', session_id, stop_received_at, stop_time, stop_time,"
+        " '\"' || id || 's\"',"
         " json_object('transactionId', id, 'meterStop', meter_stop, 'timestamp', stop_time, 'reason', stop_reason),"
-        " 'e' || id, stop_time, 'open', 'stop' FROM tx WHERE stop_time IS NOT NULL"
+        " 'e' || id, stop_received_at, 'open', 'stop' FROM tx WHERE stop_time IS NOT NULL"
     )
 
 

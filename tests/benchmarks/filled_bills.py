@@ -16,7 +16,7 @@ from levity_trio.billing.examples import DAY_AND_NIGHT, FLAT
 from levity_trio.billing.months import Month, beginning
 from levity_trio.store.engine.connection import open_database
 
-from .filled import SERIES, TIME
+from .filled import SERIES, TIME, events
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 BEGUN: Final = date(2024, 1, 1)
@@ -73,6 +73,7 @@ def fill(database: Path, site: Site) -> None:
         _accounts(connection, site)
         _tariffs(connection, str(site.begun))
         _transactions(connection, site)
+        events(connection)
         _readings(connection, site)
         connection.execute(index)
         connection.execute("COMMIT")
@@ -133,14 +134,15 @@ timed AS (
     SELECT *, strftime({TIME}, ?3, begun || ' seconds') AS start,
         strftime({TIME}, ?3, (begun + ?5) || ' seconds') AS stop,
         strftime({TIME}, ?3, (begun + {DELAY}) || ' seconds') AS start_received,
-        strftime({TIME}, ?3, (begun + ?5 + {DELAY}) || ' seconds') AS stop_received FROM one)
+        strftime({TIME}, ?3, (begun + ?5 + {DELAY}) || ' seconds') AS stop_received,
+        charger * 1234567 + place * ?6 AS wh FROM one)
 INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, start_time, sent_start_time, start_skew_seconds,
     stop_time, sent_stop_time, meter_start, meter_stop, energy_delivered, energy_method, confidence, stop_reason,
     stopped_by, last_reading_at, last_register_wh, created_at, updated_at, own_start_time, own_stop_time,
     stop_skew_seconds, stop_received_at, billed_from_wh, billed_until_wh, rules, judged_at, counted_wh)
 SELECT printf('CP-%03d', charger), 1, charger + 1, 'TAG-' || (1 + i * 7919 % ?7), 'Accepted', 'Completed', start, start,
-    0, stop, stop, place * ?6, (place + 1) * ?6, ?6, 'register', 'certain', 'Local', 'charger', stop, (place + 1) * ?6,
-    start_received, stop_received, start, stop, 0, stop_received, place * ?6, (place + 1) * ?6, 2, stop_received, ?6
+    0, stop, stop, wh, wh + ?6, ?6, 'register', 'certain', 'Local', 'charger', stop, wh + ?6,
+    start_received, stop_received, start, stop, 0, stop_received, wh, wh + ?6, 2, stop_received, ?6
 FROM timed ORDER BY stop""",
         (site.sessions, site.chargers, begin.isoformat(), slot, site.lasts, wh, site.accounts),
     )
