@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Final, NamedTuple
 
@@ -18,6 +18,8 @@ from levity_trio.load.tree import (
     Place,
     Socket,
     Tree,
+    highest_of,
+    lowest_of,
     on,
 )
 from levity_trio.store.reads.load import LoadOrder, LoadPresent, PluggedIn, Reading
@@ -229,7 +231,7 @@ def drawn_between(
     if not may_follow or limit is None:
         return low, high
     phases = socket.lines(lines)
-    return _each(min, low, on(phases, limit.least)), _each(max, high, on(phases, limit.most))
+    return lowest_of([low, on(phases, limit.least)]), highest_of([high, on(phases, limit.most)])
 
 
 def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:
@@ -246,11 +248,6 @@ def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[P
         known = phases.get(0, 0.0), phases.get(1, 0.0), phases.get(2, 0.0)
         return known, known
     return on(PHASES, min(own)), on(PHASES, max(own))
-
-
-def _each(chosen: Callable[[float, float], float], first: Phases, second: Phases) -> Phases:
-    one, two, three = (chosen(*both) for both in zip(first, second, strict=True))
-    return one, two, three
 
 
 def house_between(total: Phases, least: Phases, most: Phases, before: Phases | None) -> Phases:

@@ -22,7 +22,7 @@ from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.profiles import Way
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide, moved
-from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused, added, highest_of
+from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused, added, highest_of, on
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import (
     Kept,
@@ -99,9 +99,9 @@ class _Meter:
 
     def take(self, amperes: Phases, now: float) -> None:
         """Take what it shows."""
-        if amperes != self.amperes or self.changed_at is None:
+        # What is known from before a restart is rounded.
+        if self.changed_at is None or [round(one, 1) for one in amperes] != [round(one, 1) for one in self.amperes]:
             self.changed_at, self.same, self.risen_at = now, None, None
-        self.is_odd = False
         self.every = 0.0 if self.at is None else now - self.at
         self.at, self.amperes = now, amperes
 
@@ -174,8 +174,8 @@ class Managed:
         self._history = LoadHistory()
         for quarter in past:
             if quarter.other_highest is not None:
-                one, two, three = (quarter.other_highest if phase == quarter.phase else 0.0 for phase in PHASES)
-                self._history.remember(quarter.circuit, (one, two, three), quarter.quarter * SECONDS)
+                highest = on([quarter.phase], quarter.other_highest)
+                self._history.remember(quarter.circuit, highest, quarter.quarter * SECONDS)
         self._meters = {
             meter.name: _Meter(meter, circuit, now)
             for circuit, name in self._site.metered.items()
@@ -236,9 +236,9 @@ class Managed:
         found = self._meters.get(meter)
         if found is None:
             return False
-        if max(map(abs, amperes)) > IMPOSSIBLE * self.tree.circuits[found.circuit].amperes:
-            found.is_odd = True
-        else:
+        most = IMPOSSIBLE * self.tree.circuits[found.circuit].amperes
+        found.is_odd = not all(abs(one) <= most for one in amperes)  # nor is it what is no number
+        if not found.is_odd:
             found.take(amperes, now)
             self._wiring.measured(found.circuit, amperes, now)
         return True
@@ -376,9 +376,7 @@ class Managed:
         for circuit, phase, amperes in self._overs.lasting(now):
             for meter in self._meters.values():
                 if meter.circuit == circuit and not meter.is_stale(now):
-                    before = meter.exceeding(now)
-                    extra = tuple(max(a, amperes if p == phase else 0.0) for p, a in enumerate(before))
-                    meter.extra = now, (extra[0], extra[1], extra[2])
+                    meter.extra = now, highest_of([meter.exceeding(now), on([phase], amperes)])
         return shown(self.tree, decision, self._gathered, self._overs.told(), self._proof.over_since(now)), facts
 
     def _decided(
@@ -447,7 +445,10 @@ class Managed:
     def _others(self, lines: Mapping[Place, int], now: float) -> Iterator[tuple[str, Other]]:
         for meter in self._meters.values():
             if meter.at is not None and not meter.is_stale(now):
-                before = meter.house or self._history.known(meter.circuit, now)
+                # Not what was seen of it once: that may be a car's, of which its charger tells only now.
+                before = self._history.known(meter.circuit, now)
+                if meter.house is not None:
+                    before = self._history.confirmed(meter.circuit)
                 least, most = self._drawn_below(meter.circuit, lines, now)
                 meter.compare(least, most, now)
                 most = meter.most_of_late(most, now)

@@ -4,7 +4,6 @@ A frame is a head of seven bytes (transaction, protocol 0, length, unit), the fu
 TCP/IP Implementation Guide V1.0b, 3.1). Functions 3 and 4 read registers of 16 bits (Application Protocol V1.1b3).
 """
 
-import math
 import struct
 from collections.abc import Mapping
 
@@ -15,7 +14,6 @@ HEAD = struct.Struct(">HHHB")
 LONGEST = HEAD.size + 253
 HOLDING, INPUT = 3, 4
 FAILED = 0x80
-REQUEST_BYTES = HEAD.size + 5
 PORT = 502
 
 
@@ -96,21 +94,4 @@ _EXCEPTIONS = {
 def _ampere(model: Model, data: bytes) -> float:
     words = data[2:] + data[:2] if model.is_swapped else data
     (value,) = struct.unpack(f">{model.shape}", words)
-    if not math.isfinite(value):
-        raise MeterFault("a current is not a number")
     return float(value) * model.amperes
-
-
-def answer(model: Model, asked: bytes, shown: Phases) -> bytes:
-    """Answer a request as a meter does that shows these currents: for a simulated one."""
-    transaction, _protocol, _length, unit = HEAD.unpack(asked[: HEAD.size])
-    function, first, count = struct.unpack(">BHH", asked[HEAD.size :])
-    words = dict.fromkeys(range(first, first + count), b"\0\0")
-    for register, amperes in zip(model.registers, shown, strict=True):
-        data = struct.pack(f">{model.shape}", amperes if model.shape == "f" else round(amperes / model.amperes))
-        one, two = (data[2:], data[:2]) if model.is_swapped else (data[:2], data[2:])
-        words |= {register: one, register + 1: two}
-    body = bytes([function, 2 * count]) + b"".join(words[register] for register in range(first, first + count))
-    if function != model.function or not {*model.registers} <= {*range(first, first + count)}:
-        body = bytes([function | FAILED, 2])
-    return HEAD.pack(transaction, 0, len(body) + 1, unit) + body

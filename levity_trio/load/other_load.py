@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from levity_trio.load.rule import Other
-from levity_trio.load.tree import NOTHING, Phases, highest_of
+from levity_trio.load.tree import NOTHING, Phases, highest_of, lowest_of
 
 MINUTE, HOUR = 60, 3600
 RECENT_MINUTES = 15
@@ -40,9 +40,9 @@ class LoadHistory:
         """Take what other consumers draw now. Its meter and the cars below have told since a time. A jump counts at
         once, and is remembered when they all have told it again: it may be a car's of which its charger tells later."""
         known = self._circuits.setdefault(circuit, _Circuit())
-        if (told_at or at) >= known.since:
+        if (told_at or at) >= known.since or known.since > at:  # our clock was set back
             known.before, known.lowest, known.since = known.lowest, amperes, at
-        known.now, known.lowest = amperes, _lowest(amperes, known.lowest)
+        known.now, known.lowest = amperes, lowest_of([amperes, known.lowest])
         self.remember(circuit, self.confirmed(circuit), at)
         minute, hour = int(at // MINUTE), int(at // HOUR)
         known.minutes[minute] = highest_of([known.minutes.get(minute, NOTHING), amperes])
@@ -54,7 +54,7 @@ class LoadHistory:
     def confirmed(self, circuit: str) -> Phases:
         """Return what everybody has told twice."""
         known = self._circuits[circuit]
-        return _lowest(known.now, known.before)
+        return lowest_of([known.now, known.before])
 
     def highest(self, circuit: str, now: float) -> Phases:
         """Return the highest of this hour and its two neighbours in the last seven days. Where nothing is known of
@@ -82,8 +82,3 @@ class LoadHistory:
     def _hours(self, circuit: str) -> dict[int, Phases]:
         known = self._circuits.get(circuit)
         return {} if known is None else known.hours
-
-
-def _lowest(first: Phases, second: Phases) -> Phases:
-    one, two, three = (min(both) for both in zip(first, second, strict=True))
-    return one, two, three

@@ -196,6 +196,12 @@ def highest_of(currents: Iterable[Phases]) -> Phases:
     return one, two, three
 
 
+def lowest_of(currents: Iterable[Phases]) -> Phases:
+    """The lowest, phase by phase."""
+    one, two, three = (min(phase) for phase in zip(*currents, strict=True))
+    return one, two, three
+
+
 def on(phases: Collection[int], amperes: float) -> Phases:
     """The same A on each of these phases."""
     one, two, three = (amperes if phase in phases else 0.0 for phase in PHASES)

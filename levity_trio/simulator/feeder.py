@@ -7,6 +7,7 @@ square of the current, θ' = (i² − θ) / 4.6 s with i in multiples of the lim
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
@@ -160,7 +161,17 @@ async def serve_meter(shown: Callable[[], Phases], host: str, port: int) -> None
         async with stream:
             with suppress(trio.BrokenResourceError):  # whoever asked has left
                 async for asked in stream:
-                    if len(asked) == modbus.REQUEST_BYTES:
-                        await stream.send_all(modbus.answer(MODEL, bytes(asked), shown()))
+                    if len(asked) > modbus.HEAD.size:
+                        await stream.send_all(_answer(bytes(asked), shown()))
 
     await trio.serve_tcp(handle, port, host=host)
+
+
+def _answer(asked: bytes, shown: Phases) -> bytes:
+    """Answer a request as its meter does, which knows of its currents alone."""
+    transaction, _protocol, _length, unit = modbus.HEAD.unpack(asked[: modbus.HEAD.size])
+    body = bytes([modbus.INPUT | modbus.FAILED, 2])
+    if asked == modbus.request(MODEL, unit, transaction):
+        currents = struct.pack(">3f", *shown)
+        body = bytes([modbus.INPUT, len(currents)]) + currents
+    return modbus.HEAD.pack(transaction, 0, len(body) + 1, unit) + body
