@@ -42,11 +42,13 @@ async def card(site: Site, name: str = "CP-1", role: Role = Role.ADMIN) -> Shown
     return (await look(site, role))[f"charger-{quote(name, safe='')}"]
 
 
-def ask(site: Site, action: str, state: str, outcome: str | None = None, words: str | None = None) -> None:
+def ask(
+    site: Site, action: str, state: str, outcome: str | None = None, words: str | None = None, by: str | None = None
+) -> None:
     site.books.connection.execute(
-        "INSERT INTO command (cp_id, action, payload, state, requested_at, outcome, outcome_words)"
-        " VALUES ('CP-1', ?, '{}', ?, ?, ?, ?)",
-        (action, state, site.books.at, outcome, words),
+        "INSERT INTO command (cp_id, action, payload, state, requested_at, outcome, outcome_words, asked_by)"
+        " VALUES ('CP-1', ?, '{}', ?, ?, ?, ?, ?)",
+        (action, state, site.books.at, outcome, words, by),
     )
 
 
@@ -208,6 +210,17 @@ class TestCommands:
         station.status("Available")
         ask(site, *told)
         assert words in (await card(site)).words
+
+    async def test_what_load_management_asks_for_by_itself_is_no_action_of_a_person(
+        self, site: Site, station: Station
+    ) -> None:
+        """To clear what is not there is answered with Unknown, which nobody needs to look at for a week."""
+        station.status("Available")
+        ask(site, "Reset", "accepted", "fulfilled")
+        ask(site, "ClearChargingProfile", "rejected", by="load management")
+        words = (await card(site)).words
+        assert "Restart: sent → accepted" in words
+        assert "Lift" not in words
 
 
 class TestTheSite:

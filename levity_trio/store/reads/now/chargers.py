@@ -94,8 +94,8 @@ _FAULTS: Final = (
 _STATUSES: Final = "SELECT cp_id, conn_id, status, status_at FROM cp_conn ORDER BY cp_id, conn_id"
 _COMMAND: Final = (
     "SELECT id, action, state, outcome, outcome_words, asked_by, requested_at, outcome_tx_id FROM command"
-    " WHERE id = (SELECT max(id) FROM command WHERE cp_id = ?3) AND (requested_at >= ?1"
-    " OR requested_at >= ?2 AND (state IN ('rejected', 'error', 'timed out', 'gone', 'expired')"
+    " WHERE id = (SELECT max(id) FROM command WHERE cp_id = ?3 AND coalesce(asked_by, '') <> 'load management')"
+    " AND (requested_at >= ?1 OR requested_at >= ?2 AND (state IN ('rejected', 'error', 'timed out', 'gone', 'expired')"
     " OR outcome IN ('contradicted', 'not seen')))"
 )
 
@@ -138,7 +138,8 @@ def connectors_of(db: Database, chargers: Collection[str] | None) -> dict[str, l
 
 
 def last_command(db: Database, charger: str, since: str, failed_since: str, *, sees_all: bool) -> LastCommand | None:
-    """Return the newest command of a charger, if it was asked for since a time; one that failed, since an earlier."""
+    """Return the newest command of a charger that load management did not ask for, if it was asked for since a time;
+    one that failed, since an earlier."""
     given = (since, failed_since, charger)
     for number, action, state, outcome, words, asked_by, at, transaction in db.execute(_COMMAND, given):
         return LastCommand(
