@@ -15,6 +15,8 @@ from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.billed import BilledTransaction, billed_rows
 from levity_trio.store.reads.load import LoadDay, LoadDayCar, load_day, load_now
 
+NOBODYS: Final = 0
+"""No transaction has this number."""
 WAITS: Final = "waits"
 SHARES: Final = ("circuit", "safe")
 """What bound a car, by the rule's names, while what there was at a circuit was shared, or its meter was silent."""
@@ -62,7 +64,7 @@ class LoadDayOfCars(LoadDay):
 
 
 _WANTED: Final = (
-    "SELECT tx_id, wanted_wh FROM load_wish WHERE made_at >= ? AND kind = 'departure' AND wanted_wh IS NOT NULL"
+    "SELECT tx_id, wanted_wh FROM load_wish WHERE made_at >= '' AND kind = 'departure' AND wanted_wh IS NOT NULL"
     " AND tx_id IN ({}) ORDER BY id"
 )
 _SPANS: Final = (
@@ -79,37 +81,24 @@ def load_day_of_cars(
     now = load_now(db)
     places = {} if now is None else {one.circuit: place for place, one in enumerate(reversed(now.lines))}
     lines = sorted(found.lines, key=lambda line: -places.get(line.circuit, -1))  # the root first, as it is now
-    numbers = sorted({one.transaction for one in found.cars if one.transaction is not None})
-    known = {one.id: one for one in (billed_rows(db, numbers, rule) if numbers else ())}
-    wanted = _wanted(db, [*known.values()])
+    numbers = sorted({one.transaction for one in found.cars if one.transaction is not None}) or [NOBODYS]
+    known = {one.id: one for one in billed_rows(db, numbers, rule)}
+    wanted = dict(db.execute(_WANTED.format(marks(numbers)), tuple(numbers)).fetchall())
     waited = _waited(db, numbers, since, min(until, at))
-    names = _names(db, sorted({one.charger for one in found.cars}))
+    chargers = sorted({one.charger for one in found.cars}) or [""]
+    names = dict(db.execute(_NAMES.format(marks(chargers)), tuple(chargers)).fetchall())
     sessions = [_session(one, known, wanted, waited, names, sees_all=sees_all) for one in found.cars]
     sessions.sort(key=lambda one: (-one.waited_seconds - sum(each.seconds for each in one.bound), one.charger))
     same = {field.name: getattr(found, field.name) for field in fields(found)} | {"lines": lines}
     return LoadDayOfCars(**same, is_shadow=now is None or now.is_shadow, sessions=sessions)
 
 
-def _wanted(db: Database, transactions: Sequence[BilledTransaction]) -> dict[int, int]:
-    """Return what drivers entered last, by transaction."""
-    if not transactions:
-        return {}
-    numbers, first = [one.id for one in transactions], min(one.created_at for one in transactions)
-    return dict(db.execute(_WANTED.format(marks(numbers)), (first, *numbers)).fetchall())
-
-
 def _waited(db: Database, transactions: Sequence[int], since: str, until: str) -> dict[int, int]:
     """Return how many seconds of a time each transaction got too little to charge, of those that ever did."""
     waited = Counter[int]()
-    if not transactions:
-        return waited
     for number, began, ended in db.execute(_SPANS.format(marks(transactions)), (until, *transactions)).fetchall():
         waited[number] += max(0, round(seconds(min(ended, until)) - seconds(max(began, since))))
     return waited
-
-
-def _names(db: Database, chargers: Sequence[str]) -> dict[str, str | None]:
-    return dict(db.execute(_NAMES.format(marks(chargers)), tuple(chargers)).fetchall()) if chargers else {}
 
 
 def _session(
