@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -438,6 +438,8 @@ class Holding:
             return one
         held = self.leases.held.get(one.place)
         told = 0.0 if held is None else held.answered + FOLLOW_SECONDS
+        charger = self.chargers.get(one.charger)
+        told_each = 0 if charger is None else number(charger.keys, INTERVAL) or 0
         if stay.register is None or stay.register.wh > one.energy_wh:
             stay.register = _Register(one.energy_wh, now)
         known = stay.register
@@ -449,14 +451,10 @@ class Holding:
                 stay.pace = Reading(timestamp_of(now), None, None, watts)
             if not known.has_risen or known.at < told or passed >= REGISTER_SECONDS:
                 stay.register = _Register(one.energy_wh, now, has_risen=True)
-        elif passed >= max(STILL_SECONDS, 2 * self._told_each(one.charger)):
+        elif passed >= max(STILL_SECONDS, 2 * told_each):
             stay.pace = Reading(timestamp_of(now), None, None, 0.0)
             stay.register = known._replace(has_risen=False)
         return one._replace(reading=stay.pace)
-
-    def _told_each(self, charger: str) -> int:
-        """Return how often a charger tells its readings, in seconds; 0 if that is not known."""
-        return (number(self.chargers[charger].keys, INTERVAL) or 0) if charger in self.chargers else 0
 
     def default_of(self, socket: Socket, at: float) -> Lease:
         """What a connector may draw by its default, if a car begins at a time."""
@@ -506,15 +504,14 @@ class Holding:
         kept = safe if has_waited or not can.waits else 0.0  # another car may have come unseen
         return kept if held is None else max(kept, held.booked(now))
 
-    def floors(self, decision: Decision, places: Collection[Place]) -> dict[Place, float]:
+    def floors(self, decision: Decision) -> dict[Place, float]:
         """The connectors that cannot be paused, and were not given the least that they can be told."""
-        found = {}
-        for place in places:
-            can = self.can.get(place[0])
-            limit = decision.limits.get(place)
-            if can is not None and limit is not None and limit.amperes < can.floor and limit.bound is not Bound.FIXED:
-                found[place] = float(can.floor)
-        return found
+        floors = {place: float(self.leases.floors.get(place[0], 0)) for place in decision.limits}
+        return {
+            place: floors[place]
+            for place, limit in decision.limits.items()
+            if limit.bound is not Bound.FIXED and limit.amperes < floors[place]
+        }
 
     # What is sent
 
@@ -608,7 +605,7 @@ class Holding:
     def is_watched(self, charger: str | None) -> bool:
         """Whether the next reading of a charger is to show that it obeys."""
         return any(
-            held.before > 0 or held.reports > 0 or held.is_stuck
+            held.before > 0 or held.above is not None or held.is_stuck
             for place, held in self.leases.held.items()
             if place[0] == charger
         )
@@ -676,7 +673,7 @@ class Holding:
         """Say why a car cannot charge because of us; nothing if it can, does not want to, or is not limited."""
         if one.transaction is None or one.charger not in self.chargers or one.place not in self.leases.held:
             return ""
-        stay, most = self._stays[one.transaction], self.leases.most(one.place, now, 0)
+        stay, most = self._stays[one.transaction], self.leases.held[one.place].lease.most(now)
         if most >= max(self.can[one.charger].least or LEAST_AMPERES, stay.least):
             stay.had_current = True
             stay.may_since = now if stay.may_since is None else stay.may_since

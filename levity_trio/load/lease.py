@@ -182,11 +182,6 @@ class Leases:
             if place[0] == charger:
                 held.send_anew()
 
-    def most(self, place: Place, now: float, otherwise: int) -> int:
-        """The most that a connector may be allowed now by what it was sent; `otherwise` if that is not known."""
-        held = self.held.get(place)
-        return otherwise if held is None else held.lease.most(now)
-
     def on_one_line(self, socket: Socket, amperes: float) -> float:
         """The most that a connector may draw on one line if it is told so many A for each."""
         if socket.place not in self.in_watts:

@@ -390,7 +390,7 @@ class Managed:
         while True:
             cars = [*gathering.cars_of(tree, present, lines, wanted, known, booked)]
             decision = decide(tree, cars, measured, now, before, first_come=first_come)
-            floors = holding.floors(decision, [car.place for car in cars])
+            floors = holding.floors(decision)
             if not floors:
                 return cars, decision
             booked |= floors

@@ -9,7 +9,7 @@ and the largest other load together must fit each circuit.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 
 from levity_trio.records import record
 
@@ -101,7 +101,7 @@ class Tree:
         listed = tuple(circuits)
         self.circuits: dict[str, Circuit] = {circuit.name: circuit for circuit in listed}
         self.sockets: dict[Place, Socket] = {}
-        self._lines: dict[tuple[Place, int | None], tuple[int, ...]] = {}
+        self.lines_of = cache(self._lines_of)
         problems = [*_wrong_circuits(listed, self.circuits), *_wrong_shape(self.circuits)]
         for socket in sockets:
             problems += _wrong_socket(socket, self.circuits, self.sockets)
@@ -123,17 +123,13 @@ class Tree:
             ordered += [circuit for circuit in reversed(self.above(name)) if circuit not in ordered]
         return tuple(ordered)
 
-    def lines_of(self, place: Place, used: int | None) -> tuple[int, ...]:
+    def _lines_of(self, place: Place, used: int | None) -> tuple[int, ...]:
         """The lines on which a car at a socket is booked, in all circuits above it: 3 × the circuit's place in `order`
         + the phase. After these stands the sum of all phases, once for each line of the car."""
-        found = self._lines.get((place, used))
-        if found is None:
-            socket = self.sockets[place]
-            circuits = [self.order.index(name) for name in reversed(self.above(socket.circuit))]
-            lines = [len(PHASES) * circuit + phase for circuit in circuits for phase in socket.lines(used)]
-            found = *lines, *[len(PHASES) * len(self.order)] * min(used or socket.phases, socket.phases)
-            self._lines[place, used] = found
-        return found
+        socket = self.sockets[place]
+        circuits = [self.order.index(name) for name in reversed(self.above(socket.circuit))]
+        lines = [len(PHASES) * circuit + phase for circuit in circuits for phase in socket.lines(used)]
+        return *lines, *[len(PHASES) * len(self.order)] * min(used or socket.phases, socket.phases)
 
     @cached_property
     def children(self) -> dict[str, list[str]]:

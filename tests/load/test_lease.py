@@ -140,9 +140,9 @@ def test_a_renewal_that_never_arrives_lets_a_waiting_car_begin_at_its_old_time()
     leases = holding(A=waiting(6, NOW))
     [step] = steps(leases, decided(A=0), NOW + 60)
     leases.sending(step, NOW + 60)
-    assert leases.most(A, NOW + LEASE_SECONDS, otherwise=32) == 6
+    assert leases.held[A].lease.most(NOW + LEASE_SECONDS) == 6
     leases.accepted(step, NOW + 62)
-    assert leases.most(A, NOW + LEASE_SECONDS, otherwise=32) == 0
+    assert leases.held[A].lease.most(NOW + LEASE_SECONDS) == 0
 
 
 def test_a_lowering_of_which_only_the_answer_is_lost_holds_longer_than_what_it_lowered() -> None:
@@ -150,8 +150,8 @@ def test_a_lowering_of_which_only_the_answer_is_lost_holds_longer_than_what_it_l
     [step] = steps(leases, decided(A=10), NOW + 1000)
     leases.sending(step, NOW + 1000)
     leases.failed(step, NOW + 1030)
-    assert leases.most(A, NOW + LEASE_SECONDS, otherwise=32) == 16
-    assert leases.most(A, NOW + LEASE_SECONDS + 900, otherwise=32) == 10
+    assert leases.held[A].lease.most(NOW + LEASE_SECONDS) == 16
+    assert leases.held[A].lease.most(NOW + LEASE_SECONDS + 900) == 10
 
 
 @examples
@@ -164,18 +164,14 @@ def test_what_was_lowered_last_and_not_recorded_is_booked_after_a_restart(
     leases = Leases()
     leases.adopt(A, has, restart)
     if then < has.most(NOW + after):
-        assert leases.most(A, restart + later, otherwise=32) >= new.most(restart + later)
-    assert leases.most(A, restart + later, otherwise=32) >= has.most(restart + later)
+        assert leases.held[A].lease.most(restart + later) >= new.most(restart + later)
+    assert leases.held[A].lease.most(restart + later) >= has.most(restart + later)
 
 
 def test_what_an_earlier_run_recorded_is_sent_anew() -> None:
     leases = Leases()
     leases.adopt(A, of(16), NOW + 5)
     assert sent(steps(leases, decided(A=16), NOW + 6)) == {"A": 16}
-
-
-def test_a_connector_of_which_nothing_is_known_is_booked_with_its_maximum() -> None:
-    assert Leases().most(A, NOW, otherwise=32) == 32
 
 
 # What is sent
@@ -339,7 +335,7 @@ def test_a_refused_or_lost_raise_is_sent_again() -> None:
     [step] = steps(leases, decided(A=16), NOW)
     leases.sending(step, NOW)
     leases.failed(step, NOW + 1)
-    assert leases.most(A, NOW + 2, otherwise=32) == 16, "perhaps only the answer was lost"
+    assert leases.held[A].lease.most(NOW + 2) == 16, "perhaps only the answer was lost"
     assert steps(leases, decided(A=16), NOW + RETRY_SECONDS) == []
     assert sent(steps(leases, decided(A=16), NOW + 1 + RETRY_SECONDS)) == {"A": 16}
 
@@ -358,7 +354,7 @@ def test_a_refused_lowering_is_sent_again_and_the_old_limit_booked() -> None:
     [step] = steps(leases, decided(A=8), NOW)
     leases.sending(step, NOW)
     leases.failed(step, NOW + 1)
-    assert leases.most(A, NOW + 2, otherwise=32) == 16
+    assert leases.held[A].lease.most(NOW + 2) == 16
     assert sent(steps(leases, decided(A=8), NOW + 1 + RETRY_SECONDS)) == {"A": 8}
 
 
@@ -409,7 +405,7 @@ def test_a_used_up_day_lets_a_lease_end_in_the_safe_limit() -> None:
     leases = holding(A=of(16, writes=WRITES_A_DAY))
     later = NOW + LEASE_SECONDS + MARGIN_SECONDS
     assert steps(leases, decided(A=16), later - 1) == []
-    assert leases.most(A, later, otherwise=32) == 6
+    assert leases.held[A].lease.most(later) == 6
     assert steps(leases, decided(A=16), later) == []
     assert sent(steps(leases, decided(A=0), later)) == {"A": 0}, "lowering does not count the writes"
     assert sent(steps(leases, decided(A=16), NOW + DAY_SECONDS)) == {"A": 16}, "the next day"
@@ -607,7 +603,7 @@ def test_a_connector_is_never_booked_with_less_than_it_may_draw(seed: int) -> No
             if fate in ("accepted", "answer lost"):
                 charger.take(step.lease, float(second))
             under_way = (second + chance.choice([0, 5, 10, 30]), step, fate)
-        assert leases.most(A, now, otherwise=32) >= charger.allows(float(second))
+        assert leases.held[A].lease.most(now) >= charger.allows(float(second))
 
 
 class Charger:
