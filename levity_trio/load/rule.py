@@ -246,7 +246,7 @@ def decide(
     chosen = [one for one in served if one.car.state is State.WANTS]
     for one in chosen:
         if one.car.boost:
-            _boost(one, rooms)
+            _share([one], rooms)
     _share([one for one in chosen if not one.car.boost], rooms)
     is_swapped = turns_end and any(one.had and not one.grant for one in wanting)
     knocked = {one.car.place for one in full if one.bound is Bound.KNOCK}
@@ -339,11 +339,6 @@ def _flowing(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, Phases]]
 
 class _Asking:
     """One car in one decision."""
-
-    __slots__ = (
-        *("bound", "car", "draws", "grant", "is_outage", "knocked", "least", "line", "lines", "most", "needs"),
-        *("phases", "room", "socket", "spare", "was"),
-    )
 
     def __init__(self, tree: Tree, car: Car, was: Standing | None, now: float) -> None:
         socket = tree.sockets[car.place]
@@ -450,19 +445,13 @@ class _Asking:
         by_hand, bound = self.car.by_hand, self.bound
         if bound is Bound.MOST and by_hand is not None and by_hand <= self.amperes:
             bound = Bound.HAND
+        limit = Limit(amperes=self.amperes, bound=bound, over=self.car.over)
         if self.line is None or bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
-            return Limit(amperes=self.amperes, bound=bound, over=self.car.over)
+            return limit
         if self.line in rooms.ordered and bound is not Bound.SAFE:
-            return Limit(amperes=self.amperes, bound=bound, circuit=GRID, phase=self.line, over=self.car.over)
+            return replace(limit, circuit=GRID, phase=self.line)
         circuit, phase = divmod(self.line, len(PHASES))
-        return Limit(
-            amperes=self.amperes,
-            bound=bound,
-            circuit=tree.order[circuit],
-            phase=phase,
-            outage=self.is_outage,
-            over=self.car.over,
-        )
+        return replace(limit, circuit=tree.order[circuit], phase=phase, outage=self.is_outage)
 
     def standing(self, now: float) -> Standing:
         was = self.was
@@ -543,16 +532,6 @@ def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
         one.spare = 0
     rooms.book(one.lines, one.spare, 0)
     return True
-
-
-def _boost(one: _Asking, rooms: _Rooms) -> None:
-    """Give a boosted car its maximum, within what others leave who have their least current."""
-    tightest = min(one.lines, key=lambda line: rooms.free(line) / one.lines.count(line))
-    more = max(0, min(one.most - one.least, int(rooms.free(tightest) / one.lines.count(tightest))))
-    rooms.book(one.lines, more, more)
-    one.grant += more
-    if one.grant < one.most:
-        one.bind(tightest, Bound.CIRCUIT, rooms)
 
 
 def _share(sharing: list[_Asking], rooms: _Rooms) -> None:
