@@ -150,9 +150,13 @@ class Evening:
         kind = self.kinds[number]
         return kind.rotation if kind.is_wired_unknown else ROTATIONS[number % 3]
 
+    async def enter(self) -> None:
+        """Enter the site as it is now."""
+        await self.writer.run(load.set_site, self.document(), stamp(self.central.clock()), "anna")
+
     async def manage(self) -> None:
         """Enter the site and limit all chargers."""
-        await self.writer.run(load.set_site, self.document(), stamp(self.central.clock()), "anna")
+        await self.enter()
         await trio.sleep(3)
         await self.load.manage([point.identity for point in self.points], by="anna")
         await trio.sleep(30)

@@ -29,6 +29,11 @@ class Kind:
     obeys: bool = True
     """It keeps its limits, so nobody may accuse it."""
 
+    @property
+    def can_pause(self) -> bool:
+        """Whether its cars can be told to take nothing."""
+        return self.obeys and self.make.lowest == 0
+
 
 HONEST: Final = Kind()
 KINDS: Final = {
