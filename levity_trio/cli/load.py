@@ -40,6 +40,7 @@ Examples:
   levity-trio load trust CP-3
   levity-trio load again CP-3
   levity-trio load off CP-3
+  levity-trio load forget --circuit Feeder
 
 Until `load on`, everything is measured, decided and shown, and nothing is sent to a charger.
 """
@@ -292,6 +293,29 @@ def trust(operator: Operator, charger: str, *, is_off: bool) -> None:
 def again(operator: Operator, charger: str) -> None:
     """Limit a charger that did not obey as if it did."""
     operator.tell(operator.post("load", "chargers", charger, "again"), f"{charger} is told in the first way again")
+
+
+@command("forget", group=load)
+@_OF_CHARGERS
+@_CIRCUIT
+def forget(operator: Operator, charger: str | None, circuit: str | None) -> None:
+    """Show what is remembered, or forget what a charger has shown, or the highest load of a house.
+
+    That of seven days is kept free in case of an outage: forget it if the meter was wrong. What a charger has shown is
+    believed of all with its firmware, so these must pass their trial again.
+    """
+    if charger or circuit:
+        found = operator.post("load", "forget", body={"charger": charger, "circuit": circuit})
+        operator.tell(found, f"what was remembered of {charger or circuit} is forgotten")
+        return
+    found = operator.ask("GET", "load", "memory")
+    if operator.is_told(found):
+        return
+    for one in found["data"]:
+        at = f", {local_minute(one['at'])}" if one["at"] else ""
+        say(f"{one['circuit'] or one['charger']:<16} {'; '.join(one['words'])}{at}")
+    if not found["data"]:
+        say("nothing is remembered yet")
 
 
 @command("try", group=load)

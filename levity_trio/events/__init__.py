@@ -603,8 +603,8 @@ class MonthLimitLifted(Fact):
 
 @record
 class LoadSiteChanged(Fact):
-    """Somebody (`by`) entered another site for load management: `version` of it holds from now on; `is_managed` is
-    whether there is any load management at all."""
+    """Somebody (`by`) entered another site for load management, or had forgotten what was remembered for it: `version`
+    of it holds from now on; `is_managed` is whether there is any load management at all."""
 
     version: int
     is_managed: bool

@@ -115,10 +115,11 @@ def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kep
     place = one.place
     limit, amperes, wait = decision.limits[place], gathered.drawn[place], decision.waits_about.get(place)
     lease, socket = gathered.leases.get(place), tree.sockets[place]
-    first = len(PHASES) * tree.order.index(limit.circuit) if limit.circuit in tree.circuits else 0
-    line = first + limit.phase if limit.circuit else None
+    line = len(PHASES) * tree.order.index(limit.circuit) + limit.phase if limit.circuit in tree.circuits else None
     here = {
-        other: amperes for other, amperes in kept.items() if line in tree.lines_of(other, gathered.lines.get(other))
+        other: amperes
+        for other, amperes in kept.items()
+        if limit.circuit and (line is None or line in tree.lines_of(other, gathered.lines.get(other)))
     }
     fields: dict[str, Any] = {
         "charger": one.charger,

@@ -44,8 +44,6 @@ SAME_SECONDS: Final = 3600.0
 """A meter that shows the same for so long is told. A house may well take the same."""
 FROZEN_AMPERES: Final = 6.0
 """A meter must show it if cars below it rise by so much."""
-IMPOSSIBLE: Final = 3.0
-"""× the limit of its circuit: a meter that shows more shows nothing."""
 EXTRA_SECONDS: Final = 300.0
 """For so long after it was above its limit, a circuit is kept below by that."""
 READINGS: Final = 3
@@ -172,10 +170,11 @@ class Managed:
         self.holding = holding
         holding.leases.writes_a_day = self._site.options.writes_a_day
         self._history = LoadHistory()
+        circuits = {one.name: one for one in self._site.circuits}
         for quarter in past:
-            if quarter.other_highest is not None:
-                highest = on([quarter.phase], quarter.other_highest)
-                self._history.remember(quarter.circuit, highest, quarter.quarter * SECONDS)
+            circuit, highest = circuits.get(quarter.circuit), quarter.other_highest
+            if circuit is not None and highest is not None and circuit.can_carry(highest):
+                self._history.remember(quarter.circuit, on([quarter.phase], highest), quarter.quarter * SECONDS)
         self._meters = {
             meter.name: _Meter(meter, circuit, now)
             for circuit, name in self._site.metered.items()
@@ -236,8 +235,7 @@ class Managed:
         found = self._meters.get(meter)
         if found is None:
             return False
-        most = IMPOSSIBLE * self.tree.circuits[found.circuit].amperes
-        found.is_odd = not all(abs(one) <= most for one in amperes)  # nor is it what is no number
+        found.is_odd = not all(map(self.tree.circuits[found.circuit].can_carry, amperes))
         if not found.is_odd:
             found.take(amperes, now)
             self._wiring.measured(found.circuit, amperes, now)

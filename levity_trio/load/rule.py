@@ -266,7 +266,7 @@ def decide(
         ordered=_ordered(measured.grid, asking, lines),
         free=tuple(rooms.free(line) for line in range(len(rooms.now))),
         again=_again(asking, queue, now),
-        waits_about=_waits_about(queue, chosen, now),
+        waits_about={} if first_come else _waits_about(queue, chosen, now),
     )
 
 
@@ -658,16 +658,17 @@ def _again(asking: list[_Asking], queue: list[_Asking], now: float) -> float:
 
 
 def _waits_about(queue: list[_Asking], chosen: list[_Asking], now: float) -> dict[Place, float]:
-    """Seconds until each gets current: at each quarter-hour, so many can change as now have current at their line. If
-    none has, nothing will change by itself."""
+    """Seconds until each gets current: at each quarter-hour, so many can change as now have current at their line, and
+    do not always come first. If none does, nothing will change by itself."""
     boundary = TURN_SECONDS - now % TURN_SECONDS
-    places = Counter(line for one in chosen for line in set(one.lines))
+    turning = [one for one in chosen if not one.car.boost]
     ahead: Counter[int | None] = Counter()
     found = {}
     for one in queue:
-        if one.line is not None and not places[one.line]:
+        places = sum(one.line in other.lines and other.priority <= one.priority for other in turning)
+        if one.line is not None and not places:
             continue
-        turns = 0 if one.line is None else ahead[one.line] // places[one.line]
+        turns = 0 if one.line is None else ahead[one.line] // places
         found[one.car.place] = boundary + TURN_SECONDS * turns
         ahead[one.line] += 1
     return found

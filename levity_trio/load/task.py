@@ -22,7 +22,6 @@ import orjson
 import trio
 
 from levity_trio.charger.facade import Chargers
-from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.clock import Clock
 from levity_trio.events import (
@@ -69,7 +68,6 @@ PAUSE_SECONDS: Final = 1.0
 """Between two decisions."""
 LOOK_SECONDS: Final = 10.0
 """What cars draw is read so often, the state is kept so often, and a decision holds for no longer."""
-HISTORY_QUARTERS: Final = 7 * 24 * 4
 REST_TIMES: Final = 10.0
 """A step is followed by a rest of so many times its length."""
 LEAP_SECONDS: Final = 5.0
@@ -266,9 +264,7 @@ class LoadManagement:
             self._managed = self.now = None
         else:
             now = self._clock().timestamp()
-            quarter = quarter_of(now)
-            since = quarter - HISTORY_QUARTERS
-            past = await self._reader.run(partial(reads.load_history, since=since, until=quarter + 1))
+            past = await self._reader.run(partial(reads.remembered, now=self._at()))
             kept = await self._reader.run(reads.kept_state) if self._managed is None else self._managed.kept()
             if not self._is_adopted:
                 heard = await self._reader.run(partial(reads.heard_before, now=self._at()))

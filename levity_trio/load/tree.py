@@ -19,6 +19,8 @@ LETTERS = "RST"
 ROTATIONS = ("RST", "RTS", "SRT", "STR", "TRS", "TSR")
 LEAST_AMPERES = 6
 """The least current of IEC 61851. Some chargers need 7 or 8 A."""
+IMPOSSIBLE = 3.0
+"""× the limit of its circuit: a meter that shows more shows nothing."""
 
 Place = tuple[str, int]
 """A charger and the number of its connector."""
@@ -38,6 +40,10 @@ class Circuit:
     """A per phase for other consumers, as the owner entered it; None: as measured, or nothing."""
     cautious: bool = False
     """Book 1.2 × of the highest other load, for houses whose evenings differ much."""
+
+    def can_carry(self, amperes: float) -> bool:
+        """Whether a meter may show so much, below zero too: more, or what is no number, is the meter's fault."""
+        return abs(amperes) <= IMPOSSIBLE * self.amperes
 
 
 @record
@@ -173,7 +179,7 @@ class Tree:
         found = self.circuits[circuit]
         if found.reserve is not None:
             return found.reserve, found.reserve, found.reserve
-        if circuit not in highest:
+        if circuit not in highest or not found.can_carry(max(highest[circuit])):
             return added(self.booked_for_others(child, highest) for child in self.children[circuit])
         one, two, three = highest[circuit]
         factor = 1.2 if found.cautious else 1.0
@@ -282,4 +288,6 @@ def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float
         enough = "which fits" if spread <= room else "which is still too much for all"
         known = "" if all(socket.rotation for socket in here) else " Their rotations must be known for that."
         advice.append(f"Or let chargers that can do so fall back to one phase: {which}, {enough}.{known}")
+    if other and circuit.reserve is None:
+        advice.append(f"If the meter was wrong, have that forgotten: levity-trio load forget --circuit {circuit.name}.")
     return Problem(text, tuple(advice), circuit.name)

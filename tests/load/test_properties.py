@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.load import rule
-from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State
+from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State, decide
 from levity_trio.load.tree import PHASES, ROTATIONS, Circuit, Place, Socket, Tree
 from levity_trio.records import record
 from tests.load import plain
@@ -315,3 +316,23 @@ def test_watts_that_may_be_on_one_line_are_booked_there_while_a_full_car_is_aske
     asked = rule.decide(tree, [full, other], Measured(), now, before)
     assert asked.limits["A", 1].bound is Bound.KNOCK
     assert asked.limits["B", 1].amperes <= 32 - 18
+
+
+@pytest.mark.parametrize(
+    ("first", "first_come", "is_told"),
+    [
+        (Car(charger="A", since=0.0), False, True),
+        (Car(charger="A", since=0.0), True, False),
+        (Car(charger="A", since=0.0, boost=True), False, False),
+        (Car(charger="A", since=0.0, priority=1), False, False),
+    ],
+)
+def test_no_time_is_told_where_turns_change_nothing(first: Car, first_come: bool, is_told: bool) -> None:
+    """9 A are enough for one car, which keeps them for ever if nobody takes turns or it always comes first."""
+    tree = Tree([Circuit(name="Feeder", amperes=9)], [Socket(charger=name, circuit="Feeder", safe=0) for name in "AB"])
+    cars = [first, Car(charger="B", since=10.0)]
+    decision = Decision(at=0.0)
+    for now in (20.0, 30.0):
+        decision = decide(tree, cars, Measured(), now, decision, first_come=first_come)
+    assert (decision.limits["A", 1].amperes, decision.queue) == (9, (("B", 1),))
+    assert (("B", 1) in decision.waits_about) is is_told

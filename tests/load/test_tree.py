@@ -24,6 +24,7 @@ def test_safe_limits_and_the_house_exceed_the_feeder() -> None:
         " Give a safe limit of 0 A to 11 of them: these would not charge during an outage."
         " Or let chargers that can do so fall back to one phase: on one phase each, evenly spread, they need 42 A per"
         " phase, which fits. Their rotations must be known for that."
+        " If the meter was wrong, have that forgotten: levity-trio load forget --circuit Feeder."
     )
 
 

@@ -84,6 +84,7 @@ def add_facts(books: Books, station: Station) -> None:
     of_limits = "what, key, id_tag, is_everywhere, since, set_by"
     add(f"INSERT INTO usage_limit ({of_limits}) VALUES ('tag', 'a', 'A', 0, '', '')")
     add("INSERT INTO load_site (toml, set_at, set_by) VALUES ('', '', 'anna')")
+    add("INSERT INTO load_forgotten (circuit, quarter, at, by) VALUES ('Feeder', 1, '', 'anna')")
     of_wishes = "INSERT INTO load_wish (kind, cp_id, conn_id, amperes, reason, made_at, made_by, ended_at) VALUES"
     add(f"{of_wishes} ('hand', 'CP-1', 1, 6, '', '', '', '2025'), ('hand', 'CP-1', 1, 6, '', '', '', NULL)")
     add("INSERT INTO load_order (source, amperes, at, last_at, count) VALUES ('grid', 20, '', '', 1)")

@@ -80,6 +80,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "usage_limit": {"key"},
     "wallet_terms": {"reason"},
     "load_site": set(),
+    "load_forgotten": set(),
     "load_wish": {"ended_at", "ended_by"},
     "load_order": {"limits", "last_at", "count", "held_after_seconds", "highest"},
     "load_span": {"until"},

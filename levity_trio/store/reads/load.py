@@ -22,7 +22,7 @@ from levity_trio.store.reads.leases import ManagedCharger, managed_chargers, new
 from levity_trio.store.reads.present import OMITTED
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.wire.charging_profiles import VOLTS
-from levity_trio.wire.times import minutes_before
+from levity_trio.wire.times import from_seconds, minutes_before, stamp
 
 PHASES: Final = ("L1", "L2", "L3")
 
@@ -356,24 +356,12 @@ _PLACES: Final = (
     "SELECT cp_conn.cp_id, cp_conn.conn_id FROM cp_conn JOIN cp ON cp.id = cp_conn.cp_id"  # noqa: S608 - our own words
     f" WHERE cp_conn.conn_id > 0 AND cp.id NOT IN ({OMITTED}) ORDER BY cp_conn.cp_id, cp_conn.conn_id"
 )
-_HIGHEST: Final = (
-    "SELECT circuit, phase, max(other_highest) FROM load_quarter WHERE quarter >= ? AND other_highest IS NOT NULL"
-    " GROUP BY circuit, phase"
-)
-_WEEK_QUARTERS: Final = 7 * 24 * 4
+WEEK_QUARTERS: Final = 7 * 24 * 4
 
 
 def load_places(db: Database) -> list[tuple[str, int]]:
     """Return the connectors of the chargers that are served."""
     return [(charger, connector) for charger, connector in db.execute(_PLACES).fetchall()]
-
-
-def highest_other(db: Database, now: str) -> dict[str, tuple[float, float, float]]:
-    """Return the highest other load of the last seven days, by circuit, in A per phase."""
-    found = defaultdict[str, list[float]](lambda: [0.0, 0.0, 0.0])
-    for circuit, phase, amperes in db.execute(_HIGHEST, (quarter_of(seconds(now)) - _WEEK_QUARTERS,)).fetchall():
-        found[circuit][phase] = amperes
-    return {circuit: (one, two, three) for circuit, (one, two, three) in found.items()}
 
 
 # What people and grid operators want
@@ -505,6 +493,34 @@ def load_history(db: Database, since: int, until: int) -> list[LoadQuarter]:
     return _QUARTER.every(
         db, "FROM load_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter, circuit, phase", (since, until)
     )
+
+
+_REMEMBERED: Final = (
+    "FROM load_quarter WHERE quarter BETWEEN ? AND ? AND other_highest IS NOT NULL AND quarter >= coalesce((SELECT"
+    " max(quarter) FROM load_forgotten WHERE circuit = load_quarter.circuit), 0) ORDER BY quarter, circuit, phase"
+)
+
+
+def remembered(db: Database, now: str) -> list[LoadQuarter]:
+    """Return the quarters of the last seven days with other load that was measured, but for what a person had
+    forgotten, in their order."""
+    quarter = quarter_of(seconds(now))
+    return _QUARTER.every(db, _REMEMBERED, (quarter - WEEK_QUARTERS, quarter))
+
+
+def highest_other(db: Database, now: str) -> dict[str, tuple[tuple[float, float, float], str]]:
+    """Return the highest other load of these, by circuit, in A per phase, and when the highest of all was."""
+    rows = defaultdict[str, list[LoadQuarter]](list)
+    for one in remembered(db, now):
+        rows[one.circuit].append(one)
+    found = {}
+    for circuit, some in rows.items():
+        first, second, third = (
+            max((o.other_highest or 0.0 for o in some if o.phase == p), default=0.0) for p in range(3)
+        )
+        top = max(some, key=lambda one: one.other_highest or 0.0)
+        found[circuit] = (first, second, third), stamp(from_seconds(top.quarter * SECONDS))
+    return found
 
 
 @record

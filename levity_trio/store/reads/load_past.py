@@ -14,10 +14,9 @@ from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.billed import billed_rows
-from levity_trio.store.reads.load import load_history
+from levity_trio.store.reads.load import WEEK_QUARTERS, load_history
 
 AT_ONCE: Final = 200
-WEEK_QUARTERS: Final = 7 * 24 * 4
 _ENDED: Final = (
     "SELECT id, cp_id, conn_id, start_time, stop_time, energy_delivered FROM tx INDEXED BY tx_ended"
     " WHERE stop_time >= ? AND stop_time < ? AND energy_delivered > 0 ORDER BY stop_time, id"

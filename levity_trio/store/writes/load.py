@@ -9,6 +9,8 @@ from dataclasses import astuple
 from datetime import timedelta
 from typing import Final
 
+from levity_trio.charging.quarters import quarter_of
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.load import LoadCarQuarter, LoadOrder, LoadQuarter
@@ -49,6 +51,32 @@ def _site(db: UnitOfWork) -> str:
     """Return the site, empty where nothing is managed."""
     known = db.row("SELECT toml FROM load_site ORDER BY id DESC LIMIT 1")
     return "" if known is None else str(known[0])
+
+
+def forget(db: UnitOfWork, circuit: str | None, charger: str | None, at: str, by: str) -> None:
+    """Forget the other load that was measured at a circuit before this quarter of an hour, or what a charger, its
+    firmware and the cars there have shown. All is read anew."""
+    if circuit is not None:
+        quarter = quarter_of(seconds(at))
+        db.execute(
+            "INSERT INTO load_forgotten (circuit, quarter, at, by) VALUES (?, ?, ?, ?)", (circuit, quarter, at, by)
+        )
+    if charger is not None:
+        check_charger(db, charger)
+        for statement in _FORGET:
+            db.execute(statement, (charger,))
+    version, is_managed = db.row("SELECT id, toml <> '' FROM load_site ORDER BY id DESC LIMIT 1") or (0, False)
+    db.record(LoadSiteChanged(charger=None, at=at, version=version, is_managed=bool(is_managed), by=by))
+
+
+_FIRMWARE: Final = "coalesce(vendor, ''), coalesce(model, ''), coalesce(firmware_version, '')"
+_OF_IT: Final = f"(SELECT {_FIRMWARE} FROM cp WHERE id = ?)"  # noqa: S608 - our own words
+_FORGET: Final = (
+    "DELETE FROM load_learned WHERE cp_id = ?",
+    "UPDATE load_charger SET disobeys_since = NULL, obeyed = 0, way = 1 WHERE cp_id = ?",
+    f"UPDATE load_charger SET prepared_at = NULL WHERE cp_id IN (SELECT id FROM cp WHERE ({_FIRMWARE}) = {_OF_IT})",  # noqa: S608
+    f"DELETE FROM load_model WHERE (vendor, model, firmware) = {_OF_IT}",  # noqa: S608 - our own words
+)
 
 
 # What was decided and measured

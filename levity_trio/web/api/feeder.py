@@ -178,7 +178,7 @@ def _known(now: str, database: Database) -> _Known:
     return _Known(
         version=stored.newest_site(database),
         places=stored.load_places(database),
-        highest=stored.highest_other(database, now),
+        highest={circuit: amperes for circuit, (amperes, _) in stored.highest_other(database, now).items()},
         meters=[] if state is None else state.meters,
         learned=stored.learned(database),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Final
@@ -22,18 +22,21 @@ from levity_trio.store.reads.leases import (
     newest_trial,
     stored_leases,
 )
-from levity_trio.store.reads.load import load_places, newest_site
+from levity_trio.store.reads.load import highest_other, learned, load_places, newest_site
 from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes import load as writes
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.feeder import Charger, Connector, load_of
 from levity_trio.web.api.lists import whole
-from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.problems import invalid, not_found
 from levity_trio.wire.times import from_seconds, stamp
 
 ENDPOINTS: Final = Endpoints("load")
-CHARGERS: Final = "/api/admin/load/chargers"
+ADMIN: Final = "/api/admin/load"
+CHARGERS: Final = f"{ADMIN}/chargers"
+Circuit = Annotated[str, Meta(min_length=1, max_length=100)]
 WAYS: Final[Mapping[Way, str]] = {
     Way.TRANSACTION: "a profile for each session, over a default",
     Way.DEFAULT: "its default profile alone",
@@ -88,7 +91,14 @@ class LimitBody(Sent):
     """Which chargers: one, those below a circuit, or all of the site."""
 
     charger: Charger | None = None
-    circuit: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    circuit: Circuit | None = None
+
+
+class MemoryBody(Sent):
+    """A circuit, of which the highest other load is forgotten, or a charger, of which all is that it has shown."""
+
+    charger: Charger | None = None
+    circuit: Circuit | None = None
 
 
 class TrustBody(Sent):
@@ -201,6 +211,74 @@ async def try_charger_again(request: Request) -> ListPage[LimitedCharger]:
     load = await load_of(request)
     await load.try_again(request.path["charger"])
     return await list_limited_chargers(request)
+
+
+# What is remembered
+
+
+@record
+class LoadMemory:
+    """What is remembered of a circuit or of a charger, in `words`; `at` is when its highest other load was.
+
+    The highest other load of seven days is kept free at its circuit in case of an outage. What a charger has shown is
+    believed of all with its firmware.
+    """
+
+    circuit: str | None
+    charger: str | None
+    words: list[str]
+    at: str | None
+
+
+@ENDPOINTS.get("/api/load/memory", Role.VIEWER)
+async def list_load_memory(request: Request) -> ListPage[LoadMemory]:
+    """List what load management remembers of circuits and chargers"""
+    now = request.api.stamp()
+    return await request.read(lambda db: whole([*_memory(db, now)]))
+
+
+def _memory(db: Database, now: str) -> Iterator[LoadMemory]:
+    db.execute("BEGIN")
+    for circuit, (amperes, at) in highest_other(db, now).items():
+        highest = f"other load of up to {max(amperes):.0f} A in the last seven days"
+        yield LoadMemory(circuit=circuit, charger=None, words=[highest], at=at)
+    known, managed = learned(db), managed_chargers(db)
+    for charger in sorted({*managed, *(one.charger for one in known)}):
+        words = (
+            ["on how many lines cars charge"]
+            if any((one.what, one.charger) == ("lines", charger) for one in known)
+            else []
+        )
+        words += [
+            f"that it seems to be wired as {one.value}"
+            for one in known
+            if (one.what, one.charger) == ("rotation", charger)
+        ]
+        if charger in managed and (facts := managed[charger].facts):
+            words.append("how it takes limits")
+            words += [shown for (what, value), shown in _SHOWN.items() if facts.get(what) is value]
+        if words:
+            yield LoadMemory(circuit=None, charger=charger, words=words, at=None)
+
+
+_SHOWN: Final = {
+    ("passed", True): "that it has passed its trial",
+    ("passed", False): "that it has failed its trial",
+    ("zero", False): "that it cannot be paused",
+    ("waits", False): "that by its default nobody waits",
+}
+
+
+@ENDPOINTS.post(f"{ADMIN}/forget", Role.ADMIN, "invalid", "not_found")
+async def forget_load(request: Asked[None, MemoryBody]) -> ListPage[LoadMemory]:
+    """Forget the other load that was measured at a circuit, or what a charger and cars there have shown; what it was
+    stays in the day, and all is learned anew"""
+    body = request.body
+    if (body.circuit is None) == (body.charger is None):
+        raise invalid("circuit", "name a circuit, or a charger")
+    with refusals():
+        await request.write(writes.forget, body.circuit, body.charger)
+    return await list_load_memory(request)
 
 
 # Trials

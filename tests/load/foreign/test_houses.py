@@ -8,8 +8,11 @@ from datetime import timedelta
 import pytest
 import trio
 
+from levity_trio.charging.quarters import quarter_of
 from levity_trio.events import MeterBack, MeterSilent
-from levity_trio.store.reads.load import says_to_driver
+from levity_trio.store.reads.load import LoadQuarter, says_to_driver
+from levity_trio.store.writes import load
+from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter
 from tests.load.block import InlineReader
 from tests.load.foreign.charge_point import ChargePoint, Make
@@ -181,3 +184,56 @@ async def test_a_charger_that_tells_another_time_zone_as_utc_is_read(
         await trio.sleep(2 * MINUTE)
         assert evening.load.now is not None
         assert [car.drawn_a for car in evening.load.now.cars] == [16.0]
+
+
+def remember(writer: InlineWriter, amperes: float) -> None:
+    """Store what a meter showed in a quarter of an hour of this morning, as an earlier program or two wrong readings
+    did."""
+    quarter = quarter_of(START.timestamp()) - 1
+    lines = [
+        LoadQuarter(
+            quarter=quarter,
+            circuit="Feeder",
+            phase=phase,
+            other_mean=amperes,
+            other_highest=amperes,
+            cars_mean=0.0,
+            permitted_highest=0.0,
+            limit_a=32.0,
+            over_seconds=0,
+        )
+        for phase in range(3)
+    ]
+    writer.run_now(load.keep_quarter, lines, [])
+
+
+async def test_what_is_remembered_and_impossible_stops_nobody(writer: InlineWriter) -> None:
+    """An earlier program believed a register of ones."""
+    remember(writer, 6553.5)
+    async with open_evening(writer, [HONEST] * 2, 32.0, meter=exact) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        await trio.sleep(5 * MINUTE)
+        assert evening.current(0) == 16
+        assert evening.load.now is not None
+        assert evening.load.now.lines[0].outage_a < 1
+        evening.meter = None  # and the meter falls silent
+        await trio.sleep(10 * MINUTE)
+        assert evening.current(0) == 16
+
+
+async def test_what_is_remembered_of_a_house_is_forgotten_when_a_person_says_so(writer: InlineWriter) -> None:
+    """A meter was wired to the whole street for an hour: 75 A, which two readings confirmed, are kept for a week."""
+    remember(writer, 75.0)
+    async with open_evening(writer, [HONEST] * 2, 32.0, meter=exact) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        await trio.sleep(5 * MINUTE)
+        assert evening.current(0) == 0
+        await writer.run(load.forget, "Feeder", None, stamp(evening.central.clock()), "anna")
+        await trio.sleep(MINUTE)
+        assert evening.current(0) == 16
+        await evening.die()
+        await trio.sleep(5 * MINUTE)
+        assert evening.current(0) == 16
+        assert writer.rows("SELECT other_highest FROM load_quarter WHERE other_highest > 70") == [(75.0,)] * 3

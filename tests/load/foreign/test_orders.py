@@ -215,3 +215,18 @@ async def test_an_order_that_is_not_held_is_told_and_stays_unheld(writer: Inline
         await evening.load.grid_limit(20, source="relay")
         await trio.sleep(2 * MINUTE)
         assert problems(evening.load.now) == []
+
+
+async def test_who_waits_by_an_order_is_told_what_is_kept_for_a_charger_that_is_away(writer: InlineWriter) -> None:
+    """14 A for all together, without an end: the one that is away may take all of them, and no time changes that."""
+    async with open_evening(writer, [HONEST] * 2, 63.0) as evening:
+        await evening.manage()
+        evening.points[1].is_down = True
+        await evening.points[1].cut()
+        await evening.load.grid_limit(14, source="relay")
+        await trio.sleep(3 * MINUTE)
+        evening.arrive(0)
+        await trio.sleep(5 * MINUTE)
+        assert evening.load.now is not None
+        (car,) = evening.load.now.cars
+        assert (car.says, car.waits_about_seconds) == ("waits, because 16 A are kept for chargers that are away", None)

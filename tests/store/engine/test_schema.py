@@ -36,7 +36,7 @@ FACTS = (
     " certificate_request securing securing_step ownership biller closing statement position statement_party ledger"
     " tariff tariff_version tariff_assignment meter_reading certificate_name"
     " wallet_terms personal_deletion lost_statements user login evidence_pruning report usage_limit"
-    " recipient cause message load_site load_wish load_order load_span"
+    " recipient cause message load_site load_wish load_order load_span load_forgotten"
 )
 COUNTS = "fact_count event_sum site_count"
 PRESENT = (

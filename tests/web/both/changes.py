@@ -207,6 +207,8 @@ async def _feeder(life: Life) -> None:
     life.server.books.run(leases.prepared, "SPACE-02", life.server.books.at, None, (1, None))
     life.server.books.run(leases.begin_trial, "SPACE-02", 1, life.server.books.at, "anna")
     life.shown["trials"] = "SPACE-02"
+    await life.ask("POST", "load/forget", circuit="Feeder")
+    await life.ask("POST", "load/forget", charger="SPACE-02")
     await life.ask("POST", "load/chargers/release", charger="SPACE-02")
     await life.ask("POST", "load/what-if", since="2026-02-01", until="2026-03-01", amperes=6, chargers=2)
 

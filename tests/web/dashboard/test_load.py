@@ -9,7 +9,11 @@ from levity_trio.locale import speaking
 from levity_trio.store.reads.leases import StoredLease
 from levity_trio.store.writes import leases
 from levity_trio.store.writes import load as writes
+from levity_trio.web.api import feeder as feeder_api
+from levity_trio.web.api import leases as leases_api
+from levity_trio.web.api import load as load_api
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.pages import charger, driver, load, now
 from tests.integration.browsing import Page as Shown
 from tests.store import loads
@@ -20,6 +24,9 @@ from tests.web.api.driving import Yard
 from tests.web.dashboard.opening import Opening, attributes
 
 (NOW,) = now.PAGES
+PREVIEW = next(one for one in feeder_api.ENDPOINTS if one.path.endswith("/preview"))
+FORGET = next(one for one in leases_api.ENDPOINTS if one.path.endswith("/forget"))
+CHARGERS = leases_api.ENDPOINTS[0]
 FEEDER, TRY, WHY, DAY = load.PAGES
 CHARGE, CHARGER, SESSION = (driver.PAGES[place] for place in (0, 1, 4))
 SHADOW = "shadow: nothing is sent to the chargers"
@@ -625,3 +632,60 @@ class TestATrial:
             words = (await limits.trial()).words
         assert "Solange die Verbindung getrennt ist" in words
         assert "bei einer Grenze von 6 A" in words
+
+
+class TestWhatIsRemembered:
+    """At noon a meter showed 97 A, twice; CP-1 has a firmware that passed its trial, and a car that was seen thrice."""
+
+    @pytest.fixture(autouse=True)
+    def seen(self, limits: Limits) -> None:
+        books = limits.books
+        loads.quarter(books, "2026-03-01T11:15:00Z", house=41.0)
+        loads.quarter(books, "2026-03-01T11:30:00Z", house=97.0)
+        books.run(writes.learned, "lines", ("CP-1", 1), "CARD", "3", books.at)
+        books.run(writes.learned, "rotation", ("CP-1", 1), "", "STR", books.at)
+        books.run(leases.learn, "CP-1", {"passed": True, "waits": False, "way": 2}, books.at)
+
+    async def test_the_feeder_says_so_with_a_word_on_what_forgetting_does(self, site: Site) -> None:
+        shown = await Opening(site).open(FEEDER)
+        assert "Feeder : other load of up to 97 A in the last seven days, 12:30" in shown.words
+        assert "Forget it if the meter was wrong: the house is then known only from now on." in shown.words
+        assert (
+            "CP-1 : on how many lines cars charge; that it seems to be wired as STR; how it takes limits;"
+            in shown.words
+        )
+        assert "that it has passed its trial; that by its default nobody waits" in shown.words
+        assert "All chargers with its firmware must pass their trial again" in shown.words
+        assert shown.html.count("/do/post/admin/load/forget") == 2
+        assert "/do/post/admin/load/forget" not in (await Opening(site, Role.OPERATOR).open(FEEDER)).html
+
+    async def test_it_is_said_in_german_too(self, site: Site) -> None:
+        with speaking("de"):
+            words = (await Opening(site).open(FEEDER)).words
+        assert "Feeder : andere Last von bis zu 97 A in den letzten sieben Tagen, 12:30" in words
+        assert (
+            "auf wie vielen Leitern Autos laden; dass sie als STR verdrahtet scheint; wie sie Grenzen annimmt" in words
+        )
+
+    async def test_a_site_can_be_entered_again_when_it_is_forgotten(self, site: Site) -> None:
+        refused = await site.call(PREVIEW, body={"toml": SITE})
+        assert "63 A less 97 A for other consumers" in refused["problems"][0]["text"]
+        assert "levity-trio load forget --circuit Feeder." in refused["problems"][0]["advice"][-1]
+        told = await site.call(FORGET, body={"circuit": "Feeder"})
+        assert [one["charger"] for one in told["data"]] == ["CP-1"]
+        assert (await site.call(PREVIEW, body={"toml": SITE}))["problems"] == []
+        assert "97" in str((await site.call(load_api.ENDPOINTS[1]))["lines"]), "the day stays as it was"
+
+    async def test_a_charger_is_prepared_anew_when_what_it_has_shown_is_forgotten(self, site: Site) -> None:
+        site.books.run(leases.prepared, "CP-1", site.books.at, "1", (1, None))
+        told = await site.call(FORGET, body={"charger": "CP-1"})
+        assert [one["circuit"] for one in told["data"]] == ["Feeder"]
+        (one,) = (await site.call(CHARGERS))["data"]
+        assert (one["has_passed"], one["way"]) == (False, 1)
+        assert site.books.rows("SELECT prepared_at FROM load_charger") == [(None,)]
+
+    @pytest.mark.parametrize(("body", "code"), [({}, "invalid"), ({"charger": "CP-9"}, "not_found")])
+    async def test_what_is_not_named_is_not_forgotten(self, site: Site, body: dict[str, str], code: str) -> None:
+        with pytest.raises(Problem) as refused:
+            await site.call(FORGET, body=body)
+        assert refused.value.code == code

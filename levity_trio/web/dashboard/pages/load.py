@@ -172,6 +172,7 @@ async def _feeder(view: View) -> Mapping[str, Any]:
         "households": lambda charger, connector: at_home.get((charger, connector)) or at_home.get((charger, None), ""),
         "names": names,
         "parts": {one.id: one for one in await _chargers(view, found, names)},
+        "memory": (await view.get("/api/load/memory"))["data"],
     }
 
 
