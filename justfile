@@ -200,7 +200,7 @@ fleets *arguments: venv
 deaths *arguments: venv
     {{ bin }}/python -m tests.load.deaths {{ arguments }}
 
-# In virtual time, without sockets; it takes a minute of CPU. The demo goes on where it ends.
+# In virtual time, without sockets; it takes three minutes of CPU. The demo goes on where it ends.
 # make the history of the demo again
 demo-history: venv
     {{ bin }}/python -m tests.demo.making
