@@ -113,11 +113,10 @@ class _Meter:
 
     def leapt(self, by: float, now: float) -> None:
         """Our clock was set forward by so much. It may have shown something since."""
-        self.since += by
-        self.at = None if self.at is None else min(now, self.at + by)
-        self.risen_at = None if self.risen_at is None else min(now, self.risen_at + by)
-        self.changed_at = None if self.changed_at is None else min(now, self.changed_at + by)
-        self.drawn = [(min(now, at + by), most) for at, most in self.drawn]
+        for name in ("since", "at", "risen_at", "changed_at"):
+            if (at := getattr(self, name)) is not None:
+                setattr(self, name, min(now, at + by))
+        self.drawn.clear()
         self.extra = self.extra[0] + by, self.extra[1]
 
     def exceeding(self, now: float) -> Phases:
@@ -281,13 +280,12 @@ class Managed:
             if socket.rotation or not self._meters:
                 continue
             car = cars.get(place)
-            if car is None or gathering.is_paused(car):
-                vote = self._wiring.drawn(place, self.tree.above(socket.circuit), NOTHING, now)
-            elif car.reading is not None and car.reading.lines is not None:
-                at = seconds(car.reading.at)
-                vote = self._wiring.drawn(place, self.tree.above(socket.circuit), car.reading.lines, at)
-            else:
-                continue
+            amperes, at = NOTHING, now
+            if car is not None and not gathering.is_paused(car):
+                if car.reading is None or car.reading.lines is None:
+                    continue
+                amperes, at = car.reading.lines, seconds(car.reading.at)
+            vote = self._wiring.drawn(place, self.tree.above(socket.circuit), amperes, at)
             if vote is not None:
                 self._lessons.append(("rotation", place, "", vote))
 
@@ -484,11 +482,12 @@ class Managed:
         for name, meter in self._meters.items():
             (why, since), before = meter.why(now), meter.told
             meter.told = why
-            is_silent, was_silent = why not in ("", "same"), before not in ("", "same")
-            if is_silent and not was_silent:
-                last_at = None if since is None else timestamp_of(since)
-                yield MeterSilent(charger=None, at=at, meter=name, last_at=last_at, why=why)
-            if was_silent and not is_silent:
-                yield MeterBack(charger=None, at=at, meter=name)
             if why == "same" != before:
                 log.warning("a meter has shown the same for an hour: look whether it measures", meter=name)
+            if meter.is_stale(now) == (before not in ("", "same")):
+                continue
+            if meter.is_stale(now):
+                last_at = None if since is None else timestamp_of(since)
+                yield MeterSilent(charger=None, at=at, meter=name, last_at=last_at, why=why)
+            else:
+                yield MeterBack(charger=None, at=at, meter=name)
