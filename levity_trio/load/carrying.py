@@ -20,7 +20,7 @@ from levity_trio.clock import Clock
 from levity_trio.load import profiles
 from levity_trio.load.holding import INTERVAL, Holding
 from levity_trio.load.lease import FOLLOW_SECONDS, RETRY_SECONDS, Step
-from levity_trio.load.profiles import Ability, Call, Moment
+from levity_trio.load.profiles import Ability, Call, Moment, Way
 from levity_trio.load.tree import Place, Socket
 from levity_trio.plugins.base import CommandResult
 from levity_trio.store.engine.faults import StoreUnavailable
@@ -29,6 +29,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.leases import ManagedCharger, managed_chargers
 from levity_trio.store.reads.load import PluggedIn, load_present
 from levity_trio.store.writes import leases
+from levity_trio.wire.charging_profiles import CHARGER, TRANSACTION
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
@@ -116,7 +117,7 @@ class Carrier:
                     self._holding.refused(step.place, step.lease)
                 held.failed(step, self.now, is_refused=state in REFUSED)
         if state == ACCEPTED and self._holding.is_overruled(step.place, step.lease.transaction):
-            cleared = await self.ask(name, profiles.clearing_transactions(socket))
+            cleared = await self.ask(name, profiles.clearing_own(TRANSACTION, socket.connector))
             if cleared in (ACCEPTED, *REFUSED):
                 self._holding.cleared(step.place)
         if state == ACCEPTED and step.is_lower:
@@ -164,6 +165,8 @@ class Carrier:
         try:
             call = profiles.idle(can, socket)
             state = ACCEPTED if call is None else await self.ask(charger, call)
+            if state == ACCEPTED and self._holding.way(place) is Way.CHARGER > can.way:
+                await self.ask(charger, profiles.clearing_own(CHARGER, 0))
         finally:
             held.busy.discard(place)
         if state == ACCEPTED and place in held.held:

@@ -252,9 +252,9 @@ class Holding:
         or what was sent for a transaction ended with it. Of a charger that is away, nobody knows that."""
         if place[0] not in self.chargers:
             return True
-        return place[0] not in self.away and self._way(place) in (Way.TRANSACTION, Way.NONE)
+        return place[0] not in self.away and self.way(place) in (Way.TRANSACTION, Way.NONE)
 
-    def _way(self, place: Place) -> Way:
+    def way(self, place: Place) -> Way:
         """The way in which a connector has what holds there: what a refusal taught ends with its transaction, and what
         was sent because of it does not."""
         way, sent = self.can[place[0]].way, self._sent.get(place)
@@ -279,13 +279,13 @@ class Holding:
         """Note what a lease was made by."""
         before = self._sent.get(place)
         is_transactions = self.can[place[0]].way is Way.TRANSACTION or (before is not None and before.is_transactions)
-        self._sent[place] = _Sent(self.skew(place[0]), lines, self._way(place), is_transactions)
+        self._sent[place] = _Sent(self.skew(place[0]), lines, self.way(place), is_transactions)
 
     def is_overruled(self, place: Place, transaction: int | None) -> bool:
-        """Whether a profile for the transaction may stand before what is told in another way, because one was refused.
-        One that is ignored, or heeded late, stays: it does no harm."""
-        sent = self._sent.get(place)
-        return sent is not None and sent.is_transactions and "way" in self._taught.get((place[0], transaction), {})
+        """Whether a profile for the transaction may stand before the default profile, which is told because that was
+        refused. One that is ignored, or heeded late, stays: it does no harm."""
+        sent, taught = self._sent.get(place), self._taught.get((place[0], transaction), {})
+        return sent is not None and sent.is_transactions and taught.get("way") == Way.DEFAULT
 
     def cleared(self, place: Place) -> None:
         """Note that no profile for a transaction stands at a connector."""
@@ -383,7 +383,7 @@ class Holding:
         is not known to be there."""
         place, held = one.place, self.leases.held.get(one.place)
         is_same = held is not None and (
-            self._way(place) is not Way.TRANSACTION or held.lease.transaction in (one.transaction, None, NONE)
+            self.way(place) is not Way.TRANSACTION or held.lease.transaction in (one.transaction, None, NONE)
         )
         if one.transaction is None or is_same:
             return held
@@ -567,7 +567,7 @@ class Holding:
             and place in tree.sockets
             and place[0] not in self.away
             and place[0] not in told_by_us
-            and self._way(place) in (Way.DEFAULT, Way.CHARGER, Way.KEY)
+            and self.way(place) in (Way.DEFAULT, Way.CHARGER, Way.KEY)
             and held.lease.transaction is not None
             and now >= held.retry
         ]

@@ -247,12 +247,13 @@ def clearing(can: Ability, socket: Socket) -> list[Call]:
     return [("ClearChargingProfile", one) for one in found]
 
 
-def clearing_transactions(socket: Socket) -> Call:
-    """What removes our profile for the transaction at a connector."""
-    return "ClearChargingProfile", {"id": IDS[TRANSACTION] + socket.connector}
+def clearing_own(purpose: str, connector: int) -> Call:
+    """What removes one of our profiles; that of the whole charger is at connector 0."""
+    return "ClearChargingProfile", {"id": IDS[purpose] + connector}
 
 
 def leaving(connector: int) -> list[Call]:
     """What removes our profiles at a connector."""
-    ids = IDS[TRANSACTION] + connector, IDS[DEFAULT] + connector, IDS[CHARGER]
-    return [("ClearChargingProfile", {"id": number}) for number in ids]
+    return [
+        clearing_own(purpose, 0 if purpose == CHARGER else connector) for purpose in (TRANSACTION, DEFAULT, CHARGER)
+    ]

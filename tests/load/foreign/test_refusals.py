@@ -329,3 +329,24 @@ async def test_what_was_set_before_a_refusal_does_not_outlast_it(writer: InlineW
         await trio.sleep(40 * MINUTE)
         assert evening.current(0) == 12
         assert evening.facts(LimitIgnored) == []
+
+
+async def test_a_limit_of_the_whole_charger_does_not_outlast_the_refusals_that_led_to_it(writer: InlineWriter) -> None:
+    async with open_evening(writer, [HONEST], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        evening.arrive(0)
+        await trio.sleep(8 * MINUTE)
+        point.make = Make(purposes=("ChargePointMaxProfile",))
+        await evening.load.limit_by_hand(("CP-0", 1), 7, reason="", by="anna")
+        await trio.sleep(30)
+        assert evening.current(0) == 7
+        await trio.sleep(5 * MINUTE)
+        assert evening.current(0) == 7
+        point.make = HONEST.make
+        point.unplug()
+        await trio.sleep(MINUTE)
+        await evening.load.limit_by_hand(("CP-0", 1), None, reason="", by="anna")
+        evening.arrive(0)
+        await trio.sleep(40 * MINUTE)
+        assert evening.current(0) == 16
