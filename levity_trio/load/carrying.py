@@ -29,7 +29,6 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.leases import ManagedCharger, managed_chargers
 from levity_trio.store.reads.load import PluggedIn, load_present
 from levity_trio.store.writes import leases
-from levity_trio.wire.charging_profiles import CHARGER, TRANSACTION
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
@@ -117,7 +116,7 @@ class Carrier:
                     self._holding.refused(step.place, step.lease)
                 held.failed(step, self.now, is_refused=state in REFUSED)
         if state == ACCEPTED and self._holding.is_overruled(step.place, step.lease.transaction):
-            cleared = await self.ask(name, profiles.clearing_own(TRANSACTION, socket.connector))
+            cleared = await self.ask(name, profiles.clearing_own(Way.TRANSACTION, socket))
             if cleared in (ACCEPTED, *REFUSED):
                 self._holding.cleared(step.place)
         if state == ACCEPTED and step.is_lower:
@@ -166,7 +165,7 @@ class Carrier:
             call = profiles.idle(can, socket)
             state = ACCEPTED if call is None else await self.ask(charger, call)
             if state == ACCEPTED and self._holding.way(place) is Way.CHARGER > can.way:
-                await self.ask(charger, profiles.clearing_own(CHARGER, 0))
+                await self.ask(charger, profiles.clearing_own(Way.CHARGER, socket))
         finally:
             held.busy.discard(place)
         if state == ACCEPTED and place in held.held:
@@ -287,9 +286,11 @@ class Bench:
         return self._carrier.now
 
     async def ask(self, call: Call) -> str:
+        """Send a CALL and return how it ended."""
         return await self._carrier.ask(self._place[0], call)
 
     async def answer(self, call: Call) -> Any:
+        """Send a CALL and return the payload of its answer, None if there was none."""
         return None if (result := await self._carrier.result(self._place[0], call)) is None else result.answer
 
     async def look(self) -> PluggedIn | None:
@@ -298,15 +299,19 @@ class Bench:
         return next((one for one in present.cars if one.place == self._place), None)
 
     def when(self, began: float) -> Moment:
+        """Return now and the start of a transaction by the charger's clock."""
         return self._carrier.when(self._place[0], began)
 
     def cut(self, seconds: float) -> None:
+        """Cut the link for so long."""
         self._carrier.chargers.cut(self._place[0], seconds / self._speed)
 
     async def booted_since(self, at: float) -> bool:
+        """Whether the charger has booted since a time."""
         managed = await self._reader.run(managed_chargers)
         booted_at = managed[self._place[0]].booted_at
         return booted_at is not None and booted_at > timestamp_of(at)
 
     async def sleep(self, seconds: float) -> None:
+        """Sleep, in seconds of the site's clock."""
         await trio.sleep(seconds / self._speed)

@@ -247,13 +247,13 @@ def clearing(can: Ability, socket: Socket) -> list[Call]:
     return [("ClearChargingProfile", one) for one in found]
 
 
-def clearing_own(purpose: str, connector: int) -> Call:
-    """What removes one of our profiles; that of the whole charger is at connector 0."""
-    return "ClearChargingProfile", {"id": IDS[purpose] + connector}
+def clearing_own(way: Way, socket: Socket) -> Call:
+    """What removes our profile for the transaction, or that of the whole charger."""
+    number = IDS[CHARGER] if way is Way.CHARGER else IDS[TRANSACTION] + socket.connector
+    return "ClearChargingProfile", {"id": number}
 
 
 def leaving(connector: int) -> list[Call]:
     """What removes our profiles at a connector."""
-    return [
-        clearing_own(purpose, 0 if purpose == CHARGER else connector) for purpose in (TRANSACTION, DEFAULT, CHARGER)
-    ]
+    ids = IDS[TRANSACTION] + connector, IDS[DEFAULT] + connector, IDS[CHARGER]
+    return [("ClearChargingProfile", {"id": number}) for number in ids]

@@ -6,8 +6,7 @@ was not seen. What was found holds for all chargers with the same firmware.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -72,49 +71,47 @@ class Trial:
             ("waits", self._waits),
         )
         for step, run in plan:
-            async with self._step(step) as say:
-                say(await run())
-            if step == "limit" and not self.steps[-1].is_passed:
+            self.steps.append(Found(step=step, is_passed=None, words=""))
+            await self.told(self.steps)
+            try:
+                words, is_passed = await run(), True
+            except Failed as failed:
+                words, is_passed = str(failed), False
+            self.steps[-1] = Found(step=step, is_passed=is_passed, words=words)
+            await self.told(self.steps)
+            if step == "limit" and not is_passed:
                 break
         has_passed = all(one.is_passed for one in self.steps)
         self.facts["passed"] = has_passed
         return has_passed
 
-    @asynccontextmanager
-    async def _step(self, step: str) -> AsyncIterator[Callable[[str], None]]:
-        words = ""
-
-        def say(told: str) -> None:
-            nonlocal words
-            words = told
-
-        self.steps.append(Found(step=step, is_passed=None, words=""))
-        await self.told(self.steps)
-        is_passed = True
-        try:
-            yield say
-        except Failed as failed:
-            is_passed, words = False, str(failed)
-        self.steps[-1] = Found(step=step, is_passed=is_passed, words=words)
-        await self.told(self.steps)
-
     # What is sent and seen
 
     async def _send(self, amperes: int, then: int | None = None, can: Ability | None = None) -> None:
         """Send a limit whose lease ends after two minutes. Raises Failed if it is refused."""
-        car = await self._car()
-        now = self.bench.now
-        lease = Lease(
-            amperes=amperes,
-            ends=None if then is None else now + LEASE_SECONDS,
-            safe=amperes if then is None else then,
-            sent=now,
-            transaction=car.transaction,
-        )
-        call = profiles.limit(can or self.can, self.socket, lease, self.bench.when(seconds(car.since)), None)
-        state = "not possible" if call is None else await self.bench.ask(call)
+        lasts = None if then is None else LEASE_SECONDS
+        state = await self._told_to(amperes, amperes if then is None else then, lasts, can or self.can)
         if state != "accepted":
             raise Failed(f"a limit of {amperes} A: {state}")
+
+    async def _told_to(self, amperes: int, then: int, lasts: float | None, can: Ability) -> str:
+        """Send a limit, and another after so many seconds; return how that ended."""
+        car, now = await self._car(), self.bench.now
+        ends = None if lasts is None else now + lasts
+        lease = Lease(amperes=amperes, ends=ends, safe=then, sent=now, transaction=car.transaction)
+        call = profiles.limit(can, self.socket, lease, self.bench.when(seconds(car.since)), None)
+        return "not possible" if call is None else await self.bench.ask(call)
+
+    async def _until(self, fits: Callable[[PluggedIn], bool], words: str) -> PluggedIn:
+        """Wait until the car at the connector is as it must be. Raises Failed with these words."""
+        until = self.bench.now + BOOT_SECONDS
+        while self.bench.now < until:
+            car = await self.bench.look()
+            if car is not None and fits(car):
+                return car
+            await self._trigger()
+            await self.bench.sleep(LOOK_SECONDS)
+        raise Failed(words)
 
     async def _car(self) -> PluggedIn:
         car = await self.bench.look()
@@ -183,24 +180,21 @@ class Trial:
     async def _counting(self, can: Ability) -> Ability:
         """Return the same, with from when the charger counts Relative profiles, if it takes no Absolute ones: it is set
         one, and says what results from it."""
-        car, now = await self._car(), self.bench.now
-        lease = Lease(amperes=HIGH_AMPERES, ends=None, safe=HIGH_AMPERES, sent=now, transaction=car.transaction)
-        when = self.bench.when(seconds(car.since))
-        call = profiles.limit(can, self.socket, lease, when, None)
-        if can.way is not Way.TRANSACTION or call is None or await self.bench.ask(call) == "accepted":
+        is_first = can.way is Way.TRANSACTION
+        if not is_first or await self._told_to(HIGH_AMPERES, HIGH_AMPERES, None, can) == "accepted":
             return can
-        age = now - seconds(car.since)
+        car = await self._car()
+        age = self.bench.now - seconds(car.since)
         if age < 2 * SLOW_SECONDS:
             await self.bench.sleep(2 * SLOW_SECONDS - age)
         relative = replace(can, counts_from="start")
-        ending = replace(lease, ends=now + BOOT_SECONDS, safe=LOW_AMPERES)
-        call = profiles.limit(relative, self.socket, ending, self.bench.when(seconds(car.since)), None)
-        if call is None or await self.bench.ask(call) != "accepted":
+        if await self._told_to(HIGH_AMPERES, LOW_AMPERES, BOOT_SECONDS, relative) != "accepted":
             raise Failed("it takes neither Absolute nor Relative profiles")
         later = timedelta(seconds=BOOT_SECONDS + SLOW_SECONDS)
         asked = {"connectorId": self.socket.connector, "duration": 2 * later.seconds, "chargingRateUnit": "A"}
         answer = await self.bench.answer(("GetCompositeSchedule", asked))
         schedule = answer.get("chargingSchedule") if isinstance(answer, dict) else None
+        when = self.bench.when(self.bench.now)
         told = limit_reported(schedule, when.now, when.now + later)
         if told is None:
             raise Failed("it does not say from when it counts Relative profiles")
@@ -274,7 +268,10 @@ class Trial:
             if self.bench.now > began + BOOT_SECONDS:
                 raise Failed("it did not boot")
             await self.bench.sleep(LOOK_SECONDS)
-        await self._restart()
+        await self._until(
+            lambda car: car.transaction is not None and car.is_connected,
+            "no car is charging any more: plug it in again, and start it",
+        )
         highest, until = 0.0, self.bench.now + SLOW_SECONDS
         while self.bench.now < until:
             await self._trigger()
@@ -305,26 +302,16 @@ class Trial:
 
     async def _back(self, transaction: int | None) -> PluggedIn:
         """Wait until the charger has returned, and told its present register, not one that it had kept."""
-        until, returned = self.bench.now + BOOT_SECONDS, None
-        while self.bench.now < until:
-            car = await self.bench.look()
-            if car is not None and car.is_connected and car.transaction == transaction:
-                returned = self.bench.now if returned is None else returned
-                if car.reading is not None and seconds(car.reading.at) > returned + SEEN_SECONDS:
-                    return car
-                await self._trigger()
-            await self.bench.sleep(LOOK_SECONDS)
-        raise Failed("it did not return")
 
-    async def _restart(self) -> None:
-        """Wait until a car charges again: a reset may have ended its session."""
-        until = self.bench.now + BOOT_SECONDS
-        while self.bench.now < until:
-            car = await self.bench.look()
-            if car is not None and car.transaction is not None and car.is_connected:
-                return
-            await self.bench.sleep(LOOK_SECONDS)
-        raise Failed("no car is charging any more: plug it in again, and start it")
+        def is_back(car: PluggedIn) -> bool:
+            return car.is_connected and car.transaction == transaction
+
+        await self._until(is_back, "it did not return")
+        fresh = self.bench.now + SEEN_SECONDS
+        return await self._until(
+            lambda car: is_back(car) and car.reading is not None and seconds(car.reading.at) > fresh,
+            "it returned, and did not tell its register",
+        )
 
     async def _waits(self) -> str:
         """A car that is plugged in while the link is cut waits for two minutes."""
@@ -333,15 +320,11 @@ class Trial:
         began = self.bench.now
         self.bench.cut(CUT_SECONDS)
         await self.bench.sleep(CUT_SECONDS)
-        until = self.bench.now + BOOT_SECONDS
-        while True:
-            car = await self.bench.look()
-            is_new = car is not None and car.transaction is not None and seconds(car.since) > began
-            if car is not None and is_new and (before is None or car.transaction != before.transaction):
-                break
-            if self.bench.now > until:
-                raise Failed("no car was plugged in and started while the link was cut")
-            await self.bench.sleep(LOOK_SECONDS)
+        old = None if before is None else before.transaction
+        car = await self._until(
+            lambda car: car.transaction not in (None, old) and seconds(car.since) > began,
+            "no car was plugged in and started while the link was cut",
+        )
         drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
         taken, charged = car.energy_wh or 0, self.bench.now - began  # its clock may be wrong
         allowed = max(0.0, charged - LEASE_SECONDS * self.can.waits + SLOW_SECONDS) / 3600
