@@ -232,9 +232,13 @@ class TestADay:
         assert "alert" in attributes(shown, "p", "role")
         assert "The feeder on Sun 1 Mar" in shown.words
 
-    async def test_a_limit_that_was_exceeded_is_said_at_its_phase(self, site: Site) -> None:
-        loads.quarter(site.books, "2026-03-01T12:00:00Z", over_seconds=420)
-        assert (await Opening(site).open(DAY)).words.count("✕ Above the limit for 7 minutes") == 3
+    @pytest.mark.parametrize(("seconds", "words"), [(420, "✕ Above the limit for 7 minutes"), (12, "")])
+    async def test_a_limit_that_was_exceeded_is_said_at_its_phase(self, site: Site, seconds: int, words: str) -> None:
+        """Twelve seconds in a day are not a minute, after which it is told."""
+        loads.quarter(site.books, "2026-03-01T12:00:00Z", over_seconds=seconds)
+        shown = (await Opening(site).open(DAY)).words
+        assert shown.count("Above the limit") == (3 if words else 0)
+        assert words in shown
 
 
 async def test_a_car_leads_to_why_it_gets_what_it_gets(site: Site, station: Station) -> None:
