@@ -265,7 +265,7 @@ class Carrier:
             await self._writer.run(leases.put_back_later, charger, {key: "Operative"})
         state = await self.ask(charger, _availability(connector, is_open=is_open), is_stored=True)
         if state != ACCEPTED:
-            await trio.sleep(REFUSED_SECONDS / self._speed)
+            self._holding.not_moved[place] = self.now + REFUSED_SECONDS
         elif is_open:
             await self._writer.run(leases.put_back_done, charger, key)
 

@@ -164,6 +164,8 @@ class Holding:
     """The chargers that are being prepared or let go."""
     trying: set[Place] = field(default_factory=set)
     """The connectors on trial, which are told nothing else, and booked with their maximum."""
+    not_moved: dict[Place, float] = field(default_factory=dict)
+    """When connectors that were not opened, or closed, are asked again."""
     unrecorded: set[Place] = field(default_factory=set)
     """The connectors whose lease could not be stored."""
     _stays: defaultdict[int, _Stay] = field(default_factory=lambda: defaultdict(_Stay))
@@ -591,6 +593,8 @@ class Holding:
         for place, socket in tree.sockets.items():
             charger = self.chargers.get(place[0])
             if charger is None or charger.state != MANAGED or place in here or place[0] in self.away:
+                continue
+            if decision.at < self.not_moved.get(place, 0.0):
                 continue
             fits = self.can[place[0]].way is not Way.NONE or all(
                 decision.free[line] >= socket.most * times

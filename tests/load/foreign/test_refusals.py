@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from levity_trio.events import LimitIgnored
-from levity_trio.store.writes import load
+from levity_trio.store.writes import leases, load
 from levity_trio.store.writes.accounts import Refused
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
@@ -350,3 +350,20 @@ async def test_a_limit_of_the_whole_charger_does_not_outlast_the_refusals_that_l
         evening.arrive(0)
         await trio.sleep(40 * MINUTE)
         assert evening.current(0) == 16
+
+
+async def test_a_connector_that_is_not_opened_again_keeps_no_limit_back(writer: InlineWriter) -> None:
+    async with open_evening(writer, [HONEST, HONEST], 20.0) as evening:
+        await evening.manage()
+        point, at = evening.points[0], stamp(evening.central.clock())
+        await writer.run(leases.learn, "CP-0", {"way": 5}, at)
+        evening.arrive(1)
+        await trio.sleep(MINUTE)
+        assert "ChangeAvailability" in [action for _, action, _, _ in point.calls]
+        point._on_ChangeAvailability = lambda _: {"status": "Rejected"}  # type: ignore[assignment, method-assign]
+        await writer.run(leases.learn, "CP-0", {"way": 1}, at)
+        await trio.sleep(MINUTE)
+        evening.arrive(0)
+        before = len(point.calls)
+        await trio.sleep(MINUTE)
+        assert "SetChargingProfile" in [action for _, action, _, _ in point.calls[before:]]
