@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import ceil
 from typing import Final, NamedTuple
 
@@ -98,9 +98,10 @@ def cars_of(
     wanted: Mapping[Place, Wanted],
     known: Mapping[Place, Known],
     booked: Mapping[Place, float],
+    away: Collection[str],
 ) -> Iterator[Car]:
     """Yield the cars that are plugged in, and the connectors that must be booked without one. `lines` are those on
-    which cars charge, where that is known."""
+    which cars charge, where that is known. Of chargers that are away, nothing is known of what flows now."""
     here = set()
     for one in present.cars:
         place = one.place
@@ -123,7 +124,7 @@ def cars_of(
             charger=one.charger,
             connector=one.connector,
             since=seconds(one.since),
-            state=State.FULL if own.is_full else State.WANTS,
+            state=State.FULL if own.is_full and one.is_connected else State.WANTS,
             lines=used,
             drawn=None if shown is None else max(shown.least, min(shown.most, most)),
             over=over,
@@ -138,7 +139,8 @@ def cars_of(
         )
     for place, amperes in booked.items():
         if place not in here:
-            yield Car(charger=place[0], connector=place[1], since=0.0, drawn=0.0, fixed=amperes)
+            state = State.WANTS if place[0] in away else State.FULL
+            yield Car(charger=place[0], connector=place[1], since=0.0, state=state, drawn=0.0, fixed=amperes)
 
 
 class Drawn(NamedTuple):

@@ -384,7 +384,7 @@ class Managed:
         booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
         before = holding.leases.going_on(self._before, now)
         while True:
-            cars = [*gathering.cars_of(tree, present, lines, wanted, known, booked)]
+            cars = [*gathering.cars_of(tree, present, lines, wanted, known, booked, holding.away)]
             decision = decide(tree, cars, measured, now, before, first_come=first_come)
             floors = holding.floors(decision)
             if not floors:

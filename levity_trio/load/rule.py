@@ -477,7 +477,9 @@ def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Ro
     """Book a car of which the sharing decides nothing: it cannot be told, its meter is lost, or nothing is allowed."""
     car = one.car
     if car.fixed is not None:
-        rooms.book(one.lines, car.fixed, car.fixed)
+        # One that takes nothing now may begin at any moment, but then others are lowered within seconds, if we live.
+        drawn = car.fixed if car.state is State.WANTS or car.drawn is None else min(car.fixed, car.drawn)
+        rooms.book(one.lines, car.fixed, drawn)
         one.grant, one.bound = math.ceil(car.fixed), Bound.FIXED
         return True
     if one.most < one.least:

@@ -85,7 +85,8 @@ class Sheet:
     def booked(self, car: Car, outage: bool) -> float:
         """What the grants so far book for this car, on each of its lines."""
         if car.fixed is not None:
-            return car.fixed
+            is_idle = car.state is State.FULL and car.drawn is not None and not outage
+            return min(car.fixed, car.drawn or 0.0) if is_idle else car.fixed
         grant = self.grants.get(car.place, 0)
         if outage:
             return grant
