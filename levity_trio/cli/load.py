@@ -67,8 +67,7 @@ def show(operator: Operator) -> None:
         return
     for line in found["lines"]:
         say(_bar(line))
-    if found["cars"]:
-        say("")
+    say(fill(found["grid_says"]))
     for car in found["cars"]:
         say(f"{_place(car):<16} {car['says']}")
     _say_kept(found["kept"])

@@ -30,6 +30,7 @@ from levity_trio.store.reads.load import (
     LoadOver,
     LoadQuarter,
     PluggedIn,
+    grid_says,
     says,
 )
 
@@ -75,6 +76,7 @@ def shown(
         for place, limit in decision.limits.items()
         if limit.bound is Bound.FIXED and limit.amperes and place[0] in away
     }
+    grid, limits = gathered.grid, CONNECTION if gathered.grid.of_connection else CHARGERS
     return LoadNow(
         at=timestamp_of(decision.at),
         is_shadow=not gathered.managed,
@@ -94,11 +96,12 @@ def shown(
         cars=[_car(tree, decision, one, gathered, kept) for one in gathered.cars],
         meters=[*gathered.meters],
         over=[*over],
-        grid_a=gathered.grid.amperes,
-        grid_kw=gathered.grid.kilowatts,
-        grid_of=CONNECTION if gathered.grid.of_connection else CHARGERS,
+        grid_a=grid.amperes,
+        grid_kw=grid.kilowatts,
+        grid_of=limits,
         grid_drawn=_round(decision.ordered),
         grid_over_since=grid_over_since,
+        grid_says=grid_says(grid.amperes, grid.kilowatts, limits, _round(decision.ordered)),
         kept=[
             LoadKept(
                 charger=name,

@@ -64,7 +64,14 @@ def silent_meter(name: str, at: str | None = None, amperes: list[float] | None =
 
 def decide(books: Books, *cars: Mapping[str, Any], is_shadow: bool = True, **given: Any) -> None:
     """Store a decision about cars; all but these may be given, too."""
-    shown = {"lines": [line(phase) for phase in range(3)], "meters": [], "over": [], "grid_a": None, **given}
+    shown = {
+        "lines": [line(phase) for phase in range(3)],
+        "meters": [],
+        "over": [],
+        "grid_a": None,
+        "grid_says": "",
+        **given,
+    }
     told = [{**one, "says": says(one, is_shadow=is_shadow)} for one in cars]
     text = orjson.dumps({"at": books.at, "is_shadow": is_shadow, "cars": told, **shown}).decode()
     books.run(load.keep_state, books.at, text, "[]")

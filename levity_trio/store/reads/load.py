@@ -126,7 +126,8 @@ class LoadNow:
     their limit for more than a minute.
 
     The grid operator allows `grid_a` on each phase, or `grid_kw` on all together, to the `chargers` or the `connection`
-    (`grid_of`), of which `grid_drawn` is drawn in the same unit. More is drawn since `grid_over_since`.
+    (`grid_of`), of which `grid_drawn` is drawn in the same unit: `grid_says` it in words. More is drawn since
+    `grid_over_since`.
     """
 
     at: str
@@ -141,6 +142,18 @@ class LoadNow:
     grid_of: str = ""
     grid_drawn: float | None = None
     grid_over_since: str | None = None
+    grid_says: str = ""
+
+
+def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn_of: float) -> str:
+    """Say what the grid operator allows, and how much of that is drawn; nothing if he allows all."""
+    limit, unit = (amperes, "A") if kilowatts is None else (kilowatts, "kW")
+    if limit is None:
+        return ""
+    allowed, drawn = f"{limit:g} {unit}", f"{drawn_of:g} {unit}"
+    if limits == "connection":
+        return f"The grid operator allows house and chargers {allowed}, of which {drawn} are drawn."
+    return f"The grid operator allows the chargers {allowed}, of which {drawn} are drawn."
 
 
 def load_now(db: Database) -> LoadNow | None:
@@ -165,7 +178,7 @@ def _now(text: str) -> LoadNow:
 
 GRID: Final = "Grid operator"
 """Is named, as by the rule, in place of a circuit where his order keeps a car from more."""
-_OF_GRID: Final = ("grid_a", "grid_kw", "grid_of", "grid_drawn", "grid_over_since")
+_OF_GRID: Final = ("grid_a", "grid_kw", "grid_of", "grid_drawn", "grid_over_since", "grid_says")
 
 
 class Problem(NamedTuple):

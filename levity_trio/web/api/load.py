@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from levity_trio.load.document import CONNECTION, LoadSite, parse
+from levity_trio.load.document import LoadSite, parse
 from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
@@ -129,7 +129,7 @@ def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterat
         outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=round(held, 1))
         again = _again(now, car)
         words = [*_words(car, line, outage, meters.get(line.circuit), zone), _of_others(line, others)]
-        words[1:1] = [_of_order(now)] if car.circuit == GRID else []
+        words[1:1] = [now.grid_says] if car.circuit == GRID else []
         yield LoadWhy(
             car=car,
             circuit=line.circuit,
@@ -174,15 +174,6 @@ def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | 
     if car.is_outage:
         yield "It is this second sum that has no more room."
     yield f"By both sums, {line.free_a:.0f} A are left for cars."
-
-
-def _of_order(now: LoadNow) -> str:
-    """Say what the grid operator allows, and how much of that is drawn."""
-    limit, unit = (now.grid_a, "A") if now.grid_kw is None else (now.grid_kw, "kW")
-    allowed, drawn = f"{limit or 0:g} {unit}", f"{now.grid_drawn or 0:g} {unit}"
-    if now.grid_of == CONNECTION:
-        return f"The grid operator allows house and chargers {allowed}, of which {drawn} are drawn."
-    return f"The grid operator allows the chargers {allowed}, of which {drawn} are drawn."
 
 
 def _since(meter: LoadMeter, zone: ZoneInfo) -> str:

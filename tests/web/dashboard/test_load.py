@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from levity_trio.events import LimitIgnored
 from levity_trio.locale import speaking
 from levity_trio.store.reads.leases import StoredLease
+from levity_trio.store.reads.load import orders
 from levity_trio.store.writes import leases
 from levity_trio.store.writes import load as writes
 from levity_trio.web.api import feeder as feeder_api
@@ -19,6 +22,7 @@ from tests.integration.browsing import Page as Shown
 from tests.store import loads
 from tests.store.books import Station
 from tests.store.owning import House
+from tests.store.reading import reading
 from tests.web.api.conftest import Site
 from tests.web.api.driving import Yard
 from tests.web.dashboard.opening import Opening, attributes
@@ -94,8 +98,12 @@ class TestTheFeeder:
             assert attributes(await feeder(site), "h2", "id") == names
 
     async def test_it_says_that_it_is_the_grid_operator_who_limits(self, site: Site) -> None:
-        loads.decide(site.books, lines=[loads.line(limit=20.0)], grid_a=20.0)
-        assert "Grid operator 20 A" in (await feeder(site)).words
+        """What he leaves is then neither free nor kept."""
+        says = "The grid operator allows the chargers 8.4 kW, of which 8.3 kW are drawn."
+        loads.decide(site.books, lines=LINES, grid_kw=8.4, grid_says=says)
+        words = (await feeder(site)).words
+        assert f"{says} Feeder 63 A" in words
+        assert "L1 reserve 9 A cars 48 A L2" in words
 
     async def test_it_is_told_live_and_changes_with_any_fact(self, site: Site, station: Station) -> None:
         station.status("Charging")
@@ -693,3 +701,38 @@ class TestWhatIsRemembered:
         with pytest.raises(Problem) as refused:
             await site.call(FORGET, body=body)
         assert refused.value.code == code
+
+
+class TestOrdersOfTheGridOperator:
+    async def orders(self, site: Site) -> Shown:
+        return await Opening(site).open(FEEDER)
+
+    async def test_without_one_nothing_is_said(self, site: Site) -> None:
+        assert "Orders of the grid operator" not in (await self.orders(site)).words
+
+    async def test_each_is_listed_with_how_it_was_kept_the_newest_first(self, site: Site) -> None:
+        site.books.run(writes.set_site, SITE, site.books.at, "anna")
+        for number, kilowatts in enumerate((12.6, 8.4, None), 1):
+            site.books.run(writes.add_order, None, kilowatts, "relay", site.books.at)
+            if number == 2:
+                with reading(site.books) as db:
+                    (_, order) = orders(db, "")
+                site.books.run(writes.keep_order, replace(order, held_after_seconds=11, highest=8.3))
+            site.books.wait(10)
+        shown = await self.orders(site)
+        kept = "13:20 all of it – 13:10 8.4 kW chargers 11 s 8.3 kW 13:00 12.6 kW chargers"
+        assert kept in shown.words.replace("Held after ", "").replace("Highest minute ", "")
+        assert "not held" in shown.words
+        assert any("grid-orders?format=csv" in link for link in shown.links)
+        assert "What do yours limit?" not in shown.words
+
+    async def test_those_of_before_ask_once_what_they_limit(self, site: Site) -> None:
+        site.books.run(writes.set_site, SITE, site.books.at, "anna")
+        old = "INSERT INTO load_order (source, amperes, at, last_at, count) VALUES ('grid', 20, ?, ?, 1)"
+        site.books.run(lambda db: db.execute(old, (site.books.at, site.books.at)))
+        asked = await self.orders(site)
+        assert "20 A house and chargers" in asked.words
+        assert "What do yours limit? Only the chargers House and chargers" in asked.words
+        assert "[grid]\nof = &#34;chargers&#34;" in asked.html
+        site.books.run(writes.set_site, f'{SITE}\n[grid]\nof = "connection"\n', site.books.at, "anna")
+        assert "What do yours limit?" not in (await self.orders(site)).words

@@ -31,6 +31,8 @@ DAY: Final = "/api/load/day"
 SITE: Final = "/api/admin/load/site"
 A_DAY: Final = timedelta(days=1)
 HOUR: Final = 3600
+ORDERS: Final = 10
+CHARGERS, CONNECTION = "chargers", "connection"
 LOOK_SECONDS: Final = 10.0
 """No fact tells that a limit was sent."""
 TRIAL_SECONDS: Final = 2.0
@@ -173,7 +175,18 @@ async def _feeder(view: View) -> Mapping[str, Any]:
         "names": names,
         "parts": {one.id: one for one in await _chargers(view, found, names)},
         "memory": (await view.get("/api/load/memory"))["data"],
+        **await _orders(view, found["toml"]),
     }
+
+
+async def _orders(view: View, toml: str) -> Mapping[str, Any]:
+    """Return the newest orders of the grid operator. If they limit the connection, as those of earlier versions did,
+    and nobody has said so, there is a document for each answer."""
+    orders = (await view.get("/api/admin/load/grid-orders"))["data"][: -ORDERS - 1 : -1]
+    is_open = orders and orders[0]["limits"] == CONNECTION and f'of = "{CONNECTION}"' not in toml
+    head = toml if "[grid]" in toml else f"{toml}\n[grid]\n"
+    documents = {of: head.replace("[grid]", f'[grid]\nof = "{of}"') for of in (CHARGERS, CONNECTION)}
+    return {"orders": orders, "of_documents": documents if is_open and view.may("PUT", SITE) else None}
 
 
 def _form(asked: Mapping[str, str]) -> Iterator[Field]:

@@ -172,7 +172,7 @@ def feeder(load: Mapping[str, Any] | None) -> Values:
             {
                 "name": name,
                 "limit_a": some[0]["limit_a"],
-                "is_ordered": not place and load["grid_a"] == some[0]["limit_a"],
+                "order": "" if place else load["grid_says"],
                 "meter": (meter := meters.get(name)),
                 "is_stale": (is_stale := meter is not None and meter["is_stale"]),
                 "limit": (limit := LIMIT_FAR if _is_far_over(some) and not is_stale else LIMIT),
