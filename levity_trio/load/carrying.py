@@ -115,10 +115,8 @@ class Carrier:
                 if state in REFUSED:
                     self._holding.refused(step.place, step.lease)
                 held.failed(step, self.now, is_refused=state in REFUSED)
-        if state == ACCEPTED and self._holding.is_overruled(step.place, step.lease.transaction):
-            cleared = await self.ask(name, profiles.clearing_own(Way.TRANSACTION, socket))
-            if cleared in (ACCEPTED, *REFUSED):
-                self._holding.cleared(step.place)
+        if state == ACCEPTED and self._holding.is_overruled(name, step.lease.transaction):
+            await self.ask(name, profiles.clearing_own(Way.TRANSACTION, socket))
         if state == ACCEPTED and step.is_lower:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
             told = {"requestedMessage": "MeterValues", "connectorId": socket.connector}

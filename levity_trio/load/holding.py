@@ -102,8 +102,6 @@ class _Sent(NamedTuple):
     skew: int
     lines: int | None
     way: Way
-    is_transactions: bool
-    """A profile for a transaction was sent, and not cleared since."""
 
 
 @dataclass(slots=True)
@@ -279,20 +277,12 @@ class Holding:
 
     def sent(self, place: Place, lines: int | None) -> None:
         """Note what a lease was made by."""
-        before = self._sent.get(place)
-        is_transactions = self.can[place[0]].way is Way.TRANSACTION or (before is not None and before.is_transactions)
-        self._sent[place] = _Sent(self.skew(place[0]), lines, self.way(place), is_transactions)
+        self._sent[place] = _Sent(self.skew(place[0]), lines, self.way(place))
 
-    def is_overruled(self, place: Place, transaction: int | None) -> bool:
+    def is_overruled(self, charger: str, transaction: int | None) -> bool:
         """Whether a profile for the transaction may stand before the default profile, which is told because that was
         refused. One that is ignored, or heeded late, stays: it does no harm."""
-        sent, taught = self._sent.get(place), self._taught.get((place[0], transaction), {})
-        return sent is not None and sent.is_transactions and taught.get("way") == Way.DEFAULT
-
-    def cleared(self, place: Place) -> None:
-        """Note that no profile for a transaction stands at a connector."""
-        if (sent := self._sent.get(place)) is not None:
-            self._sent[place] = sent._replace(is_transactions=False)
+        return self._taught.get((charger, transaction), {}).get("way") == Way.DEFAULT
 
     def refused(self, place: Place, lease: Lease) -> None:
         """Take what a refused limit teaches. It holds for this transaction; three sessions make it lasting."""
