@@ -156,7 +156,7 @@ def _amperes_or_text(text: str) -> float | str:
     epilog=an_example(
         "load site",
         "load site --amperes 63 --house none --most 32 --check",
-        "load site --amperes 63 --house SDM630 --address 192.168.1.20 --most 16",
+        "load site --amperes 63 --house 12 --most 16",
         "load site feeder.toml",
         "load site > feeder.toml",
         "load site --off",

@@ -37,8 +37,8 @@ MOST_RATIO: Final = 1.25
 """Cars and readings exceed a limit by less."""
 MOST_TOO_LARGE: Final = 10
 """After so many sessions with a wish that was too large, a driver is not believed."""
-PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
-FULL: Final = "SuspendedEV"
+FULL, WITHHELD = "SuspendedEV", "SuspendedEVSE"
+PAUSED: Final = (FULL, WITHHELD)
 
 
 class Wanted(NamedTuple):

@@ -35,6 +35,8 @@ ANSWER_SECONDS: Final = ANSWER.total_seconds()
 """A car that takes nothing within so long after it was lowered answers to that."""
 WAKE_SECONDS: Final = 300.0
 """A car that may draw has so long to begin, before it counts as full. Some need four minutes."""
+MOST_TRIED: Final = 10
+"""A charger that gives its car nothing is offered more, up to so many A."""
 AWAY_SECONDS: Final = 60.0
 """So long after its link was lost, or after we began, a charger is booked with what it was told."""
 SET_SECONDS: Final = 10
@@ -87,6 +89,10 @@ class _Stay:
     """Its energy, where its charger tells nothing else."""
     pace: Reading | None = None
     """The power by which that rises."""
+
+    def has_waited(self, now: float) -> bool:
+        """Whether it may have drawn for so long that any car would have begun."""
+        return self.may_since is not None and now >= self.may_since + WAKE_SECONDS
 
     def leapt(self, by: float) -> None:
         """Our clock was set forward by so much, while it stood here."""
@@ -245,7 +251,7 @@ class Holding:
         self.leases.forget([place for place in self.leases.held if place not in here and self._is_over(place)])
         for place, one in here.items():
             if place not in self.trying:
-                self._take_car(one, tree.sockets[place], lines.get(place))
+                self._take_car(one, tree.sockets[place], lines.get(place), now)
 
     def _is_over(self, place: Place) -> bool:
         """Whether nothing that was sent to a connector without a car holds any more: its charger is limited no longer,
@@ -347,7 +353,7 @@ class Holding:
                 del self._taught[name, transaction]
         self.leases.hold(socket.place, lasting(socket.most, now, NONE))
 
-    def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None) -> None:
+    def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None, now: float) -> None:
         place = socket.place
         held = self._held_by(one, socket)
         if held is None:
@@ -368,7 +374,7 @@ class Holding:
         if self.leases.reported(place, least, drawn.at, most):
             self._obeyed.append(place)
         if one.transaction is not None:
-            self._learn_of_car(one, self._stays[one.transaction], held, drawn)
+            self._learn_of_car(one, self._stays[one.transaction], held, drawn, now)
 
     def _held_by(self, one: PluggedIn, socket: Socket) -> Held | None:
         """Return what is held at a connector. A car that began without us may draw its maximum, as long as our default
@@ -395,7 +401,7 @@ class Holding:
         are_other_lines = self.can[place[0]].is_in_watts and sent.lines != lines
         return are_other_lines or abs(self.skew(place[0]) - sent.skew) > SET_SECONDS
 
-    def _learn_of_car(self, one: PluggedIn, stay: _Stay, held: Held, drawn: gathering.Drawn) -> None:
+    def _learn_of_car(self, one: PluggedIn, stay: _Stay, held: Held, drawn: gathering.Drawn, now: float) -> None:
         """A car that ends right after it was lowered needs what it had: some need more than 6 A. One that draws long
         after it may needs that time to wake."""
         limit = held.lease.amperes
@@ -403,6 +409,8 @@ class Holding:
             stay.charged = min(limit, stay.charged or limit)
             if stay.may_since is not None and stay.may_since not in (stay.woke, 0.0):
                 stay.woke, stay.wakes = stay.may_since, min(WAKE_SECONDS, drawn.at - stay.may_since)
+        elif not stay.charged and one.status == gathering.WITHHELD and stay.has_waited(now):
+            stay.least = min(limit + 2, MOST_TRIED)  # some chargers give nothing below 8 or 10 A
         late = seconds(one.changed_at) - held.answered
         has_drawn = stay.woke is not None and stay.woke == stay.may_since  # else it only wakes after a pause
         if has_drawn and one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
@@ -682,11 +690,11 @@ class Holding:
 
     def is_full(self, one: PluggedIn, now: float) -> bool:
         """Whether a car that takes nothing is full: it does not wake, and does not only answer to a pause of ours."""
-        if one.status != gathering.FULL or not gathering.is_paused(one):
+        if not gathering.is_paused(one):
             return False
         if one.transaction is None or one.place not in self.leases.held:
-            return True
+            return one.status == gathering.FULL
         stay = self._stays[one.transaction]
-        if stay.woke is not None and stay.woke == stay.may_since:
-            return True
-        return stay.may_since is not None and now >= stay.may_since + WAKE_SECONDS
+        if one.status == gathering.WITHHELD:  # nor does its charger give it anything at more
+            return stay.least >= MOST_TRIED and not stay.charged and stay.has_waited(now)
+        return stay.has_waited(now) or (stay.woke is not None and stay.woke == stay.may_since)

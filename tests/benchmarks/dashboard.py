@@ -59,7 +59,7 @@ from .process import PYTHON, ROOT, Server, _environment, running
 from .report import table
 
 CHARGERS: Final = 20
-FEEDER_AMPERES: Final = 200
+FEEDER: Final = {"amperes": 200, "house": "none", "most": 16}
 """More than their safe limits together, and less than they can draw."""
 PACE_SECONDS: Final = 0.1
 READERS: Final = 50
@@ -250,7 +250,7 @@ def _shown(run: Run) -> dict[str, object]:
             pass
         if month == first:
             ask("POST", "admin", "closings", str(first), given={})
-    ask("PUT", "admin", "load", "site", given={"amperes": FEEDER_AMPERES})
+    ask("PUT", "admin", "load", "site", given={"feeder": FEEDER})
     while not query(run.database, "SELECT 1 FROM load_state"):
         time.sleep(0.1)
     ((transaction,),) = query(run.database, "SELECT max(id) FROM tx")
@@ -502,7 +502,7 @@ def of_shadow(folder: Path, rounds: int, seconds: float) -> Iterator[Figure]:
     """Yield what load management costs the chargers that talk, in shadow and when it limits them."""
     with _talking(folder, "alone") as alone, _talking(folder, "shadow") as shadow:
         api = Api(f"unix:{folder / 'shadow.db'}.sock", Sought("server", ""))
-        api.ask("PUT", "admin", "load", "site", given={"amperes": FEEDER_AMPERES})
+        api.ask("PUT", "admin", "load", "site", given={"feeder": FEEDER})
         figure = _beside("load in shadow", alone, shadow, rounds, seconds)
         api.ask("POST", "admin", "load", "chargers", given={})
         limited = _beside("load with limits", alone, shadow, rounds, seconds)

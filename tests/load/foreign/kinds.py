@@ -79,8 +79,8 @@ WHAT_WE_DO: Final = {
     "two connectors": "Each has a lease of its own, and both are booked.",
     "one phase rotated": "All three phases are booked until somebody enters its rotation; the meter shows which it"
     " seems to be.",
-    "minChargingRate": "A car that ended right after it was lowered gets what it had. Where none charges with 6 A,"
-    " enter `least`, or let a trial find it.",
+    "minChargingRate": "A car that ended right after it was lowered gets what it had. One whose charger gives"
+    " nothing with 6 A is offered 8 and 10 A, each after five minutes; `least`, or a trial, saves it that.",
     "ignores limits below 7 A": "It is told in each way. If it obeys in none, what it takes is kept for it.",
     "ignores after 10 min": "It is told in each way. If it obeys in none, what it takes is kept for it.",
     "forgets at reboot": "After each boot it gets its default and its limit again.",

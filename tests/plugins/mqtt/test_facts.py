@@ -446,7 +446,7 @@ NEUTRAL: Final = {
     *("serial_number", "server", "session", "set_aside", "since", "size_bytes", "source", "state", "statements"),
     *("status", "step", "tariff", "tech_info", "terms", "timestamp", "to_wh", "transaction", "until", "vehicle"),
     *("vendor", "vendor_error_code", "vendor_id", "verdict", "version", "wanted", "way", "webhook", "wh", "what"),
-    "words",
+    *("kilowatts", "why", "words"),
 }
 """Fields of facts that name no card, household or person; `reason` is one of a person's only beside `by`."""
 
