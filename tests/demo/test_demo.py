@@ -100,8 +100,9 @@ def start_and_stop(demo: Demo, owner: Browser, neighbour: Browser) -> None:
 
 
 def without_faults(log: str) -> str:
-    """Without the charger that is faulted."""
-    return "\n".join(line for line in log.splitlines() if "StatusChanged" not in line)
+    """Without the charger that is faulted, and without a feeder that was full for a minute of the demo's clock, which
+    runs fast: on a busy machine that passes while a limit is on its way."""
+    return "\n".join(line for line in log.splitlines() if not re.search("StatusChanged|LoadExceeded", line))
 
 
 def feeder_is_shared(owner: Browser) -> None:

@@ -37,8 +37,8 @@ AWAY: Final = 6
 AWAY_SECONDS: Final = 90.0
 TRANSACTION: Final = "1000017"
 """Stands in the examples for one of the site's."""
-OUTPUT: Final = ("text",)
-"""Languages of blocks that show what a command prints."""
+NOT_TYPED: Final = ("text", "js")
+"""Languages of blocks that nobody types in a shell: what a command prints, and a script for another device."""
 OF_SHELL: Final = re.compile(r"[|<>;&]|\$\(|^(?!levity-trio)\w", re.MULTILINE)
 """What only a shell understands."""
 _BLOCK: Final = re.compile(r"((?:<!-- [^>]*? -->\n)*)^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -63,7 +63,7 @@ def blocks() -> Iterator[Block]:
         if topic.startswith(("start/", "tasks/")):
             source = (FOLDER / f"{topic}.md").read_text(encoding="utf-8")
             for comments, indent, language, text in _BLOCK.findall(source):
-                if language not in OUTPUT:
+                if language not in NOT_TYPED:
                     plain = re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
                     yield Block(topic, language, plain, _COMMENT.findall(comments))
 

@@ -130,7 +130,6 @@ def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_
         ("tariff", "assign", TARIFF, "--household", HOUSEHOLD, *since, "--reason", WORDS),
         ("tariff", "assign", TARIFF, "--site", *since),
         ("wallet", "top-up", HOUSEHOLD, "1234.50", "--currency", "EUR", "--reason", WORDS),
-        ("wallet", "service", "add", "a-shop-with-a-long-name"),
         ("meter", "add", METER, "--class", "1", *since),
         ("meter", "read", METER, "48211.3", "--at", begin),
         ("template", "set", "garage", "MeterValueSampleInterval=60", "--chargers", CHARGER),

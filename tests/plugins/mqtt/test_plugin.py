@@ -317,4 +317,6 @@ async def test_home_assistant_reads_the_language_of_the_owner_and_what_there_is(
                 await heard.shows({"CP-1/link": "offline"})
                 await heard.wait(lambda: DISCOVERY in heard.newest and offers_a_boost() is has_feeder)  # noqa: B023 - here
                 assert json.loads(heard.newest[DISCOVERY])["components"]["energy"]["name"] == "Energie"
-            api_of(server).ask("PUT", "admin", "load", "site", given={"amperes": 63})
+            api_of(server).ask(
+                "PUT", "admin", "load", "site", given={"feeder": {"amperes": 63, "house": "none", "most": 16}}
+            )

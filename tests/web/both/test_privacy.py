@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,6 @@ def test_a_viewer_sees_no_number_of_a_card(tmp_path: Path, monkeypatch: pytest.M
         (asked, card)
         for asked, (_, body) in answers.items()
         for card in cards
-        if card.encode() in body and card not in asked
+        if re.search(rb"\b%s\b" % re.escape(card.encode()), body) and card not in asked  # cursors have letters, too
     }
     assert not seen
