@@ -37,8 +37,8 @@ AWAY: Final = 6
 AWAY_SECONDS: Final = 90.0
 TRANSACTION: Final = "1000017"
 """Stands in the examples for one of the site's."""
-NOT_TYPED: Final = ("text", "js")
-"""Languages of blocks that nobody types in a shell: what a command prints, and a script for another device."""
+NOT_TYPED: Final = ("text", "js", "caddy", "haproxy")
+"""Languages of blocks that nobody types here: what a command prints, and files of other programs and devices."""
 OF_SHELL: Final = re.compile(r"[|<>;&]|\$\(|^(?!levity-trio)\w", re.MULTILINE)
 """What only a shell understands."""
 _BLOCK: Final = re.compile(r"((?:<!-- [^>]*? -->\n)*)^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
