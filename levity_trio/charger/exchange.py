@@ -33,10 +33,7 @@ from levity_trio.store.writes import frames, notices, sessions
 from levity_trio.store.writes.origin import LOCAL, Message, Origin, Stop, StopWithData, fields_of
 from levity_trio.store.writes.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.unreadable import (
-    start_unreadable,
-    stop_unreadable,
-)
+from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, parse_frame, result_text
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call, call_result, check_action, read_request, write_payload
@@ -176,12 +173,12 @@ def _with_more(
     at = origin.received_at
     if evidence is not None and db.is_kept(origin.charger, "Evidence", at):
         frames.keep(db, origin, evidence)
-    if repairs:
-        count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []
     result = write(db, origin, *args)
     if data is not None:
-        count_repairs(db, origin, [(repair.kind, repair.sample) for repair in data.repairs])
+        repairs += tuple(data.repairs)
+    if repairs:
+        count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     if message is not None:
         frames.check_messages(db, origin, message, most_starts)
     return result, failures
