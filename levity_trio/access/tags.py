@@ -19,8 +19,6 @@ LONGEST_TAG: Final = 20
 """Characters of an idToken (§7.28)."""
 REMOVED: Final = "removed"
 """The change of a TagChanged that ends a tag."""
-_SEPARATOR: Final = "\n"
-"""No printable text contains it."""
 _LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
@@ -143,43 +141,35 @@ def concurrent(verdict: Verdict, tag: Tag | None, running: int) -> Verdict:
 
 class Index:
     """All tags in memory, by their normal form, whose they are, and where they may charge. It follows the facts as they
-    are committed.
+    are committed."""
 
-    Each is packed into two bytes objects, so that 100,000 with different groups and expiries take 25 MB.
-    """
-
-    __slots__ = ("_missed", "_noted", "_packed", "imports", "places", "policy", "wallets")
+    __slots__ = ("_missed", "_noted", "_tags", "imports", "imports_read", "places", "policy", "wallets")
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.wallets = Wallets()
         self.places = Places()
-        self._packed: dict[bytes, bytes] = {}
+        self._tags: dict[str, Tag] = {}
         self._noted: set[str] | None = None
         self._missed: list[Event] | None = None
-        self.imports = 0
-        """The number of imports that were completed since the start."""
+        self.imports = self.imports_read = 0
+        """The imports since the start: of all, and of those whose tags are in memory."""
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return len(self._tags)
 
     def find(self, key: str) -> Tag | None:
         """Return the tag with this normal form, None if nobody added it."""
-        packed = self._packed.get(key.encode())
-        if packed is None:
-            return None
-        status, expires_at, parent, most = packed.decode().split(_SEPARATOR)
-        return Tag(status, expires_at or None, parent or None, int(most) if most else None)
+        return self._tags.get(key)
 
     def put(self, key: str, tag: Tag | None) -> None:
         """Keep what holds for a tag from now on; None removes it."""
         if self._noted is not None:
             self._noted.add(key)
         if tag is None:
-            self._packed.pop(key.encode(), None)
+            self._tags.pop(key, None)
         else:
-            text = _SEPARATOR.join("" if part is None else str(part) for part in tag)
-            self._packed[key.encode()] = text.encode()
+            self._tags[key] = tag
 
     @contextmanager
     def noting(self) -> Iterator[set[str]]:
@@ -220,7 +210,7 @@ class Index:
         return card(account, own, of_account, is_known=is_known, is_given=is_given)
 
     def observe(self, event: Event) -> None:
-        """Follow a committed fact. What an import changes comes from its own task."""
+        """Follow a committed fact. What an import changes is read again."""
         if self._missed is not None:
             self._missed.append(event)
         self._follow(event)

@@ -6,7 +6,7 @@ It is imported when a server starts, not with the server's root: its libraries a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep.preparing import Preparing
-from levity_trio.store.upkeep.tagging import TagImports, open_tags
+from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.upkeep.trying import Trying
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
@@ -67,12 +67,12 @@ async def open_web(
     api_listeners = listeners.api._replace(local=local)
     deliveries = Parts(reader, writer, clock, config.check_interval_seconds, key)
     async with (
-        open_tags(writer, reader, central.tags, clock) as imports,
+        open_tags(writer, reader, central.tags, clock) as read_imported,
         open_feed(reader, hooks) as feed,
         open_webhooks(deliveries, hooks) as webhooks,
         open_messages(around_of(central, reader, key), hooks) as messages,
         open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners.files) as shelf,
-        open_api(api_of(central, reader, imports, feed, webhooks, messages, shelf, key), api_listeners, opening),
+        open_api(api_of(central, reader, read_imported, feed, webhooks, messages, shelf, key), api_listeners, opening),
     ):
         yield
 
@@ -94,7 +94,7 @@ def around_of(central: Central, reader: Reader, key: SecretKey) -> Around:
 def api_of(
     central: Central,
     reader: Reader,
-    imports: TagImports,
+    read_imported: Callable[[], Awaitable[None]],
     feed: Feed,
     webhooks: Webhooks,
     messages: Messages,
@@ -115,7 +115,7 @@ def api_of(
         id_tags=central.tags,
         is_clock_trusted=lambda: central.clock_trusted,
         publish=central.hooks.observe,
-        imports=imports,
+        read_imported=read_imported,
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
         webhooks=webhooks,

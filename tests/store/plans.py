@@ -22,7 +22,7 @@ FEW_TRANSACTIONS = 100
 BOUNDED = {
     *("cp", "cp_conn", "station", "connector_data", "fact_count", "simulated_time", "audit_cursor", "sqlite_schema"),
     *("json_each", "known", "newest", "one", "token", "sqlite_sequence", "webhook", "webhook_waiting"),
-    *("webhook_given_up", "asked_tag", "tag_import_part", "security", "account", "vehicle", "space"),
+    *("webhook_given_up", "asked_tag", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "draft", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
     "meter",
     *("wallet", "personal_deletion", "lost_statements"),

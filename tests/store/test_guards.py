@@ -225,7 +225,6 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "asked_tag",
         "listed_tag",
         "local_list_upkeep",
-        "tag_import_part",
         "security",
         "account",
         "availability",

@@ -12,7 +12,7 @@ from levity_trio.billing.months import MonthLimit, Used
 from levity_trio.events import MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.places import UsageLimit
 from levity_trio.store.reads import month_use
-from levity_trio.store.reads.wallets import limits_reached, spent_accounts, tags_owned_after
+from levity_trio.store.reads.wallets import limits_reached, owned_tags, spent_accounts
 from levity_trio.store.writes import limits, tags
 from levity_trio.store.writes.limits import TheMonth
 from levity_trio.store.writes.tags import TagData
@@ -75,7 +75,7 @@ class Month(House):
         for fact in self.books.facts:
             followed.observe(fact)
         with reading(self.books) as db:
-            begun.wallets.load(tags_owned_after(db, 0, 100), spent_accounts(db), limits_reached(db, self.books.at))
+            begun.wallets.load(owned_tags(db), spent_accounts(db), limits_reached(db, self.books.at))
         key = self.books.policy.key(card)
         reasons = {index.wallets.withhold(key, self.books.at) for index in (followed, begun)}
         started = self.station.start_with_verdict(self.register, 2, card, None)

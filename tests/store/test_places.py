@@ -14,7 +14,7 @@ from levity_trio.billing.ownership import Thing, What
 from levity_trio.events import LimitChanged, StartRefused, TagChanged
 from levity_trio.store.places import UsageLimit, refusal
 from levity_trio.store.reads.places import load_places
-from levity_trio.store.reads.wallets import limits_reached, spent_accounts, tags_owned_after
+from levity_trio.store.reads.wallets import limits_reached, owned_tags, spent_accounts
 from levity_trio.store.writes import authorization, limits, tags
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.tags import TagData
@@ -70,7 +70,7 @@ class Yard(House):
             if isinstance(fact, TagChanged):
                 begun.put(policy.key(fact.id_tag), followed.find(policy.key(fact.id_tag)))
         with reading(self.books) as db:
-            begun.wallets.load(tags_owned_after(db, 0, 1000), spent_accounts(db), limits_reached(db, at))
+            begun.wallets.load(owned_tags(db), spent_accounts(db), limits_reached(db, at))
         with reading(self.books) as db:
             begun.places.load(*load_places(db))
         found = [

@@ -10,7 +10,7 @@ from levity_trio.events import (
     ServerStarted,
     TransactionSuspended,
 )
-from levity_trio.store.writes import commands, sessions, tags
+from levity_trio.store.writes import commands, sessions
 from tests.store.books import SERVER, Books, Station
 from tests.store.test_commands import ask
 
@@ -111,21 +111,12 @@ def test_a_run_of_another_name_ends_what_the_only_server_of_a_file_left(books: B
     """It was killed, and is called otherwise now. The charger never comes back."""
     transaction = station.start()
     books.run(commands.queue, ask(station, "Reset"))
-    for is_accepted in (True, False):  # of a shared database, before it was moved into the file
-        number = books.run(tags.begin_import, SERVER, "anna")
-        books.run(tags.stage, SERVER, number, ["id_tag"], [["04AA"]], "anna")
-        if is_accepted:
-            books.run(tags.accept, SERVER, number, 1, "anna")
-    own = books.run(tags.begin_import, "", "anna")
-    books.run(tags.accept, "", own, 0, "anna")
-    imports_of = "SELECT count(DISTINCT import) FROM tag_import_part WHERE server = ?"
     books.wait(5)
     books.run(sessions.start_run, "renamed", "1.1", books.at, True, True)
     assert books.row(ONLINE)[0] == 0
     assert books.row("SELECT ended_at, close_reason FROM session") == (books.at, "the server ended")
     assert books.row("SELECT id, status, suspended_at FROM tx") == (transaction, "Active", books.at)
     assert books.value("SELECT state FROM command") == "gone"
-    assert [books.value(imports_of, name) for name in (SERVER, "renamed", "")] == [0, 0, 2]
     assert [fact.clean for fact in books.recorded(ServerStarted)] == [True, False]
 
 

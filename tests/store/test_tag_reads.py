@@ -10,12 +10,11 @@ import trio
 
 from levity_trio.access.tags import Index, Policy, Unknown
 from levity_trio.events import TagsImported
-from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.engine.writer import Sharing, Writer
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.tags import Filters, asked_tags, periods, tags, tags_from
+from levity_trio.store.reads.tags import Filters, asked_tags, periods, tags, tags_in_order
 from levity_trio.store.upkeep import tagging
-from levity_trio.store.upkeep.tagging import LINES, PART_ROWS, open_tags
+from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData
 from tests.charger.parts import InlineWriter
@@ -60,13 +59,13 @@ def test_the_list(neighbours: Books, filters: dict[str, Any], found: list[str]) 
     assert page.total == len(found)
 
 
-def test_pages_and_parts(neighbours: Books) -> None:
+def test_pages_and_all(neighbours: Books) -> None:
     with reading(neighbours) as db:
         first = tags(db, Filters(now=neighbours.at), Wanted(limit=3))
         rest = tags(db, Filters(now=neighbours.at), Wanted(limit=3, cursor=first.next_cursor))
         assert [one.id_tag for one in rest.data] == ["Lost"]
         assert [one.name for one in periods(db, "lost")] == ["Dora", None]
-        assert [key for key, _ in tags_from(db, "card-1", 2)] == ["card-2", "key"]
+        assert [one.id_tag for one in tags_in_order(db)] == ["Card-1", "card-2", "Key", "Lost"]
 
 
 def test_who_waits(books: Books, station: Station) -> None:
@@ -100,63 +99,16 @@ def memory(tmp_path: Path) -> Any:
         yield Memory(Books(connection), tmp_path / "site.db")
 
 
-ROWS = [(f"T{number}", "Blocked" if number == 7 else "Accepted") for number in range(3 * PART_ROWS)]
-FIELDS = ("id_tag", "status")
-
-
-async def test_an_import_is_in_memory_when_it_ends(memory: Memory) -> None:
-    async with memory.open() as imports:
-        report = await imports.run(FIELDS, ROWS, "anna")
-        assert len(memory.index) == len(ROWS)
-        assert (report.counts["added"], len(report.results), report.is_withdrawn) == (len(ROWS), len(ROWS), False)
-        again = await imports.run(FIELDS, [("t1", "Blocked"), ("T2", "Accepted")], "anna")
-        assert (dict(again.counts), again.is_withdrawn) == ({"changed": 1, "same": 1}, True)
-        assert memory.index.judge("T1", memory.books.at).status == "Blocked"
-    assert len(ROWS) <= LINES
-
-
-async def test_an_import_ends_without_its_asker(memory: Memory) -> None:
-    async with memory.open() as imports:
-        memory.writer.answer_seconds = 0.01
-        async with trio.open_nursery() as asking:
-            asking.start_soon(imports.run, FIELDS, ROWS, "anna")
-            while not memory.books.count("tag"):  # noqa: ASYNC110 - until it is being applied
-                await trio.sleep(0.001)
-            asking.cancel_scope.cancel()
-        report = await imports.run(FIELDS, [("Last", "Accepted")], "ben")  # waits for the one before
-        assert dict(report.counts) == {"added": 1}
-        assert len(memory.index) == len(ROWS) + 1
-
-
-async def test_an_import_that_is_left_before_it_is_accepted_leaves_nothing(memory: Memory) -> None:
-    async with memory.open() as imports:
-        memory.writer.answer_seconds = 0.01
-        with trio.move_on_after(0.02):
-            await imports.run(FIELDS, ROWS, "anna")
-        await imports.run(FIELDS, [("Last", "Accepted")], "ben")
-    assert memory.books.rows("SELECT id_tag FROM tag") == [("Last",)]
-
-
-async def test_nothing_is_imported_while_nothing_can_be_stored(memory: Memory) -> None:
-    async with memory.open() as imports:
-        memory.writer.is_unavailable = True
-        with pytest.raises(StoreUnavailable), trio.fail_after(60):
-            await imports.run(FIELDS, ROWS, "anna")
-        memory.writer.is_unavailable = False
-        await imports.run(FIELDS, [("Last", "Accepted")], "ben")
-    assert memory.books.rows("SELECT id_tag FROM tag") == [("Last",)]
-
-
-async def test_a_start_finishes_an_import_and_loads_all(memory: Memory) -> None:
-    books = memory.books
-    whole = books.run(writes.begin_import, "", "anna")
-    books.run(writes.stage, "", whole, FIELDS, ROWS, "anna")
-    books.run(writes.accept, "", whole, len(ROWS), "anna")
-    broken = books.run(writes.begin_import, "", "ben")
-    books.run(writes.stage, "", broken, FIELDS, [("Never", "Accepted")], "ben")
+async def test_an_import_is_in_memory_once_it_was_read(memory: Memory) -> None:
+    rows = [("T1", "Accepted"), ("T2", "Blocked")]
+    async with memory.open() as read_imported:
+        memory.books.run(writes.take, memory.books.policy, ("id_tag", "status"), rows, memory.books.at, "anna")
+        memory.index.observe(memory.books.facts[-1])
+        assert len(memory.index) == 0
+        await read_imported()
+        assert [memory.index.judge(name, memory.books.at).status for name in ("T1", "T2")] == ["Accepted", "Blocked"]
     async with memory.open():
-        assert len(memory.index) == len(ROWS)
-        assert memory.index.judge("T7", books.at).status == "Blocked"
+        assert len(memory.index) == 2
 
 
 # Tags that another server changes
@@ -181,10 +133,7 @@ def status(memory: Memory, name: str) -> str:
     return memory.index.judge(name, memory.books.at).status
 
 
-@pytest.mark.parametrize("rows", [2, 1000])
-async def test_a_tag_that_changes_while_a_start_reads(memory: Memory, monkeypatch: Any, rows: int) -> None:
-    """The page that is being read has it as it was; with small pages, a later page has it again."""
-    monkeypatch.setattr(tagging, "ROWS_AT_ONCE", rows)
+async def test_a_tag_that_changes_while_a_start_reads(memory: Memory) -> None:
     add(memory, "One", "Two", "Three")
 
     def meanwhile() -> None:
@@ -200,8 +149,7 @@ async def test_a_tag_that_changes_while_a_start_reads(memory: Memory, monkeypatc
 
 async def test_a_tag_that_changes_while_all_are_read_again(memory: Memory, monkeypatch: Any) -> None:
     """Nothing that was blocked or removed may charge again because an older page has it."""
-    monkeypatch.setattr(tagging, "RETRY_SECONDS", 0.01)
-    memory.writer.sharing = Sharing("one")
+    monkeypatch.setattr(tagging, "LOOK_SECONDS", 0.01)
     add(memory, "One", "Two")
 
     def meanwhile() -> None:

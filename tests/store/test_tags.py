@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from dataclasses import replace
 from functools import partial
 
@@ -264,113 +265,27 @@ def test_the_last_ones_of_each_charger_wait(books: Books, station: Station) -> N
 # Imports
 
 
-def stage(books: Books, server: str, *names: str) -> int:
-    number = books.run(tags.begin_import, server, "ben")
-    for name in names:
-        books.run(tags.stage, server, number, ("id_tag",), [(name,)], "ben")
-    return number
-
-
-def accept(books: Books, server: str, *names: str) -> None:
-    books.run(tags.accept, server, stage(books, server, *names), len(names), "ben")
-
-
-def apply_all(books: Books, server: str = "") -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    while (part := books.run(tags.apply_part, server, books.policy, books.at)) is not None:
-        found += [("", "failed") if change is None else (change.after.id_tag, change.word) for change in part]
-    return found
-
-
-@pytest.mark.logs_errors
-def test_a_row_that_cannot_be_stored_ends_neither_its_import_nor_the_next_one(books: Books) -> None:
-    number = books.run(tags.begin_import, "", "ben")
-    rows = [("Odd", "Lost"), ("Card", "Blocked")]  # a state that there is not
-    books.run(tags.stage, "", number, ("id_tag", "status"), rows, "ben")
-    books.run(tags.accept, "", number, 2, "ben")
-    accept(books, "", "Other")
-    assert apply_all(books) == [("", "failed"), ("Card", "added"), ("Other", "added")]
-
-
-def test_an_import_counts_once_it_is_accepted(books: Books) -> None:
+def test_an_import_is_one_write(books: Books) -> None:
     add(books, "Card", name="Anna", notes="blue")
     add(books, "Same", name="Same")
-    number = books.run(tags.begin_import, "", "ben")
-    for part in ([("CARD", "Ben", "Blocked"), ("Same", "Same", "Accepted")], [("New", None, "Accepted")]):
-        books.run(tags.stage, "", number, ("id_tag", "name", "status"), part, "ben")
-    assert apply_all(books) == []
-    books.run(tags.accept, "", number, 3, "ben")
-    assert apply_all(books) == [("CARD", "changed"), ("Same", "same"), ("New", "added")]
+    rows = [("CARD", "Ben", "Blocked"), ("Same", "Same", "Accepted"), ("New", None, "Accepted")]
+    done = books.run(tags.take, books.policy, ("id_tag", "name", "status"), rows, books.at, "ben")
+    assert done == (["changed", "same", "added"], True)
     assert books.rows("SELECT id_tag, name, status, notes FROM tag WHERE ended_at IS NULL ORDER BY key") == [
         ("CARD", "Ben", "Blocked", "blue"),  # columns that the file does not have stay
         ("New", None, "Accepted", None),
         ("Same", "Same", "Accepted", None),
     ]
-    assert books.count("tag_import_part") == 0
     assert [(fact.count, fact.by) for fact in books.recorded(TagsImported)] == [(3, "ben")]
+    again = books.run(tags.take, books.policy, ("id_tag", "status"), [("card", "Blocked")] * 2, books.at, "ben")
+    assert again == (["changed", "same"], False)
 
 
-def test_an_import_that_was_not_accepted_is_discarded(books: Books) -> None:
-    accept(books, "", "whole")
-    stage(books, "", "broken")
-    assert apply_all(books) == [("whole", "added")]
-    accept(books, "", "other")
-    assert apply_all(books) == [("other", "added")]
-    assert books.count("tag_import_part") == 0
-
-
-def test_an_import_of_the_version_before_is_finished(books: Books) -> None:
-    insert = "INSERT INTO tag_import_part (by, rows, tags) VALUES ('ben', ?, ?)"
-    books.connection.execute(insert, ('[["id_tag"],["whole"]]', None))
-    books.connection.execute(insert, ("[[]]", 1))
-    stage(books, "", "broken")
-    assert apply_all(books) == [("whole", "added")]
-
-
-def test_each_server_of_a_database_has_its_own_import(books: Books) -> None:
-    first = stage(books, "one", "first")
-    stage(books, "two", "second")
-    accept(books, "two", "other")
-    assert apply_all(books, "one") == []
-    assert apply_all(books, "two") == [("other", "added")]
-    books.run(tags.accept, "one", first, 1, "ben")
-    assert apply_all(books, "one") == [("first", "added")]
-    assert len(books.recorded(TagsImported)) == 2
-
-
-@pytest.mark.parametrize("is_staged_before", [True, False])
-def test_the_import_of_a_server_that_is_gone_is_taken_over(books: Books, is_staged_before: bool) -> None:
-    """What the other one stages meanwhile is still its own: accepted later, or never."""
-    own = stage(books, "two", "own") if is_staged_before else 0
-    accept(books, "one", "accepted", "too")
-    stage(books, "one", "half")
-    own = own or stage(books, "two", "own")
-    books.run(tags.take_over, "one", "two")
-    assert apply_all(books, "two") == [("accepted", "added"), ("too", "added")]
-    books.run(tags.accept, "two", own, 1, "eva")
-    assert apply_all(books, "two") == [("own", "added")]
-    assert books.count("tag_import_part") == 0
-
-
-def test_what_was_taken_over_is_taken_over_again(books: Books) -> None:
-    accept(books, "one", "first", "second")
-    stage(books, "two", "half")
-    books.run(tags.take_over, "one", "two")
-    for _ in range(2):  # the part that begins it, and its first tags
-        books.run(tags.apply_part, "two", books.policy, books.at)
-    books.run(tags.take_over, "two", "three")
-    accept(books, "two", "started again")
-    assert apply_all(books, "three") == [("second", "added")]
-    assert apply_all(books, "two") == [("started again", "added")]
-    assert books.rows("SELECT id_tag FROM tag ORDER BY id") == [("first",), ("second",), ("started again",)]
-
-
-def test_imports_are_applied_in_the_order_in_which_they_were_accepted(books: Books) -> None:
-    early = stage(books, "two", "Card")
-    accept(books, "one", "card")
-    books.run(tags.accept, "two", early, 1, "ben")
-    books.run(tags.take_over, "one", "two")
-    assert apply_all(books, "two") == [("card", "added"), ("Card", "changed")]
+def test_an_import_with_a_tag_that_cannot_be_stored_changes_nothing(books: Books) -> None:
+    rows = [("Card", "Blocked"), ("Odd", "Lost")]  # a state that there is not
+    with pytest.raises(sqlite3.IntegrityError):
+        books.run(tags.take, books.policy, ("id_tag", "status"), rows, books.at, "ben")
+    assert books.count("tag") == 0
 
 
 # --tag-strip
@@ -380,7 +295,7 @@ def test_normal_forms_change_with_the_pattern(books: Books, station: Station) ->
     add(books, "A-1")
     station.write(tags.ask, "b-1", "B-1")
     books.policy = replace(books.policy, strip=re.compile(r"(?:-[0-9]+)\Z"), unknown=Unknown.REFUSE)
-    books.run(tags.rekey, books.policy, [(1, "a", "A-1")])
+    books.run(tags.rekey, books.policy)
     assert start(station, "A-7")[1] == "Accepted"
     assert books.count("asked_tag") == 0
 
@@ -388,13 +303,7 @@ def test_normal_forms_change_with_the_pattern(books: Books, station: Station) ->
 def test_two_tags_with_one_normal_form_are_refused(books: Books) -> None:
     add(books, "A-1")
     add(books, "A-2")
+    stripping = replace(books.policy, strip=re.compile(r"(?:-[0-9]+)\Z"))
     with pytest.raises(TagInUse, match="A-2"):
-        books.run(tags.rekey, books.policy, [(1, "a", "A-1"), (2, "a", "A-2")])
+        books.run(tags.rekey, stripping)
     assert books.rows("SELECT key FROM tag ORDER BY id") == [("a-1",), ("a-2",)]
-
-
-def test_a_tag_that_changes_while_normal_forms_are_read_is_no_second_one(books: Books) -> None:
-    add(books, "A-1")
-    change(books, "A-1", status="Blocked")
-    books.run(tags.rekey, books.policy, [(1, "a", "A-1"), (2, "a", "A-1")])
-    assert books.rows("SELECT key FROM tag ORDER BY id") == [("a-1",), ("a",)]

@@ -190,9 +190,8 @@ async def test_what_changes_while_a_start_reads(tmp_path: Path) -> None:
 
         reader = SlowReader(tmp_path / "site.db")
         reader.meanwhile = [
-            lambda: None,  # the normal forms
-            lambda: learn(lambda: purses.enter(Kind.TOP_UP, 1)),
             lambda: learn(lambda: purses.take(BEN, "Other", since=books.at)),
+            lambda: learn(lambda: purses.enter(Kind.TOP_UP, 1)),
         ]
         async with open_tags(cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now):
             found = {tag: index.judge(tag, books.at).status for tag in ("Card", "Other", "Key")}

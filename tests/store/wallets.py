@@ -8,7 +8,7 @@ from levity_trio.access.tags import Index
 from levity_trio.billing.ledger import Kind, Standing, Terms
 from levity_trio.billing.ownership import BillBy
 from levity_trio.events import WalletCovered, WalletSpent
-from levity_trio.store.reads.wallets import spent_accounts, tags_owned_after
+from levity_trio.store.reads.wallets import owned_tags, spent_accounts
 from levity_trio.store.wallets import standing_of
 from levity_trio.store.writes import wallets
 from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
@@ -64,7 +64,7 @@ class Purses(House):
         for fact in self.books.facts:
             followed.observe(fact)
         with reading(self.books) as db:
-            begun.wallets.load(tags_owned_after(db, 0, 1000), spent_accounts(db))
+            begun.wallets.load(owned_tags(db), spent_accounts(db))
         found = {index.judge(id_tag, self.books.at).status for index in (followed, begun)}
         (status,) = found
         return status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from levity_trio.records import record
@@ -104,13 +104,13 @@ def vehicle(db: Database, number: int) -> Vehicle | None:
     return found[0] if found else None
 
 
-def accounts_after(db: Database, last: int, most: int) -> Sequence[Account]:
-    """Return the next accounts, in the order of their numbers."""
-    return _ACCOUNT.every(db, "FROM account WHERE id > ? AND undone_at IS NULL ORDER BY id LIMIT ?", (last, most))
+def all_accounts(db: Database) -> list[Account]:
+    """Return all accounts, in the order of their numbers."""
+    return _ACCOUNT.every(db, "FROM account WHERE undone_at IS NULL ORDER BY id")
 
 
-def vehicles_of_nobody_after(db: Database, last: int, most: int) -> Sequence[Vehicle]:
-    """Return the next vehicles that never belonged to an account, in the order of their numbers."""
+def vehicles_of_nobody(db: Database) -> list[Vehicle]:
+    """Return the vehicles that never belonged to an account, in the order of their numbers."""
     unowned = "NOT EXISTS (SELECT 1 FROM ownership WHERE what = 'vehicle' AND key = CAST(vehicle.id AS TEXT)"
-    rest = f"FROM vehicle WHERE id > ? AND removed_at IS NULL AND {unowned} AND conn_id = 0 AND voided_at IS NULL)"
-    return _VEHICLE.every(db, f"{rest} ORDER BY id LIMIT ?", (last, most))
+    rest = f"FROM vehicle WHERE removed_at IS NULL AND {unowned} AND conn_id = 0 AND voided_at IS NULL) ORDER BY id"
+    return _VEHICLE.every(db, rest)

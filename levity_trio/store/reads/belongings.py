@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape
-
-
-class OwnedTag(NamedTuple):
-    """A tag that belongs to an account: the row, the stored normal form, and the tag as entered."""
-
-    id: int
-    key: str
-    id_tag: str
 
 
 @record
@@ -106,12 +98,11 @@ def periods_of_vehicle(db: Database, vehicle: int) -> list[Belonging]:
     return _BELONGING.every(db, f"{rest} ORDER BY ownership.since DESC", (str(vehicle),))
 
 
-def belongings_after(db: Database, what: str, last: int, most: int) -> list[Exported]:
-    """Return the next periods of tags, spaces or vehicles that were not voided, in the order of their rows."""
+def belongings(db: Database, what: str) -> list[Exported]:
+    """Return the periods of tags, spaces or vehicles that were not voided, in the order of their rows."""
     joined = f"{_FROM} JOIN account ON account.id = account_id"
     is_kept = "voided_at IS NULL AND (what <> 'vehicle' OR removed_at IS NULL)"
-    rest = f"{joined} WHERE ownership.id > ? AND what = ? AND {is_kept} ORDER BY ownership.id LIMIT ?"
-    return _EXPORTED.every(db, rest, (last, what, most))
+    return _EXPORTED.every(db, f"{joined} WHERE what = ? AND {is_kept} ORDER BY ownership.id", (what,))
 
 
 def unlisted_tags(db: Database, now: str, most: int) -> list[UnlistedTag]:
@@ -121,12 +112,3 @@ def unlisted_tags(db: Database, now: str, most: int) -> list[UnlistedTag]:
     joined = "FROM ownership JOIN account ON account.id = account_id"
     rest = f"{joined} WHERE what = 'tag' AND {is_now} AND NOT {is_listed} ORDER BY ownership.key LIMIT ?2"
     return _UNLISTED.every(db, rest, (now, most))
-
-
-def owned_tags_after(db: Database, last: int, most: int) -> list[OwnedTag]:
-    """Return the next tags that belong to accounts, or did, in the order of their rows."""
-    rows = db.execute(
-        "SELECT id, key, id_tag FROM ownership WHERE id > ? AND what = 'tag' AND voided_at IS NULL ORDER BY id LIMIT ?",
-        (last, most),
-    )
-    return [OwnedTag(*row) for row in rows.fetchall()]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Final, NamedTuple
+from typing import Final
 
 from levity_trio.access.tags import Policy, Tag
 from levity_trio.records import record
@@ -25,15 +25,6 @@ from levity_trio.store.reads.pages import (
     sort_by,
 )
 from levity_trio.store.reads.shapes import Shape
-
-
-class KeyedTag(NamedTuple):
-    """A row of a tag of now: its stored normal form, and what the policy knows of it."""
-
-    id: int
-    key: str
-    id_tag: str
-    tag: Tag
 
 
 @record
@@ -88,14 +79,11 @@ _TAG: Final = Shape(TagRow)
 _ASKED: Final = Shape(AskedTag, account="account.id", account_name="account.name", id_tag="asked_tag.id_tag")
 
 
-def tags_after(db: Database, last: int, most: int) -> list[KeyedTag]:
-    """Return the next tags of now, in the order of their rows."""
-    rows = db.execute(
-        "SELECT id, key, id_tag, status, expires_at, parent_id_tag, max_transactions FROM tag"
-        " WHERE ended_at IS NULL AND id > ? ORDER BY id LIMIT ?",
-        (last, most),
-    )
-    return [KeyedTag(number, key, id_tag, Tag(*tag)) for number, key, id_tag, *tag in rows.fetchall()]
+def tags_of_now(db: Database) -> list[tuple[str, Tag]]:
+    """Return the normal forms of all tags of now, and what the policy knows of each."""
+    columns = "key, status, expires_at, parent_id_tag, max_transactions"
+    rows = db.execute(f"SELECT {columns} FROM tag INDEXED BY tag_key WHERE {OF_NOW}")  # noqa: S608 - our own words
+    return [(key, Tag(*tag)) for key, *tag in rows.fetchall()]
 
 
 def tags(db: Database, filters: Filters, wanted: Wanted, sort: Sort | None = None) -> ListPage[TagRow]:
@@ -145,13 +133,9 @@ def periods(db: Database, key: str) -> list[TagRow]:
     return _TAG.every(db, "FROM tag WHERE key = ? ORDER BY id DESC", (key,))
 
 
-def tags_from(db: Database, key: str, most: int) -> list[tuple[str, TagRow]]:
-    """Return the next tags of now after a normal form, each with its own."""
-    rows = db.execute(
-        f"SELECT key, {_TAG.columns} FROM tag INDEXED BY tag_key WHERE {OF_NOW} AND key > ? ORDER BY key LIMIT ?",  # noqa: S608 - our own words
-        (key, most),
-    )
-    return [(row[0], _TAG.read(row[1:])) for row in rows.fetchall()]
+def tags_in_order(db: Database) -> list[TagRow]:
+    """Return all tags of now, by their normal form."""
+    return _TAG.every(db, f"FROM tag INDEXED BY tag_key WHERE {OF_NOW} ORDER BY key")
 
 
 def asked_tags(db: Database, now: str) -> list[AskedTag]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
@@ -183,11 +183,7 @@ def limits_reached(db: Database, at: str) -> list[tuple[tuple[str, str], str]]:
     return [((what, key), until) for what, key, until in found.fetchall()]
 
 
-def tags_owned_after(db: Database, last: int, most: int) -> Sequence[OwnedTag]:
-    """Return the next tags that belong to accounts, did or will, in the order of their rows."""
-    rows = db.execute(
-        "SELECT id, key, account_id, since, until FROM ownership WHERE id > ? AND what = 'tag' AND voided_at IS NULL"
-        " ORDER BY id LIMIT ?",
-        (last, most),
-    )
-    return [OwnedTag(*row) for row in rows.fetchall()]
+def owned_tags(db: Database) -> list[OwnedTag]:
+    """Return the tags that belong to accounts, did or will."""
+    sql = "SELECT id, key, account_id, since, until FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
+    return [OwnedTag(*row) for row in db.execute(sql).fetchall()]

@@ -46,7 +46,7 @@ async def open_duties(writer: Writer, reader: Reader, config: ServerConfig, cloc
 async def _look(writer: Writer, clock: Clock) -> None:
     while True:
         with surviving("the duties of the site could not be looked at"):
-            if await writer.run(sessions.look_after_servers, writer.sharing.server, stamp(clock())):
+            if await writer.run(sessions.look_after_servers, stamp(clock())):
                 writer.sharing.duties.set()
         await trio.sleep(LOOK_SECONDS)
 

@@ -6,9 +6,9 @@ Nothing is rewritten: a period is ended once; one that was wrong is voided, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import Period, Plan, Span, Thing, What, plan
 from levity_trio.events import OwnershipChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -205,12 +205,15 @@ def _record(db: UnitOfWork, thing: Thing, period: Period, change: str, said: Sai
 # After a start
 
 
-def rekey(db: UnitOfWork, keys: Sequence[tuple[int, str, str]]) -> None:
-    """Store normal forms by the id of their row, each with the tag, after --tag-strip has changed. Raises SameTag."""
-    for number, _, _ in keys:  # no two rows may overlap, not even meanwhile
+def rekey(db: UnitOfWork, policy: Policy) -> None:
+    """Store normal forms anew after --tag-strip has changed. Raises SameTag."""
+    of_tags = (
+        "SELECT id, key, id_tag, since, until FROM ownership WHERE what = 'tag' AND voided_at IS NULL ORDER BY key"
+    )
+    changed = [(policy.key(row[2]), *row) for row in db.rows(of_tags) if policy.key(row[2]) != row[1]]
+    for _, number, *_ in changed:  # no two rows may overlap, not even meanwhile
         db.execute("UPDATE ownership SET key = ? WHERE id = ?", (f"\n{number}", number))
-    for number, key, id_tag in keys:
-        ((since, until),) = db.rows("SELECT since, until FROM ownership WHERE id = ?", (number,))
+    for key, number, _, id_tag, since, until in changed:
         if any(one.span.overlaps(Span(since, until)) for one in periods_of(db.rows, Thing(What.TAG, key))):
             raise SameTag(id_tag)
         db.execute("UPDATE ownership SET key = ? WHERE id = ?", (key, number))

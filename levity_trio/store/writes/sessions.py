@@ -21,7 +21,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.links import ABNORMAL, SERVER_ENDED, STOPPING
-from levity_trio.store.writes import credentials, tags, turned_away
+from levity_trio.store.writes import credentials, turned_away
 from levity_trio.store.writes.commands import end_left_over, give_up_masked, give_up_queued, give_up_sent
 from levity_trio.store.writes.oddities import left
 from levity_trio.store.writes.origin import Origin
@@ -50,8 +50,6 @@ SELECT server FROM run WHERE server <> ?1 AND id IN (
     UNION SELECT run_id FROM command WHERE state = 'queued')
 GROUP BY server ORDER BY server"""
 """Servers of another name that may have left something open: not all that ever ran, of which there is a row a start."""
-IMPORTING = "SELECT server FROM tag_import_part WHERE server <> '' GROUP BY server ORDER BY server"
-"""Servers whose imports are in a database that has one server now, which applies those without a name."""
 END_SESSIONS = """
 UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM run WHERE id = run_id AND server <> ?) RETURNING cp_id, id"""
@@ -128,8 +126,6 @@ def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted:
     database alone may have had another name then."""
     before = db.row(NEWEST_RUN) if is_alone else db.row(LAST_RUN, (server,))
     if is_alone:
-        for (gone,) in db.rows(IMPORTING):
-            tags.take_over(db, gone, "")
         for (gone,) in db.rows(OTHER_NAMES, (server,)):
             _end_left_over(db, gone, at)
     _end_left_over(db, server, at)
@@ -145,12 +141,11 @@ def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted:
     return run
 
 
-def look_after_servers(db: UnitOfWork, server: str, at: str) -> bool:
-    """End or take over what servers that were silent for too long have left open, and take the duties of the site if
-    nobody has them; return whether this server has them."""
+def look_after_servers(db: UnitOfWork, at: str) -> bool:
+    """End what servers that were silent for too long have left open, and take the duties of the site if nobody has
+    them; return whether this server has them."""
     for gone in db.end_lapsed():
         db.record(ServerLost(charger=None, at=at, server=gone))
-        tags.take_over(db, gone, server)
         end_sessions_of(db, gone, at)
     return db.take_duties()
 

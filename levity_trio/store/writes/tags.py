@@ -1,34 +1,19 @@
-"""The tags that operators added, each kept for the time in which it was valid, and those that wait for an operator.
-
-An import is staged in parts and then applied part by part, so that no charger waits for 100,000 rows. Its last part has
-it accepted: before that nothing of it counts, afterwards all of it, also after a crash.
-"""
+"""The tags that operators added, each kept for the time in which it was valid, and those that wait for an operator."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple
-
-import orjson
 
 from levity_trio.access.tags import REMOVED, Policy, Status, Tag
 from levity_trio.events import TagChanged, TagsImported
-from levity_trio.log.output import get_logger
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
-IMPORTING_SECONDS: Final = 5.0
-log = get_logger("system")
-_NO_TAGS: Final = "[[]]"
-"""The rows of the first and of the last part of an import."""
 ASKED_OF_CHARGER: Final = 20
 """Unknown tags that are listed for each charger; a further one replaces the one that was presented longest ago."""
-_OF_NOW: Final = (
-    "SELECT id_tag, name, status, expires_at, parent_id_tag, max_transactions, notes FROM tag"
-    " WHERE key = ? AND ended_at IS NULL"
-)
-_ACCEPTED: Final = "SELECT import FROM tag_import_part WHERE server = ?1 AND tags IS NOT NULL"
+_COLUMNS: Final = "id_tag, name, status, expires_at, parent_id_tag, max_transactions, notes"
+_OF_NOW: Final = f"SELECT {_COLUMNS} FROM tag WHERE key = ? AND ended_at IS NULL"  # noqa: S608 - our own words
 
 
 class UnknownTag(Exception):
@@ -186,95 +171,48 @@ def dismiss(db: UnitOfWork, policy: Policy, id_tag: str) -> None:
 # Import
 
 
-def begin_import(db: UnitOfWork, server: str, by: str) -> int:
-    """Begin an import of this server; return its number."""
-    discard_unaccepted(db, server)
-    insert = "INSERT INTO tag_import_part (server, by, rows) VALUES (?, ?, ?) RETURNING id"
-    number = db.insert(insert, (server, by, _NO_TAGS))
-    db.execute("UPDATE tag_import_part SET import = id WHERE id = ?", (number,))
-    return number
+class Imported(NamedTuple):
+    """What an import did with each tag, and whether one may no longer charge."""
+
+    words: list[str]
+    is_withdrawn: bool
 
 
-def stage(
-    db: UnitOfWork, server: str, number: int, fields: Sequence[str], rows: Sequence[Sequence[object]], by: str
-) -> None:
-    """Store a part of an import: the names of fields of TagData, and their values for each tag."""
-    _stage(db, server, number, by, orjson.dumps([fields, *rows]).decode(), None)
-
-
-def accept(db: UnitOfWork, server: str, number: int, tags: int, by: str) -> None:
-    """Have an import of so many tags applied."""
-    _stage(db, server, number, by, _NO_TAGS, tags)
-
-
-def _stage(db: UnitOfWork, server: str, number: int, by: str, rows: str, tags: int | None) -> None:
-    insert = "INSERT INTO tag_import_part (server, import, by, rows, tags) VALUES (?, ?, ?, ?, ?)"
-    db.execute(insert, (server, number, by, rows, tags))
-
-
-def discard_unaccepted(db: UnitOfWork, server: str) -> None:
-    """Delete what this server staged and did not accept, because of a fault or a crash."""
-    db.execute(f"DELETE FROM tag_import_part WHERE server = ?1 AND import NOT IN ({_ACCEPTED})", (server,))  # noqa: S608 - ours
-
-
-def take_over(db: UnitOfWork, gone: str, server: str) -> None:
-    """Let a server apply the accepted imports of one that is gone."""
-    discard_unaccepted(db, gone)
-    db.execute("UPDATE tag_import_part SET server = ? WHERE server = ?", (server, gone))
-
-
-def apply_part(db: UnitOfWork, server: str, policy: Policy, at: str) -> list[Change | None] | None:
-    """Apply the next part of this server's accepted imports, in the order in which they were accepted; None if there is
-    none. Tags that are the same stay. For a tag that cannot be stored, which nobody foresaw, there is None."""
-    part = db.row(
-        "SELECT id, by, rows, tags FROM tag_import_part"  # noqa: S608 - our own words
-        f" WHERE server = ?1 AND import = ({_ACCEPTED} ORDER BY id LIMIT 1) ORDER BY id LIMIT 1",
-        (server,),
-    )
-    if part is None:
-        return None
-    number, by, rows, tags = part
-    fields, *values = orjson.loads(rows)
-    changes: list[Change | None] = []
-    for row in values:
-        put = partial(_import, db, policy, dict(zip(fields, row, strict=True)), at, by, changes)
-        if (error := db.attempt(put, IMPORTING_SECONDS)) is not None:
-            log.error("an imported tag cannot be stored, and is left out", by=by, exc_info=error)
-            changes.append(None)
-    db.execute("DELETE FROM tag_import_part WHERE id = ?", (number,))
-    if tags is not None:
-        db.record(TagsImported(charger=None, at=at, count=tags, by=by))
-    return changes
-
-
-def _import(
-    db: UnitOfWork, policy: Policy, fields: Mapping[str, Any], at: str, by: str, changes: list[Change | None]
-) -> None:
-    key = policy.key(fields["id_tag"])
-    before = find(db, key)
-    after = TagData(**fields) if before is None else before._replace(**fields)
-    if after != before:
-        _put(db, key, before, after, at, by)
-    changes.append(Change(before, after))
+def take(
+    db: UnitOfWork, policy: Policy, fields: Sequence[str], rows: Sequence[Sequence[Any]], at: str, by: str
+) -> Imported:
+    """Import tags: the names of fields of TagData, and their values for each tag. Tags that are the same stay."""
+    of_now = f"SELECT key, {_COLUMNS} FROM tag INDEXED BY tag_key WHERE ended_at IS NULL"  # noqa: S608 - our own words
+    known = {key: TagData(*tag) for key, *tag in db.rows(of_now)}
+    words, is_withdrawn = [], False
+    for row in rows:
+        given = dict(zip(fields, row, strict=True))
+        key = policy.key(given["id_tag"])
+        before = known.get(key)
+        change = Change(before, TagData(**given) if before is None else before._replace(**given))
+        words.append(change.word)
+        if change.after != before:
+            _put(db, key, before, change.after, at, by)
+            known[key] = change.after
+            was = None if before is None else before.tag
+            is_withdrawn = is_withdrawn or policy.is_withdrawn(key, was, change.after.tag, at)
+    db.record(TagsImported(charger=None, at=at, count=len(rows), by=by))
+    return Imported(words, is_withdrawn)
 
 
 # After a start
 
 
-def rekey(db: UnitOfWork, policy: Policy, keys: Sequence[tuple[int, str, str]]) -> None:
-    """Store normal forms by the id of their row, each with the tag, after --tag-strip has changed. Raises TagInUse.
-
-    Rows that another server has ended meanwhile stay; the tag has a later one.
-    """
-    of_now = [row for row in keys if _is_set_aside(db, row[0])]  # no two may have the same one, not even meanwhile
-    for number, key, id_tag in of_now:
+def rekey(db: UnitOfWork, policy: Policy) -> None:
+    """Store normal forms anew after --tag-strip has changed. Raises TagInUse."""
+    tags = db.rows("SELECT id, key, id_tag FROM tag INDEXED BY tag_key WHERE ended_at IS NULL ORDER BY key")
+    changed = [(policy.key(id_tag), number, id_tag) for number, key, id_tag in tags if policy.key(id_tag) != key]
+    for _, number, _ in changed:  # no two may have the same one, not even meanwhile
+        db.execute("UPDATE tag SET key = ? WHERE id = ?", (f"\n{number}", number))
+    for key, number, id_tag in changed:
         if find(db, key) is not None:
             raise TagInUse(id_tag)
         db.execute("UPDATE tag SET key = ? WHERE id = ?", (key, number))
     for key, id_tag in db.rows("SELECT key, id_tag FROM asked_tag"):
         if key != policy.key(id_tag):
             db.execute("DELETE FROM asked_tag WHERE key = ?", (key,))
-
-
-def _is_set_aside(db: UnitOfWork, number: int) -> bool:
-    return db.changed("UPDATE tag SET key = ? WHERE id = ? AND ended_at IS NULL", (f"\n{number}", number)) > 0

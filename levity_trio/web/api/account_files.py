@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
-from starlette.responses import StreamingResponse
+from starlette.responses import Response
 
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.documents.cells import inert
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import Reader
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads.accounts import Vehicle
-from levity_trio.store.reads.belongings import Exported, belongings_after
+from levity_trio.store.reads.belongings import Exported, belongings
 from levity_trio.store.writes import account_import as writes
 from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.web.api.accounts import AccountBody, Exclusive, Reason, VehicleBody, stored_fields, vehicle_fields
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, Upload, content_of
-from levity_trio.web.api.lists import CSV
+from levity_trio.web.api.lists import CSV, in_file
 from levity_trio.web.api.local_times import LocalTime, midnight
-from levity_trio.web.api.sheets import Cells, Fault, Sheet, converted, encoded, read, refuse
+from levity_trio.web.api.sheets import Cells, Fault, Sheet, converted, read, refuse
 from levity_trio.web.api.tags import MOST_BYTES, IdTag, ImportedLine, clear_caches
 
 TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)
 MOST_LINES: Final = 2000
 """All lines are one write, for which the chargers wait: a tenth of a millisecond each."""
-PAGE_ROWS: Final = 500
 PERIOD: Final = ("since", "until", "reason")
 OF_ACCOUNT: Final = ("name", "address", "contact", "notes", "language", "since", "until")
 OF_TAG: Final = ("account", "id_tag", "vehicle", *PERIOD)
@@ -124,7 +121,6 @@ async def import_lines(
     """Import a file; return what became of it. Raises Problem."""
     async with request.api.places.wait():
         table = await read(await content_of(request, MOST_BYTES), sheet)
-        refuse(table.faults)
         try:
             results = await request.write(write, table.rows)
         except ImportRefused as refused:
@@ -144,19 +140,6 @@ async def import_lines(
 # Export
 
 
-R = TypeVar("R", bound=stored.Account | Vehicle | Exported)
-
-
-async def _rows(
-    reader: Reader, columns: Sequence[str], after: Callable[..., Sequence[R]], cells: Callable[[R], Values]
-) -> AsyncIterator[bytes]:
-    """Yield the rows of a read, page by page; `after` reads those after an id, at most so many."""
-    last = 0
-    while rows := await reader.run(partial(after, last=last, most=PAGE_ROWS)):
-        yield encoded([inert(row.get(name)) for name in columns] for row in map(cells, rows))
-        last = rows[-1].id
-
-
 def _owned_cells(row: Exported) -> Values:
     told = {"account": row.account_name, "id_tag": row.tag, "vehicle": row.vehicle_name}
     return asdict(row) | told | {"exclusive": "true" if row.exclusive else "false"}
@@ -165,16 +148,6 @@ def _owned_cells(row: Exported) -> Values:
 def _vehicle_cells(row: Vehicle | Exported) -> Values:
     kwh = None if row.battery_wh is None else row.battery_wh / 1000
     return asdict(row) | {"account": getattr(row, "account_name", None), "battery_kwh": kwh}
-
-
-def _file(columns: Sequence[str], *parts: AsyncIterator[bytes]) -> StreamingResponse:
-    async def write() -> AsyncIterator[bytes]:
-        yield encoded([columns])
-        for part in parts:
-            async for rows in part:
-                yield rows
-
-    return StreamingResponse(write(), media_type=CSV)
 
 
 @ENDPOINTS.post("/api/admin/account-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
@@ -188,9 +161,9 @@ async def import_accounts(request: Upload) -> ImportedLines:
 
 
 @ENDPOINTS.get("/api/admin/account-export", Role.OPERATOR, media_type=CSV)
-async def export_accounts(request: Request) -> StreamingResponse:
+async def export_accounts(request: Request) -> Response:
     """Download accounts as CSV, in the form of an import."""
-    return _file(OF_ACCOUNT, _rows(request.api.reader, OF_ACCOUNT, stored.accounts_after, asdict))
+    return in_file(OF_ACCOUNT, map(asdict, await request.read(stored.all_accounts)))
 
 
 @ENDPOINTS.post("/api/admin/account-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
@@ -201,9 +174,9 @@ async def import_tags(request: Upload) -> ImportedLines:
 
 
 @ENDPOINTS.get("/api/admin/account-tag-export", Role.OPERATOR, media_type=CSV)
-async def export_tags(request: Request) -> StreamingResponse:
+async def export_tags(request: Request) -> Response:
     """Download the tags of accounts as CSV, in the form of an import."""
-    return _belongings(request, What.TAG, OF_TAG)
+    return await _belongings(request, What.TAG, OF_TAG)
 
 
 @ENDPOINTS.post("/api/admin/account-space-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
@@ -217,9 +190,9 @@ async def import_spaces(request: Upload) -> ImportedLines:
 
 
 @ENDPOINTS.get("/api/admin/account-space-export", Role.OPERATOR, media_type=CSV)
-async def export_spaces(request: Request) -> StreamingResponse:
+async def export_spaces(request: Request) -> Response:
     """Download the spaces of accounts as CSV, in the form of an import."""
-    return _belongings(request, What.SPACE, OF_SPACE)
+    return await _belongings(request, What.SPACE, OF_SPACE)
 
 
 @ENDPOINTS.post("/api/admin/vehicle-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
@@ -230,13 +203,12 @@ async def import_vehicles(request: Upload) -> ImportedLines:
 
 
 @ENDPOINTS.get("/api/admin/vehicle-export", Role.OPERATOR, media_type=CSV)
-async def export_vehicles(request: Request) -> StreamingResponse:
+async def export_vehicles(request: Request) -> Response:
     """Download vehicles and whose they are as CSV, in the form of an import."""
-    reader = request.api.reader
-    owned = _rows(reader, OF_VEHICLE, partial(belongings_after, what=What.VEHICLE), _vehicle_cells)
-    return _file(OF_VEHICLE, owned, _rows(reader, OF_VEHICLE, stored.vehicles_of_nobody_after, _vehicle_cells))
+    owned = await request.read(partial(belongings, what=What.VEHICLE))
+    nobodys = await request.read(stored.vehicles_of_nobody)
+    return in_file(OF_VEHICLE, [*map(_vehicle_cells, owned), *map(_vehicle_cells, nobodys)])
 
 
-def _belongings(request: Request, what: What, columns: Sequence[str]) -> StreamingResponse:
-    rows = partial(belongings_after, what=what)
-    return _file(columns, _rows(request.api.reader, columns, rows, _owned_cells))
+async def _belongings(request: Request, what: What, columns: Sequence[str]) -> Response:
+    return in_file(columns, map(_owned_cells, await request.read(partial(belongings, what=what))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import field
 from datetime import datetime
@@ -24,7 +24,6 @@ from levity_trio.store.reads.costs import SiteCosts
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep.preparing import Preparing
-from levity_trio.store.upkeep.tagging import TagImports
 from levity_trio.store.upkeep.trying import Trying
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import Tokens
@@ -117,7 +116,7 @@ class Api:
     is_clock_trusted: Callable[[], bool]
     publish: Callable[[Observation], None]
     """Passes an observation to those that count."""
-    imports: TagImports
+    read_imported: Callable[[], Awaitable[None]]
     places: Places = field(default_factory=Places)
     allotting: trio.Lock = field(default_factory=trio.Lock)
     """Held while numbers that an operator left out are found and stored."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from msgspec import Meta
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.cells import inert
@@ -84,6 +84,12 @@ def as_csv(
             yield encoded([inert(cell(row)) for cell in columns.values()] for row in rows)
 
     return StreamingResponse(parts(), media_type=CSV)
+
+
+def in_file(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> Response:
+    """Return rows with these columns as CSV."""
+    cells = ([inert(row.get(name)) for name in columns] for row in rows)
+    return Response(encoded([columns, *cells]), media_type=CSV)
 
 
 def in_units(amount: int, currency: str | None) -> Cell:

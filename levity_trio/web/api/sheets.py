@@ -1,4 +1,4 @@
-"""Files of many lines, as CSV. They are read in slices, so that no charger waits for 100,000 lines."""
+"""Files of many lines, as CSV."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from levity_trio.web.api.bodies import of_validation
 from levity_trio.web.api.problems import Json, Problem
 
 T = TypeVar("T")
-LINES_AT_ONCE: Final = 100
 MOST_FAULTS: Final = 1000
 
 Cells = Mapping[str, str | None]
@@ -60,7 +59,13 @@ class Table(Generic[T]):
 
 
 async def read(content: bytes, sheet: Sheet[T]) -> Table[T]:
-    """Read a file; whoever asks looks at its faults."""
+    """Read a file, beside the event loop. Raises Problem."""
+    table = await trio.to_thread.run_sync(_read, content, sheet)
+    refuse(table.faults)
+    return table
+
+
+def _read(content: bytes, sheet: Sheet[T]) -> Table[T]:
     table: Table[T] = Table()
     try:
         text = content.decode("utf-8-sig")
@@ -74,7 +79,7 @@ async def read(content: bytes, sheet: Sheet[T]) -> Table[T]:
         table.columns = [name.strip().lower() for name in next(reader, [])]
         table.faults += _of_header(table.columns, sheet)
         if not table.faults:
-            await _read_lines(table, ((reader.line_num, cells) for cells in reader), sheet)
+            _read_lines(table, ((reader.line_num, cells) for cells in reader), sheet)
     except csv.Error as error:
         table.faults.append(Fault(reader.line_num, "", f"this is not CSV ({error}); correct the quotes"))
     return table
@@ -106,17 +111,13 @@ def _of_header(columns: Sequence[str], sheet: Sheet[T]) -> list[Fault]:
     return faults + [Fault(1, name, "this column is missing; add it") for name in sheet.needed if name not in columns]
 
 
-async def _read_lines(table: Table[T], lines: Iterator[tuple[int, list[str]]], sheet: Sheet[T]) -> None:
-    """Read all lines; after each slice the chargers have as much time as it took."""
-    began, line = trio.current_time(), 1
-    for number, (line, cells) in enumerate(lines):
+def _read_lines(table: Table[T], lines: Iterator[tuple[int, list[str]]], sheet: Sheet[T]) -> None:
+    line = 1
+    for line, cells in lines:
         if any(cells):
             _read_line(table, line, cells, sheet)
         if len(table.faults) >= MOST_FAULTS or len(table.rows) > sheet.most:
             break
-        if number % LINES_AT_ONCE == 0:
-            await trio.sleep(trio.current_time() - began)
-            began = trio.current_time()
     if not table.rows and not table.faults:
         table.faults.append(Fault(1, "", f"there is no {sheet.noun}; give at least one"))
     if len(table.rows) > sheet.most:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
@@ -12,25 +12,23 @@ from zoneinfo import ZoneInfo
 
 import trio
 from msgspec import UNSET, Meta, UnsetType
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.charger.facade import UnknownCharger
-from levity_trio.documents.cells import inert
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import Reader
 from levity_trio.store.reads import tags as stored
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_from, use_of, with_use
+from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_in_order, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values, whole_text
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
-from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, hidden, page, wanted, whole
+from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, hidden, in_file, page, wanted, whole
 from levity_trio.web.api.local_times import UNTIL, local_moment
 from levity_trio.web.api.problems import Problem, not_found
-from levity_trio.web.api.sheets import Sheet, converted, encoded, read, refuse
+from levity_trio.web.api.sheets import Sheet, converted, read
 from levity_trio.web.api.shown import extended
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.secrets import MASK
@@ -48,8 +46,9 @@ IN_FILE: Final[Mapping[str, Callable[[UsedTag], Cell]]] = {
     name: attrgetter(name) for name in ("id_tag", "name", "status", "expires_at", "account_name", "last_used_at")
 }
 """The columns of a file of those that were filtered."""
-PAGE_ROWS: Final = 500
-MOST_TAGS: Final = 200_000
+MOST_TOLD: Final = 1000
+"""Lines of a file of which the answer says what became of them."""
+MOST_TAGS: Final = 20_000
 
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
@@ -302,30 +301,21 @@ async def import_tags(request: Upload) -> TagImport:
     )
     async with api.places.wait():
         table = await read(await content_of(request, MOST_BYTES), sheet)
-        refuse(table.faults)
         rows = [[getattr(tag, name) for name in table.columns] for tag in table.rows]
-        report = await api.imports.run(table.columns, rows, request.caller.name)
-    results = zip(table.lines, report.results, strict=False)
+        words, is_withdrawn = await request.write(writes.take, api.id_tags.policy, table.columns, rows)
+        await api.read_imported()
+    told = zip(table.lines, words[:MOST_TOLD], strict=False)
     return TagImport(
         tags=len(rows),
-        added=report.counts["added"],
-        changed=report.counts["changed"],
-        same=report.counts["same"],
-        lines=[ImportedLine(line=line, result=result) for line, result in results],
-        commands=await clear_caches(request) if report.is_withdrawn else [],
+        added=words.count("added"),
+        changed=words.count("changed"),
+        same=words.count("same"),
+        lines=[ImportedLine(line=line, result=result) for line, result in told],
+        commands=await clear_caches(request) if is_withdrawn else [],
     )
 
 
 @ENDPOINTS.get("/api/admin/id-tag-export", Role.OPERATOR, media_type=CSV)
-async def export_tags(request: Request) -> StreamingResponse:
+async def export_tags(request: Request) -> Response:
     """Download all tags as CSV."""
-    return StreamingResponse(_file(request.api.reader), media_type=CSV)
-
-
-async def _file(reader: Reader) -> AsyncIterator[bytes]:
-    """Yield the file of all tags, by their normal form."""
-    yield encoded([COLUMNS])
-    last = ""
-    while rows := await reader.run(partial(tags_from, key=last, most=PAGE_ROWS)):
-        yield encoded([[inert(getattr(row, name)) for name in COLUMNS] for _, row in rows])
-        last = rows[-1][0]
+    return in_file(COLUMNS, map(asdict, await request.read(tags_in_order)))

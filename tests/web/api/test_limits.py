@@ -18,7 +18,7 @@ from levity_trio.store.reads import charges, costs, month_use
 from levity_trio.store.reads.now.attention import Chargers, attention
 from levity_trio.store.reads.now.chargers import served
 from levity_trio.store.reads.places import load_places
-from levity_trio.store.reads.wallets import tags_owned_after
+from levity_trio.store.reads.wallets import owned_tags
 from levity_trio.store.writes import limits as writes
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.limits import TheMonth
@@ -223,7 +223,7 @@ async def test_what_a_month_has_come_to_is_said_before_a_limit(flats: Site, monk
 def _load(yard: Yard) -> None:
     index: Any = yard.central.tags
     with reading(yard.books) as db:
-        index.wallets.load(tags_owned_after(db, 0, 100), [])
+        index.wallets.load(owned_tags(db), [])
     with reading(yard.books) as db:
         index.places.load(*load_places(db))
 

@@ -151,7 +151,7 @@ async def open_server(
         reader = Reader(stored.address, 2)
         parts.callback(reader.close)
         central.load = LoadManagement(writer, reader, Chargers(central), central.clock)
-        imports = await parts.enter_async_context(open_tags(writer, reader, central.tags, central.clock))
+        read_imported = await parts.enter_async_context(open_tags(writer, reader, central.tags, central.clock))
         feed = await parts.enter_async_context(open_feed(reader, central.hooks))
         shelf = await parts.enter_async_context(
             open_files(central.config, writer, reader, central.clock, lambda: True, FileListeners())
@@ -159,7 +159,7 @@ async def open_server(
         webhooks: Any = SimpleNamespace(note_change=lambda: None)  # no fact is sent anywhere
         key = SecretKey("A" * 43 + "=")
         messages = Messages(around_of(central, reader, key), ())  # nor to people
-        api = api_of(central, reader, imports, feed, webhooks, messages, shelf, key)
+        api = api_of(central, reader, read_imported, feed, webhooks, messages, shelf, key)
         await api.logins.open()
         app = application_of(api, ENDPOINTS)
         front = Front(door=Door(is_loopback=True), url=None, catalogues=catalogues)

@@ -12,7 +12,7 @@ import pytest
 from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.billing.ledger import Kind
 from levity_trio.store.reads.places import load_places
-from levity_trio.store.reads.wallets import tags_owned_after
+from levity_trio.store.reads.wallets import owned_tags
 from levity_trio.store.writes import load, reports
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import driver
@@ -494,7 +494,7 @@ async def test_a_space_of_others_says_where_one_may_charge(yard: Yard) -> None:
             await one.status("Preparing")
         yard.house.give(2, SPACE, exclusive=True)
         with reading(yard.books) as db:
-            yard.central.tags.wallets.load(tags_owned_after(db, 0, 100), [])
+            yard.central.tags.wallets.load(owned_tags(db), [])
         with reading(yard.books) as db:
             yard.central.tags.places.load(*load_places(db))
         shown = await at(yard, yard.anna)
@@ -534,7 +534,7 @@ async def test_nobody_sees_the_state_of_a_space_that_is_for_another_household_on
         async with yard.charger() as plug:
             yard.house.give(2, SPACE, exclusive=True)
             with reading(yard.books) as db:
-                yard.central.tags.wallets.load(tags_owned_after(db, 0, 100), [])
+                yard.central.tags.wallets.load(owned_tags(db), [])
             with reading(yard.books) as db:
                 yard.central.tags.places.load(*load_places(db))
             free = await seen()
