@@ -262,21 +262,17 @@ class Moment(NamedTuple):
     skew_seconds: int | None = None
 
 
-def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
+def corrected(moment: Moment, received_at: str, ahead: int | None) -> str:
     """Convert a charger's time to our clock, if its clock is known to be ahead.
 
     One message of a clock that is behind looks like one that waited, so its time is kept. `received_at` has the
-    database's format. `clock_skew` is how far the charger's clock was ahead, in seconds, when it last sent the current
-    time.
+    database's format. `ahead` is by how many seconds the clock was ahead that dated a message which waited.
     """
     if moment.skew_seconds is None or not moment.is_believable:
         return moment.understood
-    if moment.skew_seconds > CLOCK_SECONDS:
-        return received_at
-    is_late = moment.skew_seconds < -CLOCK_SECONDS
-    if not is_late or clock_skew is None or clock_skew <= CLOCK_SECONDS:
-        return moment.understood
-    return shifted_stamp(moment.understood, timedelta(seconds=-clock_skew))
+    if ahead is not None:
+        return shifted_stamp(moment.understood, timedelta(seconds=-ahead))
+    return received_at if moment.skew_seconds > CLOCK_SECONDS else moment.understood
 
 
 def ahead_when_sent(own: float, since: float | None, before: float) -> float:

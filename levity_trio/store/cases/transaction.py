@@ -184,9 +184,15 @@ def after(rows: Rows, place: Place, most: int = 1) -> list[Known]:
 
 
 def by_our_clock(tx: Known, own: str) -> str:
-    """Return a time of the charger's own clock, corrected by as much as that was wrong when the transaction began."""
+    """Return a time of the charger's own clock, corrected by as much as that was wrong when the transaction began.
+
+    That of one that goes on is what its start was corrected by: if it waited, it seems to be less far ahead. A person
+    may have set the start of one that has ended.
+    """
     skew = tx.start_skew or 0
     ahead = skew if skew > tolerances.CLOCK_SECONDS else -tx.start_behind
+    if tx.stop_time is None:
+        ahead = round(seconds(tx.own_start_time) - seconds(tx.start_time))
     return shifted_stamp(own, timedelta(seconds=-ahead)) if ahead else own
 
 

@@ -23,9 +23,9 @@ from levity_trio.store.writes.transactions.states import (
     Entry,
     Sign,
     add_event,
+    ahead_in_queue,
     load,
     resume,
-    revised_skew,
     state,
     wait_again,
 )
@@ -118,7 +118,7 @@ Fields = tuple[int | None, str | None, int | None, str | None, int | None]
 def insert(db: UnitOfWork, origin: Origin, moment: Moment, judged: Judged, fields: Fields) -> int:
     """Insert a transaction, and store the time of its charger's last start."""
     at = origin.received_at
-    start_time = corrected(moment, at, revised_skew(db, origin, moment))
+    start_time = corrected(moment, at, ahead_in_queue(db, origin, moment))
     transaction = db.insert(
         "INSERT INTO tx (cp_id, session_id, start_time, own_start_time, sent_start_time, start_skew_seconds,"
         " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, verdict, verdict_expiry, verdict_parent,"

@@ -16,7 +16,7 @@ from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
 from levity_trio.records import record
-from levity_trio.store.cases.case import LONGEST_SECONDS
+from levity_trio.store.cases.case import LONGEST_BURST_SECONDS, LONGEST_SECONDS
 from levity_trio.store.cases.transaction import COLUMNS, LAST_ID, Known, after, before, known
 from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
 from levity_trio.store.writes import frames
@@ -36,10 +36,12 @@ STARTED_SINCE = (
 """Later transactions that began by a clock that is right."""
 AVAILABLE: Final = "Available"
 _SKEW = "SELECT clock_skew_seconds FROM cp WHERE id = ?"
-LOST = (
-    "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL AND imported_from IS NULL"
-    " ORDER BY id DESC LIMIT 1"
+_CONNECTED: Final = (
+    "SELECT connected_at, (SELECT CASE close_reason WHEN ?3 THEN connected_at ELSE ended_at END FROM session"
+    " WHERE cp_id = ?1 AND id < ?2 AND ended_at IS NOT NULL AND imported_from IS NULL ORDER BY id DESC LIMIT 1)"
+    " FROM session WHERE id = ?2"
 )
+"""Since when a connection lasts, and when the one before was lost: if its server was killed, after it began."""
 
 
 @record(kw_only=False)
@@ -97,21 +99,28 @@ _NOTICED_SECONDS: Final = 600
 """A lost connection is noticed within this time."""
 
 
-def revised_skew(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
-    """Return by how many seconds the charger's clock was ahead at a reported moment; None if it has been set since.
+def ahead_in_queue(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
+    """Return by how many seconds the clock was ahead that dated a message which waited for a connection; None if it did
+    not wait by the clock that is known, or that has been set since.
 
     A queued message was created after the loss of the previous connection, or it would have been sent over that. If
-    the corrected moment precedes the loss, the known skew does not apply. If it does so by far, it is forgotten: no
-    later message of the queue was created by that clock, either.
+    the corrected moment precedes the loss by far, the known skew is forgotten: no later message of the queue was
+    created by that clock, either. If it does so by less, the clock may have been set, or the loss was noticed late.
+    What is still ahead of its receipt shows that it was not set; it waited if it was created before the queue was sent.
     """
-    ahead: int | None = db.rows(_SKEW, (origin.charger,))[0][0]
-    lost = db.row(LOST, (origin.charger, origin.session)) if ahead is not None and ahead > CLOCK_SECONDS else None
-    if ahead is None or lost is None:
-        return ahead
-    early = seconds(lost[0]) - (seconds(moment.understood) - ahead)
+    ahead, own = skew(db, origin.charger) or 0, moment.skew_seconds
+    if own is None or not moment.is_believable or min(ahead, ahead - own) <= CLOCK_SECONDS:
+        return None
+    place = (origin.charger, origin.session, Cause.SERVER_ENDED.value)
+    ((connected_at, lost_at),) = db.rows(_CONNECTED, place)
+    created = seconds(moment.understood) - ahead
+    early = 0.0 if lost_at is None else seconds(lost_at) - created
     if early > _NOTICED_SECONDS:
         db.execute("UPDATE cp SET clock_skew_seconds = NULL WHERE id = ?", (origin.charger,))
-    return None if early > 0 else ahead
+        return None
+    if own > CLOCK_SECONDS:
+        return ahead if created <= seconds(connected_at) + LONGEST_BURST_SECONDS else None
+    return ahead if early <= 0 and own < -CLOCK_SECONDS else None
 
 
 def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:

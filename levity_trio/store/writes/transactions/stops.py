@@ -56,11 +56,11 @@ from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import (
     Entry,
     add_event,
+    ahead_in_queue,
     begin_by,
     load,
     newest,
     open_ones,
-    revised_skew,
     state,
     told,
 )
@@ -124,10 +124,10 @@ def _end(
     """End a transaction by a stop of its charger, and judge it. `received` is the origin of the stop."""
     moment = request.moment
     entry = Entry(Kind.STOP, "charger", moment, request.reason, request.message, state(tx), cause)
-    ahead = revised_skew(db, received, moment)
+    ahead = ahead_in_queue(db, received, moment)
     # If its start waited, too, and its time was left as it was sent, the same clock sent the stop.
     waited_as_sent = (tx.start_skew or 0) < -CLOCK_SECONDS and tx.start_time == tx.own_start_time
-    if ahead is not None and ahead > CLOCK_SECONDS and (waited_as_sent or _was_set(db, tx, moment)):
+    if ahead is not None and (waited_as_sent or _was_set(db, tx, moment)):
         ahead = None
     is_joined = TABLE[state(tx), cause].state is State.JOINED
     tx = begin_by(db, tx, moment.understood)
