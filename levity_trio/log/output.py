@@ -28,22 +28,12 @@ from typing import Any, Literal
 import orjson
 
 from levity_trio.config import EnvironmentProblem, LogConfig
+from levity_trio.importing import ASYNCIO, spared
 from levity_trio.log.queue import OLD_FILES, Descriptor, Line, Outlet, RotatingFile, Sink
 from levity_trio.writing import mend
 
-
-@contextmanager
-def _hidden(*modules: str) -> Iterator[None]:
-    """Hide modules from imports inside the block."""
-    absent = [module for module in modules if module not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # as importlib documents: None stops its import
-    yield
-    for module in absent:
-        del sys.modules[module]
-
-
 # structlog would import these, if they are installed, for tracebacks and threads that we do not use: 3.4 MB and 1 MB.
-with _hidden("rich", "greenlet"):
+with spared({"rich": None, "greenlet": None, **ASYNCIO}):
     import structlog
     from structlog.contextvars import bind_contextvars, bound_contextvars, merge_contextvars
     from structlog.dev import ConsoleRenderer, plain_traceback

@@ -23,17 +23,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Protocol, cast
 
+import hypercorn
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config
-from hypercorn.logging import Logger
-from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState, ResponseSummary, WWWScope
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from levity_trio.importing import StandIns, spared
 from levity_trio.listening.addresses import is_loopback
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
@@ -42,6 +37,23 @@ from levity_trio.web.problems import MEDIA_TYPE, application, problem
 from levity_trio.wire.handshake import last_response
 from levity_trio.wire.proxy_header import BadProxyHeader, Proxies, is_from, missing_bytes, read_proxy_header
 from levity_trio.wire.secrets import masked_url
+
+# HTTP/2, UDP and several processes: 2.2 MB.
+_SPARED: StandIns = {
+    "h2": {},
+    "h2.events": {},
+    "hypercorn.protocol.h2": {"H2Protocol": None},
+    "hypercorn.trio": {"__path__": [f"{hypercorn.__path__[0]}/trio"]},
+    "multiprocessing.synchronize": {"Event": None},
+}
+with spared(_SPARED):
+    from hypercorn.app_wrappers import ASGIWrapper
+    from hypercorn.config import Config
+    from hypercorn.logging import Logger
+    from hypercorn.protocol.h11 import H11Protocol
+    from hypercorn.trio.tcp_server import TCPServer
+    from hypercorn.trio.worker_context import WorkerContext
+    from hypercorn.typing import ASGIFramework, ConnectionState, ResponseSummary, WWWScope
 
 __all__ = ["Limits", "OwnHosts", "application", "host_name", "is_own_host", "open_http", "problem"]
 

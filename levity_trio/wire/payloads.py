@@ -15,42 +15,25 @@ our responses at the start, so that no message waits for a file.
 """
 
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from types import ModuleType
 from typing import Any, Final, cast
 
 import fastjsonschema
 import ocpp
 import orjson
 
+from levity_trio.importing import spared
 from levity_trio.records import record
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.repair import Repair, repair
 from levity_trio.wire.schemas import SampleGate, Schema, complete, gate, sample_of, without_samples
 from levity_trio.wire.times import parse_time
 
-
-@contextmanager
-def _without_its_init(package: str, folder: str) -> Iterator[None]:
-    """Import modules of a package inside the block, but not its `__init__`."""
-    if package in sys.modules:
-        yield
-        return
-    sys.modules[package] = bare = ModuleType(package)
-    bare.__path__ = [folder]
-    try:
-        yield
-    finally:
-        del sys.modules[package]
-
-
-# It would import the dispatcher, asyncio and jsonschema: 35 modules and 2.4 MB of which nothing is used here.
-with _without_its_init("ocpp.v16", f"{ocpp.__path__[0]}/v16"):
+# Its `__init__` would import the dispatcher, asyncio and jsonschema: 35 modules and 2.4 MB that nothing here uses.
+with spared({"ocpp.v16": {"__path__": [f"{ocpp.__path__[0]}/v16"]}}):
     from ocpp.v16 import call, call_result
     from ocpp.v16.enums import Action
 

@@ -60,3 +60,9 @@ def test_the_root_imports_no_library_of_the_web() -> None:
     modules = subprocess.check_output([sys.executable, "-c", program], text=True).split()
     assert not {"starlette", "hypercorn", "msgspec", "jinja2", "jsonschema", "levity_trio.web.api"} & set(modules)
     assert len(modules) <= MOST_MODULES
+
+
+def test_what_no_server_uses_is_not_imported() -> None:
+    program = "import levity_trio.server, levity_trio.web.opening, levity_trio.web.pages, sys; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    assert not {"asyncio", "dateutil", "h2", "hpack", "multiprocessing", "rich", "sqlite_utils"} & set(modules)

@@ -15,13 +15,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import Any
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.database import Space
+from levity_trio.store.engine.database import Parameters, Space
 from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.schema import Version, check_clock_speed, check_ownership, migrate
 from levity_trio.writing import created, mend, opened, place
@@ -230,11 +229,18 @@ def connect(path: Path) -> FileConnection:
     return connection
 
 
-class FileDatabase(Database):
+class FileDatabase:
     """A connection that reads a file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection, execute_plugins=False)
+        self.conn = connection
+        self.execute, self.close = connection.execute, connection.close
+
+    def query(self, sql: str, parameters: Parameters = ()) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a statement by the names of their columns."""
+        cursor = self.execute(sql, parameters)
+        names = [name for name, *_ in cursor.description or ()]
+        return (dict(zip(names, row, strict=True)) for row in cursor)
 
     def space(self) -> Space:
         """Return sizes from `stat`: opening and closing the files would release SQLite's locks. Raises OSError."""

@@ -23,6 +23,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import sqlite_utils
+
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.schema import check_ownership, look
@@ -328,4 +330,4 @@ class WalWatch:
 
 
 def tables_of(connection: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()}
+    return set(sqlite_utils.Database(connection, execute_plugins=False).table_names())

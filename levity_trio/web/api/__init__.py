@@ -1,0 +1,4 @@
+from levity_trio.importing import ASYNCIO, spared
+
+with spared(ASYNCIO):
+    import starlette.applications as _  # noqa: F401

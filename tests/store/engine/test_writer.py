@@ -129,6 +129,29 @@ async def test_an_answer_comes_after_its_commit(site: Site) -> None:
         assert site.published == ["a"]
 
 
+async def test_one_thread_makes_all_commits_and_ends_with_the_writer(site: Site) -> None:
+    async with writing(site) as writer:
+        first = await writer.run(lambda _: threading.current_thread())
+        assert await writer.run(lambda _: threading.current_thread()) is first is not threading.current_thread()
+    await wait_until(lambda: not first.is_alive())
+
+
+async def test_a_commit_that_has_begun_is_waited_for_after_the_deadline_of_the_drain(site: Site) -> None:
+    busy = Busy()
+
+    async def leave_during_a_commit() -> None:
+        async with writing(site, drain_seconds=0.05) as writer, trio.open_nursery() as nursery:
+            await busy.begin(writer, nursery)
+            nursery.start_soon(writer.run, keep, "never begun")
+            await wait_until(lambda: writer.statistics().waiting == 1)
+            nursery.cancel_scope.cancel()
+            threading.Timer(0.2, busy.go_on).start()
+
+    with pytest.raises(StoreUnavailable):
+        await leave_during_a_commit()
+    assert site.published == site.stored() == ["busy"]
+
+
 async def test_what_waits_is_committed_together(site: Site) -> None:
     busy = Busy()
     async with writing(site) as writer:
