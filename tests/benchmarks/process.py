@@ -30,8 +30,8 @@ PYTHON = (sys.executable, "-m")
 FORKING = "BENCH_FORKS"
 """The setting with which processes are forked from one that has imported the package: for tests of the benchmarks,
 whose figures say nothing. Imports are most of what a start costs."""
-START_SECONDS = 30
-STOP_SECONDS = 20
+START_SECONDS = 60
+STOP_SECONDS = 60
 SETTLE_SECONDS = 0.3  # until what the start still allocates is there
 SPARE_CONNECTIONS = 50
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")

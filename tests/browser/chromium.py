@@ -23,7 +23,7 @@ from playwright.sync_api import (
 
 from tests.browser.player import browser_path
 
-PATIENCE_MS: Final = 20_000
+PATIENCE_MS: Final = 60_000
 """For a busy machine; what a page shows is there in a tenth of a second."""
 GIVEN_UP: Final = "net::ERR_ABORTED"
 """A page that is left gives up its stream."""

@@ -16,7 +16,7 @@ from tests.ports import free_port
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-WAIT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 60.0
 FREQUENT: Final = {"MeterValueSampleInterval": "1"}
 
 

@@ -99,7 +99,7 @@ def test_it_loads_no_server() -> None:
         env={"PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=True,
     )
     for heavy in ("'trio'", "'ocpp'", "'sqlite3'", "'structlog'", "'levity_trio.server'"):

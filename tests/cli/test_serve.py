@@ -142,7 +142,7 @@ def test_python_m_is_the_same_command() -> None:
     command = [sys.executable, "-m", "levity_trio", "serve", "--port", "x"]
     source = Path(__file__).parent.parent.parent
     done = subprocess.run(
-        command, env={"PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=20, check=False
+        command, env={"PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "levity-trio: --port x: give a whole number from 0 to 65535\n"
@@ -156,7 +156,7 @@ def loaded_after(program: str) -> str:
         env={"PYTHONPATH": str(source)},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=True,
     )
     return done.stdout.splitlines()[-1]

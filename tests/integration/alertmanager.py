@@ -21,7 +21,7 @@ from tests.ports import free_port
 from .prometheus import wait_for
 
 NTFY = "https://ntfy.sh/YOUR-TOPIC"
-END_SECONDS = 10
+END_SECONDS = 60
 
 
 class Phone:

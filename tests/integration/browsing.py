@@ -14,7 +14,7 @@ from secrets import token_hex
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-SECONDS = 30.0
+SECONDS = 60.0
 MOST_REDIRECTS = 5
 OF_ALL, OF_DRIVERS = "serving the operator API", "serving the drivers' port"
 """The log lines that tell the ports."""

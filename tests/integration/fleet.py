@@ -168,7 +168,7 @@ class Fleet(Load):
         before, faults = self.upgraded, self.faults.total()
         talks = [(account.identity, self._timed(account.talk())) for account in fleet]
         self.connect(talks)
-        self.run(30, lambda: self.upgraded - before == len(talks) or self.faults.total() > faults)
+        self.run(60, lambda: self.upgraded - before == len(talks) or self.faults.total() > faults)
         assert self.upgraded - before == len(talks), (self.faults, self.samples)
 
     def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
@@ -182,7 +182,7 @@ class Fleet(Load):
                 return True
         return False
 
-    def run_out(self, seconds: float = 30) -> bool:
+    def run_out(self, seconds: float = 60) -> bool:
         """Read what still comes, until every connection has ended."""
         return self.run(seconds, lambda: not self.unfinished)
 

@@ -17,7 +17,7 @@ from .charger import Charger
 from .serving import Serving
 
 CLOCK_SPEED = 600
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 class ServerBooks(Queries):

@@ -60,7 +60,7 @@ def ask(
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     if token is not None:
         given["Authorization"] = f"Bearer {token}"
-    with closing(http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)) as connection:
         connection.request(method, path, body if body is None else json.dumps(body), given)
         answer = connection.getresponse()
         content = answer.read()

@@ -17,7 +17,7 @@ NEW = "/do/post/admin/chargers"
 FORGET = "/do/post/admin/chargers/forget"
 ELSEWHERE = ("//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)")
 PASSWORD = "a long enough password"  # noqa: S105
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 HOSTILE = '"><script>alert(1)</script>'
 
 

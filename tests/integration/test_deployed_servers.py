@@ -259,7 +259,7 @@ def test_a_server_serves_under_all_that_its_unit_forbids(
 
 def test_pages_and_api_have_the_address_of_each_client(address: PostgresqlAddress, tmp_path: Path) -> None:
     with deployed(tmp_path, address) as site:
-        connection = HTTPConnection("127.0.0.1", site.pages, timeout=10, source_address=("127.0.0.77", 0))
+        connection = HTTPConnection("127.0.0.1", site.pages, timeout=60, source_address=("127.0.0.77", 0))
         with closing(connection):
             connection.request("GET", "/api/v1/chargers", headers={"Authorization": "Bearer wrong"})
             assert connection.getresponse().status == 401

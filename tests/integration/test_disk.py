@@ -17,7 +17,7 @@ from .outages import Outage, file_size_limit, full_disk, small_disk, write_lock
 from .serving import LogLine, Serving, serving
 
 COMMIT_SECONDS = 10.0
-SLACK_SECONDS = 8.0
+SLACK_SECONDS = 20.0
 """The last try before the 10 s may hang on a lock for 2 s, and the machine may be busy."""
 OUTAGES: dict[str, Outage] = {"locked": write_lock, "file size": file_size_limit, "full disk": full_disk}
 BUSY = 503

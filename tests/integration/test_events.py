@@ -60,7 +60,7 @@ class Stream:
 
 @contextmanager
 def streaming(server: Serving, query: str = "", last: str | None = None, token: str | None = None) -> Iterator[Stream]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)) as connection:
         headers = {} if last is None else {"Last-Event-ID": last}
         headers |= {} if token is None else {"Authorization": f"Bearer {token}"}
         connection.request("GET", f"/api/events{query}", headers=headers)
@@ -170,4 +170,4 @@ def test_the_shell_shows_them(server: Serving) -> None:
             charger.boot()
             assert "ChargerBooted" in process.stdout.readline()
             server.stop()
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0

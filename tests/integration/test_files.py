@@ -87,7 +87,7 @@ class Told(NamedTuple):
 
 def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Told:
     parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, parts.path, body, given)
         answer = connection.getresponse()

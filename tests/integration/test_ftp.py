@@ -55,7 +55,7 @@ def tell_protocols(server: Serving, charger: Charger, protocols: str) -> None:
 def logged_in(url: str) -> Iterator[ftplib.FTP]:
     """The client of the standard library, with the user and the password in a location."""
     parts = urlsplit(url)
-    with ftplib.FTP(timeout=20) as client:  # noqa: S321 - it is what we test
+    with ftplib.FTP(timeout=60) as client:  # noqa: S321 - it is what we test
         client.connect(parts.hostname or "", parts.port or 0)
         client.login(parts.username or "", parts.password or "")
         yield client
@@ -144,7 +144,7 @@ def test_a_charger_fetches_firmware(server: Serving, charger: Charger) -> None:
 def test_hostile_clients(server: Serving, charger: Charger) -> None:
     """Without the log-in there is nothing; with it, the server connects to nobody, and takes data from nobody else."""
     _, url = order(server, charger, "get-diagnostics")
-    with ftplib.FTP(timeout=20) as client:  # noqa: S321 - it is what we test
+    with ftplib.FTP(timeout=60) as client:  # noqa: S321 - it is what we test
         client.connect(*place_of(url))
         for words in (
             "PASV",

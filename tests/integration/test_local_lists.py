@@ -25,7 +25,7 @@ from tests.integration.serving import Serving, environment, serving
 from tests.integration.simulating import controlled
 from tests.store.books import Books
 
-SECONDS = 30.0
+SECONDS = 60.0
 ON = ("--no-api", "--local-list", "on")
 LIMITS = {"LocalAuthListEnabled": "true", "LocalAuthListMaxLength": "10", "SendLocalListMaxLength": "2"}
 HAD = {"status": "Accepted"}

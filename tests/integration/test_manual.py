@@ -31,7 +31,7 @@ from tests.ports import free_port
 
 SHARE: Final = 0.85
 """Of the blocks, at least so much is executed."""
-SECONDS: Final = 20.0
+SECONDS: Final = 60.0
 AWAY: Final = 6
 """The exit status of a command for a charger that is not connected."""
 AWAY_SECONDS: Final = 90.0

@@ -64,7 +64,7 @@ def cpu_seconds(server: Serving) -> float:
 
 def status_of(server: Serving, path: str) -> int:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port(server)}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port(server)}{path}", timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -175,7 +175,7 @@ def test_it_is_told_as_open_metrics_and_compressed_to_who_asks(tmp_path: Path) -
         charger.start("TAG")
         wanted = {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}
         asked = urllib.request.Request(f"http://127.0.0.1:{port(server)}/metrics", headers=wanted)
-        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - it is http
+        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310 - it is http
             assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
             samples = parse_open_metrics(gzip.decompress(answer.read()).decode())
         text = scrape(port(server))

@@ -87,14 +87,14 @@ def test_the_manners_of_answering(server: Serving, shell: Callable[..., int]) ->
     with foreign_charger(server, "FC-2", manners | {"GetConfiguration": "garbage"}):
         assert operate(server, "FC-2", "reset", {"type": "Soft"})["error_code"] == "NotSupported"
         assert operate(server, "FC-2", "clear-cache", {}, timeout=0.3)["state"] == "timed out"
-        assert operate(server, "FC-2", "get-configuration", {}, timeout=0.3)["state"] == "error"
+        assert operate(server, "FC-2", "get-configuration", {})["state"] == "error"
         late = operate(server, "FC-2", "get-local-list-version", {}, timeout=0.5)
         assert late["state"] == "timed out"
         trigger = {"requestedMessage": "Heartbeat"}
         assert operate(server, "FC-2", "trigger-message", trigger)["state"] == "accepted"
         for errors, status in (("http", 502), ("state", 200)):
             assert status_of(server, "FC-2", "reset", {"type": "Soft"}, errors) == status
-        assert status_of(server, "FC-2", "clear-cache", {}, "http") == 504
+        assert status_of(server, "FC-2", "clear-cache", {}, "http", timeout=0.3) == 504
         assert shell("call", "FC-2", "Reset", "type=Soft") == 4
         assert shell("call", "FC-2", "ClearCache", "--timeout", "0.2") == 5
         wait_for(lambda: command(server, late["id"])["state"] == "accepted")
@@ -102,9 +102,11 @@ def test_the_manners_of_answering(server: Serving, shell: Callable[..., int]) ->
         assert command(server, late["id"])["answer"] == {"listVersion": 7}
 
 
-def status_of(server: Serving, charger: str, path: str, payload: dict[str, Any], errors: str) -> int:
+def status_of(
+    server: Serving, charger: str, path: str, payload: dict[str, Any], errors: str, timeout: float = 30
+) -> int:
     try:
-        operate(server, charger, path, payload, errors=errors, timeout=0.3)
+        operate(server, charger, path, payload, errors=errors, timeout=timeout)
     except Refusal as refusal:
         return refusal.status
     return 200
@@ -115,7 +117,7 @@ def command(server: Serving, number: int) -> dict[str, Any]:
     return found
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(is_so: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < until

@@ -77,7 +77,7 @@ def test_programs_our_own_pages_and_the_allowed_origin_need_no_token(server: Ser
 
 def test_a_link_opens_the_documentation_and_the_dashboard(server: Serving) -> None:
     for path in ("/api/version", "/api/openapi.json", "/"):
-        with closing(HTTPConnection("127.0.0.1", port_of(server), timeout=10)) as connection:
+        with closing(HTTPConnection("127.0.0.1", port_of(server), timeout=60)) as connection:
             connection.request("GET", path, headers=LINK)
             assert connection.getresponse().status == 200, path
     assert post(server, "LINKED", LINK).status == 401

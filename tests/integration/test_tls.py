@@ -25,7 +25,7 @@ from .forking import run_forked
 from .keys import Authority, fingerprint
 from .serving import ROOT, Serving, environment, serving
 
-SECONDS = 20
+SECONDS = 60
 PASSWORD = "sixteen bytes ok"  # noqa: S105 - of a test
 ISSUED = (
     "INSERT INTO certificate (cp_id, serial, fingerprint, subject, pem, not_before, not_after, issued_at, issued_by,"

@@ -14,7 +14,7 @@ from levity_trio.charger.tls_files import open_tls, watch_tls
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
 from tests.locked import locked
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def prepare(server: Serving) -> None:
 
 
 def wait_for(server: Serving, sql: str, *wanted: object) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while (found := server.query(sql)) != [wanted]:
         assert time.monotonic() < until, (found, server.query("SELECT stop_time, review, judge_after FROM tx"))
         time.sleep(0.1)

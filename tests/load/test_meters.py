@@ -93,7 +93,7 @@ async def first_of(meter: Meter) -> Phases:
     send, receive = trio.open_memory_channel[Phases](10)
     read = reader(meter)
     assert read is not None
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read, lambda _name, shown: send.send_nowait(shown))
             shown = await receive.receive()
@@ -173,7 +173,7 @@ async def test_a_meter_that_answers_nonsense_is_named_with_the_reason(
     async with serving(handle) as port:
         read = reader(Meter(name="Main", kind="http", url=f"http://127.0.0.1:{port}", path=("b",), every_seconds=0.01))
         assert read is not None
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(read, lambda *_: pytest.fail("it showed a current"))
                 await asked.wait()
@@ -186,7 +186,7 @@ async def test_a_meter_that_answers_nonsense_is_named_with_the_reason(
 async def test_a_meter_whose_address_is_none_is_tried_again(address: str, log_lines: list[EventDict]) -> None:
     read = reader(Meter(name="Main", kind="modbus", address=address, model="EM24", every_seconds=0.01))
     assert read is not None
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read, lambda *_: pytest.fail("it showed a current"))
             while not any("meter" in line for line in log_lines):  # noqa: ASYNC110 - of the log

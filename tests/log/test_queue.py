@@ -23,7 +23,7 @@ pytestmark = pytest.mark.real_log
 
 JSON = LogConfig(format="json")
 SYSTEM = get_logger("system")
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 LINES_OF_A_FLOOD = WAITING_LINES + 5_000  # a pipe holds about a thousand more than the queue
 
 
@@ -112,7 +112,7 @@ def test_the_end_waits_a_second_for_a_pipe_that_nobody_reads() -> None:
     began = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.wait(PATIENCE_SECONDS) == 0
-        assert 1.0 < time.monotonic() - began < 3.0
+        assert 1.0 < time.monotonic() - began < 15.0  # its start takes a while on a busy machine
         assert process.stderr is not None
         assert process.stderr.read() == b""
 
@@ -217,7 +217,7 @@ def test_a_server_without_stdout_writes_to_no_stranger(destination: str, tmp_pat
     closing = ">&-" if destination == "none" else "| cat"
     command = f'"{sys.executable}" -c "{program}" {closing}'
     env = {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, timeout=20, check=True)
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=True)
     assert (b"line" in done.stdout) == (destination == "stdout")
     assert (tmp_path / "stranger").read_bytes() == b""
 

@@ -28,7 +28,7 @@ class Ntfy:
 
     async def until(self, count: int) -> None:
         """Wait until so many requests arrived."""
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while len(self.heads) < count:  # noqa: ASYNC110 - what fails is seen by the test
                 await trio.sleep(0.01)
 

@@ -20,7 +20,7 @@ import trio
 from levity_trio.billing.ownership import BillBy
 from levity_trio.config import ServerConfig
 from levity_trio.events import Event, HouseholdReported, MessageTried
-from levity_trio.notify import delivery
+from levity_trio.notify import delivery, mail
 from levity_trio.notify.delivery import GIVEN_UP_AFTER
 from levity_trio.notify.opening import Addresses, Around, Messages, open_messages
 from levity_trio.notify.statements import Mailed, Order
@@ -128,7 +128,7 @@ def is_tried(site: Site, before: int) -> bool:
 
 
 async def eventually(is_so: Callable[[], object]) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while not is_so():  # noqa: ASYNC110 - of a database
             await trio.sleep(0.01)
 
@@ -201,7 +201,7 @@ async def test_a_stop_waits_no_longer_for_what_was_claimed_just_then(
     async with serving_mail("--host", "127.0.0.1", "--silent") as server:
         site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
         site.add(mail="owner@example.org")
-        with trio.fail_after(10):
+        with trio.fail_after(mail.STEP_SECONDS - 1):
             async with site.running():
                 await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
                 site.report()

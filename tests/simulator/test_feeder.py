@@ -81,7 +81,7 @@ async def test_the_server_reads_its_meter() -> None:
         assert amperes == shown
         found.set()
 
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve_meter, lambda: shown, "127.0.0.1", port)
             nursery.start_soon(read, measured)

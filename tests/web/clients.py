@@ -10,7 +10,7 @@ import trio
 from levity_trio.listening.addresses import Flags, listen
 
 HOST = "127.0.0.1"
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 
 
 async def on_a_free_port() -> list[trio.SocketListener]:

@@ -21,7 +21,7 @@ from levity_trio.web.http import Limits, application, open_http
 from tests.web.clients import HOST, PATIENCE_SECONDS, Answer, exchange, on_a_free_port, parsed, read_answer, request
 
 SOON = Limits(body_bytes=100_000, send_seconds=1.0, grace_seconds=0.1)
-STOP_SECONDS = 4.0
+STOP_SECONDS = 20.0
 """Well above the duration of a stop, well below that of the blocking clients."""
 LARGE = 16 * 1024 * 1024
 HUGE = 64 * 1024 * 1024
@@ -230,7 +230,7 @@ async def test_silence_and_half_a_head_are_let_go() -> None:
 
 
 async def test_more_clients_than_places_wait_their_turn() -> None:
-    async with serving(Limits(connections=2, idle_seconds=0.5)) as port:
+    async with serving(Limits(connections=2, idle_seconds=600, grace_seconds=0.1)) as port:
         silent = [await trio.open_tcp_stream(HOST, port) for _ in range(2)]
         with trio.move_on_after(0.2) as waiting:
             await assert_serves(port)

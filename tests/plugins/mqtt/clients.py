@@ -11,7 +11,7 @@ import trio
 from levity_trio.plugins.mqtt.broker import Broker, Link, Message, open_link
 from tests.plugins.mqtt.mosquitto import Mosquitto
 
-WAIT_SECONDS: Final = 15.0
+WAIT_SECONDS: Final = 60.0
 
 
 def at(mosquitto: Mosquitto, **more: object) -> Broker:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.ports import free_port
 
 PATH = f"{os.environ['PATH']}:/usr/sbin"
-STARTED_SECONDS = 20.0
+STARTED_SECONDS = 60.0
 
 
 class Mosquitto:

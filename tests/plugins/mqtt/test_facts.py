@@ -38,7 +38,7 @@ from tests.store.owning import House as Flats
 from tests.store.reading import view
 
 TOPIC: Final = "levity/events"
-WAIT_SECONDS: Final = 20.0
+WAIT_SECONDS: Final = 60.0
 PAUSE_SECONDS: Final = 0.05
 EARLY: Final = "2026-01-01T00:00:00.000Z"
 T = TypeVar("T")

@@ -115,7 +115,7 @@ async def test_reads_run_beside_the_writer(tmp_path: Path) -> None:
         station.stop(station.start(1000))
         Station(books, "CP-2").start(5)
         connection.execute("BEGIN IMMEDIATE")  # a write in progress does not block it
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             known = await Reader(path).run(beginning)
         connection.execute("ROLLBACK")
     assert known.chargers == {"CP-1", "CP-2"}

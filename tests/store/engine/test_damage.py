@@ -18,7 +18,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import RESTORE, Limits, Writer, open_writer
 from tests.store.template import new_database
 
-SECONDS = 20.0
+SECONDS = 60.0
 ROWS = 500
 MIDDLE = ROWS // 2
 AT = "2026-03-01T12:00:00.000Z"

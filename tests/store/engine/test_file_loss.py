@@ -19,7 +19,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Limits, Writer, open_writer
 from tests.store.template import new_database
 
-SECONDS = 20.0
+SECONDS = 60.0
 """An attempt waits 2 s for other readers, perhaps twice."""
 LIMITS = Limits(backoff_seconds=0.01, commit_seconds=10 * SECONDS)  # no write times out
 REFUSES = "writes to the database fail; retrying, and nothing is acknowledged meanwhile"

@@ -291,7 +291,7 @@ def test_what_another_stores_is_heard(stores: Sequence[PostgresqlStore]) -> None
         async with trio.open_nursery() as nursery:
             for name in ("one", "two"):
                 nursery.start_soon(listen, one.path, name, lambda name=name: heard.append(name))
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while len(heard) < 2:  # noqa: ASYNC110 - each is woken at its start, for what it missed
                     await trio.sleep(0.01)
                 await trio.to_thread.run_sync(one.commit, [nothing])

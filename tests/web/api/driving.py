@@ -30,7 +30,7 @@ from tests.charger.peers import Charger, open_charger
 from tests.store.books import Books
 from tests.store.owning import House
 
-SECONDS: Final = 10
+SECONDS: Final = 60
 TIME: Final = "2026-03-01T12:00:00Z"
 
 

@@ -48,7 +48,7 @@ from tests.web.stores import Stored
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 BETWEEN: Final = timedelta(seconds=7)
 """From one request to the next."""
-SECONDS: Final = 20
+SECONDS: Final = 60
 """For an answer: more than any takes."""
 
 

@@ -46,7 +46,7 @@ class Receiver:
 
     async def until(self, count: int) -> None:
         """Wait until so many deliveries arrived."""
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while len(self.delivered) < count:  # noqa: ASYNC110 - what fails is seen by the test
                 await trio.sleep(0.01)
 

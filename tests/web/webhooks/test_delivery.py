@@ -97,7 +97,7 @@ def add(site: Site, url: str, kinds: tuple[str, ...] | None = None, charger: str
 
 
 async def eventually(is_so: Callable[[], object]) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while not is_so():  # noqa: ASYNC110 - of a database
             await trio.sleep(0.01)
 
