@@ -123,10 +123,6 @@ bench-api-reads *arguments: venv
 bench-api *arguments: venv
     {{ bin }}/python -m tests.benchmarks.api {{ arguments }}
 
-# measure what 100,000 tags cost
-bench-tags: venv
-    {{ bin }}/python -m tests.benchmarks.tags
-
 # A year of a small site, and one month of a very large one while chargers talk.
 # measure the bills of months
 bench-bill *arguments: venv
@@ -146,8 +142,8 @@ bench-handshakes *arguments: venv
 bench-large *arguments: venv
     {{ bin }}/python -m tests.benchmarks.large {{ arguments }}
 
-# On PostgreSQL, through HAProxy. A call's cost, a server that is killed, a database that is, 10,000 chargers, an upgrade;
-# or one of `cost`, `kill`, `outage`, `many` and `upgrade`.
+# On PostgreSQL, through HAProxy. A call's cost, a server that is killed, a database that is, an upgrade; or one of `cost`,
+# `kill`, `outage` and `upgrade`.
 # measure several servers
 bench-servers *arguments: venv
     {{ bin }}/python -m tests.benchmarks.servers {{ arguments }}

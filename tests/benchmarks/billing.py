@@ -38,9 +38,8 @@ from .conversation import Conductor, Conversation, ReadingTimes, charge
 from .filled_bills import BEGUN, BERLIN, Site, fill
 from .load import Load
 from .machine import describe
-from .process import running
+from .process import running, wait_until_served
 from .report import table
-from .tags import wait_until_served
 
 SMALL: Final = Site(accounts=40, chargers=20, sessions=15_000, readings=333, minutes=1, months=12)
 LARGE: Final = Site(accounts=2000, chargers=500, sessions=100_000, readings=8, minutes=15, months=1)

@@ -15,14 +15,13 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
+from typing import Final
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import open_reader
 from tests import postgresql
 from tests.ports import free_port
-from tests.store.postgresql.relay import Relay
-from tests.store.postgresql.stored import name_of, new_database
+from tests.store.postgresql.stored import new_database
 
 from .process import (
     PYTHON,
@@ -43,11 +42,6 @@ TURN_SECONDS: Final = 0.05
 PROGRAM: Final = (*PYTHON, "levity_trio")
 _OF_ROOT: Final = re.compile(r"^    (user|group|chroot) .*\n", re.MULTILINE)
 _SERVER: Final = re.compile(r"server levity-\d+ \S+ port \d+")
-_STORED: Final = """
-SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'),
-    (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = to_regclass('log')),
-    pg_database_size(current_database()), active_time + idle_in_transaction_time
-FROM pg_stat_database WHERE datname = current_database()"""
 _BATCHES: Final = "SELECT sum(batch) FROM levity.server"
 
 
@@ -120,17 +114,6 @@ class Member:
         return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
 
 
-class Stored(NamedTuple):
-    """What the database has written and holds, in bytes, and how long its transactions have taken."""
-
-    wal: int
-    log: int
-    """The frame log with its indexes."""
-    rest: int
-    transaction_ms: float
-    """From BEGIN to COMMIT, of all connections; PostgreSQL tells it up to a second late."""
-
-
 class Cluster:
     """Servers on one database. `ports` are those that chargers dial."""
 
@@ -148,16 +131,6 @@ class Cluster:
         with closing(open_reader(self.address).conn) as connection:
             ((count,),) = connection.execute(_BATCHES).fetchall()
             return int(count)
-
-    def stored(self) -> Stored:
-        """Look at the database."""
-        with closing(open_reader(self.address).conn) as connection:
-            ((wal, log, all_of_it, milliseconds),) = connection.execute(_STORED).fetchall()
-            return Stored(int(wal), int(log), int(all_of_it - log), milliseconds)
-
-    def proxy_seconds(self) -> float:
-        """What the proxies have used so far."""
-        return sum(proxy.cpu().total for proxy in self.proxies)
 
     def database_seconds(self) -> float:
         """What all processes of PostgreSQL have used so far, those that have ended too."""
@@ -177,14 +150,12 @@ def cluster(
     names: Sequence[str],
     chargers: int,
     proxies: int = 0,
-    relay: Relay | None = None,
 ) -> Iterator[Cluster]:
-    """Start the servers of these names with a new database, reached by a relay or not; wait until they are well."""
+    """Start the servers of these names with a new database; wait until they are well."""
     address = new_database(site, folder.name.replace("-", "_"))
     folder.mkdir()
-    dialled = (relay or site).address(name_of(address))
     proxies = proxies if haproxy() else 0
-    members = [Member(name, folder, dialled, chargers, proxied=bool(proxies)) for name in names]
+    members = [Member(name, folder, address, chargers, proxied=bool(proxies)) for name in names]
     with ExitStack() as opened:
         opened.callback(_stop_all, members)
         for member in members:

@@ -23,17 +23,11 @@ def _api(member: Member) -> Api:
     return Api(member.api, Sought("server", "start it"))
 
 
-def connected(member: Member) -> int:
-    """How many chargers are connected to a server."""
-    count: int = _api(member).ask("GET", "admin", "drain")["chargers"]
-    return count
-
-
 class Commands:
-    """One after the other, to a charger and at a server that are chosen by chance; `most` of them, or until enough."""
+    """One after the other, to a charger and at a server that are chosen by chance, until enough."""
 
-    def __init__(self, members: Sequence[Member], chargers: Collection[str], most: int | None = None) -> None:
-        self._members, self._chargers, self._most = members, sorted(chargers), most
+    def __init__(self, members: Sequence[Member], chargers: Collection[str]) -> None:
+        self._members, self._chargers = members, sorted(chargers)
         self.outcomes: Counter[str] = Counter()
         """By the state in the answer, or the code of the refusal."""
         self._is_over = threading.Event()
@@ -59,7 +53,7 @@ class Commands:
         self._is_over.set()
 
     def _ask_all(self) -> None:
-        while self._most is None or self.outcomes.total() < self._most:
+        while True:
             self.outcomes[self._ask(random.choice(self._members), random.choice(self._chargers))] += 1
             if self._is_over.wait(PAUSE_SECONDS):
                 return

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from levity_trio.client import Api, Sought
 from levity_trio.config.settings import DatabaseAddress
 from tests import postgresql
 from tests.integration.forking import Child, fork_into
@@ -179,6 +180,13 @@ def _wait_listening(process: Process, port: int, log: Path) -> None:
             return
         time.sleep(0.05)
     raise BenchError(f"the server does not listen after {START_SECONDS} s: {_tail(log)}")
+
+
+def wait_until_served(database: Path) -> None:
+    """Wait until the API is served at its local socket."""
+    while not Path(f"{database}.sock").exists():
+        time.sleep(0.1)
+    Api(f"unix:{database}.sock", Sought("server", "")).ask("GET", "version", patience=60)
 
 
 def is_listening(port: int) -> bool:

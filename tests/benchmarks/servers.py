@@ -1,6 +1,6 @@
 """Several servers on one database of PostgreSQL: what they cost, and what chargers see when one of them ends.
 
-python -m tests.benchmarks.servers (or `just bench-servers`), or only some parts: cost, kill, outage, many, upgrade.
+python -m tests.benchmarks.servers (or `just bench-servers`), or only some parts: cost, kill, outage, upgrade.
 PostgreSQL is the bench's own, over a Unix socket, with synchronous_commit on. Chargers come through HAProxy, but in
 `cost`; where it is not installed they dial the servers in turn. The exit status is 1 where something was lost, doubled
 or closed, or a goal is missed.
@@ -28,16 +28,15 @@ from .machine import describe
 from .process import BenchError, Server
 from .profiler import Profiler
 from .report import table
-from .servers_cost import Costs, Phase, Round, Traffic, all_faults, compare_costs
+from .servers_cost import Costs, Phase, Round, all_faults, compare_costs
 from .servers_outage import Outage, Outages, end_database
-from .servers_paper import paper
-from .servers_trials import Killed, Many, Size, Trial, Upgraded, hold_many, kill_one, upgrade
+from .servers_trials import Killed, Size, Trial, Upgraded, kill_one, upgrade
 
-PARTS: Final = ("cost", "kill", "outage", "many", "upgrade")
-CHARGERS: Final = {"cost": 200, "kill": 3000, "outage": 3000, "many": 10_000, "upgrade": 3000}
-EVERY: Final = {"kill": 10.0, "outage": 10.0, "many": 20.0, "upgrade": 10.0}
+PARTS: Final = ("cost", "kill", "outage", "upgrade")
+CHARGERS: Final = {"cost": 200, "kill": 3000, "outage": 3000, "upgrade": 3000}
+EVERY: Final = {"kill": 10.0, "outage": 10.0, "upgrade": 10.0}
 RATE, SECONDS, ROUNDS, JOINING = 200.0, 20.0, 3, 60.0
-COST_TARGET, BACK_TARGET, RECOVERED_TARGET, KIB_TARGET = 1.10, 15.0, 5.0, 45.0
+COST_TARGET, BACK_TARGET, RECOVERED_TARGET = 1.10, 15.0, 5.0
 COMPLAINTS_SHOWN: Final = 10
 _WHO: Final = re.compile(r" (cp|remote_address|request|server)=.*")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
@@ -56,16 +55,11 @@ COST_HEAD: Final = (
     ),
     *("others", "faults"),
 )
-BYTES_HEAD: Final = (
-    *("a call", "servers", "turn us", "chargers' B", "WAL B", "frame log B", "the rest B", "exchanges", "database's B"),
-)
 LOADS: Final = ("same rate", "saturated")
 COST_NOTES: Final = """\
 us/call: user + system time of all servers, and of all processes of PostgreSQL, for a call; each call is a message of a
 transaction, and durable. The medians of the rounds. The load generator runs on the same machine: gen core is its share
-of a core, others what all else used; with few cores, saturation shows the machine rather than the servers. turn: for
-how long transactions are open, with two servers also while they wait for each other. Exchanges with the database and
-their bytes are counted apart, by a relay."""
+of a core, others what all else used; with few cores, saturation shows the machine rather than the servers."""
 
 
 class Line(NamedTuple):
@@ -102,27 +96,9 @@ def cost_part(costs: Costs) -> Part:
     ]
     faults = [str(one.faults) for rounds in costs.rounds.values() for one in rounds if one.faults]
     complaints = [line for rounds in costs.rounds.values() for one in rounds for line in one.complaints]
-    tables = [table(COST_HEAD, rows), _bytes_table(costs), COST_NOTES, _lines(lines), paper(costs)]
+    tables = [table(COST_HEAD, rows), COST_NOTES, _lines(lines)]
     text = "\n\n".join([*tables, *faults, *_complaints(complaints)])
     return Part(text, any(line.is_missed for line in lines) or bool(faults))
-
-
-def _bytes_table(costs: Costs) -> str:
-    rows = [
-        [name, str(servers), *_bytes(costs.median(servers, phase)), *_exchanged(traffic, servers)]
-        for name, phase, traffic in zip(LOADS, (_paced, _saturated), costs.traffic, strict=True)
-        for servers in costs.rounds
-    ]
-    return table(BYTES_HEAD, rows)
-
-
-def _bytes(phase: Phase) -> list[str]:
-    sizes = (phase.socket_bytes, phase.wal_bytes, phase.log_bytes, phase.rest_bytes)
-    return [f"{phase.turn_us:.0f}", *(f"{one:,.0f}" for one in sizes)]
-
-
-def _exchanged(traffic: Traffic, servers: int) -> list[str]:
-    return [f"{traffic.exchanges:.1f}", f"{traffic.passed_bytes:,.0f}"] if servers == 1 else ["", ""]
 
 
 def _paced(one: Round) -> Phase:
@@ -199,32 +175,6 @@ def _outage_lines(outage: Outage) -> list[Line]:
     ]
 
 
-def many_part(many: Many) -> Part:
-    """The table of `many`."""
-    return _part(
-        many.trial,
-        [
-            Line("two servers: until all have booted and started", f"{many.join_seconds:.0f} s"),
-            Line("connected", _named(many.connected, "{}")),
-            *(
-                Line(f"memory of a charger at {name}", f"{kib:.1f} KiB", f"<= {KIB_TARGET:g} KiB", kib > KIB_TARGET)
-                for name, kib in many.kib_per_charger.items()
-            ),
-            Line("calls", f"{many.calls_per_second:.0f}/s, p50 {many.p50_ms:.1f} ms, p99 {many.p99_ms:.1f} ms"),
-            Line("CPU, share of a core", _named(many.cores, "{:.0%}")),
-            Line("commands to some", _named(many.commanded, "{}")),
-            Line("the limit", _limit(many)),
-        ],
-    )
-
-
-def _limit(many: Many) -> str:
-    """Who is busiest: at how many chargers it would have a whole core, in the same proportion."""
-    name, share = max(many.cores.items(), key=lambda one: one[1])
-    chargers = round(many.trial.chargers / max(share, 0.01))
-    return f"{name} has a core of its own full at {chargers} such chargers; {many.open_files} open files a process"
-
-
 def upgrade_part(upgraded: Upgraded) -> Part:
     """The table of `upgrade`."""
     slowest = upgraded.back[-1] if upgraded.back else 0.0
@@ -291,7 +241,6 @@ def _measured(chosen: argparse.Namespace, folder: Path) -> Iterator[tuple[str, P
     trials: dict[str, Callable[[postgresql.Server, Path, Size], Part]] = {
         "kill": lambda *scene: kill_part(kill_one(*scene)),
         "outage": lambda *scene: outage_part(end_database(*scene)),
-        "many": lambda *scene: many_part(hold_many(*scene)),
         "upgrade": lambda *scene: upgrade_part(upgrade(*scene)),
     }
     profiler = Profiler.of(chosen.seconds) if chosen.profile else None

@@ -2,7 +2,6 @@
 and at saturation.
 
 Both stand side by side and are measured in turns of some seconds, because a machine is not equally fast for minutes.
-Then what passes between one server and the database, through a relay: its own time would be in the figures else.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from tests import postgresql
 from tests.integration.fleet import accounts
-from tests.store.postgresql.relay import relayed
 
 from .cluster import NAMES, Cluster, cluster
 from .paced import PacedFleet, milliseconds
@@ -49,22 +47,6 @@ class Phase:
     generator_core: float
     others_core: float
     """What all else on this machine used, as a share of a core."""
-    turn_us: float
-    """How long the transactions of the database were open, for a call: with two servers, they wait for each other."""
-    socket_bytes: float
-    """Of chargers, in both directions, for a call; so are those that follow."""
-    wal_bytes: float
-    log_bytes: float
-    rest_bytes: float
-    """What all tables but the frame log have grown by, with their indexes."""
-
-
-class Traffic(NamedTuple):
-    """What passes between a server and the database, for a call."""
-
-    exchanges: float
-    """How often the server has sent something, and then waits for the answer."""
-    passed_bytes: float
 
 
 @dataclass(frozen=True)
@@ -75,8 +57,6 @@ class Round:
     alike: Phase
     """Each server has as many calls as the one alone."""
     saturated: Phase
-    idle_mib: float
-    """The memory of a server before chargers come."""
     faults: dict[str, int]
     complaints: list[str]
 
@@ -86,8 +66,6 @@ class Costs:
     """All rounds, by the number of servers."""
 
     rounds: dict[int, list[Round]]
-    traffic: tuple[Traffic, Traffic]
-    """At the same rate, and at saturation."""
 
     def median(self, servers: int, phase: Callable[[Round], Phase]) -> Phase:
         """Return the median of each figure by itself."""
@@ -118,7 +96,7 @@ def compare_costs(
         pauses = ([every] * 2, [every / kind for kind in KINDS], [0.0] * 2)
         loads = [_in_turns(sides, of_sides, seconds, rounds) for of_sides in pauses]
         found = {side.kind: side.rounds([load[number] for load in loads]) for number, side in enumerate(sides)}
-    return Costs(found, _traffic(site, folder / "cost-relayed", chargers, rate, seconds))
+    return Costs(found)
 
 
 class _Side:
@@ -129,7 +107,6 @@ class _Side:
     ) -> None:
         self.kind = kind
         self._servers = opened.enter_context(cluster(site, folder, NAMES[:kind], chargers))
-        self._idle_mib = statistics.mean(member.server.resident_mib() for member in self._servers.members)
         fleet = PacedFleet(self._servers.ports, accounts(chargers, f"COST{kind}"), every, DIAL_SECONDS)
         self._fleet = opened.enter_context(fleet)
         self._left_at = 0.0
@@ -156,9 +133,7 @@ class _Side:
         faults = dict(self._fleet.faults + self._fleet.endings)
         complaints = [line for member in self._servers.members for line in member.complaints()]
         paced, alike, saturated = loads
-        first, *others = [
-            Round(*phases, self._idle_mib, {}, []) for phases in zip(paced, alike, saturated, strict=True)
-        ]
+        first, *others = [Round(*phases, {}, []) for phases in zip(paced, alike, saturated, strict=True)]
         return [replace(first, faults=faults, complaints=complaints), *others]
 
 
@@ -174,10 +149,10 @@ def _in_turns(sides: Sequence[_Side], pauses: Sequence[float], seconds: float, r
 
 def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
     fleet.forget()
-    before = _Counts.of(servers, fleet)
+    before = _Counts.of(servers)
     fleet.run(seconds)
     fleet.run(WAIT_SECONDS, lambda: bool(fleet.answers))  # a short phase on a busy machine waits for its first one
-    calls, used = len(fleet.answers), _Counts.of(servers, fleet) - before
+    calls, used = len(fleet.answers), _Counts.of(servers) - before
     if not calls:
         raise BenchError(f"no answer in {seconds} s: {fleet.samples}")
     return Phase(
@@ -190,11 +165,6 @@ def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
         p99_ms=milliseconds(iter(fleet.answers), 0.99),
         generator_core=used.generator / used.seconds,
         others_core=max(0.0, used.machine - used.generator - used.server - used.database) / used.seconds,
-        turn_us=used.transaction_ms / calls * _MICROSECONDS / 1000,
-        socket_bytes=used.socket / calls,
-        wal_bytes=used.wal / calls,
-        log_bytes=used.log / calls,
-        rest_bytes=used.rest / calls,
     )
 
 
@@ -208,44 +178,15 @@ class _Counts:
     server: float
     database: float
     batches: float
-    socket: float
-    wal: float
-    log: float
-    rest: float
-    transaction_ms: float
 
     @classmethod
-    def of(cls, servers: Cluster, fleet: PacedFleet) -> Self:
+    def of(cls, servers: Cluster) -> Self:
         times = (time.perf_counter(), machine_cpu_seconds(), time.process_time())
         used = (servers.cpu_seconds(), servers.database_seconds(), servers.batches())
-        return cls(*times, *used, fleet.sent_bytes + fleet.received_bytes, *servers.stored())
+        return cls(*times, *used)
 
     def __sub__(self, before: Self) -> Self:
         return type(self)(*(getattr(self, one.name) - getattr(before, one.name) for one in fields(self)))
-
-
-def _traffic(
-    site: postgresql.Server, folder: Path, chargers: int, rate: float, seconds: float
-) -> tuple[Traffic, Traffic]:
-    """Count what passes; the relay takes time itself, so nothing else is measured meanwhile."""
-    with (
-        relayed(site.folder) as relay,
-        cluster(site, folder, NAMES[:1], chargers, relay=relay) as servers,
-        PacedFleet(servers.ports, accounts(chargers, "COST"), chargers / rate, DIAL_SECONDS) as fleet,
-    ):
-
-        def count() -> Traffic:
-            fleet.forget()
-            exchanges, passed_bytes = relay.exchanges, relay.passed_bytes
-            fleet.run(seconds)
-            calls = max(1, len(fleet.answers))
-            return Traffic((relay.exchanges - exchanges) / calls, (relay.passed_bytes - passed_bytes) / calls)
-
-        fleet.join(1)
-        fleet.run(min(WARM_UP_SECONDS, seconds))
-        paced, fleet.every = count(), 0
-        fleet.run(min(WARM_UP_SECONDS, seconds))
-        return paced, count()
 
 
 def all_faults(rounds: Sequence[Round]) -> int:

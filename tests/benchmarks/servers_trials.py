@@ -1,8 +1,7 @@
-"""What becomes of chargers when one of several servers is killed, when there are very many, and at an upgrade."""
+"""What becomes of chargers when one of several servers is killed, and at an upgrade."""
 
 from __future__ import annotations
 
-import resource
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from tests import postgresql
 from tests.integration.fleet import accounts
 
 from .cluster import NAMES, Cluster, Member, cluster
-from .commanding import Commands, connected
+from .commanding import Commands
 from .kept import Kept, compare
 from .paced import PacedFleet, milliseconds
 from .process import BenchError
@@ -26,8 +25,6 @@ DIAL_SECONDS: Final = 2.0
 WAIT_SECONDS: Final = 120.0
 SETTLE_SECONDS: Final = 2.0
 """Until a proxy has seen that a server is well."""
-COMMANDED: Final = 20
-KIB_PER_MIB: Final = 1024
 ERRORS_SHOWN: Final = 5
 PER_PROXY: Final = 5000
 _LEASED: Final = "SELECT name FROM levity.server WHERE isfinite(until)"
@@ -80,23 +77,6 @@ class Killed:
     """Until another server had ended its lease."""
     p99_ms: dict[str, float]
     """Of the others: before, until the lease was ended, and after."""
-
-
-@dataclass(frozen=True)
-class Many:
-    """Very many chargers on two servers."""
-
-    trial: Trial
-    join_seconds: float
-    connected: dict[str, int]
-    kib_per_charger: dict[str, float]
-    calls_per_second: float
-    p50_ms: float
-    p99_ms: float
-    cores: dict[str, float]
-    """The share of a core of each kind of process."""
-    commanded: Counter[str]
-    open_files: int
 
 
 @dataclass(frozen=True)
@@ -206,44 +186,6 @@ def _waits_of_others(fleet: PacedFleet, killed_at: float, ended_at: float) -> di
         "before": milliseconds((one for one in others if one.at < killed_at), 0.99),
         "during": milliseconds((one for one in others if killed_at <= one.at < ended_at), 0.99),
         "after": milliseconds((one for one in others if one.at >= ended_at), 0.99),
-    }
-
-
-def hold_many(site: postgresql.Server, folder: Path, size: Size) -> Many:
-    """Connect very many chargers to two servers; ask some of them for something."""
-    with scene(site, folder, NAMES[:2], size) as (servers, fleet):
-        idle = {member.name: member.server.resident_mib() for member in servers.members}
-        join_seconds = fleet.join(size.ramp)
-        counts = {member.name: connected(member) for member in servers.members}
-        grown = {member.name: member.server.resident_mib() - idle[member.name] for member in servers.members}
-        fleet.run(size.every)
-        fleet.forget()
-        before, began = _used(servers), time.perf_counter()
-        with Commands(servers.members, fleet.callers, COMMANDED) as commands:
-            fleet.run(size.seconds)
-            fleet.run(WAIT_SECONDS, lambda: not commands.is_busy)
-        seconds = time.perf_counter() - began
-        return Many(
-            trial=trial(servers, fleet),
-            join_seconds=join_seconds,
-            connected=counts,
-            kib_per_charger={name: grown[name] * KIB_PER_MIB / max(1, count) for name, count in counts.items()},
-            calls_per_second=len(fleet.answers) / seconds,
-            p50_ms=milliseconds(iter(fleet.answers), 0.5),
-            p99_ms=milliseconds(iter(fleet.answers), 0.99),
-            cores={kind: (used - before[kind]) / seconds for kind, used in _used(servers).items()},
-            commanded=commands.outcomes,
-            open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-        )
-
-
-def _used(servers: Cluster) -> dict[str, float]:
-    """The CPU seconds of each kind of process."""
-    return {
-        **{member.name: member.server.cpu().total for member in servers.members},
-        "postgresql": servers.database_seconds(),
-        "haproxy": servers.proxy_seconds(),
-        "generator": time.process_time(),
     }
 
 

@@ -14,7 +14,7 @@ from tests.integration.serving import Serving, environment
 
 PACKAGE = "@fluent-org/logger@1.0.10"
 SCRIPT = Path(__file__).with_name("fluent_server.js")
-CAUGHT_UP_SECONDS = 300
+CAUGHT_UP_SECONDS = 60
 
 
 class Receiver:
