@@ -1,9 +1,7 @@
 """What to send to a charger next, so that its local list becomes the one that we want (OCPP 1.6 §5.10, §5.15).
 
-Each change of a tag gives it the next revision, and each tag has a place in the order in which tags are left out where
-a charger has no room for all. So the content of a charger's list is described without a copy of it: all tags as of one
-revision, up to one place (`Content`). A list that arrives in parts is such a content after each of them, and so is one
-that was cut short.
+What a charger has is kept as it was sent. A list that arrives in parts is the first of its entries after each of them,
+and so is one that was cut short because the charger has no room for all.
 
 What a charger has is known only from its answers. After silence it is asked for the version, which tells whether the
 last list arrived, because no two lists of a charger have the same version. A version that is neither that one nor the
@@ -13,12 +11,13 @@ after pauses that double.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from levity_trio.access.tags import LOWER, Status
 from levity_trio.records import record
 from levity_trio.wire.times import wire_time
 
@@ -42,35 +41,37 @@ VERIFIED_FOR: Final = timedelta(days=1)
 _NO_SUCH_ACTION: Final = frozenset({"NotImplemented", "NotSupported"})
 
 
-class Place(NamedTuple):
-    """Where a tag stands in the order of a list: those that may charge (rank 0) come first, then by their ids."""
-
-    rank: int
-    tag: int
-
-
-BEGIN: Final = Place(-1, 0)
-END: Final = Place(2, 0)
-
-
-class Content(NamedTuple):
-    """All tags as of a revision, up to a place."""
-
-    revision: int
-    upto: Place
+Entry = dict[str, Any]
+"""A tag as AuthorizationData (§7.1); without idTagInfo it is deleted from the list."""
+Content = Mapping[str, Entry]
+"""The entries of a list, by their tags in lower case."""
 
 
 @record(kw_only=False)
 class Wanted:
-    """The list that a charger should have, and how many tags are in it.
-
-    `left_out` is how many have no room, `changes` how many have changed since the charger's list.
-    """
+    """The list that a charger should have, and the entries for which it has no room."""
 
     content: Content
-    entries: int
-    left_out: int = 0
-    changes: int = 0
+    left_out: Sequence[Entry] = ()
+
+
+def wanted(entries: Sequence[Entry], most: int | None) -> Wanted:
+    """Return the list for a charger with room for so many entries (None: for all); those that may charge go first."""
+    ordered = sorted(entries, key=lambda one: one["idTagInfo"]["status"] != Status.ACCEPTED)
+    most = len(ordered) if most is None else most
+    return Wanted({folded(one["idTag"]): one for one in ordered[:most]}, ordered[most:])
+
+
+def folded(id_tag: str) -> str:
+    """Return a tag as chargers compare them."""
+    return id_tag.strip().translate(LOWER)
+
+
+def changes(have: Content, want: Content) -> list[Entry]:
+    """Return the entries that make the one list out of the other: what goes, to make room, what changes, what comes."""
+    gone: list[Entry] = [{"idTag": one["idTag"]} for tag, one in have.items() if tag not in want]
+    changed = [one for tag, one in want.items() if tag in have and have[tag] != one]
+    return [*gone, *changed, *(one for tag, one in want.items() if tag not in have)]
 
 
 class Sent(NamedTuple):
@@ -170,7 +171,8 @@ def _step(known: Known, wanted: Wanted, line: Line, now: datetime) -> Step | Non
     if known.content is None:
         return Step.FULL if known.is_verified else Step.VERSION
     if known.content != wanted.content:
-        is_shorter = known.version in (EMPTY, HIGHEST_VERSION) or wanted.changes > wanted.entries
+        is_many = len(changes(known.content, wanted.content)) > len(wanted.content)
+        is_shorter = known.version in (EMPTY, HIGHEST_VERSION) or is_many
         return Step.FULL if is_shorter else Step.DIFFERENCE
     return None if known.is_verified else Step.VERSION
 
@@ -272,7 +274,7 @@ def _after_version(known: Known, wanted: Wanted, answer: Answer, now: datetime) 
 def _content_of(known: Known, wanted: Wanted, version: int) -> Content | None:
     """Return what a list of this version contains, None if that is not known."""
     if version == EMPTY:
-        return None if wanted.entries else wanted.content
+        return None if wanted.content else {}
     if known.sent is not None and version == known.sent.version:
         return known.sent.content
     return known.content if version == known.version else None
@@ -312,39 +314,38 @@ def pause(failures: int) -> timedelta:
 # The entries
 
 
-class Listed(NamedTuple):
-    """A tag as it is in a list; `status` is None for one that is in none."""
-
-    id_tag: str
-    status: str | None
-    expires_at: str | None
-    parent_id_tag: str | None
-
-    def withheld(self) -> Listed:
-        """Return the same tag where it may charge nowhere at present (wallets.py)."""
-        return self._replace(status="Blocked") if self.status == "Accepted" else self
-
-
-def listed(id_tag: str, status: str, expires_at: str | None, parent_id_tag: str | None, now: str) -> Listed:
-    """Return how a tag is listed. A blocked one is, too: a charger that lets strangers in must know it (§3.5.4)."""
-    is_expired = status == "Accepted" and expires_at is not None and expires_at <= now
-    return Listed(id_tag, "Expired" if is_expired else status, expires_at, parent_id_tag)
+def entry(
+    id_tag: str, status: str, expires_at: str | None, parent_id_tag: str | None, *, now: str, is_withheld: bool
+) -> Entry:
+    """Return a tag as it is listed; `is_withheld` is whether it may charge nowhere at present (wallets.py). A blocked
+    one is listed, too: a charger that lets strangers in must know it (§3.5.4)."""
+    if status == Status.ACCEPTED and expires_at is not None and expires_at <= now:
+        status = Status.EXPIRED
+    elif status == Status.ACCEPTED and is_withheld:
+        status = Status.BLOCKED
+    info: dict[str, Any] = {"status": str(status)}
+    if expires_at is not None:
+        info["expiryDate"] = wire_time(datetime.fromisoformat(expires_at))
+    if parent_id_tag is not None:
+        info["parentIdTag"] = parent_id_tag
+    return {"idTag": id_tag, "idTagInfo": info}
 
 
-def entry(tag: Listed) -> dict[str, Any]:
-    """Return a tag as AuthorizationData (§7.1); without idTagInfo it is deleted from the list."""
-    if tag.status is None:
-        return {"idTag": tag.id_tag}
-    info: dict[str, Any] = {"status": tag.status}
-    if tag.expires_at is not None:
-        info["expiryDate"] = wire_time(datetime.fromisoformat(tag.expires_at))
-    if tag.parent_id_tag is not None:
-        info["parentIdTag"] = tag.parent_id_tag
-    return {"idTag": tag.id_tag, "idTagInfo": info}
+def refused(entry: Entry) -> Entry:
+    """Return a tag as it is listed at a charger where it may not charge: behind all that may."""
+    info = entry["idTagInfo"]
+    return entry | {"idTagInfo": info | {"status": str(Status.INVALID)}} if info["status"] == Status.ACCEPTED else entry
 
 
-def message(entries: Mapping[str, Any], version: int, *, is_full: bool) -> dict[str, Any]:
-    """Return the payload of a SendLocalList. `entries` are by tag, each once (§5.15); deletions come first."""
-    ordered = sorted(entries.values(), key=lambda one: "idTagInfo" in one)
-    kind = "Full" if is_full else "Differential"
-    return {"listVersion": version, "updateType": kind, "localAuthorizationList": ordered}
+def message(known: Known, wanted: Wanted, most: int, *, is_full: bool) -> tuple[dict[str, Any], Sent]:
+    """Return the payload of the next SendLocalList, with at most so many entries, and what the charger has after it."""
+    have = {} if is_full or known.content is None else known.content
+    entries, content = changes(have, wanted.content)[:most], dict(have)
+    for one in entries:
+        if "idTagInfo" in one:
+            content[folded(one["idTag"])] = one
+        else:
+            del content[folded(one["idTag"])]
+    version, kind = next_version(known), "Full" if is_full else "Differential"
+    payload = {"listVersion": version, "updateType": kind, "localAuthorizationList": entries}
+    return payload, Sent(version, content)

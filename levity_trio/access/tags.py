@@ -19,7 +19,7 @@ LONGEST_TAG: Final = 20
 """Characters of an idToken (§7.28)."""
 REMOVED: Final = "removed"
 """The change of a TagChanged that ends a tag."""
-_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Status(StrEnum):
@@ -91,7 +91,7 @@ class Policy:
         key = id_tag.strip(EDGES)
         if self.strip is not None and (stripped := self.strip.sub("", key, count=1).strip(EDGES)):
             key = stripped  # never nothing: a pattern that fits whole tags would make them all the same
-        return key.translate(_LOWER)
+        return key.translate(LOWER)
 
     def is_own(self, key: str) -> bool:
         """Whether this is the normal form of our own tag."""

@@ -44,7 +44,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads import Reader
-from levity_trio.store.reads.local_lists import next_turn, refusals_to_renew, tags_to_renew
+from levity_trio.store.reads.local_lists import next_turn
 from levity_trio.store.writes import local_lists as writes
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp
@@ -54,8 +54,6 @@ RETRY_SECONDS: Final = 1.0
 UNFORESEEN: Final = timedelta(minutes=1)
 FULL_PAUSE: Final = timedelta(seconds=10)
 """The pause before a charger is looked at again whose queue of commands was full."""
-TAGS_AT_ONCE: Final = 500
-"""Tags of one write, which takes a few milliseconds; chargers wait for it."""
 ACTIONS: Final = frozenset({SEND, ASK, READ, "ChangeConfiguration"})
 """Our CALLs whose end may change what is to be sent."""
 
@@ -140,30 +138,20 @@ class LocalLists:
                 await self._decide(charger)
 
     async def _renew(self) -> None:
-        """Bring the tags that have changed into the lists, and look at all chargers."""
+        """Look at all chargers: tags have changed."""
         self._renew_at = math.inf
-        at = stamp(self._central.clock())
         try:
-            tags = await self._reader.run(partial(tags_to_renew, at=at))
-            for first in range(0, len(tags), TAGS_AT_ONCE):
-                await self._central.writer.run(writes.renew, tags[first : first + TAGS_AT_ONCE], at)
-            policy = self._central.policy
-            pairs = await self._reader.run(partial(refusals_to_renew, policy=policy, at=at))
-            for first in range(0, len(pairs), TAGS_AT_ONCE):
-                part = pairs[first : first + TAGS_AT_ONCE]
-                await self._central.writer.run(writes.renew_refusals, policy, part, at)
-            turns_at = await self._reader.run(partial(next_turn, at=at))
+            turns_at = await self._reader.run(partial(next_turn, at=stamp(self._central.clock())))
         except Exception:
             self._renew_at = -math.inf
             raise
         self._turns_at = None if turns_at is None else datetime.fromisoformat(turns_at)
-        if tags or pairs:
-            self._due.update(dict.fromkeys(self._central.known))
+        self._due.update(dict.fromkeys(self._central.known))
 
     async def _decide(self, charger: str) -> None:
         now = self._central.clock()
         is_open = self._chargers.is_served(charger)  # a stranger is not told who may charge here
-        decide = partial(writes.decide, charger=charger, now=now, is_open=is_open)
+        decide = partial(writes.decide, policy=self._central.policy, charger=charger, now=now, is_open=is_open)
         try:
             again_at = await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
         except TooMany:

@@ -15,7 +15,7 @@ import orjson
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.tags import Tags
-from levity_trio.store.reads.local_lists import LocalListStatus, next_turn, refusals_to_renew, statuses, tags_to_renew
+from levity_trio.store.reads.local_lists import LocalListStatus, next_turn, statuses
 from levity_trio.store.writes import commands, local_lists, responses, sessions, tags
 from levity_trio.store.writes.commands import Draft, Taken
 from levity_trio.store.writes.responses import CommandEnd, state_for
@@ -64,14 +64,6 @@ class Keeping:
     def remove(self, id_tag: str) -> None:
         self.books.run(tags.remove, self.books.policy, id_tag, self.books.at, "anna")
 
-    def renew(self) -> list[str]:
-        """Bring the tags that have changed into the lists."""
-        found: list[str] = self._read(partial(tags_to_renew, at=self.books.at))
-        self.books.run(local_lists.renew, found, self.books.at)
-        pairs = self._read(partial(refusals_to_renew, policy=self.books.policy, at=self.books.at))
-        self.books.run(local_lists.renew_refusals, self.books.policy, pairs, self.books.at)
-        return found
-
     def next_turn(self) -> str | None:
         at: str | None = self._read(partial(next_turn, at=self.books.at))
         return at
@@ -80,7 +72,14 @@ class Keeping:
         lines = [self.station.name] if self.is_open else []
         found: LocalListStatus
         (found,) = self._read(
-            partial(statuses, charger=self.station.name, now=self.books.now, open_lines=lines, is_on=True)
+            partial(
+                statuses,
+                charger=self.station.name,
+                policy=self.books.policy,
+                now=self.books.now,
+                open_lines=lines,
+                is_on=True,
+            )
         )
         return found
 
@@ -93,9 +92,9 @@ class Keeping:
     def expected(self) -> dict[str, dict[str, Any]]:
         """The list as it should be, straight from the tags."""
         found = self.books.rows(
-            "SELECT lower(tag.id_tag), tag.status, tag.expires_at, tag.parent_id_tag FROM tag"
-            " JOIN listed_tag ON listed_tag.tag = lower(tag.id_tag) WHERE ended_at IS NULL"
-            " ORDER BY tag.status <> 'Accepted' OR coalesce(tag.expires_at <= ?, false), listed_tag.id LIMIT ?",
+            "SELECT lower(id_tag), status, expires_at, parent_id_tag FROM tag WHERE ended_at IS NULL"
+            " ORDER BY status <> 'Accepted' OR coalesce(expires_at <= ?, false),"
+            " (SELECT min(id) FROM tag AS first WHERE first.key = tag.key) LIMIT ?",
             self.books.at,
             int(self.limits["LocalAuthListMaxLength"]),
         )
@@ -113,7 +112,13 @@ class Keeping:
         """Look at the charger; return the command that is stored, if any."""
         number = next(self.books.numbers)
         draft = Draft(self.station.name, f"d{number}", self.books.at, ASKER, self.books.server)
-        decide = partial(local_lists.decide, charger=self.station.name, now=self.books.now, is_open=self.is_open)
+        decide = partial(
+            local_lists.decide,
+            policy=self.books.policy,
+            charger=self.station.name,
+            now=self.books.now,
+            is_open=self.is_open,
+        )
         command, self.again_at = self.books.run(commands.queue_decided, draft, decide)
         return command
 
@@ -182,7 +187,6 @@ class Keeping:
     def settle(self) -> None:
         """Let the charger be honest, for as long as it takes: the pauses after failures pass."""
         for _ in range(MOST_STEPS):
-            self.renew()
             self.run()
             if self.status().state not in ("failing", "sending", "waiting"):
                 return

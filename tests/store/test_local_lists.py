@@ -53,7 +53,7 @@ def test_the_cards_of_a_household_are_listed_as_one_group(keeping: Keeping) -> N
     tomorrow = stamp(keeping.books.now + timedelta(days=1))
     for card in ("A", "B"):
         house.give(1, card, since=tomorrow)
-    assert keeping.renew() == []
+    assert keeping.status().behind == 0
     assert keeping.next_turn() == tomorrow
     keeping.books.wait(24 * 60)
     keeping.settle()
@@ -92,7 +92,6 @@ def test_a_long_list_goes_in_parts_each_with_a_higher_version(keeping: Keeping) 
 
 def test_a_change_between_the_parts_is_not_lost(keeping: Keeping) -> None:
     some_tags(keeping, *(f"T{number}" for number in range(45)))
-    keeping.renew()
     while not keeping.lists():
         keeping.decide()
         taken = keeping.take()
@@ -128,7 +127,7 @@ def test_a_tag_expires_while_nothing_else_happens(keeping: Keeping) -> None:
     keeping.settle()
     assert keeping.next_turn() == expiry
     keeping.books.wait(60)
-    assert keeping.renew() == ["a"]
+    assert keeping.status().behind == 1
     keeping.settle()
     assert keeping.memory.local_list["a"]["status"] == "Expired"
     assert keeping.next_turn() is None
@@ -139,7 +138,6 @@ def test_a_difference_that_is_refused_is_followed_by_a_full_list(keeping: Keepin
     keeping.add("A")
     keeping.settle()
     keeping.add("B")
-    keeping.renew()
     keeping.decide()
     taken = keeping.take()
     assert taken is not None
@@ -158,7 +156,6 @@ def test_after_silence_the_version_tells_whether_the_list_arrived(
     keeping.add("A")
     keeping.settle()
     keeping.add("B")
-    keeping.renew()
     keeping.decide()
     taken = keeping.take()
     assert taken is not None
@@ -206,7 +203,6 @@ def test_one_that_keeps_no_list_is_asked_once_a_day(station: Station) -> None:
 
 def test_one_that_fails_for_ever_is_not_hammered(keeping: Keeping) -> None:
     keeping.add("A")
-    keeping.renew()
     began = keeping.books.now
     while keeping.books.now < began + timedelta(days=1):
         while (command := keeping.decide()) is not None:
@@ -264,7 +260,6 @@ def test_one_by_hand_that_was_refused_stops_nothing(keeping: Keeping) -> None:
 
 def test_one_is_under_way_at_a_time(keeping: Keeping) -> None:
     keeping.add("A")
-    keeping.renew()
     first = keeping.decide()
     assert first is not None
     assert [keeping.decide() for _ in range(3)] == [None] * 3
@@ -278,7 +273,6 @@ def test_one_that_is_away_gets_it_after_its_return(keeping: Keeping) -> None:
     keeping.settle()
     keeping.is_open = False
     keeping.add("A")
-    keeping.renew()
     assert keeping.decide() is None
     assert keeping.status().state == "waiting"
     keeping.is_open = True
@@ -318,8 +312,6 @@ class Happening:
         if what in ("remove", "flip", "expire") and how[0] not in self.tags():
             return
         getattr(self, what)(*how)
-        if what != "answer":
-            self.keeping.renew()
 
     def tags(self) -> dict[str, str]:
         return dict(self.keeping.books.rows("SELECT id_tag, status FROM tag WHERE ended_at IS NULL"))

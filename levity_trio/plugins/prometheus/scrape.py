@@ -22,6 +22,7 @@ from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads import mqtt
+from levity_trio.store.reads.charges import policy_of
 from levity_trio.store.reads.local_lists import statuses
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
@@ -130,7 +131,8 @@ class Scrape:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
                 self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
                 if self._site.config.local_list == "on":
-                    read = partial(statuses, charger=None, now=self._site.clock(), open_lines=(), is_on=True)
+                    policy, now = policy_of(self._site.config), self._site.clock()
+                    read = partial(statuses, charger=None, policy=policy, now=now, open_lines=(), is_on=True)
                     self._gauges.update_lists(await self._site.reader.run(read))
                 self._gauges.update_space(await self._site.reader.run(lambda db: db.space()))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from levity_trio.access.local_lists import Content, Place
+from levity_trio.access.local_lists import folded
 from levity_trio.access.tags import Status
 from levity_trio.records import record
 from levity_trio.store import local_lists as stored
@@ -89,26 +89,15 @@ def reports(db: Database, wanted: Wanted) -> list[Report]:
 
 
 _AWAY: Final = f"SELECT id, coalesce(name, id) FROM cp WHERE is_connected = 0 AND {SERVED} ORDER BY id"  # noqa: S608 - ours
-_LISTED: Final = "SELECT id, status, first_revision, revision FROM listed_tag WHERE tag = lower(trim(?))"
 
 
 def still_listed(db: Database, id_tag: str) -> list[str]:
     """Return the names of the chargers that are away and still have a card in their list as one that may charge."""
-    found = db.execute(_LISTED, (id_tag,)).fetchall()
-    if not found:
-        return []
-    (row,) = found
     rows, names = rows_of(db), list[str]()
     for charger, name in db.execute(_AWAY).fetchall():
         known = stored.known(rows, charger)
         contents = [] if known is None else [known.content, None if known.sent is None else known.sent.content]
-        if any(_may_admit(one, tuple(row)) for one in contents if one is not None):
+        found = [one.get(folded(id_tag)) for one in contents if one is not None]
+        if any(one is not None and one["idTagInfo"]["status"] == Status.ACCEPTED for one in found):
             names.append(name)
     return names
-
-
-def _may_admit(content: Content, listed: tuple[Any, ...]) -> bool:
-    """Whether a list has a card as it was before it was blocked."""
-    number, status, first_revision, revision = listed
-    is_in_it = first_revision <= content.revision and content.upto >= Place(0, number)
-    return is_in_it and (status == Status.ACCEPTED or content.revision < revision)

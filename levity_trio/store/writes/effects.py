@@ -170,7 +170,7 @@ def _end_profiles(db: UnitOfWork, origin: Origin, reason: str, condition: str, v
 
 
 def _send_list(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:
-    """Store a version of the list, with its entries where it was sent by hand: those that we keep are in listed_tag."""
+    """Store a version of the list, with its entries where it was sent by hand; local_list_kept has those of ours."""
     payload = accepted.payload
     if accepted.asked_by == ASKER:
         _insert_list(db, origin, accepted.command, payload["listVersion"], None)

@@ -23,7 +23,7 @@ from levity_trio.web.api.charger_facts import Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.configuration import KeyResult, change_key, read_back, read_keys
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import Paged, hidden, page, wanted, whole
+from levity_trio.web.api.lists import Paged, hidden, whole
 from levity_trio.web.api.operations import WaitQuery
 from levity_trio.web.api.problems import not_found
 
@@ -137,16 +137,17 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
     api = request.api
     lines = [charger for charger in api.chargers.connected() if api.chargers.is_served(charger)]
     is_on = api.config.local_list == "on"
-    read = partial(stored.statuses, charger=charger, now=api.clock(), open_lines=lines, is_on=is_on)
-    return await api.reader.run(read)
+    of_now = partial(stored.statuses, policy=api.id_tags.policy, now=api.clock(), open_lines=lines, is_on=is_on)
+    return await api.reader.run(partial(of_now, charger=charger))
 
 
 @ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
 async def list_left_out(request: Asked[Paged, None]) -> ListPage[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
-    return await page(
-        request, partial(stored.left_out, charger=await known_charger(request), wanted=wanted(request.query))
-    )
+    query, policy, charger = request.query, request.api.id_tags.policy, await known_charger(request)
+    found = await request.read(partial(stored.left_out, charger=charger, policy=policy, at=request.api.stamp()))
+    begin = (query.page - 1) * query.limit
+    return ListPage(found[begin : begin + query.limit], query.page, query.limit, total=len(found))
 
 
 @ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from levity_trio.access.tags import Status
-from levity_trio.store.writes import local_lists, personal
+from levity_trio.store.writes import personal
 from levity_trio.store.writes.personal import Deletion
 from levity_trio.store.writes.reports import MOST_OF_DAY
 from levity_trio.web.api.endpoints import Role
@@ -146,18 +146,14 @@ class TestLostCards:
 
     async def test_who_is_away_and_still_lists_it_is_named(self, yard: Yard, plug: Station) -> None:
         await yard.add_tag("ANNA")
-        books = yard.books
-        books.run(local_lists.renew, ["anna"], books.at)
-        has_it = (
-            "INSERT INTO local_list_upkeep (cp_id, version, revision, upto_rank, upto_id) VALUES ('CP-1', 1, 1, 2, 0)"
-        )
-        books.connection.execute(has_it)
+        books, info = yard.books, '{"anna":{"idTag":"ANNA","idTagInfo":{"status":"%s"}}}'
+        has_it = "INSERT INTO local_list_kept (cp_id, version, content) VALUES ('CP-1', 1, ?)"
+        books.connection.execute(has_it, (info % "Accepted",))
         plug.lose()
         await yard.anna.post("/tags/ANNA/lost")
-        books.run(local_lists.renew, ["anna"], books.at)
         (one,) = await waiting(yard)
         assert one["still_listed"] == ["CP-1"]
-        books.connection.execute("UPDATE local_list_upkeep SET revision = 2")
+        books.connection.execute("UPDATE local_list_kept SET content = ?", (info % "Blocked",))
         (one,) = await waiting(yard)
         assert one["still_listed"] == []
 

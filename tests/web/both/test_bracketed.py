@@ -38,7 +38,7 @@ NOT_SEEN: Final = re.compile(r"\w+ (?:/help|/manifest|/api/)")
 """The manual is English, and the rest is for programs."""
 _CAUSE: Final = "SELECT cp_id, code FROM review JOIN tx ON tx.id = tx_id WHERE resolved_at IS NULL LIMIT 1"
 TABLES: Final = (
-    *("account", "biller", "cp", "ledger", "listed_tag", "meter", "meter_reading", "registration", "space", "station"),
+    *("account", "biller", "cp", "ledger", "meter", "meter_reading", "registration", "space", "station"),
     *(
         "load_quarter",
         "own_name",
