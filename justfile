@@ -158,6 +158,12 @@ bench-dashboard *arguments: venv
 bench-growth *arguments: venv
     {{ bin }}/python -m tests.benchmarks.growth {{ arguments }}
 
+# From schema 75, with 100,000 sessions and two gigabytes of readings, as a file and on PostgreSQL; with its way back. It
+# needs 15 GB of disk. `--sessions N` takes fewer.
+# measure an upgrade
+bench-upgrade *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.upgrade {{ arguments }}
+
 # Memory, CPU and delays with a broker, and with a frozen one.
 # measure what MQTT costs
 bench-mqtt *arguments: venv

@@ -205,7 +205,7 @@ def _taken(machine: Machine, unit: str) -> Found:
     given = _given(line for key, line in lines if key == "Environment")
     settings = settings_text(base, {setting.name: text for setting, text in given.items()})
     present = read_elsewhere(SETTINGS, settings)
-    present.server.file("on PostgreSQL, upgrade by hand: levity-trio help larger-sites")
+    present.server.file("on PostgreSQL, upgrade by hand: levity-trio help upgrade")
     if part := next((path for path in (present.server.beside, *files_of(present)) if not path.is_absolute()), None):
         raise ValueError(f"{part}: write its whole path")
     shown = {setting.name: "***" if setting.kind.is_secret else text for setting, text in given.items()}

@@ -33,7 +33,7 @@ class Amount(NamedTuple):
     readings: int
 
 
-def fill(database: Path, transactions: int) -> Amount:
+def fill(database: Path, transactions: int, readings: int = READINGS) -> Amount:
     """Fill a new database."""
     with open_database(database) as connection:
         connection.execute("PRAGMA synchronous = OFF")
@@ -46,13 +46,13 @@ def fill(database: Path, transactions: int) -> Amount:
         filled_statements.house(connection)
         _transactions(connection, transactions)
         events(connection)
-        _readings(connection)
+        _readings(connection, readings)
         _doubts(connection)
         filled_statements.statements(connection)
         _frames(connection, FRAMES_PER_TRANSACTION * transactions)
         connection.execute(index)
         connection.execute("COMMIT")
-    return Amount(transactions, READINGS * transactions)
+    return Amount(transactions, readings * transactions)
 
 
 def _chargers(connection: sqlite3.Connection) -> None:
@@ -112,7 +112,7 @@ def events(connection: sqlite3.Connection) -> None:
     )
 
 
-def _readings(connection: sqlite3.Connection) -> None:
+def _readings(connection: sqlite3.Connection, readings: int) -> None:
     connection.execute(
         f"{SERIES} INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp,"
         " measurand, value, unit, context, location, phase, format, source, wh, told_id)"
@@ -120,7 +120,7 @@ def _readings(connection: sqlite3.Connection) -> None:
         " 'Sample.Periodic', 'Outlet', '', 'Raw', 'MeterValues', wh, id FROM (SELECT tx.*,"
         f" strftime({TIME}, start_time, ((i + 0.5) * 3600 / ?1) || ' seconds') AS at,"
         " meter_start + 5000 * (i + 1) / (?1 + 1) AS wh FROM tx, series)",
-        (READINGS,),
+        (readings,),
     )
 
 
