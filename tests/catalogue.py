@@ -2,9 +2,9 @@
 
 A text that is new is added without a translation, and one that is gone is left out.
 
-In Python, a text is what `_`, `_n` or `N_` get; all words of a table that `N_` gets. In a template, it is what `_` or
-`_n` get, and what stands between `trans` and `endtrans`. What looks like words elsewhere bypasses the catalogues. The
-sentences of the rooms below the dashboard are texts as well.
+In Python, a text is what `_`, `_n`, `N_` or `Told` get; all words of a table that `N_` gets. In a template, it is what
+`_` or `_n` get, and what stands between `trans` and `endtrans`. What looks like words elsewhere bypasses the
+catalogues. The sentences of the rooms below the dashboard are texts as well.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from levity_trio.web.dashboard.fields import english_label, every, fields_of
 PACKAGE_FOLDER: Final = Path(__file__).parent.parent / "levity_trio"
 TEMPLATES: Final = {"_": None, "_n": (1, 2), "gettext": None}
 OPTIONS: Final = {"silent": "false"}
-MARKS: Final = ("_", "_n", "N_")
+MARKS: Final = ("_", "_n", "N_", "Told")
 LEAST_LETTERS: Final = 4
 OTHERS: Final = ("log.", "Markup", "re.compile")
 """Calls that get no text that people read here: lines of the log, HTML and patterns."""
@@ -94,6 +94,9 @@ def _texts(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
             return
         case ast.Call(func=ast.Name(id=("_" | "N_")), args=[ast.Constant(value=str(text)), *_], lineno=line):
             yield Text(line, (text,), is_marked=True)
+        case ast.Call(func=ast.Name(id="Told"), args=[ast.Constant(str(text)), *_], keywords=more, lineno=line):
+            many = [one.value.value for one in more if isinstance(one.value, ast.Constant)]
+            yield Text(line, (text, *map(str, many)), is_marked=True)
         case ast.Call(func=ast.Name(id="_n"), args=[ast.Constant(str(one)), ast.Constant(str(many)), *_], lineno=line):
             yield Text(line, (one, many), is_marked=True)
         case ast.Constant(value=str(text), lineno=line) if looks_like_words(text):
@@ -158,7 +161,8 @@ def extracted() -> Catalog:
     found = Catalog(domain=DOMAIN, project="levity-trio", fuzzy=False)
     for path in sorted(PACKAGE_FOLDER.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        texts = texts_of(source) if "import" in source and "levity_trio.locale import" in source else ()
+        is_telling = "levity_trio.locale import" in source or "levity_trio.told import" in source
+        texts = texts_of(source) if is_telling else ()
         for text in texts:
             if text.is_marked:
                 flags = ["python-format"] if "%(" in text.words[0] else []

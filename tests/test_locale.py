@@ -11,7 +11,8 @@ from zipfile import ZipFile
 import pytest
 import trio
 
-from levity_trio.locale import _, _n, language, languages, said, speaking
+from levity_trio.locale import _, _n, language, languages, speaking
+from levity_trio.locale.texts import said
 from tests.catalogue import PACKAGE_FOLDER, invent, update
 
 WHEEL_SECONDS = 60

@@ -12,7 +12,7 @@ from levity_trio.billing.money import units
 from levity_trio.billing.statement import Currency, Line, LineKind, Position, Split, Statement, TaxSum, in_groups
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table
 from levity_trio.documents.template import Template, price_decimals, tidy, window_name
-from levity_trio.locale import said
+from levity_trio.locale.texts import said
 from levity_trio.wire.times import in_zone
 
 _KINDS: Final = {

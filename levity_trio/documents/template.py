@@ -20,8 +20,9 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.money import units
 from levity_trio.billing.statement import Currency, Party, Statement
 from levity_trio.documents import DocumentProblem
-from levity_trio.locale import N_, SOURCE, _, said, speaking
+from levity_trio.locale import N_, SOURCE, _, speaking
 from levity_trio.locale.formats import tables
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 

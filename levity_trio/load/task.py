@@ -62,6 +62,7 @@ from levity_trio.store.reads.load import LoadNow, LoadPresent
 from levity_trio.store.writes import leases, load
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.leases import BY, MANAGED
+from levity_trio.told import Told
 from levity_trio.wire.times import shifted, stamp
 
 PAUSE_SECONDS: Final = 1.0
@@ -367,7 +368,7 @@ class LoadManagement:
     async def begin_trial(self, place: Place, *, by: str) -> int:
         """Begin the trial of a charger; return its number."""
         if self._tasks is None or self._managed is None or place not in self._managed.tree.sockets:
-            raise Refused(Code.CONFLICT, f"load management does not limit {place[0]}", "charger")
+            raise Refused(Code.CONFLICT, Told("load management does not limit {1}", place[0]), "charger")
         if place[0] not in self._holding.chargers or place[0] in self._holding.away:
             words = f"{place[0]} is away, or not limited: levity-trio load on {place[0]} begins that"
             raise Refused(Code.CONFLICT, words, "charger")

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cache, cached_property
 
 from levity_trio.records import record
+from levity_trio.told import Told
 
 PHASES = (0, 1, 2)
 NAMES = ("L1", "L2", "L3")
@@ -278,7 +279,7 @@ def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float
     while left > room and zeros < len(limits):
         left -= limits[zeros]
         zeros += 1
-    sums = f"{len(limits)} × {limits[0]} A" if len(set(limits)) == 1 else f"{len(limits)} safe limits"
+    sums = f"{len(limits)} × {limits[0]} A" if len(set(limits)) == 1 else Told("{1} safe limits", len(limits))
     rest = f"{circuit.amperes:g} A less {other:g} A for other consumers are" if other else "the limit is"
     text = f"{circuit.name} ({NAMES[phase]}): {sums} are {safe:g} A; {rest} {room:g} A."
     advice = [f"Give a safe limit of 0 A to {zeros} of them: these would not charge during an outage."]

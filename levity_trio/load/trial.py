@@ -20,6 +20,7 @@ from levity_trio.load.tree import Socket
 from levity_trio.operations.limits import limit_reported
 from levity_trio.records import record
 from levity_trio.store.reads.load import PluggedIn
+from levity_trio.told import Figure, Told, joined
 
 LEASE_SECONDS: Final = 120.0
 CUT_SECONDS: Final = 180.0
@@ -92,7 +93,7 @@ class Trial:
         lasts = None if then is None else LEASE_SECONDS
         state = await self._told_to(amperes, amperes if then is None else then, lasts, can or self.can)
         if state != "accepted":
-            raise Failed(f"a limit of {amperes} A: {state}")
+            raise Failed(Told("a limit of {1} A: {2}", amperes, state))
 
     async def _told_to(self, amperes: int, then: int, lasts: float | None, can: Ability) -> str:
         """Send a limit, and another after so many seconds; return how that ended."""
@@ -100,7 +101,7 @@ class Trial:
         ends = None if lasts is None else now + lasts
         lease = Lease(amperes=amperes, ends=ends, safe=then, sent=now, transaction=car.transaction)
         call = profiles.limit(can, self.socket, lease, self.bench.when(seconds(car.since)), None)
-        return "not possible" if call is None else await self.bench.ask(call)
+        return Told("not possible") if call is None else await self.bench.ask(call)
 
     async def _until(self, fits: Callable[[PluggedIn], bool], words: str) -> PluggedIn:
         """Wait until the car at the connector is as it must be. Raises Failed with these words."""
@@ -116,7 +117,7 @@ class Trial:
     async def _car(self) -> PluggedIn:
         car = await self.bench.look()
         if car is None or car.transaction is None:
-            raise Failed("no car is charging: plug one in, and start it")
+            raise Failed(Told("no car is charging: plug one in, and start it"))
         return car
 
     async def _drawn(self, since: float) -> float | None:
@@ -137,8 +138,8 @@ class Trial:
             last = last if drawn is None else drawn
             if drawn is not None and fits(drawn):
                 return drawn
-        told = "no report of its current came" if last is None else f"it drew {last:.1f} A"
-        raise Failed(f"{told} within {within:.0f} s")
+        told = Told("no report of its current came") if last is None else Told("it drew {1} A", Figure(last, 1))
+        raise Failed(Told("{1} within {2} s", told, Figure(within, 0)))
 
     async def _trigger(self) -> None:
         """Ask for a report, where the charger can be asked."""
@@ -168,14 +169,16 @@ class Trial:
                 await self._send(low, None, can)
                 drawn = await self._obeys(low)
             except Failed as failed:
-                tried.append(f"{_named(one)}: {failed}")
+                tried.append(joined(": ", (_named(one), str(failed))))
                 continue
             self.can = can
             self.facts |= {"way": int(can.way), "level": can.level, "counts_from": can.counts_from}
-            return f"from {high:.0f} to {drawn:.1f} A at a limit of {low} A, by {_named(can)}"
+            return Told(
+                "from {1} to {2} A at a limit of {3} A, by {4}", Figure(high, 0), Figure(drawn, 1), low, _named(can)
+            )
         await self._car()
         self.facts["way"] = int(Way.NONE)
-        raise Failed("; ".join(tried))
+        raise Failed(joined("; ", tried))
 
     async def _counting(self, can: Ability) -> Ability:
         """Return the same, with from when the charger counts Relative profiles, if it takes no Absolute ones: it is set
@@ -189,7 +192,7 @@ class Trial:
             await self.bench.sleep(2 * SLOW_SECONDS - age)
         relative = replace(can, counts_from="start")
         if await self._told_to(HIGH_AMPERES, LOW_AMPERES, BOOT_SECONDS, relative) != "accepted":
-            raise Failed("it takes neither Absolute nor Relative profiles")
+            raise Failed(Told("it takes neither Absolute nor Relative profiles"))
         later = timedelta(seconds=BOOT_SECONDS + SLOW_SECONDS)
         asked = {"connectorId": self.socket.connector, "duration": 2 * later.seconds, "chargingRateUnit": "A"}
         answer = await self.bench.answer(("GetCompositeSchedule", asked))
@@ -197,7 +200,7 @@ class Trial:
         when = self.bench.when(self.bench.now)
         told = limit_reported(schedule, when.now, when.now + later)
         if told is None:
-            raise Failed("it does not say from when it counts Relative profiles")
+            raise Failed(Told("it does not say from when it counts Relative profiles"))
         return relative if told < HIGH_AMPERES else replace(can, counts_from="receipt")
 
     def _ways(self) -> list[Ability]:
@@ -217,9 +220,9 @@ class Trial:
         await self._seen(lambda drawn: drawn > with_tolerance(LOW_AMPERES), LEASE_SECONDS + SLOW_SECONDS)
         late = self.bench.now - sent - LEASE_SECONDS
         if abs(late) > SLOW_SECONDS:
-            raise Failed(f"the second period came {late:+.0f} s beside its time")
+            raise Failed(Told("the second period came {1} s beside its time", format(late, "+.0f")))
         await self._obeys(HIGH_AMPERES)
-        return f"after {self.bench.now - sent:.0f} s"
+        return Told("after {1} s", Figure(self.bench.now - sent, 0))
 
     async def _zero(self) -> str:
         """0 A pauses, and the next limit is obeyed."""
@@ -229,11 +232,11 @@ class Trial:
         except Failed as failed:
             self.facts["zero"] = False
             self.can = replace(self.can, takes_zero=False, waits=False)
-            return f"it cannot be paused: {failed}"
+            return Told("it cannot be paused: {1}", str(failed))
         self.facts["zero"] = True
         await self._send(HIGH_AMPERES)
         drawn = await self._charges(HIGH_AMPERES, 2 * SLOW_SECONDS)
-        return f"paused, then {drawn:.1f} A"
+        return Told("paused, then {1} A", Figure(drawn, 1))
 
     async def _least(self) -> str:
         """The least current at which the car still charges."""
@@ -244,8 +247,8 @@ class Trial:
             except Failed:
                 continue
             self.facts["least"] = amperes
-            return f"{drawn:.1f} A at a limit of {amperes} A"
-        raise Failed(f"it did not charge at {LEASTS[-1]} A")
+            return Told("{1} A at a limit of {2} A", Figure(drawn, 1), amperes)
+        raise Failed(Told("it did not charge at {1} A", LEASTS[-1]))
 
     async def _default(self, safe: int) -> None:
         """Set the default of a trial, which lets whoever starts wait for two minutes."""
@@ -255,7 +258,7 @@ class Trial:
             if call is not None and await self.bench.ask(call) == "accepted":
                 self.can, self.facts["waits"] = can, can.waits
                 return
-        raise Failed("it takes no default profile")
+        raise Failed(Told("it takes no default profile"))
 
     async def _reset(self) -> str:
         """After a reset, the default holds before anything is sent."""
@@ -263,14 +266,14 @@ class Trial:
         began = self.bench.now
         state = await self.bench.ask(("Reset", {"type": "Soft"}))
         if state != "accepted":
-            raise Failed(f"Reset: {state}")
+            raise Failed(Told("Reset: {1}", state))
         while not await self.bench.booted_since(began):
             if self.bench.now > began + BOOT_SECONDS:
-                raise Failed("it did not boot")
+                raise Failed(Told("it did not boot"))
             await self.bench.sleep(LOOK_SECONDS)
         await self._until(
             lambda car: car.transaction is not None and car.is_connected,
-            "no car is charging any more: plug it in again, and start it",
+            Told("no car is charging any more: plug it in again, and start it"),
         )
         highest, until = 0.0, self.bench.now + SLOW_SECONDS
         while self.bench.now < until:
@@ -278,8 +281,8 @@ class Trial:
             await self.bench.sleep(LOOK_SECONDS)
             highest = max(highest, await self._drawn(began) or 0.0)
         if highest > with_tolerance(LOW_AMPERES):
-            raise Failed(f"it drew {highest:.1f} A, and its default is {LOW_AMPERES} A")
-        return f"{highest:.1f} A at most"
+            raise Failed(Told("it drew {1} A, and its default is {2} A", Figure(highest, 1), LOW_AMPERES))
+        return Told("{1} A at most", Figure(highest, 1))
 
     async def _link(self) -> str:
         """The link is cut for three minutes; the limit holds until its second period."""
@@ -292,13 +295,13 @@ class Trial:
         after = await self._back(before.transaction)
         hours = (self.bench.now - began) / 3600
         if before.energy_wh is None or after.energy_wh is None:
-            raise Failed("its register is not known")
+            raise Failed(Told("its register is not known"))
         mean = (after.energy_wh - before.energy_wh) / hours / VOLTS / _lines(before, self.socket)
         allowed = with_tolerance(round((HIGH_AMPERES * LEASE_SECONDS + LOW_AMPERES * SLOW_SECONDS) / CUT_SECONDS))
         if mean > allowed:
-            raise Failed(f"it drew {mean:.1f} A meanwhile, and {allowed:.1f} A were allowed")
+            raise Failed(Told("it drew {1} A meanwhile, and {2} A were allowed", Figure(mean, 1), Figure(allowed, 1)))
         drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
-        return f"{mean:.1f} A on average, then {drawn:.1f} A"
+        return Told("{1} A on average, then {2} A", Figure(mean, 1), Figure(drawn, 1))
 
     async def _back(self, transaction: int | None) -> PluggedIn:
         """Wait until the charger has returned, and told its present register, not one that it had kept."""
@@ -306,11 +309,11 @@ class Trial:
         def is_back(car: PluggedIn) -> bool:
             return car.is_connected and car.transaction == transaction
 
-        await self._until(is_back, "it did not return")
+        await self._until(is_back, Told("it did not return"))
         fresh = self.bench.now + SEEN_SECONDS
         return await self._until(
             lambda car: is_back(car) and car.reading is not None and seconds(car.reading.at) > fresh,
-            "it returned, and did not tell its register",
+            Told("it returned, and did not tell its register"),
         )
 
     async def _waits(self) -> str:
@@ -323,15 +326,17 @@ class Trial:
         old = None if before is None else before.transaction
         car = await self._until(
             lambda car: car.transaction not in (None, old) and seconds(car.since) > began,
-            "no car was plugged in and started while the link was cut",
+            Told("no car was plugged in and started while the link was cut"),
         )
         drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
         taken, charged = car.energy_wh or 0, self.bench.now - began  # its clock may be wrong
         allowed = max(0.0, charged - LEASE_SECONDS * self.can.waits + SLOW_SECONDS) / 3600
         allowed *= with_tolerance(LOW_AMPERES) * VOLTS * _lines(car, self.socket)
         if taken > allowed:
-            raise Failed(f"it took {taken} Wh in {charged:.0f} s, and {allowed:.0f} Wh were allowed")
-        return f"{taken} Wh in {charged:.0f} s, then {drawn:.1f} A"
+            raise Failed(
+                Told("it took {1} Wh in {2} s, and {3} Wh were allowed", taken, Figure(charged, 0), Figure(allowed, 0))
+            )
+        return Told("{1} Wh in {2} s, then {3} A", taken, Figure(charged, 0), Figure(drawn, 1))
 
 
 def _lines(car: PluggedIn, socket: Socket) -> int:
@@ -340,4 +345,4 @@ def _lines(car: PluggedIn, socket: Socket) -> int:
 
 
 def _named(can: Ability) -> str:
-    return f"way {int(can.way)}, level {can.level}"
+    return Told("way {1}, level {2}", int(can.way), can.level)

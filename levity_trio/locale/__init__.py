@@ -1,20 +1,19 @@
 """What people read, in their language. English is the source; the catalogue of a language has its translations.
 
 A request has its language, so texts in tables of modules are marked with `N_`, and translated where they are shown.
-Stored facts, the log and the answers of the API stay English: `said` translates them where they are shown.
+Stored facts, the log and the answers of the API stay English: `texts.said` translates them where they are shown.
 `just catalogue de` writes what there is to translate.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, lru_cache
+from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from gettext import GNUTranslations
@@ -47,15 +46,6 @@ def _n(one: str, many: str, number: int, /, **values: object) -> str:
     return said % {"num": number, **values}
 
 
-def said(words: str) -> str:
-    """Return a whole text of the API or of the database, which is English, in the language of the request.
-
-    A catalogue has {1} and {2} where the text has figures, names, or other such texts. What it has not stays English.
-    """
-    catalogue = _catalogue.get()
-    return words if catalogue is None else _said(catalogue, words)
-
-
 def language() -> str:
     """Return the language of the request."""
     return _language.get()
@@ -64,6 +54,11 @@ def language() -> str:
 def of_reader() -> str | None:
     """Return the language of the request for papers, None for English: a program speaks that, too."""
     return language() if language() in _translated(FOLDER) else None
+
+
+def catalogue() -> GNUTranslations | None:
+    """Return the catalogue of the request, None for English."""
+    return _catalogue.get()
 
 
 def languages(folder: Path = FOLDER) -> Sequence[str]:
@@ -111,53 +106,3 @@ def _read(folder: Path, name: str) -> GNUTranslations:
 
     made = folder / name / "LC_MESSAGES" / f"{DOMAIN}.mo"
     return gettext.GNUTranslations(BytesIO(made.read_bytes() if made.exists() else compiled(made.with_suffix(".po"))))
-
-
-class _Pattern(NamedTuple):
-    """A text with gaps: what stands around them in English, and the translation."""
-
-    around: Sequence[str]
-    translation: str
-
-
-@lru_cache(maxsize=2000)
-def _said(catalogue: GNUTranslations, words: str) -> str:
-    if not _IS_TEXT.search(words):
-        return words
-    if (known := catalogue.gettext(words)) != words:
-        return known
-    fitting = ((gaps, one.translation) for one in _patterns(catalogue) if (gaps := _gaps(words, one.around)))
-    gaps, translation = next(fitting, ((), words))
-    if not gaps and "; " in words:
-        return "; ".join(_said(catalogue, part) for part in words.split("; "))
-    values = [_said(catalogue, gap) for gap in gaps]
-    return _GAP.sub(lambda gap: values[int(gap[1]) - 1], translation) if gaps else words
-
-
-def _gaps(words: str, around: Sequence[str]) -> Sequence[str]:
-    """Return what stands in the gaps of a text, () if it is another one.
-
-    This takes linear time: some words of a text are of a charger.
-    """
-    first, *between, last = around
-    at, end, gaps = len(first), len(words) - len(last), list[str]()
-    if at > end or not words.startswith(first) or not words.endswith(last):
-        return ()
-    for part in between:
-        begin = words.find(part, at, end)
-        gaps.append(words[at:begin] if begin >= 0 else "")
-        at = begin + len(part)
-    gaps.append(words[at:end])
-    return gaps if all(gaps) else ()
-
-
-@cache
-def _patterns(catalogue: GNUTranslations) -> Sequence[_Pattern]:
-    """Return the texts with gaps that have a translation, the most particular ones first."""
-    texts: dict[object, str] = vars(catalogue)["_catalog"]  # gettext has no other way to all of them
-    found = [_Pattern(_GAP.split(text)[::2], said) for text, said in texts.items() if isinstance(text, str) and said]
-    return sorted((one for one in found if len(one.around) > 1), key=lambda one: -sum(map(len, one.around)))
-
-
-_IS_TEXT: Final = re.compile(r"[A-Za-z]{2}")
-_GAP: Final = re.compile(r"\{(\d+)\}")

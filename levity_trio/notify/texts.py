@@ -11,8 +11,9 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
 from levity_trio.events import ChargerOdd, Fact, HouseholdReported, MonthLimitReached, OutcomeKnown
-from levity_trio.locale import N_, _, _n, language, said
+from levity_trio.locale import N_, _, _n, language
 from levity_trio.locale.formats import format_of, number, short_day, weekday
+from levity_trio.locale.texts import said
 from levity_trio.notify.causes import Cause, Place
 from levity_trio.notify.kinds import Kind
 from levity_trio.store.reads.away import SEVERAL, listed

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from levity_trio.operations.fields import Choice, Field, FieldProblem, Kind, Object, Text, joined, read_json
 from levity_trio.operations.operation import Operation
+from levity_trio.told import Told
 
 ReadFile = Callable[[str], str]
 """Return the text of a file. May raise OSError, or UnicodeDecodeError."""
@@ -27,7 +28,7 @@ def parse_arguments(operation: Operation | None, arguments: Iterable[str], read_
     for argument in arguments:
         match = _ARGUMENT.fullmatch(argument)
         if match is None:
-            raise FieldProblem("", f"{argument!r} is not key=value, key:=JSON or key=@file")
+            raise FieldProblem("", Told("{1} is not key=value, key:=JSON or key=@file", repr(argument)))
         name, sign, text = match.groups()
         kind = _kind_of(operation, name) if operation else Text()
         value = read_json(text, name) if sign == ":=" else _read(kind, name, text, read_file)
@@ -72,7 +73,7 @@ def _read(kind: Kind, name: str, text: str, read_file: ReadFile) -> object:
     except OSError as error:
         raise FieldProblem(name, f"{text[1:]}: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise FieldProblem(name, f"{text[1:]} is not a text in UTF-8") from None
+        raise FieldProblem(name, Told("{1} is not a text in UTF-8", text[1:])) from None
 
 
 def _kind_of(operation: Operation, name: str) -> Kind:
@@ -82,7 +83,7 @@ def _kind_of(operation: Operation, name: str) -> Kind:
     for depth, step in enumerate((*outer, last)):
         path = ".".join(outer[:depth])
         if not isinstance(kind, Object):
-            raise FieldProblem(path, f"has no fields: give it as {path}:=JSON or {path}=@file")
+            raise FieldProblem(path, Told("has no fields: give it as {1}:=JSON or {2}=@file", path, path))
         kind = kind.field(step, path).kind
     return kind
 
@@ -92,9 +93,9 @@ def _put(values: dict[str, Any], name: str, value: object) -> None:
     for step in outer:
         values = values.setdefault(step, {})
         if not isinstance(values, dict):
-            raise FieldProblem(name, "does not fit what was given before it")
+            raise FieldProblem(name, Told("does not fit what was given before it"))
     if last in values:
-        raise FieldProblem(name, "is given twice")
+        raise FieldProblem(name, Told("is given twice"))
     values[last] = value
 
 

@@ -16,6 +16,7 @@ from levity_trio.operations.declarations import (
 )
 from levity_trio.operations.fields import FieldProblem, meant
 from levity_trio.operations.operation import Operation
+from levity_trio.told import Told
 
 _MODULES: Final = (core, firmware, local_list, reservation, smart_charging, trigger, security)
 
@@ -30,8 +31,10 @@ def find(name: str) -> Operation:
     for operation in OPERATIONS.values():
         if name in (operation.action, operation.path):
             return operation
-    hint = meant(name, [*OPERATIONS]) or f": there are {', '.join(OPERATIONS)}"
-    raise FieldProblem("", f"{name} is no operation{hint}")
+    wrong = Told("{1} is no operation", name)
+    raise FieldProblem(
+        "", meant(wrong, name, [*OPERATIONS]) or Told("{1}: there are {2}", wrong, ", ".join(OPERATIONS))
+    )
 
 
 def table() -> str:

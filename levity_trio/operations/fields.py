@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from levity_trio.records import record
+from levity_trio.told import Told
 from levity_trio.wire.times import parse_time, wire_time
 
 MAX_NUMBER: Final = 2**53
@@ -55,7 +56,7 @@ class Text:
 
     @property
     def words(self) -> str:
-        return "a text" if self.max_length is None else f"a text of at most {self.max_length} characters"
+        return "a text" if self.max_length is None else Told("a text of at most {1} characters", self.max_length)
 
     def check(self, value: object, path: str) -> object:
         is_fit = isinstance(value, str) and (self.max_length is None or len(value) <= self.max_length)
@@ -113,13 +114,13 @@ class Choice:
 
     @property
     def words(self) -> str:
-        return f"one of {', '.join(self.choices)}"
+        return Told("one of {1}", ", ".join(self.choices))
 
     def check(self, value: object, path: str) -> object:
         if isinstance(value, str) and value in self.choices:
             return value
-        hint = meant(value, self.choices) if isinstance(value, str) else ""
-        raise FieldProblem(path, f"give {self.words}{hint}")
+        give = Told("give {1}", self.words)
+        raise FieldProblem(path, (isinstance(value, str) and meant(give, value, self.choices)) or give)
 
     def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
         return text
@@ -152,7 +153,7 @@ class ListOf:
 
     @property
     def words(self) -> str:
-        return f"a list, each item {self.items.words}"
+        return Told("a list, each item {1}", self.items.words)
 
     def check(self, value: object, path: str) -> object:
         if not isinstance(value, list):
@@ -180,12 +181,12 @@ class Object:
     def check(self, value: object, path: str) -> dict[str, Any]:
         """Return the value as it is sent, its fields in the order of their declaration."""
         if not isinstance(value, Mapping):
-            raise FieldProblem(path, "give an object")
+            raise FieldProblem(path, Told("give an object"))
         for name in value:
             self.field(name, path)
         for field in self.fields:
             if field.is_needed and field.name not in value:
-                raise FieldProblem(joined(path, field.name), f"is missing: give {field.kind.words}")
+                raise FieldProblem(joined(path, field.name), Told("is missing: give {1}", field.kind.words))
         return {
             field.name: field.kind.check(value[field.name], joined(path, field.name))
             for field in self.fields
@@ -198,8 +199,12 @@ class Object:
             if field.name == name:
                 return field
         names = [field.name for field in self.fields]
-        known = f"its fields are {', '.join(names)}" if names else "there are no fields"
-        raise FieldProblem(joined(path, name), f"is unknown{meant(name, names) or f': {known}'}")
+        known = (
+            Told("is unknown: its fields are {1}", ", ".join(names))
+            if names
+            else Told("is unknown: there are no fields")
+        )
+        raise FieldProblem(joined(path, name), meant("is unknown", name, names) or known)
 
     def read(self, text: str, path: str) -> object:
         return read_json(text, path)
@@ -255,7 +260,7 @@ def read_json(text: str, path: str) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise FieldProblem(path, f"is not valid JSON: {error}") from None
+        raise FieldProblem(path, Told("is not valid JSON: {1}", str(error))) from None
 
 
 def joined(path: str, name: str) -> str:
@@ -263,10 +268,11 @@ def joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def meant(name: str, names: Sequence[str]) -> str:
-    """Return ` (did you mean X?)` if a name differs in case or separators only, else an empty text."""
+def meant(wrong: str, name: str, names: Sequence[str]) -> str:
+    """Return what is wrong and which name was meant, if one differs in case or separators only, else an empty text."""
     plain = _plain(name)
-    return next((f" (did you mean {known}?)" for known in names if _plain(known) == plain), "")
+    near = (known for known in names if _plain(known) == plain)
+    return next((Told("{1} (did you mean {2}?)", wrong, known) for known in near), "")
 
 
 def _plain(name: str) -> str:
@@ -274,4 +280,4 @@ def _plain(name: str) -> str:
 
 
 def _refuse(kind: Kind, path: str) -> Any:
-    raise FieldProblem(path, f"give {kind.words}")
+    raise FieldProblem(path, Told("give {1}", kind.words))

@@ -27,6 +27,7 @@ from levity_trio.operations.seen import (
     TransactionBegan,
     TransactionEnded,
 )
+from levity_trio.told import Told
 from levity_trio.wire.charging_profiles import PHASES
 
 REBOOT: Final = timedelta(minutes=10)
@@ -56,7 +57,7 @@ def _started(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
             continue
         if connector in (None, fact.connector):
             where = "" if fact.connector is None else f" on connector {fact.connector}"
-            return fulfilled(f"transaction {fact.transaction} began{where}", fact.at, fact.transaction)
+            return fulfilled(Told("transaction {1} began{2}", fact.transaction, where), fact.at, fact.transaction)
     return None
 
 
@@ -64,7 +65,7 @@ def _stopped(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
     transaction = sent.payload["transactionId"]
     for fact in facts:
         if isinstance(fact, TransactionEnded) and fact.transaction == transaction:
-            return fulfilled(f"transaction {transaction} ended", fact.at, transaction)
+            return fulfilled(Told("transaction {1} ended", transaction), fact.at, transaction)
     return _still_charging(sent, facts, transaction) if is_over else None
 
 
@@ -76,7 +77,7 @@ def _still_charging(sent: SentCommand, facts: Sequence[Seen], transaction: int) 
     if amperes is None or amperes <= STILL_CHARGING_AMPERES:
         return None
     return contradicted(
-        f"transaction {transaction} still draws {limits.shown(amperes, 'A')}", late[-1][0].at, transaction
+        Told("transaction {1} still draws {2}", transaction, limits.shown(amperes, "A")), late[-1][0].at, transaction
     )
 
 
@@ -98,7 +99,7 @@ REMOTE_STOP: Final = OutcomeRule(
 
 def _booted(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
     boot = next((fact for fact in facts if isinstance(fact, Booted)), None)
-    return fulfilled("the charger booted", boot.at) if boot else None
+    return fulfilled(Told("the charger booted"), boot.at) if boot else None
 
 
 RESET: Final = OutcomeRule(
@@ -112,7 +113,7 @@ RESET: Final = OutcomeRule(
 def _configured(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     if sent.status == "RebootRequired":
         return _booted(sent, [fact for fact in facts if fact.at >= sent.since], is_over)
-    return fulfilled("in force, by the charger's answer", sent.answered_at) if _is_agreed(sent) else None
+    return fulfilled(Told("in force, by the charger's answer"), sent.answered_at) if _is_agreed(sent) else None
 
 
 CHANGE_CONFIGURATION: Final = OutcomeRule(
@@ -144,11 +145,11 @@ def _changed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
     statuses = _concerned(sent, facts)
     against = [one for one in statuses if (one.status == "Unavailable") != wants_out]
     if statuses and not against and (_is_agreed(sent) or any(one in facts for one in statuses)):
-        return fulfilled(f"the charger reports {statuses[0].status}", max(one.at for one in statuses))
+        return fulfilled(Told("the charger reports {1}", statuses[0].status), max(one.at for one in statuses))
     reported = [one for one in against if one in facts]
     if not is_over or not reported:
         return None
-    return contradicted(f"connector {reported[0].connector} reports {reported[0].status}", reported[0].at)
+    return contradicted(Told("connector {1} reports {2}", reported[0].connector, reported[0].status), reported[0].at)
 
 
 CHANGE_AVAILABILITY: Final = OutcomeRule(
@@ -161,11 +162,11 @@ CHANGE_AVAILABILITY: Final = OutcomeRule(
 
 def _unlocked(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
     if sent.status == "Unlocked":
-        return fulfilled("unlocked, by the charger's answer", sent.answered_at)
+        return fulfilled(Told("unlocked, by the charger's answer"), sent.answered_at)
     wanted = sent.payload["connectorId"]
     for fact in facts:
         if isinstance(fact, StatusSeen) and (fact.connector, fact.status) == (wanted, "Available"):
-            return fulfilled("the connector reports Available", fact.at)
+            return fulfilled(Told("the connector reports Available"), fact.at)
     return None
 
 
@@ -180,7 +181,7 @@ def _reserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcom
     wanted = sent.payload["connectorId"]
     for fact in facts:
         if isinstance(fact, StatusSeen) and fact.status == "Reserved" and wanted in (0, fact.connector):
-            return fulfilled(f"connector {fact.connector} reports Reserved", fact.at)
+            return fulfilled(Told("connector {1} reports Reserved", fact.connector), fact.at)
     return None
 
 
@@ -193,7 +194,7 @@ def _unreserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outc
     statuses = _concerned(sent, facts)
     held = [one for one in statuses if one.status == "Reserved"]
     if statuses and not held and (_is_agreed(sent) or statuses[0] in facts):
-        return fulfilled("no longer Reserved", statuses[0].at)
+        return fulfilled(Told("no longer Reserved"), statuses[0].at)
     reported = [one for one in held if one in facts]
     return contradicted("still Reserved", reported[0].at) if is_over and reported else None
 
@@ -241,12 +242,12 @@ EXTENDED_TRIGGER: Final = OutcomeRule(
 def _listed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     version = sent.payload["listVersion"]
     if _is_agreed(sent):
-        return fulfilled(f"list version {version}, by the charger's answer", sent.answered_at)
+        return fulfilled(Told("list version {1}, by the charger's answer", version), sent.answered_at)
     versions = [fact for fact in facts if isinstance(fact, ListVersion)]
     if held := next((fact for fact in versions if fact.version == version), None):
-        return fulfilled(f"the charger has list version {version}", held.at)
+        return fulfilled(Told("the charger has list version {1}", version), held.at)
     return (
-        contradicted(f"the charger has list version {versions[-1].version}", versions[-1].at)
+        contradicted(Told("the charger has list version {1}", versions[-1].version), versions[-1].at)
         if (is_over and versions)
         else None
     )
@@ -275,7 +276,7 @@ def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome 
         drawn, limit = compared
         words = f"{limits.shown(drawn, unit)}, the limit is {limits.shown(limit, unit)}"
         if drawn <= limit * TOLERANCE:
-            return fulfilled(f"obeyed: {words}", view[-1][0].at)
+            return fulfilled(Told("obeyed: {1}", words), view[-1][0].at)
         above = contradicted(f"not obeyed: {words}", view[-1][0].at)
     return above if is_over else None
 

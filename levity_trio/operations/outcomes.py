@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.operations.answers import status_of
 from levity_trio.operations.seen import Seen
 from levity_trio.records import record
+from levity_trio.told import Told
 
 USUAL: Final = timedelta(seconds=120)
 """How long a charger may take for what it can do at once."""
@@ -110,7 +111,9 @@ def follow(rule: OutcomeRule, sent: SentCommand, facts: Sequence[Seen], now: dat
     found = rule.judge(sent, sorted(known, key=lambda fact: fact.at), is_over)
     if found is not None:
         return found
-    return Outcome(State.NOT_SEEN, f"not seen until {until:%Y-%m-%d %H:%M:%S}Z") if is_over else PENDING
+    return (
+        Outcome(State.NOT_SEEN, Told("not seen until {1}Z", format(until, "%Y-%m-%d %H:%M:%S"))) if is_over else PENDING
+    )
 
 
 PENDING: Final = Outcome(State.PENDING, "not seen yet")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from levity_trio.operations.fields import FieldProblem
 from levity_trio.records import record
+from levity_trio.told import Told
 from levity_trio.wire import configuration
 
 
@@ -85,5 +86,7 @@ def only_transaction(situation: Situation) -> int:
     if len(open_ones) == 1:
         return open_ones[0].id
     ids = ", ".join(str(one.id) for one in open_ones)
-    words = f"is missing, and {len(open_ones)} transactions are open: give one of {ids}"
-    raise FieldProblem("transactionId", words if open_ones else "is missing, and no transaction is open: give its id")
+    words = Told("is missing, and no transaction is open: give its id")
+    if open_ones:
+        words = Told("is missing, and {1} transactions are open: give one of {2}", len(open_ones), ids)
+    raise FieldProblem("transactionId", words)

@@ -17,6 +17,7 @@ from levity_trio.operations.outcomes import (
     fulfilled,
 )
 from levity_trio.operations.seen import Booted, FileCame, Seen, TransferStatus
+from levity_trio.told import Told
 from levity_trio.wire.times import parse_time
 
 UPLOADED: Final = "Uploaded"
@@ -78,7 +79,7 @@ def _failure(sent: SentCommand, statuses: Sequence[TransferStatus], is_over: boo
     tries_left = sent.payload.get("retries", 0) >= len(failures) and failures[-1].status in RETRIED
     if tries_left and not is_over:
         return None
-    return contradicted(f"the charger reports {failures[-1].status}", failures[-1].at)
+    return contradicted(Told("the charger reports {1}", failures[-1].status), failures[-1].at)
 
 
 def _uploaded(message: str) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
@@ -87,11 +88,11 @@ def _uploaded(message: str) -> Callable[[SentCommand, Sequence[Seen], bool], Out
         done = next((one for one in statuses if one.status == UPLOADED), None)
         came = next((fact for fact in facts if isinstance(fact, FileCame)), None)
         if came and (done or is_over):
-            return fulfilled(f"file {came.number} came, {came.size_bytes} bytes", came.at)
+            return fulfilled(Told("file {1} came, {2} bytes", came.number, came.size_bytes), came.at)
         if done and not sent.expects_file:
             return fulfilled("uploaded", done.at)
         if done and is_over:
-            return contradicted("Uploaded was reported, but no file came", done.at)
+            return contradicted(Told("Uploaded was reported, but no file came"), done.at)
         return _failure(sent, statuses, is_over)
 
     return judge
@@ -104,11 +105,13 @@ def _updated(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
     boots = (fact for fact in facts if isinstance(fact, Booted))
     for boot in (one for one in boots if replaced_at is None or one.at < replaced_at):
         if _is_new(boot, sent, installed):
-            return fulfilled(f"booted with firmware {boot.firmware}", boot.at)
+            return fulfilled(Told("booted with firmware {1}", boot.firmware or "?"), boot.at)
         if installed and boot.at >= installed.at:
-            return contradicted(f"Installed was reported, but it booted with firmware {boot.firmware}", boot.at)
+            return contradicted(
+                Told("Installed was reported, but it booted with firmware {1}", boot.firmware or "?"), boot.at
+            )
     if installed and is_over:
-        return Outcome(State.NOT_SEEN, "Installed was reported, but no boot with another firmware", installed.at)
+        return Outcome(State.NOT_SEEN, Told("Installed was reported, but no boot with another firmware"), installed.at)
     return _failure(sent, statuses, is_over)
 
 

@@ -17,6 +17,7 @@ from levity_trio.web.api.access import Door
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE, Doorway
+from levity_trio.web.texts import decoded, marking
 
 JSON: Final = "application/json"
 WHOLE: Final[Mapping[str, str]] = {"version": "3.0", "spec_version": "2.4"}
@@ -49,11 +50,14 @@ class Reply:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    mark: str = ""
+    """Before each text of the body that is there as data."""
 
     @property
     def content(self) -> Any:
         """The JSON of the body, None if it is empty: that of a problem, if the status is 400 or above."""
-        return orjson.loads(self.body) if self.body else None
+        found = orjson.loads(self.body) if self.body else None
+        return decoded(found, self.mark) if self.mark and self.mark.encode() in self.body else found
 
     async def take(self, message: Message) -> None:
         """Take a part of the response."""
@@ -66,8 +70,9 @@ class Reply:
 
 async def ask(app: ASGIApp, caller: Caller, question: Question) -> Reply:
     """Return what the API answers. An exception of the API is one of the page's."""
-    reply = Reply()
-    await hand_on(app, caller, question, reply.take)
+    with marking() as mark:
+        reply = Reply(mark=mark)
+        await hand_on(app, caller, question, reply.take)
     return reply
 
 

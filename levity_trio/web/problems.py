@@ -14,6 +14,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import HTTPExceptionHandler
 
+from levity_trio.web.texts import as_json
+
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -30,7 +32,8 @@ def problem(
 ) -> Response:
     """Return a problem document. `detail` tells a person what to do; `extra` adds members to the standard ones."""
     document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return Response(orjson.dumps(document | dict(extra or {})), status, headers, media_type=MEDIA_TYPE)
+    body = orjson.dumps(document | dict(extra or {}), as_json, orjson.OPT_PASSTHROUGH_SUBCLASS)
+    return Response(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def application(

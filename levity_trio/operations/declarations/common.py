@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from levity_trio.operations.fields import Allotted, Choice, DateTime, Field, Integer, Text
 from levity_trio.operations.situation import Situation
+from levity_trio.told import Told
 
 ID_TAG: Final = Text(20)
 LOCATION: Final = Text(512)
@@ -36,10 +37,11 @@ def unknown_connector(situation: Situation, number: int, *, may_be_0: bool = Fal
     """Warn about a connector that the charger does not have, as far as is known."""
     if number == 0:
         if not may_be_0:
-            yield "connector 0 is the charger itself: this operation is for a connector above 0"
+            yield Told("connector 0 is the charger itself: this operation is for a connector above 0")
     elif number < 0 or (situation.connectors and not situation.connector(number)):
         known = ", ".join(str(connector.number) for connector in situation.connectors)
-        yield f"the charger has not reported a connector {number}" + (f", only {known}" if known else "")
+        unknown = Told("the charger has not reported a connector {1}", number)
+        yield Told("{1}, only {2}", unknown, known) if known else unknown
 
 
 def same_tag(one: Any, other: Any) -> bool:

@@ -16,6 +16,7 @@ from levity_trio.operations.declarations.smart_charging import PROFILE, profile_
 from levity_trio.operations.fields import Allotted, Choice, Field, Integer, ListOf, Object, Text
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
+from levity_trio.told import Told
 
 STARTABLE: Final = frozenset({"Available", "Preparing", "Reserved", "Finishing"})
 
@@ -26,39 +27,39 @@ def _start_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
         yield from _occupied(situation, number)
         yield from _reserved_for_another(situation, number, payload["idTag"])
     elif len(situation.connectors) > 1:
-        yield "no connectorId: the charger chooses the connector, or rejects"
+        yield Told("no connectorId: the charger chooses the connector, or rejects")
     if (profile := payload.get("chargingProfile")) is not None:
         yield from _start_profile_warnings(profile, number, situation)
 
 
 def _occupied(situation: Situation, number: int) -> Iterator[str]:
     if (transaction := situation.transaction_on(number)) is not None:
-        yield f"transaction {transaction.id} is open on connector {number}"
+        yield Told("transaction {1} is open on connector {2}", transaction.id, number)
         return
     connector = situation.connector(number)
     if connector is not None and connector.status not in STARTABLE:
-        yield f"connector {number} is {connector.status}"
+        yield Told("connector {1} is {2}", number, connector.status)
 
 
 def _reserved_for_another(situation: Situation, number: int, id_tag: str) -> Iterator[str]:
     for reservation in situation.reservations:
         holders = (reservation.id_tag, reservation.parent_id_tag, *reservation.members)
         if reservation.connector == number and not any(same_tag(holder, id_tag) for holder in holders):
-            yield f"connector {number} is reserved for another tag (reservation {reservation.id})"
+            yield Told("connector {1} is reserved for another tag (reservation {2})", number, reservation.id)
 
 
 def _start_profile_warnings(profile: Payload, connector: int | None, situation: Situation) -> Iterator[str]:
     """§5.11: the profile is a TxProfile without transactionId."""
     if profile["chargingProfilePurpose"] != "TxProfile":
-        yield "the profile of a remote start must be a TxProfile (§5.11)"
+        yield Told("the profile of a remote start must be a TxProfile (§5.11)")
     if "transactionId" in profile:
-        yield "the profile of a remote start must not have a transactionId (§5.11)"
+        yield Told("the profile of a remote start must not have a transactionId (§5.11)")
     yield from profile_warnings(profile, connector, situation)
 
 
 def _stop_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     if "transactionId" in payload and all(one.id != payload["transactionId"] for one in situation.transactions):
-        yield f"transaction {payload['transactionId']} is not open at this charger"
+        yield Told("transaction {1} is not open at this charger", payload["transactionId"])
 
 
 def _unlock_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
@@ -71,13 +72,13 @@ def _availability_warnings(payload: Payload, situation: Situation) -> Iterator[s
 
 def _change_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     if payload["key"] in situation.read_only:
-        yield f"{payload['key']} is read-only, as the charger last reported"
+        yield Told("{1} is read-only, as the charger last reported", payload["key"])
 
 
 def _configuration_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     most = situation.number("GetConfigurationMaxKeys")
     if most is not None and len(payload.get("key", ())) > most:
-        yield f"the charger answers for {most} keys at most (GetConfigurationMaxKeys)"
+        yield Told("the charger answers for {1} keys at most (GetConfigurationMaxKeys)", most)
 
 
 OPERATIONS: Final = (

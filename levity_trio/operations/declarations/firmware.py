@@ -10,6 +10,7 @@ from levity_trio.operations.declarations.common import RETRIES, RETRY_INTERVAL, 
 from levity_trio.operations.fields import Allotted, Field, Object, Text
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload, Role
 from levity_trio.operations.situation import Situation
+from levity_trio.told import Told
 
 LONGEST_URL: Final = 512
 """What the security extension allows; OCPP 1.6 itself states no limit."""
@@ -22,14 +23,14 @@ def _warnings(payload: Payload, situation: Situation) -> Iterator[str]:
 def location_warnings(location: str, situation: Situation) -> Iterator[str]:
     """Warn about a location that the charger may not use."""
     if "://" not in location:
-        yield "the location is no URL, nor the name of a firmware file"
+        yield Told("the location is no URL, nor the name of a firmware file")
         return
     if len(location) > LONGEST_URL:
-        yield f"the location has {len(location)} characters; many chargers read {LONGEST_URL} at most"
+        yield Told("the location has {1} characters; many chargers read {2} at most", len(location), LONGEST_URL)
     scheme = location.partition(":")[0].upper()
     protocols = [word.upper() for word in situation.words("SupportedFileTransferProtocols")]
     if protocols and scheme not in protocols:
-        yield f"the charger does not list {scheme} in SupportedFileTransferProtocols"
+        yield Told("the charger does not list {1} in SupportedFileTransferProtocols", scheme)
 
 
 OPERATIONS: Final = (

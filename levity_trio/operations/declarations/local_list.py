@@ -11,6 +11,7 @@ from levity_trio.operations.declarations.common import ID_TAG, time
 from levity_trio.operations.fields import Allotted, Choice, Field, Integer, ListOf, Object
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
+from levity_trio.told import Told
 
 FULL: Final = "Full"
 ID_TAG_INFO: Final = Object(
@@ -37,7 +38,7 @@ ENTRY: Final = Object(
 def _list_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     entries, is_full = payload.get("localAuthorizationList", []), payload["updateType"] == FULL
     if situation.is_false("LocalAuthListEnabled"):
-        yield "LocalAuthListEnabled is false: the charger does not use its list"
+        yield Told("LocalAuthListEnabled is false: the charger does not use its list")
     yield from _length_warnings(len(entries), is_full, situation)
     yield from _entry_warnings(entries, is_full)
     if "listVersion" in payload:
@@ -47,24 +48,24 @@ def _list_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
 def _length_warnings(length: int, is_full: bool, situation: Situation) -> Iterator[str]:
     at_once, in_all = situation.number("SendLocalListMaxLength"), situation.number("LocalAuthListMaxLength")
     if at_once is not None and length > at_once:
-        yield f"{length} entries: the charger accepts {at_once} at once (SendLocalListMaxLength)"
+        yield Told("{1} entries: the charger accepts {2} at once (SendLocalListMaxLength)", length, at_once)
     if is_full and in_all is not None and length > in_all:
-        yield f"{length} entries: the charger's list holds {in_all} (LocalAuthListMaxLength)"
+        yield Told("{1} entries: the charger's list holds {2} (LocalAuthListMaxLength)", length, in_all)
 
 
 def _entry_warnings(entries: list[Payload], is_full: bool) -> Iterator[str]:
     counts = Counter(str(entry["idTag"]).casefold() for entry in entries)
     if twice := sum(count > 1 for count in counts.values()):
-        yield f"{twice} tags are in the list more than once: the charger may reject it (§5.15)"
+        yield Told("{1} tags are in the list more than once: the charger may reject it (§5.15)", twice)
     if is_full and (bare := sum("idTagInfo" not in entry for entry in entries)):
-        yield f"{bare} entries of a full list have no idTagInfo: the charger may reject it (§6.41)"
+        yield Told("{1} entries of a full list have no idTagInfo: the charger may reject it (§6.41)", bare)
 
 
 def _version_warnings(version: int, is_full: bool, situation: Situation) -> Iterator[str]:
     if version <= 0:
-        yield f"list version {version} stands for no list (§5.10)"
+        yield Told("list version {1} stands for no list (§5.10)", version)
     elif not is_full and situation.list_version is not None and version <= situation.list_version:
-        yield f"the charger has list version {situation.list_version}: it may answer VersionMismatch"
+        yield Told("the charger has list version {1}: it may answer VersionMismatch", situation.list_version)
 
 
 OPERATIONS: Final = (

@@ -10,6 +10,7 @@ from levity_trio.operations.declarations.common import ID_TAG, connector_id, tim
 from levity_trio.operations.fields import Allotted, Field, Integer, Object
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
+from levity_trio.told import Told
 from levity_trio.wire.times import parse_time
 
 ZERO_KEY: Final = "ReserveConnectorZeroSupported"
@@ -19,20 +20,20 @@ def _reserve_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     number = payload["connectorId"]
     yield from unknown_connector(situation, number, may_be_0=True)
     if number == 0 and (situation.configuration.get(ZERO_KEY) or "").strip().casefold() != "true":
-        yield f"connector 0 can be reserved only where {ZERO_KEY} is true; it is not known to be"
+        yield Told("connector 0 can be reserved only where {1} is true; it is not known to be", ZERO_KEY)
     connector = situation.connector(number)
     if connector is not None and connector.status != "Available":
-        yield f"connector {number} is {connector.status}"
+        yield Told("connector {1} is {2}", number, connector.status)
     expiry = parse_time(payload["expiryDate"])
     if expiry is not None and expiry <= situation.now:
-        yield "expiryDate is in the past"
+        yield Told("expiryDate is in the past")
     if any(one.id == payload.get("reservationId") for one in situation.reservations):
-        yield f"reservation {payload['reservationId']} is in force and is replaced"
+        yield Told("reservation {1} is in force and is replaced", payload["reservationId"])
 
 
 def _cancel_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     if all(one.id != payload["reservationId"] for one in situation.reservations):
-        yield f"reservation {payload['reservationId']} is not in force, as far as is known"
+        yield Told("reservation {1} is not in force, as far as is known", payload["reservationId"])
 
 
 OPERATIONS: Final = (

@@ -10,6 +10,7 @@ from levity_trio.operations.declarations.common import UNITS, connector_id, time
 from levity_trio.operations.fields import Allotted, Choice, Decimal, Field, Integer, ListOf, Object
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
+from levity_trio.told import Told
 
 TRANSACTION: Final = "TxProfile"
 CHARGER: Final = "ChargePointMaxProfile"
@@ -80,33 +81,35 @@ def profile_warnings(profile: Payload, connector: int | None, situation: Situati
     schedule = profile["chargingSchedule"]
     highest, most = situation.number("ChargeProfileMaxStackLevel"), situation.number("ChargingScheduleMaxPeriods")
     if highest is not None and profile["stackLevel"] > highest:
-        yield f"stackLevel {profile['stackLevel']}: the charger allows {highest} (ChargeProfileMaxStackLevel)"
+        yield Told(
+            "stackLevel {1}: the charger allows {2} (ChargeProfileMaxStackLevel)", profile["stackLevel"], highest
+        )
     if most is not None and len(schedule["chargingSchedulePeriod"]) > most:
-        yield f"more than {most} periods (ChargingScheduleMaxPeriods)"
+        yield Told("more than {1} periods (ChargingScheduleMaxPeriods)", most)
     yield from unit_warnings(schedule["chargingRateUnit"], situation)
     yield from _schedule_warnings(profile, schedule)
     found = situation.connector(connector) if connector else None
     if found is not None and found.current_type == "DC" and schedule["chargingRateUnit"] == "A":
-        yield f"connector {connector} is DC: a limit in W is meant more exactly (§7.12)"
+        yield Told("connector {1} is DC: a limit in W is meant more exactly (§7.12)", found.number)
 
 
 def unit_warnings(unit: str, situation: Situation) -> Iterator[str]:
     """Warn about a unit that the charger does not support."""
     allowed = situation.words("ChargingScheduleAllowedChargingRateUnit")
     if allowed and not allowed & {UNIT_WORDS[unit], unit}:
-        yield f"the charger does not list {UNIT_WORDS[unit]} in ChargingScheduleAllowedChargingRateUnit"
+        yield Told("the charger does not list {1} in ChargingScheduleAllowedChargingRateUnit", UNIT_WORDS[unit])
 
 
 def _schedule_warnings(profile: Payload, schedule: Payload) -> Iterator[str]:
     kind, starts = profile["chargingProfileKind"], [one["startPeriod"] for one in schedule["chargingSchedulePeriod"]]
     if starts[:1] != [0]:
-        yield "the first period must start at 0 (§7.14)"
+        yield Told("the first period must start at 0 (§7.14)")
     if starts != sorted(starts):
-        yield "the periods are not in order of time"
+        yield Told("the periods are not in order of time")
     if kind == "Recurring" and "recurrencyKind" not in profile:
-        yield "a recurring profile needs a recurrencyKind"
+        yield Told("a recurring profile needs a recurrencyKind")
     if kind != "Relative" and "startSchedule" not in schedule:
-        yield f"the schedule of profile kind {kind} needs a startSchedule"
+        yield Told("the schedule of profile kind {1} needs a startSchedule", kind)
 
 
 def _set_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
@@ -116,32 +119,33 @@ def _set_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     if situation.is_managed:
         yield MANAGED
     if purpose == CHARGER and number != 0:
-        yield "a ChargePointMaxProfile is for connector 0 (§5.16)"
+        yield Told("a ChargePointMaxProfile is for connector 0 (§5.16)")
     if purpose == TRANSACTION:
         yield from _transaction_warnings(number, profile.get("transactionId"), situation)
     elif "transactionId" in profile:
-        yield f"only a TxProfile has a transactionId, not a {purpose} (§5.16)"
+        yield Told("only a TxProfile has a transactionId, not a {1} (§5.16)", purpose)
     yield from profile_warnings(profile, number, situation)
 
 
 def _transaction_warnings(number: int, transaction: int | None, situation: Situation) -> Iterator[str]:
     """§5.16: a TxProfile is for the open transaction of a connector."""
     if number <= 0:
-        yield "a TxProfile is for a connector above 0 (§5.16)"
+        yield Told("a TxProfile is for a connector above 0 (§5.16)")
     open_one = situation.transaction_on(number)
     if transaction is None:
-        yield "a TxProfile needs its transactionId (§5.16)" + (f": {open_one.id} is open" if open_one else "")
+        needs = Told("a TxProfile needs its transactionId (§5.16)")
+        yield Told("{1}: {2} is open", needs, open_one.id) if open_one else needs
     elif all(one.id != transaction for one in situation.transactions):
-        yield f"transaction {transaction} is not open at this charger"
+        yield Told("transaction {1} is not open at this charger", transaction)
     elif open_one is None or open_one.id != transaction:
-        yield f"transaction {transaction} is not open on connector {number}"
+        yield Told("transaction {1} is not open on connector {2}", transaction, number)
 
 
 def _clear_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     if "connectorId" in payload:
         yield from unknown_connector(situation, payload["connectorId"], may_be_0=True)
     if "id" in payload and len(payload) > 1:
-        yield "with an id the charger ignores the other fields (§5.5)"
+        yield Told("with an id the charger ignores the other fields (§5.5)")
 
 
 def _composite_warnings(payload: Payload, situation: Situation) -> Iterator[str]:

@@ -17,6 +17,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.present import AWAY_SINCE
 from levity_trio.store.reads.shapes import Shape
+from levity_trio.told import Told
 
 
 @record
@@ -182,13 +183,13 @@ class LoadTrial:
 
 _TRIAL: Final = Shape(LoadTrial)
 TRIED: Final[Mapping[str, str]] = {
-    "limit": "a limit is seen on the current",
-    "ends": "the limit after it comes by itself",
-    "zero": "0 A pauses, and the next limit is obeyed",
-    "least": "the least current at which the car charges",
-    "reset": "after a reset, the default holds; start the car again, if it has stopped",
-    "link": "the link is cut for three minutes, and the limit ends by itself",
-    "waits": "the link is cut: unplug the car, plug it in and start it; it waits for two minutes",
+    "limit": Told("a limit is seen on the current"),
+    "ends": Told("the limit after it comes by itself"),
+    "zero": Told("0 A pauses, and the next limit is obeyed"),
+    "least": Told("the least current at which the car charges"),
+    "reset": Told("after a reset, the default holds; start the car again, if it has stopped"),
+    "link": Told("the link is cut for three minutes, and the limit ends by itself"),
+    "waits": Told("the link is cut: unplug the car, plug it in and start it; it waits for two minutes"),
 }
 """The steps of a trial, as the person beside the charger reads them."""
 

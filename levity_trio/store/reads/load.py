@@ -21,6 +21,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.leases import ManagedCharger, managed_chargers, newcomers
 from levity_trio.store.reads.present import OMITTED
 from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.told import Told
 from levity_trio.wire.charging_profiles import VOLTS
 from levity_trio.wire.times import from_seconds, minutes_before, stamp
 
@@ -152,8 +153,8 @@ def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn
         return ""
     allowed, drawn = f"{limit:g} {unit}", f"{drawn_of:g} {unit}"
     if limits == "connection":
-        return f"The grid operator allows house and chargers {allowed}, of which {drawn} are drawn."
-    return f"The grid operator allows the chargers {allowed}, of which {drawn} are drawn."
+        return Told("The grid operator allows house and chargers {1}, of which {2} are drawn.", allowed, drawn)
+    return Told("The grid operator allows the chargers {1}, of which {2} are drawn.", allowed, drawn)
 
 
 def load_now(db: Database) -> LoadNow | None:
@@ -199,13 +200,16 @@ def problems(now: LoadNow | None) -> list[Problem]:
         exceeded.setdefault(over.circuit, []).append(over)
     grid = [] if now.grid_over_since is None else [(GRID, now.grid_over_since)]
     return [
-        *(Problem("exceeded", name, since, "More is drawn than the grid operator allows") for name, since in grid),
+        *(
+            Problem("exceeded", name, since, Told("More is drawn than the grid operator allows"))
+            for name, since in grid
+        ),
         *(
             Problem(
                 "exceeded",
                 circuit,
                 min(one.since for one in phases),
-                f"{circuit} is above its limit on {' and '.join(one.phase for one in phases)}",
+                Told("{1} is above its limit on {2}", circuit, " and ".join(one.phase for one in phases)),
             )
             for circuit, phases in exceeded.items()
         ),
@@ -216,17 +220,17 @@ def problems(now: LoadNow | None) -> list[Problem]:
 def meter_says(name: str, why: str) -> str:
     """Say in English why a meter needs a look; nothing if it does not."""
     if why == "silent":
-        return f"The meter {name} is silent, so cars may get less than there is"
+        return Told("The meter {1} is silent, so cars may get less than there is", name)
     if why == "frozen":
-        return f"The meter {name} shows nothing of what cars draw more, so cars may get less than there is"
+        return Told("The meter {1} shows nothing of what cars draw more, so cars may get less than there is", name)
     if why == "impossible":
-        return f"The meter {name} shows more than can flow there, so cars may get less than there is"
-    return f"The meter {name} has shown the same for an hour: look whether it measures" if why else ""
+        return Told("The meter {1} shows more than can flow there, so cars may get less than there is", name)
+    return Told("The meter {1} has shown the same for an hour: look whether it measures", name) if why else ""
 
 
 _FIRST: Final = (
-    *("first of {}", "second of {}", "third of {}", "fourth of {}", "fifth of {}", "sixth of {}", "seventh of {}"),
-    *("eighth of {}", "ninth of {}", "tenth of {}"),
+    *("first of {1}", "second of {1}", "third of {1}", "fourth of {1}", "fifth of {1}", "sixth of {1}"),
+    *("seventh of {1}", "eighth of {1}", "ninth of {1}", "tenth of {1}"),
 )
 _MINUTE: Final = 60
 
@@ -240,16 +244,17 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     if car["bound"] == "waits" or amperes < min(1, car["limit_a"]):
         wait = _wait(car["waits_about_seconds"], car["place_in_queue"], car["waiting"], car.get("kept_a", 0))
         if is_shadow:
-            return f"would wait, {wait}" if wait else "would wait for current"
-        return f"waits, {wait}" if wait else "waits for current"
+            return Told("would wait, {1}", wait) if wait else Told("would wait for current")
+        return Told("waits, {1}", wait) if wait else Told("waits for current")
     if amperes >= most:
-        return f"would get all {most} A" if is_shadow else f"gets all {most} A"
+        return Told("would get all {1} A", most) if is_shadow else Told("gets all {1} A", most)
     why = _WHY.get(car["bound"], f"{car['circuit']} {car['phase']}".strip())
     if car["bound"] == "safe" or car.get("is_silent"):
-        why = f"the meter of {car['circuit']} is silent"
+        why = Told("the meter of {1} is silent", car["circuit"])
     elif amperes < car["limit_a"]:
         why = _WHY["steady"]
-    return f"would get {amperes} A of {most}: {why}" if is_shadow else f"gets {amperes} A of {most}: {why}"
+    gets = "would get {1} A of {2}: {3}" if is_shadow else "gets {1} A of {2}: {3}"
+    return Told(gets, amperes, most, why)
 
 
 def _told(limit: int, lease: int | None) -> int:
@@ -259,22 +264,22 @@ def _told(limit: int, lease: int | None) -> int:
 
 def _says_fixed(why: str, amperes: int) -> str:
     if why == "ignores":
-        return f"does not obey its limit, so {amperes} A are kept for it"
+        return Told("does not obey its limit, so {1} A are kept for it", amperes)
     if why == "floor":
-        return f"cannot be paused, so {amperes} A are kept for it"
+        return Told("cannot be paused, so {1} A are kept for it", amperes)
     if why == "new":
-        return f"is being prepared for limits, so {amperes} A are kept for it"
+        return Told("is being prepared for limits, so {1} A are kept for it", amperes)
     if why == "untold":
-        return f"is not limited, so {amperes} A are kept for it"
-    return f"is away, so {amperes} A are kept for it"
+        return Told("is not limited, so {1} A are kept for it", amperes)
+    return Told("is away, so {1} A are kept for it", amperes)
 
 
 _WHY: Final = {
-    "most": "the car draws no more",
-    "steady": "more in a few minutes",
-    "hand": "set by hand",
-    "full": "the car is full",
-    "knock": "asked whether it wants to charge",
+    "most": Told("the car draws no more"),
+    "steady": Told("more in a few minutes"),
+    "hand": Told("set by hand"),
+    "full": Told("the car is full"),
+    "knock": Told("asked whether it wants to charge"),
 }
 
 
@@ -283,15 +288,15 @@ def _wait(seconds: int | None, place: int | None, waiting: int, kept: int) -> st
     of that is known."""
     if kept:
         if wait := _wait(seconds, place, waiting, 0):
-            return f"{wait}, because {kept} A are kept for chargers that are away"
-        return f"because {kept} A are kept for chargers that are away"
+            return Told("{1}, because {2} A are kept for chargers that are away", wait, kept)
+        return Told("because {1} A are kept for chargers that are away", kept)
     if seconds is None:
         return ""
     minutes = max(1, round(seconds / _MINUTE))
     if place is None or waiting < 2:
-        return f"about {minutes} min"
-    first = _FIRST[place - 1].format(waiting) if place <= len(_FIRST) else f"number {place} of {waiting}"
-    return f"about {minutes} min, {first}"
+        return Told("about {1} min", minutes)
+    first = Told(_FIRST[place - 1], waiting) if place <= len(_FIRST) else Told("number {1} of {2}", place, waiting)
+    return Told("about {1} min, {2}", minutes, first)
 
 
 def says_to_driver(db: Database) -> dict[int, str]:
@@ -311,17 +316,17 @@ def _to_driver(car: LoadCar) -> str:
     if car.bound == "waits" or amperes < min(1, car.limit_a):
         wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting, car.kept_a)
         if wait:
-            return f"Your car waits for current, {wait}. Waiting costs nothing."
-        return "Your car waits for current. Waiting costs nothing."
+            return Told("Your car waits for current, {1}. Waiting costs nothing.", wait)
+        return Told("Your car waits for current. Waiting costs nothing.")
     if car.circuit == GRID and amperes < car.of_a:
-        return f"Your car gets {amperes} A of {car.of_a}, because the grid operator allows no more."
+        return Told("Your car gets {1} A of {2}, because the grid operator allows no more.", amperes, car.of_a)
     if car.bound not in ("circuit", "safe", "steady") or amperes >= car.of_a:
         return ""
     if car.bound == "safe" or car.is_silent:
-        return f"Your car gets {amperes} A of {car.of_a}, because a meter in the house is silent."
+        return Told("Your car gets {1} A of {2}, because a meter in the house is silent.", amperes, car.of_a)
     if car.bound == "steady" or amperes < car.limit_a:
-        return f"Your car gets {amperes} A of {car.of_a}, and more in a few minutes."
-    return f"Your car gets {amperes} A of {car.of_a}, because others need current, too."
+        return Told("Your car gets {1} A of {2}, and more in a few minutes.", amperes, car.of_a)
+    return Told("Your car gets {1} A of {2}, because others need current, too.", amperes, car.of_a)
 
 
 class Kept(NamedTuple):

@@ -39,6 +39,7 @@ from levity_trio.store.reads.load import LearnedFact, LoadMeter, LoadOrder, Load
 from levity_trio.store.reads.load_past import LoadPast, load_past
 from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.writes import load as writes
+from levity_trio.told import Told
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent, whole_text
@@ -61,9 +62,10 @@ HOUSE: Final = "House"
 PAGES: Final = {"shelly3em": "/status", "shellypro3em": "/rpc/EM.GetStatus?id=0"}
 """Where meters over HTTP show their currents."""
 METERS: Final = (*MODELS, *PAGES)
-FIND_OUT: Final = (
-    "cars take all that is not kept for a house, so find out first: read its highest A on the evenings of a week while"
-    f" no car charges, or ask your electrician; meters that can be read here: {', '.join(METERS)}"
+FIND_OUT: Final = Told(
+    "cars take all that is not kept for a house, so find out first: read its highest A on the evenings of a week while "
+    "no car charges, or ask your electrician; meters that can be read here: {1}",
+    ", ".join(METERS),
 )
 MOST_DAYS: Final = timedelta(days=31)
 MOST_MORE: Final = 200
@@ -215,7 +217,7 @@ def _toml(body: SiteBody) -> str:
     """Return the document that is meant. Raises Problem."""
     feeder = body.feeder
     if (body.toml is None) == (feeder is None):
-        raise invalid("toml", "give the site as TOML, or its feeder")
+        raise invalid("toml", Told("give the site as TOML, or its feeder"))
     if feeder is None:
         return "" if body.toml is None else body.toml.strip() and body.toml
     reserve = None if isinstance(feeder.house, str) else feeder.house
@@ -235,7 +237,7 @@ def _meter(feeder: FeederBody) -> Meter:
     if model not in METERS:
         raise invalid("house", FIND_OUT)
     if not address:
-        raise invalid("address", "give that of its meter in your network")
+        raise invalid("address", Told("give that of its meter in your network"))
     if model in MODELS:
         return Meter(name=HOUSE, kind="modbus", address=address, model=model)
     return Meter(name=HOUSE, kind="http", url=f"http://{address}{PAGES[model]}", model=model)
@@ -312,7 +314,7 @@ async def confirm_rotation(request: Asked[None, RotationBody]) -> LoadSiteShown:
     place = body.charger, body.connector
     sockets = {socket.place: socket for socket in every_socket(site, known.places)}
     if place not in sockets:
-        raise not_found(f"connector {body.connector} of {body.charger}")
+        raise not_found(Told("connector {1} of {2}", body.connector, body.charger))
     turned = replace(sockets[place], rotation=body.rotation)
     others = (socket for socket in site.sockets if socket.place != place)
     toml = written(replace(site, sockets=(*others, turned)))
@@ -361,7 +363,7 @@ async def push_meter(request: Asked[None, CurrentsBody]) -> None:
     """Tell what a meter of the kind push shows; send it every few seconds"""
     load, name = request.api.load, request.path["name"]
     if not all(isfinite(one) and abs(one) <= MOST_AMPERES for one in request.body.amperes):
-        raise invalid("amperes", f"give numbers up to {MOST_AMPERES}")
+        raise invalid("amperes", Told("give numbers up to {1}", MOST_AMPERES))
     one, two, three = [*request.body.amperes, 0.0, 0.0][:3]
     if load is not None and load.measured(name, (one, two, three)):
         return
@@ -370,8 +372,10 @@ async def push_meter(request: Asked[None, CurrentsBody]) -> None:
         raise _unmanaged()
     meters = [meter.name for meter in parse(known.version.toml).meters]
     if name in meters:
-        raise conflict("another server of this site has the duty of load management, or it has just begun: try again")
-    raise not_found(f"meter {name}; there are: {', '.join(meters) or 'none'}")
+        raise conflict(
+            Told("another server of this site has the duty of load management, or it has just begun: try again")
+        )
+    raise not_found(Told("meter {1}; there are: {2}", name, ", ".join(meters) or "none"))
 
 
 @ENDPOINTS.put(f"{LOAD}/limits", Role.OPERATOR, "invalid", "not_found", "conflict")
@@ -392,7 +396,7 @@ async def boost(request: Asked[None, BoostBody]) -> ListPage[LoadWish]:
     body = request.body
     load = await load_of(request)
     if not body.reason.strip():
-        raise invalid("reason", "say why this car comes before the others")
+        raise invalid("reason", Told("say why this car comes before the others"))
     with refusals():
         await load.boost((body.charger, body.connector), body.minutes, reason=body.reason, by=request.caller.name)
     return await list_load_wishes(request)
@@ -409,7 +413,7 @@ async def limit_by_grid(request: Asked[None, GridBody]) -> ListPage[LoadOrder]:
     """Take an order of the grid operator; it is kept as proof"""
     load, body = await load_of(request), request.body
     if body.amperes is not None and body.kilowatts is not None:
-        raise invalid("kilowatts", "give the amperes or the kilowatts, not both")
+        raise invalid("kilowatts", Told("give the amperes or the kilowatts, not both"))
     await load.grid_limit(body.amperes, kilowatts=body.kilowatts, source=body.source)
     return await request.read(partial(_orders, request.api))
 
@@ -478,7 +482,7 @@ async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
     body, zone = request.body, request.zone
     since, until = local_day(body.since, "since"), local_day(body.until, "until")
     if not since < until <= since + MOST_DAYS:
-        raise invalid("until", f"give a day after since, at most {MOST_DAYS.days} days later")
+        raise invalid("until", Told("give a day after since, at most {1} days later", MOST_DAYS.days))
     known = await request.read(partial(_known, request.api.stamp()))
     if known.version is None:
         raise _unmanaged()
@@ -539,4 +543,6 @@ async def load_of(request: Request) -> Load:
 
 
 def _unmanaged() -> Problem:
-    return conflict("nothing is managed: enter the feeder first, on the page Feeder or with levity-trio load site FILE")
+    return conflict(
+        Told("nothing is managed: enter the feeder first, on the page Feeder or with levity-trio load site FILE")
+    )

@@ -27,6 +27,7 @@ from levity_trio.store.writes.households import Household, MovingIn, MovingOut
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tariffs import Assigning
 from levity_trio.store.writes.users import DRIVER
+from levity_trio.told import without
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import (
@@ -164,7 +165,7 @@ def _row(request: Request, cells: Cells, usual: str) -> Household | Refused:
         since = local_moment(row.since, "since", request.zone) or usual
     except Problem as problem:
         field = str(problem.members.get("field", ""))
-        return Refused(Code.INVALID, problem.detail.removeprefix(f"{field}: "), field)
+        return Refused(Code.INVALID, without(f"{field}: ", problem.detail), field)
     return Household(row.name, since, row.card, row.space, row.car)
 
 

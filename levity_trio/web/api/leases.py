@@ -25,6 +25,7 @@ from levity_trio.store.reads.leases import (
 from levity_trio.store.reads.load import highest_other, learned, load_places, newest_site
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes import load as writes
+from levity_trio.told import Figure, Told
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -38,11 +39,11 @@ ADMIN: Final = "/api/admin/load"
 CHARGERS: Final = f"{ADMIN}/chargers"
 Circuit = Annotated[str, Meta(min_length=1, max_length=100)]
 WAYS: Final[Mapping[Way, str]] = {
-    Way.TRANSACTION: "a profile for each session, over a default",
-    Way.DEFAULT: "its default profile alone",
-    Way.CHARGER: "a profile for the whole charger",
-    Way.KEY: "a configuration key",
-    Way.NONE: "not at all",
+    Way.TRANSACTION: Told("a profile for each session, over a default"),
+    Way.DEFAULT: Told("its default profile alone"),
+    Way.CHARGER: Told("a profile for the whole charger"),
+    Way.KEY: Told("a configuration key"),
+    Way.NONE: Told("not at all"),
 }
 
 
@@ -191,7 +192,7 @@ async def _meant(request: Asked[None, LimitBody]) -> list[str]:
     sockets = [one for one in every_socket(parse(version.toml), places) if one.place in places]
     found = sorted({one.charger for one in sockets if body.circuit in (None, one.circuit)})
     if not found:
-        raise not_found(f"charger at the circuit {body.circuit}")
+        raise not_found(Told("charger at the circuit {1}", body.circuit or ""))
     return found
 
 
@@ -240,32 +241,30 @@ async def list_load_memory(request: Request) -> ListPage[LoadMemory]:
 def _memory(db: Database, now: str) -> Iterator[LoadMemory]:
     db.execute("BEGIN")
     for circuit, (amperes, at) in highest_other(db, now).items():
-        highest = f"other load of up to {max(amperes):.0f} A in the last seven days"
+        highest = Told("other load of up to {1} A in the last seven days", Figure(max(amperes), 0))
         yield LoadMemory(circuit=circuit, charger=None, words=[highest], at=at)
     known, managed = learned(db), managed_chargers(db)
     for charger in sorted({*managed, *(one.charger for one in known)}):
-        words = (
-            ["on how many lines cars charge"]
-            if any((one.what, one.charger) == ("lines", charger) for one in known)
-            else []
-        )
+        words = list[str]()
+        if any((one.what, one.charger) == ("lines", charger) for one in known):
+            words.append(Told("on how many lines cars charge"))
         words += [
-            f"that it seems to be wired as {one.value}"
+            Told("that it seems to be wired as {1}", one.value)
             for one in known
             if (one.what, one.charger) == ("rotation", charger)
         ]
         if charger in managed and (facts := managed[charger].facts):
-            words.append("how it takes limits")
+            words.append(Told("how it takes limits"))
             words += [shown for (what, value), shown in _SHOWN.items() if facts.get(what) is value]
         if words:
             yield LoadMemory(circuit=None, charger=charger, words=words, at=None)
 
 
 _SHOWN: Final = {
-    ("passed", True): "that it has passed its trial",
-    ("passed", False): "that it has failed its trial",
-    ("zero", False): "that it cannot be paused",
-    ("waits", False): "that by its default nobody waits",
+    ("passed", True): Told("that it has passed its trial"),
+    ("passed", False): Told("that it has failed its trial"),
+    ("zero", False): Told("that it cannot be paused"),
+    ("waits", False): Told("that by its default nobody waits"),
 }
 
 
@@ -275,7 +274,7 @@ async def forget_load(request: Asked[None, MemoryBody]) -> ListPage[LoadMemory]:
     stays in the day, and all is learned anew"""
     body = request.body
     if (body.circuit is None) == (body.charger is None):
-        raise invalid("circuit", "name a circuit, or a charger")
+        raise invalid("circuit", Told("name a circuit, or a charger"))
     with refusals():
         await request.write(writes.forget, body.circuit, body.charger)
     return await list_load_memory(request)
@@ -311,8 +310,8 @@ async def cancel_load_trial(request: Request) -> None:
     """Cancel the trial of a charger"""
     load, charger = await load_of(request), request.path["charger"]
     if not load.cancel_trial(charger):
-        raise not_found(f"trial of {charger} that runs")
+        raise not_found(Told("trial of {1} that runs", charger))
 
 
 async def _trial(request: Request, charger: str) -> LoadTrial:
-    return await request.find(partial(newest_trial, charger=charger), f"trial of {charger}")
+    return await request.find(partial(newest_trial, charger=charger), Told("trial of {1}", charger))

@@ -15,6 +15,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.load import GRID, LoadCar, LoadKept, LoadLine, LoadMeter, LoadNow, load_now, newest_site
 from levity_trio.store.reads.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
+from levity_trio.told import Figure, Told
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -24,7 +25,7 @@ from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 ENDPOINTS: Final = Endpoints("load")
 DAY: Final = timedelta(days=1)
-NOTHING: Final = "decision yet; levity-trio load site --help, or the page Feeder, enters a feeder"
+NOTHING: Final = Told("decision yet; levity-trio load site --help, or the page Feeder, enters a feeder")
 
 
 class LoadDayQuery(Sent):
@@ -158,36 +159,42 @@ def _line(now: LoadNow, car: LoadCar, places: _Places) -> LoadLine | None:
 
 def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | None, zone: ZoneInfo) -> Iterator[str]:
     """Yield what there is to say of the line, a sentence each."""
-    yield f"This car {car.says}."
+    yield Told("This car {1}.", car.says)
     where = f"{line.circuit} {line.phase}"
     house, cars, limit = (f"{value:.0f} A" for value in (line.house_a, line.cars_a, line.limit_a))
     if meter is not None and not meter.is_stale:
-        yield f"At {where}, {house} are drawn by the house and {cars} by cars, of {limit}."
-        yield "The house counts with its highest value of the last 15 minutes."
+        yield Told("At {1}, {2} are drawn by the house and {3} by cars, of {4}.", where, house, cars, limit)
+        yield Told("The house counts with its highest value of the last 15 minutes.")
     else:
-        yield f"At {where}, {house} are kept for the house and {cars} are drawn by cars, of {limit}."
+        yield Told("At {1}, {2} are kept for the house and {3} are drawn by cars, of {4}.", where, house, cars, limit)
     if meter is not None and meter.is_stale:
-        yield f"The meter {meter.name} is silent{_since(meter, zone)}, so the highest value of seven days is kept."
+        yield Told(
+            "The meter {1} is silent{2}, so the highest value of seven days is kept.", meter.name, _since(meter, zone)
+        )
     house, cars, limit = (f"{value:.0f} A" for value in (outage.house_a, outage.cars_a, outage.limit_a))
-    yield f"If nobody decided any more, the house might come to {house} and the cars to {cars}."
-    yield f"Its breaker holds {limit} for an hour."
+    yield Told("If nobody decided any more, the house might come to {1} and the cars to {2}.", house, cars)
+    yield Told("Its breaker holds {1} for an hour.", limit)
     if car.is_outage:
-        yield "It is this second sum that has no more room."
-    yield f"By both sums, {line.free_a:.0f} A are left for cars."
+        yield Told("It is this second sum that has no more room.")
+    yield Told("By both sums, {1} A are left for cars.", Figure(line.free_a, 0))
 
 
 def _since(meter: LoadMeter, zone: ZoneInfo) -> str:
-    return "" if meter.since is None else f" since {in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
+    return (
+        ""
+        if meter.since is None
+        else Told(" since {1}", format(in_zone(datetime.fromisoformat(meter.since), zone), "%H:%M"))
+    )
 
 
 def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
     waiting = sum(one.bound == Bound.WAITS for one in others)
     where = f"{line.circuit} {line.phase}"
     if not others:
-        return f"No other car is at {where}."
+        return Told("No other car is at {1}.", where)
     if waiting:
-        return f"Other cars at {where}: {len(others)}, of which wait: {waiting}."
-    return f"Other cars at {where}: {len(others)}."
+        return Told("Other cars at {1}: {2}, of which wait: {3}.", where, len(others), waiting)
+    return Told("Other cars at {1}: {2}.", where, len(others))
 
 
 def _again(now: LoadNow, car: LoadCar) -> datetime | None:
@@ -205,5 +212,7 @@ def _again(now: LoadNow, car: LoadCar) -> datetime | None:
 
 def _when(again: datetime | None, zone: ZoneInfo) -> str:
     if again is None:
-        return "It is decided anew at each change, and every 10 seconds at the latest."
-    return f"It is decided anew at each change; by the clock, at {in_zone(again, zone):%H:%M} at the latest."
+        return Told("It is decided anew at each change, and every 10 seconds at the latest.")
+    return Told(
+        "It is decided anew at each change; by the clock, at {1} at the latest.", format(in_zone(again, zone), "%H:%M")
+    )

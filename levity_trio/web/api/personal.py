@@ -36,6 +36,7 @@ from levity_trio.web.api.papers import AT_ONCE, ZIP, read_papers
 from levity_trio.web.api.problems import Problem, conflict, not_found
 from levity_trio.web.api.sheets import encoded
 from levity_trio.web.api.shown import show
+from levity_trio.web.texts import as_json
 
 ENDPOINTS: Final = Endpoints(TAG)
 
@@ -91,7 +92,7 @@ async def _zipped(files: Files) -> AsyncIterator[bytes]:
 
 
 async def _files(request: Request, number: int, known: About) -> Files:
-    yield "account.json", _once(msgspec.json.format(msgspec.json.encode(show(known)), indent=2))
+    yield "account.json", _once(msgspec.json.format(msgspec.json.encode(show(known), enc_hook=as_json), indent=2))
     yield "ledger.csv", _ledger(request, number)
     yield "transactions.csv", _transactions(request, number)
     yield "decisions.csv", _decisions(request, number)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.secret_key import NoKey
+from levity_trio.told import joined
 from levity_trio.web.problems import BodyRefused, problem
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | float | bool | None"
@@ -41,7 +42,7 @@ def not_found(what: str) -> Problem:
 
 def invalid(field: str, words: str) -> Problem:
     """Return the problem for a field of a request that cannot be used."""
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{field}: {words}", field=field)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", joined(": ", (field, words)), field=field)
 
 
 def conflict(words: str, **members: Json) -> Problem:

@@ -31,6 +31,7 @@ from levity_trio.web.api.problems import Problem, of_problem, of_store
 from levity_trio.web.api.shown import show, without_cards
 from levity_trio.web.problems import application
 from levity_trio.web.routes import LateRoute
+from levity_trio.web.texts import as_json
 from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked_url
 from levity_trio.wire.texts import cut
 
@@ -41,7 +42,7 @@ CALLER: Final = "levity.caller"
 """The key in the scope of a request that holds who sends it."""
 HAS_PLACE: Final = "levity.has_place"
 """The key in the scope of a request from inside: whether its page holds a place for all its requests."""
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=as_json).encode
 
 
 def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Route] = ()) -> ASGIApp:

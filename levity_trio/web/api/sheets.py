@@ -14,6 +14,7 @@ import trio
 from levity_trio.documents.cells import plain
 from levity_trio.locale.formats import in_sheet, separator
 from levity_trio.records import record
+from levity_trio.told import without
 from levity_trio.web.api.bodies import of_validation
 from levity_trio.web.api.problems import Json, Problem
 
@@ -133,7 +134,7 @@ def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) ->
         row = sheet.read({name: plain(cell.strip()) or None for name, cell in zip(table.columns, cells, strict=True)})
     except Problem as problem:
         name = str(problem.members.get("field", ""))
-        table.faults.append(Fault(line, name, problem.detail.removeprefix(f"{name}: ")))
+        table.faults.append(Fault(line, name, without(f"{name}: ", problem.detail)))
         return
     first = line if sheet.key is None else table.keys.setdefault(sheet.key(row), line)
     if first != line:

@@ -88,7 +88,7 @@ def show(value: Any) -> Any:
 def without_cards(answer: str) -> str:
     """Return JSON as viewers see it: the numbers of cards are masked, also in sentences of the same answer."""
     cards = "|".join({re.escape(card) for card in CARD.findall(answer)})
-    return re.sub(rf'(?<=[" ])(?:{cards})(?=[",.;:) ])(?!":)', MASK, answer) if cards else answer
+    return re.sub(rf'(?<=[" ])(?:{cards})(?=[\\",.;:) ])(?!":)', MASK, answer) if cards else answer
 
 
 def _fields(row: Any) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from levity_trio.web.api.papers import (
 )
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.shown import show
+from levity_trio.web.texts import as_json
 
 TAG: Final = "statements"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -202,7 +203,7 @@ async def get_problems(request: Request) -> Response:
 
     async def make() -> Response:
         found = DraftProblems(problems=tuple(await problems_of(request.api, ids)))
-        return Response(msgspec.json.encode(show(found)), media_type="application/json")
+        return Response(msgspec.json.encode(show(found), enc_hook=as_json), media_type="application/json")
 
     return Made(make)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from levity_trio.locale import N_, _, said
+from levity_trio.locale import N_, _
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 
 

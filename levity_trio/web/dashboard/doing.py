@@ -23,7 +23,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.config import ServerConfig
-from levity_trio.locale import N_, _, language, said, speaking
+from levity_trio.locale import N_, _, language, speaking
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.bodies import StreamedBody

@@ -17,7 +17,8 @@ import msgspec
 import orjson
 
 from levity_trio.billing.money import typed_number
-from levity_trio.locale import N_, SOURCE, _, language, said
+from levity_trio.locale import N_, SOURCE, _, language
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody, schemas_of
 from levity_trio.web.api.endpoints import Endpoint

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.months import Month
-from levity_trio.locale import N_, _, said
+from levity_trio.locale import N_, _
 from levity_trio.locale.formats import number, short_day, short_month, weekday
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.web.dashboard.charts import Band, Compared, Layer, Steps
 from levity_trio.web.dashboard.money import money

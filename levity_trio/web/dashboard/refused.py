@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from levity_trio.locale import said
+from levity_trio.locale.texts import said
 from levity_trio.refusals import plain_words
+from levity_trio.told import without
 from levity_trio.web.dashboard.fields import label_of
 from levity_trio.web.dashboard.saying import in_words, sentence, with_commas
 from levity_trio.web.inside import Reply
@@ -36,7 +37,7 @@ class Refused(Exception):
     @property
     def told(self) -> str:
         """What the API says about it, without the name of the field."""
-        return str(self).removeprefix(f"{self.field}: ")
+        return without(f"{self.field}: ", self.document.get("detail", ""))
 
     @property
     def words(self) -> str:

@@ -11,8 +11,9 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from levity_trio.locale import N_, SOURCE, _, language, said
+from levity_trio.locale import N_, SOURCE, _, language
 from levity_trio.locale.formats import format_of, number, short_day, typed
+from levity_trio.locale.texts import said
 from levity_trio.web.api.access import LOCAL_ADMIN
 from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment
 

@@ -19,7 +19,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from levity_trio.locale import N_, NAMES, _, _n, formats, language, said
+from levity_trio.locale import N_, NAMES, _, _n, formats, language
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.web.dashboard import charts, money, pictures, saying, shapes
 from levity_trio.web.dashboard.fields import CHOICES

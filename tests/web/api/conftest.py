@@ -27,6 +27,7 @@ from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
 from levity_trio.web.api.shown import show
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.logins import Logins
+from levity_trio.web.texts import as_json
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.web.api.driving import Yard
@@ -94,7 +95,7 @@ class Site:
         given = read_query(endpoint.query, QueryParams(query or {}))
         sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
         asked = Asked(self.api, Caller("anna", role, "127.0.0.1", token=1), path, given, sent, Headers(headers))
-        encoded = msgspec.json.encode(show(await endpoint.handle(asked)))
+        encoded = msgspec.json.encode(show(await endpoint.handle(asked)), enc_hook=as_json)
         if endpoint.answer is not None:
             msgspec.json.decode(encoded, type=endpoint.answer_type)
         return msgspec.json.decode(encoded)

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from levity_trio.locale import N_, _, said
+from levity_trio.locale import N_, _
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.doubts import DoubtInWords, doubt

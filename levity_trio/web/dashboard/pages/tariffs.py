@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from levity_trio.billing.examples import EXAMPLES
-from levity_trio.locale import N_, _, said
+from levity_trio.locale import N_, _
+from levity_trio.locale.texts import said
 from levity_trio.refusals import plain_words
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.fields import Field, Unreadable, body_of, fields_of, filled, texts

@@ -1,0 +1,110 @@
+"""Texts as data: a text remembers its template and its values, so that each face says it in its reader's language.
+
+The rooms below the faces make texts: refusals, facts, reviews, what a trial found. As a `str` such a text is English,
+which the API, the log and the commands show. `locale.texts.said` translates the template, and never a value: a charger
+that is named Free stays Free.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, Self, TypeAlias
+
+GAP: Final = re.compile(r"\{(\d+)\}")
+
+
+class Figure(NamedTuple):
+    """A number as a value of a text, with so many decimals; None: as many as it needs."""
+
+    value: float
+    digits: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.value:g}" if self.digits is None else f"{self.value:.{self.digits}f}"
+
+
+class Told(str):
+    """A text: its template has {1}, {2} where its values stand. `many` is that for a first value other than 1."""
+
+    __slots__ = ("many", "template", "values")
+    template: str
+    values: Sequence[Value]
+    many: str | None
+
+    def __new__(cls, template: str, /, *values: Value, many: str | None = None) -> Self:
+        """Make a text. A value that is a `str` is a name, or what somebody wrote; a Told is a text, too."""
+        form = template if many is None or values[0] == 1 else many
+        made = super().__new__(cls, filled(form, [str(value) for value in values]))
+        made.template, made.values, made.many = template, values, many
+        return made
+
+    def __str__(self) -> str:
+        """Return the text itself, so that what formats it elsewhere keeps its template."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _of_stored, (stored(self),)
+
+
+Value: TypeAlias = "str | int | Figure | Told"
+
+
+def filled(template: str, values: Sequence[str]) -> str:
+    """Return a template with its values."""
+    return GAP.sub(lambda gap: values[int(gap[1]) - 1], template)
+
+
+def joined(separator: str, texts: Iterable[Value]) -> Told:
+    """Return texts as one, with a separator between them, which is the same in all languages."""
+    values = tuple(texts)
+    return Told(separator.join(f"{{{place}}}" for place in range(1, len(values) + 1)), *values)
+
+
+def without(prefix: str, text: str) -> str:
+    """Return what a text says behind a prefix, where it begins with that."""
+    if isinstance(text, Told) and text.template == "{1}: {2}" and f"{text.values[0]}: " == prefix:
+        return str(text.values[1])
+    return text.removeprefix(prefix) if text.startswith(prefix) else text
+
+
+# Stored
+
+
+def stored(text: str) -> str:
+    """Return a text as it is stored: the JSON of its template and values; one without a template as it stands."""
+    return json.dumps(_kept(text), ensure_ascii=False, separators=(",", ":"))
+
+
+def of_stored(kept: str) -> str:
+    """Return the text that was stored."""
+    found = _read(json.loads(kept))
+    assert isinstance(found, str)  # noqa: S101 - `stored` takes nothing else
+    return found
+
+
+def _of_stored(kept: str) -> Told:
+    found = of_stored(kept)
+    assert isinstance(found, Told)  # noqa: S101 - `__reduce__` is of a Told
+    return found
+
+
+def _kept(value: Value) -> Any:
+    match value:
+        case Told():
+            return {"text": value.template, "many": value.many, "values": [*map(_kept, value.values)]}
+        case Figure():
+            return {"figure": value.value, "digits": value.digits}
+        case _:
+            return value
+
+
+def _read(kept: Any) -> Value:
+    match kept:
+        case {"text": template, "many": many, "values": values}:
+            return Told(template, *map(_read, values), many=many)
+        case {"figure": value, "digits": digits}:
+            return Figure(value, digits)
+        case _:
+            return kept  # type: ignore[no-any-return]  # a name or a number

@@ -1,0 +1,58 @@
+"""Texts as data: what English says, what is stored, and that no value is translated."""
+
+from __future__ import annotations
+
+import copy
+from typing import Final
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levity_trio.locale import speaking
+from levity_trio.locale.texts import said
+from levity_trio.told import Figure, Told, Value, joined, of_stored, stored
+from levity_trio.web.texts import as_json, decoded, marking
+
+LEAVES: Final[st.SearchStrategy[Value]] = st.one_of(
+    st.text(), st.integers(-(10**9), 10**9), st.builds(Figure, st.floats(-1e6, 1e6), st.integers(0, 3))
+)
+
+
+def _texts(values: st.SearchStrategy[Value]) -> st.SearchStrategy[Told]:
+    return st.lists(values, min_size=1, max_size=3).map(lambda found: joined(", ", found))
+
+
+TEXTS: Final = st.recursive(_texts(LEAVES), lambda inner: _texts(st.one_of(LEAVES, inner)), max_leaves=8)
+
+
+def test_a_text_is_english_and_knows_its_template() -> None:
+    text = Told("{1} A at a limit of {2} A", Figure(8.4375, 1), 6)
+    assert text == "8.4 A at a limit of 6 A"
+    assert (text.template, text.values) == ("{1} A at a limit of {2} A", (Figure(8.4375, 1), 6))
+    with speaking("de"):
+        assert said(text) == "8,4 A bei einer Grenze von 6 A"
+
+
+@pytest.mark.parametrize("name", ["it drew {1} A", "not at all", "{1}", "{2}", "it did not boot"])
+def test_a_name_that_is_a_text_of_the_catalogue_stays(name: str) -> None:
+    with speaking("de"):
+        assert said(Told("load management does not limit {1}", name)) == f"das Lastmanagement begrenzt {name} nicht"
+
+
+@given(TEXTS)
+def test_what_is_stored_is_the_text(text: Told) -> None:
+    for read in (of_stored(stored(text)), copy.deepcopy(text)):
+        assert (read, read.template, read.values) == (text, text.template, text.values)  # type: ignore[attr-defined]
+
+
+@given(TEXTS, st.text())
+def test_a_page_gets_the_template_and_a_client_english(text: Told, name: str) -> None:
+    assert orjson.loads(orjson.dumps({"of": [text, name]}, as_json, orjson.OPT_PASSTHROUGH_SUBCLASS)) == {
+        "of": [str.__str__(text), name]
+    }
+    with marking() as mark:
+        body = orjson.dumps({"of": [text, name]}, as_json, orjson.OPT_PASSTHROUGH_SUBCLASS)
+    (told, kept) = decoded(orjson.loads(body), mark)["of"]
+    assert (told, told.values, kept) == (text, text.values, name)
