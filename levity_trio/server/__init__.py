@@ -54,12 +54,14 @@ from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.server.memory import give_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
 from levity_trio.server.systemd import open_supervision
+from levity_trio.store.billing.booking import Book
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads import Beginning, Reader, beginning
-from levity_trio.store.reads.charges import rule_of
+from levity_trio.store.reads.charges import policy_of, rule_of
 from levity_trio.store.secret_key import open_key
+from levity_trio.store.upkeep.booking import open_booking
 from levity_trio.store.upkeep.duties import open_duties
 from levity_trio.store.upkeep.following import open_following
 from levity_trio.store.upkeep.metering import open_metering
@@ -136,8 +138,8 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
         opening.local_socket(config.beside) as local,
         open_signals() as signals,  # before the server reports that it serves
     ):
-        hooks = Hooks()
-        key = open_key(store, config.key_file, is_shared=not isinstance(config.database, Path))
+        hooks, key = Hooks(), open_key(store, config.key_file, is_shared=not isinstance(config.database, Path))
+        store.keep_book(Book(rule_of(config, policy_of(config))))
         async with open_writer(store, partial(_publish, hooks), grace_seconds) as writer:
             with closing(Reader(config.database, KEPT_READERS)) as reader:
                 writer.release_readers = reader.close
@@ -215,6 +217,7 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
     async with (
         open_duties(writer, reader, config, clock),
         open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
+        open_booking(writer, reader, rule, config.check_interval_seconds, central.hooks.listen),
         open_rejudging(writer, clock, config.check_interval_seconds, rule),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),

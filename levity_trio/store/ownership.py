@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
@@ -15,6 +17,7 @@ from levity_trio.billing.ownership import (
     Period,
     Span,
     Thing,
+    What,
     decide,
     grounds,
     turns,
@@ -25,6 +28,11 @@ from levity_trio.store.engine.database import marks, parts
 _PERIODS: Final = (
     "SELECT account_id, since, until, vehicle_id, id, given_by, reason, is_exclusive FROM ownership"
     " WHERE what = ? AND key = ? AND conn_id = ? AND voided_at IS NULL ORDER BY since"
+)
+_PERIODS_OF_KEYS: Final = (
+    "SELECT what, key, conn_id, account_id, ownership.since, ownership.until, vehicle_id, ownership.id, given_by,"
+    " reason, is_exclusive, account.since, account.until FROM ownership JOIN account ON account.id = account_id"
+    " WHERE voided_at IS NULL AND what IN ('tag', 'space') AND key IN ({}) ORDER BY ownership.since"
 )
 _OPEN: Final = "SELECT since, until FROM account WHERE id = ?"
 _CHARGED: Final = (
@@ -59,7 +67,9 @@ class Owners:
         self._rows = rows
         self._policy = policy
         self._bill_by = bill_by
-        self._periods: dict[Thing, list[Period]] = {}
+        self._periods: dict[Thing, list[Period]] = defaultdict(list)
+        self._known: set[str] = set()
+        """The keys of tags and chargers whose periods were looked up."""
         self._open: dict[int, Span] = {}
         self._turns: dict[_Place, list[str]] = {}
         self._accounts: dict[tuple[_Place, int], int | None] = {}
@@ -68,19 +78,24 @@ class Owners:
         """Return the account of a transaction that was not given by hand. Of many, few are decided anew."""
         place = (id_tag, charger, connector)
         if place not in self._turns:
-            self._turns[place] = turns(self._at(place, start), self._bill_by, self._periods_of)
+            self._turns[place] = turns(self.at(*place, start), self._bill_by, self._periods_of)
         between = place, bisect_right(self._turns[place], start)
         if between not in self._accounts:
-            self._accounts[between] = self._owner(self._at(place, start), None).account
+            self._accounts[between] = self._owner(self.at(*place, start), None).account
         return self._accounts[between]
 
-    def _at(self, place: _Place, start: str) -> Charged:
-        id_tag, charger, connector = place
+    def at(self, id_tag: str | None, charger: str, connector: int | None, start: str) -> Charged:
+        """Return what decides whose a transaction is."""
         return Charged(self._policy.key(id_tag) if id_tag else None, charger, connector, start)
 
     def decide(self, transactions: Sequence[int]) -> dict[int, Owner]:
         """Return whose these transactions are, by their ids."""
-        return {number: self._owner(charged, given) for number, charged, given in self._charged(transactions)}
+        return self.decide_known([*self._charged(transactions)])
+
+    def decide_known(self, transactions: Sequence[tuple[int, Charged, Given | None]]) -> dict[int, Owner]:
+        """Return whose transactions are, by their ids, of which is known what decides that."""
+        self._look_up({key for _, charged, _ in transactions for key in (charged.tag, charged.charger) if key})
+        return {number: self._owner(charged, given) for number, charged, given in transactions}
 
     def explain(self, transaction: int, *, shown: Callable[[str], str] = str) -> Decided | None:
         """Return whose a transaction is, and why; None if there is no such transaction. `shown` writes times."""
@@ -93,16 +108,26 @@ class Owners:
         for part in parts(transactions):
             rows = self._rows(_CHARGED.format(marks(part)), part)
             for number, tag, charger, connector, start, account, *by_hand in rows:
-                charged = self._at((tag, charger, connector), start)
+                charged = self.at(tag, charger, connector, start)
                 yield number, charged, None if account is None else Given(account, *by_hand)
 
     def _owner(self, charged: Charged, given: Given | None) -> Owner:
         return decide(charged, given, self._bill_by, self._periods_of, self._open_of)
 
     def _periods_of(self, thing: Thing) -> list[Period]:
-        if thing not in self._periods:
-            self._periods[thing] = periods_of(self._rows, thing)
+        if thing.key not in self._known:
+            self._look_up({thing.key})
         return self._periods[thing]
+
+    def _look_up(self, keys: AbstractSet[str]) -> None:
+        """Look up in one read what belongs to somebody, and when the accounts are open."""
+        for part in parts(sorted(keys - self._known)):
+            for what, key, connector, *row in self._rows(_PERIODS_OF_KEYS.format(marks(part)), part):
+                account, since, until, vehicle, number, given_by, reason, is_exclusive, opened, closed = row
+                period = Period(account, Span(since, until), vehicle, number, given_by, reason, bool(is_exclusive))
+                self._periods[Thing(What(what), key, connector)].append(period)
+                self._open[account] = Span(opened, closed)
+        self._known |= keys
 
     def _open_of(self, account: int) -> Span:
         if account not in self._open:

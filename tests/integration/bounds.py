@@ -27,7 +27,13 @@ class Bound(NamedTuple):
 BOUNDS: Final = (
     Bound("log", 40, 0, 0, "`--log-max-mb`, in addition to what is said here, and what comes in ten seconds"),
     Bound("evidence, set_aside", 30, 1, 0.03, "the budget of evidence; the limit on messages"),
-    Bound("tx, tx_event, tx_account, review, habit, bill_work, draft", 5, 0.5, 0.01, "`--max-starts`"),
+    Bound(
+        "tx, tx_event, tx_account, review, habit, bill_work, draft, booked, booked_cost, to_book",
+        5,
+        0.5,
+        0.01,
+        "`--max-starts`",
+    ),
     Bound("meter_val", 5, 5, 0.1, "the limit on readings; 256 bytes of a message count as one"),
     Bound(
         "event, boot, status, cp_err, repair, configuration, certificate_request",

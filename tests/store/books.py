@@ -19,6 +19,7 @@ from levity_trio.charger.exchange import sent_number
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import understand
 from levity_trio.events import Fact
+from levity_trio.store.billing.booking import Book
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork, commit
@@ -76,6 +77,7 @@ class Books(Queries):
         self.connection = connection
         self.now = NOON
         self.policy = Policy()
+        connection.book = Book(self.rule)
         self.facts: list[Fact] = []
         self.numbers = count(1)
         self.server = self.run(sessions.start_run, SERVER, "1.0", self.at, True)
@@ -84,6 +86,11 @@ class Books(Queries):
     def at(self) -> str:
         """The present time in the database's format."""
         return stamp(self.now)
+
+    @property
+    def rule(self) -> Rule:
+        """By what transactions are billed."""
+        return Rule(ZoneInfo("Europe/Berlin"), self.policy, BillBy.TAG)
 
     def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         """Commit one write."""
@@ -96,7 +103,7 @@ class Books(Queries):
 
     def settle(self) -> None:
         """Judge the transactions that are due again."""
-        self.run(judging.judge_due, self.at, Rule(ZoneInfo("Europe/Berlin"), self.policy, BillBy.TAG))
+        self.run(judging.judge_due, self.at, self.rule)
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()

@@ -29,7 +29,7 @@ BOUNDED = {
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
     *("usage_limit", "refused_card", "month_standing", "month_use", "recipient", "message_cursor"),
     *("load_site", "load_state", "load_learned", "load_charger", "load_lease", "load_model", "mqtt", "oddity"),
-    "load_forgotten",
+    *("load_forgotten", "to_book", "book"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.ownership import Ground
 from levity_trio.store.billing.pricing import Pricer
+from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -35,8 +36,8 @@ EVENTS: Final = st.lists(
 class Year:
     """A house that lives through events, one each day."""
 
-    def __init__(self) -> None:
-        self.books = Books(in_memory())
+    def __init__(self, connection: FileConnection | None = None) -> None:
+        self.books = Books(connection or in_memory())
         self.books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
         self.house = House(self.books)
         self.house.give(1, "Card")

@@ -20,7 +20,7 @@ from typing import Any
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.database import Parameters, Space
+from levity_trio.store.engine.database import Bookkeeping, Parameters, Space
 from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.schema import Version, check_clock_speed, check_ownership, migrate
 from levity_trio.writing import created, mend, opened, place
@@ -57,6 +57,8 @@ log = get_logger("system")
 
 class FileConnection(sqlite3.Connection):
     """A connection that writes to a file, or to memory in tests."""
+
+    book: Bookkeeping | None = None
 
     def begin(self) -> None:
         """Begin a transaction, and take the write lock before the first read."""

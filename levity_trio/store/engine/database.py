@@ -51,8 +51,19 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Bookkeeping(Protocol):
+    """What books the sessions that a commit concerns, as its last write. It may raise anything."""
+
+    def book(self, db: Any, /) -> None: ...
+
+    def set_aside(self, db: Any, /) -> None:
+        """Note that it could not be done."""
+
+
 class WritingConnection(Connection, Protocol):
     """The connection of the writer."""
+
+    book: Bookkeeping | None
 
     def begin(self) -> None:
         """Begin a transaction that writes."""

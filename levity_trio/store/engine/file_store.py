@@ -26,6 +26,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.connection import DESCRIPTORS, FileConnection, checkpoint, connect, lock_once
+from levity_trio.store.engine.database import Bookkeeping
 from levity_trio.store.engine.faults import CommitLost, DatabaseFault, FileLost
 from levity_trio.store.engine.unit_of_work import News, Result, Write, commit
 from levity_trio.writing import created
@@ -185,6 +186,10 @@ class FileStore:
         """The path of the database file."""
         return self._database.path
 
+    def keep_book(self, book: Bookkeeping) -> None:
+        """Let each commit book what it concerns."""
+        self._connection.book = book
+
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Commit the writes, and check afterwards where they went: see `Store`."""
         self._database.check()
@@ -239,7 +244,8 @@ class FileStore:
             for file in self._beside:
                 file.clear()
             self._connection.close()
-            self._connection = connect(Path(self._database.path))
+            reopened = connect(Path(self._database.path))
+            reopened.book, self._connection = self._connection.book, reopened
             lock_once(self._connection)
             self._database, *self._beside = files_of(self._connection)
             self._wal = Wal(self._beside[0], self._connection)

@@ -23,7 +23,8 @@ import orjson
 import outcome
 
 from levity_trio.events import OWN_FACTS, PRESENT_FACTS, TRANSACTION_FACTS, Fact, FactsCounted
-from levity_trio.store.engine.database import WritingConnection
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.database import Bookkeeping, WritingConnection
 from levity_trio.store.engine.faults import DatabaseDamaged, DatabaseFault, is_damage, is_the_databases
 from levity_trio.wire.times import minutes_before, shifted_stamp
 
@@ -59,6 +60,8 @@ REPORTED: Final = "UPDATE fact_count SET told = counted, told_at = ? WHERE cp_id
 
 Row = tuple[Any, ...]
 Write = Callable[["UnitOfWork"], object]
+Last = Callable[["UnitOfWork"], None]
+log = get_logger("system")
 
 INSERT_COMMAND = (
     "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, run_id, timeout_seconds,"
@@ -66,6 +69,10 @@ INSERT_COMMAND = (
     " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
 INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
+
+
+class NotBooked(Exception):
+    """What the writes of a transaction concern could not be booked."""
 
 
 class UnitOfWorkLost(Exception):
@@ -202,6 +209,9 @@ class Store(Protocol):
     def path(self) -> str:
         """The database, to be named in the log."""
 
+    def keep_book(self, book: Bookkeeping) -> None:
+        """Let each commit book what it concerns."""
+
     @property
     def idle_seconds(self) -> float:
         """How long it may go without a commit."""
@@ -252,22 +262,37 @@ class Result(NamedTuple):
 
 
 def commit(connection: WritingConnection, writes: Sequence[Write]) -> list[Result]:
-    """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
+    """Run the writes in one transaction, book what they concern, and commit; a write that raises is rolled back alone.
 
-    Most batches contain no failing write, so the first attempt uses no savepoints. If a write fails, the whole batch
-    runs again with a savepoint for each.
+    If it cannot be booked, this is noted, or else nothing of it, and the writes are stored all the same.
 
     Raises:
         DatabaseFault: nothing was stored; the same batch may be retried.
         DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
     """
-    together = outcome.capture(_in_transaction, connection, writes, _plainly)
-    if isinstance(together, outcome.Error) and not isinstance(together.error, DatabaseFault):
-        return _each_alone(connection, writes)
+    if (book := connection.book) is not None:
+        for last in (book.book, book.set_aside):
+            try:
+                return _committed(connection, writes, last)
+            except NotBooked as problem:
+                log.error(
+                    "sessions could not be booked; what they follow from is stored", reason=repr(problem.__cause__)
+                )
+    return _committed(connection, writes, None)
+
+
+def _committed(connection: WritingConnection, writes: Sequence[Write], last: Last | None) -> list[Result]:
+    """Run the writes and the last one. Most batches contain no failing write, so the first attempt uses no savepoints.
+
+    If a write fails, the whole batch runs again with a savepoint for each.
+    """
+    together = outcome.capture(_in_transaction, connection, writes, _plainly, last)
+    if isinstance(together, outcome.Error) and not isinstance(together.error, (DatabaseFault, NotBooked)):
+        return _each_alone(connection, writes, last)
     return together.unwrap()
 
 
-def _each_alone(connection: WritingConnection, writes: Sequence[Write]) -> list[Result]:
+def _each_alone(connection: WritingConnection, writes: Sequence[Write], last: Last | None) -> list[Result]:
     """Run each write in a savepoint; those that meet a damaged page fail, and the others run again without them.
 
     After such an error SQLite accepts no further change in the transaction, and does not commit it.
@@ -275,7 +300,7 @@ def _each_alone(connection: WritingConnection, writes: Sequence[Write]) -> list[
     damaged: dict[int, Result] = {}
     while True:
         others = [index for index in range(len(writes)) if index not in damaged]
-        results = _in_transaction(connection, [writes[index] for index in others], _in_savepoint)
+        results = _in_transaction(connection, [writes[index] for index in others], _in_savepoint, last)
         if not results or not isinstance(results[-1].error, DatabaseDamaged):
             found = damaged | dict(zip(others, results, strict=True))
             return [found[index] for index in range(len(writes))]
@@ -285,7 +310,9 @@ def _each_alone(connection: WritingConnection, writes: Sequence[Write]) -> list[
 Run = Callable[[WritingConnection, Write], Result]
 
 
-def _in_transaction(connection: WritingConnection, writes: Sequence[Write], run: Run) -> list[Result]:
+def _in_transaction(
+    connection: WritingConnection, writes: Sequence[Write], run: Run, last: Last | None
+) -> list[Result]:
     """Run the writes and commit them; where one meets a damaged page, nothing, and its result is the last one."""
     results: list[Result] = []
     try:
@@ -295,6 +322,8 @@ def _in_transaction(connection: WritingConnection, writes: Sequence[Write], run:
             results.append(run(connection, write))
             if isinstance(results[-1].error, DatabaseDamaged):
                 return results
+        if last is not None:
+            _end(connection, last)
         connection.commit()
     except sqlite3.Error as error:
         if is_damage(error):
@@ -306,6 +335,16 @@ def _in_transaction(connection: WritingConnection, writes: Sequence[Write], run:
     finally:
         _roll_back(connection)
     return results
+
+
+def _end(connection: WritingConnection, last: Last) -> None:
+    """Run the last write. Raises NotBooked; a full disk is the fault of the whole transaction."""
+    try:
+        last(UnitOfWork(connection))
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and is_the_databases(error) and not is_damage(error):
+            raise
+        raise NotBooked from error
 
 
 def _roll_back(connection: WritingConnection) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from psycopg import OperationalError, ProgrammingError, conninfo, pq
 from psycopg.errors import error_from_result
 
-from levity_trio.store.engine.database import Parameters, Space
+from levity_trio.store.engine.database import Bookkeeping, Parameters, Space
 from levity_trio.store.engine.schema import Version
 from levity_trio.store.postgresql.dialect import translated
 
@@ -78,6 +78,8 @@ class Result:
 
 class PostgresqlConnection:
     """One connection, for use by one thread at a time."""
+
+    book: Bookkeeping | None = None
 
     def __init__(self, pgconn: pq.abc.PGconn) -> None:
         self._pgconn = pgconn

@@ -21,7 +21,7 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.connection import InUse
-from levity_trio.store.engine.database import Parameters
+from levity_trio.store.engine.database import Bookkeeping, Parameters
 from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, INSERT_EVENT, News, Result, Write, commit
 from levity_trio.store.postgresql import servers
@@ -175,6 +175,10 @@ class PostgresqlStore:
     def held_until(self) -> float:
         """Until when the lease holds for certain, by the monotonic clock."""
         return self._link.held_until
+
+    def keep_book(self, book: Bookkeeping) -> None:
+        """Let each commit book what it concerns."""
+        self._link.book = book
 
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Commit the writes: see `Store`."""

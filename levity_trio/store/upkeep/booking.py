@@ -1,0 +1,118 @@
+"""Keeps the book beside the commits: computes the prices that are due, and tries again what could not be booked.
+
+At its start it books all that is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import trio
+
+from levity_trio.events import Event, Fact
+from levity_trio.log.output import get_logger
+from levity_trio.store.billing.booking import AT_ONCE, TO_BOOK, Price, book_all, due, store_prices
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads import Reader, Sparing
+from levity_trio.store.reads.shapes import rows_of
+
+PRICED_AT_ONCE: Final = 100
+"""Prices of one read and one write: they may take 0.4 s, on a Pi 2 s."""
+PAUSE_SECONDS: Final = 1.0
+"""The shortest time between two looks: facts come in bursts."""
+_LEFT: Final = "SELECT count(*) FROM to_book WHERE step = 0"
+log = get_logger("system")
+
+
+@asynccontextmanager
+async def open_booking(
+    writer: Writer, reader: Reader, rule: Rule, look_seconds: float, listen: Callable[[Callable[[Event], None]], None]
+) -> AsyncIterator[None]:
+    """Keep the book while the block runs. A server that is alone has booked all that is listed before it begins."""
+    booking = Booking(writer, reader, rule)
+    listen(booking.observe)
+    if writer.sharing.is_alone:
+        await booking.begin()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(booking.run, look_seconds)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+class Booking:
+    """The task, and what it has tried again in vain."""
+
+    def __init__(self, writer: Writer, reader: Reader, rule: Rule) -> None:
+        self._writer, self._reader, self._rule = writer, reader, rule
+        self._sparing = Sparing(reader, "the price of a session cannot be computed")
+        self._tried: set[int] = set()
+        self._news = trio.Event()
+
+    def observe(self, event: Event) -> None:
+        """Look after a fact: its commit may have listed sessions."""
+        if isinstance(event, Fact):
+            self._news.set()
+
+    async def begin(self) -> None:
+        """List all if the settings by which the book was made are others, and book what is listed, whole."""
+        await self._writer.run(book_all, self._rule)
+        while left := await self._reader.run(lambda db: int(db.execute(_LEFT).fetchone()[0])):
+            log.info("booking sessions", left=left)
+            await self._writer.run(_nothing)
+
+    async def run(self, look_seconds: float) -> None:
+        """Keep the book until the server stops."""
+        if not self._writer.sharing.is_alone:
+            await self._writer.sharing.duties.wait()
+            with surviving("sessions could not be booked"):
+                await self.begin()
+        while True:
+            self._news = trio.Event()
+            with surviving("the prices of sessions could not be kept"):
+                await self.look()
+            await trio.sleep(PAUSE_SECONDS)
+            with trio.move_on_after(look_seconds):
+                await self._news.wait()
+
+    async def look(self) -> None:
+        """Try again, each alone, what could not be booked; compute and store the prices that are due."""
+        for revision, number in await self._listed(2, AT_ONCE):
+            if revision not in self._tried:
+                self._tried.add(revision)
+                await self._writer.run(_list_again, number)
+        while await self._reader.run(lambda db: bool(db.execute(TO_BOOK.format(0), (1,)).fetchall())):
+            await self._writer.run(_nothing)
+        while listed := await self._listed(1, PRICED_AT_ONCE):
+            numbers = [number for _, number in listed]
+            found = await self._sparing.run(partial(_due, rule=self._rule), numbers)
+            await self._writer.run(_store, found, listed)
+
+    async def _listed(self, step: int, most: int) -> list[tuple[int, int]]:
+        return await self._reader.run(lambda db: db.execute(TO_BOOK.format(step), (most,)).fetchall())
+
+
+def _due(db: Database, numbers: Sequence[int], rule: Rule) -> list[tuple[int, int, Price]]:
+    db.execute("BEGIN")
+    return due(rows_of(db), rule, numbers)
+
+
+def _store(db: UnitOfWork, found: Sequence[tuple[int, int, Price]], listed: Sequence[tuple[int, int]]) -> None:
+    """Store prices; what has none, and did not change meanwhile, raised and is set aside."""
+    store_prices(db, found)
+    for revision, number in listed:
+        db.execute("UPDATE to_book SET step = 2 WHERE revision = ? AND tx_id = ? AND step = 1", (revision, number))
+
+
+def _list_again(db: UnitOfWork, number: int) -> None:
+    db.execute("UPDATE to_book SET step = 0 WHERE tx_id = ? AND step = 2", (number,))
+
+
+def _nothing(db: UnitOfWork) -> None:
+    """Do nothing: the commit books what is listed."""

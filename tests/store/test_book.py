@@ -1,0 +1,172 @@
+"""The book: after whatever is written, it says what it would say if all were booked anew."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from levity_trio.billing.ownership import BillBy
+from levity_trio.store.billing import booking
+from levity_trio.store.billing.booking import Book, differences, due, store_prices
+from levity_trio.store.engine.faults import DatabaseFault
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.shapes import rows_of
+from tests.both_stores import both_in_memory
+from tests.sizes import size
+from tests.store.bills import Biller, charge, house_of_two, month_is_over
+from tests.store.books import Books, Station
+from tests.store.reading import reading
+from tests.store.test_statement_stories import EVENTS, Event, Year
+
+WAITING = "SELECT tx_id FROM to_book WHERE step = ? ORDER BY tx_id"
+
+
+def price(books: Books) -> None:
+    """Compute the prices that are due, and store them."""
+    numbers = [number for (number,) in books.rows(WAITING, 1)]
+    if numbers:
+        books.run(_in_order, numbers)
+        with reading(books) as db:
+            found = due(rows_of(db), books.rule, numbers)
+        books.run(store_prices, found)
+
+
+def _in_order(db: UnitOfWork, numbers: list[int]) -> None:
+    """Give the same revisions on both stores: those of one change have no order."""
+    for number in numbers:
+        db.execute("DELETE FROM to_book WHERE tx_id = ?", (number,))
+        db.execute("INSERT INTO to_book (tx_id, step) VALUES (?, 1)", (number,))
+
+
+def wrong(books: Books) -> list[int]:
+    """Return the sessions of which the book is wrong; after prices were computed, none may wait."""
+    price(books)
+    assert books.rows("SELECT tx_id, step FROM to_book") == []
+    with reading(books) as db:
+        return differences(rows_of(db), books.rule, [number for (number,) in books.rows("SELECT id FROM tx")] or [0])
+
+
+def _live(year: Year, events: list[Event]) -> None:
+    for event in events:
+        if year.month < 11:
+            year.live(event)
+            assert wrong(year.books) == [], event
+    year.close()
+    assert wrong(year.books) == []
+
+
+@settings(max_examples=size(40, 16), deadline=None)
+@given(EVENTS)
+def test_after_months_of_a_house_the_book_is_as_if_all_were_booked_anew(events: list[Event]) -> None:
+    _live(Year(), events)
+
+
+def test_on_both_stores_too() -> None:
+    """Days of each kind, on PostgreSQL and SQLite at once, whose rows must be equal."""
+    with both_in_memory() as connection:
+        year = Year(connection)
+        what = ("charge", "charge", "charge", "correct", "give", "close", "take back", "charge")
+        _live(year, [(one, number, 4000 + number) for number, one in enumerate((*what, *what))])
+        year.mix_up("Card", 2)  # at the end: bill_work lists what it concerns in no order
+        assert wrong(year.books) == []
+
+
+def test_a_session_is_booked_in_the_commit_that_starts_it(books: Books, station: Station) -> None:
+    house_of_two(books)
+    started = station.start(1000, 1, "Card")
+    columns = "SELECT account_id, ground, state, price, key, ended_at FROM booked WHERE tx_id = ?"
+    assert books.row(columns, started) == (1, "tag", "open", "running", "card", None)
+    assert books.count("to_book") == 0
+
+
+def test_what_it_costs_is_stored_unless_something_changed_meanwhile(books: Books, station: Station) -> None:
+    house = house_of_two(books)
+    Biller(house)
+    number = charge(station)
+    with reading(books) as db:
+        found = due(rows_of(db), books.rule, [number])
+    house.give_by_hand(number, 2)
+    books.run(store_prices, found)
+    assert books.count("booked_cost") == 0
+    assert wrong(books) == []
+    assert books.rows("SELECT * FROM booked_cost") == [(number, 2, 0, "EUR", "gross", "19", 120)]
+
+
+def test_a_closed_statement_is_copied(books: Books, station: Station) -> None:
+    biller = Biller(house_of_two(books))
+    number = charge(station)
+    price(books)
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    assert books.row("SELECT state, price FROM booked WHERE tx_id = ?", number) == ("billed", "billed")
+    assert books.rows("SELECT * FROM booked_cost") == [(number, 1, 1, "EUR", "gross", "19", 120)]
+    assert books.count("to_book") == 0
+
+
+def test_other_settings_book_all_anew(books: Books, station: Station) -> None:
+    house_of_two(books)
+    books.run(booking.book_all, books.rule)
+    number = charge(station)
+    books.run(lambda db: db.execute("UPDATE booked SET state = 'free'"))
+    books.run(booking.book_all, books.rule)
+    assert wrong(books) == [number]
+    books.run(booking.book_all, books.rule._replace(bill_by=BillBy.CONNECTOR))
+    assert wrong(books) == []
+
+
+def _error(kind: type[sqlite3.Error], code: int) -> sqlite3.Error:
+    error = kind("as asked for")
+    error.sqlite_errorcode = code
+    return error
+
+
+OF_A_BUG = ValueError("a bug")
+OF_A_STATEMENT = _error(sqlite3.IntegrityError, sqlite3.SQLITE_CONSTRAINT)
+OF_A_PAGE = _error(sqlite3.DatabaseError, sqlite3.SQLITE_CORRUPT)
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize("error", [OF_A_BUG, OF_A_STATEMENT, OF_A_PAGE], ids=["bug", "statement", "page"])
+def test_what_cannot_be_booked_is_stored_all_the_same(
+    books: Books, station: Station, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(booking, "_store", fail)
+        number = station.start(1000, 1, "Card")
+        books.wait(60)
+        station.stop(number, 5000)
+    assert books.value("SELECT energy_delivered FROM tx WHERE id = ?", number) == 4000
+    assert books.rows(WAITING, 2) == [(number,)]
+    books.run(lambda db: db.execute("UPDATE to_book SET step = 0"))
+    assert wrong(books) == []
+
+
+@pytest.mark.logs_errors
+def test_it_is_stored_even_if_that_cannot_be_noted(books: Books, station: Station) -> None:
+    class Broken(Book):
+        def book(self, db: UnitOfWork) -> None:
+            db.changed("DELETE FROM to_book")
+            raise ValueError
+
+        set_aside = book
+
+    books.connection.book = Broken(books.rule)
+    number = station.start(1000, 1, "Card")
+    assert books.rows(WAITING, 0) == [(number,)]
+
+
+def test_a_full_disk_while_booking_is_that_of_the_whole_commit(books: Books, station: Station) -> None:
+    class Full(Book):
+        def book(self, db: UnitOfWork) -> None:
+            raise _error(sqlite3.OperationalError, sqlite3.SQLITE_FULL)
+
+    books.connection.book = Full(books.rule)
+    with pytest.raises(DatabaseFault):
+        station.start(1000, 1, "Card")
+    assert books.count("tx") == 0
