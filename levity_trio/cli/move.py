@@ -28,18 +28,17 @@ Examples:
 FROM and TO are what `serve --db` takes: the path of a file, or the address of a database on PostgreSQL. One of them at
 least is on PostgreSQL; `backup` copies a file to a file.
 
-Stop the server first. FROM is only read. TO is a new file, or a new database (createdb). No server can start on either
-during the move. Chargers keep what they measure, and tell it when the server runs again.
+Stop the server first. FROM is only read. TO is a new file, or a new database (createdb), with room for FROM twice. No
+server can start on either during the move. Chargers keep what they measure, and tell it when the server runs again.
 
 All rows are copied with their ids. Then both databases are read to the end and compared: the rows of each table by
 their number and SHA-256, the ids that come next, energy and money by their sums. Only then can a server start on TO.
 
-A move that was interrupted, in whatever way, goes on where it stopped when the same command is run again. If FROM was
-served in between, it begins again by itself.
+All is one transaction: after a move that was interrupted, in whatever way, TO is empty. Run the same command again.
 
 Start the server on TO only. If FROM were served again too, both would bill the same energy.
 
-Exit status: 0 when TO is complete and the same, 1 when it is not (no server starts on it), 2 for wrong usage, 130 for
+Exit status: 0 when TO is complete and the same, 1 when it is not (it is empty then), 2 for wrong usage, 130 for
 Ctrl-C.
 """
 
@@ -67,13 +66,9 @@ class _Progress(LongProgress):
 
     def begins(self, plan: Plan) -> None:
         if self.is_json:
-            record = {"rows": plan.rows, "bytes": plan.size, "rows_there": plan.rows_there, "is_again": plan.is_again}
-            say_json({"kind": "begin", **record, "seconds_left": round(plan.seconds)})
+            record = {"rows": plan.rows, "bytes": plan.size, "seconds_left": round(plan.seconds)}
+            say_json({"kind": "begin", **record})
             return
-        if plan.is_again:
-            say("FROM has changed since this move was begun, so it begins again.")
-        elif plan.rows_there:
-            say(f"The move goes on: {plan.rows_there:,} rows are there already.")
         size = f"{plan.rows:,} rows, {printed(plan.size / 1e6, 1)} MB"
         say(f"{size}. Chargers will be without the server for about {_lasting(plan.seconds)}.")
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
@@ -76,9 +76,6 @@ class Version(NamedTuple):
 _STEP = 1000
 _SERVES = re.compile(r"^-- serves: (\d+)$", re.MULTILINE)
 
-UNFINISHED_MOVE: Final = 2**31 - 1
-"""Stands in the place of the version while a database is moved here: to other versions of this program it is newer."""
-
 
 class NotOurs(EnvironmentProblem):
     """The file belongs to another program, a newer version or another clock, or is not a database.
@@ -95,10 +92,6 @@ class NewerSchema(NotOurs):
     """The file was written by a newer version."""
 
 
-class UnfinishedMove(NotOurs):
-    """`levity-trio move` has not yet copied everything into it."""
-
-
 def migrations() -> list[tuple[int, Path]]:
     """Return the numbered files of schema/ in order, as (version, path)."""
     folder = next(place for place in PLACES if place.is_dir())
@@ -110,7 +103,7 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
 
     Raises:
         NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a SQLite database
-            (Unreadable), or is not complete (UnfinishedMove).
+            (Unreadable).
     """
     try:
         size = path.stat().st_size if path.exists() else 0
@@ -138,11 +131,7 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
 
 
 def check_version(database: object, version: Version, advice: str) -> None:
-    """Check that this program may serve on a schema. Raises NewerSchema, UnfinishedMove."""
-    if version.number == UNFINISHED_MOVE:
-        raise UnfinishedMove(
-            f"{database} is an unfinished move: run levity-trio move FROM TO again, with the same two, or {advice}"
-        )
+    """Check that this program may serve on a schema. Raises NewerSchema."""
     if version.oldest > newest_version():
         raise NewerSchema(
             f"{database} was written by a newer levity-trio (schema {version.schema}, this one knows"

@@ -10,17 +10,9 @@ from typing import Any, Final
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.connection import FileConnection, InUse, checkpoint, connect, lock_held, open_reader
-from levity_trio.store.engine.schema import (
-    UNFINISHED_MOVE,
-    UnfinishedMove,
-    check_ownership,
-    look,
-    migrate,
-    newest_version,
-)
+from levity_trio.store.engine.schema import check_ownership, look, migrate, newest_version
 from levity_trio.store.keeping.copies import prepared
 from levity_trio.store.moving.proof import Lines, read
-from levity_trio.store.moving.sides import Mark
 from levity_trio.store.moving.tables import Column, Table, is_filled, triggers
 
 CACHE_KIBIBYTES: Final = 32768
@@ -30,22 +22,20 @@ _GUARDS: Final = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
 
 
 class FileReading:
-    """The state of a file at this moment."""
+    """The state of a file, in the transaction of a connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = prepared(connection)
         self._lines = Lines()
-        connection.execute("BEGIN")
-        self.rows("SELECT count(*) FROM sqlite_schema")
 
     @property
     def nuls(self) -> int:
         return self._lines.nuls
 
-    def lines(self, table: Table, last: int | None = None) -> Iterator[bytes]:
+    def lines(self, table: Table) -> Iterator[bytes]:
         """Yield rows as lines. Raises sqlite3.Error."""
         listed = ", ".join(map(_as_bytes, table.columns))
-        return self._lines.written(table, self._connection.execute(f"SELECT {listed} {table.after(last)}"))
+        return self._lines.written(table, self._connection.execute(f"SELECT {listed} {table.in_order}"))
 
     def rows(self, sql: str) -> list[Any]:
         return self._connection.execute(sql).fetchall()
@@ -69,10 +59,8 @@ class FileSource(FileReading):
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
-        self.name, self.size = str(path), path.stat().st_size
-
-    def keep(self, *, at_once: bool = False) -> None:
-        """Do nothing: the lock is held until the end."""
+        self.size = path.stat().st_size
+        connection.execute("BEGIN")
 
 
 @contextmanager
@@ -108,104 +96,57 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-class FileTarget:
+class FileTarget(FileReading):
     """A new database in a file. Its triggers come last: they refuse some rows, and would add others."""
 
-    def __init__(self, path: Path, connection: FileConnection) -> None:
-        self.name, self._path, self._connection = str(path), path, connection
-
-    def mark(self) -> Mark | None:
-        found = self._connection.execute("SELECT name FROM sqlite_schema WHERE name = 'moving'").fetchall()
-        return Mark(*self._connection.execute("SELECT * FROM moving").fetchone()) if found else None
-
-    def begin(self, mark: Mark) -> None:
-        with self._transaction() as connection:
-            for (guard,) in connection.execute(_GUARDS).fetchall():
-                connection.execute(f"DROP TRIGGER {guard}")
-            connection.execute("DROP TABLE IF EXISTS moving")
-            for (table,) in connection.execute(_TABLES).fetchall():
-                connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 - our own names
-            connection.execute("UPDATE sqlite_sequence SET seq = 0")
-            connection.execute("CREATE TABLE moving (source TEXT, state TEXT, version INTEGER) STRICT")
-            connection.execute("INSERT INTO moving VALUES (?, ?, ?)", mark)
-            connection.execute(f"PRAGMA user_version = {UNFINISHED_MOVE}")
-
-    def last(self, table: Table) -> int | None:
-        ((last,),) = self._connection.execute(f"SELECT max({table.key}) FROM {table.quoted}").fetchall()  # noqa: S608
-        return None if last is None else int(last)
-
-    def is_filled(self, table: Table) -> bool:
-        return is_filled(self._connection, table.name)
+    def __init__(self, connection: FileConnection) -> None:
+        super().__init__(connection)
+        connection.begin()
+        for (guard,) in connection.execute(_GUARDS).fetchall():
+            connection.execute(f"DROP TRIGGER {guard}")
 
     def write(self, table: Table, part: Sequence[bytes]) -> None:
         marks = ", ".join("?" * len(table.columns))
-        with self._transaction() as connection:
-            insert = f"INSERT INTO {table.quoted} ({table.listed}) VALUES ({marks})"  # noqa: S608 - our own names
-            connection.executemany(insert, read(table, part))
+        insert = f"INSERT INTO {table.quoted} ({table.listed}) VALUES ({marks})"  # noqa: S608 - our own names
+        self._connection.executemany(insert, read(table, part))
 
     def go_on(self, ids: Mapping[str, int], tables: Sequence[Table]) -> None:
         sequences = [(one.name, ids[one.name]) for one in tables if one.is_counted and ids[one.name]]
-        with self._transaction() as connection:
-            connection.executemany("DELETE FROM sqlite_sequence WHERE name = ?", [(name,) for name, _ in sequences])
-            connection.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", sequences)
+        self._connection.execute("DELETE FROM sqlite_sequence")
+        self._connection.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", sequences)
 
-    def keep(self, *, at_once: bool = False) -> None:
-        """Do nothing: the lock is held until the end."""
-
-    @contextmanager
-    def reading(self) -> Iterator[FileReading]:
-        with closing(open_reader(self._path)) as reader:
-            yield FileReading(reader.conn)
-
-    def finish(self, version: int) -> None:
-        with self._transaction() as connection:
-            for trigger in triggers():
-                connection.execute(trigger)
-            connection.execute("DROP TABLE moving")
-            connection.execute(f"PRAGMA user_version = {version}")
+    def finish(self) -> None:
+        for trigger in triggers():
+            self._connection.execute(trigger)
+        self._connection.execute("COMMIT")
         checkpoint(self._connection)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[FileConnection]:
-        self._connection.begin()
-        try:
-            yield self._connection
-            self._connection.commit()
-        finally:
-            self._connection.rollback()
 
 
 @contextmanager
 def open_target(path: Path) -> Iterator[FileTarget]:
-    """Hold the lock of a file that is missing, empty or an unfinished move, and create its tables if need be.
+    """Hold the lock of a file that is missing or empty, and create its tables if need be.
 
     Raises:
         EnvironmentProblem: it is in use, or is not empty.
         sqlite3.Error, OSError: it cannot be written.
     """
     path = path.resolve()
-    _is_begun(path)
+    _check_empty(path)
     with _alone(path):
-        is_begun = _is_begun(path)
+        _check_empty(path)
         with closing(connect(path)) as connection:
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
             connection.execute("PRAGMA foreign_keys = OFF")  # some tables refer to each other, and the rows are known
-            if not is_begun:
-                migrate(connection)
-            yield FileTarget(path, connection)
+            migrate(connection)
+            yield FileTarget(connection)
 
 
-def _is_begun(path: Path) -> bool:
-    """Whether a file is an unfinished move. Raises EnvironmentProblem: it is neither that nor empty."""
-    try:
-        check_ownership(path, "choose another file for the move")
-    except UnfinishedMove:
-        return True
+def _check_empty(path: Path) -> None:
+    check_ownership(path, "choose another file for the move")
     if path.exists() and path.stat().st_size:
         with closing(look(path)) as connection:
             if any(is_filled(connection, name) for (name,) in connection.execute(_TABLES).fetchall()):
                 raise EnvironmentProblem(not_empty(path))
-    return False
 
 
 def not_empty(database: object) -> str:

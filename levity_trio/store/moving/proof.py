@@ -80,8 +80,7 @@ def prove(source: Reading, stored: Reading, tables: Sequence[Table], step: Step)
 def _check_same(what: str, expected: object, stored: object) -> None:
     if expected != stored:
         raise EnvironmentProblem(
-            f"the copy is not the same, and no server will start on it: {what} should be {expected}, and there is"
-            f" {stored}; delete the new database (or create another), and move again"
+            f"the copy is not the same, and was undone: {what} should be {expected}, and there is {stored}; move again"
         )
 
 

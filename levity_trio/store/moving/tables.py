@@ -44,12 +44,10 @@ class Table(NamedTuple):
         """The names of its columns, for a statement."""
         return ", ".join(f'"{column.name}"' for column in self.columns)
 
-    def after(self, last: int | None) -> str:
-        """Return the end of a query of the rows behind a key, in order."""
-        if self.key is None:
-            return f"FROM {self.quoted}"
-        behind = "" if last is None else f" WHERE {self.key} > {last:d}"
-        return f"FROM {self.quoted}{behind} ORDER BY {self.key}"
+    @property
+    def in_order(self) -> str:
+        """The end of a query of its rows."""
+        return f"FROM {self.quoted}" if self.key is None else f"FROM {self.quoted} ORDER BY {self.key}"
 
 
 def tables() -> list[Table]:

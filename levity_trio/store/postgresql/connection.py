@@ -53,6 +53,8 @@ _IN_TRANSACTION: Final = frozenset({pq.TransactionStatus.INTRANS, pq.Transaction
 _WAITING: Final = {pq.PollingStatus.READING: EVENT_READ, pq.PollingStatus.WRITING: EVENT_WRITE}
 _DONE: Final = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
 _LOST: Final = "08006"
+LOCKED: Final = "55P03"
+"""The code of a lock that was not had in time."""
 _CLASSES: Final = frozenset(
     {"IntegrityError", "OperationalError", "ProgrammingError", "DataError", "InternalError", "NotSupportedError"}
 )

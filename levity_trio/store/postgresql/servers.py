@@ -32,11 +32,9 @@ SILENT_SECONDS: Final = 7.0
 _ALONE: Final = "LOCK TABLE levity.server IN SHARE ROW EXCLUSIVE MODE"
 _TURN: Final = "SELECT seq FROM levity.counted WHERE name = 'event' FOR UPDATE"
 _RUNNING: Final = "SELECT name FROM levity.server WHERE until >= clock_timestamp() ORDER BY name"  # in each version
-_OTHERS: Final = "SELECT name, is_alone FROM levity.server WHERE until >= clock_timestamp() ORDER BY name"
-_REPLACE: Final = "UPDATE levity.server SET token = token + 1 WHERE name <> ?1 AND (is_alone OR ?2 <> 0)"
 _JOIN: Final = """
-INSERT INTO levity.server AS known (name, token, batch, since, until, is_alone)
-VALUES (?1, 1, 0, clock_timestamp(), clock_timestamp() + make_interval(secs => ?2), ?3 <> 0)
+INSERT INTO levity.server AS known (name, token, batch, since, until)
+VALUES (?1, 1, 0, clock_timestamp(), clock_timestamp() + make_interval(secs => ?2))
 ON CONFLICT (name) DO UPDATE SET token = known.token + 1, since = excluded.since, until = excluded.until,
     has_duties = false
 RETURNING token, batch"""
@@ -60,7 +58,7 @@ _LAPSED: Final = """
 UPDATE levity.server AS other SET token = other.token + 1, until = '-infinity', has_duties = false
 FROM levity.server AS own WHERE own.name = ?1 AND own.since < clock_timestamp() - make_interval(secs => ?2)
     AND other.name <> own.name AND isfinite(other.until) AND other.until < clock_timestamp()
-RETURNING other.name, other.is_alone"""
+RETURNING other.name"""
 _TAKE_DUTIES: Final = """
 UPDATE levity.server SET has_duties = true WHERE name = ?1
     AND NOT EXISTS (SELECT 1 FROM levity.server AS other WHERE other.has_duties AND other.name <> ?1)"""
@@ -92,21 +90,19 @@ def keep_alone(connection: PostgresqlConnection) -> None:
         raise InUse(_running(name))
 
 
-def join(connection: PostgresqlConnection, server: str, *, alone: bool = False) -> Joined:
-    """Begin the lease of a server, or of a command that uses the database `alone`.
+def join(connection: PostgresqlConnection, server: str) -> Joined:
+    """Begin the lease of a server.
 
     Raises:
-        InUse: one of its name runs, or one that must be alone, or it must be and another one runs.
+        InUse: one of its name runs.
         sqlite3.Error: it cannot begin.
     """
     connection.run("BEGIN")
     try:
         ((last_fact,),) = connection.execute(_TURN).fetchall()
-        for name, is_alone in connection.execute(_OTHERS).fetchall():
-            if alone or is_alone or name == server:
-                raise InUse(_running(name))
-        connection.execute(_REPLACE, (server, int(alone)))  # one that stood still must not go on beside
-        ((token, batch),) = connection.execute(_JOIN, (server, LEASE_SECONDS, int(alone))).fetchall()
+        if (server,) in connection.execute(_RUNNING).fetchall():
+            raise InUse(_running(server))
+        ((token, batch),) = connection.execute(_JOIN, (server, LEASE_SECONDS)).fetchall()
         connection.run("COMMIT")
     finally:
         connection.rollback()
@@ -157,7 +153,7 @@ def prolong(connection: PostgresqlConnection, server: str, token: int) -> bool:
 def end_lapsed(connection: PostgresqlConnection, server: str) -> list[str]:
     """End the leases that have run out; return the names of their servers. Raises sqlite3.Error."""
     ended = connection.execute(_LAPSED, (server, LEASE_SECONDS)).fetchall()
-    return sorted(name for name, was_command in ended if not was_command)
+    return sorted(name for (name,) in ended)
 
 
 def take_duties(connection: PostgresqlConnection, server: str) -> bool:

@@ -25,7 +25,7 @@ from levity_trio.store.engine.database import Bookkeeping, Parameters
 from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, INSERT_EVENT, News, Result, Write, commit
 from levity_trio.store.postgresql import servers
-from levity_trio.store.postgresql.connection import Bound, PostgresqlConnection, connect
+from levity_trio.store.postgresql.connection import LOCKED, Bound, PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
 from levity_trio.store.postgresql.servers import CHANNEL, LEASE_SECONDS
 
@@ -207,6 +207,8 @@ def open_store(address: str, server: str, simulated: SimulatedTime | None = None
         link = _Link(address, server, simulated)
     except sqlite3.Error as error:
         advice = OWNER_ADVICE if is_not_allowed(error) else ""
+        if getattr(error, "sqlstate", None) == LOCKED:
+            advice = "; a command, such as move, uses it alone: wait until that has ended"
         raise EnvironmentProblem(f"cannot use the database {address}: {error}{advice}") from error
     try:
         yield PostgresqlStore(address, server, link)

@@ -12,12 +12,11 @@ import pytest
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.moving import move, proof
-from levity_trio.store.moving.move import Interrupted
 from tests.browser.past import write_past
 from tests.postgresql import Server, running
 from tests.store.postgresql.stored import empty_database, name_of
 
-from .watching import Watch, killed, moved
+from .watching import moved
 
 _numbers = count(1)
 MOMENT = datetime(2026, 3, 18, 18, 0, tzinfo=UTC)
@@ -69,19 +68,3 @@ def small_parts() -> Iterator[None]:
         patch.setattr(move, "PART_BYTES", 50_000)
         patch.setattr(proof, "STEP_ROWS", 500)
         yield
-
-
-@pytest.fixture(scope="package")
-def unfinished(
-    model: Path, server: Server, moved_model: PostgresqlAddress, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, PostgresqlAddress]:
-    """What an interrupted move left of a file, and a killed one of a database."""
-    file, address = tmp_path_factory.mktemp("unfinished") / "back.db", empty_database(server)
-    with pytest.raises(Interrupted):
-        move.move(_copied(server, moved_model), file, Watch(20, _press))
-    assert killed(model, address, 20)
-    return file, address
-
-
-def _press() -> None:
-    raise KeyboardInterrupt

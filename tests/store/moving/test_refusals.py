@@ -5,29 +5,27 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from levity_trio.cli import main
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.connection import InUse, open_database
 from levity_trio.store.engine.opening import open_store
-from levity_trio.store.engine.schema import NotOurs, UnfinishedMove
+from levity_trio.store.engine.schema import NotOurs
+from levity_trio.store.moving.file_side import FileTarget
 from levity_trio.store.moving.move import move
-from levity_trio.store.postgresql.moving import open_source
+from levity_trio.store.postgresql import connection
+from levity_trio.store.postgresql.moving import PostgresqlTarget
 from tests.postgresql import Server
 from tests.store.files import contents, make
 from tests.store.keeping import make_old
 from tests.store.postgresql.stored import change, empty_database, query
 
-from .watching import EXPIRE, Watch, dump, moved
-
-COMMANDS = ("logs", "recheck", "forget SPACE-01")
-OF_FILES = ("backup other.db", "restore other.db")
+from .watching import Watch, dump, moved
 
 
 def test_a_server_that_runs_is_not_moved(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
@@ -50,14 +48,19 @@ def test_a_server_that_runs_gets_no_rows(house: Path, server: Server, on_postgre
         moved(on_postgresql, back)
 
 
-def test_no_server_starts_meanwhile(house: Path, server: Server) -> None:
+def test_no_server_starts_meanwhile(house: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does another move."""
+    monkeypatch.setitem(connection.SETTINGS, "lock_timeout", "100ms")
     address, back = empty_database(server), house.with_name("back.db")
+    held = "a command, such as move, uses it alone: wait until that has ended"
 
     def start_all() -> None:
         with pytest.raises(InUse, match="another levity-trio runs on"), open_database(house):
             pass
-        with pytest.raises(UnfinishedMove, match="is an unfinished move"), open_store(address, "levity"):
+        with (
+            pytest.raises(EnvironmentProblem, match=held),
+            open_store(address, "levity"),
+        ):
             pass
         with pytest.raises(EnvironmentProblem, match="a server or another move uses"):
             moved(house, address)
@@ -65,66 +68,15 @@ def test_no_server_starts_meanwhile(house: Path, server: Server) -> None:
     move(house, address, Watch(20, start_all))
 
     def start_on_source() -> None:
-        holds = "the server levity-trio move runs on this database"
-        with pytest.raises(EnvironmentProblem, match=holds), open_store(address, "levity"):
+        with (
+            pytest.raises(EnvironmentProblem, match=held),
+            open_store(address, "levity"),
+        ):
             pass
         with pytest.raises(InUse), open_database(back):
             pass
 
     move(address, back, Watch(20, start_on_source))
-
-
-def test_a_lease_is_kept_for_all_to_see(on_postgresql: PostgresqlAddress) -> None:
-    with open_source(on_postgresql) as source:
-        change(on_postgresql, EXPIRE)
-        source.keep(at_once=True)
-        holds = "the server levity-trio move runs on this database"
-        with pytest.raises(InUse, match=holds), open_store(on_postgresql, "levity"):
-            pass
-
-
-def test_a_lease_that_ran_out(server: Server, on_postgresql: PostgresqlAddress) -> None:
-    """As after a minute of sleep: a server that was started on the old database meanwhile has stored more."""
-
-    def serve() -> None:
-        change(on_postgresql, EXPIRE)
-        with open_store(on_postgresql, "levity"):
-            pass
-
-    new = empty_database(server)
-    with pytest.raises(EnvironmentProblem, match="a server has started on the database meanwhile"):
-        move(on_postgresql, new, Watch(act=serve, is_copied=True))
-    with pytest.raises(UnfinishedMove), open_store(new, "levity"):
-        pass
-
-
-def test_two_moves_to_one_database(house: Path, server: Server) -> None:
-    """The second has begun when the lease of the first ran out; the first adds nothing more."""
-    address, before = empty_database(server), []
-
-    def begin() -> None:
-        change(address, "UPDATE levity.server SET token = token + 1")
-        before.extend(query(address, "SELECT count(*) FROM event"))
-
-    with pytest.raises(EnvironmentProblem, match="a server has started on the database meanwhile"):
-        move(house, address, Watch(20, begin))
-    assert query(address, "SELECT count(*) FROM event") == before
-
-
-@pytest.mark.parametrize("command", [*COMMANDS, *OF_FILES, "check"])
-def test_what_commands_say_of_an_unfinished_move(
-    house: Path,
-    unfinished: tuple[Path, PostgresqlAddress],
-    command: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(house.parent)
-    shutil.copy(house, "other.db")
-    for target in unfinished if command in COMMANDS else unfinished[:1]:
-        given = ("--db", str(target)) if command != "check" else (str(target),)
-        assert main([*command.split(), *given]) == 1
-        assert "is an unfinished move: run levity-trio move FROM TO again" in capsys.readouterr().err
 
 
 def test_what_is_not_moved(server: Server, tmp_path: Path) -> None:
@@ -209,34 +161,37 @@ def test_a_database_of_a_newer_version(house: Path, server: Server) -> None:
         ("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, 'x', 60)", "simulated_time"),
     ],
 )
-def test_a_difference_is_found(house: Path, server: Server, statement: str, found: str) -> None:
-    """What was stored is read back. No server starts on it, now or later."""
+def test_a_difference_is_found(
+    house: Path, server: Server, monkeypatch: pytest.MonkeyPatch, statement: str, found: str
+) -> None:
+    """What was stored is read back, and undone."""
+    go_on = PostgresqlTarget.go_on
+
+    def spoil(target: PostgresqlTarget, *given: Any) -> None:
+        go_on(target, *given)
+        target._connection.run(statement)
+
     address = empty_database(server)
-    with pytest.raises(
-        EnvironmentProblem, match=rf"the copy is not the same, .* the rows of {found} should be [\d,]+ with the SHA-256"
-    ):
-        move(house, address, Watch(act=lambda: change(address, statement), is_copied=True))
-    with pytest.raises(UnfinishedMove), open_store(address, "levity"):
-        pass
-    with pytest.raises(EnvironmentProblem, match="the copy is not the same"):
-        moved(house, address)
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresqlTarget, "go_on", spoil)
+        words = rf"the copy is not the same, .* the rows of {found} should be [\d,]+ with the SHA-256"
+        with pytest.raises(EnvironmentProblem, match=words):
+            moved(house, address)
+    moved(house, address)
 
 
-def test_a_difference_in_a_file_is_found(house: Path, on_postgresql: PostgresqlAddress) -> None:
-    back = house.with_name("back.db")
+def test_a_difference_in_a_file_is_found(
+    house: Path, on_postgresql: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = FileTarget.go_on
 
-    def write(sql: str) -> Callable[[], object]:
-        def run() -> None:
-            with closing(sqlite3.connect(back)) as file:
-                file.execute(sql)
-                file.commit()
+    def spoil(target: FileTarget, *given: Any) -> None:
+        go_on(target, *given)
+        target._connection.execute("UPDATE review SET words = 'other'")
 
-        return run
-
+    monkeypatch.setattr(FileTarget, "go_on", spoil)
     with pytest.raises(EnvironmentProblem, match=re.escape("the copy is not the same")):
-        move(on_postgresql, back, Watch(act=write("UPDATE review SET words = 'other'"), is_copied=True))
-    with pytest.raises(UnfinishedMove), open_database(back):
-        pass
+        moved(on_postgresql, house.with_name("back.db"))
 
 
 def test_texts_with_nul_are_told(house: Path, server: Server) -> None:

@@ -9,12 +9,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.moving.move import Moved, Plan, move
-from tests.store.postgresql.stored import change
-
-EXPIRE = "UPDATE levity.server SET until = clock_timestamp()"
-"""What the passage of 15 s does after a move was killed."""
 
 
 class Watch:
@@ -22,7 +18,7 @@ class Watch:
 
     def __init__(self, step: int | None = None, act: Callable[[], object] = lambda: None, *, is_copied: bool = False):
         self.steps = 0
-        self.plan = Plan(0, 0, 0, is_again=False)
+        self.plan = Plan(0, 0)
         self._step, self._act, self._is_copied = step, act, is_copied
 
     def begins(self, plan: Plan) -> None:
@@ -33,7 +29,7 @@ class Watch:
     def __call__(self, done: int, total: int) -> None:
         assert done <= total
         self.steps += 1
-        if self.steps == self._step or (self._is_copied and done == self.plan.rows - self.plan.rows_there):
+        if self.steps == self._step or (self._is_copied and done == self.plan.rows):
             self._act()
 
 
@@ -54,13 +50,9 @@ def in_child(act: Callable[[], object]) -> int:
 
 
 def killed(source: DatabaseAddress, target: DatabaseAddress, step: int) -> bool:
-    """Kill a move at a step. What was killed holds PostgreSQL for a while, which passes at once."""
+    """Kill a move at a step."""
     watch = Watch(step, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    ended_by = in_child(lambda: move(source, target, watch))
-    for address in (source, target):
-        if isinstance(address, PostgresqlAddress):
-            change(address, EXPIRE)
-    return ended_by == signal.SIGKILL
+    return in_child(lambda: move(source, target, watch)) == signal.SIGKILL
 
 
 def dump(path: Path) -> list[str]:
