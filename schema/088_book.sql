@@ -49,10 +49,13 @@ CREATE TABLE to_book (
 CREATE INDEX to_book_step ON to_book (step, revision);
 INSERT INTO to_book (tx_id) SELECT id FROM tx ORDER BY id;
 
--- The settings by which all is booked: zone, form of cards, and what comes first.
+-- The settings by which all is booked: zone, form of cards, and what comes first. On which local day it was last compared with
+-- what it should say, and of how many sessions that was something else.
 CREATE TABLE book (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    terms TEXT NOT NULL
+    terms TEXT NOT NULL,
+    compared_on TEXT NOT NULL DEFAULT '',
+    differing INTEGER NOT NULL DEFAULT 0 CHECK (differing >= 0)
 ) STRICT;
 
 -- What bill_work lists of sessions; and open and imported ones, which are not in it.

@@ -217,7 +217,7 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
     async with (
         open_duties(writer, reader, config, clock),
         open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-        open_booking(writer, reader, rule, config.check_interval_seconds, central.hooks.listen),
+        open_booking(writer, reader, clock, rule, config.check_interval_seconds, central.hooks.listen),
         open_rejudging(writer, clock, config.check_interval_seconds, rule),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),

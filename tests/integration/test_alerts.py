@@ -224,6 +224,7 @@ FIRES: dict[str, Course] = {
     "LevityServerRestarts": restarting(4),
     "LevityWriterFailing": then(("calm", 5 * MINUTE), ("failing", SOON)),
     "LevityDatabaseDamaged": with_change("ocpp_database_damaged", 1, SOON),
+    "LevityNotBooked": with_change("ocpp_sessions_not_booked", 3, SOON),
     "LevityDiskLow": with_change("ocpp_disk_free_bytes", 4e8, SOON),
     "LevityFrameLogPaused": with_change("ocpp_frame_log_paused", 1, SOON),
     "LevityFrameLogDropped": with_change("ocpp_frame_log_dropped_total", 5, SOON),

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
+import trio
 from hypothesis import given, settings
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing import booking
 from levity_trio.store.billing.booking import Book, differences, due, store_prices
+from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.present import waiting
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.upkeep.booking import Booking
 from tests.both_stores import both_in_memory
+from tests.charger.parts import InlineWriter
 from tests.sizes import size
 from tests.store.bills import Biller, charge, house_of_two, month_is_over
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_statement_stories import EVENTS, Event, Year
 
+T = TypeVar("T")
 WAITING = "SELECT tx_id FROM to_book WHERE step = ? ORDER BY tx_id"
 
 
@@ -117,10 +124,74 @@ def test_other_settings_book_all_anew(books: Books, station: Station) -> None:
     assert wrong(books) == []
 
 
+class _Reader:
+    """The reader's interface on the books themselves."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    async def run(self, read: Callable[[Database], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        with reading(self._books) as db:
+            return read(db)
+
+
+def _keeping(books: Books) -> Booking:
+    writer: Any = InlineWriter(books.connection)
+    reader: Any = _Reader(books)
+    return Booking(writer, reader, lambda: books.now, books.rule)
+
+
+@pytest.mark.logs_errors
+@pytest.mark.usefixtures("autojump_clock")
+async def test_at_night_what_differs_is_an_alert_and_booked_anew(books: Books, station: Station) -> None:
+    Biller(house_of_two(books))
+    numbers = [charge(station) for _ in range(3)]
+    keeping = _keeping(books)
+    await keeping.begin()
+    await keeping.look()
+    books.run(lambda db: db.execute("UPDATE booked_cost SET amount = 5 WHERE tx_id = ?", (numbers[1],)))
+    await keeping.compare()
+    assert books.row("SELECT compared_on, differing FROM book") == ("2026-03-02", 1)
+    with reading(books) as db:
+        assert waiting(db).not_booked == 1
+    await keeping.look()
+    await keeping.compare()
+    assert books.value("SELECT differing FROM book") == 1  # once a night
+    books.wait(24 * 60)
+    await keeping.compare()
+    assert books.row("SELECT compared_on, differing FROM book") == ("2026-03-03", 0)
+    assert wrong(books) == []
+
+
+@pytest.mark.logs_errors
+@pytest.mark.usefixtures("autojump_clock")
+async def test_what_could_not_be_booked_is_tried_again_alone(
+    books: Books, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Biller(house_of_two(books))
+    with monkeypatch.context() as patch:
+        patch.setattr(booking, "_store", fail_with(OF_A_BUG))
+        number = charge(station)
+    assert books.rows(WAITING, 2) == [(number,)]
+    with reading(books) as db:
+        assert waiting(db).not_booked == 1
+    await _keeping(books).look()
+    assert books.rows("SELECT state, price FROM booked") == [("to be billed", "booked")]
+    assert wrong(books) == []
+
+
 def _error(kind: type[sqlite3.Error], code: int) -> sqlite3.Error:
     error = kind("as asked for")
     error.sqlite_errorcode = code
     return error
+
+
+def fail_with(error: Exception) -> Callable[..., None]:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
 
 
 OF_A_BUG = ValueError("a bug")
@@ -133,11 +204,8 @@ OF_A_PAGE = _error(sqlite3.DatabaseError, sqlite3.SQLITE_CORRUPT)
 def test_what_cannot_be_booked_is_stored_all_the_same(
     books: Books, station: Station, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def fail(*_: Any) -> None:
-        raise error
-
     with monkeypatch.context() as patch:
-        patch.setattr(booking, "_store", fail)
+        patch.setattr(booking, "_store", fail_with(error))
         number = station.start(1000, 1, "Card")
         books.wait(60)
         station.stop(number, 5000)

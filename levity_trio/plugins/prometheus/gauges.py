@@ -62,6 +62,7 @@ class Gauges:
         metrics.set_aside_age[()].value = _seconds_since(waiting.set_aside_since, now)
         metrics.newcomers[()].value = waiting.newcomers
         metrics.spent[()].value = waiting.spent
+        metrics.not_booked[()].value = waiting.not_booked
         metrics.reviews[()].value = waiting.reviews
         for code in Code:
             metrics.reviews_open[code.value,].value = waiting.open_reviews.get(code, 0)

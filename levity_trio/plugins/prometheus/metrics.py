@@ -328,6 +328,8 @@ class Metrics:
             Gauge, "ocpp_set_aside_oldest_seconds", (), "Age of the oldest waiting message set aside."
         )
         self.newcomers = site(Gauge, "ocpp_newcomers_waiting", (), "Chargers that wait to be adopted or refused.")
+        words = "Sessions that could not be booked, or of which the book was wrong when it was last compared."
+        self.not_booked = site(Gauge, "ocpp_sessions_not_booked", (), words)
         self.spent = site(Gauge, "ocpp_accounts_spent", (), "Prepaid accounts that may not charge until they pay.")
         self.reviews = site(Gauge, "ocpp_reviews_waiting", (), "Transactions with an open review.")
         self.reviews_open = site(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code.")

@@ -6,16 +6,19 @@ reader computes it, and it is stored if nothing has changed meanwhile. What clos
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import groupby
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
 
-from levity_trio.billing.ownership import Given, Ground, Owner
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy, Given, Ground, Owner
 from levity_trio.billing.positions import Kind
 from levity_trio.billing.statement import Line
 from levity_trio.billing.states import BillState
@@ -30,6 +33,7 @@ from levity_trio.wire.times import in_zone
 
 AT_ONCE: Final = 3_000
 """Sessions that one commit books: they take 0.2 s, five times that on a Pi."""
+COMPARED_AT_ONCE: Final = 100
 LONGEST: Final = timedelta(366)
 """A session that lasts longer has no price here: its days are priced one by one, its clock is hardly right."""
 TO_BOOK: Final = "SELECT revision, tx_id FROM to_book WHERE step = {} ORDER BY revision LIMIT ?"
@@ -62,6 +66,7 @@ _STORED: Final = (
     " FROM booked WHERE tx_id IN ({})"
 )
 _STORED_COSTS: Final = f"SELECT {_COSTS} FROM booked_cost WHERE tx_id IN ({{}})"  # noqa: S608 - our own names
+_NEXT: Final = "SELECT id FROM tx WHERE id > ? ORDER BY id LIMIT ?"
 _WAITING: Final = "SELECT tx_id FROM to_book WHERE tx_id IN ({})"
 
 
@@ -178,6 +183,15 @@ def book_all(db: UnitOfWork, rule: Rule) -> None:
         db.execute(_TERMS, (terms,))
         db.execute("DELETE FROM to_book")
         db.execute("INSERT INTO to_book (tx_id) SELECT id FROM tx ORDER BY id")
+
+
+def rule_of_book(rows: Rows) -> Rule | None:
+    """Return the rule by which the book was made; None if no server has made it yet."""
+    for (text,) in rows("SELECT terms FROM book", ()):
+        terms = orjson.loads(text)
+        strip = None if terms["tag_strip"] is None else re.compile(terms["tag_strip"])
+        return Rule(ZoneInfo(terms["zone"]), Policy(strip=strip), BillBy(terms["bill_by"]))
+    return None
 
 
 def booked(rows: Rows, rule: Rule, transactions: Sequence[int]) -> list[Booked]:
@@ -341,6 +355,12 @@ def _by_rate(key: tuple[int, int, int, str, str], lines: Iterable[Line]) -> Iter
 # Whether it is right
 
 
+def compared(rows: Rows, rule: Rule, after: int) -> tuple[list[int], int]:
+    """Compare the next sessions after an id; return those that differ, and the last one, 0 at the end."""
+    found = [number for (number,) in rows(_NEXT, (after, COMPARED_AT_ONCE))]
+    return (differences(rows, rule, found), found[-1]) if found else ([], 0)
+
+
 def differences(rows: Rows, rule: Rule, transactions: Sequence[int]) -> list[int]:
     """Return those of a few sessions of which the book says something else than if they were booked anew.
 
@@ -355,7 +375,8 @@ def differences(rows: Rows, rule: Rule, transactions: Sequence[int]) -> list[int
     for row in rows(_STORED_COSTS.format(marks(settled)), settled):
         costs[row[0]].add(Cost(*row))
     expected = booked(rows, rule, settled)
-    priced = prices(rows, rule, [one.transaction for one in expected if one.price == "due"])
+    asked = [one.transaction for one in expected if one.price == "due"]
+    priced = prices(rows, rule, asked) if asked else {}
     found = []
     for one in expected:
         price = priced.get(one.transaction, Price(one.price, ()))

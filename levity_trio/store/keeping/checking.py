@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.store.billing.booking import compared, rule_of_book
 from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import advice
@@ -23,10 +24,13 @@ from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import migrations, model
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
+from levity_trio.store.reads.shapes import rows_of
 
 GUARD: Final = re.compile(r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL)
 TARIFFS_VERSION: Final = 30
 """The first version of the schema that has tariffs."""
+BOOK_VERSION: Final = 88
+"""The first version that has the book."""
 
 
 class Subject(NamedTuple):
@@ -196,6 +200,21 @@ def _tariffs(subject: Subject) -> Iterator[str]:
             yield f"row {number} of tariff_version: the text is not the one that was added"
 
 
+def _booked(subject: Subject) -> Iterator[str]:
+    """The book says what it would say if all were booked anew."""
+    if subject.db.version() < BOOK_VERSION:
+        return
+    rows = rows_of(subject.db)
+    for (number,) in rows("SELECT tx_id FROM to_book WHERE step = 2", ()):
+        yield f"session {number} could not be booked"
+    rule, after = rule_of_book(rows), 0
+    while rule is not None:
+        differing, after = compared(rows, rule, after)
+        yield from (f"session {number} is booked otherwise than by what is stored of it" for number in differing)
+        if not after:
+            return
+
+
 CHECKS: Final = (
     Check("integrity", _integrity),
     Check("references", _references),
@@ -205,6 +224,7 @@ CHECKS: Final = (
     Check("tariffs", _tariffs),
     Check("seals", lambda subject: statements.sealed(subject.db)),
     Check("sums", lambda subject: statements.sums(subject.db)),
+    Check("book", _booked),
 )
 """Everything that a database is checked for, in this order."""
 

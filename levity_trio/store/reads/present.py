@@ -300,7 +300,8 @@ class Waiting(NamedTuple):
     """Items that need an operator: their numbers, the times of the oldest, and the oldest items themselves.
 
     `reviews` counts transactions with open reviews, `open_reviews` reviews by code; `newcomers` are the chargers that
-    wait to be adopted or refused, `spent` the prepaid accounts that have nothing left.
+    wait to be adopted or refused, `spent` the prepaid accounts that have nothing left. `not_booked` are the sessions
+    that could not be booked, or of which the book was wrong when it was last compared.
     """
 
     set_aside: int
@@ -314,6 +315,7 @@ class Waiting(NamedTuple):
     oldest_reviews: Sequence[OpenReview]
     newcomers_since: str | None
     spent_since: str | None
+    not_booked: int
 
 
 def waiting(db: Database) -> Waiting:
@@ -343,10 +345,14 @@ def waiting(db: Database) -> Waiting:
     ((spent, spent_since),) = db.execute(
         "SELECT count(*), min(spent_since) FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL"
     ).fetchall()
+    ((not_booked,),) = db.execute(
+        "SELECT (SELECT count(*) FROM to_book WHERE step = 2) + coalesce((SELECT differing FROM book), 0)"
+    ).fetchall()
     return Waiting(
         *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code), newcomers, spent),
         [SetAside(*row) for row in oldest_set_aside],
         [OpenReview(*row) for row in oldest_reviews],
         newcomers_since,
         spent_since,
+        not_booked,
     )

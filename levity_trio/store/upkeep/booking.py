@@ -1,20 +1,22 @@
 """Keeps the book beside the commits: computes the prices that are due, and tries again what could not be booked.
 
-At its start it books all that is listed.
+At its start it books all that is listed. Each night it compares the book with what it should say.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 import trio
 
+from levity_trio.clock import Clock
 from levity_trio.events import Event, Fact
 from levity_trio.log.output import get_logger
-from levity_trio.store.billing.booking import AT_ONCE, TO_BOOK, Price, book_all, due, store_prices
+from levity_trio.store.billing.booking import AT_ONCE, TO_BOOK, Price, book_all, compared, due, store_prices
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.retrying import surviving
@@ -22,26 +24,38 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader, Sparing
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.wire.times import in_zone
 
 PRICED_AT_ONCE: Final = 100
 """Prices of one read and one write: they may take 0.4 s, on a Pi 2 s."""
 PAUSE_SECONDS: Final = 1.0
 """The shortest time between two looks: facts come in bursts."""
+HOUR_SECONDS: Final = 3600
+NIGHT: Final = timedelta(hours=3)
+"""The book is compared at three, local time, or at the next start."""
+REST_SECONDS: Final = 0.2
+"""Between two reads of a comparison, of a hundred sessions each."""
 _LEFT: Final = "SELECT count(*) FROM to_book WHERE step = 0"
 log = get_logger("system")
 
 
 @asynccontextmanager
 async def open_booking(
-    writer: Writer, reader: Reader, rule: Rule, look_seconds: float, listen: Callable[[Callable[[Event], None]], None]
+    writer: Writer,
+    reader: Reader,
+    clock: Clock,
+    rule: Rule,
+    look_seconds: float,
+    listen: Callable[[Callable[[Event], None]], None],
 ) -> AsyncIterator[None]:
     """Keep the book while the block runs. A server that is alone has booked all that is listed before it begins."""
-    booking = Booking(writer, reader, rule)
+    booking = Booking(writer, reader, clock, rule)
     listen(booking.observe)
     if writer.sharing.is_alone:
         await booking.begin()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(booking.run, look_seconds)
+        nursery.start_soon(booking.compare_nightly)
         yield
         nursery.cancel_scope.cancel()
 
@@ -49,8 +63,8 @@ async def open_booking(
 class Booking:
     """The task, and what it has tried again in vain."""
 
-    def __init__(self, writer: Writer, reader: Reader, rule: Rule) -> None:
-        self._writer, self._reader, self._rule = writer, reader, rule
+    def __init__(self, writer: Writer, reader: Reader, clock: Clock, rule: Rule) -> None:
+        self._writer, self._reader, self._clock, self._rule = writer, reader, clock, rule
         self._sparing = Sparing(reader, "the price of a session cannot be computed")
         self._tried: set[int] = set()
         self._news = trio.Event()
@@ -94,8 +108,46 @@ class Booking:
             found = await self._sparing.run(partial(_due, rule=self._rule), numbers)
             await self._writer.run(_store, found, listed)
 
+    async def compare_nightly(self) -> None:
+        """Compare the book once a night, until the server stops."""
+        await self._writer.sharing.duties.wait()
+        while True:
+            with surviving("the book could not be compared"):
+                await self.compare()
+            await trio.sleep(HOUR_SECONDS)
+
+    async def compare(self) -> None:
+        """Compare the book with what it should say, unless that was done since NIGHT; what differs is booked anew."""
+        day = str((in_zone(self._clock(), self._rule.zone) - NIGHT).date())
+        if await self._reader.run(lambda db: db.execute("SELECT compared_on FROM book").fetchall()) == [(day,)]:
+            return
+        found, after = list[int](), 0
+        while True:
+            differing, after = await self._reader.run(partial(_compared, rule=self._rule, after=after))
+            found += differing
+            if not after:
+                break
+            await trio.sleep(REST_SECONDS)
+        if found:
+            log.error(
+                "sessions were booked otherwise than by what is stored; they are booked anew", sessions=found[:20]
+            )
+        await self._writer.run(_note_compared, day, found)
+
     async def _listed(self, step: int, most: int) -> list[tuple[int, int]]:
         return await self._reader.run(lambda db: db.execute(TO_BOOK.format(step), (most,)).fetchall())
+
+
+def _compared(db: Database, rule: Rule, after: int) -> tuple[list[int], int]:
+    db.execute("BEGIN")
+    return compared(rows_of(db), rule, after)
+
+
+def _note_compared(db: UnitOfWork, day: str, found: Sequence[int]) -> None:
+    db.execute("UPDATE book SET compared_on = ?, differing = ?", (day, len(found)))
+    for number in found:
+        db.execute("DELETE FROM to_book WHERE tx_id = ?", (number,))
+        db.execute("INSERT INTO to_book (tx_id) VALUES (?)", (number,))
 
 
 def _due(db: Database, numbers: Sequence[int], rule: Rule) -> list[tuple[int, int, Price]]:

@@ -387,6 +387,9 @@ def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]
 
 def _waiting(waiting: Waiting, *, sees_all: bool) -> Iterator[Attention]:
     """Yield what waits for a person."""
+    if waiting.not_booked:
+        words = f"{_count(waiting.not_booked, 'session is', 'sessions are')} not booked rightly; look at the log"
+        yield _entry(Kind.STORAGE, words, count=waiting.not_booked)
     if waiting.spent and sees_all:
         words = f"{_count(waiting.spent, 'prepaid account has', 'prepaid accounts have')} nothing left"
         yield _entry(Kind.WALLET, words, waiting.spent_since, waiting.spent)
