@@ -40,7 +40,7 @@ LONG: Final = (
     *("benchmarks/test_bench.py", "benchmarks/test_dashboard.py", "integration/test_simulated_bill.py"),
     *("integration/test_backup.py", "integration/test_deployed_servers.py", "store/moving/test_refusals.py"),
     *("integration/test_prometheus.py", "integration/test_metrics.py", "integration/test_certificates.py"),
-    *("integration/test_tls.py", "integration/test_dashboard_links.py", "integration/test_growing.py"),
+    *("integration/test_tls.py", "integration/test_growing.py"),
 )
 """Files that take a worker half a minute or more, the longest first. Another one takes seconds."""
 

@@ -6,20 +6,25 @@ A load costs more than most checks. So a page is loaded twice for all of them, w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
 
 from playwright.sync_api import Page, ViewportSize
 
 from tests.browser.chromium import WIDE, seen
 from tests.browser.furnished import peopled_site
-from tests.browser.pages import SCHEMES, Scheme, filled, reader_of
+from tests.browser.pages import PAGES, SCHEMES, Scheme, filled, reader_of
 from tests.browser.site import Site
+from tests.integration.browsing import Browser
+from tests.integration.browsing import Page as Followed
 from tests.sizes import IS_FULL, is_chosen
 
 NEW: Final = "about:blank"
+LEAVES: Final = ("/api/docs", "/logout")
 NARROW: Final[ViewportSize] = {"width": 360, "height": 740}
 GRAVE: Final = ("serious", "critical")
 SETTLED_MS: Final = 700
@@ -120,6 +125,31 @@ def as_served(page: Page, site: Site, path: str) -> str:
         assert answer.status == 200, (answer.status, answer.url)
         site.served[path] = answer.text()
     return site.served[path]
+
+
+@seen(is_mobile=True, has_touch=True, again=True)
+def leads_nowhere(_page: Page, site: Site, role: str) -> list[tuple[str, str]]:
+    """Return the links and forms of pages that lead nowhere for a reader in this role, each with its page."""
+    browser = Browser(site.server)
+    browser.cookies = {one["name"]: one["value"] for one in site.cookies[role]}
+    pages = [browser.get(filled(path, site)) for path in PAGES if reader_of(path) == role]
+    found = {_kind(target): (target, page.path) for page in pages for target in _targets(page)}
+    assert len(found) > 10
+    return [(target, page) for target, page in found.values() if browser.get(target).status != 200]
+
+
+def _kind(target: str) -> str:
+    """Return what links that differ in numbers and names of things have in common."""
+    return re.sub(r"[^/?&=]*[0-9%][^/?&=]*", "1", target)
+
+
+def _targets(page: Followed) -> Iterator[str]:
+    """Yield where a page leads, on this site: a GET of a form's target shows the form."""
+    buttons = [button.action for form in page.forms for button in form.buttons]
+    for link in (*page.links, *(form.action for form in page.forms), *buttons):
+        target = urljoin(page.path, link)
+        if link and target.startswith("/") and not target.startswith(LEAVES):
+            yield urlsplit(target)._replace(fragment="").geturl()
 
 
 def _narrow_faults(page: Page) -> Iterator[str]:

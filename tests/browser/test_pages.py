@@ -29,3 +29,8 @@ def test_its_html_is_valid(browser: Player, html_validate: Path, tmp_path: Path)
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout[-3000:] + told.stderr[-3000:]
     assert len([*tmp_path.glob("*.html")]) == len(PAGES)
+
+
+@pytest.mark.parametrize("role", ["admin", "driver"])
+def test_no_link_and_no_form_leads_nowhere(browser: Player, role: str) -> None:
+    assert browser.play("checks.leads_nowhere", role) == []

@@ -5,39 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from levity_trio.simulator.quirks import QUIRKS, profiles
 from tests.integration import recorded
 from tests.integration.forking import run_forked
 from tests.integration.serving import ROOT, Serving, environment, serving
 from tests.integration.simulating import Simulated, simulate
 
-SPEED = 4000
-LYING = [name for name, quirk in QUIRKS.items() if quirk.__module__ != profiles.__name__]
-"""The quirks of sessions. Those of profiles show nothing here, because nobody sends a profile."""
-HOURS_OF_LIES = f"""
-title = "Each charger lies in one way of its own"
-hours = 10
-chargers = {len(LYING)}
-sessions-per-day = 14
-stay-hours = [0.6, 2]
-quirks = "each"
-
-[configuration]
-AllowOfflineTxForUnknownId = true
-MeterValueSampleInterval = 300
-
-[outages]
-per-day = 4
-minutes = [20, 60]
-"""
-"""Enough sessions, and outages among them, for each way to show itself."""
-
-
+SPEED = 2000
 AFTERNOON = """
 title = "An afternoon of commuters"
 hours = 8
@@ -87,41 +64,6 @@ def test_a_server_on_another_clock_is_told_so(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "--clock-speed 60" in ended.stderr
-
-
-@pytest.fixture(scope="module")
-def lies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Simulated]]:
-    """One run in which each charger has one quirk; the server is stopped afterwards."""
-    folder = tmp_path_factory.mktemp("lies")
-    scenario = folder / "lies.toml"
-    scenario.write_text(HOURS_OF_LIES)
-    _, *flags = fast_server(folder)
-    with serving(folder / "levity.db", *flags) as server:
-        ended = simulate_at(server, "--scenario", str(scenario))
-        yield server, ended
-
-
-@pytest.mark.parametrize("quirk", LYING)
-def test_a_quirk_costs_no_energy(lies: tuple[Serving, Simulated], quirk: str) -> None:
-    """What the charger delivered and anybody could show is billed to the Wh, once, and nothing else is."""
-    _, ended = lies
-    liar = f"SIM-{LYING.index(quirk) + 1:03}"
-    assert ended.summary["chargers"][liar]["sessions"] > 0
-    assert [fault for fault in ended.summary["verification"]["faults"] if fault["charger"] == liar] == []
-    assert ended.summary["chargers"][liar]["discarded"] == 0
-
-
-def test_lies_are_seen(lies: tuple[Serving, Simulated]) -> None:
-    """What was told outside the rules was repaired and counted, and what a register did was marked for a person."""
-    server, ended = lies
-    repaired = {row[0] for row in server.query("SELECT DISTINCT cp_id FROM repair")}
-    liars = {quirk: f"SIM-{number:03}" for number, quirk in enumerate(QUIRKS, 1)}
-    assert {liars["long-strings"], liars["unknown-values"]} <= repaired
-    reviewed = {row[0] for row in server.query("SELECT DISTINCT cp_id FROM tx WHERE review IS NOT NULL")}
-    assert {liars["register-resets"], liars["register-jumps"], liars["register-runs-back"]} <= reviewed
-    set_aside = {row[0] for row in server.query("SELECT DISTINCT cp_id FROM set_aside")}
-    assert set_aside <= {liars["start-lost"], liars["stop-unreadable"]}
-    assert (ended.summary["verification"]["set_aside"] > 0) is bool(set_aside)
 
 
 @pytest.mark.parametrize(("scenario", "speed"), [("afternoon.toml", SPEED), ("minutes", 120)])
