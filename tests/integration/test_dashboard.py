@@ -161,13 +161,6 @@ def test_who_comes_through_a_proxy_is_asked_to_log_in(browser: Browser) -> None:
     assert "levity-trio user add" in page.words
 
 
-def test_without_a_dashboard_there_are_no_pages(tmp_path: Path) -> None:
-    with serving(tmp_path / "site.db", "--no-dashboard") as running:
-        browser = Browser(running)
-        assert browser.ask("GET", "/").status == 404
-        assert browser.ask("GET", "/api/me").status == 200
-
-
 def test_below_the_path_of_a_proxy(tmp_path: Path) -> None:
     with serving(tmp_path / "site.db", "--public-url", "https://example.org/charging") as running:
         given = {"name": "anna", "role": "admin", "password": PASSWORD}
