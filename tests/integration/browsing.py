@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 SECONDS = 60.0
+PASSWORD = "a long enough password"  # noqa: S105
 MOST_REDIRECTS = 5
 OF_ALL, OF_DRIVERS = "serving the operator API", "serving the drivers' port"
 """The log lines that tell the ports."""
@@ -283,3 +284,10 @@ def _sent(form: Form, values: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     """Return what a browser sends of a form with these values."""
     ticked = form.switches & {name for name, value in values.items() if value == "true"}
     return [*chain.from_iterable([(one, "false")] * (one in ticked) + [(one, value)] for one, value in values.items())]
+
+
+def log_in(server: Told, name: str) -> Browser:
+    """Return a browser in which a person with our PASSWORD has logged in."""
+    browser = Browser(server)
+    browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
+    return browser

@@ -9,7 +9,8 @@ from levity_trio.config.settings import PostgresqlAddress
 from tests.postgresql import Server, running
 from tests.store.postgresql.stored import new_database
 
-from .serving import Serving
+from .browsing import Browser
+from .serving import Serving, serving
 from .story import Story, tell
 
 
@@ -30,6 +31,19 @@ def postgresql() -> Iterator[Server]:
 def address(postgresql: Server) -> PostgresqlAddress:
     """A new database on it."""
     return new_database(postgresql)
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The server of a module that makes none itself, with the module's FLAGS."""
+    with serving(tmp_path_factory.mktemp("site") / "site.db", *getattr(request.module, "FLAGS", ())) as running:
+        yield running
+
+
+@pytest.fixture
+def browser(server: Serving) -> Browser:
+    """A browser at the module's server, whose user is the local admin."""
+    return Browser(server)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from levity_trio.client import Refusal
 from levity_trio.operations.configuration import REQUIRED
 from tests.integration.foreign import api_of, foreign_charger
-from tests.integration.serving import Serving, serving
+from tests.integration.serving import Serving
 
 VALUES = dict.fromkeys(REQUIRED, "1") | {
     "GetConfigurationMaxKeys": "4",
@@ -20,13 +20,8 @@ VALUES = dict.fromkeys(REQUIRED, "1") | {
     "Vendor": "x",
 }
 """Who tells a heartbeat a second is let go after three, which pass while a busy machine waits for an answer."""
+FLAGS = ("--no-api",)
 TEMPLATE = ("admin", "configuration-templates", "garage")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("configuration") / "site.db", "--no-api") as running:
-        yield running
 
 
 def told(**how: Any) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.browsing import Browser, Form
+from tests.integration.browsing import PASSWORD, Browser, Form
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
@@ -16,20 +15,8 @@ RESET = "/do/post/admin/chargers/CP1/reset"
 NEW = "/do/post/admin/chargers"
 FORGET = "/do/post/admin/chargers/forget"
 ELSEWHERE = ("//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)")
-PASSWORD = "a long enough password"  # noqa: S105
 PATIENCE_SECONDS = 60.0
 HOSTILE = '"><script>alert(1)</script>'
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("dashboard") / "site.db") as running:
-        yield running
-
-
-@pytest.fixture
-def browser(server: Serving) -> Browser:
-    return Browser(server)
 
 
 def new_charger(browser: Browser) -> Form:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.browsing import Browser, Page
+from tests.integration.browsing import PASSWORD, Browser, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
@@ -19,7 +19,6 @@ MONTH, THIS = f"{LAST:%Y-%m}", f"{TODAY:%Y-%m}"
 IN_WORDS = f"{LAST:%B %Y}"
 BEGUN = f"{MONTH}-01"
 HOSTILE = '"><script>alert(1)</script>'
-PASSWORD = "a long enough password"  # noqa: S105
 CLOSE = f"/do/post/admin/closings/{MONTH}"
 
 
@@ -27,11 +26,6 @@ CLOSE = f"/do/post/admin/closings/{MONTH}"
 def server(tmp_path: Path) -> Iterator[Serving]:
     with serving(tmp_path / "site.db", "--time-zone", "Europe/Berlin") as running:
         yield running
-
-
-@pytest.fixture
-def browser(server: Serving) -> Browser:
-    return Browser(server)
 
 
 def charge(charger: Charger, tag: str, begin: int, end: int, day: int = 0) -> int:

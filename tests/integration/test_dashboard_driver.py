@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.browsing import Browser, Page
+from tests.integration.browsing import PASSWORD, Browser, Page, log_in
 from tests.integration.charger import Charger, now
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
-PASSWORD = "a long enough password"  # noqa: S105
 LONG_AGO = "2026-01-01"
 PEOPLE = {"anna": "04AA", "ben": "04BB"}
 
@@ -35,12 +34,6 @@ def charger(server: Serving) -> Iterator[Charger]:
         connected.boot()
         connected.call("StatusNotification", connectorId=1, errorCode="NoError", status="Available")
         yield connected
-
-
-def log_in(server: Serving, name: str) -> Browser:
-    browser = Browser(server)
-    browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
-    return browser
 
 
 def place(browser: Browser) -> Page:

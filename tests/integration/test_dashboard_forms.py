@@ -22,7 +22,7 @@ from tests.integration.browsing import Browser, Form, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
 from tests.integration.forking import run_forked
-from tests.integration.serving import Serving, environment, serving
+from tests.integration.serving import Serving, environment
 from tests.integration.simulating import controlled
 from tests.integration.test_operations import wait_for
 
@@ -40,12 +40,6 @@ IN_PATHS = {"tag": "TAG", "month": "2026-01", "name": "name", "connector": "1", 
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("forms") / "site.db") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def simulated(server: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """With two chargers of the simulator, one of which is restarted."""
     folder = tmp_path_factory.mktemp("simulator")
@@ -59,11 +53,6 @@ def simulated(server: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def has_connectors(server: Serving, charger: str) -> bool:
     return bool(server.query("SELECT 1 FROM cp_conn WHERE cp_id = ?", charger))
-
-
-@pytest.fixture
-def browser(server: Serving) -> Browser:
-    return Browser(server)
 
 
 def boot(charger: Charger, vendor: str = "V") -> None:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.browsing import Browser, Page
+from tests.integration.browsing import PASSWORD, Browser, Page, log_in
 from tests.integration.charger import Charger, now
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
 LONG_AGO = "2026-01-01"
 HOSTILE = '"><script>alert(1)</script>'
-PASSWORD = "a long enough password"  # noqa: S105
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +22,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
             given = {"name": role, "role": role, "password": PASSWORD}
             api_of(running).ask("POST", "admin", "users", given=given)
         yield running
-
-
-def log_in(server: Serving, name: str) -> Browser:
-    browser = Browser(server)
-    browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
-    return browser
 
 
 def make(browser: Browser, name: str) -> Page:

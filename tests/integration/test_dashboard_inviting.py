@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from levity_trio.client import Refusal
-from tests.integration.browsing import Browser, Page
+from tests.integration.browsing import PASSWORD, Browser, Page, log_in
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
-PASSWORD = "a long enough password"  # noqa: S105
 PUBLIC = "https://levity.example"
 HOSTILE = "Max <b>"
 
@@ -28,12 +27,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
             api.ask("POST", "admin", "users", given={"name": role, "role": role, "password": PASSWORD})
         api.ask("POST", "admin", "accounts", given={"name": "Anna Becker"})
         yield running
-
-
-def log_in(server: Serving, name: str) -> Browser:
-    browser = Browser(server)
-    browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
-    return browser
 
 
 def invite(operator: Browser, name: str, how: str) -> Page:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.browsing import Browser, Page
+from tests.integration.browsing import PASSWORD, Browser, Page
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
-PASSWORD = "a long enough password"  # noqa: S105
 PEOPLE = ("admin", "operator", "viewer")
 
 

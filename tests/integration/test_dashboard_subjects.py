@@ -37,11 +37,6 @@ def server(tmp_path: Path) -> Iterator[Serving]:
         yield running
 
 
-@pytest.fixture
-def browser(server: Serving) -> Browser:
-    return Browser(server)
-
-
 def wrong(page: Page) -> dict[str, Any]:
     """Return the field at which the problem of a form stands."""
     (found,) = [given for _, given in page.tags if "aria-invalid" in given]

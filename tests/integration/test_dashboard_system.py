@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.browsing import Browser
+from tests.integration.browsing import PASSWORD, log_in
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
 HOSTILE = '"><script>alert(1)</script>'
-PASSWORD = "a long enough password"  # noqa: S105
 PAGES = ("/system", "/system/people", "/system/audit")
 SECRET_URL = "https://user:secret-of-a-service@example.org/authorize"  # noqa: S105
 
@@ -25,12 +24,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
             given = {"name": role, "role": role, "password": PASSWORD}
             api_of(running).ask("POST", "admin", "users", given=given)
         yield running
-
-
-def log_in(server: Serving, name: str) -> Browser:
-    browser = Browser(server)
-    browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
-    return browser
 
 
 @pytest.mark.parametrize("path", PAGES)

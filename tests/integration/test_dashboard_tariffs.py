@@ -39,11 +39,6 @@ def server(tmp_path: Path) -> Iterator[Serving]:
         yield running
 
 
-@pytest.fixture
-def browser(server: Serving) -> Browser:
-    return Browser(server)
-
-
 def toml(name: str = "Night", day: str = "2026-03-01", price: str = "0.34") -> str:
     return TOML.format(about=HOSTILE, name=f"'{name}'", day=day, price=price)
 

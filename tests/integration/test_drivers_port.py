@@ -19,14 +19,13 @@ from levity_trio.manual import topics
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.server import DRIVERS_STREAMS, ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
-from tests.integration.browsing import OF_ALL, OF_DRIVERS, Browser, Page
+from tests.integration.browsing import OF_ALL, OF_DRIVERS, PASSWORD, Browser, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
 from tests.integration.forking import run_forked
 from tests.integration.serving import Serving, environment, serving
 from tests.sizes import IS_FULL, size
 
-PASSWORD = "a long enough password"  # noqa: S105
 OWN_FORM = "/do/post/me/password"
 WRONG = "there is no such user with this password"
 TRICKS = (

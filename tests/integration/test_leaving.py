@@ -23,7 +23,7 @@ from levity_trio.billing.statement import Party
 from levity_trio.client import Api
 from levity_trio.store.engine.connection import open_database
 from tests.documents import statements as forms
-from tests.integration.browsing import Browser
+from tests.integration.browsing import PASSWORD, Browser
 from tests.integration.charger import Charger, now
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
@@ -171,7 +171,6 @@ def test_only_an_admin_deletes(server: Serving) -> None:
     assert ask(server, "DELETE", f"{path}/personal?reason=x", admin).code == "conflict"
 
 
-PASSWORD = "a long enough password"  # noqa: S105
 BY_LAW = "for the years of keeping"
 DECIDED = f"why a figure of a session, or its price, is what it is: a bill is explained by it, {BY_LAW}"
 ON_STATEMENTS = {

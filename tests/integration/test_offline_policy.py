@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.integration.foreign import foreign_charger
-from tests.integration.serving import Serving, serving
+from tests.integration.serving import Serving
 
+FLAGS = ("--no-api",)
 VALUES = {
     "LocalAuthorizeOffline": "true",
     "LocalPreAuthorize": "false",
@@ -19,12 +20,6 @@ VALUES = {
     "GetConfigurationMaxKeys": "4",
 }
 COMMAND = ("charger", "offline-policy", "FC-1")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("offline") / "site.db", "--no-api") as running:
-        yield running
 
 
 def test_it_is_read_explained_and_changed(

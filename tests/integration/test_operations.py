@@ -21,14 +21,9 @@ from tests.integration.foreign import api_of, foreign_charger, operate
 from tests.integration.ocpp_charge_point import ANSWERS
 from tests.integration.serving import Serving, serving
 
+FLAGS = ("--no-api",)
 CHARGER = "FC-1"
 STATES = ("Unlocked", "NotFound", "Accepted")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("operations") / "site.db", "--no-api") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

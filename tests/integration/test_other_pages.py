@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from http.client import HTTPConnection
 
 import pytest
 
 from tests.integration.browsing import Browser
-from tests.integration.serving import Serving, serving
+from tests.integration.serving import Serving
 from tests.integration.test_api import Told, ask, port_of
 
 TAGS = "/api/admin/id-tags"
 ALLOWED = "https://good.example"
+FLAGS = ("--api-cors-origin", ALLOWED)
 LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 """Of a link, also one that a script follows."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("pages") / "site.db", "--api-cors-origin", ALLOWED) as running:
-        yield running
 
 
 def post(server: Serving, tag: str, headers: Mapping[str, str]) -> Told:

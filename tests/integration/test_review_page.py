@@ -35,11 +35,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 @pytest.fixture
-def browser(server: Serving) -> Browser:
-    return Browser(server)
-
-
-@pytest.fixture
 def charger(server: Serving) -> Iterator[Charger]:
     with Charger(server.port, "CP-1") as one:
         one.boot()

@@ -25,12 +25,6 @@ Shell = Callable[..., int]
 LOOK_SECONDS = 0.1
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("security") / "site.db") as running:
-        yield running
-
-
 def connect(server: Serving, charger: str, password: str | None = None) -> Charger:
     """Connect with a password, hexadecimal."""
     head = upgrade_request(f"/ws/{charger}", server.port)

@@ -16,11 +16,12 @@ from levity_trio.cli.declaring import WIDE
 from levity_trio.cli.terminal import PROGRAM, USUAL_WIDTH
 from tests.cli.test_examples import EVERY
 from tests.integration.charger import Charger, now
-from tests.integration.serving import Serving, serving
+from tests.integration.serving import Serving
 from tests.integration.test_closing import LAST, MONTH, THIS
 from tests.integration.test_shell import Shell, table
 from tests.store.bills import FLAT
 
+FLAGS = ("--time-zone", "Europe/Berlin")
 CHARGER = "UNDERGROUND-PARKING-WEST-CHARGER-0000000001"
 CARD = "04A1B2C3D4E5F60718AA"
 HOUSEHOLD = "The household of Anna-Katharina and Friedrich von Hohenstein-Wallenberg, flat 3 left"
@@ -86,12 +87,6 @@ MORE: tuple[tuple[str, ...], ...] = (
 )
 STATUSES = (0, 1, 3, 6)
 """What a charger that is away cannot do is told too."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("tables") / "site.db", "--time-zone", "Europe/Berlin") as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from tests.integration.browsing import Browser
-from tests.integration.serving import Serving, serving
+from tests.integration.serving import Serving
 
 ADD, IMPORT = "/do/post/admin/id-tags", "/do/post/admin/id-tag-import"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("tags") / "site.db") as running:
-        yield running
-
-
-@pytest.fixture
-def browser(server: Serving) -> Browser:
-    return Browser(server)
 
 
 def add(browser: Browser, id_tag: str, **fields: str) -> None:
