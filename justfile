@@ -128,10 +128,6 @@ bench-api *arguments: venv
 bench-bill *arguments: venv
     {{ bin }}/python -m tests.benchmarks.billing {{ arguments }}
 
-# compare the simulator with bare clients
-bench-simulator *arguments: venv
-    {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}
-
 # A thousand chargers that come back at once over TLS, and ten thousand bad handshakes.
 # measure handshakes
 bench-handshakes *arguments: venv
