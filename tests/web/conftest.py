@@ -1,4 +1,4 @@
-"""Users whose passwords take no processor, in virtual time."""
+"""Users whose passwords take no processor, in virtual time, as modules with `VIRTUAL_TIME = True` are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ EVERY = 10
 
 
 def pytest_itemcollected(item: pytest.Function) -> None:
-    if "house" in item.fixturenames and inspect.iscoroutinefunction(item.function):
+    is_virtual = "house" in item.fixturenames or getattr(item.module, "VIRTUAL_TIME", False)
+    if is_virtual and inspect.iscoroutinefunction(item.function):
         item.add_marker(pytest.mark.trio(run=run_in_virtual_time))
 
 

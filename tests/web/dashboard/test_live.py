@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - pytest-trio finds the virtual clock among a test's arguments only
 """Live pages in virtual time: how often they are patched, what a joiner gets, and how a stream ends.
 
 The feed, the channels and the templates are the real ones. Only threads are left out, because they look idle to the
@@ -17,7 +16,6 @@ import orjson
 import pytest
 import trio
 from jinja2 import DictLoader, Environment
-from trio.testing import MockClock
 
 from levity_trio.events import ReadingReceived
 from levity_trio.plugins.base import Hooks
@@ -31,6 +29,7 @@ from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
 from levity_trio.web.feed import Feed, Joined
 
+VIRTUAL_TIME = True
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TEMPLATES = Templates(base="", zone=UTC, environment=Environment(loader=DictLoader({"a": "{{ words }}"})))  # noqa: S701
 
@@ -94,6 +93,13 @@ class Screen:
         self.is_over = True
 
 
+async def watching(site: Site, nursery: trio.Nursery, login: int | None = None) -> Screen:
+    """Return a browser that has read its first patch."""
+    nursery.start_soon((screen := Screen()).read, site.stream(login=login))
+    await trio.sleep(1)
+    return screen
+
+
 LOGGED_IN = SimpleNamespace(role="admin", account=None)
 
 
@@ -147,19 +153,13 @@ async def site(
         yield Site(channels, feed)
 
 
-async def test_everything_comes_first(autojump_clock: MockClock, site: Site, nursery: trio.Nursery) -> None:
-    screen = Screen()
-    nursery.start_soon(screen.read, site.stream())
-    await trio.sleep(1)
+async def test_everything_comes_first(site: Site, nursery: trio.Nursery) -> None:
+    screen = await watching(site, nursery)
     assert screen.patches == [site.words]
 
 
-async def test_facts_are_coalesced_to_four_patches_a_second(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-) -> None:
-    screen = Screen()
-    nursery.start_soon(screen.read, site.stream())
-    await trio.sleep(1)
+async def test_facts_are_coalesced_to_four_patches_a_second(site: Site, nursery: trio.Nursery) -> None:
+    screen = await watching(site, nursery)
     for number in range(400):
         site.tell(f"CP-{1 + number % 2}", str(number))
         await trio.sleep(0.005)
@@ -169,10 +169,8 @@ async def test_facts_are_coalesced_to_four_patches_a_second(
     assert screen.shown == site.words
 
 
-async def test_only_what_differs_is_sent(autojump_clock: MockClock, site: Site, nursery: trio.Nursery) -> None:
-    screen = Screen()
-    nursery.start_soon(screen.read, site.stream())
-    await trio.sleep(1)
+async def test_only_what_differs_is_sent(site: Site, nursery: trio.Nursery) -> None:
+    screen = await watching(site, nursery)
     site.tell("CP-2")
     await trio.sleep(1)
     site.tell("CP-2", site.words["CP-2"])  # a fact that changes nothing to be seen
@@ -181,9 +179,7 @@ async def test_only_what_differs_is_sent(autojump_clock: MockClock, site: Site, 
     assert site.asked[-1] == frozenset({"CP-2"})
 
 
-async def test_readers_with_the_same_rights_share_what_is_read(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-) -> None:
+async def test_readers_with_the_same_rights_share_what_is_read(site: Site, nursery: trio.Nursery) -> None:
     screens = [Screen() for _ in range(20)]
     for screen in screens:
         nursery.start_soon(screen.read, site.stream())
@@ -195,7 +191,7 @@ async def test_readers_with_the_same_rights_share_what_is_read(
     assert all(screen.shown == site.words for screen in screens)
 
 
-async def test_readers_with_other_rights_do_not(autojump_clock: MockClock, site: Site, nursery: trio.Nursery) -> None:
+async def test_readers_with_other_rights_do_not(site: Site, nursery: trio.Nursery) -> None:
     for role in (Role.VIEWER, Role.ADMIN):
         nursery.start_soon(Screen().read, site.stream(role=role))
     await trio.sleep(1)
@@ -207,7 +203,7 @@ async def test_readers_with_other_rights_do_not(autojump_clock: MockClock, site:
 
 @pytest.mark.parametrize(("role", "count"), [(Role.ADMIN, 1), (Role.DRIVER, 2)])
 async def test_drivers_share_nothing_not_even_in_one_household(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery, role: Role, count: int
+    site: Site, nursery: trio.Nursery, role: Role, count: int
 ) -> None:
     for name in ("driver 1", "driver 2"):
         nursery.start_soon(Screen().read, site.stream(role=role, name=name))
@@ -218,9 +214,7 @@ async def test_drivers_share_nothing_not_even_in_one_household(
     assert len(site.asked) == count
 
 
-async def test_who_joins_during_a_render_gets_everything(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-) -> None:
+async def test_who_joins_during_a_render_gets_everything(site: Site, nursery: trio.Nursery) -> None:
     nursery.start_soon(Screen().read, site.stream())
     await trio.sleep(1)
     site.gate = trio.Event()
@@ -234,9 +228,7 @@ async def test_who_joins_during_a_render_gets_everything(
     assert joiner.patches[0] == site.words
 
 
-async def test_who_does_not_read_is_cut_off_and_the_others_are_not(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-) -> None:
+async def test_who_does_not_read_is_cut_off_and_the_others_are_not(site: Site, nursery: trio.Nursery) -> None:
     sleepy, screen = site.stream(), Screen()
     nursery.start_soon(screen.read, site.stream())
     await anext(sleepy)  # the first bytes only
@@ -250,9 +242,7 @@ async def test_who_does_not_read_is_cut_off_and_the_others_are_not(
     assert len(left) == ROOM
 
 
-async def test_who_leaves_while_a_patch_goes_round_takes_nobody_along(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-) -> None:
+async def test_who_leaves_while_a_patch_goes_round_takes_nobody_along(site: Site, nursery: trio.Nursery) -> None:
     """Readers are sent a patch one after the other: all but one leave when some have it."""
     screens, stays = [Screen() for _ in range(10)], Screen()
     nursery.start_soon(stays.read, site.stream())
@@ -272,11 +262,9 @@ async def test_who_leaves_while_a_patch_goes_round_takes_nobody_along(
 
 class TestLoggingOut:
     async def test_it_ends_the_stream_before_the_next_patch(
-        self, autojump_clock: MockClock, site: Site, nursery: trio.Nursery, logged_out: set[int]
+        self, site: Site, nursery: trio.Nursery, logged_out: set[int]
     ) -> None:
-        screen = Screen()
-        nursery.start_soon(screen.read, site.stream(login=7))
-        await trio.sleep(1)
+        screen = await watching(site, nursery, login=7)
         logged_out.add(7)
         site.tell("CP-1", "secret")
         await trio.sleep(1)
@@ -285,7 +273,6 @@ class TestLoggingOut:
 
     async def test_it_ends_the_stream_at_once_where_nothing_happens(
         self,
-        autojump_clock: MockClock,
         site: Site,
         nursery: trio.Nursery,
         logins: SimpleNamespace,
@@ -303,18 +290,14 @@ class TestLoggingOut:
         assert not other.is_over
 
     async def test_a_log_in_that_grew_old_ends_it_too(
-        self, autojump_clock: MockClock, site: Site, nursery: trio.Nursery, logged_out: set[int]
+        self, site: Site, nursery: trio.Nursery, logged_out: set[int]
     ) -> None:
-        screen = Screen()
-        nursery.start_soon(screen.read, site.stream(login=7))
-        await trio.sleep(1)
+        screen = await watching(site, nursery, login=7)
         logged_out.add(7)
         await trio.sleep(LONGEST_SECONDS)
         assert screen.is_over
 
-    async def test_others_stay(
-        self, autojump_clock: MockClock, site: Site, nursery: trio.Nursery, logged_out: set[int]
-    ) -> None:
+    async def test_others_stay(self, site: Site, nursery: trio.Nursery, logged_out: set[int]) -> None:
         screen = Screen()
         nursery.start_soon(screen.read, site.stream(login=8))
         logged_out.add(7)
@@ -323,23 +306,17 @@ class TestLoggingOut:
 
 
 async def test_that_the_server_sends_its_chargers_away_is_not_told(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery, chargers: SimpleNamespace
+    site: Site, nursery: trio.Nursery, chargers: SimpleNamespace
 ) -> None:
-    screen = Screen()
-    nursery.start_soon(screen.read, site.stream())
-    await trio.sleep(1)
+    screen = await watching(site, nursery)
     chargers.are_sent_away = True
     site.tell("CP-1", "away")
     await trio.sleep(1)
     assert screen.shown["CP-1"] == "one"
 
 
-async def test_where_the_feed_cuts_off_everything_is_read_again(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-) -> None:
-    screen = Screen()
-    nursery.start_soon(screen.read, site.stream())
-    await trio.sleep(1)
+async def test_where_the_feed_cuts_off_everything_is_read_again(site: Site, nursery: trio.Nursery) -> None:
+    screen = await watching(site, nursery)
     site.asked.clear()
     for _ in range(FEED_ROOM + 2):  # at once: nobody can read meanwhile
         site.tell("CP-1")
@@ -352,24 +329,16 @@ async def test_where_the_feed_cuts_off_everything_is_read_again(
     assert screen.shown["CP-2"] == "heard"
 
 
-async def test_what_only_time_changes_is_read_again(
-    autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-) -> None:
-    screen = Screen()
-    nursery.start_soon(screen.read, site.stream())
-    await trio.sleep(1)
+async def test_what_only_time_changes_is_read_again(site: Site, nursery: trio.Nursery) -> None:
+    screen = await watching(site, nursery)
     site.words["CP-1"] = "silent"
     await trio.sleep(LONGEST_SECONDS + 1)
     assert screen.shown == site.words
 
 
 class TestFailures:
-    async def test_readers_are_told_and_catch_up(
-        self, autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-    ) -> None:
-        screen = Screen()
-        nursery.start_soon(screen.read, site.stream())
-        await trio.sleep(1)
+    async def test_readers_are_told_and_catch_up(self, site: Site, nursery: trio.Nursery) -> None:
+        screen = await watching(site, nursery)
         site.failure = Refused(503, {"detail": "the database cannot be read"})
         site.tell("CP-1")
         await trio.sleep(1)
@@ -379,9 +348,7 @@ class TestFailures:
         await trio.sleep(FAULT_SECONDS)
         assert screen.shown == site.words
 
-    async def test_one_that_is_new_is_told_too(
-        self, autojump_clock: MockClock, site: Site, nursery: trio.Nursery
-    ) -> None:
+    async def test_one_that_is_new_is_told_too(self, site: Site, nursery: trio.Nursery) -> None:
         screen = Screen()
         site.failure = Refused(503, {})
         nursery.start_soon(screen.read, site.stream())
@@ -390,11 +357,9 @@ class TestFailures:
 
     @pytest.mark.logs_errors
     async def test_a_bug_ends_no_other_page_and_does_not_flood_the_log(
-        self, autojump_clock: MockClock, site: Site, nursery: trio.Nursery, log_lines: list[Any]
+        self, site: Site, nursery: trio.Nursery, log_lines: list[Any]
     ) -> None:
-        screen = Screen()
-        nursery.start_soon(screen.read, site.stream())
-        await trio.sleep(1)
+        screen = await watching(site, nursery)
         site.failure = KeyError("missing")
         for _ in range(20):
             site.tell()
@@ -405,7 +370,7 @@ class TestFailures:
         assert screen.shown == site.words
 
     async def test_a_feed_that_cannot_be_read_ends_nothing(
-        self, autojump_clock: MockClock, site: Site, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+        self, site: Site, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An exception here would end the whole server, with all chargers."""
         failures = iter((Unreadable("disk I/O error"), Unreadable("too many open files")))
@@ -426,7 +391,7 @@ class TestFailures:
         assert screen.faults >= 1
 
 
-async def test_without_readers_nothing_is_read(autojump_clock: MockClock, site: Site) -> None:
+async def test_without_readers_nothing_is_read(site: Site) -> None:
     with trio.move_on_after(1):
         await Screen().read(site.stream())
     await trio.sleep(2 * LONGEST_SECONDS)
