@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.test_shell import Shell, server, shell
-
-__all__ = ["server", "shell"]
+from tests.integration.test_shell import Shell
 
 
 @pytest.mark.parametrize(

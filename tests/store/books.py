@@ -50,27 +50,7 @@ def in_memory() -> FileConnection:
     return connection
 
 
-class Queries:
-    """Queries of a database."""
-
-    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
-
-    def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
-        """Return the only row."""
-        (found,) = self.rows(sql, *parameters)
-        return found
-
-    def value(self, sql: str, *parameters: object) -> Any:
-        """Return the only value."""
-        (found,) = self.row(sql, *parameters)
-        return found
-
-    def count(self, table: str) -> int:
-        return int(self.value(f"SELECT count(*) FROM {table}"))
-
-
-class Books(Queries):
+class Books:
     """The database, the published facts, and the present time."""
 
     def __init__(self, connection: FileConnection) -> None:
@@ -104,6 +84,19 @@ class Books(Queries):
     def settle(self) -> None:
         """Judge the transactions that are due again."""
         self.run(judging.judge_due, self.at, self.rule)
+
+    def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
+        """Return the only row."""
+        (found,) = self.rows(sql, *parameters)
+        return found
+
+    def value(self, sql: str, *parameters: object) -> Any:
+        """Return the only value."""
+        (found,) = self.row(sql, *parameters)
+        return found
+
+    def count(self, table: str) -> int:
+        return int(self.value(f"SELECT count(*) FROM {table}"))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()
