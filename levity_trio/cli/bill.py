@@ -44,8 +44,6 @@ PATIENCE_SECONDS: Final = 600.0
 """The font is held against all statements, and other documents may be made before."""
 BILLER_SECONDS: Final = 120.0
 MINUTE: Final = timedelta(minutes=1)
-TRIES: Final = 5
-"""A month that changes while it is closed is prepared again so often."""
 FORMS: Final = click.Choice(["html", "pdf", "csv", "json"])
 DRAFT_COLUMNS: Final = ("account", "name", "energy_kwh", "total", "remarks", "sessions", "amount", "carried_in")
 COLUMNS: Final = ("number", "month", "name", "kwh", "total", "remarks", "account")
@@ -156,10 +154,11 @@ def begin(operator: Operator, day: str) -> None:
 @WIDE
 def preview(operator: Operator, month: str, carry_below: str | None, account: str | None) -> None:
     """Show what the statements of a month would be."""
-    draft = _prepared(operator, month, _terms(operator, carry_below, account))
-    statements = list(operator.rows("drafts", month))
+    terms = _terms(operator, carry_below, account)
+    draft = _draft(operator, month, terms)
     path = ("admin", "drafts", month, "problems")
-    problems = operator.ask("GET", *path, patience=PATIENCE_SECONDS)["problems"]
+    problems = operator.ask("GET", *path, query=terms, patience=PATIENCE_SECONDS)["problems"]
+    statements = draft.pop("data")
     if operator.is_told({**draft, "statements": statements, "problems": problems}):
         return
     if statements:
@@ -177,14 +176,14 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
 def close(operator: Operator, month: str, carry_below: str | None, account: str | None, *, yes: bool) -> None:
     """Close a month: number and seal its statements."""
     terms = _terms(operator, carry_below, account)
-    draft = _prepared(operator, month, terms)
+    draft = _draft(operator, month, terms)
     if nothing := _nothing(operator, month, draft):
         raise ConfigError(nothing)
     if not operator.is_json:
         say("\n".join(_sums(draft["sums"])))
     if not yes:
         confirm(f"Close {month}? Closed statements never change")
-    closed = _closed(operator, month, terms)
+    closed = operator.post("closings", month, body=terms, patience=PATIENCE_SECONDS)
     several = f"s {closed['first']} to {closed['last']}" if closed["statements"] > 1 else f" {closed['first']}"
     if closed["account"] is None:
         numbers = f", number{several}" if closed["statements"] else ""
@@ -194,25 +193,8 @@ def close(operator: Operator, month: str, carry_below: str | None, account: str 
     operator.tell(closed, words)
 
 
-def _closed(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
-    """Close a month; if something changed since it was prepared, prepare it again."""
-    for tries_left in reversed(range(TRIES)):
-        try:
-            return operator.post("closings", month, body=terms)
-        except RefusedByApi as refused:
-            if refused.code != "not_ready" or not tries_left:
-                raise
-        _prepared(operator, month, terms)
-    return None
-
-
-def _prepared(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
-    with CountProgress("households", is_json=operator.is_json) as progress:
-        while True:
-            draft = operator.post("drafts", month, body=terms)
-            if draft["ready"]:
-                return draft
-            progress(draft["done"], draft["accounts"])
+def _draft(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
+    return operator.ask("GET", "admin", "drafts", month, query=terms, patience=PATIENCE_SECONDS)
 
 
 def _nothing(operator: Operator, month: str, draft: Mapping[str, Any]) -> str | None:
@@ -387,11 +369,11 @@ def _kwh(record: Mapping[str, Any]) -> str:
 @click.option("--to", "folder", metavar="FOLDER", required=True, type=click.Path(file_okay=False, path_type=Path),
               help="Where the files go; it is created.")  # fmt: skip
 @click.option("--as", "form", type=FORMS, default="pdf", show_default=True, help="The form of the statements.")
-@click.option("--draft", "is_draft", is_flag=True, help="The draft that bill preview made.")
+@click.option("--draft", "is_draft", is_flag=True, help="What bill preview shows.")
 def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_draft: bool) -> None:
     """Print the statements of a closed month, and its covering sheet."""
     kind, which, papers = ("drafts", " draft", _drafts) if is_draft else ("closings", "", _statements)
-    statements = list(operator.rows(kind, month) if is_draft else operator.rows("statements", month=month))
+    statements = _draft(operator, month, {})["data"] if is_draft else list(operator.rows("statements", month=month))
     if not statements and not is_draft:
         raise ConfigError(f"no statement of {month} is closed; see levity-trio bill list")
     with CountProgress("statements", is_json=operator.is_json) as progress:

@@ -19,9 +19,7 @@ from levity_trio.notify.opening import Addresses, Around, Messages, open_message
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.upkeep.preparing import Preparing
 from levity_trio.store.upkeep.tagging import open_tags
-from levity_trio.store.upkeep.trying import Trying
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
@@ -122,8 +120,6 @@ def api_of(
         messages=messages,
         key=key,
         shelf=shelf,
-        preparing=Preparing(reader, central.writer, central.clock),
-        trying=Trying(reader),
         plugins=central.hooks.plugins,
         begun_at=stamp(central.clock()),
     )

@@ -1,7 +1,8 @@
 """How long the bill of a month takes: `python -m tests.benchmarks.billing`.
 
-A year of a small site, month by month, beside a bare read of the same rows; and one month of a very large one, while
-twenty chargers talk. The closing write is measured alone, on a copy of the database.
+A year of a small site, month by month, beside a bare read of the same rows; the closing of a month of a block and of
+the largest site that we promise; and one month of a very large one, while twenty chargers talk. The closing write is
+measured alone, on a copy of the database.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,13 +25,12 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.client import Api, Sought
 from levity_trio.notify.statements import sheet_text
-from levity_trio.store.billing.drafting import Order, closables
-from levity_trio.store.billing.due import Terms
+from levity_trio.store.billing.drafting import Terms
+from levity_trio.store.billing.numbering import Order, closable
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.unit_of_work import commit
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.upkeep.preparing import plan
 from levity_trio.store.writes.billing import closing as closings
 from tests.store.reading import view
 
@@ -43,6 +43,10 @@ from .report import table
 
 SMALL: Final = Site(accounts=40, chargers=20, sessions=15_000, readings=333, minutes=1, months=12)
 LARGE: Final = Site(accounts=2000, chargers=500, sessions=100_000, readings=8, minutes=15, months=1)
+BLOCK: Final = Site(accounts=16, chargers=20, sessions=600, readings=120, minutes=4, months=1)
+LARGEST: Final = Site(accounts=200, chargers=200, sessions=6000, readings=120, minutes=4, months=1)
+CLOSINGS: Final[Sequence[tuple[Site, float, float]]] = ((BLOCK, 0.5, 0.1), (LARGEST, 5.0, 0.4))
+"""Seconds of a closing, and of its write alone."""
 CHARGERS: Final = 20
 CALLS_A_SECOND: Final = 10
 """Of each charger."""
@@ -75,20 +79,22 @@ class Billed(NamedTuple):
     bare: float = 0.0
 
 
-def ask(database: Path, *path: str) -> Any:
-    return Api(f"unix:{database}.sock", Sought("server", "")).ask("POST", "admin", *path, given={}, patience=PATIENCE)
+def ask(database: Path, method: str, *path: str) -> Any:
+    given: Any = {} if method == "POST" else None
+    return Api(f"unix:{database}.sock", Sought("server", "")).ask(
+        method, "admin", *path, given=given, patience=PATIENCE
+    )
 
 
 def preview(database: Path, month: Month) -> float:
     began = time.perf_counter()
-    while not ask(database, "drafts", str(month))["ready"]:
-        pass
+    ask(database, "GET", "drafts", str(month))
     return time.perf_counter() - began
 
 
 def close(database: Path, month: Month) -> float:
     began = time.perf_counter()
-    ask(database, "closings", str(month))
+    ask(database, "POST", "closings", str(month))
     return time.perf_counter() - began
 
 
@@ -138,6 +144,22 @@ def of_year(folder: Path, site: Site) -> Iterator[Figure]:
 def _seconds(found: Iterator[float]) -> str:
     every = list(found)
     return f"{statistics.median(every):.2f} s ({min(every):.2f} to {max(every):.2f})"
+
+
+# A month of a block, and of the largest site
+
+
+def of_closing(folder: Path, site: Site, seconds: float, write_seconds: float) -> Iterator[Figure]:
+    """Close a month that nobody looked at."""
+    database, (month, *_) = folder / f"closing-{site.sessions}.db", months(site)
+    _fill(database, site)
+    written = closing_write(database, folder / "copy.db", month)
+    with running("serve", site.chargers, folder, SETTINGS, database):
+        wait_until_served(database)
+        took = close(database, month)
+    size = f"{site.sessions} sessions of {site.readings} readings"
+    yield Figure(f"close a month ({size})", f"{seconds:g} s", f"{took:.2f} s", took <= seconds)
+    yield Figure("of it the write, alone", f"{write_seconds:g} s", f"{written:.3f} s", written <= write_seconds)
 
 
 # A month of a large site, while chargers talk
@@ -228,15 +250,13 @@ def closing_write(original: Path, copy: Path, month: Month) -> float:
         source.backup(target)
     with open_database(copy) as connection:
         terms = Terms(Rule(BERLIN, Policy(), BillBy.TAG), 0)
-        database = view(connection)
-        planned = plan(database, month, None, terms)
-        ((draft,),) = connection.execute("SELECT id FROM draft").fetchall()
         order = Order("bench", f"{BEGUN.year + 2}-01-01T00:00:00.000Z", sheet_text, b"salt")
-        found = closables(rows_of(database), draft, order)
+        found = closable(rows_of(view(connection)), month, None, terms, order)
         began = time.perf_counter()
-        (result,) = commit(connection, [lambda db: closings.close(db, planned, order, found)])
+        (result,) = commit(connection, [lambda db: closings.close(db, found)])
         took = time.perf_counter() - began
-        result.unwrap()
+        assert result.unwrap() is not None
+    copy.unlink()
     return took
 
 
@@ -257,17 +277,22 @@ def main() -> int:
     """Measure, print a table, and return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.billing", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a hundredth of everything, to try it")
-    parser.add_argument("--only", choices=("year", "month"), help="one part")
+    parser.add_argument("--only", choices=("year", "closing", "month"), help="one part")
     arguments = parser.parse_args()
-    small, large = SMALL, LARGE
+    small, large, several = SMALL, LARGE, CLOSINGS
     if arguments.small:
         small = SMALL._replace(accounts=4, chargers=2, sessions=60, readings=40, minutes=5, months=2)
         large = LARGE._replace(accounts=20, chargers=5, sessions=1000)
+        several = CLOSINGS[:1]
     with tempfile.TemporaryDirectory(prefix="levity-bills-") as folder:
         say(describe(Path(folder)).line())
         figures: list[Figure] = []
-        figures += of_year(Path(folder), small) if arguments.only != "month" else ()
-        figures += of_month(Path(folder), large) if arguments.only != "year" else ()
+        if arguments.only in (None, "year"):
+            figures += of_year(Path(folder), small)
+        for of_block in several if arguments.only in (None, "closing") else ():
+            figures += of_closing(Path(folder), *of_block)
+        if arguments.only in (None, "month"):
+            figures += of_month(Path(folder), large)
     rows = [(one.what, one.limit, one.measured, "ok" if one.is_met else "MISSED") for one in figures]
     print(table(HEAD, rows))
     return 0 if all(one.is_met for one in figures) else 1

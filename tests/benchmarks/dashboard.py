@@ -245,11 +245,7 @@ def _shown(run: Run) -> dict[str, object]:
     api = Api(f"unix:{run.database}.sock", Sought("server", ""))
     ask = partial(api.ask, patience=PATIENCE)
     first = Month.of(run.begun)
-    for month in (first, first.next):
-        while not ask("POST", "admin", "drafts", str(month), given={})["ready"]:
-            pass
-        if month == first:
-            ask("POST", "admin", "closings", str(first), given={})
+    ask("POST", "admin", "closings", str(first), given={})
     ask("PUT", "admin", "load", "site", given={"feeder": FEEDER})
     while not query(run.database, "SELECT 1 FROM load_state"):
         time.sleep(0.1)

@@ -70,9 +70,9 @@ def statements(connection: sqlite3.Connection) -> None:
         (AT,),
     )
     connection.execute(
-        "INSERT INTO statement (draft_id, account_id, month, zone, currency, prices, taxes, charged, carried_in, total,"
+        "INSERT INTO statement (account_id, month, zone, currency, prices, taxes, charged, carried_in, total,"
         " is_carried, content)"
-        " SELECT closing.id, account.id, month, 'Europe/Berlin', 'EUR', 'gross', '[]', 0, 0, 0, 0, ''"
+        " SELECT account.id, month, 'Europe/Berlin', 'EUR', 'gross', '[]', 0, 0, 0, 0, ''"
         " FROM closing, account ORDER BY month, account.id"
     )
     connection.execute(
@@ -84,7 +84,7 @@ def statements(connection: sqlite3.Connection) -> None:
         (LINES,),
     )
     connection.execute(
-        "UPDATE statement SET closing_id = draft_id, number = id, party_digest = '', previous_digest = id - 1,"
-        " digest = id"
+        "UPDATE statement SET closing_id = (SELECT id FROM closing WHERE closing.month = statement.month), number = id,"
+        " party_digest = '', previous_digest = id - 1, digest = id"
     )
     connection.execute("DELETE FROM bill_work WHERE tx_id IN (SELECT tx_id FROM position)")

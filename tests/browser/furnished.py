@@ -180,10 +180,8 @@ def _ended(site: Site) -> int:
 
 def _bill(site: Site, month: str) -> dict[str, Any]:
     """Close a month and begin with the next; return what pages show of them, for some by the whole path."""
-    site.ask("POST", "admin", "drafts", month)
     site.ask("POST", "admin", "closings", month)
     now = f"{datetime.now(ZoneInfo(TIME_ZONE)):%Y-%m}"
-    site.ask("POST", "admin", "drafts", now)
     draft = site.ask("GET", "admin", "drafts", now)["data"][0]["id"]
     return {
         "bills": month,

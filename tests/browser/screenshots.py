@@ -78,7 +78,6 @@ def take_of_readme(browser: Browser, demo: Demo) -> int:
 def shown_by(demo: Demo) -> dict[str, object]:
     """Return what stands in the paths of pages that show one thing, as `fill_in` takes it."""
     month, quiet = "2026-01", charger_id(LABELLED)
-    demo.ask("POST", "admin", "drafts", month)
     draft = demo.ask("GET", "admin", "drafts", month)["data"][0]["id"]
     doubtful = demo.ask("GET", "admin", "review")["data"][0]["transaction"]["id"]
     group = demo.ask("GET", "admin", "review", "groups")["data"][0]

@@ -303,7 +303,6 @@ def _furnish(ask: Callable[..., Any]) -> None:
 def _bill(ask: Callable[..., Any]) -> None:
     month = "2025-12"
     ask("PUT", "billing", begun_on=f"{month}-01")
-    ask("POST", "drafts", month)
     ask("POST", "closings", month)
 
 

@@ -28,7 +28,7 @@ BOUNDS: Final = (
     Bound("log", 40, 0, 0, "`--log-max-mb`, in addition to what is said here, and what comes in ten seconds"),
     Bound("evidence, set_aside", 30, 1, 0.03, "the budget of evidence; the limit on messages"),
     Bound(
-        "tx, tx_event, tx_account, review, habit, bill_work, draft, booked, booked_cost, to_book",
+        "tx, tx_event, tx_account, review, habit, bill_work, booked, booked_cost, to_book",
         5,
         0.5,
         0.01,

@@ -1,4 +1,4 @@
-"""kill -9 at any moment of a draft or a closing: no statement is half closed, no number is lost, and billing goes on.
+"""kill -9 at any moment of a closing: no statement is half closed, no number is lost, and billing goes on.
 
 `KILL_ROUNDS=50 pytest tests/integration/test_bill_kill.py` for more rounds.
 """
@@ -42,10 +42,8 @@ def test_kill_9_during_a_bill_leaves_whole_statements(tmp_path: Path) -> None:
 
 
 def bill(server: Serving) -> Any:
-    """Prepare the next month and close it."""
+    """Close the next month."""
     month = api_of(server).ask("GET", "admin", "billing")["open_month"]
-    while not api_of(server).ask("POST", "admin", "drafts", month, given={})["ready"]:
-        pass
     return api_of(server).ask("POST", "admin", "closings", month, given={})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -96,15 +97,27 @@ def test_only_an_admin_closes(server: Serving) -> None:
     assert ask(server, "PUT", "/api/admin/billing", operator, begun).status == 403
     assert api_of(server).ask("PUT", "admin", "billing", given=begun)
     assert ask(server, "POST", f"/api/admin/closings/{MONTH}", operator, {}).status == 403
-    assert ask(server, "POST", f"/api/admin/drafts/{MONTH}", viewer, {}).status == 403
-    assert ask(server, "POST", f"/api/admin/drafts/{MONTH}", operator, {}).document["ready"]
+    assert ask(server, "GET", f"/api/admin/drafts/{MONTH}", viewer).status == 403
+    assert ask(server, "GET", f"/api/admin/drafts/{MONTH}", operator).document["month"] == MONTH
 
 
 @pytest.mark.parametrize(("month", "field"), [("2026-13", "month"), ("October", "month"), ("2026-1", "month")])
 def test_a_month_is_written_as_2026_10(server: Serving, month: str, field: str) -> None:
     with pytest.raises(Refusal) as refused:
-        api_of(server).ask("POST", "admin", "drafts", month, given={})
+        api_of(server).ask("GET", "admin", "drafts", month)
     assert (refused.value.status, refused.value.document["field"]) == (422, field)
+
+
+@pytest.mark.usefixtures("site")
+def test_of_two_closings_at_once_one_wins_and_the_other_is_told(server: Serving) -> None:
+    api_of(server).ask("PUT", "admin", "billing", given={"begun_on": LAST.date().replace(day=1).isoformat()})
+    api_of(server).ask("PUT", "admin", "biller", given={"name": "Owner"})
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(ask, server, "POST", f"/api/admin/closings/{MONTH}", None, {}) for _ in range(2)]
+        won, lost = sorted((one.result() for one in asked), key=lambda one: one.status)
+    assert (won.status, lost.status, lost.document["code"]) == (200, 409, "conflict")
+    assert won.document["statements"] > 0
+    assert server.query("SELECT count(*) FROM statement") == [(won.document["statements"],)]
 
 
 def test_small_amounts_are_typed_with_comma_or_point(

@@ -113,12 +113,8 @@ def can_be_closed(page: Page) -> bool:
     return any("/do/post/admin/closings/" in form.action for form in page.forms)
 
 
-def test_a_session_that_is_held_back_says_why_and_leads_to_itself(
-    server: Serving, browser: Browser, charger: Charger
-) -> None:
+def test_a_session_that_is_held_back_says_why_and_leads_to_itself(browser: Browser, charger: Charger) -> None:
     doubtful = charge(charger, "TAG-2", 0, 990_000)
-    draft = api_of(server).ask("POST", "admin", "drafts", MONTH, given={"seconds": 0})
-    assert (draft["ready"], draft["done"]) == (False, 0)
     page = preview(browser)
     assert "Held back: 1" in page.words
     assert "Space 1, connector 1" in page.words

@@ -199,16 +199,17 @@ def scenario(folder: Path) -> Path:
 
 
 def close(server: Serving, month: date) -> Any:
-    """Wait until everything is judged; prepare the month, close it, and return the sums of its draft."""
+    """Wait until everything is judged; close the month, and return what its preview came to."""
     until = time.monotonic() + 300
     while server.query("SELECT 1 FROM tx WHERE judge_after IS NOT NULL"):
         assert time.monotonic() < until
         time.sleep(0.2)
     while True:
-        draft = ask(server, "POST", "drafts", text(month))
-        with suppress(Refusal):  # something changed since it was prepared
-            ask(server, "POST", "closings", text(month))
-            return draft["sums"]
+        sums = ask(server, "GET", "drafts", text(month))["sums"]
+        with suppress(Refusal):  # something changed since it was shown
+            shown = {"statements": sums["statements"], "charged": sums["charged"]}
+            ask(server, "POST", "closings", text(month), **shown)
+            return sums
         assert time.monotonic() < until
 
 

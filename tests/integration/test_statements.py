@@ -1,4 +1,4 @@
-"""Statements over the API and by `levity-trio bill`: each form, a whole month, a draft, and who bills."""
+"""Statements over the API and by `levity-trio bill`: each form, a whole month, a preview, and who bills."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from levity_trio.billing.assignments import Scope, Target
 from levity_trio.billing.statement import Party, Statement
+from levity_trio.billing.tariff_file import parse
 from levity_trio.cli import main
 from levity_trio.documents.making import PACKAGES
 from levity_trio.documents.template import ENGLISH_TEXT
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.connection import FileConnection, open_database
+from levity_trio.store.engine.unit_of_work import commit
+from levity_trio.store.writes import tariffs
+from levity_trio.store.writes.billing import closing as closing_writes
+from levity_trio.store.writes.ownership import Said
 from tests.documents import statements as forms
 from tests.documents.reading import html_texts, parsed, pdf_text
 from tests.documents.test_names import TAGS
@@ -29,14 +36,24 @@ from tests.integration.serving import PROGRAM, ROOT, Serving, serving
 from tests.integration.test_api import ask, make_token, port_of
 from tests.integration.test_shell import Shell, shell, shown, table
 from tests.packages import without
-from tests.store.papers import Papers
+from tests.store.papers import AT, Papers
 
 __all__ = ["shell"]
 HOSTILE = '<script>alert(1)</script>"Ben'
 CLOSINGS = "/api/admin/closings"
 STATEMENTS = "/api/admin/statements"
 DRAFTS = "/api/admin/drafts"
-NOVEMBER = forms.MONTH.replace(month=11)
+FEE = """
+name = "Fee"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "gross"
+tax = 19
+base_fee = 6.20
+
+[energy]
+price = 0.30
+"""
 
 
 class File(NamedTuple):
@@ -58,8 +75,9 @@ def get(server: Serving, path: str, method: str = "GET", body: bytes | None = No
 
 
 def put_statements(path: Path) -> None:
-    """Close October for Anna, Ben and Cleo, and leave a draft of November."""
+    """Close October for Anna, Ben and Cleo; in November each has a base fee."""
     with open_database(path) as connection:
+        with_fees(connection, date(2026, 10, 1))
         papers = Papers(connection)
         biller = papers.biller(forms.OWNER)
         anna, ben, cleo = (papers.account(Party(name=name, address=())) for name in ("Anna", HOSTILE, "Cleo"))
@@ -67,8 +85,24 @@ def put_statements(path: Path) -> None:
         credit = replace(forms.correction().positions[2], corrects=2, corrected_statement="1")
         corrected = forms.statement([*forms.correction().positions[:2], credit], is_carried=True)
         papers.close(papers.draft((cleo, corrected)), biller, cleo)
-        one = replace(forms.one_line(), month=NOVEMBER, number=None)
-        papers.draft((anna, one), (ben, replace(one, positions=(replace(one.positions[0], transaction=9),))))
+        papers.rows("DELETE FROM bill_work")  # as a closing settles it
+
+
+def with_fees(connection: FileConnection, begun_on: date) -> None:
+    """Bill from a day on; each account has a base fee."""
+    said = Said(AT, "cleo")
+    target = Target(Scope.SITE, "")
+    given = tariffs.Given(FEE, parse(FEE))
+    results = commit(
+        connection,
+        [
+            lambda db: closing_writes.begin(db, begun_on, AT, "cleo"),
+            lambda db: tariffs.add(db, given, None, said),
+            lambda db: tariffs.assign(db, tariffs.Assigning(target, 1, begun_on, AT), None, said),
+        ],
+    )
+    for one in results:
+        one.unwrap()
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +149,13 @@ def test_what_is_not_there_is_not_found(server: Serving) -> None:
     for path in (
         *(f"{STATEMENTS}/4", f"{STATEMENTS}/4/document?format=pdf", f"{STATEMENTS}/0"),
         *(f"{CLOSINGS}/2026-11/document", f"{CLOSINGS}/2026-11/archive", f"{CLOSINGS}/2026-10/archive?after=3"),
-        *(f"{DRAFTS}/2026-10", f"{DRAFTS}/2026-12/document", f"{DRAFTS}/2026-11/statements/1"),
-        *(f"{DRAFTS}/2026-11/statements/1/document", f"{DRAFTS}/2026-12/problems"),
+        *(f"{DRAFTS}/2026-11/statements/1", f"{DRAFTS}/2026-11/statements/1/document"),
     ):
         told = ask(server, "GET", path)
         assert (told.status, told.document.get("code")) == (404, "not_found"), (path, told.document)
+    for path in (f"{DRAFTS}/2026-10", f"{DRAFTS}/2026-12/document", f"{DRAFTS}/2026-12/problems"):
+        told = ask(server, "GET", path)
+        assert (told.status, told.document.get("code")) == (409, "conflict"), (path, told.document)
     for path in (f"{STATEMENTS}/x", f"{STATEMENTS}/1/document?format=doc", f"{CLOSINGS}/2026-13/document"):
         assert ask(server, "GET", path).status == 422, path
     assert ask(server, "GET", f"{CLOSINGS}/2026-10/document?format=csv").status == 422
@@ -159,12 +195,17 @@ def test_the_covering_sheet_has_all_statements_of_the_month(server: Serving) -> 
     assert f"{energy / 1000:.3f} kWh" in pdf_text(file.content)
 
 
-def test_a_draft_is_seen_by_operators_when_it_is_ready(server: Serving) -> None:
+def test_a_preview_is_seen_by_operators(server: Serving) -> None:
     rows = ask(server, "GET", f"{DRAFTS}/2026-11").document["data"]
     assert [(one["account"], one["name"], one["total"], one["unpriced"]) for one in rows] == [
-        (2, HOSTILE, 397, 0),
-        (1, "Anna", 397, 0),
+        (2, HOSTILE, 620, 0),
+        (1, "Anna", 620, 0),
+        (3, "Cleo", 915, 0),
     ]
+    by_name = ask(server, "GET", f"{DRAFTS}/2026-11?sort=-name").document["data"]
+    assert [one["name"] for one in by_name] == ["Cleo", "Anna", HOSTILE]
+    carried = ask(server, "GET", f"{DRAFTS}/2026-11?carry_below=1000").document["data"]
+    assert {one["is_carried"] for one in carried} == {True}
     path = f"{DRAFTS}/2026-11/statements/{rows[0]['id']}"
     assert ask(server, "GET", path).document["number"] is None
     assert "Draft, not a bill" in html_texts(get(server, f"{path}/document").content.decode())
@@ -176,18 +217,16 @@ def test_a_preview_tells_what_the_papers_lack(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     with open_database(path) as connection:
         papers = Papers(connection)
-        papers.draft((papers.account(Party(name="Wang 王", address=())), replace(forms.one_line(), number=None)))
-        unready = papers.draft((1, replace(forms.one_line(), month=NOVEMBER, number=None, positions=())))
-        papers.rows("UPDATE draft SET ready_at = NULL WHERE id = ?", [unready])
+        papers.account(Party(name="Wang 王", address=()))
+        with_fees(connection, date(2026, 10, 1))
     with serving(path) as server:
         found = ask(server, "GET", f"{DRAFTS}/2026-10/problems").document["problems"]
         assert found[0] == "the bills have no sender: enter it with levity-trio bill owner set"
         assert "the font lacks 王 (U+738B), as in 'Wang 王'" in found[1]
-        assert get(server, f"{DRAFTS}/2026-10/statements/1/document").status == 200
+        assert get(server, f"{DRAFTS}/2026-10/statements/100/document").status == 200
         ask(server, "PUT", "/api/admin/biller", body={"name": "House"})
         (first, _) = ask(server, "GET", f"{DRAFTS}/2026-10/problems").document["problems"]
         assert "do not say how to pay" in first
-        assert ask(server, "GET", f"{DRAFTS}/2026-11").status == 404
     with serving(path, "--font", str(tmp_path / "none.ttf")) as server:
         told = ask(server, "GET", f"{DRAFTS}/2026-10/document?format=pdf")
         assert (told.status, told.document["code"]) == (409, "not_made")
@@ -278,13 +317,14 @@ def test_a_draft_is_printed_over_an_older_one(shell: Shell, capsys: pytest.Captu
         *(
             "2026-11 Anna draft.html",
             "2026-11 script alert(1) script Ben draft.html",
+            "2026-11 Cleo draft.html",
             "2026-11 covering sheet draft.html",
         ),
     }
     assert "Draft, not a bill" in (tmp_path / "2026-11 Anna draft.html").read_text()
     assert shell("bill", "print", "2026-10", "--draft", "--to", tmp_path / "none") == 2
     assert not (tmp_path / "none").exists()
-    assert "make one with levity-trio bill preview 2026-10" in capsys.readouterr().err
+    assert "2026-11 is the month to close next" in capsys.readouterr().err
 
 
 def test_a_month_comes_in_parts(tmp_path: Path) -> None:

@@ -117,7 +117,6 @@ def test_statements_and_recipients(site: Site) -> None:
     site.wait(60, every=30)
     site.stations[0].stop(transaction, 9000)
     books.now = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
-    biller.prepare("2026-03")
     biller.close("2026-03")
     site.look()
     with reading(books) as db:

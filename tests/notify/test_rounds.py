@@ -237,7 +237,6 @@ def test_a_closed_month_is_told_or_mailed() -> None:
     biller = Biller(home.house)
     home.station.stop(home.charge(), 9000)
     home.books.now = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
-    biller.prepare("2026-03")
     biller.close("2026-03")
     home.wait(1)
     assert home.told(home.driver) == [("statement", "note", "Your statement for March 2026")]

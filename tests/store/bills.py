@@ -15,14 +15,13 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Statement
 from levity_trio.billing.tariff_file import parse
 from levity_trio.notify.statements import sheet_text
-from levity_trio.store.billing.drafting import Closables, Order
-from levity_trio.store.billing.due import Plan, Terms
+from levity_trio.store.billing.drafting import Draft, Terms, draft
+from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import billing as reads
+from levity_trio.store.reads.drafts import MonthPreview, preview
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.upkeep.preparing import Preparing, Progress
 from levity_trio.store.writes import tariffs
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Closed
@@ -74,7 +73,7 @@ class Line(NamedTuple):
 
 
 class Biller:
-    """Prepares and closes months. Everybody has the flat tariff of 0.30 a kWh unless a test adds others."""
+    """Previews and closes months. Everybody has the flat tariff of 0.30 a kWh unless a test adds others."""
 
     def __init__(self, house: House, begun_on: date = date(2026, 3, 1), *, has_begun: bool = False) -> None:
         self.house = house
@@ -82,7 +81,6 @@ class Biller:
         self.zone = BERLIN
         self.carry_below = 0
         self.language: str | None = None
-        self.preparing = Preparing(InlineReader(self.books), self._writer, self._now)  # type: ignore[arg-type]
         if has_begun:
             return
         self.assign(self.add(FLAT), date(2026, 1, 1))
@@ -102,9 +100,6 @@ class Biller:
 
         return Writer()
 
-    def _now(self) -> datetime:
-        return self.books.now
-
     # What the owner does
 
     def add(self, toml: str) -> int:
@@ -115,38 +110,29 @@ class Biller:
         begins_at = datetime.combine(since, datetime.min.time(), BERLIN).astimezone(UTC).isoformat()
         self.books.run(tariffs.assign, tariffs.Assigning(target, tariff, since, begins_at), None, self.house.said())
 
-    def prepare(self, month: str, account: int | None = None, seconds: float = 60) -> Progress:
-        _, progress = trio.run(self._prepare, month, account, seconds)
-        return progress
-
-    async def _prepare(self, month: str, account: int | None, seconds: float) -> tuple[Plan, Progress]:
-        return await self.preparing.prepare(Month.parse(month), account, self.terms, seconds)
-
     @property
     def terms(self) -> Terms:
         return Terms(Rule(self.zone, self.books.policy, self.house.bill_by), self.carry_below)
-
-    def prepared(self, month: str) -> Plan:
-        planned, progress = trio.run(self._prepare, month, None, 60)
-        assert progress.is_ready
-        return planned
 
     @property
     def order(self) -> Order:
         return Order("cleo", self.books.at, sheet_text, b"salt", self.language)
 
-    def closable(self, draft: int) -> Closables:
+    def draft(self, month: str, account: int | None = None) -> Draft:
         with reading(self.books) as db:
-            return reads.closable(db, draft, self.order)
+            return draft(rows_of(db), Month.parse(month), account, self.terms)
+
+    def preview(self, month: str, account: int | None = None) -> MonthPreview:
+        with reading(self.books) as db:
+            return preview(db, Month.parse(month), account, self.terms, self.books.now)
+
+    def closable(self, month: str, account: int | None = None) -> Closable:
+        with reading(self.books) as db:
+            return closable(rows_of(db), Month.parse(month), account, self.terms, self.order)
 
     def close(self, month: str, account: int | None = None) -> Closed:
-        """Prepare a month and close it, and delete what that settled."""
-        planned, progress = trio.run(self._prepare, month, account, 60)
-        assert progress.is_ready
-        closed = self.books.run(closing.close, planned, self.order, self.closable(progress.draft))
-        trio.run(self.preparing.discard, progress.draft)
-        if account is None:
-            self.books.run(closing.settle, planned, 1000)
+        closed = self.books.run(closing.close, self.closable(month, account))
+        assert closed is not None
         return closed
 
     # What came of it
@@ -156,23 +142,24 @@ class Biller:
         with reading(self.books) as db:
             return statement(rows_of(db), found[0])
 
-    def lines(self, account: int, month: str, *, is_closed: bool = True) -> list[Line]:
-        """Return the positions of the statements of an account for a month."""
-        which = "NOT NULL" if is_closed else "NULL"
+    def lines(self, account: int, month: str) -> list[Line]:
+        """Return the positions of the closed statements of an account for a month."""
         found = self.books.rows(
             "SELECT kind, tx_id, energy_wh, amount FROM position JOIN statement ON statement.id = statement_id"
-            f" WHERE statement.account_id = ? AND statement.month = ? AND number IS {which} ORDER BY position.id",
+            " WHERE statement.account_id = ? AND statement.month = ? ORDER BY position.id",
             *(account, month),
         )
         return [Line(*row) for row in found]
 
+    def drafted(self, account: int, month: str) -> list[Line]:
+        """Return the positions that the statements of an account would have now."""
+        found = (
+            row for one in self.draft(month).statements if one.figures.account_id == account for row in one.positions
+        )
+        return [Line(row.kind, row.tx_id, row.energy_wh, row.amount) for row in found]
+
     def balance(self, account: int) -> int:
         return int(self.books.value("SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = ?", account))
-
-    def sums(self, progress: Progress, month: str) -> reads.DraftSums:
-        planned, _ = trio.run(self._prepare, month, None, 60)
-        with reading(self.books) as db:
-            return reads.draft_sums(db, progress.draft, planned)
 
 
 # What happens in the house

@@ -116,10 +116,10 @@ def closed_statement(books: Books) -> None:
     add("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('a', 14, '', '')")
     of_closing = "month, terms, statements, previous_digest, digest, closed_at, closed_by"
     add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-10', '{{}}', 1, '', 'd', '', '')")
-    of_statement = "draft_id, account_id, month, zone, currency, prices, taxes, charged, carried_in, total, is_carried"
+    of_statement = "account_id, month, zone, currency, prices, taxes, charged, carried_in, total, is_carried"
     add(
         f"INSERT INTO statement ({of_statement}, content)"
-        " VALUES (1, 1, '2026-10', 'UTC', 'EUR', 'gross', '[]', 0, 0, 0, 0, '')"
+        " VALUES (1, '2026-10', 'UTC', 'EUR', 'gross', '[]', 0, 0, 0, 0, '')"
     )
     of_position = "statement_id, account_id, kind, month, energy_wh, is_prepaid, lines, amount"
     add(f"INSERT INTO position ({of_position}) VALUES (1, 1, 'base fee', '2026-10', 0, 0, '[]', 0)")

@@ -1,4 +1,4 @@
-"""Statements written into a database as drafts and a closing write them."""
+"""Statements written into a database as a closing writes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from typing import Any, Final
 from levity_trio.billing.statement import Owner, Party, Position, Statement
 from levity_trio.notify.statements import sheet_text
 from levity_trio.store.billing.rows import lines_text, names_text, taxes_text
-from levity_trio.store.billing.statements import closed_draft, names_now, party_digest
+from levity_trio.store.billing.statements import (
+    FIGURES,
+    OF_POSITION,
+    Figures,
+    PositionRow,
+    as_closed,
+    names_now,
+    not_closed,
+    party_digest,
+)
 from levity_trio.wire.times import stamp
 
 CLOSED_AT: Final = "2026-11-02T23:30:00.000Z"
@@ -57,23 +66,24 @@ class Papers:
             set_by="cleo",
         )
 
-    def draft(self, *statements: tuple[int, Statement]) -> int:
-        """Return the draft of statements, each of an account."""
-        month = f"{statements[0][1].month:%Y-%m}"
-        number = self.insert("draft", month=month, terms="{}", revision=0, begun_at=AT, ready_at=AT)
-        for account, one in statements:
-            self._statement(number, account, one)
-        return number
+    def draft(self, *statements: tuple[int, Statement]) -> list[int]:
+        """Return the rows of statements, each of an account, that are not closed yet."""
+        return [self._statement(account, one) for account, one in statements]
 
-    def close(self, draft: int, biller: int | None, account: int | None = None) -> list[int]:
-        """Close a draft, of a month or of an account; return the numbers of its statements."""
-        ids = [number for (number,) in self.rows("SELECT id FROM statement WHERE draft_id = ? ORDER BY id", [draft])]
+    def drafted(self, statement_id: int) -> tuple[Figures, list[PositionRow]]:
+        """Return the rows of a statement."""
+        (figures,) = self.rows(f"SELECT {', '.join(FIGURES)} FROM statement WHERE id = ?", [statement_id])
+        of_statement = f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"
+        return Figures(*figures), [PositionRow(*row) for row in self.rows(of_statement, [statement_id])]
+
+    def close(self, ids: list[int], biller: int | None, account: int | None = None) -> list[int]:
+        """Close statements, of a month or of an account; return their numbers."""
         before = self.rows("SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1")
         digests = [
             before[0][0] if before else FIRST_DIGEST,
             *(hashlib.sha256(f"{number}".encode()).hexdigest() for number in ids),
         ]
-        ((month,),) = self.rows("SELECT month FROM draft WHERE id = ?", [draft])
+        ((month,),) = self.rows("SELECT month FROM statement WHERE id = ?", ids[:1])
         closing = self.insert(
             "closing",
             month=month,
@@ -89,7 +99,6 @@ class Papers:
         ((last,),) = self.rows("SELECT coalesce(max(number), 0) FROM statement")
         for place, statement_id in enumerate(ids):
             self._seal(statement_id, closing, last + place + 1, digests[place], digests[place + 1])
-        self.rows("DELETE FROM draft WHERE id = ?", [draft])
         return list(range(last + 1, last + 1 + len(ids)))
 
     def closed(self, one: Statement, *, template: str | None = None) -> Statement:
@@ -112,11 +121,12 @@ class Papers:
         return int(found)
 
     def _seal(self, statement_id: int, closing: int, number: int, previous: str, digest: str) -> None:
-        ((account,),) = self.rows("SELECT account_id FROM statement WHERE id = ?", [statement_id])
-        said = closed_draft(self.rows, statement_id, number, previous, CLOSED_AT)
-        sheet = sheet_text(said) if self.keeps_sheets else None
+        figures, positions = self.drafted(statement_id)
+        (said,) = not_closed(self.rows, [(figures, positions)])
+        sheet = sheet_text(as_closed(said, number, previous, CLOSED_AT)) if self.keeps_sheets else None
         seal = None if sheet is None else party_digest(f"salt{sheet}")
-        party = names_text(names_now(self.rows, statement_id, account), "salt", seal)
+        names, _ = names_now(self.rows, figures.account_id, positions)
+        party = names_text(names, "salt", seal)
         add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
         self.rows(add, [statement_id, party, sheet])
         self.rows(
@@ -125,10 +135,9 @@ class Papers:
             [closing, number, previous, digest, None if self.keeps_sheets else "", statement_id],
         )
 
-    def _statement(self, draft: int, account: int, one: Statement) -> None:
+    def _statement(self, account: int, one: Statement) -> int:
         statement_id = self.insert(
             "statement",
-            draft_id=draft,
             account_id=account,
             month=f"{one.month:%Y-%m}",
             zone=one.zone,
@@ -145,6 +154,7 @@ class Papers:
             self._position(statement_id, account, position, _kind(position))
         for position in one.held_back:
             self._position(statement_id, account, position, "held back")
+        return statement_id
 
     def _position(self, statement_id: int, account: int, one: Position, kind: str) -> None:
         if one.transaction is not None:

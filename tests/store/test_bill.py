@@ -201,7 +201,7 @@ def test_a_free_one(biller: Biller, station: Station) -> None:
     transaction = charge(station, 50)
     nothing = "By what is known today it costs nothing: 0.050 kWh is less than 100 Wh."
     assert nothing in told(biller, transaction)
-    assert biller.sums(biller.prepare("2026-03"), "2026-03").sessions == 2
+    assert biller.preview("2026-03").sums.sessions == 2
     close(biller, 3)
     text = told(biller, transaction)
     assert "It is free.\nWhy: less than 100 Wh.\n" in text

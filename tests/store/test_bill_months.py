@@ -8,14 +8,10 @@ from levity_trio.billing.months import Month
 from levity_trio.store.reads.billing import FirstBill, first_bill
 from levity_trio.store.reads.months import (
     BillMonth,
-    HeldBackTransaction,
-    held_back_of_draft,
     held_back_of_month,
     month,
     months,
 )
-from levity_trio.store.writes import accounts
-from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import ANNA, BERLIN, HOUR, Biller, charge, house_of_two, month_is_over
@@ -60,20 +56,16 @@ def test_a_month_runs_is_over_and_is_closed_in_its_turn(biller: Biller, station:
     assert states(biller.books) == {"2026-05": "running", "2026-04": "ready to close", "2026-03": "closed"}
 
 
-def test_a_month_comes_to_what_its_draft_and_then_its_statements_say(biller: Biller, station: Station) -> None:
+def test_a_month_comes_to_what_its_statements_say(biller: Biller, station: Station) -> None:
     charge(station)
     charge(station, 6000, "Ben")
     month_is_over(biller.books, 3)
     before = listed(biller.books)[1]
     assert (before.statements, before.amount, before.sessions, before.energy_wh) == (None, None, 2, 10_000)
-    biller.prepare("2026-03")
-    drafted = listed(biller.books)[1]
-    assert (drafted.statements, drafted.amount, drafted.currency, drafted.sessions) == (2, 300, "EUR", 2)
-    assert drafted.drafted_at == biller.books.at
     biller.close("2026-03")
     closed = listed(biller.books)[1]
     assert (closed.statements, closed.amount, closed.sessions, closed.energy_wh) == (2, 300, 2, 10_000)
-    assert (closed.closed_at, closed.closed_by, closed.drafted_at) == (biller.books.at, "cleo", None)
+    assert (closed.closed_at, closed.closed_by, closed.currency) == (biller.books.at, "cleo", "EUR")
 
 
 def test_what_waits_for_a_person_is_counted_apart_and_says_why(biller: Biller, station: Station) -> None:
@@ -81,11 +73,9 @@ def test_what_waits_for_a_person_is_counted_apart_and_says_why(biller: Biller, s
     number = doubtful(station)
     month_is_over(biller.books, 3)
     assert [(one.sessions, one.energy_wh, one.held_back) for one in listed(biller.books)][1] == (2, 4000, 1)
-    draft = biller.prepare("2026-03").draft
-    assert [(one.sessions, one.energy_wh, one.held_back) for one in listed(biller.books)][1] == (1, 4000, 1)
-    with reading(biller.books) as db:
-        (found,) = held_back_of_draft(db, draft)
-    assert isinstance(found, HeldBackTransaction)
+    shown = biller.preview("2026-03")
+    assert (shown.sums.sessions, shown.sums.energy_wh, shown.sums.held_back) == (1, 4000, 1)
+    (found,) = shown.held_back
     assert (found.transaction, found.account, found.name, found.kind) == (number, ANNA, "Anna", "held back")
     assert found.reason is not None
     assert "waits for review" in found.reason
@@ -93,34 +83,6 @@ def test_what_waits_for_a_person_is_counted_apart_and_says_why(biller: Biller, s
     biller.books.run(decisions.confirm, number, Decision("cleo", "looked at the car", biller.books.at))
     with reading(biller.books) as db:  # a later decision does not change what its statement said
         assert [one.transaction for one in held_back_of_month(db, "2026-03")] == [number]
-
-
-def test_a_draft_is_as_far_at_each_server(biller: Biller, station: Station) -> None:
-    """Whichever made it; also after a change, and where nothing is new."""
-    charge(station)
-    month_is_over(biller.books, 3)
-    first = biller.prepare("2026-03")
-    assert (first.done, first.accounts) == (2, 2)
-    other = Biller(biller.house, has_begun=True)
-    assert other.prepare("2026-03") == biller.prepare("2026-03") == first
-    biller.books.run(accounts.change, ANNA, {"address": "Street 9"}, biller.books.at, "cleo")
-    changed = other.prepare("2026-03")
-    assert changed == biller.prepare("2026-03") == first
-    cleo = AccountData("Cleo", None, None, None, "2026-02-01T00:00:00.000Z")
-    biller.books.run(accounts.add, cleo, biller.books.at, "cleo")
-    third = first._replace(done=3, accounts=3)
-    assert biller.prepare("2026-03") == third
-    assert other.prepare("2026-03") == third
-
-
-def test_a_draft_that_another_server_began_is_told_whole(biller: Biller, station: Station) -> None:
-    charge(station)
-    month_is_over(biller.books, 3)
-    begun = biller.prepare("2026-03", seconds=-1)
-    assert (begun.done, begun.accounts) == (0, 2)
-    other = Biller(biller.house, has_begun=True)
-    assert other.prepare("2026-03") == begun._replace(done=2)
-    assert biller.prepare("2026-03") == begun._replace(done=2)
 
 
 def test_months_are_read_in_parts(biller: Biller) -> None:

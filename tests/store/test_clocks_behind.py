@@ -86,11 +86,10 @@ def charge(station: Station, *, minutes: int = 55, every: int = 5, readings: boo
 
 
 def line(biller: Biller, number: int) -> tuple[str, int]:
-    """Return how a draft of March has a transaction, and for how much."""
+    """Return how a preview of March has a transaction, and for how much."""
     biller.books.wait(2)
     biller.books.settle()
-    biller.prepare("2026-03")
-    every = biller.lines(ANNA, "2026-03", is_closed=False)
+    every = biller.drafted(ANNA, "2026-03")
     return next(((one.kind, one.amount) for one in every if one.tx == number), ("", 0))
 
 

@@ -10,17 +10,17 @@ import pytest
 from levity_trio.billing.ledger import Terms
 from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Split
-from levity_trio.store.billing.due import Plan
+from levity_trio.store.billing.months import Code, Refused
+from levity_trio.store.billing.numbering import closable
 from levity_trio.store.billing.statements import printed
 from levity_trio.store.reads import months
+from levity_trio.store.reads.drafts import drafted
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.upkeep.preparing import plan
 from levity_trio.store.writes import accounts, wallets
 from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.billing.closing import Code, Refused
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
-from tests.store.bills import ANNA, BEN, BERLIN, HOUR, Biller, Line, charge, correct, house_of_two, month_is_over
+from tests.store.bills import ANNA, BEN, BERLIN, FLAT, HOUR, Biller, Line, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -59,7 +59,7 @@ def test_a_doubtful_session_is_held_back_until_somebody_decides(biller: Biller, 
     biller.books.wait(HOUR)
     station.stop(doubtful, 1_000_000)  # 995 kWh in an hour
     month_is_over(biller.books, 3)
-    assert biller.sums(biller.prepare("2026-03"), "2026-03").held_back == 1
+    assert biller.preview("2026-03").sums.held_back == 1
     biller.close("2026-03")
     assert [line.kind for line in biller.lines(ANNA, "2026-03")] == ["session", "held back"]
     correct(biller.books, doubtful, 2000)
@@ -148,7 +148,7 @@ def test_a_tag_that_changes_hands_changes_no_earlier_bill(biller: Biller, statio
 def test_what_is_nobodys_is_billed_when_somebody_gives_it(biller: Biller, station: Station) -> None:
     transaction = charge(station, tag="Stranger")
     month_is_over(biller.books, 3)
-    sums = biller.sums(biller.prepare("2026-03"), "2026-03")
+    sums = biller.preview("2026-03").sums
     assert (sums.nobody, sums.nobody_wh, sums.statements) == (1, 4000, 0)
     biller.close("2026-03")
     biller.house.give_by_hand(transaction, ANNA)
@@ -297,36 +297,75 @@ def test_a_session_without_a_tariff_stops_the_closing(biller: Biller, station: S
     biller.assign(None, date(2026, 3, 1))
     charge(station)
     month_is_over(biller.books, 3)
-    assert biller.sums(biller.prepare("2026-03"), "2026-03").unpriced == 1
+    assert biller.preview("2026-03").sums.unpriced == 1
     assert refused(biller, "2026-03") == Code.NO_TARIFF
     biller.assign(1, date(2026, 3, 1))
     assert biller.close("2026-03").statements == 1
 
 
-def trio_plan(biller: Biller, month: str) -> Plan:
-    with reading(biller.books) as db:
-        return plan(db, Month.parse(month), None, biller.terms)
+@pytest.mark.parametrize("what", ["figure", "ledger", "tariff", "biller", "number", "another closing"])
+def test_what_something_changed_of_since_it_was_computed_is_not_closed(
+    biller: Biller, station: Station, what: str
+) -> None:
+    """It is computed again."""
+    transaction, books = charge(station), biller.books
+    month_is_over(books, 3)
+    computed = biller.closable("2026-03")
+    if what == "figure":
+        correct(books, transaction, 3000)
+    elif what == "ledger":
+        books.connection.execute(
+            "INSERT INTO ledger (account_id, kind, amount, currency, reason, entered_at, entered_by)"
+            f" VALUES ({ANNA}, 'payment', 5, 'EUR', '', '', '')"
+        )
+    elif what == "tariff":
+        biller.add(FLAT.replace("Flat", "Other"))
+    elif what == "biller":
+        books.connection.execute("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('', 1, '', '')")
+    elif what == "number":
+        books.connection.execute("UPDATE billing SET next_number = 7")
+    else:
+        biller.close("2026-03")
+    before = books.count("statement")
+    assert books.run(closing.close, computed) is None
+    assert books.count("statement") == before
+    if what != "another closing":
+        assert biller.close("2026-03").first == (7 if what == "number" else 1)
+        assert biller.lines(ANNA, "2026-03")[0].wh == (3000 if what == "figure" else 4000)
 
 
-def test_a_draft_that_something_changed_since_is_not_closed(biller: Biller, station: Station) -> None:
-    transaction = charge(station)
-    charge(station, tag="Ben")
+def test_what_changes_of_a_later_month_does_not_matter(biller: Biller, station: Station) -> None:
+    charge(station)
     month_is_over(biller.books, 3)
-    before = biller.closable(biller.prepare("2026-03").draft)
-    untouched = biller.lines(BEN, "2026-03", is_closed=False)
-    of_ben = biller.books.value("SELECT id FROM statement WHERE account_id = ?", BEN)
-    correct(biller.books, transaction, 3000)
-    planned = trio_plan(biller, "2026-03")
-    with pytest.raises(Refused) as caught:
-        biller.books.run(closing.close, planned, biller.order, before)
-    assert caught.value.code == Code.NOT_READY
-    biller.prepare("2026-03")
-    with pytest.raises(Refused) as caught:  # what is to be closed was read before
-        biller.books.run(closing.close, trio_plan(biller, "2026-03"), biller.order, before)
-    assert caught.value.code == Code.NOT_READY
-    assert biller.books.value("SELECT id FROM statement WHERE account_id = ?", BEN) == of_ben
-    assert biller.lines(BEN, "2026-03", is_closed=False) == untouched
-    assert biller.lines(ANNA, "2026-03", is_closed=False) == [Line("session", transaction, 3000, 90)]
+    computed = biller.closable("2026-03")
+    correct(biller.books, charge(station), 3000)
+    assert biller.books.run(closing.close, computed) is not None
+
+
+def test_only_what_was_shown_is_closed(biller: Biller, station: Station) -> None:
+    charge(station)
+    month_is_over(biller.books, 3)
+    for statements, charged in ((2, 120), (1, 121)):
+        order = biller.order._replace(statements=statements, charged=charged)
+        with reading(biller.books) as db, pytest.raises(Refused) as caught:
+            closable(rows_of(db), Month.parse("2026-03"), None, biller.terms, order)
+        assert caught.value.code == Code.CHANGED
+
+
+def test_a_preview_has_an_own_number_for_each_statement_of_a_household(biller: Biller, station: Station) -> None:
+    """It stays the same while those of others come and go."""
+    biller.assign(biller.add(NET), date(2026, 3, 10), BEN)
+    charge(station, tag="Ben")
+    biller.books.now = datetime(2026, 3, 12, 9, tzinfo=UTC)
+    charge(station, tag="Ben")
+    before = [(one.id, one.name) for one in biller.preview("2026-03").data]
+    assert [name for _, name in before] == ["Ben", "Ben"]
+    charge(station)
+    after = biller.preview("2026-03").data
+    assert [(one.id, one.name) for one in after[1:]] == before
+    with reading(biller.books) as db:
+        (found,) = drafted(db, Month.parse("2026-03"), None, biller.terms, before[1][0])
+    assert (found.statement.account, found.statement.prices_are_gross) == (BEN, False)
 
 
 # Moving out
@@ -407,7 +446,7 @@ def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(biller: Bil
         (ANNA, charged),
     )
     month_is_over(biller.books, 3)
-    sums = biller.sums(biller.prepare("2026-03"), "2026-03")
+    sums = biller.preview("2026-03").sums
     assert (sums.charged, sums.from_wallets, sums.to_pay) == (180, 120, 60)
     biller.close("2026-03")
     with reading(biller.books) as db:
@@ -496,8 +535,6 @@ def test_a_closed_statement_keeps_the_language_with_which_it_was_closed(biller: 
     month_is_over(biller.books, 3)
     speak = partial(accounts.change, at=biller.books.at, by="cleo")
     biller.books.run(speak, ANNA, {"language": "de"})
-    biller.prepare("2026-03")
-    assert language_of(biller, 1) == "de"
     biller.close("2026-03")
     biller.books.run(speak, ANNA, {"language": "en"})
     assert language_of(biller, 1) == "de"

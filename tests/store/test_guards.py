@@ -233,7 +233,6 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "billing",
         "bill_work",
         *("booked", "booked_cost", "to_book", "book"),
-        "draft",
         "meter",
         "meter_charger",
         "wallet",

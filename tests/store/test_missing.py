@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from levity_trio.billing.months import Month
-from levity_trio.store.reads import missing as reads
-from levity_trio.store.reads import months
+from levity_trio.store.billing.drafting import Terms
+from levity_trio.store.reads.drafts import missing_of
 from levity_trio.store.reads.missing import MissingPiece
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.billing import closing
-from tests.store.bills import BERLIN, FLAT, Biller, charge, correct, house_of_two
+from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, rule_of
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 
@@ -20,9 +20,9 @@ OVER = datetime(2026, 4, 2, 9, tzinfo=UTC)
 
 def missing(books: Books, month: str = "2026-03") -> dict[str, MissingPiece]:
     with reading(books) as db:
-        found = months.month(db, Month.parse(month), BERLIN, books.now)
+        found = missing_of(db, Month.parse(month), Terms(rule_of(books), 0), books.now)
         assert found is not None
-        return {str(one.code): one for one in reads.missing(db, found)}
+        return {str(one.code): one for one in found}
 
 
 def weights(books: Books, month: str = "2026-03") -> dict[str, str]:
@@ -36,7 +36,6 @@ def test_nothing_is_missing_of_a_month_that_is_ready(books: Books, station: Stat
     )
     charge(station)
     books.now = OVER
-    biller.prepare("2026-03")
     assert missing(books) == {}
     biller.close("2026-03")
     assert missing(books) == {}
@@ -61,11 +60,10 @@ def test_who_bills_and_where_to_pay(books: Books) -> None:
 
 
 def test_sessions_in_doubt_and_of_nobody_come_later(books: Books, station: Station) -> None:
-    biller = Biller(house_of_two(books))
+    Biller(house_of_two(books))
     charge(station, 3000, "Nobody")
     doubtful = charge(Station(books, "CP-2"), 500_000)
     books.now = OVER
-    biller.prepare("2026-03")
     found = missing(books)
     assert (found["doubtful"].weight, found["doubtful"].count) == ("later", 1)
     assert (found["nobodys"].weight, found["nobodys"].count, found["nobodys"].energy_wh) == ("later", 1, 3000)
@@ -78,7 +76,6 @@ def test_a_session_without_a_tariff_blocks(books: Books, station: Station) -> No
     biller.assign(None, date(2026, 2, 1))
     charge(station)
     books.now = OVER
-    biller.prepare("2026-03")
     assert (missing(books)["unpriced"].weight, missing(books)["unpriced"].energy_wh) == ("blocks", 4000)
 
 

@@ -1,4 +1,4 @@
-"""Statements from their rows: what was written is what is shown, of closed ones and of drafts."""
+"""Statements from their rows: what was written is what is shown, of closed ones and of others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from levity_trio.store.billing.rows import (
     taxes_of,
     taxes_text,
 )
-from levity_trio.store.billing.statements import line_of_position, printed, statement
+from levity_trio.store.billing.statements import Printed, line_of_position, not_closed, statement
 from tests.documents import statements as forms
 from tests.store.books import Books
 from tests.store.papers import Papers
@@ -121,7 +121,7 @@ def test_what_is_held_back_is_numbered_after_what_is_asked_for(papers: Papers) -
     account = papers.account(forms.ANNA)
     papers.draft((account, forms.with_windows(3)))
     papers._position(1, account, forms.position(17, forms.line(quantity=3)), "session")
-    found = statement(papers.rows, 1)
+    found = drafted(papers).statement
     assert ([one.id for one in found.positions], [one.id for one in found.held_back]) == ([1, 2, 3, 4], [5])
     ((last,),) = papers.rows("SELECT max(id) FROM position")
     assert line_of_position(papers.rows, last).line == 4
@@ -143,32 +143,37 @@ def test_a_closed_statement_keeps_its_names(papers: Papers) -> None:
     assert shown(papers, 1) == written
 
 
-def test_a_draft_has_the_names_of_now(papers: Papers) -> None:
+def test_one_that_is_not_closed_has_the_names_of_now(papers: Papers) -> None:
     account = papers.account(forms.ANNA)
     papers.biller(forms.OWNER)
     papers.draft((account, forms.one_line()))
     papers.rows("UPDATE account SET name = 'Ben', address = ' Here 1 \n\n10115 Berlin', contact = 'x'")
     papers.rows("UPDATE space SET name = 'Elsewhere'")
     papers.biller(replace(forms.OWNER, payment_days=30), template="other")
-    (found,) = printed(papers.rows, [1])
+    found = drafted(papers)
     assert found.statement.to == Party(name="Ben", address=("Here 1", "10115 Berlin"), contact="x")
     assert found.statement.positions[0].space == "Elsewhere"
     assert (found.statement.owner.payment_days, found.templates) == (30, ("other",))
     assert (found.statement.number, found.statement.closed_on, found.statement.digest) == (None, None, None)
 
 
-def test_a_draft_is_shown_before_anybody_said_who_bills(papers: Papers) -> None:
+def test_one_is_shown_before_anybody_said_who_bills(papers: Papers) -> None:
     papers.draft((papers.account(forms.ANNA), forms.one_line()))
-    assert statement(papers.rows, 1).owner == Owner(party=Party(name="", address=()))
+    assert drafted(papers).statement.owner == Owner(party=Party(name="", address=()))
 
 
 def test_a_connector_without_a_name_has_that_of_its_charger(papers: Papers) -> None:
     one = replace(forms.position(1, forms.line(quantity=3)), space=None, connector=2)
     papers.draft((papers.account(forms.ANNA), forms.statement([one])))
-    assert statement(papers.rows, 1).positions[0].space is None
+    assert drafted(papers).statement.positions[0].space is None
     papers.rows("INSERT INTO space VALUES ('GRIZZL-4', 0, 'Yard')")
     papers.rows("INSERT INTO space VALUES ('GRIZZL-4', 1, 'Left')")
-    assert statement(papers.rows, 1).positions[0].space == "Yard"
+    assert drafted(papers).statement.positions[0].space == "Yard"
+
+
+def drafted(papers: Papers) -> Printed:
+    (found,) = not_closed(papers.rows, [papers.drafted(1)])
+    return found
 
 
 def test_after_the_names_were_removed_it_is_shown_without_them(papers: Papers) -> None:

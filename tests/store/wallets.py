@@ -45,7 +45,7 @@ class Purses(House):
         add, number = self.books.connection.execute, self.books.count("statement") + 1
         of_closing = "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
         add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-03', 1, '', 1, '', '', '', '')")
-        values = {"draft_id": 1, "month": "2026-03", "zone": "UTC", "currency": "EUR", "prices": "gross"}
+        values: dict[str, object] = {"month": "2026-03", "zone": "UTC", "currency": "EUR", "prices": "gross"}
         values |= {"taxes": "[]", "charged": total, "carried_in": 0, "is_carried": int(total < 0), "content": ""}
         values |= {"closing_id": number, "number": number, "party_digest": "", "previous_digest": ""}
         values |= {"digest": str(number), "account_id": account, "total": total} | given

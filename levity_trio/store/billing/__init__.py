@@ -1,1 +1,1 @@
-"""Billing on stored facts: what charging sessions cost, drafts of statements, their closing, and how they are shown."""
+"""Billing on stored facts: what charging sessions cost, and statements before and after their closing."""

@@ -1,39 +1,28 @@
-"""Makes the statements of accounts for a month, as rows: what is new, what turned up, and what was corrected since.
-
-What a closing needs of a draft is read before the closing's write, so that no charger waits for it. It holds as long as
-the draft has the same revision: the write checks that.
-"""
+"""Makes the statements of accounts for a month, as rows: what is new, what turned up, and what was corrected since."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from levity_trio.billing.corrections import correction
 from levity_trio.billing.money import Foot, foot, tax_sums
-from levity_trio.billing.months import Month
+from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.positions import Kind
 from levity_trio.billing.pricing import base_fee
 from levity_trio.billing.statement import Line, Position
 from levity_trio.billing.tariff import NoVersion, Versions
-from levity_trio.records import in_order
-from levity_trio.store.billing.due import Plan, Terms, newest_revision
-from levity_trio.store.billing.months import Begun, begun
+from levity_trio.records import in_order, record
+from levity_trio.store.billing.months import Begun, Code, Refused, begun
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
-from levity_trio.store.billing.rows import lines_of, lines_text, names_text, taxes_text
-from levity_trio.store.billing.statements import (
-    Printed,
-    closed_draft,
-    content_of,
-    names_now,
-    party_digest,
-    seal_of,
-)
+from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
+from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
 from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
@@ -47,7 +36,7 @@ _BILLED: Final = (
     " AND number IS NOT NULL AND kind IN ('session', 'free', 'base fee', 'correction') ORDER BY position.id"
 )
 _CHARGED: Final = "SELECT tx_id FROM ledger WHERE kind = 'charge' AND account_id = ? AND tx_id"
-_ACCOUNT: Final = "SELECT since, until FROM account WHERE id = ?"
+_ACCOUNT: Final = "SELECT name, since, until FROM account WHERE id = ?"
 _IS_CHANGED: Final = (
     "SELECT updated_at >= coalesce((SELECT max(closed_at) FROM closing WHERE account_id IS NULL), '') FROM account"
     " WHERE id = ?"
@@ -63,13 +52,169 @@ _CARRIED: Final = (
 """What the last closing left to carry. What was paid or paid out for it since is a row of the ledger that names it."""
 
 
-class Drafted(NamedTuple):
-    """A statement as rows: FIGURES and OF_POSITION of sealing.py, and the digest over both."""
+_REVISION: Final = "SELECT coalesce(max(revision), 0) FROM bill_work"
+_TARIFFS: Final = (
+    "SELECT (SELECT coalesce(max(id), 0) FROM tariff_version), (SELECT count(withdrawn_at) FROM tariff_version),"
+    " (SELECT coalesce(max(id), 0) FROM tariff_assignment)"
+)
+_DUE: Final = (
+    "SELECT tx_id FROM bill_work CROSS JOIN tx ON tx.id = tx_id WHERE revision <= ?"
+    " AND status = 'Completed' AND stop_time >= ? AND stop_time < ? ORDER BY revision"
+)
+_ACCOUNTS: Final = "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ? AND undone_at IS NULL"
+_CHANGED_ACCOUNTS: Final = (
+    "SELECT account_id FROM bill_work WHERE account_id IS NOT NULL AND revision <= ?"
+    " AND account_id NOT IN (SELECT id FROM account WHERE undone_at IS NOT NULL)"
+)
+_ON_STATEMENTS: Final = (
+    "SELECT DISTINCT tx_id, position.account_id FROM position JOIN statement ON statement.id = statement_id"
+    " WHERE tx_id IN ({}) AND number IS NOT NULL AND kind <> 'held back'"
+)
+_BEFORE: Final = (
+    "SELECT next_number, coalesce((SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1),"
+    " ''), (SELECT max(id) FROM biller) FROM billing"
+)
 
-    account: int
-    figures: tuple[Any, ...]
-    positions: tuple[tuple[Any, ...], ...]
-    content: str
+
+class Terms(NamedTuple):
+    """By what statements are made."""
+
+    rule: Rule
+    carry_below: int
+
+    def text(self, rows: Rows) -> str:
+        """Return the terms as they are stored, with the tariffs that are known now."""
+        (tariffs,) = rows(_TARIFFS, ())
+        strip = self.rule.policy.strip
+        told = {
+            "zone": str(self.rule.zone),
+            "bill_by": str(self.rule.bill_by),
+            "tag_strip": None if strip is None else strip.pattern,
+            "carry_below": self.carry_below,
+            "tariffs": tariffs,
+        }
+        return orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()
+
+
+class Grounds(NamedTuple):
+    """What a closing goes on from: how far billing is, the terms, the next number, the newest seal, and who bills."""
+
+    begun: Begun | None
+    terms: str
+    next_number: int
+    newest_digest: str
+    biller: int | None
+
+
+@record(kw_only=False)
+class Plan:
+    """The statements of a month that are to be made. `until` is its end, or that of the account that moves out."""
+
+    begun: Begun
+    month: Month
+    account: int | None
+    terms: Terms
+    until: str
+    revision: int
+
+    @property
+    def rule(self) -> Rule:
+        return self.terms.rule
+
+    @property
+    def since(self) -> str:
+        """What ended before is billed elsewhere."""
+        return stamp(beginning(self.begun.on, self.rule.zone))
+
+
+class Drafted(NamedTuple):
+    """A statement as rows, and the name of its household."""
+
+    name: str
+    figures: Figures
+    positions: Sequence[PositionRow]
+
+    @property
+    def gets_number(self) -> bool:
+        """Whether it bills anything."""
+        return bool(self.figures.carried_in) or any(one.kind not in UNASKED for one in self.positions)
+
+
+class Draft(NamedTuple):
+    """What the statements of a month would be now, by the names of their households.
+
+    `nobodys` are the charging sessions of the month that belong to nobody.
+    """
+
+    plan: Plan
+    statements: Sequence[Drafted]
+    nobodys: Sequence[int]
+
+
+def newest_revision(rows: Rows) -> int:
+    ((revision,),) = rows(_REVISION, ())
+    return int(revision)
+
+
+def grounds(rows: Rows, terms: Terms) -> Grounds:
+    """Return what a closing would go on from now. There is none before `bill begin`."""
+    return Grounds(begun(rows), terms.text(rows), *rows(_BEFORE, ())[0])
+
+
+def draft(rows: Rows, month: Month, account: int | None, terms: Terms) -> Draft:
+    """Make the statements of the month that is to be closed next, of all or of one that moves out. Raises Refused."""
+    plan = _plan(rows, month, account, terms)
+    every, drafter = due(rows, plan), Drafter(rows, plan)
+    nobodys = every.pop(None, [])
+    made = [one for number, found in every.items() if number is not None for one in drafter.draft(number, found)]
+    made.sort(key=lambda one: (in_order(one.name), one.figures.account_id))
+    return Draft(plan, made, nobodys)
+
+
+def _plan(rows: Rows, month: Month, account: int | None, terms: Terms) -> Plan:
+    """Return what is to be made of a month. Raises Refused."""
+    known = begun(rows)
+    if known is None:
+        raise Refused(Code.NOT_BEGUN, "say first since when this system bills: levity-trio bill begin DATE")
+    if month != known.open_month:
+        closed = f"{month} is closed already; " if Month.of(known.on) <= month < known.open_month else ""
+        raise Refused(Code.CONFLICT, f"{closed}{known.open_month} is the month to close next")
+    if not rows("SELECT 1 FROM tariff LIMIT 1", ()):
+        raise Refused(Code.NO_TARIFF, "there is no tariff; add one with levity-trio tariff add, and assign it")
+    until = stamp(month.until(terms.rule.zone))
+    if account is not None:
+        until = _end(rows(_ACCOUNT, (account,)), month, until, terms, account)
+    return Plan(known, month, account, terms, until, newest_revision(rows))
+
+
+def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, terms: Terms, account: int) -> str:
+    """Return the end of an account that moves out in a month. Raises Refused."""
+    if not found:
+        raise Refused(Code.CONFLICT, f"there is no account {account}")
+    end: str | None = found[0][2]
+    if end is None or not stamp(month.since(terms.rule.zone)) < end < until:
+        words = f"account {account} does not end within {month}; enter its last day first"
+        raise Refused(Code.CONFLICT, words)
+    return end
+
+
+def due(rows: Rows, plan: Plan) -> dict[int | None, list[int]]:
+    """Return the transactions of each account that its statement must look at, in the order of the account's id; and
+    under None those that are nobody's. An account that has none is there, too."""
+    numbers = [number for (number,) in rows(_DUE, (plan.revision, plan.since, plan.until))]
+    opened = rows(_ACCOUNTS, (plan.until, stamp(plan.month.since(plan.rule.zone))))
+    changed = rows(_CHANGED_ACCOUNTS, (plan.revision,))
+    accounts: dict[int | None, list[int]] = defaultdict(list, {account: [] for (account,) in (*opened, *changed)})
+    pricer = Pricer(rows, plan.rule)
+    for part in parts(numbers):
+        billed: set[tuple[int, int]] = set(rows(_ON_STATEMENTS.format(marks(part)), part))
+        are_billed = {number for number, _ in billed}
+        owned = {(number, owner.account) for number, owner in pricer.owners(part).items()}
+        pairs = billed | {pair for pair in owned if pair[1] is not None or pair[0] not in are_billed}
+        for number, account in sorted(pairs, key=lambda pair: (pair[0], pair[1] or 0)):
+            accounts[account].append(number)
+    chosen = sorted(accounts, key=lambda account: account or 0) if plan.account is None else [plan.account]
+    return {account: accounts[account] for account in chosen}
 
 
 class _Kind(NamedTuple):
@@ -123,7 +268,7 @@ class Drafter:
         if is_prepaid(self._rows, account):
             items = list(map(_prepaid, items))
         billed = {item.of for item in items if item.of is not None}
-        ((_, until),) = self._rows(_ACCOUNT, (account,))
+        ((name, _, until),) = self._rows(_ACCOUNT, (account,))
         is_last = until is not None and until <= self._plan.until
         carried: dict[str, int] = dict(self._rows(_CARRIED, (account,))) if billed or is_last else {}
         if not items and not any(carried.values()):
@@ -131,7 +276,8 @@ class Drafter:
         kinds = sorted(billed) or [self._any_kind()]
         by_kind = {kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds}
         below = 0 if is_last else self._plan.terms.carry_below
-        return [self._drafted(account, kind, by_kind[kind], carried.pop(kind.currency, 0), below) for kind in kinds]
+        made = [self._figures(account, kind, by_kind[kind], carried.pop(kind.currency, 0), below) for kind in kinds]
+        return [Drafted(name, one, [*map(_row, by_kind[kind])]) for kind, one in zip(kinds, made, strict=True)]
 
     def _any_kind(self) -> _Kind:
         ((currency,),) = self._rows(_CURRENCY, ())
@@ -219,7 +365,7 @@ class Drafter:
 
     def _days(self, account: int, month: Month) -> list[date]:
         """Return the days of a month on which an account is open; one on which it is for some hours counts."""
-        ((since, until),) = self._rows(_ACCOUNT, (account,))
+        ((_, since, until),) = self._rows(_ACCOUNT, (account,))
         first = max(month.first_day, self._plan.begun.on, self._local(since).date())
         end = month.next.first_day
         if until is not None:
@@ -249,16 +395,22 @@ class Drafter:
 
     # Sums
 
-    def _drafted(self, account: int, kind: _Kind, items: Sequence[_Item], carried_in: int, carry_below: int) -> Drafted:
+    def _figures(self, account: int, kind: _Kind, items: Sequence[_Item], carried_in: int, carry_below: int) -> Figures:
         positions = [item.position for item in items]
         are_gross = kind.prices == "gross"
         sums = foot(positions, are_gross=are_gross, carried_in=carried_in, carry_below=carry_below)
-        figures = (
-            *(account, str(self._plan.month), str(self._plan.rule.zone), kind.currency, kind.prices),
-            *(taxes_text(sums.taxes), _charged(sums, positions, kind), carried_in, sums.total, int(sums.is_carried)),
+        return Figures(
+            account_id=account,
+            month=str(self._plan.month),
+            zone=str(self._plan.rule.zone),
+            currency=kind.currency,
+            prices=kind.prices,
+            taxes=taxes_text(sums.taxes),
+            charged=_charged(sums, positions, kind),
+            carried_in=carried_in,
+            total=sums.total,
+            is_carried=int(sums.is_carried),
         )
-        rows = tuple(map(_row, items))
-        return Drafted(account, figures, rows, content_of(figures, rows))
 
 
 def _by_end(found: tuple[int, Priced]) -> tuple[Any, ...]:
@@ -318,21 +470,26 @@ def _charged(sums: Foot, positions: Iterable[Position], kind: _Kind) -> int:
     return asked + sum(tax.gross for tax in tax_sums(prepaid, are_gross=kind.prices == "gross"))
 
 
-def _row(item: _Item) -> tuple[Any, ...]:
-    """Return OF_POSITION."""
+def _row(item: _Item) -> PositionRow:
     position = item.position
-    times = (None if at is None else stamp(at) for at in (position.started_at, position.ended_at))
-    return (
-        *(
-            item.kind.value,
-            position.transaction,
-            None if item.month is None else str(item.month),
-            position.corrects,
-            position.reason,
-        ),
-        *(position.charger, position.connector, position.tag, item.vehicle, *times),
-        *(position.energy_wh, None if position.split is None else position.split.value, int(position.is_prepaid)),
-        *(lines_text(position.lines), position.amount),
+    started_at, ended_at = (None if at is None else stamp(at) for at in (position.started_at, position.ended_at))
+    return PositionRow(
+        kind=item.kind.value,
+        tx_id=position.transaction,
+        month=None if item.month is None else str(item.month),
+        corrects=position.corrects,
+        reason=position.reason,
+        cp_id=position.charger,
+        conn_id=position.connector,
+        id_tag=position.tag,
+        vehicle_id=item.vehicle,
+        started_at=started_at,
+        ended_at=ended_at,
+        energy_wh=position.energy_wh,
+        split=None if position.split is None else position.split.value,
+        is_prepaid=int(position.is_prepaid),
+        lines=lines_text(position.lines),
+        amount=position.amount,
     )
 
 
@@ -365,88 +522,3 @@ def _billed_early(rows: Rows, known: Begun) -> dict[tuple[int, str], list[int]]:
     for account, month, transaction in rows(_EARLY, (str(known.open_month),)):
         statements[account, month] |= set() if transaction is None else {transaction}
     return {key: sorted(transactions) for key, transactions in statements.items()}
-
-
-_REVISION: Final = "SELECT revision FROM draft WHERE id = ? AND ready_at IS NOT NULL"
-_UNPRICED: Final = (
-    "SELECT count(*) FROM statement CROSS JOIN position ON statement_id = statement.id"
-    " WHERE draft_id = ? AND position.kind = 'unpriced'"
-)
-GETS_NUMBER: Final = (
-    "draft_id = ? AND number IS NULL AND (carried_in <> 0 OR EXISTS (SELECT 1 FROM position"
-    " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction')))"
-)
-"""Whether a statement of a draft bills anything."""
-_TO_CLOSE: Final = (
-    "SELECT account.name, statement.id, account_id, charged, currency, content FROM statement"  # noqa: S608 - ours
-    f" JOIN account ON account.id = account_id WHERE {GETS_NUMBER}"
-)
-BEFORE: Final = (
-    "SELECT next_number, coalesce((SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1),"
-    " ''), (SELECT max(id) FROM biller) FROM billing"
-)
-"""What a closing goes on from: the next number, the newest seal, and who bills (None: nobody said it)."""
-_PAID_BY_WALLET: Final = (
-    "SELECT coalesce(sum(ledger.amount), 0) FROM position CROSS JOIN ledger ON ledger.tx_id = position.tx_id"
-    " AND ledger.account_id = position.account_id WHERE position.statement_id = ?"
-    " AND position.kind IN ('session', 'free') AND ledger.kind = 'charge'"
-)
-
-
-class Closable(NamedTuple):
-    """A statement with its number, names, sheet and seal, and what the ledger gets for it."""
-
-    id: int
-    account: int
-    amount: int
-    currency: str
-    number: int
-    language: str | None
-    party: str
-    sheet: str
-    party_digest: str
-    previous_digest: str
-    digest: str
-
-
-class Closables(NamedTuple):
-    """The statements of a draft that get numbers, in their order, and BEFORE; revision None: there is no such draft."""
-
-    draft: int
-    revision: int | None
-    unpriced: int
-    before: tuple[int, str, int | None]
-    statements: Sequence[Closable]
-
-
-class Order(NamedTuple):
-    """Who closes and when. `sheet_of` makes what a statement says. `salt` makes the digests of that, and of names,
-    unguessable: bytes that nobody else has. `language` is that of statements to households of which none is known.
-    """
-
-    by: str
-    at: str
-    sheet_of: Callable[[Printed], str]
-    salt: bytes
-    language: str | None = None
-
-
-def closables(rows: Rows, draft: int, order: Order) -> Closables:
-    """Return what is to be closed."""
-    revision = next((found for (found,) in rows(_REVISION, (draft,))), None)
-    ((unpriced,),) = rows(_UNPRICED, (draft,))
-    ((next_number, previous, biller),) = rows(BEFORE, ())
-    before, statements = (next_number, previous, biller), list[Closable]()
-    by_name = sorted(rows(_TO_CLOSE, (draft,)), key=lambda row: (in_order(row[0]), row[1]))
-    for number, (_, statement, account, charged, currency, content) in enumerate(by_name, next_number):
-        own_salt = hashlib.sha256(order.salt + str(statement).encode()).hexdigest()
-        one = closed_draft(rows, statement, number, previous, order.at)
-        language = one.language or order.language
-        sheet = order.sheet_of(one._replace(language=language))
-        party = names_text(names_now(rows, statement, account), own_salt, party_digest(own_salt + sheet))
-        ((paid,),) = rows(_PAID_BY_WALLET, (statement,))
-        amount, of_names = -charged - paid, party_digest(party)
-        seals = (of_names, previous, seal_of(number, content, of_names, previous))
-        statements.append(Closable(statement, account, amount, currency, number, language, party, sheet, *seals))
-        previous = seals[-1]
-    return Closables(draft, revision, unpriced, before, statements)

@@ -1,13 +1,34 @@
-"""Which months are closed, and which comes next."""
+"""Which months are closed, which comes next, and why one is not closed."""
 
 from __future__ import annotations
 
 from datetime import date, tzinfo
+from enum import StrEnum
 from typing import NamedTuple
 
 from levity_trio.billing.months import Month, beginning
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.times import stamp
+
+
+class Code(StrEnum):
+    """Why a month is not closed."""
+
+    NOT_BEGUN = "not_begun"
+    CONFLICT = "conflict"
+    NOT_OVER = "not_over"
+    CHANGED = "changed"
+    """Something changed while it was computed, or since it was shown."""
+    NO_TARIFF = "no_tariff"
+    NO_BILLER = "no_biller"
+
+
+class Refused(Exception):
+    """Nothing was closed."""
+
+    def __init__(self, code: Code, words: str) -> None:
+        super().__init__(words)
+        self.code, self.words = code, words
 
 
 class Begun(NamedTuple):

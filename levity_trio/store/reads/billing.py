@@ -1,14 +1,10 @@
-"""What the pages of billing begin with: who bills, which months are closed, what a draft comes to, what the first bill
-needs.
-"""
+"""What the pages of billing begin with: who bills, which months are closed, and what the first bill needs."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from levity_trio.records import record
-from levity_trio.store.billing.drafting import GETS_NUMBER, Closables, Order, closables
-from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.months import begun
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
@@ -39,10 +35,10 @@ class Billing:
 
 @record
 class DraftSums:
-    """What a draft comes to, in minor units of the currency.
+    """What a month would come to, in minor units of the currency.
 
     `from_wallets` is what of `charged` the wallets of prepaid accounts pay; no statement asks for it.
-    `nobody` is how many charging sessions are nobody's; the draft of one account says nothing of them.
+    `nobody` is how many charging sessions are nobody's; the preview of one account says nothing of them.
     """
 
     statements: int
@@ -55,6 +51,7 @@ class DraftSums:
     held_back: int
     held_back_wh: int
     unpriced: int
+    unpriced_wh: int
     nobody: int
     nobody_wh: int
     currency: str | None
@@ -63,24 +60,6 @@ class DraftSums:
 _CLOSING: Final = Shape(Closing, account="account_id")
 MOST: Final = 240
 """Closings that are shown: twenty years."""
-_SUMS: Final = (
-    "SELECT count(*) FILTER (WHERE kind IN ('session', 'free')),"
-    " coalesce(sum(energy_wh) FILTER (WHERE kind IN ('session', 'free')), 0),"
-    " coalesce(sum(kind = 'correction'), 0), coalesce(sum(kind = 'held back'), 0),"
-    " coalesce(sum(energy_wh) FILTER (WHERE kind = 'held back'), 0), coalesce(sum(kind = 'unpriced'), 0)"
-    " FROM statement CROSS JOIN position ON statement_id = statement.id WHERE draft_id = ? AND number IS NULL"
-)
-_STATEMENTS: Final = (
-    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0),"  # noqa: S608 - ours
-    " coalesce(sum(total) FILTER (WHERE is_carried = 0), 0), max(currency)"
-    f" FROM statement WHERE {GETS_NUMBER}"
-)
-NOBODYS: Final = (
-    "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM bill_work CROSS JOIN tx ON tx.id = tx_id"
-    " WHERE status = 'Completed' AND stop_time >= ? AND stop_time < ?"
-    " AND NOT EXISTS (SELECT 1 FROM position WHERE position.tx_id = tx.id)"
-)
-"""The charging sessions of a span that are nobody's, and their energy, once the draft of their month is ready."""
 
 
 def billing(db: Database) -> Billing | None:
@@ -97,36 +76,6 @@ def billing(db: Database) -> Billing | None:
         open_month=str(known.open_month),
         next_number=next_number,
         closings=tuple(closings),
-    )
-
-
-def closable(db: Database, draft: int, order: Order) -> Closables:
-    """Return what the closing of a draft needs, from one snapshot."""
-    db.execute("BEGIN")
-    return closables(rows_of(db), draft, order)
-
-
-def draft_sums(db: Database, draft: int, plan: Plan) -> DraftSums:
-    """Return what a draft comes to."""
-    db.execute("BEGIN")
-    rows = rows_of(db)
-    ((sessions, energy_wh, corrections, held_back, held_back_wh, unpriced),) = rows(_SUMS, (draft,))
-    ((statements, charged, from_wallets, to_pay, currency),) = rows(_STATEMENTS, (draft,))
-    ((nobody, nobody_wh),) = rows(NOBODYS, (plan.since, plan.until)) if plan.account is None else ((0, 0),)
-    return DraftSums(
-        statements=statements,
-        sessions=sessions,
-        energy_wh=energy_wh,
-        charged=charged,
-        from_wallets=from_wallets,
-        to_pay=to_pay,
-        corrections=corrections,
-        held_back=held_back,
-        held_back_wh=held_back_wh,
-        unpriced=unpriced,
-        nobody=nobody,
-        nobody_wh=nobody_wh,
-        currency=currency,
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.billing.money import tax_sums
 from levity_trio.billing.statement import Line
 from levity_trio.records import record
-from levity_trio.store.billing.due import Terms, newest_revision
+from levity_trio.store.billing.drafting import Terms, newest_revision
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.billing.rows import lines_of

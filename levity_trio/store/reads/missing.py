@@ -11,7 +11,7 @@ from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import begun
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.billing import NOBODYS
+from levity_trio.store.reads.billing import DraftSums
 from levity_trio.store.reads.months import DOUBT, BillMonth, MonthState
 from levity_trio.store.reads.now.chargers import served
 from levity_trio.store.reads.shapes import rows_of
@@ -72,11 +72,6 @@ class MissingPiece:
 
 _BILLER: Final = "SELECT bank_account IS NOT NULL FROM biller ORDER BY id DESC LIMIT 1"
 _TARIFF: Final = "SELECT 1 FROM tariff_version WHERE withdrawn_at IS NULL LIMIT 1"
-_UNPRICED: Final = (
-    "SELECT count(*), coalesce(sum(energy_wh), 0) FROM draft CROSS JOIN statement ON draft_id = draft.id"
-    " CROSS JOIN position ON statement_id = statement.id WHERE draft.month = ? AND draft.account_id IS NULL"
-    " AND ready_at IS NOT NULL AND number IS NULL AND kind = 'unpriced'"
-)
 _DOUBTFUL: Final = (
     "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end"  # noqa: S608
     " ON cp_id = cp.id WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
@@ -93,19 +88,19 @@ _UNREAD: Final = (
 )
 
 
-def missing(db: Database, month: BillMonth) -> list[MissingPiece]:
+def missing(db: Database, month: BillMonth, sums: DraftSums | None) -> list[MissingPiece]:
     """Return what is missing before a month can be closed; nothing of one that is closed.
 
-    Sessions without a tariff and those of nobody are known once its draft is ready.
+    `sums` is what it would come to, None if it is not its turn, or nothing has a price.
     """
     if month.state is MonthState.CLOSED:
         return []
     rows = rows_of(db)
-    lacks = [*_blocking(rows, month), *_later(db, rows, month), *_on_paper(rows, month)]
+    lacks = [*_blocking(rows, month, sums), *_later(db, rows, month, sums), *_on_paper(rows, month)]
     return [lack for lack in lacks if lack.count]
 
 
-def _blocking(rows: Rows, month: BillMonth) -> Iterator[MissingPiece]:
+def _blocking(rows: Rows, month: BillMonth, sums: DraftSums | None) -> Iterator[MissingPiece]:
     known = begun(rows)
     if month.state is MonthState.RUNNING:
         yield MissingPiece(code=Lack.NOT_OVER, weight=Weight.BLOCKS, at=month.until)
@@ -115,16 +110,16 @@ def _blocking(rows: Rows, month: BillMonth) -> Iterator[MissingPiece]:
         yield MissingPiece(code=Lack.NO_BILLER, weight=Weight.BLOCKS)
     if not rows(_TARIFF, ()):
         yield MissingPiece(code=Lack.NO_TARIFF, weight=Weight.BLOCKS)
-    yield _counted(Lack.UNPRICED, Weight.BLOCKS, rows(_UNPRICED, (month.month,)))
+    if sums is not None:
+        yield _counted(Lack.UNPRICED, Weight.BLOCKS, sums.unpriced, sums.unpriced_wh)
 
 
-def _later(db: Database, rows: Rows, month: BillMonth) -> Iterator[MissingPiece]:
-    span = (month.since, month.until)
-    yield _counted(Lack.DOUBTFUL, Weight.LATER, rows(_DOUBTFUL, span))
+def _later(db: Database, rows: Rows, month: BillMonth, sums: DraftSums | None) -> Iterator[MissingPiece]:
+    yield _counted(Lack.DOUBTFUL, Weight.LATER, *rows(_DOUBTFUL, (month.since, month.until))[0])
     ((messages,),) = rows(_MESSAGES, (month.until,))
     yield MissingPiece(code=Lack.MESSAGES, weight=Weight.LATER, count=messages)
-    if month.drafted_at is not None:
-        yield _counted(Lack.NOBODYS, Weight.LATER, rows(NOBODYS, span))
+    if sums is not None:
+        yield _counted(Lack.NOBODYS, Weight.LATER, sums.nobody, sums.nobody_wh)
     away = [
         MissingSubject(id=charger.id, name=charger.name or charger.id, since=charger.since)
         for charger in served(db)
@@ -143,8 +138,7 @@ def _on_paper(rows: Rows, month: BillMonth) -> Iterator[MissingPiece]:
         yield _named(rows, Lack.UNREAD_METER, _UNREAD, (*span, month.until))
 
 
-def _counted(code: Lack, weight: Weight, found: Sequence[tuple[int, int]]) -> MissingPiece:
-    ((count, energy_wh),) = found
+def _counted(code: Lack, weight: Weight, count: int, energy_wh: int) -> MissingPiece:
     return MissingPiece(code=code, weight=weight, count=count, energy_wh=energy_wh)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from levity_trio.billing.months import Month, beginning
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.records import record
-from levity_trio.store.billing.drafting import GETS_NUMBER
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -36,9 +35,8 @@ class BillMonth:
 
     `from_wallets` is what of it the wallets of prepaid accounts pay; no statement asks for it.
 
-    Until it is closed the figures are those of its draft, as of `drafted_at`. Without one statements and amount are
-    null, and charging sessions are all that ended in it. `held_back` are those that wait for a person or a tariff;
-    their energy is not counted.
+    Until it is closed, statements and amount are null, and charging sessions are all that ended in it. `held_back` are
+    those that wait for a person or a tariff; their energy is not counted.
     """
 
     month: str
@@ -49,7 +47,6 @@ class BillMonth:
     amount: int | None
     from_wallets: int | None
     currency: str | None
-    drafted_at: str | None
     closed_at: str | None
     closed_by: str | None
     sessions: int
@@ -74,33 +71,16 @@ class HeldBackTransaction:
     reason: str | None
 
 
-class _Statements(NamedTuple):
-    """Those of a month or of its draft."""
-
-    number: int
-    amount: int
-    from_wallets: int
-    currency: str | None
-
-
-class _Sessions(NamedTuple):
-    number: int
-    energy_wh: int
-    held_back: int
-
-
-_COUNTED: Final = (
+_CLOSED: Final = (
     "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), max(currency)"
+    " FROM statement WHERE month = ? AND number IS NOT NULL"
 )
-_CLOSED: Final = f"{_COUNTED} FROM statement WHERE month = ? AND number IS NOT NULL"
-_DRAFTED: Final = f"{_COUNTED} FROM statement WHERE {GETS_NUMBER}"
-_POSITIONS: Final = (
+_OF_CLOSED: Final = (
     "SELECT coalesce(sum(kind IN ('session', 'free')), 0), coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN"
     " ('held back', 'unpriced')), 0), coalesce(sum(kind IN ('held back', 'unpriced')), 0)"
     " FROM statement CROSS JOIN position ON statement_id = statement.id"
+    " WHERE statement.month = ? AND number IS NOT NULL"
 )
-_OF_CLOSED: Final = f"{_POSITIONS} WHERE statement.month = ? AND number IS NOT NULL"
-_OF_DRAFT: Final = f"{_POSITIONS} WHERE draft_id = ? AND number IS NULL"
 DOUBT: Final = f"(review IS NOT NULL OR judge_after IS NOT NULL OR coalesce(confidence, '') = '{DOUBTFUL}')"
 """Whether the figure of a charging session waits for a person or for the judge."""
 _ENDED: Final = (
@@ -108,17 +88,14 @@ _ENDED: Final = (
     f" coalesce(sum({DOUBT}), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
     " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
 )
-_DRAFT: Final = (
-    "SELECT id, ready_at FROM draft WHERE month = ? AND account_id IS NULL AND ready_at IS NOT NULL"
-    " ORDER BY id DESC LIMIT 1"
-)
 _CLOSING: Final = "SELECT closed_at, closed_by FROM closing WHERE month = ? AND account_id IS NULL"
 _HELD_BACK: Final = Shape(
     HeldBackTransaction, account="statement.account_id", name="account.name", charger="position.cp_id", tag="id_tag"
 )
 _ASKED_FOR_LATER: Final = (
     "FROM statement CROSS JOIN position ON statement_id = statement.id"
-    " JOIN account ON account.id = statement.account_id WHERE {} AND kind IN ('held back', 'unpriced')"
+    " JOIN account ON account.id = statement.account_id"
+    " WHERE statement.month = ? AND number IS NOT NULL AND kind IN ('held back', 'unpriced')"
     " ORDER BY kind DESC, account.name, ended_at, position.id LIMIT ?"
 )
 
@@ -132,7 +109,7 @@ def months(db: Database, zone: tzinfo, now: datetime, before: str | None, most: 
         return []
     found = _newest_first(known, Month.of(in_zone(now, zone).date()))
     chosen = (one for one in found if before is None or str(one) < before)
-    return [_month(rows, known, one, zone, now) for one in islice(chosen, most)]
+    return [of_month(rows, known, one, zone, now) for one in islice(chosen, most)]
 
 
 def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth | None:
@@ -142,18 +119,12 @@ def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth 
     known = begun(rows)
     if known is None or month not in _newest_first(known, Month.of(in_zone(now, zone).date())):
         return None
-    return _month(rows, known, month, zone, now)
-
-
-def held_back_of_draft(db: Database, draft: int) -> list[HeldBackTransaction]:
-    """Return what the statements of a draft do not ask for; what has no tariff first, then by household."""
-    return _HELD_BACK.every(db, _ASKED_FOR_LATER.format("draft_id = ? AND number IS NULL"), (draft, MOST_HELD_BACK))
+    return of_month(rows, known, month, zone, now)
 
 
 def held_back_of_month(db: Database, month: str) -> list[HeldBackTransaction]:
     """Return what the closed statements of a month did not ask for, by household."""
-    condition = "statement.month = ? AND number IS NOT NULL"
-    return _HELD_BACK.every(db, _ASKED_FOR_LATER.format(condition), (month, MOST_HELD_BACK))
+    return _HELD_BACK.every(db, _ASKED_FOR_LATER, (month, MOST_HELD_BACK))
 
 
 def _newest_first(known: Begun, present: Month) -> Iterator[Month]:
@@ -164,30 +135,32 @@ def _newest_first(known: Begun, present: Month) -> Iterator[Month]:
         one = one.before
 
 
-def _month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime) -> BillMonth:
+def of_month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime) -> BillMonth:
+    """Return one month since billing began, within a read that has begun."""
     since, until = max(month.since(zone), beginning(known.on, zone)), month.until(zone)
     state = _state(known, month, is_over=until <= now)
-    is_closed = state is MonthState.CLOSED
-    draft, drafted_at = (None, None) if is_closed else _draft(rows, month)
-    statements = _statements(rows, month, draft, is_closed=is_closed)
-    sessions = _sessions(rows, month, draft, is_closed=is_closed) or _ended(rows, stamp(since), stamp(until))
-    closing: Sequence[Any] = rows(_CLOSING, (str(month),)) if is_closed else ()
-    closed_at, closed_by = closing[0] if closing else (None, None)
+    statements = amount = from_wallets = currency = closed_at = closed_by = None
+    if state is MonthState.CLOSED:
+        ((statements, amount, from_wallets, currency),) = rows(_CLOSED, (str(month),))
+        ((closed_at, closed_by),) = rows(_CLOSING, (str(month),))
+        sessions = rows(_OF_CLOSED, (str(month),))
+    else:
+        sessions = rows(_ENDED, (stamp(since), stamp(until)))
+    ((number, energy_wh, held_back),) = sessions
     return BillMonth(
         month=str(month),
         state=state,
         since=stamp(since),
         until=stamp(until),
-        statements=None if statements is None else statements.number,
-        amount=None if statements is None else statements.amount,
-        from_wallets=None if statements is None else statements.from_wallets,
-        currency=None if statements is None else statements.currency,
-        drafted_at=drafted_at,
+        statements=statements,
+        amount=amount,
+        from_wallets=from_wallets,
+        currency=currency,
         closed_at=closed_at,
         closed_by=closed_by,
-        sessions=sessions.number,
-        energy_wh=sessions.energy_wh,
-        held_back=sessions.held_back,
+        sessions=number,
+        energy_wh=energy_wh,
+        held_back=held_back,
     )
 
 
@@ -197,24 +170,3 @@ def _state(known: Begun, month: Month, *, is_over: bool) -> MonthState:
     if not is_over:
         return MonthState.RUNNING
     return MonthState.READY if month == known.open_month else MonthState.OVER
-
-
-def _draft(rows: Rows, one: Month) -> tuple[int | None, str | None]:
-    found = rows(_DRAFT, (str(one),))
-    return found[0] if found else (None, None)
-
-
-def _statements(rows: Rows, one: Month, draft: int | None, *, is_closed: bool) -> _Statements | None:
-    if is_closed:
-        return _Statements(*rows(_CLOSED, (str(one),))[0])
-    return None if draft is None else _Statements(*rows(_DRAFTED, (draft,))[0])
-
-
-def _sessions(rows: Rows, one: Month, draft: int | None, *, is_closed: bool) -> _Sessions | None:
-    if is_closed:
-        return _Sessions(*rows(_OF_CLOSED, (str(one),))[0])
-    return None if draft is None else _Sessions(*rows(_OF_DRAFT, (draft,))[0])
-
-
-def _ended(rows: Rows, since: str, until: str) -> _Sessions:
-    return _Sessions(*rows(_ENDED, (since, until))[0])

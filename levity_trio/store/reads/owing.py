@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.positions import Kind
 from levity_trio.billing.statement import Owner
 from levity_trio.records import record
 from levity_trio.store.billing.biller import newest_biller
-from levity_trio.store.billing.drafting import Drafter
-from levity_trio.store.billing.due import Plan, Terms, due, newest_revision
+from levity_trio.store.billing.drafting import Drafter, Plan, Terms, due, newest_revision
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.rows import taxes_of
-from levity_trio.store.billing.statements import FIGURES, OF_POSITION, UNASKED, Printed, printed
+from levity_trio.store.billing.statements import FIGURES, OF_POSITION, UNASKED, Figures, PositionRow, Printed, printed
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.shape import BillTax
@@ -81,11 +80,11 @@ class Owing(NamedTuple):
 
 
 class _Bill(NamedTuple):
-    """A statement as its rows, which are named as in FIGURES and OF_POSITION."""
+    """A statement as its rows."""
 
     number: int | None
-    figures: dict[str, Any]
-    positions: Sequence[dict[str, Any]]
+    figures: Figures
+    positions: Sequence[PositionRow]
 
 
 def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None:
@@ -113,8 +112,7 @@ def _months(rows: Rows, account: int, known: Begun, rule: Rule, now: datetime) -
 
 def _closed(rows: Rows, account: int, month: Month) -> Iterator[_Bill]:
     for found, number, *figures in rows(_OF_MONTH, (account, str(month))):
-        positions = [dict(zip(OF_POSITION, row, strict=True)) for row in rows(_POSITIONS, (found,))]
-        yield _Bill(number, dict(zip(FIGURES, figures, strict=True)), positions)
+        yield _Bill(number, Figures(*figures), [PositionRow(*row) for row in rows(_POSITIONS, (found,))])
 
 
 def _drafted(rows: Rows, account: int, known: Begun, month: Month, rule: Rule, now: datetime) -> Iterator[_Bill]:
@@ -125,20 +123,20 @@ def _drafted(rows: Rows, account: int, known: Begun, month: Month, rule: Rule, n
     until = stamp(min(now, month.until(rule.zone)))
     plan = Plan(begins, month, account, Terms(rule, 0), until, newest_revision(rows))
     for drafted in Drafter(rows, plan).draft(account, due(rows, plan)[account]):
-        figures = dict(zip(FIGURES, drafted.figures, strict=True))
+        figures = drafted.figures
         if not is_first:
-            figures |= {"carried_in": 0, "total": figures["total"] - figures["carried_in"]}
-        yield _Bill(None, figures, [dict(zip(OF_POSITION, row, strict=True)) for row in drafted.positions])
+            figures = figures._replace(carried_in=0, total=figures.total - figures.carried_in)
+        yield _Bill(None, figures, drafted.positions)
 
 
 def _month(month: Month, bills: Sequence[_Bill], *, is_closed: bool) -> MonthOfHousehold:
     positions = [one for bill in bills for one in bill.positions]
-    asked = [one for one in positions if one["kind"] not in UNASKED]
+    asked = [one for one in positions if one.kind not in UNASKED]
     return MonthOfHousehold(
         month=str(month),
         is_closed=is_closed,
-        sessions=sum(one["kind"] in (Kind.SESSION, Kind.FREE) for one in positions),
-        energy_wh=sum(one["energy_wh"] for one in asked),
+        sessions=sum(one.kind in (Kind.SESSION, Kind.FREE) for one in positions),
+        energy_wh=sum(one.energy_wh for one in asked),
         held_back=len(positions) - len(asked),
         bills=tuple(map(_bill, bills)),
     )
@@ -148,22 +146,21 @@ def _bill(bill: _Bill) -> MonthsBill:
     figures = bill.figures
     return MonthsBill(
         statement=bill.number,
-        currency=figures["currency"],
-        prices=figures["prices"],
+        currency=figures.currency,
+        prices=figures.prices,
         sessions=_sum(bill.positions, Kind.SESSION),
         base_fee=_sum(bill.positions, Kind.BASE_FEE),
         corrections=_sum(bill.positions, Kind.CORRECTION),
         taxes=tuple(
-            BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross)
-            for one in taxes_of(figures["taxes"])
+            BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross) for one in taxes_of(figures.taxes)
         ),
-        charged=figures["charged"],
-        from_wallet=figures["charged"] + figures["carried_in"] - figures["total"],
-        carried_in=figures["carried_in"],
-        total=figures["total"],
-        is_carried=bool(figures["is_carried"]),
+        charged=figures.charged,
+        from_wallet=figures.charged + figures.carried_in - figures.total,
+        carried_in=figures.carried_in,
+        total=figures.total,
+        is_carried=bool(figures.is_carried),
     )
 
 
-def _sum(positions: Iterable[dict[str, Any]], kind: Kind) -> int:
-    return sum(one["amount"] for one in positions if one["kind"] == kind)
+def _sum(positions: Iterable[PositionRow], kind: Kind) -> int:
+    return sum(one.amount for one in positions if one.kind == kind)

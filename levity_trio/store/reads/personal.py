@@ -14,8 +14,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.months import Month
 from levity_trio.records import record
-from levity_trio.store.billing.drafting import Drafter
-from levity_trio.store.billing.due import Plan, Terms, due, newest_revision
+from levity_trio.store.billing.drafting import Drafter, Plan, Terms, due, newest_revision
 from levity_trio.store.billing.months import begun
 from levity_trio.store.billing.pricing import Rule as PricingRule
 from levity_trio.store.cases.settled import NO_PERSONS
@@ -142,7 +141,7 @@ def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _Moment) ->
 def _positions(rows: Rows, plan: Plan, account: int) -> list[str]:
     """Return what the statement of an account would have, in words."""
     drafted = Drafter(rows, plan).draft(account, due(rows, plan)[account])
-    return [f"{kind} {tx or month}" for one in drafted for kind, tx, month, *_ in one.positions]
+    return [f"{row.kind} {row.tx_id or row.month}" for one in drafted for row in one.positions]
 
 
 def _how_to_bill(month: Month, account: int, is_all_early: bool | None) -> str:

@@ -1,4 +1,4 @@
-"""Lists of statements, page by page: closed ones, and those of a draft that is ready."""
+"""Lists of closed statements, page by page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from levity_trio.records import record
 from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Sort, Wanted, by_name, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Sort, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
@@ -43,14 +43,6 @@ class ClosedStatement(StatementSums):
     digest: str
 
 
-@record
-class DraftStatement(StatementSums):
-    """A statement of a draft. `unpriced` are its sessions without a tariff."""
-
-    id: int
-    unpriced: int
-
-
 _OF_POSITIONS: Final = "(SELECT {} FROM position WHERE statement_id = statement.id{})"
 _COUNTED: Final = {
     name: _OF_POSITIONS.format("count(*)", f" AND kind IN ({kinds})")
@@ -58,39 +50,30 @@ _COUNTED: Final = {
         ("sessions", "'session', 'free'"),
         ("corrections", "'correction'"),
         ("held_back", "'held back'"),
-        ("unpriced", "'unpriced'"),
     )
 }
 _SUMS: Final = _COUNTED | {
     "account": "statement.account_id",
     "month": "statement.month",
-    "id": "statement.id",
     "digest": "statement.digest",
     "energy_wh": _OF_POSITIONS.format("coalesce(sum(energy_wh), 0)", " AND kind NOT IN ('held back', 'unpriced')"),
     "amount": "total - carried_in",
 }
-_COLUMNS: Final[Mapping[str, str]] = {
+CLOSED_COLUMNS: Final[Mapping[str, str]] = {
     "energy": str(_SUMS["energy_wh"]),
     "sessions": _COUNTED["sessions"],
     "amount": "total - carried_in",
     "total": "total",
-}
-CLOSED_COLUMNS: Final[Mapping[str, str]] = {
-    **_COLUMNS,
     "number": "number",
     "name": "(SELECT json_extract(party, '$.name') FROM statement_party WHERE statement_id = statement.id)",
     "paid": "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = statement.account_id)",
 }
 """By what closed statements can be sorted."""
-DRAFT_COLUMNS: Final[Mapping[str, str]] = {**_COLUMNS, "name": "name"}
-"""By what statements of a draft can be sorted."""
 _CLOSED: Final = Shape(ClosedStatement, **_SUMS | {"name": "json_extract(party, '$.name')"})
-_DRAFT: Final = Shape(DraftStatement, **_SUMS | {"name": "account.name"})
 _FROM_CLOSED: Final = (
     "FROM statement JOIN closing ON closing.id = closing_id LEFT JOIN statement_party ON statement_id = statement.id"
     " WHERE number = ?"
 )
-_FROM_DRAFT: Final = "FROM statement JOIN account ON account.id = account_id WHERE statement.id = ?"
 _FEES: Final = (
     "SELECT position.id, kind, amount FROM position JOIN statement ON statement.id = statement_id WHERE number = ?"
     " AND tx_id IS NULL AND kind IN ('base fee', 'correction') ORDER BY position.id"
@@ -111,15 +94,6 @@ def closed_statements(
 def closed_among(db: Database, numbers: Sequence[int]) -> list[ClosedStatement]:
     """Return these closed statements in their order, within a read that has begun; unknown ones are left out."""
     return [one for number in numbers for one in _CLOSED.every(db, _FROM_CLOSED, (number,))]
-
-
-def draft_statements(db: Database, draft: int, wanted: Wanted, sort: Sort | None = None) -> ListPage[DraftStatement]:
-    """Return a page of the statements of a draft, by account if nothing else is asked for. Raises NoPage."""
-    db.execute("BEGIN")
-    conditions = [Condition("draft_id = ?", (draft,)), Condition("number IS NULL")]
-    source = "(SELECT statement.*, name FROM statement JOIN account ON account.id = account_id) AS statement"
-    listing = by_name(source, conditions, sort=sort)
-    return read_page(db, listing, wanted, lambda key: _DRAFT.every(db, _FROM_DRAFT, key[-1:])[0])
 
 
 def id_of_number(db: Database, number: int) -> int | None:
@@ -150,33 +124,10 @@ def fees_of(db: Database, number: int) -> list[FeeLine]:
     return [FeeLine(line_of_position(rows_of(db), row).line, kind, amount) for row, kind, amount in found]
 
 
-def draft_of(db: Database, month: str) -> int | None:
-    """Return the draft of a month, if it is ready."""
-    rows = db.execute(
-        "SELECT id FROM draft WHERE month = ? AND ready_at IS NOT NULL ORDER BY id DESC LIMIT 1", (month,)
-    ).fetchall()
-    return rows[0][0] if rows else None
-
-
-def is_of_draft(db: Database, draft: int, statement: int) -> bool:
-    """Whether a statement is one of a draft."""
-    sql = "SELECT 1 FROM statement WHERE id = ? AND draft_id = ? AND number IS NULL"
-    return bool(db.execute(sql, (statement, draft)).fetchall())
-
-
 def closed_after(db: Database, month: str, number: int, most: int) -> Sequence[tuple[int, int]]:
     """Return the rows and numbers of the next closed statements of a month."""
     sql = "SELECT id, number FROM statement WHERE month = ? AND number > ? ORDER BY number LIMIT ?"
     return [(row, found) for row, found in db.execute(sql, (month, number, most)).fetchall()]
-
-
-def drafted_after(db: Database, draft: int, place: tuple[int, int], most: int) -> Sequence[tuple[int, int]]:
-    """Return the accounts and rows of the next statements of a draft."""
-    sql = (
-        "SELECT account_id, id FROM statement WHERE draft_id = ? AND number IS NULL AND (account_id, id) > (?, ?)"
-        " ORDER BY account_id, id LIMIT ?"
-    )
-    return [(account, row) for account, row in db.execute(sql, (draft, *place, most)).fetchall()]
 
 
 def closed_of_account_after(db: Database, account: int, number: int, most: int) -> Sequence[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -9,13 +10,17 @@ from typing import Any, Final, Literal, NamedTuple
 
 from levity_trio.billing.assignments import Target
 from levity_trio.billing.describing import in_short, words
+from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.plain_tariff import PlainTariff, plain_tariff
 from levity_trio.billing.statement import LineKind
 from levity_trio.billing.tariff import NoVersion, Tariff
-from levity_trio.records import record
-from levity_trio.store.billing.tariffs import Tariffs, first_open_day, parsed
+from levity_trio.records import in_order, record
+from levity_trio.store.billing.drafting import Cost, Drafter, Plan, Terms, newest_revision
+from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.billing.pricing import Pricer, Rule
+from levity_trio.store.billing.tariffs import Tariffs, Trial, first_open_day, parsed
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, parts
 from levity_trio.store.reads.pages import (
     MOST_ROWS,
     Branch,
@@ -28,6 +33,7 @@ from levity_trio.store.reads.pages import (
     read_page,
 )
 from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.wire.times import stamp
 
 
 @record
@@ -258,3 +264,63 @@ def _version_at(known: Tariffs, tariff: int, day: date) -> str | None:
 def assignment(db: Database, number: int) -> AssignedTariff:
     """Return one assignment."""
     return _ASSIGNED.every(db, f"{_FROM} WHERE row.id = ?", (number,))[0]
+
+
+# What a month would have cost with a tariff that does not hold
+
+
+@record
+class TriedHousehold:
+    """What a month cost a household, and what it would have cost, in minor units with tax.
+
+    `unpriced` are its sessions for which there would be no tariff.
+    """
+
+    account: int
+    name: str
+    sessions: int
+    energy_wh: int
+    old: int
+    new: int
+    unpriced: int
+
+
+_ENDED: Final = (
+    "SELECT tx.id FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
+    " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
+)
+_OPEN: Final = "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ?"
+
+
+def tried(db: Database, trial: Trial, month: Month, rule: Rule) -> list[TriedHousehold]:
+    """Return what a month would have cost each household, by their names; nothing is stored."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    known, since = begun(rows), stamp(beginning(month.first_day, rule.zone))
+    on = month.first_day if known is None else min(known.on, month.first_day)
+    until = stamp(month.until(rule.zone))
+    plan = Plan(Begun(on, month, False), month, None, Terms(rule, 0), until, newest_revision(rows))
+    owned: dict[int, list[int]] = defaultdict(list, {account: [] for (account,) in rows(_OPEN, (until, since))})
+    for part in parts([number for (number,) in rows(_ENDED, (since, until))]):
+        for number, owner in Pricer(rows, rule).owners(part).items():
+            if owner.account is not None:
+                owned[owner.account].append(number)
+    names: dict[int, str] = dict(rows("SELECT id, name FROM account", ()))
+    before, after = Drafter(rows, plan), Drafter(rows, plan, trial)
+    found = [
+        _household(account, names[account], before.cost(account, numbers), after.cost(account, numbers))
+        for account, numbers in owned.items()
+    ]
+    return sorted(found, key=lambda one: (in_order(one.name), one.account))
+
+
+def _household(account: int, name: str, old: Cost, new: Cost) -> TriedHousehold:
+    return TriedHousehold(
+        account=account,
+        name=name,
+        sessions=new.sessions,
+        energy_wh=new.energy_wh,
+        old=old.amount,
+        new=new.amount,
+        unpriced=new.unpriced,
+    )

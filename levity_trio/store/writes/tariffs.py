@@ -25,6 +25,7 @@ from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Change, Code, Refused
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.ownership import Said
+from levity_trio.store.writes.transactions.judging import ask_unsure
 
 
 class Given(NamedTuple):
@@ -169,6 +170,7 @@ def _record(db: UnitOfWork, number: int, version: int, change: str, since: date,
             charger=None, at=said.at, tariff=number, version=version, change=change, since=str(since), by=said.by
         )
     )
+    ask_unsure(db, said.at)
 
 
 # Assignments
@@ -202,6 +204,7 @@ def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Sai
             by=said.by,
         )
     )
+    ask_unsure(db, said.at)
     return Change(number, "added")
 
 

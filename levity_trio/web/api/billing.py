@@ -1,13 +1,14 @@
-"""The months of billing: since when, the draft that is prepared step by step, the closing, and how far each is."""
+"""The months of billing: since when, what one would be, its closing, and how far each is."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Final
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from msgspec import Meta
 
@@ -16,36 +17,38 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.documents import DocumentProblem
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import sheet_text
-from levity_trio.records import record
-from levity_trio.store.billing.drafting import Order
-from levity_trio.store.billing.due import Plan, Terms
+from levity_trio.records import in_order, record
+from levity_trio.store.billing.drafting import Terms
+from levity_trio.store.billing.months import Code, Refused
+from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import billing as stored
-from levity_trio.store.reads import months
+from levity_trio.store.reads import drafts, months
 from levity_trio.store.reads.billing import FirstBill, first_bill
-from levity_trio.store.reads.missing import MissingPiece, missing
+from levity_trio.store.reads.drafts import DraftStatement, MonthPreview
+from levity_trio.store.reads.missing import MissingPiece
 from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.statements import draft_of
-from levity_trio.store.upkeep.preparing import Progress
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.billing.closing import Code, Refused
 from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent, whole_text
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import whole
+from levity_trio.web.api.lists import OF_SORT, whole
 from levity_trio.web.api.local_times import LocalDay, local_day
-from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.problems import Problem, invalid, not_found
 
+T = TypeVar("T")
 BILLING: Final = "/api/admin/billing"
 DRAFT: Final = "/api/admin/drafts/{month}"
 CLOSING: Final = "/api/admin/closings/{month}"
 TAG: Final = "billing"
 ENDPOINTS: Final = Endpoints(TAG)
-SECONDS: Final = 10.0
-"""A request works on a draft for so long at most; the client asks again until it is ready."""
-REFUSED: Final = ("not_begun", "conflict", "not_over", "not_ready", "no_tariff", "no_biller", "not_made")
+NOT_DRAFTED: Final = ("not_begun", "conflict", "no_tariff", "too_many_waiting")
+REFUSED: Final = (*NOT_DRAFTED, "not_over", "changed", "no_biller", "not_made")
 SALT_BYTES: Final = 32
-SETTLED_AT_ONCE: Final = 500
+TRIES: Final = 3
+"""So often a month is computed that changes meanwhile."""
 Minor = Annotated[
     int, Meta(ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS)
 ]
@@ -59,34 +62,27 @@ class BeginBody(Sent):
     begun_on: LocalDay
 
 
-class TermsBody(Sent):
+class TermsOfMonth(Sent):
+    """By which terms a month is computed."""
+
     account: Account | None = None
     carry_below: Minor = 0
 
 
-class DraftBody(TermsBody):
-    """By which terms, and for how long this request may work."""
+SortOfDraft = Literal[
+    "name", "-name", "sessions", "-sessions", "energy", "-energy", "amount", "-amount", "total", "-total"
+]
 
-    seconds: Annotated[float, Meta(ge=0, le=SECONDS)] = SECONDS
+
+class DraftQuery(TermsOfMonth):
+    sort: Annotated[SortOfDraft, Meta(description=OF_SORT)] | None = None
 
 
-class MonthClosingBody(TermsBody):
+class MonthClosingBody(TermsOfMonth):
     """By which terms. With what the preview showed, a month that comes to something else meanwhile is refused."""
 
     statements: Annotated[int, Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None = None
     charged: Annotated[int, Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None = None
-
-
-@record
-class Draft:
-    """How far the draft of a month is: accounts that are done, of all. `sums` are there when it is ready."""
-
-    month: str
-    account: int | None
-    ready: bool
-    done: int
-    accounts: int
-    sums: stored.DraftSums | None
 
 
 @record
@@ -125,13 +121,11 @@ def month_of(request: Request) -> Month:
         raise invalid("month", str(error)) from None
 
 
-async def draft_id(request: Request) -> int:
-    """Return the draft of the month in the path, if it is ready. Raises Problem."""
-    month = month_of(request)
-    return await request.find(
-        partial(draft_of, month=str(month)),
-        f"draft of {month} that is ready; make one with levity-trio bill preview {month}",
-    )
+async def computed(request: Request, read: Callable[[Database], T]) -> T:
+    """Return what takes seconds to read; one at a time, so that other requests can read meanwhile. Raises Problem."""
+    with refusals():
+        async with request.api.places.wait(), request.api.computing:
+            return await request.read(read)
 
 
 @ENDPOINTS.get(BILLING, Role.OPERATOR, "not_found")
@@ -149,68 +143,56 @@ async def begin(request: Asked[None, BeginBody]) -> stored.Billing:
     return await get_billing(request)
 
 
-@ENDPOINTS.post(DRAFT, Role.OPERATOR, "not_begun", "conflict", "no_tariff", "too_many_waiting")
-async def prepare(request: Asked[None, DraftBody]) -> Draft:
-    """Work on the draft of a month for some seconds; ask again until it is ready."""
-    planned, progress = await _prepare(request, request.body.seconds)
-    sums = await _sums(request, planned, progress) if progress.is_ready else None
-    return Draft(
-        month=str(planned.month),
-        account=planned.account,
-        ready=progress.is_ready,
-        done=progress.done,
-        accounts=progress.accounts,
-        sums=sums,
-    )
+@ENDPOINTS.get(DRAFT, Role.OPERATOR, *NOT_DRAFTED)
+async def preview(request: Asked[DraftQuery, None]) -> MonthPreview:
+    """Show what the statements of a month would be now, by household or by a column; nothing is stored."""
+    query = request.query
+    month, terms = month_of(request), Terms(rule(request), query.carry_below)
+    read = partial(drafts.preview, month=month, account=query.account, terms=terms, now=request.api.now())
+    found = await computed(request, read)
+    if query.sort is not None:
+        found.data.sort(key=_KEYS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
+    return found
 
 
-async def _sums(request: Request, planned: Plan, progress: Progress) -> stored.DraftSums:
-    return await request.read(lambda db: stored.draft_sums(db, progress.draft, planned))
+_KEYS: Final[dict[str, Callable[[DraftStatement], Any]]] = {
+    "name": lambda one: in_order(one.name or ""),
+    "energy": attrgetter("energy_wh"),
+    **{name: attrgetter(name) for name in ("sessions", "amount", "total")},
+}
 
 
-async def _prepare(request: Asked[None, TermsBody], seconds: float) -> tuple[Plan, Progress]:
-    terms = Terms(rule(request), request.body.carry_below)
-    with refusals():
-        async with request.api.places.wait():
-            return await request.api.preparing.prepare(month_of(request), request.body.account, terms, seconds)
-
-
-@ENDPOINTS.post(CLOSING, Role.ADMIN, *REFUSED, "too_many_waiting")
+@ENDPOINTS.post(CLOSING, Role.ADMIN, *REFUSED)
 async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
-    """Close a month: number and seal its statements."""
-    planned, progress = await _prepare(request, SECONDS)
-    salt = secrets.token_bytes(SALT_BYTES)
-    order = Order(request.caller.name, request.api.stamp(), sheet_text, salt, of_reader())
-    with refusals():
-        if not progress.is_ready:
-            words = f"the draft is not ready yet ({progress.done} of {progress.accounts} accounts); prepare it first"
-            raise Refused(Code.NOT_READY, words)
-        _check_shown(request.body, await _sums(request, planned, progress))
-        found = await request.read(partial(stored.closable, draft=progress.draft, order=order))
-        closed = await request.api.writer.run(closing.close, planned, order, found)
-    await _tidy(request, planned, progress.draft)
-    return ClosedMonth(
-        month=str(planned.month),
-        account=planned.account,
-        statements=closed.statements,
-        first=closed.first,
-        last=closed.last,
+    """Close a month: number and seal its statements. It is computed again if something changes meanwhile."""
+    body, month = request.body, month_of(request)
+    order = Order(
+        request.caller.name,
+        request.api.stamp(),
+        sheet_text,
+        secrets.token_bytes(SALT_BYTES),
+        of_reader(),
+        body.statements,
+        body.charged,
     )
+    terms = Terms(rule(request), body.carry_below)
 
+    def read(db: Database) -> Closable:
+        db.execute("BEGIN")
+        return closable(rows_of(db), month, body.account, terms, order)
 
-def _check_shown(body: MonthClosingBody, sums: stored.DraftSums) -> None:
-    """Check that what is closed is what was looked at. Raises Refused."""
-    is_as_shown = body.statements in (None, sums.statements) and body.charged in (None, sums.charged)
-    if not is_as_shown:
-        raise Refused(Code.NOT_READY, "the month comes to something else now; look at its preview, and close it again")
-
-
-async def _tidy(request: Request, planned: Plan, draft: int) -> None:
-    """Delete what the closing settled, in short writes. What is left after a crash goes with the next closing."""
-    await request.api.preparing.discard(draft)
-    settled = SETTLED_AT_ONCE if planned.account is None else 0
-    while settled == SETTLED_AT_ONCE:
-        settled = await request.api.writer.run(closing.settle, planned, SETTLED_AT_ONCE)
+    for _ in range(TRIES):
+        closed = await request.api.writer.run(closing.close, await computed(request, read))
+        if closed is not None:
+            return ClosedMonth(
+                month=str(month),
+                account=body.account,
+                statements=closed.statements,
+                first=closed.first,
+                last=closed.last,
+            )
+    words = f"{month} changed each time while it was computed; close it again"
+    raise Problem(HTTPStatus.CONFLICT, Code.CHANGED, words)
 
 
 # How far each month is, and what of it is held back
@@ -250,26 +232,28 @@ async def get_month(request: Request) -> BillMonth:
     """Show how far a month is, and what it comes to."""
     month = month_of(request)
     read = partial(months.month, month=month, zone=request.zone, now=request.api.now())
-    return await request.find(read, f"bill for {month}: it is before this system began to bill, or has not begun")
+    return given_month(month, await request.read(read))
 
 
-@ENDPOINTS.get(f"{MONTHS}/{{month}}/missing", Role.OPERATOR, "not_found")
+def given_month(month: Month, found: T | None) -> T:
+    """Return what was found of a month. Raises Problem."""
+    if found is None:
+        raise not_found(f"bill for {month}: it is before this system began to bill, or has not begun")
+    return found
+
+
+@ENDPOINTS.get(f"{MONTHS}/{{month}}/missing", Role.OPERATOR, "not_found", "too_many_waiting")
 async def list_missing(request: Request) -> ListPage[MissingPiece]:
     """List what is missing before a month is closed: what blocks, what comes later, and what its papers would lack.
 
-    Sessions without a tariff and those of nobody are known once its draft is ready.
+    Sessions without a tariff and those of nobody are known of the month to close next.
     """
-    month = await get_month(request)
-    return whole(await request.read(lambda db: missing(db, month)))
+    month, terms = month_of(request), Terms(rule(request), 0)
+    read = partial(drafts.missing_of, month=month, terms=terms, now=request.api.now())
+    return whole(given_month(month, await computed(request, read)))
 
 
 @ENDPOINTS.get("/api/admin/closings/{month}/held-back", Role.OPERATOR)
 async def list_held_back(request: Request) -> ListPage[HeldBackTransaction]:
     """List the sessions that the closed statements of a month did not ask for, and why."""
     return whole(await request.read(partial(months.held_back_of_month, month=str(month_of(request)))))
-
-
-@ENDPOINTS.get("/api/admin/drafts/{month}/held-back", Role.OPERATOR, "not_found")
-async def list_held_back_of_draft(request: Request) -> ListPage[HeldBackTransaction]:
-    """List the sessions that the statements of a draft do not ask for, and why."""
-    return whole(await request.read(partial(months.held_back_of_draft, draft=await draft_id(request))))

@@ -23,8 +23,6 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.costs import SiteCosts
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.upkeep.preparing import Preparing
-from levity_trio.store.upkeep.trying import Trying
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.feed import Feed
@@ -120,6 +118,8 @@ class Api:
     places: Places = field(default_factory=Places)
     allotting: trio.Lock = field(default_factory=trio.Lock)
     """Held while numbers that an operator left out are found and stored."""
+    computing: trio.Lock = field(default_factory=trio.Lock)
+    """Held while something is read that takes seconds."""
     refusals: Refusals = field(default_factory=Refusals)
     streams: trio.CapacityLimiter
     feed: Feed
@@ -127,8 +127,6 @@ class Api:
     messages: Messages
     key: SecretKey
     shelf: Shelf
-    preparing: Preparing
-    trying: Trying
     plugins: Callable[[], Sequence[PluginState]]
     begun_at: str
     """When this run of the server began."""

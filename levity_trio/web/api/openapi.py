@@ -45,7 +45,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "not_stored": 507,
     "wrong_state": 409,
     "already_decided": 409,
-    **dict.fromkeys(("not_begun", "not_over", "not_ready", "no_tariff", "no_biller"), 409),
+    **dict.fromkeys(("not_begun", "not_over", "no_tariff", "no_biller"), 409),
     "unreadable": 422,
     "too_large": 413,
     "too_slow": 408,

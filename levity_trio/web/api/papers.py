@@ -18,14 +18,14 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from levity_trio.billing.statement import Position, Statement
+from levity_trio.billing.statement import Position
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper, name_of
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
-from levity_trio.store.engine.database import Database, parts
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, busy
@@ -33,7 +33,7 @@ from levity_trio.web.api.problems import Problem, busy
 MOST_WAITING: Final = 16
 BUSY_SECONDS: Final = 10
 AT_ONCE: Final = 20
-"""Statements that are read, or made, at once."""
+"""Statements of one archive."""
 MEDIA_TYPES: Final = {
     Form.HTML: "text/html",
     Form.PDF: "application/pdf",
@@ -79,7 +79,7 @@ class Made(Response):
 
 def document(
     api: Api,
-    read: Callable[[], Awaitable[Paper | CodeSheet | Letter]],
+    read: Callable[[], Awaitable[Paper | CodeSheet | Letter]] | Paper,
     form: Form,
     name: str | None = None,
     *,
@@ -91,7 +91,7 @@ def document(
     """
 
     async def make() -> Response:
-        paper = await read()
+        paper = read if isinstance(read, Paper) else await read()
         with refusals():
             (content,) = await printing.documents([paper], form, api.config.font)
         stem = name_of(paper.first) if name is None and isinstance(paper, Paper) else name
@@ -129,24 +129,30 @@ def refusals() -> Iterator[None]:
 
 
 async def read_papers(api: Api, statement_ids: Sequence[int]) -> list[Paper]:
-    """Return some statements to be printed; a few at once, because all are in memory. Raises Problem."""
-    papers = map(as_paper, await _read(api, statement_ids))
-    return [one if one.first.number else one._replace(language=one.language or of_reader()) for one in papers]
+    """Return some closed statements to be printed."""
+    return [as_paper(one) for one in await _read(api, statement_ids)]
 
 
 async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
-    """Return the covering sheet of statements; only what it shows of them is kept. Raises Problem."""
-    statements: list[Statement] = []
-    templates: tuple[str | None, ...] = (None,)
-    for some in parts(statement_ids, AT_ONCE):
-        for statement in await _read(api, some):
-            energy = replace(_ENERGY_ONLY, energy_wh=statement.statement.energy_wh)
-            statements.append(replace(statement.statement, positions=(energy,)))
-            templates = statement.templates
-    return Paper(tuple(statements), templates, is_cover=True, language=of_reader())
+    """Return the covering sheet of closed statements."""
+    return cover_of(await _read(api, statement_ids))
 
 
-async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
+def paper_of_draft(one: Printed) -> Paper:
+    """Return a statement that is not closed, in the language of its reader if it has none."""
+    return as_paper(one._replace(language=one.language or of_reader()))
+
+
+def cover_of(statements: Sequence[Printed]) -> Paper:
+    """Return the covering sheet of some statements; only what it shows of them is kept."""
+    shown = [
+        replace(one.statement, positions=(replace(_ENERGY_ONLY, energy_wh=one.statement.energy_wh),))
+        for one in statements
+    ]
+    return Paper(tuple(shown), statements[-1].templates, is_cover=True, language=of_reader())
+
+
+async def problems_of(api: Api, statements: Sequence[Printed]) -> list[str]:
     """Return what would be wrong with the documents of statements: for a preview. Raises Problem."""
     biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
     problems = []
@@ -154,11 +160,10 @@ async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
         problems.append("the bills have no sender: enter it with levity-trio bill owner set")
     elif biller.owner.bank_account is None:
         problems.append("statements do not say how to pay: add a bank account with levity-trio bill owner set")
-    if not statement_ids:
+    if not statements:
         return problems
-    (paper,) = await read_papers(api, statement_ids[:1])
-    texts = await _texts(api, statement_ids)
     try:
+        paper, texts = paper_of_draft(statements[0]), _texts(statements)
         missing = await printing.missing_characters(paper, texts, api.config.font)
     except DocumentProblem as problem:
         return problems + str(problem).splitlines()
@@ -168,16 +173,15 @@ async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
     ]
 
 
-async def _texts(api: Api, statement_ids: Sequence[int]) -> list[str]:
+def _texts(statements: Sequence[Printed]) -> list[str]:
     """Return the texts that people chose, as far as they have characters that no text before has."""
     texts: list[str] = []
     known: set[str] = set()
-    for some in parts(statement_ids, AT_ONCE):
-        for one in await _read(api, some):
-            for text in one.statement.names():
-                if not known.issuperset(text):
-                    known.update(text)
-                    texts.append(text)
+    for one in statements:
+        for text in one.statement.names():
+            if not known.issuperset(text):
+                known.update(text)
+                texts.append(text)
     return texts
 
 
@@ -186,10 +190,7 @@ async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
         db.execute("BEGIN")
         return list(printed(rows_of(db), statement_ids))
 
-    try:
-        return await api.reader.run(read)
-    except LookupError:  # a draft is made anew while others read it
-        raise Problem(HTTPStatus.CONFLICT, "changed", "this was made anew meanwhile; ask again") from None
+    return await api.reader.run(read)
 
 
 def _file(content: bytes, media_type: str, name: str, *, is_shown: bool) -> Response:

@@ -1,8 +1,8 @@
-"""Statements: closed ones, by their numbers, and those of a draft. Names stand on them, so viewers do not see them."""
+"""Statements: closed ones, and those of a preview. Names stand on them, so viewers do not see them."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, Final, Literal
@@ -15,13 +15,15 @@ from levity_trio.billing.statement import Statement
 from levity_trio.documents.json_file import StatementDocument
 from levity_trio.documents.paper import Form, Paper
 from levity_trio.records import record
-from levity_trio.store.billing.statements import statement
+from levity_trio.store.billing.drafting import Terms
+from levity_trio.store.billing.statements import Printed, statement
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads import drafts
 from levity_trio.store.reads import statements as stored
 from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.reads.statements import ClosedStatement, DraftStatement
-from levity_trio.web.api.billing import MonthName, draft_id, month_of
+from levity_trio.store.reads.statements import ClosedStatement
+from levity_trio.web.api.billing import NOT_DRAFTED, MonthName, TermsOfMonth, computed, month_of, rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
@@ -31,7 +33,9 @@ from levity_trio.web.api.papers import (
     ZIP,
     Made,
     archive,
+    cover_of,
     document,
+    paper_of_draft,
     problems_of,
     read_cover,
     read_papers,
@@ -61,9 +65,6 @@ SHEET: Final[Declared] = {**ANY_FORM, "other_media_types": (MEDIA_TYPES[Form.PDF
 SortOfClosed = Literal[
     "number", "-number", "name", "-name", "energy", "-energy", "amount", "-amount", "total", "-total", "paid", "-paid"
 ]
-SortOfDraft = Literal[
-    "name", "-name", "sessions", "-sessions", "energy", "-energy", "amount", "-amount", "total", "-total"
-]
 IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
     **{name: attrgetter(name) for name in ("number", "month", "account", "name", "sessions")},
     "kwh": lambda one: one.energy_wh / 1000,
@@ -83,15 +84,19 @@ class StatementsQuery(Paged):
     format: OneFormat = "json"
 
 
-class DraftQuery(Paged):
-    sort: Annotated[SortOfDraft, Meta(description=OF_SORT)] | None = None
-
-
 class DocumentQuery(Sent):
     format: Form = Form.HTML
 
 
 class CoverQuery(Sent):
+    format: Literal["html", "pdf"] = "html"
+
+
+class DraftDocumentQuery(TermsOfMonth):
+    format: Form = Form.HTML
+
+
+class DraftCoverQuery(TermsOfMonth):
     format: Literal["html", "pdf"] = "html"
 
 
@@ -102,7 +107,7 @@ class ArchiveQuery(Sent):
 
 @record
 class DraftProblems:
-    """What would be wrong with the documents of a draft: what its biller or its font lacks."""
+    """What would be wrong with the documents of a month: what its biller or its font lacks."""
 
     problems: tuple[str, ...]
 
@@ -126,30 +131,31 @@ async def get_statement(request: Request) -> StatementDocument:
     return await _as_json(request, await _closed(request))
 
 
-@ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, "changed", **ANY_FORM)
+@ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, **ANY_FORM)
 async def get_document(request: Asked[DocumentQuery, None]) -> Response:
     """Download a closed statement as HTML, PDF, CSV or JSON."""
     return document(request.api, paper_of(request, await _closed(request)), request.query.format)
 
 
-@ENDPOINTS.get(f"{CLOSING}/document", Role.OPERATOR, *NOT_MADE, "changed", **SHEET)
+@ENDPOINTS.get(f"{CLOSING}/document", Role.OPERATOR, *NOT_MADE, **SHEET)
 async def get_cover(request: Asked[CoverQuery, None]) -> Response:
     """Download the covering sheet of a closed month."""
-    month = _month(request)
+    month = str(month_of(request))
     statements = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
     if not statements:
         raise not_found(f"closed statement of {month}")
-    return _cover(request, [row for row, _ in statements], f"{month} covering sheet")
+    read = partial(read_cover, request.api, [row for row, _ in statements])
+    return document(request.api, read, Form(request.query.format), f"{month} covering sheet")
 
 
 @ENDPOINTS.get(
     f"{CLOSING}/archive",
-    *(Role.OPERATOR, *NOT_MADE, "changed"),
+    *(Role.OPERATOR, *NOT_MADE),
     summary=f"Download the next {AT_ONCE} closed statements of a month as one ZIP file.",
     media_type=ZIP,
 )
 async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
-    month, query = _month(request), request.query
+    month, query = str(month_of(request)), request.query
     find = partial(stored.closed_after, month=month, number=query.after, most=AT_ONCE)
     statements = await request.read(find)
     if not statements:
@@ -164,60 +170,55 @@ async def _closed(request: Request) -> int:
     return await request.find(partial(stored.id_of_number, number=number), f"statement {number}")
 
 
-# Statements of a draft
+# Statements of a preview
 
 
-@ENDPOINTS.get(DRAFT, Role.OPERATOR)
-async def list_of_draft(request: Asked[DraftQuery, None]) -> ListPage[DraftStatement]:
-    """List the statements of a draft that is ready, by account or by a column."""
-    draft, query = await draft_id(request), request.query
-    sort = sort_by(stored.DRAFT_COLUMNS, query.sort)
-    return await page(request, partial(stored.draft_statements, draft=draft, wanted=wanted(query), sort=sort))
+@ENDPOINTS.get(OF_DRAFT, Role.OPERATOR, "not_found", *NOT_DRAFTED)
+async def get_of_draft(request: Asked[TermsOfMonth, None]) -> StatementDocument:
+    """Show what a statement of a month would be now, with its lines."""
+    (one,) = await _drafted(request, request.number())
+    return msgspec.convert(one.statement, StatementDocument, from_attributes=True)
 
 
-@ENDPOINTS.get(OF_DRAFT, Role.OPERATOR, "not_found")
-async def get_of_draft(request: Request) -> StatementDocument:
-    """Show a statement of a draft with its lines."""
-    return await _as_json(request, await _drafted(request))
+@ENDPOINTS.get(f"{OF_DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **ANY_FORM)
+async def get_document_of_draft(request: Asked[DraftDocumentQuery, None]) -> Response:
+    """Download what a statement of a month would be now."""
+    (one,) = await _drafted(request, request.number())
+    return document(request.api, paper_of_draft(one), request.query.format)
 
 
-@ENDPOINTS.get(f"{OF_DRAFT}/document", Role.OPERATOR, *NOT_MADE, "changed", **ANY_FORM)
-async def get_document_of_draft(request: Asked[DocumentQuery, None]) -> Response:
-    """Download a statement of a draft."""
-    return document(request.api, paper_of(request, await _drafted(request)), request.query.format)
+@ENDPOINTS.get(f"{DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **SHEET)
+async def get_cover_of_draft(request: Asked[DraftCoverQuery, None]) -> Response:
+    """Download what the covering sheet of a month would be now."""
+    cover = cover_of(await _drafted(request))
+    return document(request.api, cover, Form(request.query.format), f"{month_of(request)} covering sheet draft")
 
 
-@ENDPOINTS.get(f"{DRAFT}/document", Role.OPERATOR, *NOT_MADE, "changed", **SHEET)
-async def get_cover_of_draft(request: Asked[CoverQuery, None]) -> Response:
-    """Download the covering sheet of a draft."""
-    ids = await _ids_of_draft(request)
-    if not ids:
-        raise not_found(f"statement in the draft of {_month(request)}")
-    return _cover(request, ids, f"{_month(request)} covering sheet draft")
-
-
-@ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "not_found", "busy", "changed", answer=DraftProblems)
-async def get_problems(request: Request) -> Response:
-    """List what would be wrong with the documents of a draft, such as characters that the font lacks."""
-    ids = await _ids_of_draft(request)
+@ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "busy", *NOT_DRAFTED, answer=DraftProblems)
+async def get_problems(request: Asked[TermsOfMonth, None]) -> Response:
+    """List what would be wrong with the documents of a month, such as characters that the font lacks."""
+    statements = await _drafted(request, may_be_none=True)
 
     async def make() -> Response:
-        found = DraftProblems(problems=tuple(await problems_of(request.api, ids)))
+        found = DraftProblems(problems=tuple(await problems_of(request.api, statements)))
         return Response(msgspec.json.encode(show(found), enc_hook=as_json), media_type="application/json")
 
     return Made(make)
 
 
-async def _drafted(request: Request) -> int:
-    draft, number = await draft_id(request), request.number()
-    if not await request.read(partial(stored.is_of_draft, draft=draft, statement=number)):
-        raise not_found(f"statement {number} in this draft")
-    return number
-
-
-async def _ids_of_draft(request: Request) -> list[int]:
-    read = partial(stored.drafted_after, draft=await draft_id(request), place=(0, 0), most=MOST)
-    return [row for _, row in await request.read(read)]
+async def _drafted(
+    request: Asked[TermsOfMonth, None], number: int | None = None, *, may_be_none: bool = False
+) -> list[Printed]:
+    """Return the statements of a month as they would be now, or the one with an id. Raises Problem."""
+    month, query = month_of(request), request.query
+    terms = Terms(rule(request), query.carry_below)
+    read = partial(drafts.drafted, month=month, account=query.account, terms=terms, number=number)
+    found = await computed(request, read)
+    if not found and not may_be_none:
+        raise not_found(
+            f"statement in the preview of {month}" if number is None else f"statement {number} in this preview"
+        )
+    return found
 
 
 # Any statement
@@ -239,11 +240,3 @@ def paper_of(request: Request, statement_id: int) -> Callable[[], Awaitable[Pape
         return paper
 
     return read
-
-
-def _cover(request: Asked[CoverQuery, None], ids: Sequence[int], name: str) -> Response:
-    return document(request.api, partial(read_cover, request.api, ids), Form(request.query.format), name)
-
-
-def _month(request: Request) -> str:
-    return str(month_of(request))

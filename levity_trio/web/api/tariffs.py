@@ -24,14 +24,20 @@ from levity_trio.store.billing.tariffs import Trial, first_open_day
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import tariffs as stored
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.tariffs import AssignedTariff, TariffInForce, TariffRow, TariffVersion, UnknownTarget
-from levity_trio.store.upkeep.trying import TriedHousehold
+from levity_trio.store.reads.tariffs import (
+    AssignedTariff,
+    TariffInForce,
+    TariffRow,
+    TariffVersion,
+    TriedHousehold,
+    UnknownTarget,
+)
 from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tariffs import Assigning, CorrectedStatement, Given, correcting
 from levity_trio.web.api.accounts import Id, refusals, said
-from levity_trio.web.api.billing import SECONDS, MonthName, rule
+from levity_trio.web.api.billing import MonthName, computed, rule
 from levity_trio.web.api.bodies import ABSENT, PERSONAL, WATT_HOURS, Fields, Sent, StructBody
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
@@ -164,14 +170,12 @@ class VersionPreviewBody(VersionBody):
     """
 
     month: MonthName | None = None
-    seconds: Annotated[float, Meta(ge=0, le=SECONDS)] = SECONDS
 
 
 class PreviewBody(PriceBody):
     """A price that does not hold yet, and on which month it is tried: the last one that is over by default."""
 
     month: MonthName | None = None
-    seconds: Annotated[float, Meta(ge=0, le=SECONDS)] = SECONDS
 
 
 Correcting = Asked[object, VersionBody | VersionPreviewBody | WithdrawalBody | AssignmentBody | PriceBody | PreviewBody]
@@ -389,16 +393,12 @@ async def get_in_force(request: Asked[InForceQuery, None]) -> TariffInForce:
 class TariffPreview:
     """What a price would have cost the households in a month, and what it did cost; nothing of it is stored.
 
-    Amounts are in minor units with tax. `households` are those that are done, of all; when all are, it is ready.
-    It is tried for the `scope` of an assignment; null: for those whose tariff it is.
-    `replaces` says whether another version of the same day would be withdrawn, `corrected` which closed statements
+    Amounts are in minor units with tax. It is tried for the `scope` of an assignment; null: for those whose tariff it
+    is. `replaces` says whether another version of the same day would be withdrawn, `corrected` which closed statements
     would be corrected. `words` is what the tariff says.
     """
 
     month: str
-    ready: bool
-    done: int
-    accounts: int
     currency: str
     old: int
     new: int
@@ -434,7 +434,7 @@ async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
     "too_many_waiting",
 )
 async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
-    """Work for some seconds on what a month would have cost at a price; ask again until it is ready."""
+    """Show what a month would have cost at a price."""
     price = await _priced(request)
 
     def change(db: UnitOfWork) -> None:
@@ -451,7 +451,7 @@ async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
     *(Role.ADMIN, "in_use", "conflict", "corrects_statements", "too_many_waiting"),
 )
 async def preview_version(request: Asked[None, VersionPreviewBody]) -> TariffPreview:
-    """Work for some seconds on what a month would have cost with a version; ask again until it is ready"""
+    """Show what a month would have cost with a version."""
     version = Given(request.body.toml, await parsed(request.body.toml))
     usual = await request.read(partial(stored.usual_terms, name=version.tariff.name))
 
@@ -476,17 +476,13 @@ async def _tried(
 ) -> TariffPreview:
     body = request.body
     month = Month.of(_today(request)).before if body.month is None else Month.parse(body.month)
-    async with request.api.places.wait():
-        tried = await request.api.trying.compare(trial, month, rule(request), body.seconds)
+    households = await computed(request, partial(stored.tried, trial=trial, month=month, rule=rule(request)))
     return TariffPreview(
         month=str(month),
-        ready=tried.is_ready,
-        done=len(tried.households),
-        accounts=tried.accounts,
         currency=version.tariff.currency.code,
-        old=sum(household.old for household in tried.households),
-        new=sum(household.new for household in tried.households),
-        households=tried.households,
+        old=sum(household.old for household in households),
+        new=sum(household.new for household in households),
+        households=households,
         scope=None if trial.target is None else trial.target.scope,
         says=in_short(version.tariff),
         words=[*words(version.tariff)],

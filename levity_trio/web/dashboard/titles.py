@@ -122,7 +122,6 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/tariffs/{{id}}/withdraw"): "Withdraw a tariff",
         ("POST", f"{ADMIN}/tariff-assignments"): "Assign a tariff",
         ("PUT", f"{ADMIN}/billing"): "Set the day from which you bill",
-        ("POST", f"{ADMIN}/drafts/{{month}}"): "Prepare a month's statements",
         ("POST", f"{ADMIN}/closings/{{month}}"): "Close a month",
         ("PUT", f"{ADMIN}/biller"): "Enter the sender of the bills",
         ("PUT", f"{ADMIN}/biller/logo"): "Set the logo for statements",

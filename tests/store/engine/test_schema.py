@@ -41,7 +41,7 @@ FACTS = (
 COUNTS = "fact_count event_sum site_count"
 PRESENT = (
     "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting asked_tag security"
-    " local_list_kept account vehicle space tx_account billing bill_work draft meter meter_charger"
+    " local_list_kept account vehicle space tx_account billing bill_work meter meter_charger"
     " booked booked_cost to_book book"
     " wallet wallet_reservation invitation availability turned_away secret_key household_task household_task_account"
     " refused_card month_use month_standing own_name message_cursor power power_work"

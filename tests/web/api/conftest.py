@@ -19,8 +19,6 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.costs import SiteCosts
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.upkeep.preparing import Preparing
-from levity_trio.store.upkeep.trying import Trying
 from levity_trio.web.api.bodies import read_query
 from levity_trio.web.api.context import Api, Places
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
@@ -54,10 +52,9 @@ class Site:
             now=lambda: books.now,
             clock=lambda: books.now,
             writer=writer,
-            reader=(reader := Reader(address)),
-            trying=Trying(reader),
+            reader=Reader(address),
             places=Places(),
-            preparing=Preparing(reader, writer, lambda: books.now),
+            computing=trio.Lock(),
             config=SimpleNamespace(
                 public_url="",
                 drivers_url="",

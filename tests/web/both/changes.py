@@ -474,9 +474,7 @@ async def _bills(life: Life) -> None:
     await ask("POST", f"meters/{meter}/readings/3/void", reason="misread")
     text = "meter,value,unit,at\nHouse,102001,kWh,2026-03-16\n"
     await life.send("POST", "/api/admin/meter-reading-import", text.encode(), content_type=CSV)
-    await ask("POST", "drafts/2026-02")
     await ask("POST", "closings/2026-02")
-    await ask("POST", "drafts/2026-03")
     price = {"price": "0,30", "since": "2026-04-01", "name": "Dearer", "night_price": "0.25", "currency": "EUR"}
     await ask("POST", "tariffs/preview", toml=DAY_AND_NIGHT.replace("2026-10-01", "2026-05-01"), month="2026-02")
     await ask("POST", "tariff-previews", **price, month="2026-02")

@@ -53,6 +53,7 @@ VALUES: Final[Mapping[str, tuple[object, ...]]] = {
     "after": (0, 3),
     "at": ("2026-03-18T19:00:00Z",),
     "before": (3, 1_000_000),
+    "carry_below": (0, 700),
     "charger": (HOUSEHOLDS[0].charger, HOUSEHOLDS[4].charger, QUIET, "NONE"),
     "connector": (1, 2),
     "cursor": ("nonsense",),

@@ -23,10 +23,10 @@ from levity_trio.cli import main
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.documents import printing
 from levity_trio.store.engine.connection import open_database
-from levity_trio.web.api import billing, context, history
+from levity_trio.web.api import context, history
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.dashboard.pages import PAGES, bills, households
+from levity_trio.web.dashboard.pages import PAGES
 from tests.browser.past import HOUSEHOLDS, QUIET, Past, write_past
 from tests.postgresql import new_database
 from tests.sizes import size
@@ -108,9 +108,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
         patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
-        for page in (bills, households):  # on a busy machine, one store would take more steps
-            patch.setattr(page, "STEP_SECONDS", billing.SECONDS)
-        patch.setattr(history, "PRICED_SECONDS", billing.SECONDS)
+        patch.setattr(history, "PRICED_SECONDS", 10.0)  # on a busy machine, one store would take more steps
         patch.setattr(context, "MINUTE", inf)  # on a busy machine, one store would record refusals of more minutes
         past = write_past(folder / "site.db", MOMENT)
         (folder / ".site.db-litestream").mkdir()  # nobody need be told of a backup, as on PostgreSQL
@@ -157,7 +155,7 @@ def _rows(connection: Any, file: sqlite3.Connection) -> Iterator[tuple[str, list
 
 def shown_of(past: Past) -> dict[str, Any]:
     """Return what stands in paths, by the word before it."""
-    draft, session = "2026-03/statements/9", past.doubtful
+    draft, session = "2026-03/statements/100", past.doubtful
     return {
         **dict.fromkeys(("bills", "months", "closings", "reconciliations"), "2026-02"),
         **dict.fromkeys(("transactions", "sessions"), session),
@@ -170,7 +168,7 @@ def shown_of(past: Past) -> dict[str, Any]:
         "/api/admin/drafts/{month}/statements/{id}": f"/api/admin/drafts/{draft}",
         "/api/admin/drafts/{month}/statements/{id}/document": f"/api/admin/drafts/{draft}/document",
         "/bills/{month}/papers": "/bills/2026-03/papers",
-        "/bills/{month}/draft/{number}": "/bills/2026-03/draft/9",
+        "/bills/{month}/draft/{number}": "/bills/2026-03/draft/100",
         **dict.fromkeys(("why", "try"), HOUSEHOLDS[0].charger),
         "/d/at/{charger}": f"/d/at/{HOUSEHOLDS[0].charger}",
         "/d/at/{charger}/{connector}": f"/d/at/{QUIET}/1",

@@ -58,7 +58,7 @@ class TestSessionsInTheWay:
     ("path", "code", "words"),
     [
         ("/api/admin/transactions/{id}/confirm", "changed", "this session has changed since you looked: look again"),
-        ("/api/admin/drafts/{month}", "changed", "session 1 is in the way of the household"),
+        ("/api/admin/closings/{month}", "changed", "session 1 is in the way of the household"),
         (
             RESET,
             "not_connected",

@@ -1,1 +1,1 @@
-"""The writes of statements: drafts, and the closing that numbers and seals them."""
+"""The writes of statements: the closing of a month, which numbers and seals them."""

@@ -1,21 +1,35 @@
-"""The closing of a month: one short write that numbers and seals its statements, and enters them in the ledger."""
+"""The closing of a month: one short write that stores its numbered and sealed statements, and fills the ledger.
+
+All was computed before. The write checks that it still holds, so it can be computed again if something changed.
+"""
 
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.billing.ledger import Kind
-from levity_trio.billing.months import Month
 from levity_trio.events import BillingBegun, MonthClosed
-from levity_trio.store.billing.drafting import BEFORE, Closable, Closables, Order
-from levity_trio.store.billing.due import CHANGED, Plan
-from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.billing.drafting import grounds
+from levity_trio.store.billing.months import Code, Refused, begun
+from levity_trio.store.billing.numbering import Closable, Numbered, Order
+from levity_trio.store.billing.statements import FIGURES, OF_POSITION
+from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes.transactions.judging import ask_unsure
 from levity_trio.store.writes.wallets import Entry, enter_statement
 
-_DRAFT: Final = "SELECT id, terms, revision FROM draft WHERE month = ? AND account_id IS ? AND ready_at IS NOT NULL"
+MOST_SETTLED: Final = 20_000
+"""What is left goes with the next closing."""
+_CHANGED: Final = (
+    "SELECT 1 FROM bill_work LEFT JOIN tx ON tx.id = tx_id WHERE revision > ? AND coalesce(stop_time, '') < ? LIMIT 1"
+)
+"""Something that changed after a revision, of all that ended before a time; also a transaction that is open again."""
+_STATEMENT: Final = f"INSERT INTO statement ({', '.join(FIGURES)}, content) VALUES ({marks(FIGURES)}, ?) RETURNING id"  # noqa: S608
+_POSITION: Final = (
+    f"INSERT INTO position (statement_id, account_id, {', '.join(OF_POSITION)})"  # noqa: S608 - our own names
+    f" VALUES (?, ?, {marks(OF_POSITION)})"
+)
 _SEAL: Final = (
     "UPDATE statement SET closing_id = ?, number = ?, party_digest = ?, previous_digest = ?, digest = ?, language = ?"
     " WHERE id = ?"
@@ -27,26 +41,7 @@ _SETTLED: Final = (
     " (SELECT 1 FROM position JOIN statement ON statement.id = statement_id WHERE position.tx_id = tx.id"
     " AND number IS NOT NULL))) LIMIT ?)"
 )
-
-
-class Code(StrEnum):
-    """Why a month is not closed."""
-
-    NOT_BEGUN = "not_begun"
-    CONFLICT = "conflict"
-    NOT_OVER = "not_over"
-    NOT_READY = "not_ready"
-    """There is no draft, or something changed since: prepare it and close again."""
-    NO_TARIFF = "no_tariff"
-    NO_BILLER = "no_biller"
-
-
-class Refused(Exception):
-    """Nothing was closed."""
-
-    def __init__(self, code: Code, words: str) -> None:
-        super().__init__(words)
-        self.code, self.words = code, words
+"""What a closing settled. What waits for a review, or is nobody's, stays."""
 
 
 class Closed(NamedTuple):
@@ -72,24 +67,26 @@ def begin(db: UnitOfWork, day: date, at: str, by: str) -> None:
     db.record(BillingBegun(charger=None, at=at, day=day.isoformat(), by=by))
 
 
-def close(db: UnitOfWork, plan: Plan, order: Order, closables: Closables) -> Closed:
-    """Close a month as its draft says, for all accounts or for one that moves out. Raises Refused.
-
-    `closables` is what the draft has; if something changed since it was read, nothing is closed.
-    """
-    _check_draft(db, plan, order, closables)
-    statements, (next_number, before, biller) = closables.statements, closables.before
-    if biller is None:
-        raise Refused(Code.NO_BILLER, "the bills have no sender; enter it with levity-trio bill owner set")
-    last = statements[-1].digest if statements else before
+def close(db: UnitOfWork, closable: Closable) -> Closed | None:
+    """Close a month, for all accounts or for one that moves out; None if something changed since it was computed."""
+    plan, before, order, statements = closable
+    if before != grounds(db.rows, plan.terms) or db.rows(_CHANGED, (plan.revision, plan.until)):
+        return None
+    last = statements[-1].digest if statements else before.newest_digest
     closing = db.insert(
         "INSERT INTO closing (month, account_id, terms, biller_id, statements, previous_digest, digest, closed_at,"
-        " closed_by) SELECT month, account_id, terms, ?, ?, ?, ?, ?, ? FROM draft WHERE id = ? RETURNING id",
-        (biller, len(statements), before, last, order.at, order.by, closables.draft),
+        " closed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (
+            *(str(plan.month), plan.account, before.terms, before.biller, len(statements)),
+            *(before.newest_digest, last, order.at, order.by),
+        ),
     )
     for one in statements:
-        _seal(db, closing, one, order)
-    db.execute("UPDATE billing SET next_number = ?", (next_number + len(statements),))
+        _store(db, closing, one, order)
+    db.execute("UPDATE billing SET next_number = ?", (before.next_number + len(statements),))
+    if plan.account is None:
+        db.execute(_SETTLED, (plan.revision, plan.since, plan.until, MOST_SETTLED))
+    ask_unsure(db, order.at)
     numbers = [one.number for one in statements]
     closed = Closed(closing, len(statements), min(numbers, default=None), max(numbers, default=None))
     db.record(
@@ -107,48 +104,20 @@ def close(db: UnitOfWork, plan: Plan, order: Order, closables: Closables) -> Clo
     return closed
 
 
-def settle(db: UnitOfWork, plan: Plan, most: int) -> int:
-    """Delete rows of bill_work that the closing of a month settled, at most so many; return how many it deleted.
-
-    What waits for a review, or is nobody's, stays.
-    """
-    return db.changed(_SETTLED, (plan.revision, plan.since, plan.until, most))
-
-
-def check_next(known: Begun, month: Month) -> None:
-    """Check that this month is the one to close. Raises Refused."""
-    if month != known.open_month:
-        closed = f"{month} is closed already; " if Month.of(known.on) <= month < known.open_month else ""
-        raise Refused(Code.CONFLICT, f"{closed}{known.open_month} is the month to close next")
-
-
-def _check_draft(db: UnitOfWork, plan: Plan, order: Order, closables: Closables) -> None:
-    """Check that the draft can be closed. Raises Refused."""
-    known = begun(db.rows)
-    if known is None:
-        raise Refused(Code.NOT_BEGUN, "say first since when this system bills: levity-trio bill begin DATE")
-    check_next(known, plan.month)
-    if order.at < plan.until:
-        raise Refused(Code.NOT_OVER, f"{plan.month} is not over")
-    ready = (closables.draft, plan.terms.text(db.rows), closables.revision)
-    is_changed = db.rows(f"{CHANGED} LIMIT 1", (closables.revision, plan.until))
-    is_known = ready in db.rows(_DRAFT, (str(plan.month), plan.account)) and closables.before == db.row(BEFORE)
-    if is_changed or not is_known:
-        raise Refused(Code.NOT_READY, f"the draft of {plan.month} is not up to date; prepare it, and close again")
-    if closables.unpriced:
-        words = f"{closables.unpriced} transactions have no tariff: see the preview, and assign one"
-        raise Refused(Code.NO_TARIFF, words)
-
-
-def _seal(db: UnitOfWork, closing: int, one: Closable, order: Order) -> None:
+def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
+    account = one.rows.figures.account_id
+    number = db.insert(_STATEMENT, (*one.rows.figures, one.content))
+    for row in one.rows.positions:
+        db.execute(_POSITION, (number, account, *row))
     seal = (one.number, one.party_digest, one.previous_digest, one.digest, one.language)
-    db.execute(_SEAL, (closing, *seal, one.id))
+    db.execute(_SEAL, (closing, *seal, number))
     add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
-    db.execute(add, (one.id, one.party, one.sheet))
+    db.execute(add, (number, one.party, one.sheet))
     if one.amount:
         words = f"statement {one.number}"
-        entry = Entry(one.account, Kind.STATEMENT, one.amount, one.currency, words, order.at, order.by, one.id)
-        enter_statement(db, entry)
+        enter_statement(
+            db, Entry(account, Kind.STATEMENT, one.amount, one.rows.figures.currency, words, order.at, order.by, number)
+        )
 
 
 def keep_sheet(db: UnitOfWork, statement: int, sheet: str) -> None:

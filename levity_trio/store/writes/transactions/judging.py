@@ -532,11 +532,15 @@ _DATE = (
     "UPDATE tx SET start_time = ?, stop_time = ?, start_behind_seconds = ?, stop_behind_seconds = ?,"
     " is_clock_unsure = ? WHERE id = ?"
 )
-MAKE_DUE = (
+_MAKE_DUE = (
     "judge_after = coalesce(judge_after, ?1), judge_steps = CASE WHEN judge_after IS NULL THEN 0 ELSE judge_steps END"
 )
 """Has a transaction judged again by a fact of its own: no judgement of a neighbour led there."""
-_ASK = f"UPDATE tx SET {MAKE_DUE} WHERE id = ?2"  # noqa: S608 - our own names
+_ASK = f"UPDATE tx SET {_MAKE_DUE} WHERE id = ?2"  # noqa: S608 - our own names
+_ASK_UNSURE = (
+    f"UPDATE tx SET {_MAKE_DUE} WHERE id IN (SELECT tx_id FROM bill_work) AND is_clock_unsure = 1"  # noqa: S608 - ours
+    " AND status = 'Completed' AND review IS NULL AND judge_after IS NULL"
+)
 _ASKED = "UPDATE tx SET judge_after = NULL WHERE id = ?"
 _AS_LATE = (
     f"SELECT {COLUMNS} FROM tx WHERE id IN (SELECT id FROM tx WHERE cp_id = ? AND conn_id = ?"  # noqa: S608 - ours
@@ -577,6 +581,12 @@ def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> None:
     for tx in as_late:
         if dated(tx, dating(db.rows, tx), is_settled=is_settled(db, tx.id)) is not tx:
             db.execute(_ASK, (due, tx.id))
+
+
+def ask_unsure(db: UnitOfWork, at: str) -> None:
+    """Have the prices of all transactions compared again whose times are not sure, and that no closing settled: by what
+    is billed now, they may matter."""
+    db.execute(_ASK_UNSURE, (at,))
 
 
 def ask_later(db: UnitOfWork, tx: Known, at: str) -> None:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from levity_trio.billing.states import BillState
 from levity_trio.locale import N_, _
@@ -18,8 +19,6 @@ from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 
 SECTION: Final = N_("Bills")
-STEP_SECONDS: Final = 2.0
-"""A look at a preview that is not ready works on it for so long; the page then comes back by itself."""
 MOST: Final = 200
 """Statements, wallets or meters of one page."""
 AT_ONCE: Final = 20
@@ -44,35 +43,28 @@ async def _month(view: View) -> Values:
     month = view.path["month"]
     row = await view.get(f"/api/admin/months/{month}")
     names = await names_of_chargers(view)
-    shown: Values = {"month": month, "one": row, "names": names, "open_month": None, "sums": None, "draft": None}
+    shown: Values = {"month": month, "one": row, "names": names, "open_month": None}
     if row["state"] == "closed":
         return shown | {"nobody": await _nobody(view, row)} | await _closed(view, month)
     open_month = (await view.get("/api/admin/billing"))["open_month"]
     if open_month != month:
         return shown | {"open_month": open_month}
-    preview = await _preview(view, month)
-    lacks = await view.get(f"/api/admin/months/{month}/missing")
     ended = _days_of(view, row)
-    return shown | {"early": await _statements(view, month), "missing": lacks["data"], "ended": ended} | preview
+    return shown | {"early": await _statements(view, month), "ended": ended} | await _preview(view, month)
 
 
 async def _preview(view: View, month: str) -> Values:
-    """Work on the preview; return it if it is ready, else how far it is or why there is none."""
+    """Return the preview, or why there is none, and what is missing."""
     terms, problem = await _terms(view)
-    shown: Values = {"terms": terms, "problem": problem, "refused": None}
-    try:
-        draft = await view.post(f"/api/admin/drafts/{month}", **terms, seconds=STEP_SECONDS)
-    except Refused as refused:
-        return shown | {"refused": refused}
-    if not draft["ready"]:
-        return shown | {"draft": draft}
-    below = f"/api/admin/drafts/{month}"
     carried = view.query.get("carry_below")
     sorting = Sorting(view.query.get("sort", ""), {"carry_below": carried} if carried else {}, "name")
-    statements, _why = await sorted_list(view, below, sorting, limit=MOST, cursor=view.query.get("cursor"))
-    held_back = (await view.get(f"{below}/held-back"))["data"]
-    shown |= {"draft": draft, "sums": draft["sums"], "sorting": sorting}
-    return shown | {"statements": statements, "held_back": held_back}
+    shown: Values = {"terms": terms, "problem": problem, "refused": None, "sums": None, "sorting": sorting}
+    try:
+        preview, _why = await sorted_list(view, f"/api/admin/drafts/{month}", sorting, **terms)
+    except Refused as refused:
+        missing = await view.get(f"/api/admin/months/{month}/missing")
+        return shown | {"refused": refused, "missing": missing["data"]}
+    return {**shown, **preview, "statements": preview["data"]}
 
 
 async def _terms(view: View) -> tuple[dict[str, int], str]:
@@ -143,7 +135,7 @@ async def _papers(view: View) -> Values:
 async def _statement(view: View) -> Values:
     number = view.path["number"]
     one = await view.get(f"/api/admin/statements/{number}")
-    document = f"/get/admin/statements/{number}/document"
+    document = f"/get/admin/statements/{number}/document?"
     sent = await view.get(f"/api/admin/statements/{number}/messages")
     return {
         "one": one,
@@ -156,9 +148,11 @@ async def _statement(view: View) -> Values:
 
 async def _drafted(view: View) -> Values:
     path = f"/admin/drafts/{view.path['month']}/statements/{view.path['number']}"
-    one = await view.get(f"/api{path}")
+    terms, _problem = await _terms(view)
+    one = await view.get(f"/api{path}", **terms)
     names = await names_of_chargers(view)
-    return {"one": one, "document": f"/get{path}/document", "cards": _cards(one), "names": names, "sent": []}
+    document = f"/get{path}/document?{urlencode(terms)}&"
+    return {"one": one, "document": document, "cards": _cards(one), "names": names, "sent": []}
 
 
 def _cards(one: Mapping[str, Any]) -> list[str]:

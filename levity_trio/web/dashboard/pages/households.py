@@ -34,7 +34,6 @@ OPEN: Final[Mapping[str, Mapping[str, str]]] = {
 FEW: Final = 10
 MOST: Final = 500
 PREPAID: Final = "prepaid"
-STEP_SECONDS: Final = 2.0
 """A look at a bill that is not ready works on it for so long."""
 
 
@@ -107,17 +106,17 @@ async def _task(view: View, household: Mapping[str, Any]) -> Any:
 
 
 async def _last_bill(view: View) -> Mapping[str, Any]:
-    """Work on the statement of a household that moves out; return it if it is ready, or why there is none."""
+    """Return the last statement of a household that moves out, or why there is none."""
     household = await view.get(f"{ACCOUNTS}/{view.path['id']}")
     leaving = await view.get(f"{ACCOUNTS}/{household['id']}/move-out", until=household["until"])
-    shown = {"household": household, "month": leaving["month"], "draft": None, "refused": None}
+    shown = {"household": household, "month": leaving["month"], "refused": None}
     try:
         billing = await view.get("/api/admin/billing")
         shown["month"] = month = max(leaving["month"], billing["open_month"])
-        draft = await view.post(f"/api/admin/drafts/{month}", account=household["id"], seconds=STEP_SECONDS)
+        preview = await view.get(f"/api/admin/drafts/{month}", account=household["id"])
     except Refused as refused:
         return {**shown, "refused": refused}
-    return {**shown, "draft": draft}
+    return {**shown, "sums": preview["sums"]}
 
 
 async def _cards(view: View) -> Mapping[str, Any]:

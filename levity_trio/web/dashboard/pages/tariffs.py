@@ -21,8 +21,6 @@ from levity_trio.web.dashboard.saying import capital, in_words
 SECTION: Final = N_("Tariffs")
 MOST: Final = 200
 PRICES: Final = "/api/admin/tariff-prices"
-STEP_SECONDS: Final = 2.0
-"""A look at a preview that is not ready works on it for so long; the page then comes back by itself."""
 WHOM: Final = "whom"
 """The field that says for whom: site, charger:CP-1, account:7, or nothing for those whose tariff it is."""
 SHOW: Final = "show"
@@ -135,7 +133,7 @@ async def _preview(
     """Return what a price would have cost, and what is wrong with it, by the names of fields."""
     try:
         body = body_of(fields, values, view.api.zone, "")
-        return await view.post("/api/admin/tariff-previews", **body, seconds=STEP_SECONDS), {}
+        return await view.post("/api/admin/tariff-previews", **body), {}
     except Unreadable as unreadable:
         return None, {unreadable.name: capital(str(unreadable))}
     except Refused as refused:

@@ -1,0 +1,127 @@
+"""What a closing would store: the statements of a month with their numbers, names, sheets and seals.
+
+All of it is read and computed before the closing's write, so that no charger waits for it. The write checks that its
+grounds still hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.billing.months import Month
+from levity_trio.billing.positions import Kind
+from levity_trio.store.billing.drafting import Drafted, Grounds, Plan, Terms, draft, grounds
+from levity_trio.store.billing.months import Code, Refused
+from levity_trio.store.billing.rows import names_text
+from levity_trio.store.billing.statements import (
+    Printed,
+    as_closed,
+    content_of,
+    names_now,
+    not_closed,
+    party_digest,
+    seal_of,
+)
+from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import marks, parts
+
+_PAID_BY_WALLET: Final = (
+    "SELECT coalesce(sum(amount), 0) FROM ledger WHERE kind = 'charge' AND account_id = ? AND tx_id IN ({})"
+)
+
+
+class Order(NamedTuple):
+    """Who closes and when. `sheet_of` makes what a statement says. `salt` makes the digests of that, and of names,
+    unguessable: bytes that nobody else has. `language` is that of statements to households of which none is known.
+
+    With `statements` and `charged` only a month is closed that comes to this.
+    """
+
+    by: str
+    at: str
+    sheet_of: Callable[[Printed], str]
+    salt: bytes
+    language: str | None = None
+    statements: int | None = None
+    charged: int | None = None
+
+
+class Numbered(NamedTuple):
+    """A statement with its number, names, sheet and seal. `amount` is what the ledger gets for it."""
+
+    rows: Drafted
+    content: str
+    amount: int
+    number: int
+    language: str | None
+    party: str
+    sheet: str
+    party_digest: str
+    previous_digest: str
+    digest: str
+
+
+class Closable(NamedTuple):
+    """What is to be stored, and on which grounds."""
+
+    plan: Plan
+    grounds: Grounds
+    order: Order
+    statements: Sequence[Numbered]
+
+
+def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order: Order) -> Closable:
+    """Return what the closing of a month would store, for all accounts or for one that moves out. Raises Refused."""
+    found, begins = draft(rows, month, account, terms), grounds(rows, terms)
+    if order.at < found.plan.until:
+        raise Refused(Code.NOT_OVER, f"{month} is not over")
+    unpriced = sum(position.kind == Kind.UNPRICED for one in found.statements for position in one.positions)
+    if unpriced:
+        words = f"{unpriced} transactions have no tariff: see the preview, and assign one"
+        raise Refused(Code.NO_TARIFF, words)
+    if begins.biller is None:
+        raise Refused(Code.NO_BILLER, "the bills have no sender; enter it with levity-trio bill owner set")
+    billed = [one for one in found.statements if one.gets_number]
+    charged = sum(one.figures.charged for one in billed)
+    if order.statements not in (None, len(billed)) or order.charged not in (None, charged):
+        words = "the month comes to something else now; look at its preview, and close it again"
+        raise Refused(Code.CHANGED, words)
+
+    statements, previous = list[Numbered](), begins.newest_digest
+    said = not_closed(rows, (one[1:] for one in billed))
+    for number, (one, printed) in enumerate(zip(billed, said, strict=True), begins.next_number):
+        statements.append(_numbered(rows, one, as_closed(printed, number, previous, order.at), order))
+        previous = statements[-1].digest
+    return Closable(found.plan, begins, order, statements)
+
+
+def _numbered(rows: Rows, one: Drafted, said: Printed, order: Order) -> Numbered:
+    number, previous = int(said.statement.number or 0), said.statement.previous_digest or ""
+    salt = hashlib.sha256(order.salt + str(number).encode()).hexdigest()
+    language = said.language or order.language
+    sheet = order.sheet_of(said._replace(language=language))
+    names, _ = names_now(rows, one.figures.account_id, one.positions)
+    party = names_text(names, salt, party_digest(salt + sheet))
+    content, of_names = content_of(one.figures, one.positions), party_digest(party)
+    return Numbered(
+        rows=one,
+        content=content,
+        amount=-one.figures.charged - _paid_by_wallet(rows, one),
+        number=number,
+        language=language,
+        party=party,
+        sheet=sheet,
+        party_digest=of_names,
+        previous_digest=previous,
+        digest=seal_of(number, content, of_names, previous),
+    )
+
+
+def _paid_by_wallet(rows: Rows, one: Drafted) -> int:
+    paid = 0
+    for part in parts([each.tx_id for each in one.positions if each.kind in (Kind.SESSION, Kind.FREE)]):
+        ((amount,),) = rows(_PAID_BY_WALLET.format(marks(part)), (one.figures.account_id, *part))
+        paid += amount
+    return paid
