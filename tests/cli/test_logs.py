@@ -7,43 +7,21 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import sqlite_utils
 
-from levity_trio.cli import main
 from levity_trio.cli.logs import ARROWS
 from levity_trio.store.reads.frames import FrameReading, Piece, Wanted
+from tests.cli.conftest import Run, Type
 from tests.store.files import make, make_ours
 
+COMMAND = "logs"
 NOW = datetime.now(UTC).replace(microsecond=0)
 CALL = '[2,"1","StatusNotification",{"connectorId":1,"status":"Available"}]'
-
-
-class Run(NamedTuple):
-    status: int
-    out: list[str]
-    err: str
-
-
-Type = Callable[..., Run]
-
-
-@pytest.fixture
-def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Type:
-    monkeypatch.setenv("LEVITY_DB", str(tmp_path / "site.db"))
-
-    def run(*arguments: str) -> Run:
-        status = main(["logs", *arguments])
-        out, err = capsys.readouterr()
-        return Run(status, out.splitlines(), err)
-
-    return run
 
 
 @pytest.fixture(autouse=True)

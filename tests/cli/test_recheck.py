@@ -4,37 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from levity_trio.cli import main
+from tests.cli.conftest import Run, Type
 from tests.store.books import Books, Station
 from tests.store.files import make
 from tests.store.template import new_database
-
-
-class Run(NamedTuple):
-    status: int
-    out: list[str]
-    err: str
-
-
-Type = Callable[..., Run]
-
-
-@pytest.fixture
-def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Type:
-    monkeypatch.setenv("LEVITY_DB", str(tmp_path / "site.db"))
-
-    def run(*arguments: str) -> Run:
-        status = main(["recheck", *arguments])
-        out, err = capsys.readouterr()
-        return Run(status, out.splitlines(), err)
-
-    return run
 
 
 def fill(folder: Path, change: str = "", chargers: tuple[str, ...] = ("CP-1", "CP-2"), late_wh: int = 0) -> None:
@@ -51,6 +28,7 @@ def fill(folder: Path, change: str = "", chargers: tuple[str, ...] = ("CP-1", "C
         connection.executescript(change)
 
 
+COMMAND = "recheck"
 LATE = 6500
 WRONG = "UPDATE tx SET energy_delivered = 4000, rules = 1 WHERE cp_id = 'CP-1';"
 
