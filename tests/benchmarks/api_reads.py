@@ -137,7 +137,7 @@ def _explain(number: int, db: Database) -> int:
 
 def _reconciled(month: str, after: str, db: Database) -> int:
     span = Span(*(f"{one}-01T00:00:00.000Z" for one in (month, after)))
-    found = reconciliation(db, month, span, span.end, RULE)
+    found = reconciliation(db, month, span, span.end)
     return sum(line.transactions for line in found.site.states)
 
 

@@ -176,7 +176,7 @@ def test_one_that_is_held_back(biller: Biller, station: Station) -> None:
 
 def test_one_that_waits_for_late_messages(biller: Biller, station: Station) -> None:
     transaction = charge(station)
-    biller.books.connection.execute("UPDATE tx SET judge_after = '2026-03-03T00:00:00.000Z'")
+    biller.books.run(lambda db: db.execute("UPDATE tx SET judge_after = '2026-03-03T00:00:00.000Z'"))
     assert "What to do: nothing; it is judged again by itself." in told(biller, transaction)
 
 
@@ -211,6 +211,7 @@ def test_a_free_one(biller: Biller, station: Station) -> None:
 def test_a_prepaid_one(biller: Biller, station: Station) -> None:
     transaction = charge(station)
     charged_to_wallet(biller, transaction, 120)
+    biller.books.run(lambda _: None)
     charged = f"The wallet of account 1 was charged 1.20 EUR at {biller.books.now:%Y-%m-%d} 12:00."
     assert "It is charged to the wallet.\n" in told(biller, transaction)
     assert charged in told(biller, transaction)
@@ -228,6 +229,7 @@ def test_a_wallet_that_was_charged_too_much(biller: Biller, station: Station, ta
     if tariff:
         biller.assign(biller.add(tariff), date(2026, 3, 1), ANNA)
     charged_to_wallet(biller, transaction, 300)
+    biller.books.run(lambda _: None)
     correct(biller.books, transaction, 3000)
     assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=0, amount=now - 300),)
     back = f"  account 1 gets back {3 - now / 100:.2f} EUR\n"

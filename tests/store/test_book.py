@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 
+from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing import booking
 from levity_trio.store.billing.booking import Book, differences, due, store_prices
@@ -19,6 +21,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.present import waiting
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.upkeep.booking import Booking
+from levity_trio.store.writes import ownership
 from tests.both_stores import both_in_memory
 from tests.charger.parts import InlineWriter
 from tests.sizes import size
@@ -178,6 +181,22 @@ async def test_what_could_not_be_booked_is_tried_again_alone(
         assert waiting(db).not_booked == 1
     await _keeping(books).look()
     assert books.rows("SELECT state, price FROM booked") == [("to be billed", "booked")]
+    assert wrong(books) == []
+
+
+def test_another_form_of_cards_books_all_anew(books: Books, station: Station) -> None:
+    """The server books at its start, before it brings the forms of cards up to date."""
+    house_of_two(books)
+    number = station.start(1000, 1, "Card-01")
+    books.policy = Policy(strip=re.compile("-.*"))
+    books.connection.book = Book(books.rule)
+    books.run(booking.book_all, books.rule)
+    assert books.row("SELECT account_id, key FROM booked WHERE tx_id = ?", number) == (1, "card")
+    books.policy = Policy(strip=re.compile("rd"))
+    books.connection.book = Book(books.rule)
+    books.run(booking.book_all, books.rule)
+    books.run(ownership.rekey, books.policy)
+    assert books.row("SELECT account_id, key FROM booked WHERE tx_id = ?", number) == (None, "ca-01")
     assert wrong(books) == []
 
 

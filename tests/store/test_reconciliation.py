@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.billing.ownership import BillBy, Span
+from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import StateLine
 from levity_trio.billing.states import BillState
-from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.writes import meters
 from levity_trio.store.writes.meters import HAND, MeterData, Taken
@@ -54,7 +52,7 @@ def charge(station: Station, since: str, wh: tuple[int, int], hours: float = 2, 
 
 def month(books: Books, span: Span = APRIL) -> Reconciliation:
     with reading(books) as db:
-        return reconciliation(db, "2026-04", span, books.at, Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG))
+        return reconciliation(db, "2026-04", span, books.at)
 
 
 def line(found: Reconciliation, state: BillState) -> StateLine:
@@ -259,11 +257,8 @@ def test_transactions_of_no_known_connector_are_not_lost(books: Books, station: 
 def test_imported_transactions_are_billed_elsewhere(books: Books, station: Station) -> None:
     transaction = charge(station, "2026-04-02T12:00", (1000, 5000))
     books.connection.execute("DROP TRIGGER tx_stays_possible")
-    books.connection.execute(
-        "UPDATE tx SET stopped_by = 'import', imported_id = 1, energy_method = 'imported', own_start_time = NULL"
-        " WHERE id = ?",
-        (transaction,),
-    )
+    imported = "stopped_by = 'import', imported_id = 1, energy_method = 'imported', own_start_time = NULL"
+    books.run(lambda db: db.execute(f"UPDATE tx SET status = status, {imported} WHERE id = ?", (transaction,)))
     assert line(month(books), BillState.BILLED_ELSEWHERE).wh == 4000
 
 

@@ -181,8 +181,13 @@ def book_all(db: UnitOfWork, rule: Rule) -> None:
     terms = orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()
     if db.row("SELECT terms FROM book") != (terms,):
         db.execute(_TERMS, (terms,))
-        db.execute("DELETE FROM to_book")
-        db.execute("INSERT INTO to_book (tx_id) SELECT id FROM tx ORDER BY id")
+        list_all(db)
+
+
+def list_all(db: UnitOfWork) -> None:
+    """List every session to be booked anew."""
+    db.execute("DELETE FROM to_book")
+    db.execute("INSERT INTO to_book (tx_id) SELECT id FROM tx ORDER BY id")
 
 
 def rule_of_book(rows: Rows) -> Rule | None:

@@ -10,13 +10,11 @@ from typing import Final, NamedTuple
 from levity_trio.billing.courses import Bounds, total
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import ChargerMonth, Sums, reconcile, site
+from levity_trio.billing.states import BillState
 from levity_trio.billing.sub_meters import Classes, Comparison, Reading, compare
 from levity_trio.records import record
-from levity_trio.store.billing.months import bills_since
-from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.billing.states import states
-from levity_trio.store.engine.database import Database
-from levity_trio.store.ownership import Owners
+from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.metered import Site
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import shifted_stamp
@@ -26,6 +24,7 @@ MOST_READINGS: Final = 100
 HISTORY: Final = timedelta(days=366)
 """How far before the month a difference may have begun."""
 WH_PER_KWH: Final = 1000
+_STATES: Final = "SELECT tx_id, state FROM booked WHERE tx_id IN ({})"
 
 
 @record
@@ -54,7 +53,7 @@ class _Meter(NamedTuple):
     readings: Sequence[Reading]
 
 
-def reconciliation(db: Database, month: str, span: Span, now: str, rule: Rule) -> Reconciliation:
+def reconciliation(db: Database, month: str, span: Span, now: str) -> Reconciliation:
     """Reconcile a month, which lies in `span` of UTC."""
     db.execute("BEGIN")
     meters = sorted(_meters(db, span), key=lambda meter: meter.name.lower())
@@ -62,13 +61,12 @@ def reconciliation(db: Database, month: str, span: Span, now: str, rule: Rule) -
     whole = Span(min([span.since, *times]), max([span.end, *times]))
     registers = Site(db, whole)
     rows = rows_of(db)
-    of_state = partial(states, rows, owners=Owners(rows, rule.policy, rule.bill_by), since=bills_since(rows, rule.zone))
     months, levels = list[ChargerMonth](), dict[str, Mapping[str, Bounds]]()
     for (charger,) in db.execute("SELECT id FROM cp ORDER BY id").fetchall():
         connectors = registers.connectors(charger, [span.since, span.end, *times])
         if connectors:
             levels[charger] = {at: total(one.course.bounds(at) for one in connectors) for at in times}
-            months.append(reconcile(charger, connectors, span, of_state))
+            months.append(reconcile(charger, connectors, span, partial(_states, rows)))
     sums, comparisons = site(months), tuple(_compared(meter, levels, span) for meter in meters)
     agree = not any(one.differs for one in comparisons)
     return Reconciliation(
@@ -82,6 +80,13 @@ def reconciliation(db: Database, month: str, span: Span, now: str, rule: Rule) -
         chargers=tuple(months),
         meters=comparisons,
     )
+
+
+def _states(rows: Rows, transactions: Sequence[int]) -> Mapping[int, BillState]:
+    found = (
+        (number, state) for some in parts(transactions) for number, state in rows(_STATES.format(marks(some)), some)
+    )
+    return {number: BillState(state) for number, state in found}
 
 
 def _compared(meter: _Meter, levels: Mapping[str, Mapping[str, Bounds]], span: Span) -> Comparison:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import Period, Plan, Span, Thing, What, plan
 from levity_trio.events import OwnershipChanged
+from levity_trio.store.billing.booking import list_all
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.ownership import periods_of
 from levity_trio.store.writes import hiding
@@ -211,6 +212,8 @@ def rekey(db: UnitOfWork, policy: Policy) -> None:
         "SELECT id, key, id_tag, since, until FROM ownership WHERE what = 'tag' AND voided_at IS NULL ORDER BY key"
     )
     changed = [(policy.key(row[2]), *row) for row in db.rows(of_tags) if policy.key(row[2]) != row[1]]
+    if changed:
+        list_all(db)
     for _, number, *_ in changed:  # no two rows may overlap, not even meanwhile
         db.execute("UPDATE ownership SET key = ? WHERE id = ?", (f"\n{number}", number))
     for key, number, _, id_tag, since, until in changed:

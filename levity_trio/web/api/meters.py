@@ -20,7 +20,7 @@ from levity_trio.store.writes import meters as writes
 from levity_trio.store.writes.meters import HAND, MeterData, Taken
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import Name, refusals, said, stored_fields
-from levity_trio.web.api.billing import month_of, rule
+from levity_trio.web.api.billing import month_of
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import CSV, Paged, page, wanted
@@ -257,5 +257,5 @@ async def get_reconciliation(request: Request) -> Reconciliation:
     """Reconcile a month: the registers' energy with that of transactions and of the house's meters."""
     month, zone = month_of(request), request.zone
     span = Span(stamp(month.since(zone)), stamp(month.until(zone)))
-    read = partial(reconciliation, month=str(month), span=span, now=request.api.stamp(), rule=rule(request))
+    read = partial(reconciliation, month=str(month), span=span, now=request.api.stamp())
     return await request.read(read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -15,12 +15,10 @@ from levity_trio.billing.splitting import Crossing
 from levity_trio.billing.statement import Currency, Line, Split, TaxSum
 from levity_trio.billing.states import BillState
 from levity_trio.billing.tariff import Versions
-from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.billing.reasoning import Blocked, Piece, Reasoned, reasoned
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.statements import line_of_position
-from levity_trio.store.billing.states import Billed, billed, states
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
@@ -48,6 +46,11 @@ _POSITIONS: Final = (
     " currency, prices, lines, closed_at, statement.digest FROM position JOIN statement ON statement.id = statement_id"
     " JOIN closing ON closing.id = closing_id WHERE tx_id = ? AND number IS NOT NULL ORDER BY position.id"
 )
+_BILLED: Final = (
+    "SELECT position.account_id, sum(energy_wh), sum(amount) FROM position JOIN statement"
+    " ON statement.id = statement_id"
+    " WHERE tx_id = ? AND number IS NOT NULL AND kind <> 'held back' GROUP BY position.account_id ORDER BY 1"
+)
 _CHARGES: Final = (
     "SELECT account_id, -amount, currency, entered_at FROM ledger WHERE tx_id = ? AND kind = 'charge' ORDER BY id"
 )
@@ -61,13 +64,13 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
     LookupError if there is none."""
     rows = rows_of(db)
     owners = Owners(rows, rule.policy, rule.bill_by)
-    state = states(rows, (number,), owners, bills_since(rows, rule.zone))[number]
+    state = next((BillState(state) for (state,) in rows("SELECT state FROM booked WHERE tx_id = ?", (number,))), None)
     reasons = None if state is BillState.BILLED_ELSEWHERE else reasoned(rows, number, rule, now)
     shown = partial(local, zone=rule.zone)
     decided = owners.explain(number, shown=shown)
-    if decided is None:
+    if decided is None or state is None:
         raise LookupError(number)
-    account, on_statements = decided.owner.account, billed(rows, (number,)).get(number, ())
+    account, on_statements = decided.owner.account, {one: (wh, amount) for one, wh, amount in rows(_BILLED, (number,))}
     charges = tuple(_charge(*row) for row in rows(_CHARGES, (number,)))
     told = advice(rows, number, state, None if reasons is None else reasons.priced, rule)
     return Bill(
@@ -81,8 +84,8 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
         tariff=None if reasons is None else _tariff(rows, reasons),
         price=None if reasons is None else _price(reasons),
         positions=tuple(_positions(rows, number)),
-        billed_wh=sum(one.energy_wh for one in on_statements) if on_statements else None,
-        billed_amount=sum(one.amount for one in on_statements) if on_statements else None,
+        billed_wh=sum(wh for wh, _ in on_statements.values()) if on_statements else None,
+        billed_amount=sum(amount for _, amount in on_statements.values()) if on_statements else None,
         charges=charges,
         reserved=next((amount for (amount,) in rows(_RESERVED, (number,))), None),
         pending=() if reasons is None else tuple(_pending(on_statements, charges, reasons.priced)),
@@ -229,15 +232,14 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
 
 
 def _pending(
-    on_statements: Sequence[Billed], charges: Sequence[BillCharge], priced: Priced
+    known: Mapping[int, tuple[int, int]], charges: Sequence[BillCharge], priced: Priced
 ) -> Iterator[BillAdjustment]:
     """Yield what the next statements change: they take back what is another's now, and ask for today's price."""
     if priced.is_open:
         return
-    if not on_statements:
+    if not known:
         yield from _pending_of_wallets(charges, priced)
         return
-    known = {one.account: (one.energy_wh, one.amount) for one in on_statements}
     right = dict.fromkeys(known, (0, 0))
     if priced.account is not None:
         position, is_priced = priced.position, priced.kind in (Kind.SESSION, Kind.FREE)
