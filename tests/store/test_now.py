@@ -102,25 +102,6 @@ def test_a_tag_of_no_account_is_named_as_it_is_called(books: Books, station: Sta
         " VALUES ('tag', 'TAG', 'Guest', 'Accepted', '', '')"
     )
     assert page.session().who == "Guest"
-    place = page.read(sees_all=False).chargers[0].connectors[0]
-    assert place.transaction is not None
-    assert place.transaction.who is None
-
-
-def test_a_viewer_sees_no_names(books: Books, station: Station, page: Page) -> None:
-    House(books).give(1, "TAG")
-    station.start()
-    books.connection.execute(
-        "INSERT INTO command (cp_id, action, payload, state, requested_at, asked_by)"
-        " VALUES ('CP-1', 'Reset', '{}', 'sent', ?, 'ben')",
-        (books.at,),
-    )
-    for sees_all, who, asked_by in ((True, "Anna", "ben"), (False, None, None)):
-        (card,) = page.read(sees_all=sees_all).chargers
-        session = card.connectors[0].transaction
-        assert session is not None
-        assert card.command is not None
-        assert (session.account, session.who, card.command.asked_by) == (1, who, asked_by)
 
 
 def test_a_session_of_no_known_connector_has_a_place(books: Books, station: Station, page: Page) -> None:

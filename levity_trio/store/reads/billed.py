@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.states import BillState
 from levity_trio.charging.energy import DOUBTFUL
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.states import states
@@ -98,9 +98,9 @@ class BilledTransaction(Transaction):
 
     bill: str
     account: int | None
-    who: str | None
+    who: ForOperators[str | None]
     charger_name: str | None
-    space: str | None
+    space: ForOperators[str | None]
 
 
 def billed_transactions(
@@ -158,7 +158,7 @@ class TransactionSums:
     open_wh: int
     to_bill: int
     unpriced: int
-    costs: list[CostSum] | None
+    costs: ForOperators[list[CostSum] | None]
 
 
 def sums_of(db: Database, filters: Filters, rule: Rule, of_bill: OfBill, now: datetime) -> TransactionSums:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.cases.case import OF_SISTERS
 from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.connectors import Rows, connectors
@@ -102,10 +102,10 @@ class Habit:
     since: str
     last_at: str
     asks_since: str | None
-    asks_by: str | None
+    asks_by: ForOperators[str | None]
     revoked_at: str | None
-    revoked_by: str | None
-    reason: str | None
+    revoked_by: ForOperators[str | None]
+    reason: ForOperators[str | None]
 
 
 @record

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -32,7 +32,7 @@ class Connector:
     max_a: int | None
     max_w: int | None
     said_at: str | None
-    said_by: str | None
+    said_by: ForOperators[str | None]
 
 
 @record
@@ -179,9 +179,9 @@ class Station:
 
     id: int
     name: str
-    address: str | None
-    latitude: float | None
-    longitude: float | None
+    address: ForOperators[str | None]
+    latitude: ForOperators[float | None]
+    longitude: ForOperators[float | None]
     chargers: int
     created_at: str
     updated_at: str

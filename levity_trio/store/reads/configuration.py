@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from levity_trio.operations.reading import MAX_KEYS, Before, limit
 from levity_trio.operations.templates import Has
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -43,7 +43,7 @@ class ConfigurationReading:
 
     id: int
     charger: str
-    asked_by: str | None
+    asked_by: ForOperators[str | None]
     began_at: str
     ended_at: str
     keys: int

@@ -8,7 +8,7 @@ from typing import Final
 
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -29,7 +29,7 @@ class Link:
 
     id: int
     charger: str
-    remote_address: str | None
+    remote_address: ForOperators[str | None]
     target: str
     subprotocol: str | None
     connected_at: str

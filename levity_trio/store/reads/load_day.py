@@ -9,7 +9,7 @@ from typing import Final
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.billed import BilledTransaction, billed_rows
@@ -45,7 +45,7 @@ class LoadDaySession:
     charger_name: str | None
     connector: int
     transaction: int | None
-    who: str | None
+    who: ForOperators[str | None]
     waited_seconds: int
     bound: list[LoadBound]
     wanted_wh: int | None
@@ -73,9 +73,7 @@ _SPANS: Final = (
 _NAMES: Final = "SELECT id, name FROM cp WHERE id IN ({})"
 
 
-def load_day_of_cars(
-    db: Database, day: str, since: str, until: str, at: str, rule: Rule, *, sees_all: bool
-) -> LoadDayOfCars:
+def load_day_of_cars(db: Database, day: str, since: str, until: str, at: str, rule: Rule) -> LoadDayOfCars:
     """Return a day, which begins at one time and ends at the other, as it is known at a third."""
     found = load_day(db, day, str(rule.zone), since, until)
     now = load_now(db)
@@ -87,7 +85,7 @@ def load_day_of_cars(
     waited = _waited(db, numbers, since, min(until, at))
     chargers = sorted({one.charger for one in found.cars}) or [""]
     names = dict(db.execute(_NAMES.format(marks(chargers)), tuple(chargers)).fetchall())
-    sessions = [_session(one, known, wanted, waited, names, sees_all=sees_all) for one in found.cars]
+    sessions = [_session(one, known, wanted, waited, names) for one in found.cars]
     sessions.sort(key=lambda one: (-one.waited_seconds - sum(each.seconds for each in one.bound), one.charger))
     same = {field.name: getattr(found, field.name) for field in fields(found)} | {"lines": lines}
     return LoadDayOfCars(**same, is_shadow=now is None or now.is_shadow, sessions=sessions)
@@ -107,8 +105,6 @@ def _session(
     wanted: Mapping[int, int],
     waited: Mapping[int, int],
     names: Mapping[str, str | None],
-    *,
-    sees_all: bool,
 ) -> LoadDaySession:
     number = car.transaction
     own = None if number is None else known.get(number)
@@ -118,7 +114,7 @@ def _session(
         charger_name=names.get(car.charger),
         connector=car.connector,
         transaction=number,
-        who=own.who or own.id_tag if own is not None and sees_all else None,
+        who=own.who or own.id_tag if own is not None else None,
         waited_seconds=by_quarter if number is None else waited.get(number, by_quarter),
         bound=[LoadBound(circuit=circuit, seconds=SECONDS * count) for circuit, count in _bound(car).most_common()],
         wanted_wh=None if number is None else wanted.get(number),

@@ -8,7 +8,7 @@ from typing import Final
 
 from levity_trio.access.local_lists import ASKER, Known, Line, State, changes, plan
 from levity_trio.access.tags import Policy
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store import local_lists as stored
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -57,7 +57,7 @@ class LocalListStatus:
     retry_at: str | None
     problem: str | None
     paused_at: str | None
-    paused_by: str | None
+    paused_by: ForOperators[str | None]
     paused_command: int | None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import is_known
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
@@ -108,7 +108,7 @@ class Newcomer:
     id: str
     waiting_since: str | None
     is_connected: bool
-    remote_address: str | None
+    remote_address: ForOperators[str | None]
     vendor: str | None
     model: str | None
     serial_number: str | None
@@ -126,8 +126,8 @@ class RegistrationDecision:
     charger: str
     decision: str
     decided_at: str
-    decided_by: str | None
-    reason: str | None
+    decided_by: ForOperators[str | None]
+    reason: ForOperators[str | None]
 
 
 _NEWCOMER: Final = Shape(

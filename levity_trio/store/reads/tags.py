@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Final
 
 from levity_trio.access.tags import Policy, Tag
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import forms_as_sent
 from levity_trio.store.reads.pages import (
@@ -35,16 +35,16 @@ class TagRow:
     """
 
     id_tag: str
-    name: str | None
+    name: ForOperators[str | None]
     status: str
     expires_at: str | None
     parent_id_tag: str | None
     max_transactions: int | None
-    notes: str | None
+    notes: ForOperators[str | None]
     created_at: str
-    created_by: str | None
+    created_by: ForOperators[str | None]
     ended_at: str | None
-    ended_by: str | None
+    ended_by: ForOperators[str | None]
 
 
 @record
@@ -53,8 +53,8 @@ class AskedTag:
 
     id_tag: str
     charger: str
-    account: int | None
-    account_name: str | None
+    account: ForOperators[int | None]
+    account_name: ForOperators[str | None]
     first_at: str
     last_at: str
     count: int
@@ -159,8 +159,8 @@ _LAST: Final = "SELECT max(start_time) FROM tx INDEXED BY tx_by_tag WHERE id_tag
 class UsedTag(TagRow):
     """A tag with the account that it belongs to now, and the start of its last transaction."""
 
-    account: int | None
-    account_name: str | None
+    account: ForOperators[int | None]
+    account_name: ForOperators[str | None]
     last_used_at: str | None
 
 

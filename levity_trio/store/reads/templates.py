@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from levity_trio.operations.templates import ComparedKey, compare, together
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import configuration
 from levity_trio.store.reads.chargers import of_model
@@ -21,7 +21,7 @@ class Template:
     chargers: Any
     entries: Any
     created_at: str
-    created_by: str | None
+    created_by: ForOperators[str | None]
 
 
 @record

@@ -24,8 +24,6 @@ from levity_trio.web.api.lists import (
     Paged,
     Since,
     ago,
-    hidden,
-    hidden_in,
     moment,
     page,
     wanted,
@@ -125,9 +123,7 @@ async def list_set_aside(request: Asked[SetAsideQuery, None]) -> ListPage[facts.
 @both(ENDPOINTS, "links", "the connections, newest first,")
 async def list_links(request: Asked[PagedWhose, None]) -> ListPage[links.Link]:
     charger = await whose(request)
-
-    read = partial(links.links, charger=charger, wanted=wanted(request.query))
-    return await page(request, lambda db: hidden_in(request, read(db), "remote_address"))
+    return await page(request, partial(links.links, charger=charger, wanted=wanted(request.query)))
 
 
 @both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
@@ -148,15 +144,13 @@ async def list_repairs(request: Asked[Whose, None]) -> ListPage[facts.Repair]:
 @both(ENDPOINTS, "habits", "the habits")
 async def list_habits(request: Asked[HabitsQuery, None]) -> ListPage[facts.Habit]:
     charger, is_valid = await whose(request), not request.query.revoked
-    found = await request.read(partial(facts.habits, charger=charger, is_valid=is_valid))
-    return whole(hidden(request, found, "asks_by", "revoked_by", "reason"))
+    return whole(await request.read(partial(facts.habits, charger=charger, is_valid=is_valid)))
 
 
 @both(ENDPOINTS, "connectors", "the connectors")
 async def list_connectors(request: Asked[Whose, None]) -> ListPage[chargers.Connector]:
     charger = await whose(request)
-    found = await request.read(partial(chargers.connectors, charger=charger))
-    return whole(hidden(request, found, "said_by"))
+    return whole(await request.read(partial(chargers.connectors, charger=charger)))
 
 
 @ENDPOINTS.get(f"{CHARGER}/use", Role.VIEWER, "invalid", "not_found")

@@ -25,7 +25,7 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import FORMATS, Before, hidden_in, moment, page, wanted, whole
+from levity_trio.web.api.lists import FORMATS, Before, moment, page, wanted, whole
 from levity_trio.web.api.operations import Order, Sender, WaitQuery, prepare, submit
 from levity_trio.web.api.problems import Problem
 from levity_trio.wire.secrets import MASK, is_secret_key
@@ -89,7 +89,7 @@ async def list_configuration(request: Asked[ConfigurationQuery, None]) -> ListPa
 @both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
 async def list_readings(request: Asked[PagedWhose, None]) -> ListPage[ConfigurationReading]:
     charger, query = await whose(request), request.query
-    return await page(request, lambda db: hidden_in(request, stored.readings(db, charger, wanted(query)), "asked_by"))
+    return await page(request, partial(stored.readings, charger=charger, wanted=wanted(query)))
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/changes", Role.VIEWER, "not_found", "invalid")

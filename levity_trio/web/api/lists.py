@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.cells import inert
+from levity_trio.records import for_operators
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, Wanted
@@ -81,7 +82,7 @@ def as_csv(
     async def parts() -> AsyncIterator[bytes]:
         yield encoded([[*columns]])
         async for rows in every_page(request.api.reader, read, MOST_ROWS):
-            yield encoded([inert(cell(row)) for cell in columns.values()] for row in rows)
+            yield encoded([inert(cell(row)) for cell in columns.values()] for row in masked(request, rows))
 
     return StreamingResponse(parts(), media_type=CSV)
 
@@ -106,16 +107,11 @@ async def every_page(reader: Reader, read: Callable[..., ListPage[T] | None], mo
             return
 
 
-def hidden(request: Request, rows: Iterable[T], *names: str) -> list[T]:
-    """Return the rows; a viewer sees these fields as null."""
+def masked(request: Request, rows: list[T], *names: str) -> list[T]:
+    """Return the rows of a file; a viewer sees what is for operators, and these fields, as null."""
     if request.sees_all:
-        return list(rows)
-    return [replace(row, **dict.fromkeys(names)) for row in rows]  # type: ignore[type-var]  # dataclasses of the store
-
-
-def hidden_in(request: Request, found: ListPage[T], *names: str) -> ListPage[T]:
-    """Return a page; a viewer sees these fields of its rows as null."""
-    return found.of_rows(hidden(request, found.data, *names))
+        return rows
+    return [replace(row, **dict.fromkeys((*for_operators(row), *names))) for row in rows]  # type: ignore[type-var]
 
 
 def whole(rows: list[T]) -> ListPage[T]:

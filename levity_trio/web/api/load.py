@@ -47,10 +47,8 @@ async def get_load_day(request: Asked[LoadDayQuery, None]) -> LoadDayOfCars:
     zone = request.zone
     day = today(request.api.now(), zone) if request.query.day is None else local_day(request.query.day, "day")
     since, until, at = begins_at(day, zone), begins_at(day + DAY, zone), request.api.stamp()
-    terms, sees_all = rule(request), request.sees_all
-    return await request.read(
-        partial(load_day_of_cars, day=str(day), since=since, until=until, at=at, rule=terms, sees_all=sees_all)
-    )
+    read = partial(load_day_of_cars, day=str(day), since=since, until=until, at=at, rule=rule(request))
+    return await request.read(read)
 
 
 # Why

@@ -23,7 +23,7 @@ from levity_trio.web.api.charger_facts import Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.configuration import KeyResult, change_key, read_back, read_keys
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import Paged, hidden, whole
+from levity_trio.web.api.lists import Paged, whole
 from levity_trio.web.api.operations import WaitQuery
 from levity_trio.web.api.problems import not_found
 
@@ -130,7 +130,7 @@ def _key(key: str, has: Has | None) -> PolicyKey:
 
 @both(ENDPOINTS, "local-lists/status", "how the local list is kept")
 async def list_statuses(request: Asked[Whose, None]) -> ListPage[LocalListStatus]:
-    return whole(hidden(request, await _statuses(request, await whose(request)), "paused_by"))
+    return whole(await _statuses(request, await whose(request)))
 
 
 async def _statuses(request: Request, charger: str | None) -> list[LocalListStatus]:

@@ -21,7 +21,7 @@ from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, known_charger
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoints, Role
-from levity_trio.web.api.lists import Paged, hidden_in, page, wanted
+from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.problems import Problem, not_found
 
 ENDPOINTS: Final = Endpoints(TAG)
@@ -64,8 +64,7 @@ class AdoptionReport(msgspec.Struct):
 async def list_newcomers(request: Asked[NewcomersQuery, None]) -> ListPage[Newcomer]:
     """List the chargers that nobody adopted or refused, in the order of their identities."""
     query = request.query
-    read = partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting)
-    return await page(request, lambda db: hidden_in(request, read(db), "remote_address"))
+    return await page(request, partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting))
 
 
 @ENDPOINTS.post(f"{ADMIN}/newcomers/adopt", Role.OPERATOR)
@@ -114,8 +113,7 @@ async def list_decisions_about(request: Asked[Paged, None]) -> ListPage[Decision
 
 
 async def _decisions(request: Asked[Paged, None], charger: str | None) -> ListPage[Decision]:
-    read = partial(security.decisions, charger=charger, wanted=wanted(request.query))
-    return await page(request, lambda db: hidden_in(request, read(db), "decided_by", "reason"))
+    return await page(request, partial(security.decisions, charger=charger, wanted=wanted(request.query)))
 
 
 def _decided(request: Asked[None, RegistrationBody]) -> Decided:

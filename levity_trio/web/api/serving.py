@@ -199,8 +199,9 @@ def _response(content: Any, status: int, role: Role) -> Response:
         content, status, headers = content.content, content.status, content.headers
     if content is None:
         return Response(status_code=NO_CONTENT, headers=dict(headers))
-    body = _encode(show(content))
-    if role is Role.VIEWER:
+    is_viewer = role is Role.VIEWER
+    body = _encode(show(content, sees_all=not is_viewer))
+    if is_viewer:
         body = without_cards(body.decode()).encode()
     return Response(body, status, dict(headers), media_type="application/json")
 

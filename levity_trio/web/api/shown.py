@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, ge
 
 import msgspec
 
+from levity_trio.records import for_operators
 from levity_trio.store.reads import pages
 from levity_trio.wire.secrets import MASK
 
@@ -72,16 +73,16 @@ def _in_kwh(name: str) -> str | None:
     return name[: -len(WH)] + KWH if name == WH or name.endswith(f"_{WH}") else None
 
 
-def show(value: Any) -> Any:
-    """Return a dataclass, a list or a page of them, as plain values."""
+def show(value: Any, *, sees_all: bool = True) -> Any:
+    """Return a dataclass, a list or a page of them, as plain values; those who do not see all get null for the rest."""
     if type(value) in PLAIN:
         return value
     if isinstance(value, pages.ListPage):
-        return Page(**_fields(value))
+        return Page(**_fields(value, sees_all))
     if is_dataclass(value):
-        return _fields(value)
+        return _fields(value, sees_all)
     if isinstance(value, list | tuple):
-        return [show(one) for one in value]
+        return [show(one, sees_all=sees_all) for one in value]
     return dict(value) if isinstance(value, Mapping) else value
 
 
@@ -91,10 +92,12 @@ def without_cards(answer: str) -> str:
     return re.sub(rf'(?<=[" ])(?:{cards})(?=[\\",.;:) ])(?!":)', MASK, answer) if cards else answer
 
 
-def _fields(row: Any) -> dict[str, Any]:
+def _fields(row: Any, sees_all: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {}
+    hidden = () if sees_all else for_operators(row)
     for field in fields(row):
-        value = shown[field.name] = show(getattr(row, field.name))
+        value = None if field.name in hidden else show(getattr(row, field.name), sees_all=sees_all)
+        shown[field.name] = value
         if (beside := _in_kwh(field.name)) is not None:
             shown[beside] = None if value is None else value / 1000
     return shown

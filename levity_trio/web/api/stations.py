@@ -13,14 +13,12 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.stations import StationData, UnknownStation, add_station, change_station, remove_station
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import Paged, hidden, hidden_in, page, wanted
+from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.problems import not_found
 
 TAG: Final = "stations"
 ENDPOINTS: Final = Endpoints(TAG)
 STATIONS: Final = "/api/admin/stations"
-WHERE: Final = ("address", "latitude", "longitude")
-"""These fields say where people live, so viewers do not see them."""
 
 
 class StationBody(Sent):
@@ -38,8 +36,7 @@ class StationBody(Sent):
 @ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
 async def list_stations(request: Asked[Paged, None]) -> ListPage[Station]:
     """List stations, the newest first."""
-    read = partial(chargers.stations, wanted=wanted(request.query))
-    return await page(request, lambda db: hidden_in(request, read(db), *WHERE))
+    return await page(request, partial(chargers.stations, wanted=wanted(request.query)))
 
 
 @ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
@@ -51,7 +48,7 @@ async def create_station(request: Asked[None, StationBody]) -> Station:
 @ENDPOINTS.get(f"{STATIONS}/{{id}}", Role.VIEWER, "not_found")
 async def get_station(request: Request) -> Station:
     """Show a station."""
-    return hidden(request, [await _shown(request, request.number())], *WHERE)[0]
+    return await _shown(request, request.number())
 
 
 @ENDPOINTS.put(f"{STATIONS}/{{id}}", Role.OPERATOR, "not_found")

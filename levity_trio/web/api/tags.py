@@ -25,7 +25,7 @@ from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values, whole_text
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
-from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, hidden, in_file, page, wanted, whole
+from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_file, page, wanted, whole
 from levity_trio.web.api.local_times import UNTIL, local_moment
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.sheets import Sheet, converted, read
@@ -38,8 +38,6 @@ ENDPOINTS: Final = Endpoints(TAG)
 ID_TAGS: Final = "/api/admin/id-tags"
 ID_TAG: Final = f"{ID_TAGS}/{{tag}}"
 ASKED: Final = "/api/admin/asked-id-tags"
-OF_PEOPLE: Final = ("name", "notes", "created_by", "ended_by")
-OF_HOUSEHOLDS: Final = ("account", "account_name")
 MOST_BYTES: Final = 32 * 1024 * 1024
 COLUMNS: Final = TagData._fields
 IN_FILE: Final[Mapping[str, Callable[[UsedTag], Cell]]] = {
@@ -178,8 +176,7 @@ async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag] | Stre
 
     def listed(db: Database, wanted: Wanted, asked: str | None = None) -> ListPage[UsedTag]:
         found = stored.tags(db, filters, wanted, stored.sort_of_tags(db, asked, policy, filters.now))
-        used = [with_use(db, tag, policy, filters.now) for tag in found.data]
-        return found.of_rows(hidden(request, used, *OF_PEOPLE, *OF_HOUSEHOLDS))
+        return found.of_rows([with_use(db, tag, policy, filters.now) for tag in found.data])
 
     if query.format == "csv":
         columns = IN_FILE if request.sees_all else {**IN_FILE, "id_tag": lambda _: MASK}
@@ -203,12 +200,11 @@ async def get_tag(request: Request) -> TagWithPeriods:
     """Show a tag as it is and as it was, also one that was removed."""
     policy = request.api.id_tags.policy
     key = policy.key(request.path["tag"])
-    periods = hidden(request, await request.read(partial(stored.periods, key=key)), *OF_PEOPLE)
+    periods = await request.read(partial(stored.periods, key=key))
     if not periods:
         raise _unknown(request)
     use = await request.read(partial(use_of, key=key, policy=policy, now=request.api.stamp()))
-    (shown_use,) = hidden(request, [use], *OF_HOUSEHOLDS)
-    return extended(TagWithPeriods, periods[0], periods=periods, **asdict(shown_use))
+    return extended(TagWithPeriods, periods[0], periods=periods, **asdict(use))
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")
@@ -274,8 +270,7 @@ def _unknown(request: Request) -> Problem:
 @ENDPOINTS.get(ASKED, Role.VIEWER)
 async def list_asked(request: Request) -> ListPage[AskedTag]:
     """List the unknown tags that wait for an operator (--unknown-tags ask), the last one first."""
-    found = await request.read(partial(stored.asked_tags, now=request.api.stamp()))
-    return whole(hidden(request, found, *OF_HOUSEHOLDS))
+    return whole(await request.read(partial(stored.asked_tags, now=request.api.stamp())))
 
 
 @ENDPOINTS.delete(f"{ASKED}/{{tag}}", Role.OPERATOR, "not_found")

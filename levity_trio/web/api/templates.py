@@ -21,7 +21,7 @@ from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate,
 from levity_trio.web.api.bodies import ABSENT, IDENTITIES, NAME_PATTERN, Fields, Sent, StructBody
 from levity_trio.web.api.configuration import CHANGE, KeyResult, change_key, read_back, seen
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import OfCharger, hidden, whole
+from levity_trio.web.api.lists import OfCharger, whole
 from levity_trio.web.api.operations import Count, Sender, WaitQuery, check_role, checked, of_each
 from levity_trio.web.api.problems import conflict, invalid, not_found
 from levity_trio.wire.secrets import masked_value
@@ -30,8 +30,6 @@ TAG: Final = "configuration"
 ENDPOINTS: Final = Endpoints(TAG)
 TEMPLATES: Final = "/api/admin/configuration-templates"
 MOST_KEYS: Final = 200
-NAME: Final = "created_by"
-"""Viewers do not see this field."""
 
 
 class TemplateBody(Sent):
@@ -107,8 +105,7 @@ async def get_template(request: Request) -> Template:
 
 
 def _seen(request: Request, template: Template) -> Template:
-    (shown,) = hidden(request, [template], NAME)
-    return replace(shown, entries={key: seen(request, key, value) for key, value in shown.entries.items()})
+    return replace(template, entries={key: seen(request, key, value) for key, value in template.entries.items()})
 
 
 @ENDPOINTS.put(f"{TEMPLATES}/{{name}}", Role.OPERATOR, body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS))

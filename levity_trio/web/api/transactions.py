@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Annotated, Final, Literal
@@ -34,7 +33,6 @@ from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wan
 from levity_trio.store.reads.transactions import Filters, Reading, TransactionEvent, anonymous_event, events_of
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
-from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import (
     CSV,
@@ -49,8 +47,7 @@ from levity_trio.web.api.lists import (
     PageNumber,
     Since,
     every_page,
-    hidden,
-    hidden_in,
+    masked,
     moment,
     page,
     refusing,
@@ -69,8 +66,6 @@ COLUMNS: Final = (
     *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill"),
 )
 """The columns of `levity-trio sessions --csv`, and names."""
-PERSONAL: Final = ("who", "space")
-"""Fields that a viewer sees as null."""
 FEWER: Final = "Such a page may have fewer rows than its limit; next_cursor leads on."
 OF_STATE: Final = f"Its state for the bill. {FEWER}"
 OF_ACCOUNT: Final = f"Only of this account. {FEWER}"
@@ -152,7 +147,7 @@ async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | St
     """List transactions by their start, or with ended_since or ended_before by their end; CSV too."""
     query = request.query
     if query.format == "csv":
-        return StreamingResponse(_file(request.api, _reading(request)), media_type=CSV)
+        return StreamingResponse(_file(request, _reading(request)), media_type=CSV)
     wanted = Wanted(query.page, query.limit, query.cursor)
     return await page(request, partial(_reading(request), wanted=wanted))
 
@@ -162,8 +157,7 @@ async def get_sums(request: Asked[FilterQuery, None]) -> TransactionSums:
     """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not billed yet."""
     query, now = request.query, request.api.now()
     read = partial(sums_of, filters=query.filters(), rule=rule(request), of_bill=query.of_bill, now=now)
-    found = await refusing(request, read)
-    return found if request.sees_all else replace(found, costs=None)
+    return await refusing(request, read)
 
 
 def _reading(request: Listed) -> Read:
@@ -173,15 +167,11 @@ def _reading(request: Listed) -> Read:
 
     def read(db: Database, wanted: Wanted) -> ListPage[BilledTransaction]:
         if query.sort in TIMES or query.format == "csv":
-            listed = billed_transactions(
+            return billed_transactions(
                 db, filters, rule(request), wanted, of_bill=of_bill, is_newest_first=is_newest_first
             )
-        else:
-            column = Column(query.sort.removeprefix("-"))
-            order = Order(column, query.sort.startswith("-"), request.sees_all)
-            listed = sorted_transactions(db, filters, rule(request), wanted, of_bill, order)
-        of_file = ("id_tag",) if query.format == "csv" else ()  # in JSON it is masked
-        return hidden_in(request, listed, *PERSONAL, *of_file)
+        order = Order(Column(query.sort.removeprefix("-")), query.sort.startswith("-"), request.sees_all)
+        return sorted_transactions(db, filters, rule(request), wanted, of_bill, order)
 
     return read
 
@@ -190,8 +180,7 @@ def _reading(request: Listed) -> Read:
 async def get_transaction(request: Request) -> BilledTransaction:
     """Show one transaction."""
     number = request.number()
-    found = await request.find(partial(billed_transaction, number=number, rule=rule(request)), f"transaction {number}")
-    return hidden(request, [found], *PERSONAL)[0]
+    return await request.find(partial(billed_transaction, number=number, rule=rule(request)), f"transaction {number}")
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
@@ -244,11 +233,11 @@ async def explain_transaction(request: Asked[ExplainQuery, None]) -> Transaction
 # The file of transactions
 
 
-async def _file(api: Api, read: Read) -> AsyncIterator[bytes]:
+async def _file(request: Listed, read: Read) -> AsyncIterator[bytes]:
     """Yield a file of all transactions that `read` reads, page by page, with times of the site."""
     yield encoded([COLUMNS])
-    async for rows in every_page(api.reader, read, MOST_ROWS):
-        yield encoded(_cells(transaction, api.config.time_zone) for transaction in rows)
+    async for rows in every_page(request.api.reader, read, MOST_ROWS):
+        yield encoded(_cells(transaction, request.zone) for transaction in masked(request, rows, "id_tag"))
 
 
 def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:

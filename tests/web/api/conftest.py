@@ -92,7 +92,8 @@ class Site:
         given = read_query(endpoint.query, QueryParams(query or {}))
         sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
         asked = Asked(self.api, Caller("anna", role, "127.0.0.1", token=1), path, given, sent, Headers(headers))
-        encoded = msgspec.json.encode(show(await endpoint.handle(asked)), enc_hook=as_json)
+        shown = show(await endpoint.handle(asked), sees_all=role is not Role.VIEWER)
+        encoded = msgspec.json.encode(shown, enc_hook=as_json)
         if endpoint.answer is not None:
             msgspec.json.decode(encoded, type=endpoint.answer_type)
         return msgspec.json.decode(encoded)

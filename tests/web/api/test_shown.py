@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+import levity_trio
+from levity_trio.records import ForOperators, record
 from levity_trio.store.reads.chargers import Charger
 from levity_trio.store.reads.explain import Explanation
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions import Reading, Transaction
 from levity_trio.web.api.shown import answer, show, without_cards
 
@@ -30,6 +34,34 @@ class Whole:
     parts: tuple[Part, ...]
     part: Part | None
     payload: Any
+
+
+@record
+class Card:
+    number: str
+    owner: ForOperators[str | None]
+
+
+@record
+class Renamed(Card):
+    before: tuple[Card, ...]
+
+
+def test_a_viewer_sees_null_for_what_is_for_operators() -> None:
+    """In a page, in what a record has from another one, and in records within records."""
+    row = Renamed(number="1", owner="Anna", before=(Card(number="1", owner="Ben"),))
+    page = ListPage(data=[row], page=1, limit=1, total=1)
+    assert msgspec.to_builtins(show(page, sees_all=False))["data"] == [
+        {"number": "1", "owner": None, "before": [{"number": "1", "owner": None}]}
+    ]
+    assert [one["owner"] for one in msgspec.to_builtins(show(page))["data"]] == ["Anna"]
+
+
+def test_each_mark_is_found() -> None:
+    """A mark is a word of an annotation, which only a module of this kind keeps as it was written."""
+    marked = [path for path in Path(levity_trio.__file__).parent.rglob("*.py") if ": ForOperators[" in path.read_text()]
+    assert len(marked) > 5
+    assert [path.name for path in marked if "from __future__ import annotations" not in path.read_text()] == []
 
 
 def test_each_wh_has_its_kwh_beside_it() -> None:

@@ -111,14 +111,14 @@ class _Read:
             if session.known.charger in sessions:
                 sessions[session.known.charger].append(session)
         chosen = [session for some in sessions.values() for session in some]
-        shown = Sessions(self._db, asked.rule, self._silence, asked.sees_all).shown(chosen)
+        shown = Sessions(self._db, asked.rule, self._silence).shown(chosen)
         connectors = connectors_of(self._db, None if wanted is None else sessions.keys())
         since, failed_since = stamp(asked.at - COMMAND_SHOWN), stamp(asked.at - FAILURE_SHOWN)
         return [
             card(
                 one,
                 connectors_now(connectors[one.id], self._faults, sessions[one.id], shown),
-                last_command(self._db, one.id, since, failed_since, sees_all=asked.sees_all),
+                last_command(self._db, one.id, since, failed_since),
                 needs_attention=one.id in named,
             )
             for one in self._served

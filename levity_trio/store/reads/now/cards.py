@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.load_spans import lasting
@@ -29,7 +29,7 @@ class SessionNow:
 
     id: int
     account: int | None
-    who: str | None
+    who: ForOperators[str | None]
     id_tag: str | None
     started_at: str
     energy_wh: int
@@ -93,12 +93,11 @@ class Sessions:
     db: Database
     rule: Rule
     silence: Silence
-    sees_all: bool
 
     def shown(self, sessions: Sequence[OpenSession]) -> dict[int, SessionNow]:
         """Return these sessions by their ids."""
         accounts = self._accounts([one.known.id for one in sessions])
-        names = self._account_names({*accounts.values()}) if self.sees_all else {}
+        names = self._account_names({*accounts.values()})
         held = lasting(rows_of(self.db)) if sessions else {}
         return {
             number: self._shown(one, accounts[number], names, held.get(number))
@@ -112,7 +111,7 @@ class Sessions:
         return SessionNow(
             id=known.id,
             account=account,
-            who=(names.get(account) or self._name_of_tag(known.id_tag)) if self.sees_all else None,
+            who=names.get(account) or self._name_of_tag(known.id_tag),
             id_tag=known.id_tag,
             started_at=known.started_at,
             energy_wh=known.energy_wh,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from levity_trio.records import in_order, record
+from levity_trio.records import ForOperators, in_order, record
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.chargers import Connector, connectors
 from levity_trio.store.reads.present import AWAY_SINCE, OMITTED
@@ -70,7 +70,7 @@ class LastCommand:
     state: str
     outcome: str | None
     outcome_words: str | None
-    asked_by: str | None
+    asked_by: ForOperators[str | None]
     at: str
     transaction: int | None
 
@@ -137,7 +137,7 @@ def connectors_of(db: Database, chargers: Collection[str] | None) -> dict[str, l
     return known
 
 
-def last_command(db: Database, charger: str, since: str, failed_since: str, *, sees_all: bool) -> LastCommand | None:
+def last_command(db: Database, charger: str, since: str, failed_since: str) -> LastCommand | None:
     """Return the newest command of a charger that load management did not ask for, if it was asked for since a time;
     one that failed, since an earlier."""
     given = (since, failed_since, charger)
@@ -148,7 +148,7 @@ def last_command(db: Database, charger: str, since: str, failed_since: str, *, s
             state=state,
             outcome=outcome,
             outcome_words=words,
-            asked_by=asked_by if sees_all else None,
+            asked_by=asked_by,
             at=at,
             transaction=transaction,
         )
