@@ -14,7 +14,7 @@ from tests.load.foreign.kinds import HONEST, KINDS, Kind
 from tests.sizes import size
 
 VIRTUAL_TIME = True
-MINUTES = size(60, 25)
+MINUTES = size(60, 15)
 FAIR_WH = 8 * 3 * 230 * (MINUTES - 3) / 60
 """What each of four cars on three lines gets of 32 A, but for a little at the beginning."""
 
