@@ -59,6 +59,7 @@ OF_THE_PRESENT = {
 }
 """Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {
+    "INSERT INTO to_book (tx_id) SELECT id FROM tx ORDER BY id": "all are booked anew where a rule of billing changed",
     "revoked_at IS NOT NULL FROM certificate": "one a charger and year, at a start",
     "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": "from the newest run on",
     "imported_from IS NULL": "a page of the newest; imported ones are one for each charger",
