@@ -37,9 +37,6 @@ SLOW_SECONDS: Final = 10.0
 LAG_SECONDS: Final = 0.5
 LAG_SAMPLES: Final = 30
 """The maximum lag is that of the last 15 s, so each sample is part of at least one scrape."""
-LINES_AT_ONCE: Final = 500
-HAND_OVER_SECONDS: Final = 0.0001
-"""Sleep after each LINES_AT_ONCE lines, which releases the interpreter lock; the event loop would wait 5 ms for it."""
 
 
 @asynccontextmanager
@@ -97,13 +94,12 @@ class Scrape:
 
     def _render(self, *, is_open_metrics: bool) -> bytes:
         self._gauges.update(self._present, self._links, self._connected)
-        now, parts = time.monotonic(), []
-        is_whole = self._site.writer.sharing.duties.is_set()
-        for family in self._metrics.families:
-            for lines in family.lines(now, self._present.hidden, is_open_metrics=is_open_metrics):
-                parts.append(lines if family.is_own or is_whole else "")  # asked for all the same: see Counter
-                if len(parts) % LINES_AT_ONCE == 0:
-                    time.sleep(HAND_OVER_SECONDS)
+        now, is_whole = time.monotonic(), self._site.writer.sharing.duties.is_set()
+        parts = [
+            lines if family.is_own or is_whole else ""  # asked for all the same: see Counter
+            for family in self._metrics.families
+            for lines in family.lines(now, self._present.hidden, is_open_metrics=is_open_metrics)
+        ]
         return "".join(parts).encode()
 
     async def keep_reading(self) -> None:

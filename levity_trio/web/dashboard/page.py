@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from datetime import UTC, tzinfo
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -58,6 +59,15 @@ class View:
         given = {name.removesuffix("_"): value for name, value in query.items()}
         question = Question(method="GET", path=path, query=given, has_place=True)
         return answered(await ask(self.api.app, self.caller, question))
+
+    async def find(self, path: str) -> Any:
+        """Return what a GET of the API answers, None where there is no such thing. Raises Refused."""
+        try:
+            return await self.get(path)
+        except Refused as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
 
     async def post(self, path: str, **body: Any) -> Any:
         """Return what a POST of the API answers: for what must be computed before it can be shown. Raises Refused."""

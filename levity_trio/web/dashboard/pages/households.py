@@ -76,7 +76,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "told": await view.get("/api/admin/recipients", account=household["id"]),
         "can_mail": (await view.get("/api/admin/messages/ways"))["mail"],
         "task": await _task(view, household),
-        "personal": await _personal(view, number),
+        "personal": await view.find(f"{ACCOUNTS}/{number}/personal"),
         "may_delete": view.may("DELETE", f"{ACCOUNTS}/{{id}}/personal"),
         "may_set_terms": view.may("POST", f"{WALLETS}/{{id}}/terms"),
         "names": await names_of_chargers(view),
@@ -130,16 +130,6 @@ async def _drivers(view: View, household: int) -> Sequence[Mapping[str, Any]]:
         return []
     users = await view.get("/api/admin/users")
     return [one for one in users if one["account"] == household and one["removed_at"] is None]
-
-
-async def _personal(view: View, number: str) -> Any:
-    """Return when what was personal was deleted, None if it was not."""
-    try:
-        return await view.get(f"{ACCOUNTS}/{number}/personal")
-    except Refused as refused:
-        if refused.code != "not_found":
-            raise
-        return None
 
 
 _page: Final = partial(Page, role=Role.OPERATOR, section=N_("Households"), help="tasks/household")

@@ -73,19 +73,9 @@ ASKED: Final[Mapping[str, tuple[str, str]]] = N_(
 """What is asked of a feeder: label and help of each field."""
 
 
-async def or_none(view: View, path: str) -> Any:
-    """Return what a GET of the API answers, None where there is no such thing."""
-    try:
-        return await view.get(path)
-    except Refused as refused:
-        if refused.status != HTTPStatus.NOT_FOUND:
-            raise
-        return None
-
-
 async def costs_of_disobedience(view: View) -> Mapping[str, int]:
     """Return how many amperes are kept for each charger that does not obey, and are lost to others."""
-    now = await or_none(view, "/api/load")
+    now = await view.find("/api/load")
     costs = dict[str, int]()
     for car in () if now is None else now["cars"]:
         if car["why_fixed"] == "ignores":
@@ -220,7 +210,7 @@ async def _chargers(view: View, known: Mapping[str, Any], names: Mapping[str, st
         lease = next((each for each in leases if each["connector"] == connector), None)
         rows.append({**socket, "limited": one, "lease": lease, "is_first": charger not in seen})
         seen.add(charger)
-    now = await or_none(view, "/api/load")
+    now = await view.find("/api/load")
     values = {
         "is_entered": bool(known["toml"]),
         "kept": now["kept"] if now else [],
@@ -253,7 +243,7 @@ async def _live_trial(view: View, _changed: Changed) -> Sequence[Part]:
 
 async def _trial(view: View) -> Part:
     charger = await view.get(f"/api/admin/chargers/{view.path['charger']}")
-    trial = await or_none(view, f"/api/load/trials/{charger['id']}")
+    trial = await view.find(f"/api/load/trials/{charger['id']}")
     found = {} if trial is None else {one["step"]: one for one in trial["steps"]}
     running = next((step for step, one in found.items() if one["is_passed"] is None), None)
     sessions = await open_sessions(view, charger["id"])

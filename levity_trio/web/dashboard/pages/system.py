@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
 
 from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.page import Page, View, names_of_chargers
-from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.titles import deed
 
 ADMIN: Final = "/api/admin"
@@ -29,7 +27,7 @@ async def _system(view: View) -> Mapping[str, Any]:
         "settings": [(name, [*some]) for name, some in groupby(ordered, lambda one: str(one["group"]))],
         "given": sum(1 for one in system["settings"] or [] if one["origin"] != "default"),
         "webhooks": [one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None],
-        "mqtt": await _if_any(view, f"{ADMIN}/mqtt"),
+        "mqtt": await view.find(f"{ADMIN}/mqtt"),
         "ways": await view.get(f"{ADMIN}/messages/ways"),
         "values": {one["name"]: one["value"] for one in system["settings"] or []},
         "stations": (await view.get(f"{ADMIN}/stations"))["data"],
@@ -55,21 +53,11 @@ async def _audit(view: View) -> Mapping[str, Any]:
 
 
 async def _trust(view: View) -> Mapping[str, Any]:
-    own = await _if_any(view, f"{ADMIN}/pages-certificate")
+    own = await view.find(f"{ADMIN}/pages-certificate")
     if own is None:
         return {"own": None}
     pairs = [own["root"]["fingerprint"][at : at + 2].upper() for at in range(0, 64, 2)]
     return {"own": own, "fingerprint": " ".join(pairs)}
-
-
-async def _if_any(view: View, path: str) -> Any:
-    """Return what is there, None if nothing is."""
-    try:
-        return await view.get(path)
-    except Refused as refused:
-        if refused.status != HTTPStatus.NOT_FOUND:
-            raise
-        return None
 
 
 def _done(action: Mapping[str, Any], chargers: Mapping[str, str]) -> str | None:
