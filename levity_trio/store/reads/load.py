@@ -365,11 +365,6 @@ def newest_site(db: Database) -> LoadSiteVersion | None:
     return found[0] if found and found[0].toml else None
 
 
-def site_versions(db: Database) -> list[LoadSiteVersion]:
-    """Return the newest hundred versions, the newest first."""
-    return _SITE.every(db, "FROM load_site ORDER BY id DESC LIMIT 100")
-
-
 _PLACES: Final = (
     "SELECT cp_conn.cp_id, cp_conn.conn_id FROM cp_conn JOIN cp ON cp.id = cp_conn.cp_id"  # noqa: S608 - our own words
     f" WHERE cp_conn.conn_id > 0 AND cp.id NOT IN ({OMITTED}) ORDER BY cp_conn.cp_id, cp_conn.conn_id"

@@ -72,8 +72,6 @@ class Filters:
     sees_names: bool = True
 
 
-MOST_LOOKED_UP: Final = 2000
-"""Tags that are sorted by what only a look at their transactions says."""
 OF_NOW: Final = "ended_at IS NULL"
 _TAG: Final = Shape(TagRow)
 _ASKED: Final = Shape(AskedTag, account="account.id", account_name="account.name", id_tag="asked_tag.id_tag")
@@ -102,7 +100,7 @@ def sort_of_tags(db: Database, asked: str | None, policy: Policy, now: str) -> S
         return [use_of(db, key[-1], policy, now).last_used_at for key in keys]
 
     if asked is not None and asked.endswith("last_used"):
-        return Sort(last_used, is_descending=asked.startswith("-"), most=MOST_LOOKED_UP)
+        return Sort(last_used, is_descending=asked.startswith("-"))
     columns = {
         "id_tag": "key",
         "name": "name",
