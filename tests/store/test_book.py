@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable
-from typing import Any, TypeVar
+from contextlib import closing, suppress
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import pytest
 import trio
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from levity_trio.access.tags import Policy
+from levity_trio.billing.ledger import Kind
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing import booking
 from levity_trio.store.billing.booking import Book, differences, due, store_prices
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.present import waiting
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.upkeep.booking import Booking
-from levity_trio.store.writes import ownership
+from levity_trio.store.writes import accounts, ownership, wallets
+from levity_trio.store.writes.accounts import Refused
+from levity_trio.store.writes.wallets import Entry
 from tests.both_stores import both_in_memory
 from tests.charger.parts import InlineWriter
 from tests.sizes import size
-from tests.store.bills import Biller, charge, house_of_two, month_is_over
+from tests.store.bills import BERLIN, FLAT, Biller, charge, house_of_two, month_is_over
 from tests.store.books import Books, Station
+from tests.store.moving.watching import in_child
+from tests.store.owning import SPACE
 from tests.store.reading import reading
-from tests.store.test_statement_stories import EVENTS, Event, Year
+from tests.store.template import new_database
+from tests.store.test_statement_stories import EVENTS, TAGS, Event, Year
 
 T = TypeVar("T")
 WAITING = "SELECT tx_id FROM to_book WHERE step = ? ORDER BY tx_id"
@@ -72,6 +84,102 @@ def _live(year: Year, events: list[Event]) -> None:
 @given(EVENTS)
 def test_after_months_of_a_house_the_book_is_as_if_all_were_booked_anew(events: list[Event]) -> None:
     _live(Year(), events)
+
+
+STAYING = (
+    FLAT.replace('"Flat"', '"Staying"')
+    + """
+[[window]]
+name = "noon"
+price = 0.20
+times = "10:30-14:00"
+
+[blocking]
+price = 0.10
+grace_minutes = 10
+until_available = true
+"""
+)
+MORE: Final = st.lists(
+    st.tuples(
+        st.sampled_from(
+            (
+                *("charge", "charge", "charge", "begin", "end", "status", "status", "late status", "tariff", "move"),
+                *("prepay", "space", "take", "correct", "give", "close"),
+            )
+        ),
+        st.integers(0, 20),
+        st.integers(50, 40_000),
+    ),
+    max_size=20,
+)
+
+
+class Busy(Year):
+    """A house in which more happens: fees for staying, other tariffs, accounts and spaces that change hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[int] = []
+        self.tariffs = [1, self.biller.add(STAYING), None]
+        self.biller.assign(self.tariffs[1], date(2026, 3, 1))
+
+    def live(self, event: Event) -> None:
+        what, which, wh = event
+        more: dict[str, Callable[[], object]] = {
+            "begin": lambda: self.begin(TAGS[which % 3]),
+            "end": self.end,
+            "status": lambda: self.tell(which, wh % 600),
+            "late status": lambda: self.tell(which, -wh % 6000),
+            "tariff": lambda: self.assign(which, wh),
+            "move": lambda: self.move(1 + which % 2, wh),
+            "prepay": lambda: self.prepay(which, wh),
+            "space": lambda: self.house.give(1 + which % 2, SPACE, since=self.books.at, reason="moved"),
+            "take": lambda: self.house.take(1 + which % 2, TAGS[which % 2], self.books.at, reason="lost"),
+        }
+        if what not in more:
+            if what in ("charge", "close"):
+                self.end()
+            super().live(event)
+            return
+        with suppress(Refused):
+            more[what]()
+
+    def begin(self, tag: str) -> None:
+        if not self.open:
+            self.open.append(self.station.start(self.register, 1, tag))
+
+    def end(self) -> None:
+        if self.open:
+            self.books.wait(90)
+            self.register += 7000
+            self.station.stop(self.open[0], self.register)
+            self.made.append(self.open.pop())
+
+    def tell(self, which: int, minutes: int) -> None:
+        self.books.wait(max(minutes, 1))
+        status = ("Available", "Finishing", "SuspendedEV", "Charging")[which % 4]
+        self.station.status(status, at=self.station.clock(max(0, -minutes)))
+
+    def assign(self, which: int, wh: int) -> None:
+        account = (None, 1, 2)[wh % 3]
+        self.biller.assign(self.tariffs[which % 3], date(2026, self.month, 1 + wh % 28), account)
+
+    def move(self, account: int, wh: int) -> None:
+        until = None if wh % 2 else self.books.at
+        self.books.run(accounts.change, account, {"until": until}, self.books.at, "cleo")
+
+    def prepay(self, which: int, wh: int) -> None:
+        if self.made:
+            tx = self.made[which % len(self.made)]
+            entry = Entry(1, Kind.CHARGE, -wh, "EUR", "why", self.books.at, "cleo", transaction=tx)
+            self.books.run(wallets.enter, entry)
+
+
+@settings(max_examples=size(40, 16), deadline=None)
+@given(MORE)
+def test_after_whatever_changes_it_is_as_if_all_were_booked_anew(events: list[Event]) -> None:
+    _live(Busy(), events)
 
 
 def test_on_both_stores_too() -> None:
@@ -125,6 +233,31 @@ def test_other_settings_book_all_anew(books: Books, station: Station) -> None:
     assert wrong(books) == [number]
     books.run(booking.book_all, books.rule._replace(bill_by=BillBy.CONNECTOR))
     assert wrong(books) == []
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("statement", range(4, 100, 12))
+def test_a_kill_leaves_the_book_with_what_it_follows_from(tmp_path: Path, statement: int) -> None:
+    """A process dies at a statement of a start or of a stop."""
+    path = tmp_path / "site.db"
+
+    def charge_until_killed() -> None:
+        with new_database(path) as connection:
+            books = Books(connection)
+            station = Station(books)
+            charge(station)
+            left = iter(range(statement))
+            connection.set_trace_callback(lambda _: None if next(left, None) is not None else os.kill(os.getpid(), 9))
+            charge(station)
+
+    assert in_child(charge_until_killed) == 9
+    with closing(sqlite3.connect(path)) as connection:
+        numbers = [number for (number,) in connection.execute("SELECT id FROM tx")]
+        assert 1 <= len(numbers) <= 2
+        assert connection.execute("SELECT count(*) FROM to_book WHERE step = 0").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM booked").fetchone() == (len(numbers),)
+        rule = Rule(BERLIN, Policy(), BillBy.TAG)
+        assert differences(lambda sql, values: connection.execute(sql, values).fetchall(), rule, numbers) == []
 
 
 class _Reader:
