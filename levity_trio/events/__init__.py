@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from levity_trio.records import record
+from levity_trio.records import ForOperators, record
 
 
 @record
@@ -57,7 +57,7 @@ class ChargerConnected(Fact):
     """A connection became a session, with its first valid CALL or with our first CALL to it."""
 
     session: int
-    remote_address: str
+    remote_address: ForOperators[str]
     is_new: bool
 
 
@@ -118,7 +118,7 @@ class TagPresented(Fact):
     `reason` is why it may not charge here or now though it may charge: space, chargers, spent or month.
     """
 
-    id_tag: str
+    id_tag: ForOperators[str]
     verdict: str
     reason: str | None = None
 
@@ -129,7 +129,7 @@ class TransactionStarted(Fact):
 
     transaction: int
     connector: int | None
-    id_tag: str | None
+    id_tag: ForOperators[str | None]
     meter_start_wh: int | None
 
 
@@ -258,7 +258,7 @@ class DataTransferred(Fact):
 
     vendor_id: str
     message_id: str | None
-    data: str | None
+    data: ForOperators[str | None]
 
 
 @record
@@ -336,13 +336,13 @@ class TagChanged(Fact):
     `change` is added, changed, blocked, unblocked or removed. The name of a tag is never part of a fact.
     """
 
-    id_tag: str
+    id_tag: ForOperators[str]
     change: str
     status: str
     expires_at: str | None
-    parent_id_tag: str | None
+    parent_id_tag: ForOperators[str | None]
     max_transactions: int | None
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -350,7 +350,7 @@ class TagsImported(Fact):
     """An import is complete: `count` tags of a file that `by` sent were added or changed."""
 
     count: int
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -359,10 +359,10 @@ class HouseholdReported(Fact):
     written is never part of a fact."""
 
     report: int
-    account: int
+    account: ForOperators[int]
     about: str
     transaction: int | None
-    id_tag: str | None
+    id_tag: ForOperators[str | None]
 
 
 @record
@@ -370,8 +370,8 @@ class ReportAnswered(Fact):
     """An operator, `by`, answered a report of an `account`."""
 
     report: int
-    account: int
-    by: str
+    account: ForOperators[int]
+    by: ForOperators[str]
 
 
 @record
@@ -383,7 +383,7 @@ class StartRefused(Fact):
 
     transaction: int
     connector: int | None
-    id_tag: str | None
+    id_tag: ForOperators[str | None]
     verdict: str
     reason: str | None = None
 
@@ -398,11 +398,11 @@ class AccountChanged(Fact):
     `change` may also be forgotten: what was personal of it was deleted; or undone: it was entered by mistake.
     """
 
-    account: int
+    account: ForOperators[int]
     change: str
     since: str
     until: str | None
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -415,15 +415,15 @@ class OwnershipChanged(Fact):
     """
 
     ownership: int
-    account: int
+    account: ForOperators[int]
     change: str
     what: str
-    key: str
+    key: ForOperators[str]
     connector: int
     vehicle: int | None
     since: str
     until: str | None
-    by: str
+    by: ForOperators[str]
     exclusive: bool = False
 
 
@@ -432,8 +432,8 @@ class TransactionGiven(Fact):
     """An operator gave a transaction to an account by hand, or (`account` null) took it back."""
 
     transaction: int
-    account: int | None
-    by: str
+    account: ForOperators[int | None]
+    by: ForOperators[str]
 
 
 @record
@@ -442,7 +442,7 @@ class VehicleChanged(Fact):
 
     vehicle: int
     change: str
-    by: str
+    by: ForOperators[str]
 
 
 # Statements and tariffs. Facts have numbers, never names.
@@ -457,7 +457,7 @@ class BillerChanged(Fact):
 
     biller: int
     changed: tuple[str, ...]
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -465,7 +465,7 @@ class BillingBegun(Fact):
     """An operator, `by`, said from which local day on this system bills."""
 
     day: str
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -476,11 +476,11 @@ class MonthClosed(Fact):
     """
 
     month: str
-    account: int | None
+    account: ForOperators[int | None]
     statements: int
     first: int | None
     last: int | None
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -491,7 +491,7 @@ class TariffChanged(Fact):
     version: int
     change: str
     since: str
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -503,10 +503,10 @@ class TariffAssigned(Fact):
 
     assignment: int
     scope: str
-    key: str
+    key: ForOperators[str]
     tariff: int | None
     since: str
-    by: str
+    by: ForOperators[str]
 
 
 # Wallets of accounts: the numbers of entries, never amounts
@@ -520,33 +520,33 @@ class WalletEntered(Fact):
     """
 
     entry: int
-    account: int
+    account: ForOperators[int]
     kind: str
     transaction: int | None
-    by: str
+    by: ForOperators[str]
 
 
 @record
 class WalletTermsChanged(Fact):
     """An operator made an account prepaid or postpaid (`terms`), or changed the limit at which it is spent."""
 
-    account: int
+    account: ForOperators[int]
     terms: str
-    by: str
+    by: ForOperators[str]
 
 
 @record
 class WalletSpent(Fact):
     """What a prepaid account has available reached its limit: its tags are Blocked."""
 
-    account: int
+    account: ForOperators[int]
 
 
 @record
 class WalletCovered(Fact):
     """An account that was spent may charge again: it has more available than its limit, or is postpaid."""
 
-    account: int
+    account: ForOperators[int]
 
 
 # Limits of cards and households. `what` is tag or account, `key` the normal form of the tag or the account's number.
@@ -560,12 +560,12 @@ class LimitChanged(Fact):
     """
 
     what: str
-    key: str
+    key: ForOperators[str]
     chargers: list[str] | None
     everywhere: bool
     month_wh: int | None
     month_amount: int | None
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -573,7 +573,7 @@ class MonthLimitNear(Fact):
     """A card or a household has used four fifths of what it may in the `month`."""
 
     what: str
-    key: str
+    key: ForOperators[str]
     month: str
     until: str
 
@@ -583,7 +583,7 @@ class MonthLimitReached(Fact):
     """A card or a household has used what it may in the `month`: it is Blocked until the month is over."""
 
     what: str
-    key: str
+    key: ForOperators[str]
     month: str
     until: str
 
@@ -593,7 +593,7 @@ class MonthLimitLifted(Fact):
     """A card or a household may charge again in the `month`: its limit, or what it has used, is another one now."""
 
     what: str
-    key: str
+    key: ForOperators[str]
     month: str
     until: str
 
@@ -608,7 +608,7 @@ class LoadSiteChanged(Fact):
 
     version: int
     is_managed: bool
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -655,7 +655,7 @@ class LoadManagementChanged(Fact):
     what it had set there (left)."""
 
     state: str
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -700,8 +700,8 @@ class BoostStarted(Fact):
 
     connector: int
     until: str
-    reason: str
-    by: str
+    reason: ForOperators[str]
+    by: ForOperators[str]
 
 
 # Meters of the house
@@ -713,7 +713,7 @@ class MeterChanged(Fact):
 
     meter: int
     change: str
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -726,7 +726,7 @@ class MeterRead(Fact):
     change: str
     read_at: str
     wh: int
-    by: str
+    by: ForOperators[str]
 
 
 # Who may connect as a charger
@@ -760,7 +760,7 @@ class SecuringBegan(Fact):
 
     securing: int
     profile: int
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -788,7 +788,7 @@ class PasswordChanged(Fact):
 
     credential: int
     state: str
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -800,7 +800,7 @@ class ProfileChanged(Fact):
 
     profile: int
     before: int
-    by: str | None
+    by: ForOperators[str | None]
 
 
 @record
@@ -809,7 +809,7 @@ class ChargerReadmitted(Fact):
 
     profile: int
     until: str
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -817,7 +817,7 @@ class ReadmissionUsed(Fact):
     """A handshake from this address was let in below the profile that is required of the charger."""
 
     profile: int
-    remote_address: str
+    remote_address: ForOperators[str]
 
 
 @record
@@ -827,7 +827,7 @@ class ChargerTurnedAway(Fact):
     `kind` is the kind of the reason, one of a fixed set. Refusals of strangers are no facts.
     """
 
-    remote_address: str
+    remote_address: ForOperators[str]
     kind: str
     reason: str
 
@@ -839,7 +839,7 @@ class CertificateIssued(Fact):
     certificate: int
     fingerprint: str
     not_after: str
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -848,8 +848,8 @@ class CertificateRevoked(Fact):
 
     certificate: int
     fingerprint: str
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 @record
@@ -858,8 +858,8 @@ class CertificateNameAllowed(Fact):
 
     request: int
     name: str
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 @record
@@ -869,7 +869,7 @@ class NewcomerWaiting(Fact):
     `resembles` is a known charger whose identity differs only in the case of its letters.
     """
 
-    remote_address: str
+    remote_address: ForOperators[str]
     resembles: str | None
 
 
@@ -877,16 +877,16 @@ class NewcomerWaiting(Fact):
 class ChargerAdopted(Fact):
     """A person registered a charger: it is served in every mode of --registration."""
 
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 @record
 class ChargerRefused(Fact):
     """A person refused a charger: it is answered Rejected, and is sent nothing."""
 
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 # Commands: what was asked of chargers, and what came of it
@@ -939,14 +939,14 @@ class LocalListPaused(Fact):
     """A list was sent to a charger by hand (`command`, asked for by `by`), so its local list is no longer kept."""
 
     command: int
-    by: str | None
+    by: ForOperators[str | None]
 
 
 @record
 class LocalListResumed(Fact):
     """An operator (`by`) had the local list of a charger kept again."""
 
-    by: str
+    by: ForOperators[str]
 
 
 @record
@@ -968,8 +968,8 @@ class TransactionConfirmed(Fact):
     connector: int | None
     energy_wh: int
     reviews: tuple[str, ...]
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 @record
@@ -981,8 +981,8 @@ class TransactionCorrected(Fact):
     energy_wh: int
     before_wh: int
     reviews: tuple[str, ...]
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 @record
@@ -993,8 +993,8 @@ class ReviewDismissed(Fact):
     connector: int | None
     review: int
     code: str
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 @record
@@ -1004,8 +1004,8 @@ class MessageAttached(Fact):
     set_aside: int
     action: str
     transaction: int
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 @record
@@ -1014,8 +1014,8 @@ class MessageDismissed(Fact):
 
     set_aside: int
     action: str
-    by: str
-    reason: str
+    by: ForOperators[str]
+    reason: ForOperators[str]
 
 
 # Statuses; connector 0 is the charger
@@ -1083,7 +1083,7 @@ class MqttReplayed(Fact):
 
     since: str
     facts: int
-    by: str
+    by: ForOperators[str]
 
 
 @record

@@ -46,7 +46,7 @@ class Frame:
     @cached_property
     def anonymous(self) -> bytes:
         """The event without people, households and cards."""
-        return self._encoded(anonymous(self._data))
+        return self._encoded(anonymous(self.kind, self._data))
 
     def _encoded(self, data: bytes) -> bytes:
         number = b"" if self.number is None else b"id: %d\n" % self.number

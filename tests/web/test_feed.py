@@ -27,7 +27,13 @@ def test_names_and_reasons_of_operators_and_addresses_are_hidden() -> None:
     decided = {"charger": "CP-1", "transaction": 7, "by": "anna", "reason": "she read the meter"}
     connected = {"charger": "CP-1", "remote_address": "10.0.0.1"}
     ended = {"charger": "CP-1", "reason": "no pong"}
-    for fields, hidden in ((decided, {"by", "reason"}), (connected, {"remote_address"}), (ended, set[str]())):
-        frame = Frame(1, "Kind", "CP-1", json.dumps(fields))
+    for kind, fields, hidden in (
+        ("TransactionCorrected", decided, {"by", "reason"}),
+        ("ChargerConnected", connected, {"remote_address"}),
+        ("ChargerDisconnected", ended, set[str]()),
+        ("OfALaterVersion", decided, {"by", "reason"}),
+        ("ChargerDisconnected", connected, {"remote_address"}),
+    ):
+        frame = Frame(1, kind, "CP-1", json.dumps(fields))
         assert shown(frame.whole) == fields
         assert shown(frame.anonymous) == {name: value for name, value in fields.items() if name not in hidden}

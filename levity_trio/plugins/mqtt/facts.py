@@ -149,7 +149,7 @@ class Facts:
 
     def _body_of(self, fact: StoredFact) -> bytes:
         """Return a fact as webhooks send it; without --mqtt-names, nothing of people, households and cards."""
-        data = fact.data if self._site.config.mqtt_names else anonymous(fact.data)
+        data = fact.data if self._site.config.mqtt_names else anonymous(fact.kind, fact.data)
         return orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(data)})
 
     def _now(self) -> str:

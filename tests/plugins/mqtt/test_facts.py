@@ -16,7 +16,7 @@ from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.events import EventsPruned, Fact, MqttFactRefused
-from levity_trio.events.stored import OF_HOUSEHOLDS, OF_PEOPLE
+from levity_trio.events.stored import HIDDEN
 from levity_trio.plugins.base import Api, Chargers, Load, Site
 from levity_trio.plugins.mqtt import facts as module
 from levity_trio.plugins.mqtt.broker import Broken, open_link
@@ -453,7 +453,7 @@ NEUTRAL: Final = {
 
 def test_each_field_of_a_fact_is_known_to_name_people_or_not() -> None:
     names = {field.name for kind in Fact.__subclasses__() for field in fields(kind)}
-    assert names == NEUTRAL | OF_PEOPLE | OF_HOUSEHOLDS
+    assert names == NEUTRAL | HIDDEN
 
 
 def tell_of_anna(house: House) -> None:
