@@ -33,8 +33,8 @@ class Amount(NamedTuple):
     readings: int
 
 
-def fill(database: Path, transactions: int, readings: int = READINGS) -> Amount:
-    """Fill a new database."""
+def fill(database: Path, transactions: int, readings: int = READINGS, *, is_billed: bool = True) -> Amount:
+    """Fill a new database. What is not billed has no statements, whose tables are not the same in each schema."""
     with open_database(database) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -200000")
@@ -48,7 +48,8 @@ def fill(database: Path, transactions: int, readings: int = READINGS) -> Amount:
         events(connection)
         _readings(connection, readings)
         _doubts(connection)
-        filled_statements.statements(connection)
+        if is_billed:
+            filled_statements.statements(connection)
         _frames(connection, FRAMES_PER_TRANSACTION * transactions)
         connection.execute(index)
         connection.execute("COMMIT")

@@ -66,7 +66,7 @@ def on_file(folder: Path, sessions: int, readings: int) -> Iterator[Step]:
         return _timed(what, folder, do)
 
     with at_schema(SCHEMA):
-        yield step("file: filled", lambda: filled.fill(database, sessions, readings))
+        yield step("file: filled", lambda: filled.fill(database, sessions, readings, is_billed=False))
     yield step(
         "file: backup, and the copy that is tried", lambda: [back_up(database, to, _Silent()) for to in (backup, tried)]
     )
