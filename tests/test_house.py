@@ -254,7 +254,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "markdown_it": ("manual",),
     "markupsafe": ("web.dashboard.charts", "web.dashboard.templating"),
     "msgpack": ("plugins.fluentd",),
-    "msgspec": ("web.api", "web.dashboard.fields", "documents"),
+    "msgspec": ("records", "web.api", "web.dashboard.fields", "documents"),
     "ocpp": ("wire.payloads",),
     "outcome": ("store",),
     "paho": ("plugins.mqtt",),

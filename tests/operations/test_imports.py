@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SLOW = {"ocpp", "jsonschema", "fastjsonschema", "trio", "sqlite3", "msgspec", "starlette", "asyncio", "structlog"}
+SLOW = {"ocpp", "jsonschema", "fastjsonschema", "trio", "sqlite3", "starlette", "asyncio", "structlog"}
 PROGRAM = "import sys, levity_trio.operations, levity_trio.operations.arguments; print(*sys.modules)"
 
 

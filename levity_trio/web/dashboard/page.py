@@ -4,7 +4,7 @@ And the sections, in the order of how often they are needed."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, field
+from dataclasses import field
 from datetime import UTC, tzinfo
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -111,7 +111,6 @@ class Page:
     title: str
     template: str
     read: Read
-    _: KW_ONLY
     role: Role = Role.VIEWER
     live: Live | None = None
     rest: float = 0.0

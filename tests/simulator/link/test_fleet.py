@@ -5,13 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from levity_trio.charger.central import Central
+from levity_trio.records import record
 from levity_trio.simulator.charger.presence import disconnect
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.link import Pace
@@ -25,7 +25,7 @@ from tests.simulator.link.scripts import ignore, mute
 MANY = 50
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class MemoryAddress(ServerAddress):
     wire: Wire
 
