@@ -51,7 +51,7 @@ from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.notify.ping import keep_pinging
 from levity_trio.plugins.base import Api, Hooks, Load, PluginPage, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
-from levity_trio.server.memory import give_back
+from levity_trio.server.memory import keep_giving_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
 from levity_trio.server.systemd import open_supervision
 from levity_trio.store.billing.booking import Book
@@ -301,7 +301,7 @@ async def _serve_chargers(
             if ports.tls:
                 handle = partial(serve_connection, central, tls_only=True)
                 accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))
-            give_back()
+            accepting.start_soon(keep_giving_back)
             _log_serving(central.config, ports, known)
             if serving is not None:
                 serving.set()

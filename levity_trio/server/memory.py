@@ -3,9 +3,13 @@
 import ctypes
 import sys
 from contextlib import suppress
+from typing import Final
+
+import trio
 
 M_ARENA_MAX = -8
 """From malloc.h of glibc."""
+REST_SECONDS: Final = 60.0
 
 
 def use_one_arena() -> None:
@@ -20,8 +24,15 @@ def use_one_arena() -> None:
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
+async def keep_giving_back() -> None:
+    """Give back each minute what pages, papers and large messages have freed: several MB after the first pages."""
+    while True:
+        give_back()
+        await trio.sleep(REST_SECONDS)
+
+
 def give_back() -> None:
-    """Give what was freed back to the system, which glibc does seldom by itself. After the start it is nearly 1 MB."""
+    """Give what was freed back to the system, which glibc does seldom by itself."""
     if sys.platform == "linux":
         with suppress(AttributeError):  # musl has no malloc_trim
             ctypes.CDLL(None).malloc_trim(0)
