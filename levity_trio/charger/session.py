@@ -245,7 +245,8 @@ class Session:
 
     async def send(self, text: str, message_id: str | None, action: str | None) -> None:
         """Send one frame: a CALL with this id and action, or the response to one. Raises ConnectionClosed."""
-        await self._websocket.send_message(text)
+        if self._websocket.closed is not None or not await self._stream.send_text(text):
+            await self._websocket.send_message(text)  # which raises
         masked = masked_frame(text)
         _log_frame("send", masked)
         self.transcript.sent(masked, message_id, action)

@@ -22,7 +22,7 @@ import trio
 from levity_trio.charger.budget import Account
 from levity_trio.charger.tls import Tls, fingerprint_of
 from levity_trio.charger.transport import receive_from, send_at_once
-from levity_trio.wire.framing import CLOSE, FINAL, Framing
+from levity_trio.wire.framing import CLOSE, FINAL, Framing, text_frame
 from levity_trio.wire.large import LARGE_BYTES, LARGEST_BYTES
 from levity_trio.wire.proxy_header import read_proxy_header
 
@@ -58,7 +58,17 @@ class ChargerStream(trio.abc.Stream):
 
     __slots__ = (
         *("_accepted", "_ahead", "_begun", "_due", "_farewell_bytes", "_framing", "_is_full", "_most_bytes"),
-        *("_request", "_sending", "_transport", "_unpaid", "account", "has_begun_tls", "last_received", "last_word"),
+        *(
+            "_request",
+            "_rest_sent",
+            "_sending",
+            "_transport",
+            "_unpaid",
+            "account",
+            "has_begun_tls",
+            "last_received",
+            "last_word",
+        ),
         *("left_at", "local_address", "on_message", "on_overflow", "on_slow", "remote_address", "send_seconds"),
     )
 
@@ -91,6 +101,8 @@ class ChargerStream(trio.abc.Stream):
         self._is_full = False
         self.send_seconds = SEND_SECONDS
         self._sending: trio.CancelScope | None = None
+        self._rest_sent: trio.Event
+        """Set when the rest of a frame that was half sent has left, or could not."""
         self.last_received = trio.current_time()
         self.left_at = math.inf
         """The time at which the peer sent a close frame or ended its stream; a reset does not count."""
@@ -284,11 +296,29 @@ class ChargerStream(trio.abc.Stream):
         Raises:
             trio.BrokenResourceError: the peer did not read it in time, or the connection was lost.
         """
+        while (before := self._sending) is not None:
+            await self._rest_sent.wait()
+            if self._sending is before:
+                raise trio.BrokenResourceError("half of the frame before is out")
         if data[0] == CLOSE_FRAME:
             self.last_word = None
         sent = send_at_once(self._transport, data)
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
+
+    async def send_text(self, text: str) -> bool:
+        """Send a text as `send_all` does, past the library, whose lock takes a turn of all tasks; return if it was.
+
+        Once a close frame was sent, or owed to nobody, the library refuses it.
+        """
+        if self.last_word is None:
+            return False
+        try:
+            await self.send_all(text_frame(text))
+        except GONE:
+            await trio.aclose_forcefully(self)  # half a frame may be out
+            return False
+        return True
 
     def hurry(self) -> None:
         """Let the frame that is half sent, which no cancellation ends, wait only a little longer for the peer."""
@@ -297,11 +327,14 @@ class ChargerStream(trio.abc.Stream):
 
     async def _send_rest(self, data: memoryview) -> None:
         with trio.move_on_after(self.send_seconds, shield=True) as scope:
-            self._sending = scope
-            await self._transport.send_all(data)
-        self._sending = None
+            self._sending, self._rest_sent = scope, trio.Event()
+            try:
+                await self._transport.send_all(data)
+            finally:
+                self._rest_sent.set()
         if scope.cancelled_caught:
             raise trio.BrokenResourceError(f"the peer read nothing for {self.send_seconds:g} s")
+        self._sending = None  # after a failure it stays
 
     async def wait_send_all_might_not_block(self) -> None:
         """Delegate to the transport."""

@@ -32,8 +32,8 @@ async def receive_from(transport: trio.abc.Stream, max_bytes: int) -> bytes | by
 def send_at_once(transport: trio.abc.Stream, data: bytes | bytearray | memoryview) -> int:
     """Write as much as the socket's buffer takes, nearly always all, and return the number of bytes.
 
-    A cancel scope, a deadline and a checkpoint would cost a third of the time that a response takes. The caller's lock
-    is a checkpoint, so other tasks still run.
+    A cancel scope, a deadline and a checkpoint would cost a third of the time that a response takes. Other tasks run
+    when the session takes its next message.
 
     Raises:
         trio.BrokenResourceError: the connection was lost.

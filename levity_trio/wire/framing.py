@@ -122,6 +122,16 @@ class Framing:
         self.is_too_large |= self.message_bytes > self.most_bytes or self._fragments > MOST_FRAGMENTS
 
 
+def text_frame(text: str) -> bytes:
+    """Return the frame of a text as a server sends it: whole, and not masked."""
+    data = text.encode()
+    size = len(data)
+    for short, places in _LONGER_SIZES.items():
+        if size >= _MEDIUM and size < 1 << 8 * places:
+            return bytes((FINAL | TEXT, short)) + size.to_bytes(places) + data
+    return bytes((FINAL | TEXT, size)) + data
+
+
 def _head_size(head: bytes) -> int:
     """The size of the whole header, 2 until its first two bytes are known."""
     if len(head) < 2:

@@ -4,13 +4,14 @@ import json
 
 import pytest
 import trio
-from trio.testing import memory_stream_pair, wait_all_tasks_blocked
+from trio.testing import lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 
 from levity_trio.charger.budget import Account, Budget
 from levity_trio.charger.central import Central
-from levity_trio.charger.stream import ChargerStream
+from levity_trio.charger.stream import SEND_SECONDS, ChargerStream
 from levity_trio.events import Event, MessageHandled
 from levity_trio.plugins.base import Plugin
+from levity_trio.wire.framing import text_frame
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import BINARY, CONTINUATION, TEXT, RawPeer, frame, open_raw, open_raw_charger, upgrade
 
@@ -179,3 +180,43 @@ async def test_a_message_that_arrives_whole_overtakes_none_that_is_still_read(ce
                 await peer.send_frame(message)
                 await wait_all_tasks_blocked()
         assert [(await peer.receive())[1] for _ in range(2)] == ["1", "2"]
+
+
+# Frames that we send
+
+
+async def test_the_frame_of_another_task_waits_for_the_rest_of_one() -> None:
+    """The library sends pongs beside our answers."""
+    ours, theirs = lockstep_stream_pair()
+    stream = ChargerStream(ours, "memory", Account(Budget(())), 1000, text_as_binary=False)
+    stream.end_handshake(lambda: b"")
+    received = b""
+    async with stream, theirs, trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_text, "a" * 200)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(stream.send_all, b"a pong")
+        nursery.start_soon(stream.send_text, "another")
+        while len(received) < 204 + 6 + 9:
+            received += await theirs.receive_some(10)
+    assert received.startswith(text_frame("a" * 200))
+    assert received[204:] in (b"a pong" + text_frame("another"), text_frame("another") + b"a pong")
+
+
+async def test_nothing_follows_half_a_frame() -> None:
+    ours, theirs = lockstep_stream_pair()
+    stream = ChargerStream(ours, "memory", Account(Budget(())), 1000, text_as_binary=False)
+    stream.end_handshake(lambda: b"")
+    sent: list[bool] = []
+
+    async def send(text: str) -> None:
+        sent.append(await stream.send_text(text))
+
+    async with stream, theirs:
+        with trio.fail_after(2 * SEND_SECONDS):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(send, "half")
+                await wait_all_tasks_blocked()
+                assert await theirs.receive_some(3)
+                nursery.start_soon(send, "never")
+        assert sent == [False, False]
+        assert (await theirs.receive_some(), await theirs.receive_some()) == (b"alf", b"")

@@ -5,8 +5,10 @@ from itertools import accumulate, pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import TextMessage
 
-from levity_trio.wire.framing import BINARY, CLOSE, TEXT, Framing
+from levity_trio.wire.framing import BINARY, CLOSE, TEXT, Framing, text_frame
 
 CONTINUATION, PING = 0, 9
 SIZES = st.sampled_from([0, 1, 125, 126, 127, 300, 65_535, 65_536])
@@ -134,3 +136,9 @@ def test_the_library_decodes_text_that_stays_text() -> None:
     framing, data = Framing(1, text_as_binary=False), bytearray(frame(TEXT, 10))
     framing.follow(data)
     assert framing.whole_message(data) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+def test_a_text_is_framed_as_the_library_frames_it(size: int) -> None:
+    text = "\u00e4" * (size // 2) + "a" * (size % 2)
+    assert text_frame(text) == Connection(ConnectionType.SERVER).send(TextMessage(text))
