@@ -183,7 +183,8 @@ def close(operator: Operator, month: str, carry_below: str | None, account: str 
         say("\n".join(_sums(draft["sums"])))
     if not yes:
         confirm(f"Close {month}? Closed statements never change")
-    closed = operator.post("closings", month, body=terms, patience=PATIENCE_SECONDS)
+    shown = {"statements": draft["sums"]["statements"], "charged": draft["sums"]["charged"]}
+    closed = operator.post("closings", month, body={**terms, **shown}, patience=PATIENCE_SECONDS)
     several = f"s {closed['first']} to {closed['last']}" if closed["statements"] > 1 else f" {closed['first']}"
     if closed["account"] is None:
         numbers = f", number{several}" if closed["statements"] else ""

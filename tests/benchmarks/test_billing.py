@@ -2,7 +2,16 @@
 
 from tests.benchmarks.told import told_by
 
-ROWS = ("a bare read", "preview of a month", "close of a month", "preview and close", "closing write", "before")
+ROWS = (
+    "a bare read",
+    "preview of a month",
+    "close of a month",
+    "close a month",
+    "of it the write",
+    "preview and close",
+    "closing write",
+    "before",
+)
 ANSWERS = ("during preview and close", "during the close")
 
 

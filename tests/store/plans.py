@@ -23,7 +23,7 @@ BOUNDED = {
     *("cp", "cp_conn", "station", "connector_data", "fact_count", "simulated_time", "audit_cursor", "sqlite_schema"),
     *("json_each", "known", "newest", "one", "token", "sqlite_sequence", "webhook", "webhook_waiting"),
     *("webhook_given_up", "asked_tag", "security", "account", "vehicle", "space"),
-    *("billing", "bill_work", "draft", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
+    *("billing", "bill_work", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
     "meter",
     *("wallet", "personal_deletion", "lost_statements"),
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
