@@ -22,6 +22,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from levity_trio.charging.energy import judge
 from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.transaction import Known, known, readings
 from levity_trio.store.engine.connection import open_database
 from tests.store.books import Books, Station
@@ -128,7 +129,7 @@ def _measure(connection: sqlite3.Connection, tx: Known, rounds: int, seconds: fl
         said.append((sql, parameters))
         return rows(sql, parameters)
 
-    case_of(noted, tx)
+    case_of(Course(noted, tx.charger), tx)
 
     def select() -> None:
         for sql, parameters in said:
@@ -137,7 +138,7 @@ def _measure(connection: sqlite3.Connection, tx: Known, rounds: int, seconds: fl
     turns: tuple[Callable[[], object], ...] = (
         select,
         lambda: readings(rows, tx),
-        lambda: judge(case_of(rows, tx)),
+        lambda: judge(case_of(Course(rows, tx.charger), tx)),
     )
     found = [[_milliseconds(turn, seconds) for turn in turns] for _ in range(rounds)]
     return Cost(*(statistics.median(column) for column in zip(*found, strict=True)))

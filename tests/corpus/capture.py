@@ -19,8 +19,8 @@ import pytest
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.transaction import Known
-from levity_trio.store.connectors import Rows
 from levity_trio.store.writes.transactions import judging
 from tests.corpus.kept import Said, Truth, save
 from tests.store import stories, telling
@@ -100,8 +100,8 @@ def of_story(outcome: stories.Outcome, is_lie: bool) -> Truth:
 # What is wrapped
 
 
-def _noting_case(rows: Rows, tx: Known, *arguments: Any, **others: Any) -> Case:
-    case = case_of(rows, tx, *arguments, **others)
+def _noting_case(course: Course, tx: Known, *arguments: Any, **others: Any) -> Case:
+    case = case_of(course, tx, *arguments, **others)
     CAPTURE.cases[CAPTURE.at, tx.id] = case
     return case
 

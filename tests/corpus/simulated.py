@@ -15,6 +15,7 @@ from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.verification import Case as Account
 from levity_trio.simulator.verification import _cases, _matched
 from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.transaction import COLUMNS, Known
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import look
@@ -80,7 +81,7 @@ def _sessions(order: Order, source: str) -> Iterator[Found]:
 def _judged(db: Database) -> list[tuple[int, str, Case]]:
     """Return each session as it would be judged now. When all is quiet, it was judged so before."""
     rows = rows_of(db)
-    return [(tx.id, tx.charger, case_of(rows, tx)) for tx in map(Known._make, rows(DONE, (None,)))]
+    return [(tx.id, tx.charger, case_of(Course(rows, tx.charger), tx)) for tx in map(Known._make, rows(DONE, (None,)))]
 
 
 def _truth(account: Account | None, case: Case) -> Truth:

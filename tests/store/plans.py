@@ -21,7 +21,7 @@ from tests.store.history import with_history
 FEW_TRANSACTIONS = 100
 BOUNDED = {
     *("cp", "cp_conn", "station", "connector_data", "fact_count", "simulated_time", "audit_cursor", "sqlite_schema"),
-    *("json_each", "known", "newest", "one", "token", "sqlite_sequence", "webhook", "webhook_waiting"),
+    *("json_each", "known", "newest", "nearest", "one", "token", "sqlite_sequence", "webhook", "webhook_waiting"),
     *("webhook_given_up", "asked_tag", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
     "meter",

@@ -15,7 +15,7 @@ import pytest
 
 from levity_trio.charging.sent.readings import understand
 from levity_trio.store.cases.case import span_of
-from levity_trio.store.cases.neighbours import boundaries, earlier, spans_beside
+from levity_trio.store.cases.neighbours import Course, boundaries, earlier
 from levity_trio.store.cases.transaction import LAST_TIME, known
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
@@ -260,8 +260,9 @@ def test_a_look_beside_an_old_transaction_is_flat_in_history(charger: str, is_by
         tx = known(rows, transaction)
         assert tx is not None
         own = span_of(tx)._replace(charger=charger, is_by_receipt=is_by_receipt)
-        for find in (spans_beside, earlier, boundaries):
-            find(rows, own, LAST_TIME)
+        Course(rows, charger).beside(own)
+        earlier(rows, own, LAST_TIME)
+        boundaries(rows, own, LAST_TIME)
 
     few, many = _count(FEW, Write(prepare, look)), _count(MANY, Write(prepare, look))
     assert many <= MOST_GROWTH * few, f"{few} steps beside {FEW} past transactions, {many} beside {MANY}"

@@ -158,8 +158,6 @@ def against_intervals(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
     If these never fall, each of them may count from the start, or be a register.
     """
     intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, figure.wh + figure.chain.slack
-    if not intervals:
-        return None
     counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []
     if wh >= least * sum(intervals) or any(tolerances.HALF * wh <= count <= wh / least for count in counts):
         return None

@@ -50,7 +50,7 @@ Find = Callable[[Case, Bounds, Figure], Evidence | Finding | None]
 
 class Refutation(NamedTuple):
     """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt. Without one, each
-    finding has its own, with numbers."""
+    finding has its own, with numbers. It is asked only if the case has what it `needs`."""
 
     group: Group
     weight: Weight
@@ -58,6 +58,7 @@ class Refutation(NamedTuple):
     find: Find
     question: str
     words: str = ""
+    needs: str = ""
 
     @property
     def name(self) -> str:
@@ -96,13 +97,13 @@ def too_much(_case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
 
 
 def garbled(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    return ("; ".join(case.garbled), f"{figure.wh} Wh without it") if case.garbled else None
+    return "; ".join(case.garbled), f"{figure.wh} Wh without it"
 
 
 def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict with a power that no car charges with, if the figure agrees with a thousand times as much."""
     power = case.power
-    if not power or not 0 < power.most < tolerances.LEAST_CHARGING_W:
+    if not 0 < power.most < tolerances.LEAST_CHARGING_W:
         return None
     if figure.wh <= (1 + tolerances.VARYING_SHARE) * power.most * case.longest / HOUR + case.slack:
         return None
@@ -144,6 +145,7 @@ REFUTATIONS: Final = (
         *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.faster_at_an_end)),
         "Did it rise faster than steady power allows, just after the start or just before the stop?",
         "the register rose faster than the power allows",
+        needs="power",
     ),
     Refutation(
         *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.far_faster_at_an_end)),
@@ -159,6 +161,7 @@ REFUTATIONS: Final = (
         *(_NEIGHBOURS, _CONTRADICTS, Code.START_GARBLED, neighbours.below_previous_start),
         "Is its start not above the previous start, though its other registers go on from the previous stop?",
         "meterStart is not above that of the previous transaction",
+        needs="before",
     ),
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.WRONG_FACTOR, neighbours.on_another_scale),
@@ -168,11 +171,13 @@ REFUTATIONS: Final = (
         *(_NEIGHBOURS, _CONTRADICTS, Code.STRAY_READING, neighbours.above_the_next),
         "Is its last reading above the whole next session?",
         "the register was below its last reading in the next transaction",
+        needs="after",
     ),
     Refutation(
         *(_NEIGHBOURS, _QUESTIONS, Code.METER_SWAPPED, neighbours.across_a_swap),
         "Is a part of it the difference between an old meter and a new one?",
         "the meter was swapped",
+        needs="swapped_at",
     ),
     Refutation(
         *(_NEIGHBOURS, _QUESTIONS, Code.WRONG_FACTOR, neighbours.on_a_doubtful_scale),
@@ -187,6 +192,7 @@ REFUTATIONS: Final = (
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, neighbours.outside_its_neighbours),
         "Are all its registers below the sessions before and after, or above them?",
         "its registers are outside both neighbours: the register was not reset",
+        needs="after",
     ),
     Refutation(
         *(_NEIGHBOURS, _ADDS, Code.OVERLAP, overlaps),
@@ -196,6 +202,7 @@ REFUTATIONS: Final = (
         *(_MEASURED, _CONTRADICTS, Code.READINGS_UNIT, power_in_kilowatts),
         "Was the power sent in kW as if it were W?",
         "the power is in kW but sent as W",
+        needs="power",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.STOP_GARBLED, measured.against_ends),
@@ -206,11 +213,13 @@ REFUTATIONS: Final = (
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, measured.against_intervals),
         "Did the energies of the intervals add up to more?",
         "the register rose by less than the intervals add up to",
+        needs="intervals",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.against_charge)),
         "Would no car's battery fit the energy and the rise of its state of charge?",
         "the energy fits no battery",
+        needs="charges",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.against_power)),
@@ -221,25 +230,30 @@ REFUTATIONS: Final = (
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.did_not_catch_up)),
         "Did the register stand still while power was reported, and not catch up, or is it often reset?",
         "the register stood still while power was reported",
+        needs="power",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.stood_still_to_the_end)),
         "Was power reported after the register last rose?",
         "the register stood still while power was reported",
+        needs="power",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.far_beyond_power)),
         "Did it rise far faster than even rare reports of power allow?",
         "the register rose far faster than the power allows",
+        needs="power",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.beyond_many_powers)),
         "Does it disagree with the mean of many reports of power?",
         "the register does not agree with many reports of power",
+        needs="power",
     ),
     Refutation(
         *(Group.SHARED, _ADDS, Code.SHARED_REGISTER, shared),
         "Did the register count a car on another connector, too?",
+        needs="beside",
     ),
     Refutation(
         *(_ENDING, _ADDS, Code.CLOSED_BY_SYSTEM, ending.without_register),
@@ -264,11 +278,13 @@ REFUTATIONS: Final = (
         *(Group.NUMBERS, _ADDS, Code.NUMBER_REPAIRED, garbled),
         "Was a register not a number?",
         "a register is not a number",
+        needs="garbled",
     ),
     Refutation(
         *(Group.NUMBERS, _CONTRADICTS, Code.WRONG_FACTOR, scales.fraction),
         "Has a register in Wh a fraction, as one in kWh has?",
         "a register in Wh has a fraction",
+        needs="has_fraction",
     ),
 )
 
@@ -278,6 +294,8 @@ _BY_WEIGHT: Final = {weight: tuple(one for one in REFUTATIONS if one.weight is w
 def asked(weight: Weight, case: Case, bounds: Bounds, figure: Figure) -> Iterator[tuple[Refutation, Finding]]:
     """Ask all questions of a weight about a figure; yield those that put it in doubt, with what was found."""
     for refutation in _BY_WEIGHT[weight]:
+        if refutation.needs and not getattr(case, refutation.needs):
+            continue
         if (found := refutation(case, bounds, figure)) is not None:
             yield refutation, found
 

@@ -493,7 +493,9 @@ def gather(rows: Sequence[Row]) -> Measurements:
         by_measurand[row[MEASURAND]].append(row)
     timestamps, registers = dict.fromkeys(map(_TIMESTAMP, rows)), by_measurand[REGISTER]  # each is parsed once
     times = dict(zip(timestamps, map(datetime.timestamp, map(datetime.fromisoformat, timestamps)), strict=True))
-    views = [view for found in _by_source(registers) if (view := _view(found, times)) is not None]
+    sources = dict.fromkeys(map(_SOURCE, registers))
+    found = (registers if len(sources) == 1 else [row for row in registers if row[SOURCE] == one] for one in sources)
+    views = [view for own in found if (view := _view(own, times)) is not None]
     percents = _numbers(by_measurand[CHARGE])
     voltages = _numbers(by_measurand[VOLTAGE])
     volts = [number for found in voltages.values() for phase, number in found.items() if "-" not in phase]
@@ -529,11 +531,6 @@ def _nearest_to_outlet(rows: Sequence[Row]) -> Sequence[Row]:
         what, distance = row[MEASURAND], distance_of(row[LOCATION])
         nearest[what] = min(distance, nearest.get(what, distance))
     return [row for row in rows if distance_of(row[LOCATION]) == nearest[row[MEASURAND]]]
-
-
-def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
-    sources = dict.fromkeys(map(_SOURCE, rows))
-    return [rows] if len(sources) == 1 else [[row for row in rows if row[SOURCE] == source] for source in sources]
 
 
 def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:

@@ -36,6 +36,7 @@ from levity_trio.charging.sent.figures import CORRECTED, Chain
 from levity_trio.operations.limits import Charging
 from levity_trio.operations.limits import Rules as RulesInForce
 from levity_trio.store.cases.case import AVAILABLE, case_of
+from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import LAST_ID, LAST_TIME, Known, known, span
 from levity_trio.store.connectors import Rows
@@ -138,7 +139,7 @@ def _course(rows: Rows, tx: Known, billed: Billed) -> _Course:
     Of start and stop, the one that shows more of a clock that is ahead is right: the other one waited, and its time is
     that of its receipt. The judge's time without a running clock is that of receipt.
     """
-    case = case_of(rows, _as_ended(tx, billed.until))
+    case = case_of(Course(rows, tx.charger), _as_ended(tx, billed.until))
     times = {"start_time": billed.since, "stop_time": billed.until}
     for (payload,) in rows(_CORRECTIONS, (tx.id,)):  # a time that a person corrected says nothing about the clock
         correction = orjson.loads(payload)

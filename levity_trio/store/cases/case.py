@@ -57,6 +57,7 @@ from levity_trio.charging.sent.timeline import (
 )
 from levity_trio.charging.tolerances import CLOCK, CLOCK_SECONDS, LATE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.store.cases.neighbours import (
+    Course,
     Span,
     begin_after,
     beside,
@@ -64,7 +65,7 @@ from levity_trio.store.cases.neighbours import (
     boundaries,
     counted_until,
     earlier,
-    following,
+    neighbour,
     preceding,
 )
 from levity_trio.store.cases.settled import SYSTEM
@@ -432,22 +433,22 @@ MOST_GARBLED: Final = 3
 _NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION} ORDER BY received_at, id"
 
 
-def case_of(
-    rows: Rows, tx: Known, next_begin: int | None = None, until: str = LAST_TIME, clock: Dating | None = None
-) -> Case:
-    """Return all evidence about a transaction that has ended or is about to, as received until `until`.
+def case_of(course: Course, tx: Known, next_begin: int | None = None, clock: Dating | None = None) -> Case:
+    """Return all evidence about a transaction that has ended or is about to, as received until the course's moment.
 
     `next_begin` is the start register, in Wh, of a transaction that is about to begin on its connector. `clock` is what
     `dating` returns for it, if the caller has that.
     """
+    rows, until = course.rows, course.until
     where, clock = of_readings(tx, until), clock or dating(rows, tx, until)
     line = _timeline(rows, tx, samples(rows, where), until, clock)
     booted = boots(rows, tx.charger, began_at(tx), tx.stop_received_at or tx.own_stop_time or tx.created_at)
     names = rows(_NAMES, where) if booted and tx.stopped_by == "system" else []
-    before, after = preceding(rows, tx, until), following(rows, tx, until)
+    before = preceding(course, tx)
+    after = next((neighbour(course, tx, one) for one in course.around(tx).after), None)
     habits = habits_of(rows, tx, until)
     stop = tx.meter_stop if tx.stopped_by != "system" else None  # one that is 1 Wh below the start is rounded otherwise
-    others = beside(rows, own := span_of(tx), until, None if tx.is_start_timed else _behind(tx, line))
+    others = beside(course, own := span_of(tx), None if tx.is_start_timed else _behind(tx, line))
     ahead = _ahead(tx, line, clock) if booted else 0
     is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
@@ -472,13 +473,13 @@ def case_of(
         **gather(line.rows)._asdict(),
         before=before,
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
-        counted_until=None if is_right else _counted_until(rows, tx, until, before),
+        counted_until=None if is_right else _counted_until(course, tx, before),
         beside=others,
         earlier=earlier(rows, own, until) if others else None,
         boundaries=boundaries(rows, own, until) if others else (),
         swapped_at=swapped_at,
         booted_at=[seconds(at) + ahead for at, _ in booted],
-        begin_of_new_meter=begin_after(rows, (*tx.place, until), tx.stop_received_at) if swapped_at else None,
+        begin_of_new_meter=begin_after(course, tx) if swapped_at else None,
         available_at=_available_at(rows, tx, [at for at, _ in booted]),
         **habits._asdict(),
     )
@@ -651,11 +652,11 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
     return min(LONGEST_SECONDS, seconds(tx.stop_received_at or tx.created_at) - seconds(rows_before[0][0]))
 
 
-def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) -> int | None:
+def _counted_until(course: Course, tx: Known, before: Neighbour | None) -> int | None:
     """Return the register up to which its range was counted before, by a clock that may not run. A start at 0 says
     nothing, as some registers count each transaction."""
     start = register(tx.meter_start)
-    return counted_until(rows, (*tx.place, until), start, (before and before.end) or 0) if start else None
+    return counted_until(course, tx, start, (before and before.end) or 0) if start else None
 
 
 def began_at(tx: Known) -> str:

@@ -12,17 +12,19 @@ receipt. Then that clock tells how far they are apart.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
+from functools import cached_property
+from itertools import chain, groupby, pairwise
 from math import inf
 from operator import attrgetter, itemgetter
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.energy import OLD
+from levity_trio.charging.energy import DOUBTFUL, OLD
 from levity_trio.charging.refute.shared import are_one
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import (
@@ -40,12 +42,13 @@ from levity_trio.charging.sent.evidence import (
 from levity_trio.charging.sent.figures import CORRECTED, SCALED, overlap
 from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
-from levity_trio.store.cases.settled import OPEN_REVIEWS
+from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
+    NEXT_TO,
     Known,
+    Place,
     ended_at,
-    known,
     readings,
     register,
     samples,
@@ -54,37 +57,17 @@ from levity_trio.store.cases.transaction import (
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.wire.times import shifted_stamp
 
+_PLACE: Final = attrgetter("own_start_time", "id")
 _OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
 """Doubts that ask by which factor a register may be wrong."""
 _OF_ANOTHER_REGISTER: Final = frozenset({Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START})
 """Doubts in which the stop as sent may be of another register than the one that the figure is based on."""
 
-# The neighbour as of the moment ?5: one that was judged later then still had the registers as sent.
-_NEIGHBOUR: Final = (
-    "SELECT id, CASE WHEN judged_at > ?5 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
-    " END, CASE WHEN judged_at > ?5 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
-    " CASE WHEN stop_received_at > ?5 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
-    " coalesce(own_stop_time, last_reading_at, own_start_time),"
-    " energy_method, energy_delivered, early_reading_at,"
-    " start_skew_seconds, stop_received_at, CASE WHEN told_id IS NULL THEN coalesce(meter_start, 0) END,"
-    " CASE WHEN judged_at <= ?5 AND stopped_by <> 'system' AND meter_stop <> billed_until_wh THEN meter_stop END,"
-    " judged_at <= ?5 AND confidence = 'doubtful', judged_at <= ?5 AND energy_delivered = 0"
-    " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5"
-)
-BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?3, ?4) ORDER BY own_start_time DESC, id DESC LIMIT 5"
-AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?3, ?4) ORDER BY own_start_time, id LIMIT 1"
 STARTS: Final = (
     "SELECT meter_start, coalesce(CASE WHEN judged_at <= ?5 THEN billed_until_wh END, meter_stop) FROM tx"
     " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5 AND (own_start_time, id) < (?3, ?4)"
     " ORDER BY own_start_time DESC, id DESC LIMIT ?6"
 )
-
-NEXT_START: Final = (
-    "SELECT meter_start, created_at, id FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5"
-    " AND (own_start_time, id) > (?3, ?4) ORDER BY own_start_time, id LIMIT 1"
-)
-
-
 SAME_START: Final = (
     "SELECT coalesce(CASE WHEN earlier.judged_at <= ? THEN earlier.billed_until_wh END, earlier.meter_stop),"
     " earlier.created_at, tx.created_at FROM tx JOIN tx AS earlier ON earlier.cp_id = tx.cp_id"
@@ -93,139 +76,201 @@ SAME_START: Final = (
 )
 
 
-class Adjacent(NamedTuple):
-    """A row of BEFORE or AFTER: registers in Wh, times by the charger's clock and of receipt."""
-
-    id: int
-    begin: int | None
-    end: int | None
-    status: str
-    stopped_by: str | None
-    received: str
-    begun: str
-    ended: str
-    method: str | None
-    wh: int | None
-    early_reading_at: str | None
-    start_skew: float | None
-    stopped: str | None
-    sent_begin: int | None
-    """The start as sent; 0 if it was unreadable, None if it was never received."""
-    sent_end: int | None
-    """The stop as sent, if the figure is based on another one."""
-    is_doubtful: bool | None
-    is_zero: bool | None
+_AROUND: Final = (
+    f"SELECT * FROM ({NEXT_TO.format('<')} AND created_at <= ?5 ORDER BY own_start_time DESC, id DESC LIMIT 5)"  # noqa: S608
+    f" AS nearest UNION ALL SELECT * FROM ({NEXT_TO.format('>')} AND created_at <= ?5 ORDER BY own_start_time, id"
+    " LIMIT 5) AS nearest"
+)
+"""So many transactions before one and after it on its connector are looked at: the nearest may be empty."""
 
 
-Place: TypeAlias = tuple[str, int | None, str, int, str]
-"""Charger and connector, the start time and id of a transaction there, and the moment until which facts count."""
+class Around(NamedTuple):
+    """The transactions before one on its connector, the newest first, and those after it, the oldest first."""
+
+    before: Sequence[Known]
+    after: Sequence[Known]
 
 
-def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
+class Course:
+    """What ran on the connectors of a charger, as received until a moment. What one write or read asks of it more than
+    once is loaded once."""
+
+    def __init__(self, rows: Rows, charger: str, until: str = LAST_TIME) -> None:
+        self.rows = rows
+        self.charger = charger
+        self.until = until
+        self._around: tuple[Place, Around] | None = None
+        self._beside: tuple[Span, list[Span]] | None = None
+
+    @cached_property
+    def connectors(self) -> list[int]:
+        """The connectors that have transactions."""
+        return connectors(self.rows, self.charger, "tx")
+
+    def around(self, tx: Known) -> Around:
+        """Return the transactions before one and after it. One that was judged later had the registers as sent."""
+        place = tx.place
+        if self._around is None or self._around[0] != place:
+            found = sorted(map(Known._make, self.rows(_AROUND, (*place, self.until))), key=_PLACE)
+            if self.until != LAST_TIME:
+                found = [_as_of(one, self.until) for one in found]
+            middle = bisect_left(found, place[2:], key=_PLACE)
+            self._around = place, Around(found[:middle][::-1], found[middle:])
+        return self._around[1]
+
+    def beside(self, own: Span) -> list[Span]:
+        """Return the transactions beside one in time, those of each connector together and in order of time."""
+        if self._beside is not None and self._beside[0] == own:
+            return self._beside[1]
+        spans: list[Span] = []
+        self._beside = own, spans
+        if own.connector is None or own.begin is None:
+            return spans
+        for number in self.connectors:
+            if number != own.connector:
+                spans += _of_connector(self.rows, own, number, self.until)
+        if own.is_by_receipt:
+            return spans
+        # On other chargers by our clock. Of one that has just begun, its own end will show more.
+        end = own.begin + 1 if own.end is None else own.end
+        ended = LAST_TIME if own.own_ended is None else shifted_stamp(own.own_ended, timedelta(seconds=own.behind))
+        found = self.rows(_ELSEWHERE, (own.charger, own.start_time, self.until, end, own.begin, ended))
+        away = defaultdict[tuple[str, int], list[Span]](list)
+        for span in sorted((Span(*row) for row in found), key=attrgetter("own_began", "id")):
+            if span.begin is not None and span.connector is not None:
+                away[span.place].append(span)
+        spans += chain.from_iterable(away.values())
+        return spans
+
+    def forget(self) -> None:
+        """Forget what a judgement may have changed."""
+        self._around = self._beside = None
+
+
+def _as_of(tx: Known, until: str) -> Known:
+    """Return a transaction as it was at a moment."""
+    if tx.judged_at is not None and tx.judged_at > until:
+        tx = tx._replace(judged_at=None, billed_from=None, billed_until=None)
+    return tx if (tx.stop_received_at or "") <= until else tx._replace(status="Active")
+
+
+def preceding(course: Course, tx: Known) -> Neighbour | None:
     """Return the previous transaction on its connector; if the two overlap, with the range of its own readings.
 
     An empty one below those before it had a wrong clock, or the register was reset, or it was sent again: the one
     before counts."""
-    place = (*tx.place, until)
-    neighbours = [Adjacent(*row) for row in rows(BEFORE, place)]
+    neighbours = course.around(tx).before
     counting = _counting(neighbours)
-    before = _neighbour(rows, tx, counting[0]) if counting else None
+    before = neighbour(course, tx, counting[0]) if counting else None
     if before is None:
         return None
     if len(neighbours) > 1:
-        before = before._replace(resets=_resets(rows, tx, neighbours))
-    if before.end is None or counting[0].stopped_by != "system":
+        before = before._replace(resets=_resets(course.rows, tx, neighbours))
+    if before.end is None or counting[0].stopped_by != SYSTEM:
         return before
-    return before._replace(is_end_known=False, may_go_on=starts_overlap(rows, place))
+    return before._replace(is_end_known=False, may_go_on=starts_overlap(course, tx.place))
 
 
-def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
-    """Return the next transaction on its connector; if the two overlap, with the range of its own readings."""
-    found = rows(AFTER, (*tx.place, until))
-    return _neighbour(rows, tx, Adjacent(*found[0])) if found else None
-
-
-def _resets(rows: Rows, tx: Known, neighbours: list[Adjacent]) -> int:
+def _resets(rows: Rows, tx: Known, neighbours: Sequence[Known]) -> int:
     """Return how many of these transactions began anew, or ended so, without a boot since the one before."""
-    starts = [tx.meter_start, *(one.sent_begin for one in neighbours)]
+    starts = [tx.meter_start, *map(_sent_begin, neighbours)]
     pairs = [pair for pair, later in zip(pairwise(neighbours), starts, strict=False) if _was_reset(*pair, later)]
     if not pairs:
         return 0
-    booted = [at for at, _ in boots(rows, tx.charger, neighbours[-1].received, neighbours[0].received)]
-    return sum(not any(last.received <= at <= one.received for at in booted) for one, last in pairs)
+    booted = [at for at, _ in boots(rows, tx.charger, neighbours[-1].created_at, neighbours[0].created_at)]
+    return sum(not any(last.created_at <= at <= one.created_at for at in booted) for one, last in pairs)
 
 
-def _was_reset(neighbour: Adjacent, last: Adjacent, later: int | None) -> bool:
+def _was_reset(one: Known, last: Known, later: int | None) -> bool:
     """Whether the register fell to 0 at the start of a transaction, or between its start and its stop, and the later
     one began no higher than there."""
-    has_fallen = 0 < (neighbour.sent_end or 0) < (neighbour.sent_begin or 0) - 1 and (later or 0) <= (
-        neighbour.sent_end or 0
-    )
-    return neighbour.sent_begin == 0 < (last.end or 0) or has_fallen
+    begin, end = _sent_begin(one), _sent_end(one) or 0
+    return begin == 0 < (last.end or 0) or (0 < end < (begin or 0) - 1 and (later or 0) <= end)
 
 
-def _counting(found: list[Adjacent]) -> list[Adjacent]:
+def _counting(found: Sequence[Known]) -> Sequence[Known]:
     """Leave out the newest that are empty and below another one, up to the newest that is not empty."""
-    empty = [None not in (one.begin, one.end) and (one.begin == one.end or bool(one.is_zero)) for one in found]
+    empty = [None not in (one.begin, one.end) and (one.begin == one.end or _is_zero(one)) for one in found]
     found = found[: empty.index(False) + 1] if False in empty else found
     while len(found) > 1 and empty.pop(0) and (found[0].end or 0) < max(one.end or 0 for one in found[1:]):
         found = found[1:]
     return found
 
 
-def _neighbour(rows: Rows, tx: Known, row: Adjacent) -> Neighbour | None:
-    """Return the neighbour in a found row; None if the meter was swapped between the two."""
-    if _is_swapped_between(rows, tx, row):
+def _is_zero(one: Known) -> bool:
+    return one.judged_at is not None and one.energy_delivered == 0
+
+
+def _sent_begin(one: Known) -> int | None:
+    """Return its start as sent; 0 if it was unreadable, None if it was never received."""
+    return None if one.told_id is not None else one.meter_start or 0
+
+
+def _sent_end(one: Known) -> int | None:
+    """Return its stop as sent, if the figure is based on another one."""
+    is_replaced = one.judged_at is not None and one.stopped_by not in (None, SYSTEM)
+    is_other = None not in (one.meter_stop, one.billed_until) and one.meter_stop != one.billed_until
+    return one.meter_stop if is_replaced and is_other else None
+
+
+def neighbour(course: Course, tx: Known, one: Known) -> Neighbour | None:
+    """Return a transaction next to one; None if the meter was swapped between the two. If they overlap, with the range
+    of its own readings."""
+    if _is_swapped_between(course.rows, tx, one):
         return None
-    is_in_order = (row.id > tx.id) == (row.begun > tx.own_start_time)
-    is_dated = is_in_order and tx.is_start_timed and row.start_skew is not None
+    begin, end, sent_begin = one.begin, one.end, _sent_begin(one)
+    is_in_order = (one.id > tx.id) == (one.own_start_time > tx.own_start_time)
+    is_dated = is_in_order and tx.is_start_timed and one.start_skew is not None
     other = Neighbour(
-        register(row.begin),
-        register(row.end) if row.status != "Active" else None,
-        factor=factor_of(row.method, row.wh or 0, (row.end or 0) - (row.begin or 0)),
+        register(begin),
+        None if one.status == "Active" else register(end),
+        factor=factor_of(one.energy_method, one.energy_delivered or 0, (end or 0) - (begin or 0)),
         is_in_order=is_in_order,
-        apart=_most_apart(tx, row) if is_dated else inf,
-        replaced=None if row.sent_begin in (None, row.begin) else max(0, row.sent_begin or 0),
+        apart=_most_apart(tx, one) if is_dated else inf,
+        replaced=None if sent_begin in (None, begin) else max(0, sent_begin or 0),
     )
-    if row.is_doubtful:
-        other = _with_doubts(rows, row, other)
-    return other if row.status == "Active" else _with_readings(rows, tx, row, other)
+    if one.judged_at is not None and one.confidence == DOUBTFUL:
+        other = _with_doubts(course.rows, one, other)
+    return other if one.status == "Active" else _with_readings(course.rows, tx, one, other)
 
 
-def _with_doubts(rows: Rows, row: Adjacent, other: Neighbour) -> Neighbour:
-    reviews = rows(OPEN_REVIEWS, (row.id,))
+def _with_doubts(rows: Rows, one: Known, other: Neighbour) -> Neighbour:
+    reviews = rows(OPEN_REVIEWS, (one.id,))
     doubts = {code for code, _ in reviews}
     return other._replace(
         is_lagging=any(words.startswith(OLD) for _, words in reviews),
         is_doubtful=bool(doubts),
-        is_scale_doubtful=bool(doubts & _OF_SCALE) or (Code.NOTHING_AGREES in doubts and not row.is_zero),
-        replaced_end=row.sent_end if doubts and not doubts & _OF_ANOTHER_REGISTER else None,
+        is_scale_doubtful=bool(doubts & _OF_SCALE) or (Code.NOTHING_AGREES in doubts and not _is_zero(one)),
+        replaced_end=_sent_end(one) if doubts and not doubts & _OF_ANOTHER_REGISTER else None,
     )
 
 
-def _with_readings(rows: Rows, tx: Known, row: Adjacent, other: Neighbour) -> Neighbour:
+def _with_readings(rows: Rows, tx: Known, one: Known, other: Neighbour) -> Neighbour:
     """Add the range of its own readings, if the two overlap, as billed or as sent."""
-    start, stop, begin, end = register(tx.meter_start), register(tx.meter_stop), row.begin, row.end
-    # A reading from before its start tells since when one ran: a session that begins again after a boot may bring the
-    # readings of the one before. Registers that count each transaction from 0 are no sign of it.
-    theirs_since = row.begun if row.early_reading_at is None or not begin else row.early_reading_at
-    since = tx.own_start_time if tx.early_reading_at is None or not start else tx.early_reading_at
-    is_at_once = theirs_since < ended_at(tx) and since < row.ended
+    start, stop, begin, end = register(tx.meter_start), register(tx.meter_stop), one.begin, one.end
     if begin is None or end is None or start is None:
         return other
+    # A reading from before its start tells since when one ran: a session that begins again after a boot may bring the
+    # readings of the one before. Registers that count each transaction from 0 are no sign of it.
+    theirs_since = one.own_start_time if one.early_reading_at is None or not begin else one.early_reading_at
+    since = tx.own_start_time if tx.early_reading_at is None or not start else tx.early_reading_at
+    is_at_once = theirs_since < ended_at(tx) and since < _ended(one)
     claimed = (min(begin, other.replaced or begin), max(end, other.replaced_end or end))
     if not overlap(claimed, (start, stop or 0), is_at_once=is_at_once):
         return other
-    theirs = known(rows, row.id)
-    own = [wh for one in readings(rows, theirs) if (wh := one[WH]) is not None and begin <= wh <= end] if theirs else []
+    own = [wh for row in readings(rows, one) if (wh := row[WH]) is not None and begin <= wh <= end]
     return other._replace(
         begin=begin,
         end=end,
         lowest=min(own, default=None),
         highest=max(own, default=None),
-        is_end_known=row.stopped_by != "system",
+        is_end_known=one.stopped_by != SYSTEM,
         is_at_once=is_at_once,
     )
+
+
+def _ended(one: Known) -> str:
+    return one.own_stop_time or one.last_reading_at or one.own_start_time
 
 
 def factor_of(method: str | None, wh: int, rise: int) -> float:
@@ -238,69 +283,61 @@ def factor_of(method: str | None, wh: int, rise: int) -> float:
     return next(shown, 0 if method == SCALED else 1)
 
 
-def _most_apart(tx: Known, row: Adjacent) -> float:
+def _most_apart(tx: Known, one: Known) -> float:
     """Return the most seconds between it and a neighbour, by the own times of stop and start or by their receipts.
 
     The receipts tell nothing if the later one waited, unless the clock was put right meanwhile.
     """
-    if row.begun > tx.own_start_time:
-        ended, stopped = ended_at(tx), tx.stop_received_at
-        begun, received, skew = row.begun, row.received, row.start_skew
-    else:
-        ended, stopped = row.ended, row.stopped
-        begun, received, skew = tx.own_start_time, tx.created_at, tx.start_skew
-    if stopped is None:
+    is_after = one.own_start_time > tx.own_start_time
+    first, ended, later = (tx, ended_at(tx), one) if is_after else (one, _ended(one), tx)
+    if first.stop_received_at is None:
         return inf
-    apart = seconds(begun) - seconds(ended)
-    is_queued = apart >= 0 and (skew or 0) < -CLOCK_SECONDS
-    return apart if is_queued else max(0.0, apart, seconds(received) - seconds(stopped))
+    apart = seconds(later.own_start_time) - seconds(ended)
+    is_queued = apart >= 0 and (later.start_skew or 0) < -CLOCK_SECONDS
+    return apart if is_queued else max(0.0, apart, seconds(later.created_at) - seconds(first.stop_received_at))
 
 
-def _is_swapped_between(rows: Rows, tx: Known, row: Adjacent) -> bool:
+def _is_swapped_between(rows: Rows, tx: Known, one: Known) -> bool:
     """Whether the meter was swapped between two transactions: between the receipts of their starts; if the register
     fell from one to the other, also before a start that was queued was received."""
-    if is_other_meter(rows, tx.charger, *sorted((tx.created_at, row.received))):
+    if is_other_meter(rows, tx.charger, *sorted((tx.created_at, one.created_at))):
         return True
     ours = (min(tx.own_start_time, tx.created_at), tx.created_at, tx.meter_start, tx.meter_stop)
-    theirs = (min(row.begun, row.received), row.received, row.begin, row.end)
+    theirs = (min(one.own_start_time, one.created_at), one.created_at, one.begin, one.end)
     (since, _, _, stop), (_, received, start, _) = sorted((ours, theirs), key=itemgetter(0))
     has_fallen = stop is not None and start is not None and start < stop
     return has_fallen and is_other_meter(rows, tx.charger, since, received)
 
 
-def begin_after(rows: Rows, place: Place, stopped: str | None) -> int | None:
-    """Return the register in Wh of the next start, if the same meter counted it as at the receipt of a stop.
-
-    `place` is that of the stopped transaction.
-    """
-    starts = rows(NEXT_START, place)
-    if not starts or stopped is None or is_other_meter(rows, place[0], stopped, starts[0][1]):
+def begin_after(course: Course, tx: Known) -> int | None:
+    """Return the register in Wh of the next start, if the same meter counted it as at the receipt of a stop."""
+    after, stopped = course.around(tx).after[:1], tx.stop_received_at
+    if not after or stopped is None or is_other_meter(course.rows, tx.charger, stopped, after[0].created_at):
         return None
-    return starts[0][0]  # type: ignore[no-any-return]
+    return after[0].meter_start
 
 
-def counted_until(rows: Rows, place: Place, start: int, ended: int) -> int | None:
+def counted_until(course: Course, tx: Known, start: int, ended: int) -> int | None:
     """Return the register in Wh that a connector had reached before a transaction, if earlier ones have the same start
     and the same meter, and energy: its clock does not run, and the start may have been sent again. `ended` is the
     register at the end of the previous transaction.
 
-    None if the register was reset: it is lower at the next start, which is none that was sent again. `place` is that of
-    `begin_after`.
+    None if the register was reset: it is lower at the next start, which is none that was sent again.
     """
-    charger, _, _, transaction, until = place
-    same = rows(SAME_START, (until, transaction, tolerances.COMPARED_STARTS))
+    rows, until = course.rows, course.until
+    same = rows(SAME_START, (until, tx.id, tolerances.COMPARED_STARTS))
     highest, *times = max((one for one in same if one[0] is not None), default=(0, "", ""))
-    if highest <= start or is_other_meter(rows, charger, *times):
+    if highest <= start or is_other_meter(rows, tx.charger, *times):
         return None
     reached: int = max(ended, highest)
-    following = [(begin, later) for begin, _, later in rows(NEXT_START, place) if begin is not None]
-    is_reset = any(begin < reached and not rows(SAME_START, (until, later, 1)) for begin, later in following)
+    following = [one for one in course.around(tx).after[:1] if one.meter_start is not None]
+    is_reset = any((one.meter_start or 0) < reached and not rows(SAME_START, (until, one.id, 1)) for one in following)
     return None if is_reset else reached
 
 
-def starts_overlap(rows: Rows, place: Place) -> bool:
+def starts_overlap(course: Course, place: Place) -> bool:
     """Whether starts on a connector have lain within the previous transaction, so that others may, too."""
-    found = rows(STARTS, (*place, tolerances.COMPARED_STARTS))
+    found = course.rows(STARTS, (*place, course.until, tolerances.COMPARED_STARTS))
     complete = ((start, begin, end) for (start, _), (begin, end) in pairwise(found) if None not in (start, begin, end))
     overlaps = [start for start, begin, end in complete if begin < start < end - 1]
     return len(overlaps) >= tolerances.FEW
@@ -368,10 +405,13 @@ _REACHES: Final = (
     " OR coalesce(meter_stop, 0) > ?5 OR coalesce(billed_until_wh, 0) > ?5 OR last_register_wh < meter_start)"
 )
 _NEAREST: Final = f" ORDER BY abs(coalesce(meter_start, billed_from_wh) - ?5), id LIMIT {_NEAREST_AWAY}"
-_ELSEWHERE: Final = (
-    f"{_COLUMNS} status = 'Active' AND +start_time <= ?2{_REACHES}{_NEAREST}",
-    f"{_COLUMNS} id IN ({_NEXT_ENDED}){_REACHES}{_NEAREST}",
-    f"{_COLUMNS} start_time > ?2 AND start_time < ?6{_REACHES}{_NEAREST}",
+_ELSEWHERE: Final = " UNION ALL ".join(
+    f"SELECT * FROM ({_COLUMNS} {when}{_REACHES}{_NEAREST}) AS nearest"  # noqa: S608 - our own names
+    for when in (
+        "status = 'Active' AND +start_time <= ?2",
+        f"id IN ({_NEXT_ENDED})",
+        "start_time > ?2 AND start_time < ?6",
+    )
 )
 """What is open, what ended next on each charger, and what began meanwhile: no look at all that came later."""
 _BOUNDARIES: Final = (
@@ -440,30 +480,6 @@ class Span(NamedTuple):
         return self.ended is not None and self.end is not None and self.end >= (self.begin or 0)
 
 
-def spans_beside(rows: Rows, own: Span, until: str) -> dict[tuple[str, int], list[Span]]:
-    """Return the transactions beside one in time, as received until `until`, by charger and connector and in order of
-    time."""
-    if own.connector is None or own.begin is None:
-        return {}
-    others = [number for number in connectors(rows, own.charger, "tx") if number != own.connector]
-    places = defaultdict[tuple[str, int], list[Span]](list)
-    for number in others:
-        places[own.charger, number] = _of_connector(rows, own, number, until)
-    if own.is_by_receipt:
-        return places
-    # On other chargers by our clock. Of one that has just begun, its own end will show more.
-    end = own.begin + 1 if own.end is None else own.end
-    behind = timedelta(seconds=own.behind)
-    ended = LAST_TIME if own.own_ended is None else shifted_stamp(own.own_ended, behind)
-    where = own.charger, own.start_time, until, end, own.begin
-    running, ended_next, begun = _ELSEWHERE
-    found = [*rows(running, where), *rows(ended_next, where), *rows(begun, (*where, ended))]
-    for span in sorted((Span(*row) for row in found), key=attrgetter("own_began", "id")):
-        if span.begin is not None and span.connector is not None:
-            places[span.place].append(span)
-    return places
-
-
 def newest_beside(rows: Rows, own: Span) -> list[Span]:
     """Return the transaction on each other connector of the site that began last before one."""
     chargers = [charger for (charger,) in rows("SELECT id FROM cp", ())]
@@ -504,12 +520,13 @@ def _are_in_order(spans: Iterable[Span]) -> bool:
     return all(after >= before - REACH_WH for (_, before), (_, after) in pairwise(sorted(told)))
 
 
-def beside(rows: Rows, own: Span, until: str, behind: float | None) -> list[Beside]:
+def beside(course: Course, own: Span, behind: float | None) -> list[Beside]:
     """Return the transactions beside one on each connector whose register reaches into its own.
 
     `behind` is how many seconds the charger's clock was behind when that one began, if it was not set.
     """
-    found = spans_beside(rows, own, until).values()
+    rows, until = course.rows, course.until
+    found = [list(spans) for _, spans in groupby(course.beside(own), key=attrgetter("place"))]
     sharing = [span for spans in found if any(may_share(own, one) for one in spans) for span in spans]
     here = [_load(rows, span, until, behind) for span in sharing if span.charger == own.charger]
     away = [span for span in sharing if span.charger != own.charger]

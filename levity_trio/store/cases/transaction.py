@@ -98,6 +98,7 @@ class Known(NamedTuple):
     start_behind: int
     stop_behind: int
     is_clock_unsure: int
+    unbilled_wh: int | None
 
     def about(self, at: str) -> About:
         """Return what each fact about it has in common."""
@@ -106,6 +107,16 @@ class Known(NamedTuple):
     @property
     def place(self) -> Place:
         return self.charger, self.connector, self.own_start_time, self.id
+
+    @property
+    def begin(self) -> int | None:
+        """The register at its begin, as billed or else as sent."""
+        return self.meter_start if self.billed_from is None else self.billed_from
+
+    @property
+    def end(self) -> int | None:
+        """The register at its end, as billed or else as sent."""
+        return self.meter_stop if self.billed_until is None else self.billed_until
 
     @property
     def is_start_timed(self) -> bool:
@@ -125,12 +136,12 @@ COLUMNS: Final = (
     " tx.energy_method, tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at,"
     " tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at,"
     " tx.early_reading_at, tx.free_at, tx.judge_steps, tx.stop_time, tx.start_behind_seconds,"
-    " tx.stop_behind_seconds, tx.is_clock_unsure"
+    " tx.stop_behind_seconds, tx.is_clock_unsure, tx.unbilled_wh"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
-_NEXT_TO: Final = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608
-_BEFORE: Final = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT ?"
-_AFTER: Final = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT ?"
+NEXT_TO: Final = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND (own_start_time, id) {{}} (?3, ?4)"  # noqa: S608
+_BEFORE: Final = f"{NEXT_TO.format('<')} ORDER BY own_start_time DESC, id DESC LIMIT ?5"
+_AFTER: Final = f"{NEXT_TO.format('>')} ORDER BY own_start_time, id LIMIT ?5"
 
 
 _OF: Final = (

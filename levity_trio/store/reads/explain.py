@@ -21,9 +21,9 @@ from levity_trio.charging.sent.evidence import Case
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import case_of
-from levity_trio.store.cases.neighbours import AFTER, BEFORE, Adjacent
+from levity_trio.store.cases.neighbours import Around, Course
 from levity_trio.store.cases.settled import SYSTEM
-from levity_trio.store.cases.transaction import LAST_TIME, Known, by_our_clock, known, span
+from levity_trio.store.cases.transaction import Known, by_our_clock, known, span
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.bill.shape import Bill
@@ -158,7 +158,9 @@ def explain(
     reviews = tuple(map(anonymous_review, reviews_of(db, number)) if is_anonymous else reviews_of(db, number))
     is_judged = shown.state != State.IMPORTED
     is_figured = is_weighed and is_judged and tx.status != ACTIVE
-    case = case_of(rows_of(db), tx) if is_figured else None
+    course = Course(rows_of(db), tx.charger)
+    around = course.around(tx) if is_judged else Around((), ())
+    case = case_of(course, tx) if is_figured else None
     judgement, weighed = (None, []) if case is None else weigh(case)
     return Explanation(
         transaction=shown,
@@ -166,8 +168,8 @@ def explain(
         today=None if judgement is None else _today(judgement, tx),
         candidates=tuple(weighed),
         readings=tuple(_sampled(db, tx)) if is_weighed else (),
-        before=_neighbour(db, tx, BEFORE) if is_judged else None,
-        after=_neighbour(db, tx, AFTER) if is_judged else None,
+        before=next((_neighbour(one, one.end, tx.meter_start) for one in around.before), None),
+        after=next((_neighbour(one, tx.billed_until or tx.meter_stop, one.begin) for one in around.after), None),
         beside=() if case is None or judgement is None else tuple(_beside(tx.charger, case, judgement)),
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
@@ -215,11 +217,6 @@ def _with_register(db: Database, of_it: tuple[object, ...], summary: ReadingSumm
     return replace(summary, first_wh=first, last_wh=last)
 
 
-def _neighbour(db: Database, tx: Known, which: str) -> Neighbour | None:
-    stored = db.execute(which, (*tx.place, LAST_TIME)).fetchone()
-    if stored is None:
-        return None
-    row = Adjacent(*stored)
-    ended, begun = (row.end, tx.meter_start) if which == BEFORE else (tx.billed_until or tx.meter_stop, row.begin)
+def _neighbour(one: Known, ended: int | None, begun: int | None) -> Neighbour:
     gap = None if ended is None or begun is None else begun - ended
-    return Neighbour(id=row.id, status=row.status, begin_wh=row.begin, end_wh=row.end, gap_wh=gap)
+    return Neighbour(id=one.id, status=one.status, begin_wh=one.begin, end_wh=one.end, gap_wh=gap)

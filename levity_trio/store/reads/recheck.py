@@ -24,6 +24,7 @@ from levity_trio.charging.sent.evidence import Case
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.cases.case import NO_HABITS, case_of, clock_words, dated, dating
+from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.settled import OPEN_REVIEWS, overruled, settled_by
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.connectors import Rows
@@ -147,12 +148,12 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
         tx.energy_delivered or 0, tx.confidence or "", tx.energy_method, tuple(sorted(reviews.codes)), reviews.words
     )
     clock = dating(rows, tx)
-    case = case_of(rows, tx, clock=clock)
+    case = case_of(Course(rows, tx.charger), tx, clock=clock)
     now = _figure(judge(case), reviews)
     times = dated(tx, clock, is_settled=reviews.settled_by is not None)
     if times is tx and _is_same(stored, now, reviews):
         return None
-    case_then = case_of(rows, tx, until=tx.judged_at or LAST_TIME)
+    case_then = case_of(Course(rows, tx.charger, tx.judged_at or LAST_TIME), tx)
     then = _then(case_then, stored, reviews)
     causes = [] if _is_same(stored, then, reviews) else [Cause.RULES]
     if not _is_same(then, now, reviews):

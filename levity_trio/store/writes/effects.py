@@ -12,6 +12,7 @@ import orjson
 from levity_trio.access.local_lists import ASKER
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared
+from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.seen import clock_skew, time_of
 from levity_trio.store.writes import availability
@@ -33,15 +34,6 @@ class Accepted(NamedTuple):
     payload: Payload
     answer: Payload
     asked_by: str | None
-
-
-class Use(NamedTuple):
-    """A start, and the reservation that it names."""
-
-    transaction: int
-    connector: int | None
-    id_tag: str | None
-    reservation: int | None
 
 
 def keep(db: UnitOfWork, origin: Origin, command: int, action: str, answer: Payload) -> None:
@@ -73,21 +65,20 @@ def _cancel(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:
     _end_reservations(db, origin, "cancelled", "AND reservation_id = ?", (accepted.payload["reservationId"],))
 
 
-def use_reservation(db: UnitOfWork, origin: Origin, use: Use) -> None:
-    """End the reservation that a start uses: the one that it names, or that of its tag or group on its connector.
+def use_reservation(db: UnitOfWork, origin: Origin, tx: Known, number: int | None, group: str | None) -> None:
+    """End the reservation that a start uses: the one whose number it names, or that of its tag or group on its
+    connector.
 
     A start from the charger's memory uses none that was made after it.
     """
-    told = db.row("SELECT verdict_parent, start_time FROM tx WHERE id = ?", (use.transaction,))
-    parent, began = told or (None, origin.received_at)
     behind = -min(clock_skew(db, origin.charger), timedelta())
-    until = shifted_stamp(began, behind + SAME_MOMENT)
+    until = shifted_stamp(tx.start_time, behind + SAME_MOMENT)
     condition = (
         "AND (reservation_id = ? OR (created_at <= ? AND conn_id IN (0, ?) AND (? COLLATE NOCASE IN"
         " (id_tag, parent_id_tag) OR ? COLLATE NOCASE = parent_id_tag)))"
     )
-    values = (use.reservation, until, use.connector, use.id_tag, parent)
-    _end_reservations(db, origin, "used", condition, values, use.transaction)
+    values = (number, until, tx.connector, tx.id_tag, group)
+    _end_reservations(db, origin, "used", condition, values, tx.id)
 
 
 def end_unusable(db: UnitOfWork, origin: Origin, connector: int, status: str) -> None:

@@ -27,6 +27,7 @@ from levity_trio.events import ReviewDismissed, TransactionConfirmed, Transactio
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, case_of
+from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
 from levity_trio.store.cases.transaction import Known, by_our_clock, known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -184,7 +185,7 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     enter(db, tx, decision, Cause.CONFIRMED, {"before": before(tx)})
     codes = settle(db, tx, decision, CONFIRMED)
     if settler is None:
-        learn_confirmed(db, tx, case := case_of(db.rows, tx), judge(case), decision.at)
+        learn_confirmed(db, tx, case := case_of(Course(db.rows, tx.charger), tx), judge(case), decision.at)
     settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
     db.execute(settle_it, (CERTAIN, decision.at, tx.id))
     wh = tx.energy_delivered or 0
@@ -241,7 +242,7 @@ def _together(db: UnitOfWork, transaction: int) -> Sequence[_Charged]:
     numbers = [transaction]
     for number in numbers:
         if len(numbers) < _MOST and (tx := known(db.rows, number)) is not None:
-            found = counted(case_of(db.rows, tx), tx.billed_from, tx.billed_until)
+            found = counted(case_of(Course(db.rows, tx.charger), tx), tx.billed_from, tx.billed_until)
             numbers += [other.one.id for other in found if other.one.id not in numbers]
     return [_Charged(*row) for number in sorted(numbers) for row in db.rows(_ENDED, (number,))]
 
@@ -350,7 +351,7 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     )
     db.record(fact)
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
-    compare_neighbours(db, decision.origin(tx.charger), tx.id)
+    compare_neighbours(db, decision.origin(tx.charger), load(db, tx.id))
     return load(db, tx.id)
 
 

@@ -8,11 +8,10 @@ decides, unless both give one price.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from itertools import chain
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
@@ -46,15 +45,15 @@ from levity_trio.store.cases.case import (
 )
 from levity_trio.store.cases.neighbours import (
     AROUND,
+    Course,
     Span,
     factor_of,
     is_other_meter,
     may_share,
     newest_beside,
-    spans_beside,
 )
 from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, overruled
-from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, before, ended_at, known
+from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, ended_at, known
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import oddities
@@ -80,8 +79,6 @@ _SCHEDULE = (
     "UPDATE tx SET judge_after = coalesce(judge_after, ?1), judge_steps = ?2 WHERE id = ?3"
     " AND (judge_after IS NULL OR judge_steps > ?2)"
 )
-_MOST_EMPTY = 5
-"""So many transactions after one are looked at for the next that goes by it."""
 _OF_BOTH = {Code.OVERLAP, Code.SHARED_REGISTER}
 _TOUCH = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
 
@@ -94,14 +91,15 @@ def end(
     entry: Entry,
     doubts: Sequence[Doubt] = (),
     next_begin: int | None = None,
+    course: Course | None = None,
 ) -> None:
-    """End a transaction, by its charger or by the system: judge it, record its figure in a fact, and compare it with
-    its neighbours. `ended` is its row with the fields of its end, `doubts` are those that the judge cannot find, and
-    `next_begin` is the start register, in Wh, of the transaction that is about to begin on its connector."""
-    at, rows = origin.received_at, db.rows
+    """End a transaction: judge it, record its figure, and compare it with its neighbours. `ended` is its row with the
+    fields of its end, `doubts` are those that the judge cannot find, `next_begin` is the start register of the one that
+    is about to begin on its connector."""
+    at, course = origin.received_at, course or Course(db.rows, tx.charger)
     ended = ended._replace(status="Completed", stop_behind=0, is_clock_unsure=0)
-    clock = dating(rows, ended)
-    judgement = found = judge(case := case_of(rows, ended, next_begin, clock=clock))
+    clock = dating(db.rows, ended)
+    judgement = found = judge(case := case_of(course, ended, next_begin, clock))
     if tx.status == "Completed" and is_settled(db, tx.id):
         doubts = (*doubts, *_later(db, tx, found))
         kept = replace(found, wh=tx.energy_delivered or 0, method=tx.energy_method or found.method, doubts=())
@@ -113,17 +111,16 @@ def end(
         for doubt in doubts:
             open_review(db, tx.id, doubt, event, at)
     confidence = _confidence(db, tx, judgement) if is_reviewed else CERTAIN
-    _complete(db, ended, judgement, confidence, at)
+    stored = _complete(db, ended, judgement, confidence, at)
     if clock != Dating() or ended.start_behind or tx.review is not None:
         ask_later(db, date(db, ended, clock), at)
+        stored = load(db, tx.id)
     learn(db, tx, case, found, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
-        tell_neighbours(db, origin, tx, tx.id)
-    db.execute(_TOUCH, (ended.stop_time, at, tx.charger))
-    told: Callable[..., TransactionStopped | TransactionClosed] = partial(TransactionStopped, **tx.about(at))
-    if ended.stopped_by == SYSTEM:
-        told = partial(TransactionClosed, **tx.about(at), cause=entry.reason or "")
+        tell_neighbours(db, origin, tx, tx.id, course=course)
+    told = partial(TransactionClosed, cause=entry.reason or "") if ended.stopped_by == SYSTEM else TransactionStopped
     fact = told(
+        **tx.about(at),
         energy_wh=judgement.wh,
         before_wh=tx.counted_wh,
         method=judgement.method,
@@ -131,7 +128,7 @@ def end(
         review=_review_of(db, tx.id) if is_reviewed else None,
     )
     db.record(fact, origin.session)
-    compare_neighbours(db, origin, tx.id)
+    compare_neighbours(db, origin, stored, course)
     if judgement.wh:
         db.execute(oddities.MEASURES_AGAIN, (tx.charger, tx.connector))
     else:
@@ -148,20 +145,23 @@ def _later(db: UnitOfWork, tx: Known, judgement: Judgement) -> tuple[Doubt, ...]
     return () if is_known(db, tx.id, doubt) else (doubt,)
 
 
-def _complete(db: UnitOfWork, tx: Known, judgement: Judgement, confidence: str, at: str) -> None:
-    """Store the end of a transaction and its judgement."""
+def _complete(db: UnitOfWork, tx: Known, judgement: Judgement, confidence: str, at: str) -> Known:
+    """Store the end of a transaction and its judgement; return it as stored."""
     meter_stop = judgement.billed_until if tx.stopped_by == SYSTEM else tx.meter_stop
-    db.execute(
-        "UPDATE tx SET status = 'Completed', stopped_by = ?, suspended_at = NULL, free_at = NULL, stop_time = ?,"
+    stored = db.rows(
+        "UPDATE tx SET status = 'Completed', stopped_by = ?, suspended_at = NULL, free_at = NULL, stop_time = ?,"  # noqa: S608
         " own_stop_time = ?, sent_stop_time = ?, stop_skew_seconds = ?, stop_received_at = ?, meter_stop = ?,"
         " sent_meter_stop = ?, stop_reason = ?, stop_id_tag = ?, energy_delivered = ?, energy_method = ?,"
         " confidence = ?, billed_from_wh = ?, billed_until_wh = ?, rules = ?, judged_at = ?, judge_after = NULL,"
-        " counted_wh = ?, stop_behind_seconds = 0, is_clock_unsure = 0, updated_at = ? WHERE id = ?",
+        " counted_wh = ?, stop_behind_seconds = 0, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
+        f" RETURNING {COLUMNS}",
         (tx.stopped_by, tx.stop_time, tx.own_stop_time, tx.sent_stop_time, tx.stop_skew)
         + (tx.stop_received_at, meter_stop, tx.sent_meter_stop, tx.stop_reason, tx.stop_id_tag, judgement.wh)
         + (judgement.method, confidence, judgement.billed_from, judgement.billed_until, RULES, at)
         + (judgement.wh, at, tx.id),
     )
+    db.execute(_TOUCH, (tx.stop_time, at, tx.charger))
+    return Known(*stored[0])
 
 
 def _confidence(db: UnitOfWork, tx: Known, judgement: Judgement) -> str:
@@ -224,8 +224,8 @@ def judge_now(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause, steps: in
 
     A change is a later fact for its neighbours.
     """
-    clock = dating(db.rows, tx)
-    judgement = judge(case_of(db.rows, tx, clock=clock))
+    course, clock = Course(db.rows, tx.charger), dating(db.rows, tx)
+    judgement = judge(case_of(course, tx, clock=clock))
     settled = is_settled(db, tx.id)
     found = date(db, tx, clock, is_settled=settled)
     words = "" if found is tx else clock_words(found)
@@ -233,7 +233,7 @@ def judge_now(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause, steps: in
     ask_later(db, found, origin.received_at)
     # Of those that overlap, each goes by the other's readings, too, which may be new.
     is_of_both = steps == 0 and any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
-    tell_neighbours(db, origin, None if is_of_both else tx, tx.id, steps + 1)
+    tell_neighbours(db, origin, None if is_of_both else tx, tx.id, steps + 1, course)
 
 
 def _shown(tx: Known) -> tuple[object, ...]:
@@ -243,15 +243,18 @@ def _shown(tx: Known) -> tuple[object, ...]:
     return tx.status, tx.billed_from, tx.billed_until, tx.confidence, tx.review, factor, wh == 0
 
 
-def tell_neighbours(db: UnitOfWork, origin: Origin, former: Known | None, transaction: int, steps: int = 1) -> None:
+def tell_neighbours(
+    db: UnitOfWork, origin: Origin, former: Known | None, transaction: int, steps: int = 1, course: Course | None = None
+) -> None:
     """Have the ended neighbours of a transaction judged again, unless all that they go by is as in its `former` row:
     those next to it on its connector, over empty ones too, and those on others that tell the same register."""
     tx = load(db, transaction)
     if former is not None and _shown(former) == _shown(tx):
         return
-    own = span_of(tx)
-    sharing = (load(db, one.id) for one in _at_once(db, tx) if may_share(own, one))
-    for other in [*before(db.rows, tx.place), *_following(db, tx), *sharing]:
+    own, course = span_of(tx), course or Course(db.rows, tx.charger)
+    around = course.around(tx)
+    sharing = (load(db, one.id) for one in course.beside(own) if may_share(own, one))
+    for other in [*around.before[:1], *_following(tx, around.after), *sharing]:
         if other.judged_at is None or TABLE[state(other), Cause.LATER].kind is not Kind.REJUDGE:
             continue
         if steps < MOST_STEPS:
@@ -262,17 +265,12 @@ def tell_neighbours(db: UnitOfWork, origin: Origin, former: Known | None, transa
             _stop_judging(db, origin, other, words)
 
 
-def _at_once(db: UnitOfWork, tx: Known) -> list[Span]:
-    """Return the transactions on other connectors that ran at once with one."""
-    return list(chain.from_iterable(spans_beside(db.rows, span_of(tx), LAST_TIME).values()))
-
-
-def _following(db: UnitOfWork, tx: Known) -> list[Known]:
+def _following(tx: Known, later: Sequence[Known]) -> list[Known]:
     """Return the next transaction on its connector, and those after it that go by this one: all between are empty, or
     the register fell to 0 among them (levity_trio/store/cases/neighbours.py)."""
     followers: list[Known] = []
     has_fallen = False
-    for follower in after(db.rows, tx.place, _MOST_EMPTY):
+    for follower in later:
         followers.append(follower)
         has_fallen = has_fallen or _has_fallen(tx) or _has_fallen(follower)
         if not has_fallen and follower.billed_from != follower.billed_until and follower.energy_delivered != 0:
@@ -356,40 +354,71 @@ def _record(db: UnitOfWork, origin: Origin, tx: Known, wh: int, method: str, cau
     db.record(fact, origin.session)
 
 
-def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
-    """Compare a transaction that began or ended with its neighbours on the connector.
+def compare_neighbours(db: UnitOfWork, origin: Origin, tx: Known, course: Course | None = None) -> None:
+    """Compare a transaction that began or ended with its neighbours: record the energy that left between them, and have
+    those judged again that it is new evidence about. `tx` is as stored, `course` what is known of its charger.
 
     An offline charger sends late, so those after it may be stored already; unbilled energy that changes is recorded
     again.
     """
-    tx = load(db, transaction)
-    earlier = before(db.rows, tx.place, AROUND)
-    later, previous, has_several = _following(db, tx), earlier[:1], len(earlier) > 1
-    counted = _without_repetition(earlier) if has_several else previous or _imported_before(db, tx)
-    pairs = [*((one, tx) for one in counted), *((tx, one) for one in later[:1])]
-    for first, second in pairs:
+    course = course or Course(db.rows, tx.charger)
+    earlier, later = course.around(tx).before[:AROUND], course.around(tx).after
+    counted = _without_repetition(earlier) if len(earlier) > 1 else earlier or _imported_before(db, tx)
+    for first, second in [*((one, tx) for one in counted), *((tx, one) for one in later[:1])]:
         _record_unbilled(db, origin, first, second)
+    for other in _concerned(db, course, tx, earlier, _following(tx, later)):
+        judge_again(db, origin, other, Cause.LATER)
+        course.forget()
+
+
+def _concerned(
+    db: UnitOfWork, course: Course, tx: Known, earlier: Sequence[Known], later: Sequence[Known]
+) -> Iterator[int]:
+    """Yield the transactions that one is new evidence about; each is judged before the next one is looked for.
+
+    Those on other connectors that tell its register, or were held to, and such of an earlier one that is in question;
+    if it does not begin at the stop of the previous one, those whose stops may have been exchanged; if it begins or
+    stops where another connector stands, all that share a register; then those next to it on its connector.
+    """
     shared = [one for one in earlier if one.review is not None and _has_review(db, one.id, Code.SHARED_REGISTER)]
-    doubted = shared + (_in_question(tx, *earlier[:2]) if has_several else [])
-    at_once = _judge_beside(db, origin, tx)
-    for one in doubted:
-        _judge_beside(db, origin, one)
-    begin = tx.meter_start
-    apart = [
-        one for one in previous if None not in (begin, stop := one.meter_stop) and not is_about(begin or 0, stop or 0)
-    ]
+    doubted = shared + (_in_question(tx, *earlier[:2]) if len(earlier) > 1 else [])
+    at_once = course.beside(span_of(tx))
+    for one in (tx, *doubted):
+        own = span_of(one)
+        for span in course.beside(own):
+            if may_share(own, span) or _has_review(db, span.id, Code.SHARED_REGISTER):
+                yield span.id
+    begins = [(one, one.meter_stop) for one in earlier[:1] if tx.meter_start is not None]
+    apart = [one for one, stop in begins if stop is not None and not is_about(tx.meter_start or 0, stop)]
     for one in apart:
-        _judge_exchanged(db, origin, one, tx)
+        yield from _exchanged(db, course, one, tx)
     if (at_once and _stops_at_another(tx, at_once)) or any(_begins_at_another(db, one, tx) for one in apart):
         for one in (tx, *earlier):
-            _judge_sharing(db, origin, one)
+            yield from _meeting(db, course, one)
     arrived = tx.stop_received_at or tx.created_at
     late = [one for one in later if one.judged_at is not None and one.judged_at <= arrived]
-    touched = dict.fromkeys((*late, *doubted, *(one for one in (*previous, *later) if _is_touched(tx, one))))
-    for other in touched:
-        judge_again(db, origin, other.id, Cause.LATER)
+    touched = dict.fromkeys((*late, *doubted, *(one for one in (*earlier[:1], *later) if _is_touched(tx, one))))
+    yield from [one.id for one in touched]
     if touched and tx.review is not None:  # a neighbour may have another range now
-        judge_again(db, origin, tx.id, Cause.LATER)
+        yield tx.id
+
+
+def _exchanged(db: UnitOfWork, course: Course, previous: Known, tx: Known) -> Iterator[int]:
+    """Yield the previous transaction and one on another connector at whose stop this one begins, and the next there:
+    the charger may have confused the ids of the two stops."""
+    for span in course.beside(span_of(previous)):
+        if span.charger == tx.charger and span.stop is not None and is_about(tx.meter_start or 0, span.stop):
+            there = load(db, span.id)
+            yield from [one.id for one in (previous, there, *after(db.rows, there.place))]
+
+
+def _meeting(db: UnitOfWork, course: Course, tx: Known) -> Iterator[int]:
+    """Yield a transaction, and those on other connectors beside it whose registers meet its own."""
+    own = span_of(tx)
+    meeting = [span.id for span in course.beside(own) if may_share(own, span)]
+    for one in dict.fromkeys((tx.id, *meeting) if meeting else ()):
+        if not _has_review(db, one, Code.SHARED_REGISTER):
+            yield one
 
 
 _END_OF_IMPORTED = "CASE tx.confidence WHEN 'certain' THEN tx.meter_stop END"
@@ -412,27 +441,6 @@ def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
     return earlier[place : place + 1] if is_lower else earlier[:1]
 
 
-def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> list[Span]:
-    """Judge the transactions on other connectors again that tell the same register, or were held to. Return all that
-    ran at once with it."""
-    own = span_of(tx)
-    at_once = list(chain.from_iterable(spans_beside(db.rows, own, LAST_TIME).values()))
-    for span in at_once:
-        if may_share(own, span) or _has_review(db, span.id, Code.SHARED_REGISTER):
-            judge_again(db, origin, span.id, Cause.LATER)
-    return at_once
-
-
-def _judge_exchanged(db: UnitOfWork, origin: Origin, previous: Known, tx: Known) -> None:
-    """Judge the transaction on another connector again at whose stop a transaction begins, instead of at that of the
-    previous one here: the charger may have confused the ids of the two stops."""
-    begin = tx.meter_start or 0
-    for span in _at_once(db, previous):
-        if span.charger == tx.charger and span.stop is not None and is_about(begin, span.stop):
-            for one in (previous, there := load(db, span.id), *after(db.rows, there.place)):
-                judge_again(db, origin, one.id, Cause.LATER)
-
-
 def _begins_at_another(db: UnitOfWork, previous: Known, tx: Known) -> bool:
     """Whether a transaction begins above the previous stop, where another connector stands: they may have one meter."""
     begin = tx.meter_start or 0
@@ -446,15 +454,6 @@ def _stops_at_another(tx: Known, at_once: Sequence[Span]) -> bool:
     """Whether a transaction stops where one on another connector did that ran at once with it."""
     stop = tx.meter_stop if tx.stopped_by != "system" and tx.meter_stop != tx.meter_start else None
     return stop is not None and any(one.stop is not None and is_about(stop, one.stop) for one in at_once)
-
-
-def _judge_sharing(db: UnitOfWork, origin: Origin, tx: Known) -> None:
-    """Judge a transaction again, and those on other connectors beside it whose registers meet its own."""
-    own = span_of(tx)
-    meeting = [one for one in _at_once(db, tx) if may_share(own, one)]
-    for one in dict.fromkeys((tx.id, *(span.id for span in meeting)) if meeting else ()):
-        if not _has_review(db, one, Code.SHARED_REGISTER):
-            judge_again(db, origin, one, Cause.LATER)
 
 
 def _is_touched(tx: Known, other: Known) -> bool:
@@ -504,7 +503,7 @@ def _record_unbilled(db: UnitOfWork, origin: Origin, first: Known, second: Known
         unbilled = 0
         if first.confidence == second.confidence == CERTAIN:
             oddities.note(db, origin, "meter_exchanged", begin, second.connector or 0, first.billed_until)
-    ((told,),) = db.rows("SELECT coalesce(unbilled_wh, 0) FROM tx WHERE id = ?", (second.id,))
+    told = second.unbilled_wh or 0
     if unbilled != told:
         db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, second.id))
         fact = EnergyUnbilled(**second.about(origin.received_at), energy_wh=unbilled, before_wh=told)
@@ -559,12 +558,13 @@ def date(db: UnitOfWork, tx: Known, clock: Dating, *, is_settled: bool = False) 
     return found
 
 
-def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> None:
+def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> bool:
     """Have the last transactions of a charger judged again whose times are others by a message, which is no reading,
-    that is late: it may show, with others, that the clock is behind. Those that are open are dated at once."""
+    that is late: it may show, with others, that the clock is behind. Those that are open are dated at once. Return
+    whether the message is late."""
     skew = moment.skew_seconds
     if skew is None or skew >= -LATE_SECONDS or not moment.is_believable:
-        return
+        return False
     least = skew + SAME_BEHIND_SECONDS
     for transaction in open_ones(db, origin.charger):
         is_as_late = transaction.start_skew is not None and transaction.start_skew <= least
@@ -576,11 +576,12 @@ def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> None:
     as_late = [Known(*row) for place in places for row in db.rows(_AS_LATE, place)]
     last = max(as_late, key=lambda one: one.stop_received_at or "", default=None)
     if last is None or not shows_clock(db.rows, last, origin.received_at):  # most of them waited
-        return
+        return True
     due = _due(origin.received_at, origin.received_at)
     for tx in as_late:
         if dated(tx, dating(db.rows, tx), is_settled=is_settled(db, tx.id)) is not tx:
             db.execute(_ASK, (due, tx.id))
+    return True
 
 
 def ask_unsure(db: UnitOfWork, at: str) -> None:

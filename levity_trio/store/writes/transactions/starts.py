@@ -10,12 +10,12 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment, corrected
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionStarted
-from levity_trio.store.cases.neighbours import is_other_meter
-from levity_trio.store.cases.transaction import LAST_TIME, Known, after, before
+from levity_trio.store.cases.neighbours import Course, is_other_meter
+from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal
-from levity_trio.store.writes.effects import Use, use_reservation
+from levity_trio.store.writes.effects import use_reservation
 from levity_trio.store.writes.hiding import show
 from levity_trio.store.writes.origin import Message, Opening, Origin, Start, Started
 from levity_trio.store.writes.transactions.judging import compare_neighbours, judge_now, look_again
@@ -71,15 +71,16 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
         return known
     judged = judge_start(db, policy, origin, request.connector, request.id_tag)
     fields = (request.connector, request.id_tag, request.meter_start, request.sent_meter_start, request.reservation_id)
-    transaction = insert(db, origin, request.moment, judged, fields)
-    add_event(db, origin, transaction, entry)
-    record_start(db, origin, transaction, judged)
-    use_reservation(db, origin, Use(transaction, request.connector, request.id_tag, request.reservation_id))
+    tx, course = insert(db, origin, request.moment, judged, fields), Course(db.rows, origin.charger)
+    add_event(db, origin, tx.id, entry)
+    record_start(db, origin, tx, judged)
+    use_reservation(db, origin, tx, request.reservation_id, judged.verdict.parent)
     if request.moment.is_believable:
-        link_earlier(db, origin, transaction)
-    look_again(db, origin, request.moment)
-    compare_neighbours(db, origin, transaction)
-    return Started(transaction, judged.verdict, judged.is_asked)
+        tx = link_earlier(db, origin, tx, course)
+    if look_again(db, origin, request.moment):
+        tx = load(db, tx.id)
+    compare_neighbours(db, origin, tx, course)
+    return Started(tx.id, judged.verdict, judged.is_asked)
 
 
 def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Message | None = None) -> Started | None:
@@ -115,56 +116,61 @@ Fields = tuple[int | None, str | None, int | None, str | None, int | None]
 """Connector, tag, register in Wh, the register as sent, reservation."""
 
 
-def insert(db: UnitOfWork, origin: Origin, moment: Moment, judged: Judged, fields: Fields) -> int:
-    """Insert a transaction, and store the time of its charger's last start."""
+def insert(
+    db: UnitOfWork, origin: Origin, moment: Moment, judged: Judged, fields: Fields, told_id: int | None = None
+) -> Known:
+    """Insert a transaction, and store the time of its charger's last start. One whose start never came is known again
+    by `told_id`, the id in its stop."""
     at = origin.received_at
     start_time = corrected(moment, at, ahead_in_queue(db, origin, moment))
-    transaction = db.insert(
-        "INSERT INTO tx (cp_id, session_id, start_time, own_start_time, sent_start_time, start_skew_seconds,"
+    ((*row,),) = db.rows(
+        "INSERT INTO tx (cp_id, session_id, start_time, own_start_time, sent_start_time, start_skew_seconds,"  # noqa: S608
         " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, verdict, verdict_expiry, verdict_parent,"
-        " verdict_reason, is_asked, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " verdict_reason, is_asked, created_at, updated_at, told_id)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}",
         (origin.charger, origin.session, start_time, moment.understood, moment.sent, moment.skew_seconds)
-        + (*fields, *judged.verdict, judged.is_asked, at, at),
+        + (*fields, *judged.verdict, judged.is_asked, at, at, told_id),
     )
     touch = "UPDATE cp SET last_tx_start_at = max(coalesce(last_tx_start_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (start_time, at, origin.charger))
     show(db, origin.charger, origin.received_at, origin.session)  # it charges
-    return transaction
+    return Known(*row)
 
 
-def record_start(db: UnitOfWork, origin: Origin, transaction: int, judged: Judged) -> None:
+def record_start(db: UnitOfWork, origin: Origin, tx: Known, judged: Judged) -> None:
     """Record that a transaction began, and that its tag was refused, unless somebody is still being asked about it."""
-    tx = load(db, transaction)
     fact = TransactionStarted(**tx.about(origin.received_at), id_tag=tx.id_tag, meter_start_wh=tx.meter_start)
     db.record(fact, origin.session)
     if not judged.is_asked:
-        record_refusal(db, origin, transaction, judged.verdict)
+        record_refusal(db, origin, tx.id, judged.verdict)
 
 
-def link_earlier(db: UnitOfWork, origin: Origin, transaction: int) -> None:
+def link_earlier(db: UnitOfWork, origin: Origin, tx: Known, course: Course) -> Known:
     """Link readings of its connector that arrived before its start, as an offline charger may send them (field.md B11).
+    Return it as stored.
 
     These are unassigned, lie between this start and the next, and have one transactionId: that of the stop if the start
     is unknown, otherwise that of the first such reading. A reading without a plausible time that arrived before the
     start belongs to the previous transaction, even if the start has an earlier time. One without an id of ours that
     overtook this start was linked to the previous transaction, and is no longer.
     """
-    tx = load(db, transaction)
     begun, is_without_start = tx.own_start_time, tx.told_id is not None
-    for one in [] if is_without_start else before(db.rows, tx.place):
+    before, after = course.around(tx)
+    for one in [] if is_without_start else before[:1]:
         if one.own_start_time < begun and unlink_since(db, one, begun, tx.meter_start):
             left = load(db, one.id)
             if TABLE[state(left), Cause.LATER].kind is Kind.REJUDGE:  # its range of the register bounds this one
                 judge_now(db, origin, left, Cause.LATER)
-    ended = next((one.own_start_time for one in after(db.rows, tx.place)), LAST_TIME)
-    place = (transaction, tx.charger, tx.connector, begun, ended, reported_id(tx.told_id), is_without_start)
+            course.forget()
+    ended = after[0].own_start_time if after else LAST_TIME
+    place = (tx.id, tx.charger, tx.connector, begun, ended, reported_id(tx.told_id), is_without_start)
     readings = db.rows(LINK, place)
     if not readings:
-        return
+        return tx
     _, register = max([reading for reading in readings if reading[1] is not None], default=(None, None))
     newest = "UPDATE tx SET last_reading_at = ?, last_register_wh = ? WHERE id = ?"
-    db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
+    db.execute(newest, (max(timestamp for timestamp, _ in readings), register, tx.id))
+    return load(db, tx.id)
 
 
 def _may_be_set_back(db: UnitOfWork, tx: Known, since: str, lowest: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
 
@@ -21,7 +21,7 @@ from levity_trio.charging.matching.stops import (
     match_stop,
     own_id,
 )
-from levity_trio.charging.names import reported_id
+from levity_trio.charging.names import HIGHEST_ID, LOWEST_ID, reported_id
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import (
     MEASURAND,
@@ -42,9 +42,9 @@ from levity_trio.charging.sent.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.events import StopConflicted
 from levity_trio.store.cases.case import available_at, idle_since_boot
+from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import COLUMNS, Known, before, readings, span
-from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.authorization import is_stranger, judge
@@ -60,9 +60,7 @@ from levity_trio.store.writes.transactions.states import (
     begin_by,
     load,
     newest,
-    open_ones,
     state,
-    told,
 )
 from levity_trio.wire.texts import digest
 
@@ -79,25 +77,27 @@ def stop(
 
     `readings` are those of its transactionData. Of a large stop, they are those at both ends, and `data` has all.
     """
-    match = find(db, origin, request, readings, policy)
+    every, course = _every(db, origin, request), Course(db.rows, origin.charger)
+    match = _find(db, origin, request, readings, policy, every, course)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, readings)
     if transaction is None:
         set_aside.set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
     else:
+        tx = every.get(transaction) if data is None and not readings else None
         for part in [readings] if data is None else data:
             if part:
                 store_data(db, origin, transaction, request, part)
-        tx = load(db, transaction)
+        tx = tx or load(db, transaction)
         doubts = [] if match.doubt is None else [match.doubt]
         if request.reason == LOCAL and is_stranger(db, policy, tx, request.id_tag):
             words = "it was stopped with a tag that is not of the group of its own"
             evidence = (f"started with {tx.id_tag}", f"stopped with {request.id_tag}")
             doubts.append(Doubt(Code.STOPPED_BY_STRANGER, words, evidence))
-        _stop(db, origin, tx, request, doubts)
+        _stop(db, origin, tx, request, doubts, course)
     return None if request.id_tag is None else judge(db, policy, request.id_tag, origin.received_at)
 
 
-def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list[Doubt]) -> None:
+def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list[Doubt], course: Course) -> None:
     """Close a transaction by its charger's stop."""
     is_joined = request.transaction != tx.id
     cause = Cause.JOINED_STOP if is_joined else Cause.STOP
@@ -114,12 +114,19 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
     if not is_joined and tx.review is not None:
         for code in (Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE):
             resolve(db, tx.id, code, origin.received_at, SYSTEM, "answered", "its own stop came")
-    _end(db, origin, origin, tx, request, cause, tuple(doubts))
+    _end(db, origin, origin, tx, request, cause, tuple(doubts), course)
     look_again(db, origin, request.moment)
 
 
 def _end(
-    db: UnitOfWork, origin: Origin, received: Origin, tx: Known, request: Stop, cause: Cause, doubts: tuple[Doubt, ...]
+    db: UnitOfWork,
+    origin: Origin,
+    received: Origin,
+    tx: Known,
+    request: Stop,
+    cause: Cause,
+    doubts: tuple[Doubt, ...],
+    course: Course,
 ) -> None:
     """End a transaction by a stop of its charger, and judge it. `received` is the origin of the stop."""
     moment = request.moment
@@ -143,7 +150,7 @@ def _end(
         stop_reason=request.reason,
         stop_id_tag=request.id_tag,
     )
-    end(db, origin, tx, ended, entry, doubts)
+    end(db, origin, tx, ended, entry, doubts, course=course)
 
 
 def _stop_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> None:
@@ -194,7 +201,7 @@ def attach(
         link_again(db, received, transaction, Batch(connector, STOP_DATA, told.data))
     tx = load(db, transaction)
     cause = Cause.STOP if told.stop.transaction == tx.id else Cause.JOINED_STOP
-    _end(db, origin, received, tx, told.stop, cause, ())
+    _end(db, origin, received, tx, told.stop, cause, (), Course(db.rows, tx.charger))
 
 
 def _closing_operator(db: UnitOfWork, tx: Known) -> str | None:
@@ -209,18 +216,41 @@ NAMED = (
 )
 
 
-def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading], policy: Policy) -> Match:
+_EVERY = (
+    f"SELECT {COLUMNS} FROM tx WHERE id = ?2 AND cp_id = ?1 AND imported_id IS NULL UNION ALL SELECT * FROM"  # noqa: S608
+    f" (SELECT {COLUMNS} FROM tx WHERE cp_id = ?1 AND sent_stop_time = ?3 ORDER BY id DESC LIMIT 20) AS nearest"
+    f" UNION ALL SELECT {COLUMNS} FROM tx INDEXED BY tx_open WHERE cp_id = ?1 AND status = 'Active'"
+)
+
+
+def _every(db: UnitOfWork, origin: Origin, request: Stop) -> dict[int, Known]:
+    """Return every transaction that a stop may be of, by id: the one whose id the charger was told, the last that
+    stopped at this time, and those that are open."""
+    number = request.transaction if LOWEST_ID <= request.transaction <= HIGHEST_ID else None
+    found = db.rows(_EVERY, (origin.charger, number, request.moment.sent))
+    return {tx.id: tx for tx in map(Known._make, found)}
+
+
+def _find(
+    db: UnitOfWork,
+    origin: Origin,
+    request: Stop,
+    data: Sequence[Reading],
+    policy: Policy,
+    every: Mapping[int, Known],
+    course: Course,
+) -> Match:
     """Find the transaction that a stop refers to: by its id, by an earlier equal stop, or as the only one possible."""
-    named = told(db, origin.charger, request.transaction)
+    named = every.get(request.transaction)
     if named is not None and is_equal(named, request):
         return Match(named.id, None)
-    if (repeated := _stopped_before(db, origin, request, named)) is not None:
+    if (repeated := _stopped_before(db, origin, request, named, every)) is not None:
         return Match(repeated, None) if named else joined(repeated, request.transaction, 1)
     if named is None and unknown_starts.is_named(db, origin, request):
         return Match(None, None)
     charger, until = origin.charger, request.moment.understood
-    begun = [newest(db, charger, connector, until) for connector in connectors(db.rows, charger, "tx")]
-    waited = [tx for tx in open_ones(db, charger) if not tx.is_start_timed]  # their starts may have been sent after it
+    begun = [newest(db, charger, connector, until) for connector in course.connectors]
+    waited = [tx for tx in every.values() if tx.status == "Active" and not tx.is_start_timed]  # perhaps sent after it
     others = [tx for tx in (*begun, *waited) if tx is not None and state(tx) is not State.STOPPED]
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
@@ -252,7 +282,9 @@ def is_about(tx: Known, request: Stop) -> bool:
     return apart <= CLOCK_SECONDS and abs(request.meter_stop - tx.meter_stop) <= REACH_WH
 
 
-def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, named: Known | None) -> int | None:
+def _stopped_before(
+    db: UnitOfWork, origin: Origin, request: Stop, named: Known | None, every: Mapping[int, Known]
+) -> int | None:
     """Return the transaction that an equal stop closed.
 
     If this stop names one, the message must be the same, or earlier than the start of the named one: some chargers give
@@ -260,12 +292,9 @@ def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, named: Known 
 
     Without a plausible time, it counts only if no transaction has started since: a clock may return to 1970.
     """
-    for row in db.rows(
-        f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND sent_stop_time = ? ORDER BY id DESC LIMIT 20",  # noqa: S608
-        (origin.charger, request.moment.sent),
-    ):
-        tx = Known(*row)
-        if tx.meter_stop == request.meter_stop and tx.stopped_by != "system":
+    sent = request.moment.sent
+    for _, tx in sorted(every.items(), reverse=True) if sent else ():
+        if tx.sent_stop_time == sent and tx.meter_stop == request.meter_stop and tx.stopped_by != "system":
             is_of_earlier = named is not None and named.is_start_timed and is_equal(tx, request)
             is_of_earlier = is_of_earlier and request.moment.understood < (named.own_start_time if named else "")
             same = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'stop' AND digest = ?"

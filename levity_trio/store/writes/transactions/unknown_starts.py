@@ -18,6 +18,8 @@ from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import is_rising, seconds
 from levity_trio.charging.sent.readings import AT_BEGIN, Moment, Reading
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W
+from levity_trio.store.cases.neighbours import Course
+from levity_trio.store.cases.transaction import Known
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
@@ -80,14 +82,15 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
         return None
     moment = Moment(stretch.began, None, request.moment.is_believable)
     entry = Entry(Kind.START, "system", moment, "its start never came")
-    transaction = insert(db, origin, request, moment, (stretch.connector, request.id_tag, None, None, None))
-    added = add_event(db, origin, transaction, entry)
+    fields = (stretch.connector, request.id_tag, None, None, None)
+    tx = starts.insert(db, origin, moment, ACCEPTED, fields, request.transaction)
+    added = add_event(db, origin, tx.id, entry)
     if is_id(request.transaction):
         words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
-        open_review(db, transaction, doubt, added.id, origin.received_at)
-    follow(db, origin, transaction, stretch.connector)
-    return transaction
+        open_review(db, tx.id, doubt, added.id, origin.received_at)
+    follow(db, origin, tx)
+    return tx.id
 
 
 def _release(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> None:
@@ -113,18 +116,11 @@ def shown(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
     return Shown(connector, began)
 
 
-def insert(db: UnitOfWork, origin: Origin, request: Stop, moment: Moment, fields: starts.Fields) -> int:
-    """Insert a transaction for a stop; it is known again by the id in that stop."""
-    transaction = starts.insert(db, origin, moment, ACCEPTED, fields)
-    db.execute("UPDATE tx SET told_id = ? WHERE id = ?", (request.transaction, transaction))
-    return transaction
-
-
-def follow(db: UnitOfWork, origin: Origin, transaction: int, connector: int | None) -> None:
+def follow(db: UnitOfWork, origin: Origin, tx: Known) -> None:
     """Record that a transaction began, and link the readings that came before."""
-    starts.record_start(db, origin, transaction, ACCEPTED)
-    if connector is not None:
-        link_earlier(db, origin, transaction)
+    starts.record_start(db, origin, tx, ACCEPTED)
+    if tx.connector is not None:
+        link_earlier(db, origin, tx, Course(db.rows, tx.charger))
 
 
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:

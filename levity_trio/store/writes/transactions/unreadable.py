@@ -9,6 +9,7 @@ from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.readings import Reading, understand
+from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import Judged, judge_start
 from levity_trio.store.writes.origin import STOP_DATA, Message, Origin, Started, number_in, raw_in, text_in
@@ -60,15 +61,16 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
     verdict = policy.judge_unreadable()
     if id_tag is not None:
         verdict = judge_start(db, policy, origin, connector, id_tag).verdict
-    transaction = insert(db, origin, moment, Judged(verdict), fields)
-    added = add_event(db, origin, transaction, Entry(Kind.START, "charger", moment, reason, message))
+    tx = insert(db, origin, moment, Judged(verdict), fields)
+    added = add_event(db, origin, tx.id, Entry(Kind.START, "charger", moment, reason, message))
     doubt = Doubt(Code.START_UNREADABLE, f"its start could not be read: {reason}", (reason, "kept raw in set_aside"))
-    open_review(db, transaction, doubt, added.id, origin.received_at)
-    record_start(db, origin, transaction, Judged(verdict))
+    open_review(db, tx.id, doubt, added.id, origin.received_at)
+    record_start(db, origin, tx, Judged(verdict))
     if moment.is_believable and connector is not None:
-        link_earlier(db, origin, transaction)
-        compare_neighbours(db, origin, transaction)
-    return Started(transaction, verdict)
+        course = Course(db.rows, origin.charger)
+        link_earlier(db, origin, tx, course)
+        compare_neighbours(db, origin, load(db, tx.id), course)
+    return Started(tx.id, verdict)
 
 
 def stop_unreadable(

@@ -28,8 +28,9 @@ from levity_trio.store.cases.settled import DISMISSED, SYSTEM
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
+from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import LOCAL, WITHOUT_ID, Message, Origin, Stop, StopWithData, fields_of, text_in
-from levity_trio.store.writes.transactions import readings, stops, unknown_starts
+from levity_trio.store.writes.transactions import readings, starts, stops, unknown_starts
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
     Decision,
@@ -189,11 +190,11 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
         raise DecisionRefused(DecisionProblem.INVALID, words, "start_time")
     moment = Moment(start_time, None, True)
     fields = (connector, made.id_tag or told.stop.id_tag, made.meter_start, None, None)
-    transaction = unknown_starts.insert(db, waiting.received, told.stop, moment, fields)
+    tx = starts.insert(db, waiting.received, moment, ACCEPTED, fields, told.stop.transaction)
     entry = Entry(Kind.START, decision.by, moment, decision.reason)
-    add_event(db, decision.origin(waiting.charger), transaction, entry)
-    unknown_starts.follow(db, origin, transaction, connector)
-    return transaction
+    add_event(db, decision.origin(waiting.charger), tx.id, entry)
+    unknown_starts.follow(db, origin, tx)
+    return tx.id
 
 
 def _link(
