@@ -40,9 +40,9 @@ LIARS: Final = {
     if quirk.__module__ != profiles.__name__
 }
 """One charger for each quirk of sessions; those of profiles show nothing here, because nobody sends a profile."""
-HOURS: Final = int(os.environ.get("MONTH_HOURS", "24"))
-SPEED: Final = 600 if HOURS < 48 else 4000
-"""A message that waits for a second on a busy machine is ten minutes late, and this needs a sixth of a core."""
+HOURS: Final = int(os.environ.get("MONTH_HOURS", "12"))
+SPEED: Final = 300 if HOURS < 48 else 4000
+"""What waits for a second on a busy machine is five minutes late; so is a clock that is set by an answer."""
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 MONTH: Final = date(datetime.now(UTC).year + 5, 3, 1)
 """It has a clock change. It is in the future, because a simulated clock runs ahead of the machine's."""
@@ -60,7 +60,7 @@ title = "Each charger lies in one way of its own"
 hours = {hours}
 chargers = {chargers}
 sessions-per-day = {a_day}
-stay-hours = [0.6, 6]
+stay-hours = [0.6, {longest}]
 quirks = "each"
 tags = [{tags}]
 
@@ -87,7 +87,7 @@ def begin() -> datetime:
     if HOURS > 24 * 7:
         return midnight(MONTH) - timedelta(hours=6)
     sundays = [day for day in range(25, 32) if date(MONTH.year, 3, day).weekday() == 6]
-    return midnight(date(MONTH.year, 3, sundays[0])) - timedelta(hours=16)
+    return midnight(date(MONTH.year, 3, sundays[0])) - timedelta(hours=4)
 
 
 HANDED_OVER: Final = (begin() + timedelta(hours=HOURS / 2)).astimezone(UTC)
@@ -186,12 +186,13 @@ def move_in(server: Serving) -> None:
 def scenario(folder: Path) -> Path:
     tags = [*(tag for account in (*FLAT_ONES, *WITH_WINDOWS) for tag in tags_of(account)), WANDERING, STRANGER]
     written = folder / "month.toml"
-    a_day, outages = (6, 2) if HOURS < 48 else (2, 1)  # enough for each way to show itself
+    a_day, outages, longest = (12, 4, 2) if HOURS < 48 else (2, 1, 6)  # enough for each way to show itself
     given = {
         "hours": HOURS,
         "chargers": len(LIARS),
         "a_day": a_day,
         "outages": outages,
+        "longest": longest,
         "tags": ", ".join(map(json.dumps, tags)),
     }
     written.write_text(SCENARIO.format(**given))
