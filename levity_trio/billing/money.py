@@ -84,6 +84,11 @@ def tax_sums(lines: Iterable[Line], *, are_gross: bool) -> tuple[TaxSum, ...]:
     return tuple(sums)
 
 
+def with_tax(net: int, rate: Decimal) -> int:
+    """Return a net sum with its tax, in minor units; the rate is in percent."""
+    return net + half_up(Fraction(rate) * net / 100)
+
+
 class Foot(NamedTuple):
     """The sums of a statement, in minor units. A total of 0 leaves nothing to carry."""
 

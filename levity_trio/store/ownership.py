@@ -32,7 +32,7 @@ _PERIODS: Final = (
 _PERIODS_OF_KEYS: Final = (
     "SELECT what, key, conn_id, account_id, ownership.since, ownership.until, vehicle_id, ownership.id, given_by,"
     " reason, is_exclusive, account.since, account.until FROM ownership JOIN account ON account.id = account_id"
-    " WHERE voided_at IS NULL AND what IN ('tag', 'space') AND key IN ({}) ORDER BY ownership.since"
+    " WHERE voided_at IS NULL AND what IN ('tag', 'space') AND key IN ({}) ORDER BY ownership.since, ownership.id"
 )
 _OPEN: Final = "SELECT since, until FROM account WHERE id = ?"
 _CHARGED: Final = (

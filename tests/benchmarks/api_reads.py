@@ -25,7 +25,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import look
-from levity_trio.store.reads.billed import OfBill, billed_transactions
+from levity_trio.store.reads.billed import billed_transactions
 from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses
 from levity_trio.store.reads.chargers import charger, chargers
 from levity_trio.store.reads.explain import explain
@@ -89,7 +89,7 @@ def _merged(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
 
 
 def _transactions(given: dict[str, Any], page: Wanted, db: Database) -> int:
-    return len(billed_transactions(db, Filters(**given), RULE, page).data)
+    return len(billed_transactions(db, Filters(**given), page).data)
 
 
 def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
@@ -118,7 +118,7 @@ def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
 
 
 def _in_state(state: BillState, db: Database) -> int:
-    return len(billed_transactions(db, Filters(), RULE, Wanted(), of_bill=OfBill(state)).data)
+    return len(billed_transactions(db, Filters(bill=state), Wanted()).data)
 
 
 def _one(number: int, db: Database) -> int:

@@ -19,7 +19,7 @@ from levity_trio.charger.exchange import sent_number
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import understand
 from levity_trio.events import Fact
-from levity_trio.store.billing.booking import Book
+from levity_trio.store.billing.booking import Book, book_all
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork, commit
@@ -56,7 +56,7 @@ class Books:
     def __init__(self, connection: FileConnection) -> None:
         self.connection = connection
         self.now = NOON
-        self.policy = Policy()
+        self.policy, self.bill_by = Policy(), BillBy.TAG
         connection.book = Book(self.rule)
         self.facts: list[Fact] = []
         self.numbers = count(1)
@@ -70,7 +70,12 @@ class Books:
     @property
     def rule(self) -> Rule:
         """By what transactions are billed."""
-        return Rule(ZoneInfo("Europe/Berlin"), self.policy, BillBy.TAG)
+        return Rule(ZoneInfo("Europe/Berlin"), self.policy, self.bill_by)
+
+    def book_anew(self) -> None:
+        """Book all by the present settings, as a server does that starts with others."""
+        self.connection.book = Book(self.rule)
+        self.run(book_all, self.rule)
 
     def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         """Commit one write."""

@@ -6,7 +6,9 @@ import re
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Span, Thing, What
-from levity_trio.store.reads.owned import OwnershipRule, UnownedFilters, owned, transactions_of, unowned
+from levity_trio.store.reads.owned import OwnershipRule, owned, transactions_of, unowned
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.transactions import Filters
 from levity_trio.store.writes import accounts, ownership
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.ownership import NamedThing, Said
@@ -28,6 +30,17 @@ class House:
         if not books.count("account"):
             for name in ("Anna", "Ben"):
                 self.add(name)
+
+    @property
+    def bill_by(self) -> BillBy:
+        """What comes first; others are those of a server that was started again with them."""
+        return self.books.bill_by
+
+    @bill_by.setter
+    def bill_by(self, bill_by: BillBy) -> None:
+        if bill_by is not self.books.bill_by:
+            self.books.bill_by = bill_by
+            self.books.book_anew()
 
     @property
     def rule(self) -> OwnershipRule:
@@ -76,16 +89,16 @@ class House:
         found, cursor = list[int](), None
         with reading(self.books) as db:
             while True:
-                page = transactions_of(db, account, self.rule, limit, cursor)
+                page = transactions_of(db, Filters(account=account), Wanted(limit=limit, cursor=cursor))
                 found += [one.transaction.id for one in page.data]
                 if (cursor := page.next_cursor) is None:
                     return found
 
-    def of_nobody(self, limit: int = 50, filters: UnownedFilters | None = None) -> list[int]:
+    def of_nobody(self, limit: int = 50, filters: Filters | None = None) -> list[int]:
         found, cursor = list[int](), None
         with reading(self.books) as db:
             while True:
-                page = unowned(db, filters or UnownedFilters(), self.rule, limit, cursor)
+                page = unowned(db, filters or Filters(), Wanted(limit=limit, cursor=cursor))
                 found += [one.id for one in page.data]
                 if (cursor := page.next_cursor) is None:
                     return found
@@ -93,3 +106,4 @@ class House:
     def disregard(self, pattern: str) -> None:
         """Start again with --tag-strip."""
         self.books.policy = Policy(strip=re.compile(rf"(?:{pattern})\Z"))
+        self.books.book_anew()

@@ -15,8 +15,10 @@ from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ConfigError
 from levity_trio.events import AccountChanged, OwnershipChanged, TransactionGiven
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader, pages
-from levity_trio.store.reads.owned import UnownedFilters, transactions_of
+from levity_trio.store.reads import Reader
+from levity_trio.store.reads.owned import transactions_of
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.transactions import Filters
 from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.writes import accounts, tags, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
@@ -182,7 +184,7 @@ def test_an_account_that_was_not_open_is_told(books: Books, station: Station, ho
     transaction = charge(station)
     assert house.whose(transaction) == late
     with reading(books) as db:
-        (found,) = transactions_of(db, late, house.rule, 10).data
+        (found,) = transactions_of(db, Filters(account=late), Wanted()).data
     assert (found.outside, found.ground) == (True, "tag")
 
 
@@ -248,16 +250,14 @@ def test_each_way_to_an_account_is_listed_once(station: Station, house: House) -
     assert house.of_nobody() == []
 
 
-def test_pages_go_on_where_few_are_wanted(station: Station, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "AT_ONCE", 2)
-    monkeypatch.setattr(pages, "EXAMINED", 4)
+def test_pages_go_on_where_few_are_wanted(station: Station, house: House) -> None:
     house.give(ANNA, "Card")
     every = [charge(station, "Card" if number % 6 else "Lost") for number in range(12)]
     lost = [every[6], every[0]]
     assert house.of_nobody(limit=1) == house.of_nobody(limit=10) == lost
     assert house.of(ANNA, limit=3) == [one for one in reversed(every) if one not in lost]
-    assert house.of_nobody(filters=UnownedFilters(charger="CP-1", since="2026-03-02")) == lost[:1]
-    assert house.of_nobody(filters=UnownedFilters(charger="CP-2")) == []
+    assert house.of_nobody(filters=Filters(charger="CP-1", since="2026-03-02")) == lost[:1]
+    assert house.of_nobody(filters=Filters(charger="CP-2")) == []
 
 
 def test_white_space_is_what_python_takes_for_it(books: Books) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
 from levity_trio.billing.states import BillState
-from levity_trio.store.reads import pages
-from levity_trio.store.reads.billed import OfBill, billed_transaction, billed_transactions
-from levity_trio.store.reads.pages import NoPage, Wanted
+from levity_trio.store.reads.billed import billed_transaction, billed_transactions
+from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.transactions import Filters
 from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
 from tests.store.books import Books, Station
@@ -30,7 +30,7 @@ def close(biller: Biller, month: int) -> None:
 
 def state(biller: Biller, transaction: int) -> str:
     with reading(biller.books) as db:
-        found = billed_transaction(db, transaction, biller.terms.rule)
+        found = billed_transaction(db, transaction)
     assert found is not None
     return found.bill
 
@@ -41,7 +41,7 @@ def listed(biller: Biller, one: BillState, filters: Filters | None = None, limit
     with reading(biller.books) as db:
         while True:
             wanted = Wanted(limit=limit, cursor=cursor)
-            page = billed_transactions(db, filters or Filters(), biller.terms.rule, wanted, of_bill=OfBill(one))
+            page = billed_transactions(db, replace(filters or Filters(), bill=one), wanted)
             found += [row.id for row in page.data]
             assert {row.bill for row in page.data} <= {one}
             if (cursor := page.next_cursor) is None:
@@ -65,7 +65,7 @@ def test_each_transaction_is_in_one_state_and_each_can_be_listed(biller: Biller,
     for one in BillState:
         assert listed(biller, one) == ([known[one]] if one in known else [])
     with reading(biller.books) as db:
-        every = billed_transactions(db, Filters(), biller.terms.rule, Wanted())
+        every = billed_transactions(db, Filters(), Wanted())
     assert (every.total, {row.id: row.bill for row in every.data}) == (
         *(7, {number: one.value for one, number in known.items()}),
     )
@@ -77,6 +77,7 @@ def charged_to_wallet(biller: Biller, transaction: int, amount: int) -> None:
         " VALUES (1, 'charge', ?, 'EUR', ?, 'session', ?, 'system')",
         (-amount, transaction, biller.books.at),
     )
+    biller.books.book_anew()
 
 
 def test_what_ended_before_billing_began_is_billed_elsewhere(books: Books, station: Station) -> None:
@@ -94,6 +95,8 @@ def test_before_billing_began_nothing_is_billed_elsewhere(books: Books, station:
     biller = Biller(House(books))
     transaction = charge(station, tag="Stranger")
     books.connection.execute("DELETE FROM billing")
+    books.connection.execute("INSERT INTO to_book (tx_id) VALUES (?)", (transaction,))
+    books.book_anew()
     assert state(biller, transaction) == "nobody's"
 
 
@@ -148,19 +151,16 @@ def test_a_wallet_has_paid_for_a_prepaid_position(biller: Biller, station: Stati
     assert state(biller, transaction) == "charged"
 
 
-def test_a_page_leads_on(biller: Biller, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_a_state_have_a_total_and_lead_on(biller: Biller, station: Station) -> None:
     found = [charge(station, tag=tag) for tag in ("Stranger", "Card", "Card", "Stranger", "Card", "Card", "Card")]
     strangers = [found[3], found[0]]
-    monkeypatch.setattr(pages, "AT_ONCE", 2)
-    monkeypatch.setattr(pages, "EXAMINED", 4)
-    assert listed(biller, BillState.NOBODYS) == strangers
-    assert listed(biller, BillState.NOBODYS, limit=1) == strangers
-    assert listed(biller, BillState.UNBILLED, Filters(tag="Card", charger="CP-1", connector=1)) == [
-        *(found[6], found[5], found[4], found[2], found[1]),
-    ]
+    assert listed(biller, BillState.NOBODYS) == listed(biller, BillState.NOBODYS, limit=1) == strangers
+    own = [found[6], found[5], found[4], found[2], found[1]]
+    assert listed(biller, BillState.UNBILLED, Filters(tag="Card", charger="CP-1", connector=1), limit=2) == own
     assert listed(biller, BillState.OPEN) == listed(biller, BillState.UNBILLED, Filters(connector=2)) == []
-    with reading(biller.books) as db, pytest.raises(NoPage, match="next_cursor"):
-        billed_transactions(db, Filters(), biller.terms.rule, Wanted(page=2), of_bill=OfBill(BillState.NOBODYS))
+    with reading(biller.books) as db:
+        page = billed_transactions(db, Filters(bill=BillState.UNBILLED), Wanted(page=2, limit=2))
+    assert ([one.id for one in page.data], page.total) == (own[2:4], 5)
 
 
 def test_those_of_one_account(biller: Biller, station: Station) -> None:
@@ -172,9 +172,8 @@ def test_those_of_one_account(biller: Biller, station: Station) -> None:
     biller.house.give_by_hand(of_ben, BEN)
 
     def found(account: int, bill: BillState | None = None, filters: Filters | None = None) -> list[int]:
-        of_bill = OfBill(bill, account)
         with reading(biller.books) as db:
-            page = billed_transactions(db, filters or Filters(), biller.terms.rule, Wanted(), of_bill=of_bill)
+            page = billed_transactions(db, replace(filters or Filters(), bill=bill, account=account), Wanted())
         assert {row.account for row in page.data} <= {account}
         return [row.id for row in page.data]
 

@@ -18,9 +18,10 @@ import pytest
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.reads.bill.own import OwnBill
 from levity_trio.store.reads.bill.shape import BillPrice
-from levity_trio.store.reads.costs import DriversCost, Ended, SiteCosts
+from levity_trio.store.reads.costs import DriversCost, costs_of
 from levity_trio.store.reads.driving import Household
 from levity_trio.store.reads.mine import DriversSession, DriversState, transaction
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.sizes import size
@@ -29,6 +30,7 @@ from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
 from tests.store.telling import watts
+from tests.store.test_book import price
 
 HOUSE: Final = """
 name = "House"
@@ -209,10 +211,9 @@ def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller
         number, meter = play(plan, station, driver, meter)
         made[number] = plan
     month_is_over(books, 3)
-    site = SiteCosts()
-    unbilled = of_site(biller, site)
+    unbilled = of_site(biller)
     biller.close("2026-03")
-    assert {number: (cents, not is_billed) for number, (cents, is_billed) in of_site(biller, site).items()} == unbilled
+    assert {number: (cents, not is_billed) for number, (cents, is_billed) in of_site(biller).items()} == unbilled
     statement = billed(books)
     assert statement.keys() == {number for (number,) in books.rows(IN_MARCH)}
     told = {number: costs(seen) for number, seen in driver.seen.items()}
@@ -232,22 +233,21 @@ def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller
         assert bill_of(now).changes == ()
 
 
-def of_site(biller: Biller, kept: SiteCosts) -> dict[int, tuple[int, bool]]:
-    """Return what a picture of the site says of each session: cents with tax, and whether they are billed. What is kept
-    is the same as what is computed anew."""
+def of_site(biller: Biller) -> dict[int, tuple[int, bool]]:
+    """Return what each session costs those whose it is: cents with tax, and whether they are billed. What the book has
+    is the same as what a reader computes that finds no price in it."""
 
-    def look(costs: SiteCosts) -> list[Ended]:
-        while True:
-            with reading(biller.books) as db:
-                found = costs.price(db, biller.terms.rule, "2026", "2027")
-            if not isinstance(found, int):
-                return found
+    def look() -> dict[int, tuple[int, bool]]:
+        books = biller.books
+        numbers = [number for (number,) in books.rows("SELECT id FROM tx ORDER BY id")]
+        with reading(books) as db:
+            found = [costs_of(rows_of(db), one, biller.terms.rule, numbers, books.now) for one in (ANNA, BEN)]
+        return {number: (cost.gross, cost.statement is not None) for some in found for number, cost in some.items()}
 
-    found = look(kept)
-    assert found == look(SiteCosts())
-    return {
-        one.transaction: (sum(cost.gross for cost in one.costs), one.costs[0].is_billed) for one in found if one.costs
-    }
+    found = look()
+    price(biller.books)
+    assert found == look()
+    return found
 
 
 def bill_of(seen: DriversSession) -> OwnBill:
@@ -391,41 +391,41 @@ def test_staying_costs_nothing_while_energy_may_still_flow(biller: Biller, seen:
     assert stayed() == 5
 
 
-# The site
+# The book
 
 
-def test_a_picture_of_the_site_follows_whatever_changes_a_bill(biller: Biller, seen: tuple[Driver, Station]) -> None:
-    books, site, number = biller.books, SiteCosts(), charge(seen[1], 10_000)
-    assert of_site(biller, site) == {number: (364, False)}
+def test_the_book_follows_whatever_changes_a_bill(biller: Biller, seen: tuple[Driver, Station]) -> None:
+    books, number = biller.books, charge(seen[1], 10_000)
+    assert of_site(biller) == {number: (364, False)}
     other = charge(seen[1], 10_000, tag="Nobody")
-    assert of_site(biller, site) == {number: (364, False)}, "nobody pays it"
+    assert of_site(biller) == {number: (364, False)}, "nobody pays it"
     biller.house.give(BEN, "Nobody")
-    assert of_site(biller, site).keys() == {number, other}
+    assert of_site(biller).keys() == {number, other}
     correct(books, number, 5_000)
-    assert of_site(biller, site)[number] == (200, False)
+    assert of_site(biller)[number] == (200, False)
     biller.add(HOUSE.format(since="2026-03-02", day="0.40", night="0.30", minimum="1.00"))
-    assert of_site(biller, site)[number] == (235, False)
+    assert of_site(biller)[number] == (235, False)
     month_is_over(books, 3)
     biller.close("2026-03")
-    assert of_site(biller, site)[number] == (235, True)
+    assert of_site(biller)[number] == (235, True)
     correct(books, number, 6_000)
-    assert of_site(biller, site)[number] == (235, True), "until a statement corrects it"
+    assert of_site(biller)[number] == (235, True), "until a statement corrects it"
     month_is_over(books, 4)
     biller.close("2026-04")
-    assert of_site(biller, site)[number] == (275, True)
+    assert of_site(biller)[number] == (275, True)
 
 
 def test_a_fee_that_still_grows_is_not_kept(biller: Biller, seen: tuple[Driver, Station]) -> None:
     biller.assign(biller.add(NET.replace('"Net"', '"Strict"')), date(2026, 3, 1), ANNA)
-    site, number = SiteCosts(), charge(seen[1], 10_000)
+    number = charge(seen[1], 10_000)
     seen[1].status("Finishing")
-    before = of_site(biller, site)[number]
+    before = of_site(biller)[number]
     biller.books.wait(90)
     seen[1].status("Available")
-    assert of_site(biller, site)[number] > before
+    assert of_site(biller)[number] > before
 
 
 def test_what_ended_before_this_system_bills_has_no_cost(biller: Biller) -> None:
     biller.books.now = datetime(2026, 2, 27, 10, tzinfo=UTC)
     charge(Station(biller.books), 10_000)
-    assert of_site(biller, SiteCosts()) == {}
+    assert of_site(biller) == {}

@@ -41,7 +41,7 @@ class Look:
 
     def read(self, only: Collection[str] | None = None, *, with_names: bool = False) -> Seen:
         with reading(self.books) as db:
-            return self.entities.read(db, self.books.now, self.rule if with_names else None, only)
+            return self.entities.read(db, self.books.now, only, is_named=with_names)
 
     def charger(self, identity: str = "CP-1") -> SeenCharger:
         (found,) = self.read({identity}).chargers

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.reads import beginning
+from levity_trio.store.reads.billed import billed_transactions
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
@@ -17,7 +18,7 @@ from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.present import present
 from levity_trio.store.reads.recheck import Rechecking
 from levity_trio.store.reads.security import security
-from levity_trio.store.reads.transactions import Filters, transactions
+from levity_trio.store.reads.transactions import Filters
 from levity_trio.store.writes import imports
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.closing import close_silent
@@ -172,7 +173,7 @@ def test_it_is_never_judged_again(tmp_path: Path) -> None:
 
 def test_lists_and_explanations_show_it_as_imported(books: Books, imported: int) -> None:
     db = view(books.connection)
-    (listed,) = transactions(db, Filters(charger="CP-1"), Wanted()).data
+    (listed,) = billed_transactions(db, Filters(charger="CP-1"), Wanted()).data
     assert (listed.id, listed.state, listed.imported_id, listed.energy_wh) == (imported, "imported", 17, 4000)
     db.execute("COMMIT")
     told = explain(db, imported, rule_of(books))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.reads import pages
+from levity_trio.store.reads.billed import NEWEST, OLDEST, billed_transactions
 from levity_trio.store.reads.charger_facts import boots, faults, habits, repairs, set_aside, statuses
 from levity_trio.store.reads.pages import NoPage, Wanted
 from levity_trio.store.reads.review_queue import queue, reviews_of
@@ -18,7 +19,6 @@ from levity_trio.store.reads.transactions import (
     of_charger,
     of_transaction,
     transaction,
-    transactions,
 )
 from levity_trio.store.writes.set_aside import count_repairs
 from levity_trio.store.writes.set_aside import set_aside as put_aside
@@ -58,7 +58,7 @@ def site(books: Books) -> list[int]:
 
 def ids(books: Books, filters: Filters, wanted: Wanted = FIRST, *, is_newest_first: bool = True) -> list[int]:
     with reading(books) as db:
-        return [one.id for one in transactions(db, filters, wanted, is_newest_first=is_newest_first).data]
+        return [one.id for one in billed_transactions(db, filters, wanted, NEWEST if is_newest_first else OLDEST).data]
 
 
 GIVEN: dict[str, Any] = {
@@ -84,7 +84,7 @@ PAIRS = [
 @pytest.mark.usefixtures("site")
 def test_each_filter_and_each_pair_of_them(books: Books) -> None:
     with reading(books) as db:
-        every = transactions(db, Filters(), Wanted()).data
+        every = billed_transactions(db, Filters(), Wanted()).data
     for names in PAIRS:
         wanted = [one.id for one in every if all(GIVEN[name][1](one) for name in names)]
         given = Filters(**{NAMES.get(name, name): GIVEN[name][0] for name in names})
@@ -98,7 +98,7 @@ def test_the_newest_comes_first(books: Books, site: list[int]) -> None:
 
 def test_pages_by_number_have_a_total(books: Books, site: list[int]) -> None:
     with reading(books) as db:
-        page = transactions(db, Filters(), Wanted(page=2, limit=10))
+        page = billed_transactions(db, Filters(), Wanted(page=2, limit=10))
     assert [one.id for one in page.data] == site[::-1][10:20]
     assert (page.total, page.total_at_least, page.page, page.limit) == (len(site), None, 2, 10)
     assert ids(books, Filters(), Wanted(page=3, limit=10)) == site[::-1][20:]
@@ -109,7 +109,7 @@ def test_cursors_reach_each_row_once_while_rows_are_added(books: Books, site: li
     found, cursor, station = [], None, Station(books, "CP-3")
     while True:
         with reading(books) as db:
-            page = transactions(db, Filters(), Wanted(limit=7, cursor=cursor))
+            page = billed_transactions(db, Filters(), Wanted(limit=7, cursor=cursor))
         found += [one.id for one in page.data]
         if (cursor := page.next_cursor) is None:
             break
@@ -117,24 +117,36 @@ def test_cursors_reach_each_row_once_while_rows_are_added(books: Books, site: li
     assert found == site[::-1]
 
 
-def test_beyond_a_limit_the_total_is_a_lower_bound(
+def test_the_total_is_exact_and_each_page_has_a_number(
     books: Books, site: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "MOST_COUNTED", 20)
     with reading(books) as db:
-        page = transactions(db, Filters(), Wanted(page=2, limit=10))
+        page = billed_transactions(db, Filters(), Wanted(page=3, limit=10))
+    assert (page.total, page.total_at_least) == (len(site), None)
+    assert [one.id for one in page.data] == site[::-1][20:]
+
+
+def test_beyond_a_limit_the_total_of_statuses_is_a_lower_bound(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    station = Station(books)
+    for number in range(30):
+        books.wait(1)
+        station.status(("Available", "Preparing")[number % 2])
+    monkeypatch.setattr(pages, "MOST_COUNTED", 20)
+    with reading(books) as db:
+        page = statuses(db, station.name, None, Wanted(page=2, limit=10))
         assert (page.total, page.total_at_least) == (None, 20)
-        assert [one.id for one in page.data] == site[::-1][10:20]
         with pytest.raises(NoPage, match="next_cursor"):
-            transactions(db, Filters(), Wanted(page=3, limit=10))
-        rest = transactions(db, Filters(), Wanted(limit=10, cursor=page.next_cursor))
-    assert [one.id for one in rest.data] == site[::-1][20:]
+            statuses(db, station.name, None, Wanted(page=3, limit=10))
+        rest = statuses(db, station.name, None, Wanted(limit=10, cursor=page.next_cursor))
+    assert [one.id for one in rest.data] == sorted((one.id for one in rest.data), reverse=True)
+    assert not {one.id for one in rest.data} & {one.id for one in page.data}
 
 
 @pytest.mark.parametrize("cursor", ["", "%", "bm9uZQ", "WzFd", "WzEsMiwzXQ", "W251bGwsMV0", "é"])
 def test_a_cursor_of_somebody_else(books: Books, cursor: str) -> None:
     with reading(books) as db, pytest.raises(NoPage, match="cursor"):
-        transactions(db, Filters(), Wanted(cursor=cursor))
+        billed_transactions(db, Filters(), Wanted(cursor=cursor))
 
 
 def one(books: Books, number: int) -> Transaction:

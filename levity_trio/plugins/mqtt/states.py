@@ -201,11 +201,11 @@ class States:
     async def _read_chargers(self, only: Collection[str] | None) -> None:
         """Read all chargers or some, and put what they show."""
         site, now = self._site, trio.current_time()
-        named_by = self._rule if site.config.mqtt_names else None
+        is_named = site.config.mqtt_names
         for charger in [*self._due] if only is None else only:
             self._due.pop(charger, None)  # before the read, so that what comes meanwhile is read again
             self._read_at[charger] = now
-        seen = await site.reader.run(lambda db: self._entities.read(db, site.clock(), named_by, only))
+        seen = await site.reader.run(lambda db: self._entities.read(db, site.clock(), only, is_named=is_named))
         self._chargers, self._omitted_wh = merged(self._chargers, seen), seen.omitted_wh
         for one in seen.chargers:
             try:

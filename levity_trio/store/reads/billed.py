@@ -1,78 +1,63 @@
-"""Transactions with their states for the bill and their owners, and the list of those in one state or of one account.
+"""Transactions with their states for the bill and their owners: lists of them in any order, and what they come to.
 
-Indexes give candidates, and what is stored of each decides (store/billing/states.py, billing/ownership.py).
+All of it is read from the book (schema/088_book.sql). What no index orders is grouped first: groups are few, and their
+counts say which of them a page needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from levity_trio.billing.states import BillState
-from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.records import ForOperators, record
-from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.billing.states import states
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.costs import CostSum, cost_sums
-from levity_trio.store.reads.months import DOUBT
-from levity_trio.store.reads.owned import candidates
 from levity_trio.store.reads.pages import (
-    MOST_SORTED,
-    Branch,
-    Listing,
+    Condition,
     ListPage,
-    NoPage,
     Row,
-    Sort,
     Value,
     Wanted,
-    every_key,
-    page_of_sorted,
-    sift,
+    and_all,
+    cursor_of,
+    equal,
+    in_order_of,
+    key_of,
+    no_cursor,
 )
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.reads.transactions import (
-    ACTIVE,
-    COMPLETED,
-    Filters,
-    Transaction,
-    branch_of,
-    transaction_rows,
-    transactions,
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.reads.transactions import SHAPE, Filters, Transaction, with_present
+
+WHO: Final = (
+    "coalesce((SELECT name FROM account WHERE account.id = account_id),"
+    " (SELECT name FROM tag WHERE tag.key = booked.key AND ended_at IS NULL))"
 )
-from levity_trio.store.reads.whose import Whose
-
-_ASKED_LATER: Final = (BillState.UNBILLED, BillState.CHARGED)
-"""What the next statement has, unless a closed one has it."""
-_FIGURES: Final = f"SELECT id, status = 'Active', coalesce(energy_delivered, 0), {DOUBT} FROM tx WHERE id IN ({{}})"  # noqa: S608 - ours
-_SORTED_BY: Final = (
-    "SELECT id, cp_id, conn_id, id_tag, energy_delivered, status, review IS NOT NULL, confidence, imported_id"
-    " FROM tx WHERE id IN ({})"
+_SUMS: Final = (
+    "SELECT count(*), coalesce(sum(energy_wh) FILTER (WHERE is_open = 0), 0),"
+    " count(*) FILTER (WHERE is_open = 0 AND is_in_doubt = 1),"
+    " coalesce(sum(energy_wh) FILTER (WHERE is_open = 0 AND is_in_doubt = 1), 0), count(*) FILTER (WHERE is_open = 1),"
+    " count(*) FILTER (WHERE state = 'to be billed'), count(*) FILTER (WHERE is_open = 0 AND is_in_doubt = 0"
+    " AND price IN ('none', 'unpriced') AND NOT EXISTS (SELECT 1 FROM booked_cost WHERE tx_id = booked.tx_id))"
 )
-WAITING: Final = (BillState.UNBILLED, BillState.HELD_BACK)
-_TO_BILL: Final = "(SELECT tx.* FROM bill_work CROSS JOIN tx ON tx.id = tx_id)"
-"""Whatever waits is among these."""
-
-
-class OfBill(NamedTuple):
-    """Which transactions; None means all: those in one state for the bill, or of one account."""
-
-    state: BillState | None = None
-    account: int | None = None
-
-
-EVERY: Final = OfBill()
+_OPEN: Final = "SELECT tx_id FROM booked{} AND is_open = 1"
+_STATE: Final = (
+    "CASE WHEN is_open = 1 THEN 0 WHEN is_in_review = 1 THEN 1 WHEN is_imported = 0 THEN 4"
+    " WHEN is_in_doubt = 1 THEN 2 ELSE 3 END"
+)
+"""What is in progress, what waits for a person, what is imported, all others."""
+_WAY: Final = re.compile("ASC|DESC")
 
 
 class Column(StrEnum):
-    """By what transactions can be sorted beside their times."""
+    """By what transactions can be sorted."""
 
+    TIME = "time"
     PLACE = "place"
     WHO = "who"
     ENERGY = "energy"
@@ -81,11 +66,16 @@ class Column(StrEnum):
 
 
 class Order(NamedTuple):
-    """How transactions are sorted by a column. Whoever does not see names sorts by what is shown instead."""
+    """How transactions are sorted; among equal ones the newest is first. Whoever does not see names sorts by what is
+    shown instead."""
 
     column: Column
     is_descending: bool
     sees_names: bool = True
+
+
+NEWEST: Final = Order(Column.TIME, is_descending=True)
+OLDEST: Final = Order(Column.TIME, is_descending=False)
 
 
 @record
@@ -103,42 +93,218 @@ class BilledTransaction(Transaction):
     space: ForOperators[str | None]
 
 
+_SHAPE: Final = Shape(
+    BilledTransaction,
+    **SHAPE,
+    charger="tx.cp_id",
+    connector="tx.conn_id",
+    id_tag="tx.id_tag",
+    bill="booked.state",
+    account="account_id",
+    who=WHO,
+    charger_name="(SELECT name FROM cp WHERE cp.id = tx.cp_id)",
+    space="(SELECT name FROM space WHERE space.cp_id = tx.cp_id AND space.conn_id IN (0, coalesce(tx.conn_id, 0))"
+    " ORDER BY space.conn_id DESC LIMIT 1)",
+)
+
+
+def billed_rows(db: Database, numbers: Sequence[int]) -> list[BilledTransaction]:
+    """Return the transactions with these ids in their order, within a read that has begun."""
+    among = "FROM tx JOIN booked ON tx_id = tx.id WHERE tx.id IN ({})"
+    return with_present(db, numbers, lambda some: _SHAPE.every(db, among.format(marks(some)), some))
+
+
+def billed_transaction(db: Database, number: int) -> BilledTransaction | None:
+    """Return one transaction."""
+    db.execute("BEGIN")
+    return next(iter(billed_rows(db, (number,))), None)
+
+
+def whose(db: Database, numbers: Sequence[int]) -> dict[int, tuple[int | None, str | None]]:
+    """Return the accounts of transactions, None for those of nobody, and the names of these or else of their tags."""
+    return {
+        number: (account, who)
+        for some in parts(numbers)
+        for number, account, who in db.execute(
+            f"SELECT tx_id, account_id, {WHO} FROM booked WHERE tx_id IN ({marks(some)})",  # noqa: S608 - our own words
+            tuple(some),
+        ).fetchall()
+    }
+
+
+# Lists
+
+
 def billed_transactions(
-    db: Database,
-    filters: Filters,
-    rule: Rule,
-    wanted: Wanted,
-    *,
-    of_bill: OfBill = EVERY,
-    is_newest_first: bool = True,
+    db: Database, filters: Filters, wanted: Wanted, order: Order = NEWEST
 ) -> ListPage[BilledTransaction]:
-    """Return a page of transactions, by the time at which they started, or ended if that is asked for. Raises NoPage.
-
-    A page of those in one state or of one account may have fewer rows than wanted; its cursor then leads on.
-    """
-    if of_bill == EVERY:
-        found = transactions(db, filters, wanted, is_newest_first=is_newest_first)
-        return replace(found, data=_Known(db, rule).told(found.data))  # type: ignore[arg-type,return-value]
-    if wanted.page > 1:
-        words = "transactions in a state for the bill, or of an account, have no numbered pages; go on with next_cursor"
-        raise NoPage("page", words)
+    """Return a page of transactions. Their time is that of their start, or of their end if that is asked for. Raises
+    NoPage."""
     db.execute("BEGIN")
-    return sifted_transactions(db, filters, rule, wanted, of_bill, is_newest_first=is_newest_first)
+    page = numbers_of(db, filters, wanted, order)
+    return page.of_rows(billed_rows(db, page.data))
 
 
-def sorted_transactions(
-    db: Database, filters: Filters, rule: Rule, wanted: Wanted, of_bill: OfBill, order: Order
-) -> ListPage[BilledTransaction]:
-    """Return a page of transactions that are sorted by a column, the newest first among equal ones; of MOST_SORTED that
-    fit at most. Raises NoPage."""
-    db.execute("BEGIN")
-    known = _Known(db, rule)
-    listing = Listing([*_candidates(db, filters, rule, of_bill)], filters.order)
-    keys = _matching(db, listing, known, of_bill)
-    sort = Sort(lambda keys: known.values(order, [key[-1] for key in keys]), order.is_descending)
-    page = page_of_sorted(sort.of_keys(keys), listing, sort, wanted, lambda key: int(key[-1]))
-    by_id = {one.id: one for one in transaction_rows(db, page.data)} if page.data else {}
-    return page.of_rows(known.told([by_id[number] for number in page.data]))
+def numbers_of(db: Database, filters: Filters, wanted: Wanted, order: Order = NEWEST) -> ListPage[int]:
+    """Return the same page, with the ids of its transactions, within a read that has begun. Raises NoPage."""
+    listing = _Listing(db, filters, order)
+    after = None if wanted.cursor is None else listing.key(wanted.cursor)
+    groups, total = listing.groups(after)
+    keys, skipped = list[Row](), 0 if after else (wanted.page - 1) * wanted.limit
+    for group in groups:
+        if group.size > skipped:
+            keys += listing.keys(group, after, wanted.limit + 1 - len(keys), skipped)
+        skipped = max(0, skipped - group.size)
+        if len(keys) > wanted.limit:
+            break
+    next_cursor = cursor_of(keys[wanted.limit - 1]) if len(keys) > wanted.limit else None
+    return ListPage(
+        [key[-1] for key in keys[: wanted.limit]], wanted.page, wanted.limit, total, next_cursor=next_cursor
+    )
+
+
+class _Group(NamedTuple):
+    """Transactions that are equal in their column: WHERE the condition holds. None: all of a list without groups."""
+
+    value: Value
+    condition: Condition | None
+    size: int
+
+
+def _group(value: Value, some: Sequence[tuple[int, Condition]]) -> _Group:
+    either = " OR ".join(one.sql for _, one in some) or "false"
+    values = [each for _, one in some for each in one.values]
+    return _Group(value, Condition(f"({either})", tuple(values)), sum(count for count, _ in some))
+
+
+_GROUPED: Final[Mapping[Column, str]] = {
+    Column.PLACE: "cp_id, conn_id",
+    Column.WHO: "account_id, CASE WHEN account_id IS NULL THEN key END",
+    Column.STATE: _STATE,
+    Column.BILL: "state",
+}
+
+
+class _Listing:
+    """A list of keys: the value of its column, unless it is by time alone, the time, and the id."""
+
+    def __init__(self, db: Database, filters: Filters, order: Order) -> None:
+        self._db, self._order, self._time = db, order, filters.time
+        clause, self._values = filters.where()
+        self._source = f"FROM booked{clause}"
+        self._columns, self._by = f"{self._time}, tx_id", f"{self._time} DESC, tx_id DESC"
+        way = "DESC" if order.is_descending else "ASC"
+        if order.column is Column.TIME:
+            self._by = f"{self._time} {way}, tx_id {way}"
+        if order.column is Column.ENERGY:
+            so_far, values = _energy(db)
+            self._source = f"FROM (SELECT {so_far} AS wh, {self._time}, tx_id {self._source}) WHERE true"
+            self._values = (*values, *self._values)
+            self._columns, self._by = f"wh, {self._columns}", f"wh IS NULL ASC, wh {way}, {self._by}"
+
+    def key(self, cursor: str) -> Row:
+        """Return the key of a cursor. Raises NoPage."""
+        column = self._order.column
+        key = key_of(cursor, 2 if column is Column.TIME else 3)
+        is_ours = isinstance(key[-2], str) and isinstance(key[-1], int)
+        if not is_ours or (column is Column.ENERGY and key[0] != "" and not isinstance(key[0], int)):
+            raise no_cursor()
+        return key
+
+    def groups(self, after: Row | None) -> tuple[list[_Group], int]:
+        """Return the groups in order, from that of a key on, and how many transactions all have."""
+        columns = _GROUPED.get(self._order.column)
+        if columns is None:
+            ((count,),) = self._db.execute(f"SELECT count(*) {self._source}", self._values).fetchall()
+            return [_Group(None, None, count)], count
+        sql = f"SELECT count(*), {columns} {self._source} GROUP BY {columns}"
+        by_value, total = defaultdict[Value, list[tuple[int, Condition]]](list), 0
+        told = _groups(self._db, self._order)
+        for count, *row in self._db.execute(sql, self._values).fetchall():
+            value, condition = told(*row)
+            by_value["" if value is None else value].append((count, condition))
+            total += count
+        if after is not None:
+            by_value[after[0]] += ()
+        found = [_group(value, some) for value, some in by_value.items()]
+        ordered = in_order_of(found, lambda one: one.value, is_descending=self._order.is_descending)
+        begin = 0 if after is None else next(place for place, one in enumerate(ordered) if one.value == after[0])
+        return ordered[begin:], total
+
+    def keys(self, group: _Group, after: Row | None, most: int, skipped: int) -> list[Row]:
+        """Return the next keys of a group."""
+        conditions = [] if group.condition is None else [group.condition]
+        if after is not None and (group.value is None or group.value == after[0]):
+            conditions.append(self._later(after))
+        more, values = and_all(conditions)
+        by, left = self._by, group.size - skipped
+        is_backwards = after is None and left < skipped  # the last page is not far from the end
+        if is_backwards:
+            by = _WAY.sub(lambda way: "ASC" if way[0] == "DESC" else "DESC", by)
+            most, skipped = min(most, left), max(0, left - most)
+        sql = f"SELECT {self._columns} {self._source}{more} ORDER BY {by} LIMIT ? OFFSET ?"
+        rows = self._db.execute(sql, (*self._values, *values, most, skipped)).fetchall()
+        if is_backwards:
+            rows.reverse()
+        if group.value is not None:
+            return [(group.value, *row) for row in rows]
+        return [tuple("" if one is None else one for one in row) for row in rows]
+
+    def _later(self, after: Row) -> Condition:
+        """Return the condition of what comes after a key in its group."""
+        older = f"({self._time}, tx_id) < (?, ?)"
+        if self._order.column is Column.TIME:
+            return Condition(older if self._order.is_descending else older.replace("<", ">"), after)
+        if self._order.column is not Column.ENERGY:
+            return Condition(older, after[1:])
+        if after[0] == "":
+            return Condition(f"wh IS NULL AND {older}", after[1:])
+        sign = "<" if self._order.is_descending else ">"
+        return Condition(f"(wh {sign} ? OR wh IS NULL OR wh = ? AND {older})", (after[0], *after))
+
+
+def _energy(db: Database) -> tuple[str, tuple[int, ...]]:
+    """Return what transactions are sorted by: their judged energy, or that of open ones so far."""
+    numbers = [number for (number,) in db.execute("SELECT tx_id FROM booked WHERE is_open = 1").fetchall()]
+    known = energies_so_far(rows_of(db), numbers)
+    if not known:
+        return "energy_wh", ()
+    cases = " ".join(["WHEN ? THEN ?"] * len(known))
+    sql = f"CASE is_open WHEN 1 THEN CASE tx_id {cases} ELSE energy_wh END ELSE energy_wh END"
+    return sql, tuple(value for pair in known.items() for value in pair)
+
+
+def _groups(db: Database, order: Order) -> Callable[..., tuple[Value, Condition]]:
+    """Return the function that makes the value and the condition of a group from its columns."""
+    if order.column is Column.PLACE:
+        names = _names(db, "SELECT id, name FROM cp")
+        every = db.execute("SELECT cp_id, conn_id, name FROM space").fetchall() if order.sees_names else []
+        spaces = {(charger, connector): name for charger, connector, name in every}
+
+        def place(charger: str, connector: int | None) -> tuple[Value, Condition]:
+            space = spaces.get((charger, connector or 0)) or spaces.get((charger, 0))
+            words = f"{space or names.get(charger) or charger} {connector or 0}"
+            return words, equal(cp_id=charger, conn_id=connector)
+
+        return place
+    if order.column is Column.WHO:
+        accounts = _names(db, "SELECT id, name FROM account") if order.sees_names else {}
+        tags = _names(db, "SELECT key, name FROM tag WHERE ended_at IS NULL") if order.sees_names else {}
+
+        def who(account: int | None, key: str | None) -> tuple[Value, Condition]:
+            if account is not None:
+                return accounts.get(account, str(account)), equal(account_id=account)
+            return tags.get(key) or key, equal(account_id=None, key=key)
+
+        return who
+    return lambda value: (value, Condition(f"{_GROUPED[order.column]} = ?", (value,)))
+
+
+def _names(db: Database, sql: str) -> dict[object, str]:
+    return {key: name for key, name in db.execute(sql).fetchall() if name}
+
+
+# Sums
 
 
 @record
@@ -161,160 +327,22 @@ class TransactionSums:
     costs: ForOperators[list[CostSum] | None]
 
 
-def sums_of(db: Database, filters: Filters, rule: Rule, of_bill: OfBill, now: datetime) -> TransactionSums:
-    """Return what transactions come to: MOST_SORTED at most. Raises NoPage."""
+def sums_of(db: Database, filters: Filters, rule: Rule, now: datetime) -> TransactionSums:
+    """Return what transactions come to."""
     db.execute("BEGIN")
-    known, rows = _Known(db, rule), rows_of(db)
-    listing = Listing([*_candidates(db, filters, rule, of_bill)], filters.order)
-    numbers = [key[-1] for key in _matching(db, listing, known, of_bill)]
-    if len(numbers) > MOST_SORTED:
-        raise NoPage("filter", f"there are more than {MOST_SORTED} to be summed; narrow the filter")
-    found = [row for some in parts(numbers) for row in rows(_FIGURES.format(marks(some)), some)]
-    bills = known.states(numbers)
-    ended = [(number, wh, is_doubtful) for number, is_open, wh, is_doubtful in found if not is_open]
-    doubtful = [wh for _, wh, is_doubtful in ended if is_doubtful]
-    certain = [number for number, _, is_doubtful in ended if not is_doubtful]
-    still_open = [number for number, is_open, *_ in found if is_open]
-    costs = cost_sums(rows, rule, of_bill.account, certain, {one for one in certain if bills[one] in _ASKED_LATER}, now)
+    clause, values = filters.where()
+    (sums,) = db.execute(f"{_SUMS} FROM booked{clause}", values).fetchall()
+    count, wh, in_doubt, in_doubt_wh, is_open, to_bill, unpriced = sums
+    opened = db.execute(_OPEN.format(clause), values).fetchall() if is_open else []
+    costs = cost_sums(rows_of(db), rule, filters, now)
     return TransactionSums(
-        transactions=len(numbers),
-        energy_wh=sum(wh for _, wh, _ in ended),
-        in_doubt=len(doubtful),
-        in_doubt_wh=sum(doubtful),
-        open=len(still_open),
-        open_wh=sum(energies_so_far(rows, still_open).values()),
-        to_bill=sum(bills[number] is BillState.UNBILLED for number in certain),
-        unpriced=len(certain) - costs.priced,
+        transactions=count,
+        energy_wh=wh,
+        in_doubt=in_doubt,
+        in_doubt_wh=in_doubt_wh,
+        open=is_open,
+        open_wh=sum(energies_so_far(rows_of(db), [number for (number,) in opened]).values()),
+        to_bill=to_bill,
+        unpriced=unpriced + costs.without,
         costs=costs.sums,
     )
-
-
-def sifted_transactions(
-    db: Database, filters: Filters, rule: Rule, wanted: Wanted, of_bill: OfBill, *, is_newest_first: bool = True
-) -> ListPage[BilledTransaction]:
-    """Return a page of those in one state or of one account, within a read that has begun. Raises NoPage."""
-    listing = Listing([*_candidates(db, filters, rule, of_bill)], filters.order, is_newest_first)
-    return _sifted(db, listing, _Known(db, rule), wanted, of_bill)
-
-
-def billed_transaction(db: Database, number: int, rule: Rule) -> BilledTransaction | None:
-    """Return one transaction."""
-    db.execute("BEGIN")
-    found = billed_rows(db, (number,), rule)
-    return found[0] if found else None
-
-
-def billed_rows(db: Database, numbers: Sequence[int], rule: Rule) -> list[BilledTransaction]:
-    """Return the transactions with these ids, within a read that has begun."""
-    return _Known(db, rule).told(transaction_rows(db, numbers))
-
-
-class _Known:
-    """States and owners within one read; what was looked up is kept."""
-
-    def __init__(self, db: Database, rule: Rule) -> None:
-        self._rows = rows_of(db)
-        self._whose = Whose(db, rule)
-        self._since = bills_since(self._rows, rule.zone)
-
-    def states(self, numbers: Sequence[int]) -> Mapping[int, BillState]:
-        return states(self._rows, numbers, self._whose.owners, self._since)
-
-    def are_wanted(self, numbers: Sequence[int], of_bill: OfBill) -> set[int]:
-        """Return those of the transactions that are wanted."""
-        found = set(numbers)
-        if of_bill.account is not None:
-            found = {number for number, account in self._whose.accounts(numbers).items() if account == of_bill.account}
-        if of_bill.state is not None and found:
-            found = {number for number, state in self.states([*found]).items() if state is of_bill.state}
-        return found
-
-    def values(self, order: Order, numbers: Sequence[int]) -> list[Value]:
-        """Return what transactions are sorted by."""
-        if order.column is Column.BILL:
-            bills = self.states(numbers)
-            return [bills[number].value for number in numbers]
-        found = {row[0]: row[1:] for some in parts(numbers) for row in self._rows(_SORTED_BY.format(marks(some)), some)}
-        if order.column is Column.ENERGY:
-            so_far = energies_so_far(self._rows, [one for one in numbers if found[one][4] == ACTIVE])
-            return [so_far.get(one, found[one][3]) for one in numbers]
-        if order.column is Column.STATE:
-            return [_rank_of_state(*found[one][4:]) for one in numbers]
-        if order.column is Column.PLACE:
-            return [self._place(*found[one][:2], sees_names=order.sees_names) for one in numbers]
-        accounts = self._whose.accounts(numbers)
-        names = self._whose.account_names(accounts.values()) if order.sees_names else {}
-        return [self._who(found[one][2], accounts[one], names, sees_names=order.sees_names) for one in numbers]
-
-    def _place(self, charger: str, connector: int | None, *, sees_names: bool) -> str:
-        space = self._whose.space(charger, connector) if sees_names else None
-        return f"{space or self._whose.charger_name(charger) or charger} {connector or 0}"
-
-    def _who(
-        self, id_tag: str | None, account: int | None, names: Mapping[int | None, str], *, sees_names: bool
-    ) -> str | None:
-        if sees_names:
-            return names.get(account) or self._whose.tag_name(id_tag) or id_tag
-        return str(account) if account is not None and id_tag else id_tag
-
-    def told(self, transactions: Sequence[Transaction]) -> list[BilledTransaction]:
-        numbers = [one.id for one in transactions]
-        bills, accounts = self.states(numbers), self._whose.accounts(numbers)
-        names = self._whose.account_names(accounts.values())
-        return [self._told(one, bills[one.id], accounts[one.id], names) for one in transactions]
-
-    def _told(
-        self, transaction: Transaction, bill: BillState, account: int | None, names: Mapping[int | None, str]
-    ) -> BilledTransaction:
-        return BilledTransaction(
-            **{field.name: getattr(transaction, field.name) for field in fields(transaction)},
-            bill=bill.value,
-            account=account,
-            who=names.get(account) or self._whose.tag_name(transaction.id_tag),
-            charger_name=self._whose.charger_name(transaction.charger),
-            space=self._whose.space(transaction.charger, transaction.connector),
-        )
-
-
-def _rank_of_state(status: str, is_in_review: int, confidence: str | None, imported_id: int | None) -> int:
-    """Return the place of a state: what is in progress, what waits for a person, what is imported, all others."""
-    if status == ACTIVE:
-        return 0
-    if is_in_review:
-        return 1
-    return 4 if imported_id is None else 2 if confidence == DOUBTFUL else 3
-
-
-def _matching(db: Database, listing: Listing, known: _Known, of_bill: OfBill) -> list[Row]:
-    """Return the keys of the transactions that are wanted; of more than MOST_SORTED, one more."""
-
-    def choose(keys: Sequence[Row]) -> Iterator[Row]:
-        chosen = known.are_wanted([key[-1] for key in keys], of_bill)
-        return (key for key in keys if key[-1] in chosen)
-
-    return every_key(db, listing, None if of_bill == EVERY else choose, MOST_SORTED)
-
-
-def _candidates(db: Database, filters: Filters, rule: Rule, of_bill: OfBill) -> Iterator[Branch]:
-    """Yield what may be wanted."""
-    state, account = of_bill
-    if state is not None:
-        filters = replace(filters, status=filters.status or (ACTIVE if state is BillState.OPEN else COMPLETED))
-    branch = branch_of(filters)
-    if account is not None:
-        for own in candidates(db, account, rule.policy):
-            yield own._replace(conditions=[*own.conditions, *branch.conditions])
-    else:
-        yield branch._replace(source=_TO_BILL) if state in WAITING else branch
-
-
-def _sifted(
-    db: Database, listing: Listing, known: _Known, wanted: Wanted, of_bill: OfBill
-) -> ListPage[BilledTransaction]:
-    def choose(keys: Sequence[Row]) -> Iterator[Row]:
-        chosen = known.are_wanted([key[-1] for key in keys], of_bill)
-        return (key for key in keys if key[-1] in chosen)
-
-    keys, next_cursor = sift(db, listing, choose, wanted.limit, wanted.cursor)
-    by_id = {one.id: one for one in transaction_rows(db, [key[-1] for key in keys])} if keys else {}
-    return ListPage(known.told([by_id[key[-1]] for key in keys]), 1, wanted.limit, next_cursor=next_cursor)

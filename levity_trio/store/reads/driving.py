@@ -18,7 +18,7 @@ from levity_trio.billing.ownership import Thing, What
 from levity_trio.operations.situation import Reservation
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.ownership import Owners, periods_of
 from levity_trio.store.reads import charger_facts
 from levity_trio.store.reads.charger_facts import Command
@@ -149,6 +149,7 @@ _OPEN: Final = (
     "SELECT id, cp_id, conn_id, id_tag, suspended_at IS NULL AND verdict = 'Accepted' FROM tx INDEXED BY tx_open"
     " WHERE status = 'Active' ORDER BY own_start_time, id"
 )
+_OWN: Final = "SELECT tx_id FROM booked WHERE account_id = ? AND tx_id IN ({})"
 _CHARGERS: Final = f"SELECT id, name, is_connected, status FROM cp WHERE {SERVED}"  # noqa: S608 - our own words
 
 
@@ -169,8 +170,11 @@ def open_ones(db: Database) -> list[OpenOne]:
 
 def own_of(db: Database, household: Household, numbers: Sequence[int]) -> list[int]:
     """Return those of the transactions that belong to a household, in their order."""
-    owners = household.owners(db).decide(numbers) if numbers and household.account is not None else {}
-    return [number for number in numbers if number in owners and owners[number].account == household.account]
+    if not numbers:
+        return []
+    found = db.execute(_OWN.format(marks(numbers)), (household.account, *numbers)).fetchall()
+    own = {number for (number,) in found}
+    return [number for number in numbers if number in own]
 
 
 # Chargers

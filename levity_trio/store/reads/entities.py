@@ -10,6 +10,7 @@ from typing import Final
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.reads.billed import whose
 from levity_trio.store.reads.chargers import Connector
 from levity_trio.store.reads.load import load_now
 from levity_trio.store.reads.now.attention import Chargers, Machine, attention
@@ -17,7 +18,6 @@ from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, con
 from levity_trio.store.reads.now.sessions import Silence
 from levity_trio.store.reads.present import OMITTED, OpenTransaction, open_transactions
 from levity_trio.store.reads.totals import Delivered
-from levity_trio.store.reads.whose import Whose
 
 
 @record
@@ -99,11 +99,8 @@ class Entities:
         self._versions = versions
         return changed
 
-    def read(
-        self, db: Database, now: datetime, named_by: Rule | None = None, only: Collection[str] | None = None
-    ) -> Seen:
-        """Return the chargers, or only some of them, from one snapshot; who charges only with a rule of whose
-        transactions are."""
+    def read(self, db: Database, now: datetime, only: Collection[str] | None = None, *, is_named: bool = False) -> Seen:
+        """Return the chargers, or only some of them, from one snapshot; who charges only if that is asked for."""
         db.execute("BEGIN")
         delivered = self._delivered.read(db)
         chargers = served(db, only)
@@ -113,7 +110,8 @@ class Entities:
         for one in found:
             sessions[one.charger].append(one)
         silence = Silence(now, {one.id: one.interval for one in chargers})
-        names = {} if named_by is None else _names(db, named_by, found)
+        owned = whose(db, [one.id for one in found]) if is_named else {}
+        names = {number: who for number, (_, who) in owned.items()}
         connectors, errors = connectors_of(db, only), faults(db)
         omitted = frozenset(charger for (charger,) in db.execute(OMITTED).fetchall())
         return Seen(
@@ -146,13 +144,6 @@ def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: Ma
 
 def _numbers(db: Database, chargers: Collection[str]) -> list[int]:
     return [number for (number,) in db.execute(_OPEN.format(marks(chargers) or "NULL"), tuple(chargers)).fetchall()]
-
-
-def _names(db: Database, rule: Rule, found: Sequence[OpenTransaction]) -> dict[int, str | None]:
-    whose = Whose(db, rule)
-    accounts = whose.accounts([one.id for one in found])
-    names = whose.account_names(accounts.values())
-    return {one.id: names.get(accounts[one.id]) or whose.tag_name(one.id_tag) for one in found}
 
 
 def _session(

@@ -9,26 +9,22 @@ imported ones.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 from levity_trio.records import in_order, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.owned import OwnershipRule
+from levity_trio.store.reads.pages import Condition, and_all, given
 
-_SUMS: Final = "coalesce(sum(energy_delivered), 0), count(*), count(*) FILTER (WHERE confidence = 'doubtful')"
-_OF_SITE: Final = (
-    f"SELECT {_SUMS}"  # noqa: S608 - our own words
-    " FROM tx INDEXED BY tx_ended WHERE stop_time >= ? AND stop_time < ?"
-)
 _ENERGY: Final = (
     "SELECT coalesce(sum(energy_delivered), 0) FROM tx INDEXED BY tx_ended WHERE stop_time >= ? AND stop_time < ?"
 )
-_OF_CHARGER: Final = _OF_SITE.replace("tx_ended WHERE", "tx_by_end WHERE cp_id = ? AND")
-_BY_CHARGER: Final = _OF_SITE.replace("SELECT ", "SELECT cp_id, ") + " GROUP BY cp_id"
+_OF_PERIOD: Final = (
+    "SELECT {}, coalesce(sum(energy_delivered), 0), count(*), count(*) FILTER (WHERE confidence = 'doubtful')"
+    " FROM tx INDEXED BY tx_ended{} WHERE stop_time >= ? AND stop_time < ?{} GROUP BY 1"
+)
+_OWNED: Final = " CROSS JOIN booked ON tx_id = tx.id"
 
 
 class Ended(NamedTuple):
@@ -38,17 +34,8 @@ class Ended(NamedTuple):
     transactions: int
     doubtful: int
 
-    def with_one(self, other: Ended) -> Ended:
-        """Return the sums of both."""
-        return Ended(self.wh + other.wh, self.transactions + other.transactions, self.doubtful + other.doubtful)
-
 
 NOTHING: Final = Ended(0, 0, 0)
-_ENDED: Final = (
-    "SELECT stop_time, energy_delivered, confidence = 'doubtful', imported_id IS NOT NULL, account_id, id_tag, cp_id,"
-    " conn_id, start_time FROM tx INDEXED BY tx_ended LEFT JOIN tx_account ON tx_id = tx.id"
-    " WHERE stop_time >= ? AND stop_time < ?"
-)
 
 
 class Grouping(StrEnum):
@@ -131,65 +118,36 @@ class Wanted(NamedTuple):
     account: int | None = None
 
 
-def series(db: Database, wanted: Wanted, periods: Sequence[Period], rule: OwnershipRule) -> list[Series]:
-    """Return the series in the order of chargers, or of the names of accounts, with that of nobody last.
-
-    That of the site, and those of a charger or account that is named, are there without any session too.
-    """
-    db.execute("BEGIN")
-    if not periods:
-        return []
-    if wanted.of is Grouping.ACCOUNT or wanted.account is not None:
-        found = _by_owner(db, wanted, periods, rule)
-    elif wanted.of is Grouping.SITE or wanted.charger is not None:
-        key = None if wanted.of is Grouping.SITE else wanted.charger
-        found = {key: ended_between(db, _times(periods), wanted.charger)}
-    else:
-        found = _by_charger(db, periods)
-    return _named(db, wanted.of, found)
-
-
+KEYS: Final[Mapping[Grouping, str]] = {
+    Grouping.SITE: "NULL",
+    Grouping.CHARGER: "cp_id",
+    Grouping.ACCOUNT: "account_id",
+}
+"""By what the transactions of a series are grouped."""
 Key = str | int | None
 """A charger, an account, or None for the site or for nobody."""
 
 
-def key_of(grouping: Grouping, charger: str, account: int | None) -> Key:
-    """Return whose series a session is in."""
-    if grouping is Grouping.SITE:
-        return None
-    return charger if grouping is Grouping.CHARGER else account
+def series(db: Database, wanted: Wanted, periods: Sequence[Period]) -> list[Series]:
+    """Return the series in the order of chargers, or of the names of accounts, with that of nobody last.
 
-
-def _by_charger(db: Database, periods: Sequence[Period]) -> dict[Key, list[Ended]]:
-    found = [ended_by_charger(db, one.since, one.before) for one in periods]
-    known = {one for by_charger in found for one in by_charger}
-    return {one: [by_charger.get(one, NOTHING) for by_charger in found] for one in known}
-
-
-def _by_owner(db: Database, wanted: Wanted, periods: Sequence[Period], rule: OwnershipRule) -> dict[Key, list[Ended]]:
-    """Return the figures of what belongs to accounts: of each account, or what is wanted of one."""
-    begins = [one.since for one in periods]
+    That of the site, and those of a charger or account that is named, are there without any session too.
+    """
     named = {Grouping.SITE: None, Grouping.CHARGER: wanted.charger, Grouping.ACCOUNT: wanted.account}[wanted.of]
-    is_there = wanted.of is Grouping.SITE or named is not None
-    series: dict[Key, list[Ended]] = {named: [NOTHING] * len(periods)} if is_there else {}
-    for owner, charger, at, one in _owned(db, periods, rule):
-        if wanted.account in (None, owner) and wanted.charger in (None, charger):
-            figures = series.setdefault(key_of(wanted.of, charger, owner), [NOTHING] * len(periods))
-            place = bisect_right(begins, at) - 1
-            figures[place] = figures[place].with_one(one)
-    return series
-
-
-def _owned(
-    db: Database, periods: Sequence[Period], rule: OwnershipRule
-) -> Iterator[tuple[int | None, str, str, Ended]]:
-    """Yield each session that ended: the account to which it belongs, its charger, when it ended, and its figures."""
-    owners = rule.owners(db)
-    rows = db.execute(_ENDED, (periods[0].since, periods[-1].before)).fetchall()
-    for at, wh, is_doubtful, is_imported, by_hand, tag, charger, connector, start in rows:
-        owner = owners.account(tag, charger, connector, start) if by_hand is None else by_hand
-        if owner is not None or not is_imported:
-            yield owner, charger, at, Ended(wh, 1, is_doubtful)
+    found = dict[Key, list[Ended]]()
+    if periods and (wanted.of is Grouping.SITE or named is not None):
+        found[named] = [NOTHING] * len(periods)
+    is_owned = wanted.of is Grouping.ACCOUNT or wanted.account is not None
+    conditions = given(("tx.cp_id = ?", wanted.charger), ("account_id = ?", wanted.account))
+    if is_owned:
+        conditions.append(Condition("(account_id IS NOT NULL OR imported_id IS NULL)"))
+    more, values = and_all(conditions)
+    key = KEYS[wanted.of].replace("cp_id", "tx.cp_id")
+    sql = _OF_PERIOD.format(key, _OWNED if is_owned else "", more)
+    for place, period in enumerate(periods):
+        for owner, *sums in db.execute(sql, (period.since, period.before, *values)).fetchall():
+            found.setdefault(owner, [NOTHING] * len(periods))[place] = Ended(*sums)
+    return _named(db, wanted.of, found)
 
 
 def _named(db: Database, grouping: Grouping, series: Mapping[Key, Sequence[Ended]]) -> list[Series]:
@@ -217,31 +175,10 @@ def _series(ended: Sequence[Ended], key: Key, name: str | None, number: int) -> 
     )
 
 
-def _times(periods: Sequence[Period]) -> list[str]:
-    return [*(one.since for one in periods), periods[-1].before]
-
-
 def _figures(one: Ended) -> Figures:
     return Figures(energy_wh=one.wh, sessions=one.transactions, doubtful=one.doubtful)
-
-
-def ended(db: Database, since: str, before: str, charger: str | None = None) -> Ended:
-    """Return what ended in a stretch of time, at all chargers or at one. Times in the database's format."""
-    sql, values = (_OF_SITE, (since, before)) if charger is None else (_OF_CHARGER, (charger, since, before))
-    return Ended(*db.execute(sql, values).fetchone())
 
 
 def delivered_wh(db: Database, since: str, before: str) -> int:
     """Return the energy of what ended in a stretch of time at the site."""
     return int(db.execute(_ENERGY, (since, before)).fetchone()[0])
-
-
-def ended_between(db: Database, times: Sequence[str], charger: str | None = None) -> list[Ended]:
-    """Return what ended from each of these times to the next."""
-    return [ended(db, since, before, charger) for since, before in pairwise(times)]
-
-
-def ended_by_charger(db: Database, since: str, before: str) -> dict[str, Ended]:
-    """Return what ended in a stretch of time, by charger; one at which nothing ended is left out."""
-    found = db.execute(_BY_CHARGER, (since, before)).fetchall()
-    return {charger: Ended(*sums) for charger, *sums in found}

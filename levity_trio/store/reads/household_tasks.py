@@ -14,14 +14,17 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.belongings import Belonging, belongings_of
-from levity_trio.store.reads.owned import OwnershipRule, transactions_of
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import in_zone
 
 MOST: Final = 20
-MOST_SESSIONS: Final = 500
 RECENT_FACTS: Final = 2000
 """Among so many of the newest facts an unknown card is looked for."""
+_OPEN: Final = (
+    "SELECT tx_id FROM booked WHERE account_id = ? AND tx_id IN (SELECT id FROM tx WHERE status = 'Active')"
+    " ORDER BY started_at DESC, tx_id DESC"
+)
+_AFTER: Final = "SELECT count(*) FROM booked WHERE account_id = ? AND started_at >= ?"
 _TASKS: Final = (
     "SELECT id, kind, done_at, done_by, undone_at, undone_by, results FROM household_task"
     " JOIN household_task_account ON task_id = id WHERE account_id = ? ORDER BY id DESC LIMIT ?"
@@ -148,14 +151,14 @@ class Departure:
     month: str
 
 
-def leaving(db: Database, account: int, until: str, rule: OwnershipRule, zone: ZoneInfo) -> Departure | None:
+def leaving(db: Database, account: int, until: str, zone: ZoneInfo) -> Departure | None:
     """Return what moving out at a time would end, None without such an account."""
-    listed = transactions_of(db, account, rule, MOST_SESSIONS).data
+    db.execute("BEGIN")
     known = accounts.account(db, account)
     if known is None:
         return None
     held = [one for one in belongings_of(db, account) if one.voided_at is None and (one.until or "9999") > until]
-    sessions = [one.transaction for one in listed]
+    ((after,),) = db.execute(_AFTER, (account, until)).fetchall()
     wallet = wallets.wallet(db, account)
     last = in_zone(datetime.fromisoformat(until) - datetime.resolution, zone).date()
     return Departure(
@@ -164,8 +167,8 @@ def leaving(db: Database, account: int, until: str, rule: OwnershipRule, zone: Z
         until=until,
         belongings=held,
         drivers=[one.name for one in users.drivers_of(db, account) if one.removed_at is None],
-        open_sessions=[one.id for one in sessions if one.status == "Active"],
-        sessions_after=sum(1 for one in sessions if one.start_time >= until),
+        open_sessions=[number for (number,) in db.execute(_OPEN, (account,)).fetchall()],
+        sessions_after=after,
         balance=0 if wallet is None else wallet.balance,
         currency=None if wallet is None else wallet.currency,
         month=f"{last:%Y-%m}",

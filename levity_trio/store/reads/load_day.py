@@ -80,7 +80,7 @@ def load_day_of_cars(db: Database, day: str, since: str, until: str, at: str, ru
     places = {} if now is None else {one.circuit: place for place, one in enumerate(reversed(now.lines))}
     lines = sorted(found.lines, key=lambda line: -places.get(line.circuit, -1))  # the root first, as it is now
     numbers = sorted({one.transaction for one in found.cars if one.transaction is not None}) or [NOBODYS]
-    known = {one.id: one for one in billed_rows(db, numbers, rule)}
+    known = {one.id: one for one in billed_rows(db, numbers)}
     wanted = dict(db.execute(_WANTED.format(marks(numbers)), tuple(numbers)).fetchall())
     waited = _waited(db, numbers, since, min(until, at))
     chargers = sorted({one.charger for one in found.cars}) or [""]

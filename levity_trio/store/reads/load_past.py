@@ -11,7 +11,6 @@ from orjson import loads
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import record
-from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.billed import billed_rows
 from levity_trio.store.reads.load import WEEK_QUARTERS, load_history
@@ -48,7 +47,7 @@ class LoadPast:
     house: Mapping[str, Mapping[int, tuple[Phases, Phases]]]
 
 
-def load_past(db: Database, since: str, until: str, rule: Rule) -> LoadPast:
+def load_past(db: Database, since: str, until: str) -> LoadPast:
     """Return what ended in a time, and what was measured in it and in the week before."""
     db.execute("BEGIN")
     ended = db.execute(_ENDED, (since, until)).fetchall()
@@ -56,7 +55,7 @@ def load_past(db: Database, since: str, until: str, rule: Rule) -> LoadPast:
     for numbers in parts([row[0] for row in ended], AT_ONCE):
         for number, wh in db.execute(_POWER.format(marks(numbers)), tuple(numbers)).fetchall():
             power[number] += [one for one in loads(wh) if one]
-        who |= {one.id: one.who or one.id_tag for one in billed_rows(db, numbers, rule)}
+        who |= {one.id: one.who or one.id_tag for one in billed_rows(db, numbers)}
     stays = [
         PastStay(
             charger=charger,

@@ -6,27 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from levity_trio.billing.states import BillState
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.own import OwnBill, own_bill
-from levity_trio.store.reads.billed import (
-    BilledTransaction,
-    OfBill,
-    billed_rows,
-    billed_transaction,
-    sifted_transactions,
-)
-from levity_trio.store.reads.costs import DriversCost, cost_of, costs_of
+from levity_trio.store.reads.billed import BilledTransaction, billed_rows, billed_transaction, numbers_of
+from levity_trio.store.reads.costs import DriversCost, costs_of
 from levity_trio.store.reads.curve import Curve, curve
-from levity_trio.store.reads.driving import Household, open_ones, own_of
+from levity_trio.store.reads.driving import Household, own_of
 from levity_trio.store.reads.load import says_to_driver
 from levity_trio.store.reads.pages import Wanted, cursor_of
 from levity_trio.store.reads.prices import DriversPrice, Prices
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.reads.transactions import COMPLETED, Filters
+from levity_trio.store.reads.transactions import ACTIVE, COMPLETED, Filters
 
 
 class DriversState(StrEnum):
@@ -82,8 +76,6 @@ class Some(NamedTuple):
     next: int | None
 
 
-_Found: TypeAlias = tuple[list[BilledTransaction], bool]
-"""Sessions, and whether there are more."""
 _CARD: Final = "SELECT name FROM own_name WHERE account_id = ? AND what = 'tag' AND key = ?"
 _MIGHT: Final = ("Accepted", "")
 _STATES: Final = {
@@ -108,49 +100,23 @@ def transactions(
     db.execute("BEGIN")
     if before is not None and not own_of(db, household, [before]):
         return None
-    after = None if before is None else _place(db, before)
-    if is_open:
-        found, is_more = _open(db, household, limit, after)
-    else:
-        filters = Filters() if is_open is None else Filters(status=COMPLETED)
-        found, is_more = _read(db, household, filters, limit, after)
-    return Some(_shown(db, household, found, now), found[-1].id if is_more and found else None)
-
-
-def _place(db: Database, number: int) -> tuple[str, int]:
-    (row,) = db.execute("SELECT start_time, id FROM tx WHERE id = ?", (number,)).fetchall()
-    return row[0], row[1]
-
-
-def _open(db: Database, household: Household, limit: int, after: tuple[str, int] | None) -> _Found:
-    """Return the open ones; few are open, so they need no index by household."""
-    numbers = own_of(db, household, [one.id for one in open_ones(db)])
-    found = billed_rows(db, numbers, household.rule) if numbers else []
-    found = [one for one in found if after is None or (one.start_time, one.id) < after]
-    found.sort(key=lambda one: (one.start_time, one.id), reverse=True)
-    return found[:limit], len(found) > limit
-
-
-def _read(db: Database, household: Household, filters: Filters, limit: int, after: tuple[str, int] | None) -> _Found:
-    """Return a full page where there is one. Its end is the household's: a cursor may name a session of others."""
-    found, cursor = list[BilledTransaction](), None if after is None else cursor_of(after)
-    while True:
-        wanted = Wanted(limit=limit - len(found), cursor=cursor)
-        page = sifted_transactions(db, filters, household.rule, wanted, OfBill(account=household.account))
-        found, cursor = [*found, *page.data], page.next_cursor
-        if cursor is None or len(found) >= limit:
-            return found[:limit], cursor is not None
+    place = None if before is None else db.execute("SELECT start_time, id FROM tx WHERE id = ?", (before,)).fetchone()
+    status = {None: None, True: ACTIVE, False: COMPLETED}[is_open]
+    filters = Filters(status=status, account=household.account)
+    page = numbers_of(db, filters, Wanted(limit=limit, cursor=place and cursor_of(place)))
+    found = billed_rows(db, page.data)
+    return Some(_shown(db, household, found, now), found[-1].id if page.next_cursor else None)
 
 
 def transaction(
     db: Database, household: Household, number: int, now: datetime, *, is_billed: bool = True
 ) -> DriversSession | None:
     """Return a session of a household, None for any other. Without its bill it costs less to read."""
-    found = billed_transaction(db, number, household.rule)
+    found = billed_transaction(db, number)
     if found is None or household.account is None or found.account != household.account:
         return None
     bill = own_bill(db, number, household.account, household.rule, now) if is_billed else None
-    cost = None if bill is None else cost_of(rows_of(db), household, number, bill)
+    cost = None if bill is None else costs_of(rows_of(db), *household, [number], now).get(number)
     shown = _one(found, cost, Prices(rows_of(db), household.rule, household.account, now), says_to_driver(db))
     key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
     names = rows_of(db)(_CARD, (household.account, key))
@@ -166,9 +132,9 @@ def own_curve(db: Database, household: Household, number: int) -> Curve | None:
 def _shown(
     db: Database, household: Household, found: Sequence[BilledTransaction], now: datetime
 ) -> list[DriversTransaction]:
-    """Return sessions with their costs; what is billed elsewhere has none here."""
-    rows, numbers = rows_of(db), [one.id for one in found if one.bill != BillState.BILLED_ELSEWHERE]
-    costs = costs_of(rows, household, numbers, now) if numbers else {}
+    """Return sessions with their costs."""
+    rows = rows_of(db)
+    costs = costs_of(rows, *household, [one.id for one in found], now)
     prices, load = Prices(rows, household.rule, household.account, now), says_to_driver(db)
     return [_one(each, costs.get(each.id), prices, load) for each in found]
 

@@ -13,7 +13,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import merge
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
@@ -31,9 +31,6 @@ MOST_ROWS: Final = 500
 DEFAULT_ROWS: Final = 50
 MOST_SORTED: Final = 10_000
 """Rows that are sorted in another order than that of their list."""
-EXAMINED: Final = 5000
-"""Candidates that a page of a sifted list examines at most."""
-AT_ONCE: Final = 500
 
 
 class NoPage(Exception):
@@ -116,12 +113,17 @@ class Sort(NamedTuple):
     def ordered(self, keys: Iterable[Row], *, is_newest_first: bool) -> list[Row]:
         """Return keys with their values in this order."""
         every = sorted(keys, key=lambda key: [(isinstance(one, str), one) for one in key[1:]], reverse=is_newest_first)
-        every.sort(key=lambda key: _place(key[0]), reverse=self.is_descending)
-        return sorted(every, key=lambda key: key[0] == "")
+        return in_order_of(every, lambda key: key[0], is_descending=self.is_descending)
 
 
-def _place(value: int | str) -> tuple[bool, int | str]:
-    return (True, in_order(value)) if isinstance(value, str) else (False, value)
+def in_order_of(found: Iterable[T], value: Callable[[T], Value], *, is_descending: bool) -> list[T]:
+    """Return things in the order of their values; equal ones stay as they are."""
+
+    def place(one: T) -> tuple[bool, int | str]:
+        its = value(one)
+        return (True, in_order(its)) if isinstance(its, str) else (False, its or 0)
+
+    return sorted(sorted(found, key=place, reverse=is_descending), key=lambda one: value(one) in (None, ""))
 
 
 def sort_by(columns: Mapping[str, str], asked: str | None) -> Sort | None:
@@ -156,6 +158,12 @@ def by_name(source: str, conditions: Sequence[Condition] = (), name: str = "name
 def given(*pairs: tuple[str, object]) -> list[Condition]:
     """Return the conditions whose one parameter is not None."""
     return [Condition(sql, (value,)) for sql, value in pairs if value is not None]
+
+
+def equal(**columns: Value) -> Condition:
+    """Return the condition that all columns have these values."""
+    sql = " AND ".join(f"{name} IS NULL" if value is None else f"{name} = ?" for name, value in columns.items())
+    return Condition(sql, tuple(value for value in columns.values() if value is not None))
 
 
 def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Row], T]) -> ListPage[T]:
@@ -200,44 +208,6 @@ def page_of_sorted(
     )
 
 
-def next_keys(db: Database, listing: Listing, after: Row | None, most: int) -> list[Row]:
-    """Return the first keys after one, each once: branches may have the same rows."""
-    found = [_keys(db, listing, branch, after, most) for branch in listing.branches]
-    different = groupby(merge(*found, reverse=listing.is_newest_first))
-    return [key for key, _ in islice(different, most)]
-
-
-def sift(
-    db: Database, listing: Listing, choose: Callable[[Sequence[Row]], Iterable[Row]], limit: int, cursor: str | None
-) -> tuple[list[Row], str | None]:
-    """Return the next keys of those that `choose` chooses, and the cursor of the page after, if there is one.
-
-    One page examines EXAMINED keys at most, so it costs the same in a large table; it may then have fewer rows than
-    wanted, and leads on. Raises NoPage.
-    """
-    after, rows = None if cursor is None else key_of(cursor, len(listing.order)), list[Row]()
-    for _ in range(EXAMINED // AT_ONCE):
-        keys = next_keys(db, listing, after, AT_ONCE)
-        rows += choose(keys) if keys else ()
-        if len(rows) > limit:
-            return rows[:limit], cursor_of(rows[limit - 1])
-        if len(keys) < AT_ONCE:
-            return rows, None
-        after = keys[-1]
-    return rows, None if after is None else cursor_of(after)
-
-
-def every_key(
-    db: Database, listing: Listing, choose: Callable[[Sequence[Row]], Iterable[Row]] | None, most: int
-) -> list[Row]:
-    """Return the keys of a list that `choose` chooses (None: all), or the first so many if there are more."""
-    after, rows = None, list[Row]()
-    while len(rows) <= most and (keys := next_keys(db, listing, after, AT_ONCE)):
-        rows += keys if choose is None else choose(keys)
-        after = keys[-1]
-    return rows[: most + 1]
-
-
 def _keys(
     db: Database, listing: Listing, branch: Branch, after: Row | None, most: int, *, is_ordered: bool = True
 ) -> list[Row]:
@@ -264,6 +234,11 @@ def _count(db: Database, listing: Listing) -> int:
         ((count,),) = counted.fetchall()
         total += count
     return total
+
+
+def and_all(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
+    """Return what is added to a WHERE clause so that these conditions hold, too, and its values."""
+    return "".join(f" AND {one.sql}" for one in conditions), tuple(value for one in conditions for value in one.values)
 
 
 def where(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
@@ -296,5 +271,10 @@ def key_of(cursor: str, parts: int) -> Row:
     except ValueError:  # neither base64 nor JSON
         key = None
     if not isinstance(key, list) or len(key) != parts or not all(map(_is_value, key)):
-        raise NoPage("cursor", "the cursor is not one that a page of this list gave")
+        raise no_cursor()
     return tuple(key)
+
+
+def no_cursor() -> NoPage:
+    """Return the refusal of a cursor that is not one of ours."""
+    return NoPage("cursor", "the cursor is not one that a page of this list gave")

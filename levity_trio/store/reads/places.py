@@ -15,7 +15,6 @@ from levity_trio.store import places as stored
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.reads.whose import Whose
 from levity_trio.store.wallets import currency_of
 
 
@@ -103,6 +102,10 @@ _SPACES: Final = (
     " LEFT JOIN space ON space.cp_id = ownership.key AND space.conn_id = ownership.conn_id"
     " WHERE what = 'space' AND voided_at IS NULL AND ownership.since <= ? AND coalesce(ownership.until, '9999') > ?"
 )
+_WHO: Final = (
+    "SELECT coalesce((SELECT name FROM account WHERE id = ?),"
+    " (SELECT name FROM tag WHERE key = ? AND ended_at IS NULL))"
+)
 _LATELY: Final = (
     "SELECT id_tag, count(*), max(start_time) FROM tx INDEXED BY tx_by_charger WHERE cp_id = ?"
     " AND start_time >= ?{} AND id_tag IS NOT NULL GROUP BY id_tag ORDER BY max(start_time) DESC"
@@ -140,12 +143,12 @@ def refused_then(db: Database, rule: Rule, space: AtSpace, now: str, since: str)
     for id_tag, count, at in rows(_LATELY.format(at_it), (space.charger, since, *values)):
         lately[policy.key(id_tag)].append((id_tag, count, at))
     admitted = stored.admitted_then(rows, space.charger, space.connector, space.account, now)
-    whose, found = Whose(db, rule), list[RefusedCard]()
+    found = list[RefusedCard]()
     for key, forms in lately.items():
         card, (id_tag, _, last_at) = stored.card(rows, key, now), forms[0]
         if policy.is_own(key) or refusal(card, space.charger, admitted) is not Reason.SPACE:
             continue
-        who = whose.account_names([card.account]).get(card.account) or whose.tag_name(id_tag)
+        ((who,),) = rows(_WHO, (card.account, key))
         times = sum(count for _, count, _ in forms)
         found.append(RefusedCard(id_tag=id_tag, account=card.account, who=who, transactions=times, last_at=last_at))
     return found

@@ -23,7 +23,7 @@ from levity_trio.records import record
 from levity_trio.store.cases.transaction import Known, by_our_clock, known, register, span
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database, marks, parts
-from levity_trio.store.reads.owned import OwnershipRule
+from levity_trio.store.reads.pages import and_all, given
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import from_seconds, in_zone
 
@@ -367,22 +367,20 @@ class OfWeek(NamedTuple):
 
 
 _BETWEEN: Final = (
-    "SELECT {} FROM power INDEXED BY power_of_day JOIN tx ON tx.id = power.tx_id"
-    " LEFT JOIN tx_account ON tx_account.tx_id = tx.id WHERE power.day BETWEEN ? AND ?"
+    "SELECT power.day, power.since, power.wh, tx.id, coalesce(energy_delivered, 0) FROM power INDEXED BY power_of_day"
+    " JOIN tx ON tx.id = power.tx_id JOIN booked ON booked.tx_id = tx.id WHERE power.day BETWEEN ? AND ?"
 )
-_OF_ROW: Final = "power.day, power.since, power.wh, tx.id, coalesce(energy_delivered, 0)"
-_OF_OWNER: Final = "cp_id, conn_id, id_tag, start_time, account_id"
 HOURS: Final = 7 * 24
 _QUARTERS: Final = 4
 
 
-def hours_of_week(db: Database, wanted: OfWeek, rule: OwnershipRule) -> WeekHistory:
+def hours_of_week(db: Database, wanted: OfWeek) -> WeekHistory:
     """Return the energy by the hour of the week."""
     db.execute("BEGIN")
     span = Span.between(wanted.since, wanted.before)
     hours, places = [0] * (HOURS + 1), dict[int, Sequence[int]]()
     doubtful = dict[int, int]()
-    for day, since, text, number, energy in _wanted_rows(db, wanted, span, rule):
+    for day, since, text, number, energy in _wanted_rows(db, wanted, span):
         if day not in places:
             places[day] = _places(day, wanted.zone, span)
         of_day = places[day]
@@ -402,21 +400,10 @@ def hours_of_week(db: Database, wanted: OfWeek, rule: OwnershipRule) -> WeekHist
     )
 
 
-def _wanted_rows(
-    db: Database, wanted: OfWeek, span: Span, rule: OwnershipRule
-) -> Iterator[tuple[int, int, str, int, int]]:
+def _wanted_rows(db: Database, wanted: OfWeek, span: Span) -> Iterator[tuple[int, int, str, int, int]]:
     """Yield the rows of what is wanted: day, first quarter, Wh by quarter, transaction and its judged Wh."""
-    days = span.since // A_DAY, (span.until - 1) // A_DAY
-    more, values = ("", days) if wanted.charger is None else (" AND cp_id = ?", (*days, wanted.charger))
-    if wanted.account is None:
-        yield from db.execute(_BETWEEN.format(_OF_ROW) + more, values)
-        return
-    owners = rule.owners(db)
-    for row in db.execute(_BETWEEN.format(f"{_OF_ROW}, {_OF_OWNER}") + more, values):
-        charger, connector, tag, start, by_hand = row[5:]
-        owner = owners.account(tag, charger, connector, start) if by_hand is None else by_hand
-        if owner == wanted.account:
-            yield row[:5]
+    more, values = and_all(given(("tx.cp_id = ?", wanted.charger), ("account_id = ?", wanted.account)))
+    yield from db.execute(_BETWEEN + more, (span.since // A_DAY, (span.until - 1) // A_DAY, *values))
 
 
 def _places(day: int, zone: ZoneInfo, span: Span) -> list[int]:

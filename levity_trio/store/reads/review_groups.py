@@ -13,14 +13,12 @@ import orjson
 from levity_trio.charging import tolerances
 from levity_trio.charging.reviews import Code
 from levity_trio.records import record
-from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import CEILING, OF_SISTERS
 from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import Database, marks, parts
-from levity_trio.store.reads.billed import billed_rows
+from levity_trio.store.reads.billed import billed_rows, whose
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.reads.whose import Whose
 
 SEPARATOR: Final = ","
 """Between the codes of a cause."""
@@ -132,28 +130,30 @@ class _Kind(NamedTuple):
     codes: tuple[str, ...]
 
 
-def groups(db: Database, rule: Rule) -> list[ReviewGroup]:
+def groups(db: Database) -> list[ReviewGroup]:
     """Return all groups, those with most transactions first."""
     db.execute("BEGIN")
     found, opened = _waiting(db)
-    whose = Whose(db, rule)
     shown = [number for numbers in found.values() for number in numbers[:MOST_SHOWN]]
-    accounts = whose.accounts(shown) if shown else {}
-    names = whose.account_names(accounts.values())
+    names = {number: who for number, (account, who) in whose(db, shown).items() if account is not None and who}
     told = [
         ReviewGroup(
             charger=kind.charger,
-            charger_name=whose.charger_name(kind.charger),
+            charger_name=_name(db, kind.charger),
             cause=SEPARATOR.join(kind.codes),
             codes=kind.codes,
             count=len(numbers),
             transactions=tuple(numbers[:MOST_SHOWN]),
-            households=tuple(sorted({names[one] for one in map(accounts.get, numbers[:MOST_SHOWN]) if one in names})),
+            households=tuple(sorted({names[one] for one in numbers[:MOST_SHOWN] if one in names})),
             since=min(opened[number] for number in numbers),
         )
         for kind, numbers in found.items()
     ]
     return sorted(told, key=lambda one: (-one.count, one.since, one.charger, one.cause))
+
+
+def _name(db: Database, charger: str) -> str | None:
+    return next((name for (name,) in db.execute("SELECT name FROM cp WHERE id = ?", (charger,)).fetchall()), None)
 
 
 def in_groups(db: Database) -> tuple[int, ...]:
@@ -195,10 +195,10 @@ def members(db: Database, charger: str, cause: str) -> list[int] | None:
     return None if codes is None else [*_waiting(db)[0].get(_Kind(charger, codes), [])]
 
 
-def grouped(db: Database, numbers: Sequence[int], rule: Rule) -> list[GroupedTransaction]:
+def grouped(db: Database, numbers: Sequence[int]) -> list[GroupedTransaction]:
     """Return transactions of a group as they are now."""
     db.execute("BEGIN")
-    return [*_grouped(db, numbers, rule)]
+    return [*_grouped(db, numbers)]
 
 
 def _totals(db: Database, numbers: Sequence[int]) -> dict[str, int]:
@@ -214,7 +214,7 @@ def _totals(db: Database, numbers: Sequence[int]) -> dict[str, int]:
     return {"": sum(proposed.values()), **totals}
 
 
-def preview(db: Database, charger: str, cause: str, rule: Rule, wanted: PageOf) -> GroupPreview | None:
+def preview(db: Database, charger: str, cause: str, wanted: PageOf) -> GroupPreview | None:
     """Return a group, None for a cause that no doubt has."""
     codes = codes_of(cause)
     if codes is None:
@@ -222,12 +222,12 @@ def preview(db: Database, charger: str, cause: str, rule: Rule, wanted: PageOf) 
     db.execute("BEGIN")
     numbers = _waiting(db)[0].get(_Kind(charger, codes), [])
     begin = (wanted.page - 1) * wanted.limit
-    data = tuple(_grouped(db, numbers[begin : begin + wanted.limit], rule))
+    data = tuple(_grouped(db, numbers[begin : begin + wanted.limit]))
     ((event,),) = db.execute("SELECT coalesce(max(id), 0) FROM tx_event").fetchall()
     places = sorted({one.connector or 0 for one in data}) or connectors(rows_of(db), charger, "tx")
     return GroupPreview(
         charger=charger,
-        charger_name=Whose(db, rule).charger_name(charger),
+        charger_name=_name(db, charger),
         cause=SEPARATOR.join(codes),
         codes=codes,
         count=len(numbers),
@@ -239,11 +239,11 @@ def preview(db: Database, charger: str, cause: str, rule: Rule, wanted: PageOf) 
     )
 
 
-def _grouped(db: Database, numbers: Sequence[int], rule: Rule) -> Iterator[GroupedTransaction]:
+def _grouped(db: Database, numbers: Sequence[int]) -> Iterator[GroupedTransaction]:
     if not numbers:
         return
     events = dict(db.execute(_NEWEST_EVENTS.format(marks(numbers)), tuple(numbers)).fetchall())
-    known = {one.id: one for one in billed_rows(db, numbers, rule)}
+    known = {one.id: one for one in billed_rows(db, numbers)}
     for one in map(known.__getitem__, numbers):
         told = [orjson.loads(text) for (text,) in db.execute(_FIGURES, (one.id,)).fetchall()]
         figures = {words: wh for figures in told for words, wh in figures.items()}

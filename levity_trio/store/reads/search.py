@@ -18,12 +18,10 @@ from levity_trio.records import in_order, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.accounts import Account, account
-from levity_trio.store.reads.billed import BilledTransaction, OfBill, billed_rows, sifted_transactions
+from levity_trio.store.reads.billed import BilledTransaction, billed_rows
 from levity_trio.store.reads.chargers import SERVED, Charger, chargers_among
 from levity_trio.store.reads.owned import forms_as_sent
-from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.statements import ClosedStatement, closed_among
-from levity_trio.store.reads.transactions import Filters
 from levity_trio.wire.times import in_zone, stamp
 
 T = TypeVar("T")
@@ -67,6 +65,9 @@ _OF_TAG: Final = "SELECT id, start_time FROM tx INDEXED BY tx_by_tag WHERE id_ta
 _OF_DAY: Final = (
     "SELECT id, start_time FROM tx INDEXED BY tx_by_time WHERE start_time >= ? AND start_time < ?"
     " ORDER BY start_time DESC LIMIT ?"
+)
+_OF_HOUSEHOLD: Final = (
+    "SELECT tx_id, started_at FROM booked WHERE account_id = ? ORDER BY started_at DESC, tx_id DESC LIMIT ?"
 )
 _OF_ACCOUNT: Final = (
     "SELECT number FROM statement WHERE account_id = ? AND number IS NOT NULL ORDER BY number DESC LIMIT ?"
@@ -234,20 +235,18 @@ def _transactions(
     db: Database, looking: _Text, wanted: Searched, accounts: Sequence[int], tags: Sequence[str]
 ) -> list[BilledTransaction]:
     """Return the session with this number, else the newest ones of this day, of these households and cards."""
-    if looking.number is not None and (found := billed_rows(db, (looking.number,), wanted.rule)):
+    if looking.number is not None and (found := billed_rows(db, (looking.number,))):
         return found
-    most, newest = wanted.most + 1, Wanted(limit=wanted.most + 1)
+    most = wanted.most + 1
     starts: dict[int, str] = {}
     if (day := looking.day) is not None:
         starts.update(db.execute(_OF_DAY, (*_span(day, wanted.rule), most)).fetchall())
     for tag in dict.fromkeys([*_sent_as(db, tags, wanted.rule), *_sent(db, looking)]):
         starts.update(db.execute(_OF_TAG, (tag, most)).fetchall())
     for number in accounts:
-        of_account = sifted_transactions(db, Filters(), wanted.rule, newest, OfBill(account=number))
-        starts.update((one.id, one.start_time) for one in of_account.data)
+        starts.update(db.execute(_OF_HOUSEHOLD, (number, most)).fetchall())
     numbers = sorted(starts, key=lambda number: (starts[number], number), reverse=True)[:most]
-    by_id = {one.id: one for one in billed_rows(db, numbers, wanted.rule)} if numbers else {}
-    return [by_id[number] for number in numbers]
+    return billed_rows(db, numbers)
 
 
 def _span(day: date, rule: Rule) -> tuple[str, str]:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from levity_trio.billing.states import BillState
 from levity_trio.charging.lifecycle import state_of
 from levity_trio.records import record
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.cases.transaction import known, span
 from levity_trio.store.connectors import connectors
-from levity_trio.store.engine.database import Database, marks
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.engine.database import Database, marks, parts
+from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page, where
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 ACTIVE: Final = "Active"
 COMPLETED: Final = "Completed"
-IS_OPEN: Final = Condition("status = 'Active'")
-IS_ENDED: Final = Condition("id NOT IN (SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active')")
-"""Does not read the row of a transaction: the indexes of lists do not contain its status."""
-ON_ANOTHER: Final = Condition("conn_id <> 1")
-"""So that SQLite may use the index of the few transactions that are not on connector 1."""
 
 
 @record
@@ -30,7 +26,7 @@ class Filters:
     """Which transactions; None means all. Times in the database's format: started since, and before, ended since, and
     before.
 
-    `review` is whether a person should look at it.
+    `review` is whether a person should look at it, `bill` its state for the bill, `account` whose it is.
     """
 
     charger: str | None = None
@@ -42,16 +38,36 @@ class Filters:
     ended_since: str | None = None
     ended_before: str | None = None
     review: bool | None = None
+    bill: BillState | None = None
+    account: int | None = None
+    is_unowned: bool = False
+    """Those of nobody, without imported ones."""
 
     @property
-    def is_by_end(self) -> bool:
-        """Whether these are listed by the time at which they ended, else by that at which they started."""
-        return self.ended_since is not None or self.ended_before is not None
+    def time(self) -> str:
+        """The time by which these are listed: that of the end if it is asked for."""
+        return "started_at" if self.ended_since is None and self.ended_before is None else "ended_at"
 
-    @property
-    def order(self) -> tuple[str, str]:
-        """The columns by which these are listed."""
-        return ("stop_time" if self.is_by_end else "start_time"), "id"
+    def where(self) -> tuple[str, tuple[object, ...]]:
+        """Return the WHERE clause of these in the book, and its values."""
+        conditions = given(
+            ("cp_id = ?", self.charger),
+            ("conn_id = ?", self.connector),
+            ("id_tag = ?", self.tag),
+            ("started_at >= ?", self.since),
+            ("started_at < ?", self.before),
+            ("ended_at >= ?", self.ended_since),
+            ("ended_at < ?", self.ended_before),
+            ("booked.account_id = ?", self.account),
+            ("state = ?", self.bill),
+        )
+        if self.review is not None:
+            conditions.append(Condition(f"is_in_review = {int(self.review)}"))
+        if self.status is not None:
+            conditions.append(Condition(f"is_open = {int(self.status == ACTIVE)}"))
+        if self.is_unowned:
+            conditions.append(Condition("booked.account_id IS NULL AND is_imported = 0"))
+        return where(conditions or [Condition("true")])
 
 
 @record
@@ -102,25 +118,15 @@ class Transaction:
     updated_at: str
 
 
-_SHAPE: Final = Shape(
-    Transaction,
-    meter_start_wh="meter_start",
-    meter_stop_wh="meter_stop",
-    energy_wh="energy_delivered",
-    energy_so_far_wh="NULL",
-    power_w="NULL",
-    state="CASE WHEN suspended_at IS NULL THEN '' ELSE 'suspended' END",
-)
-
-
-def transactions(
-    db: Database, filters: Filters, wanted: Wanted, *, is_newest_first: bool = True
-) -> ListPage[Transaction]:
-    """Return a page of transactions, by their start, or by their end if that is asked for. Raises NoPage."""
-    db.execute("BEGIN")
-    listing = Listing([branch_of(filters)], filters.order, is_newest_first)
-    page = read_page(db, listing, wanted, _SHAPE.by_id(db, "tx"))
-    return replace(page, data=_with_present(db, page.data))
+SHAPE: Final = {
+    "meter_start_wh": "meter_start",
+    "meter_stop_wh": "meter_stop",
+    "energy_wh": "energy_delivered",
+    "energy_so_far_wh": "NULL",
+    "power_w": "NULL",
+    "state": "CASE WHEN suspended_at IS NULL THEN '' ELSE 'suspended' END",
+}
+_SHAPE: Final = Shape(Transaction, **SHAPE)
 
 
 def transaction(db: Database, number: int) -> Transaction | None:
@@ -131,53 +137,24 @@ def transaction(db: Database, number: int) -> Transaction | None:
 
 
 def transaction_rows(db: Database, numbers: Sequence[int]) -> list[Transaction]:
-    """Return the transactions with these ids, within a read that has begun."""
-    return _with_present(db, _SHAPE.every(db, f"FROM tx WHERE id IN ({marks(numbers)})", numbers))
+    """Return the transactions with these ids in their order, within a read that has begun."""
+    return with_present(db, numbers, lambda some: _SHAPE.every(db, f"FROM tx WHERE id IN ({marks(some)})", some))
 
 
-def branch_of(filters: Filters) -> Branch:
-    """Return the index that leaves the fewest rows to skip, and the conditions."""
-    conditions = given(
-        ("cp_id = ?", filters.charger),
-        ("conn_id = ?", filters.connector),
-        ("id_tag = ?", filters.tag),
-        ("start_time >= ?", filters.since),
-        ("start_time < ?", filters.before),
-        ("stop_time >= ?", filters.ended_since),
-        ("stop_time < ?", filters.ended_before),
-    )
-    if filters.review is not None:
-        conditions.append(Condition(f"review IS {'NOT ' if filters.review else ''}NULL"))
-    if filters.status is not None:
-        conditions.append(IS_OPEN if filters.status == ACTIVE else IS_ENDED)
-    index = _index(filters)
-    if index == "tx_by_connector":
-        conditions.append(ON_ANOTHER)
-    return Branch(f"tx INDEXED BY {index}", conditions)
+S = TypeVar("S", bound=Transaction)
 
 
-def _index(filters: Filters) -> str:
-    if filters.status == ACTIVE:
-        return "tx_open"
-    if filters.review:
-        return "tx_doubtful"
-    if filters.is_by_end:
-        return "tx_ended" if filters.charger is None else "tx_by_end"
-    if filters.charger is not None:
-        return "tx_by_charger"
-    if filters.tag is not None:
-        return "tx_by_tag"
-    return "tx_by_time" if filters.connector in (None, 1) else "tx_by_connector"
-
-
-def _with_present(db: Database, transactions: list[Transaction]) -> list[Transaction]:
-    """Add the states, and what is known of open transactions only."""
-    is_any_open = any(one.status == ACTIVE for one in transactions)
-    charging = {one.id: one for one in open_transactions(db)} if is_any_open else {}
+def with_present(db: Database, numbers: Sequence[int], read: Callable[[Sequence[int]], Iterable[S]]) -> list[S]:
+    """Read transactions and return them in the order of their ids, with their states, and with what is known of open
+    ones only."""
+    by_id = {one.id: one for some in parts(numbers) for one in read(some)}
+    transactions = [by_id[number] for number in numbers if number in by_id]
+    opened = [one.id for one in transactions if one.status == ACTIVE]
+    charging = {one.id: one for one in open_transactions(db, opened)} if opened else {}
     return [_with_state(one, charging.get(one.id)) for one in transactions]
 
 
-def _with_state(transaction: Transaction, now: OpenTransaction | None) -> Transaction:
+def _with_state(transaction: S, now: OpenTransaction | None) -> S:
     state = state_of(transaction.status, bool(transaction.state), transaction.stopped_by)
     if now is None:
         return replace(transaction, state=state)

@@ -20,7 +20,6 @@ from levity_trio.plugins.base import Load, PluginState
 from levity_trio.records import record
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
-from levity_trio.store.reads.costs import SiteCosts
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.web.api.problems import busy
@@ -131,7 +130,6 @@ class Api:
     begun_at: str
     """When this run of the server began."""
     sessions: OpenSessions = field(default_factory=OpenSessions)
-    costs: SiteCosts = field(default_factory=SiteCosts)
 
     def now(self) -> datetime:
         """Return the present time."""

@@ -41,7 +41,6 @@ from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.writes import load as writes
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import refusals
-from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent, whole_text
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
@@ -486,9 +485,9 @@ async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
     known = await request.read(partial(_known, request.api.stamp()))
     if known.version is None:
         raise _unmanaged()
-    site, terms = parse(known.version.toml), rule(request)
+    site = parse(known.version.toml)
     begin, end = begins_at(since, zone), begins_at(until, zone)
-    past = await request.read(lambda db: load_past(db, begin, end, terms))
+    past = await request.read(lambda db: load_past(db, begin, end))
 
     def compute() -> Replayed:
         places = [*known.places, *((stay.charger, stay.connector) for stay in past.stays)]

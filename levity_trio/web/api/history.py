@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
@@ -11,25 +10,24 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-import trio
 from msgspec import Meta
 from starlette.responses import Response
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.months import Month
 from levity_trio.documents.cells import inert
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.costs import with_costs
 from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
 from levity_trio.store.reads.power import OfWeek, WeekHistory, hours_of_week
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role
 from levity_trio.web.api.lists import OfCharger
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
-from levity_trio.web.api.owned import rule_of
-from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.sheets import encoded
-from levity_trio.wire.times import shifted_stamp
 
 ENDPOINTS: Final = Endpoints("history")
 
@@ -37,10 +35,6 @@ MOST_DAYS: Final = 400
 MOST_YEARS: Final = 20
 DAYS: Final = 30
 """Shown without `from`; months are those of a year."""
-MOST_PRICED: Final = timedelta(days=800)
-PRICED_SECONDS: Final = 0.5
-"""For so long one request prices sessions that were not priced before."""
-REST_SECONDS: Final = 0.02
 DAY: Final = timedelta(days=1)
 WEEKS_DAYS: Final = 28
 
@@ -84,9 +78,15 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
     zone = request.zone
     periods = _periods(query, today(request.api.now(), zone), zone)
     wanted = Wanted(query.of, query.charger, query.account)
-    found = await request.read(partial(series, wanted=wanted, periods=periods, rule=rule_of(request)))
-    history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
-    history = await _with_costs(request, history, wanted) if query.costs and periods else history
+    priced_by = rule(request)
+
+    def read(db: Database) -> History:
+        db.execute("BEGIN")
+        found = series(db, wanted, periods)
+        history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
+        return with_costs(rows_of(db), history, wanted, priced_by) if query.costs and periods else history
+
+    history = await request.read(read)
     return Response(encoded(_rows(history)), media_type=CSV) if query.format == "csv" else history
 
 
@@ -122,7 +122,7 @@ async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
     first = max(first, last - timedelta(days=MOST_DAYS - 1))
     since, before = begins_at(min(first, last), zone), begins_at(last + DAY, zone)
     wanted = OfWeek(since, before, zone, query.charger, query.account)
-    found = await request.read(partial(hours_of_week, wanted=wanted, rule=rule_of(request)))
+    found = await request.read(partial(hours_of_week, wanted=wanted))
     return Response(encoded(_hours(found)), media_type=CSV) if query.format == "csv" else found
 
 
@@ -130,20 +130,6 @@ def _hours(found: WeekHistory) -> Iterator[tuple[str | int | Decimal, ...]]:
     yield ("weekday", "hour", "kwh")
     for place, wh in enumerate(found.hours):
         yield (place // 24 + 1, place % 24, Decimal(f"{wh / 1000:.3f}"))
-
-
-async def _with_costs(request: Asked[HistoryQuery, None], history: History, wanted: Wanted) -> History:
-    """Add what the sessions cost. Raises Problem."""
-    since, until = history.periods[0].since, history.periods[-1].before
-    if until > shifted_stamp(since, MOST_PRICED):
-        raise invalid("costs", f"ask for the costs of {MOST_PRICED.days} days at most")
-    costs, terms, deadline = request.api.costs, rule(request), trio.current_time() + PRICED_SECONDS
-    price = partial(costs.price, rule=terms, since=since, until=until, account=wanted.account)
-    while isinstance(ended := await request.read(price), int):
-        if trio.current_time() > deadline:
-            return replace(history, left=ended)
-        await trio.sleep(REST_SECONDS)  # chargers go on meanwhile
-    return with_costs(history, ended, wanted)
 
 
 def _periods(query: HistoryQuery, last: date, zone: ZoneInfo) -> list[Period]:

@@ -56,7 +56,6 @@ from levity_trio.web.api.local_times import (
     local_moment,
     midnight,
 )
-from levity_trio.web.api.owned import rule_of
 from levity_trio.web.api.problems import Json, Problem
 from levity_trio.web.api.sheets import Cells, Sheet, converted
 from levity_trio.web.api.tags import IdTag, clear_caches
@@ -285,7 +284,7 @@ class DepartureResult(msgspec.Struct):
 async def preview_move_out(request: Asked[MoveOutQuery, None]) -> Departure:
     """Say what ends if a household moves out, and what is left to do."""
     until = local_moment(request.query.until, "until", request.zone) or request.api.stamp()
-    read = partial(stored.leaving, account=request.number(), until=until, rule=rule_of(request), zone=request.zone)
+    read = partial(stored.leaving, account=request.number(), until=until, zone=request.zone)
     return await request.find(read, f"account {request.number()}")
 
 

@@ -17,7 +17,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.places import UsageLimit
 from levity_trio.store.reads import accounts
 from levity_trio.store.reads import places as stored
-from levity_trio.store.reads.billed import OfBill, sums_of
+from levity_trio.store.reads.billed import sums_of
 from levity_trio.store.reads.owned import forms_as_sent
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.places import AtSpace, Limits, RefusedCard, SpaceRow
@@ -28,7 +28,7 @@ from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Sent
 from levity_trio.web.api.endpoints import CONNECTORS, HIGHEST_ID, Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import ago, refusing, whole
+from levity_trio.web.api.lists import ago, whole
 from levity_trio.web.api.local_times import begins_at, today
 from levity_trio.web.api.tags import clear_caches
 
@@ -108,7 +108,7 @@ class MonthUse:
 @ENDPOINTS.get(f"{OF_ACCOUNT}/use", Role.OPERATOR, "invalid", "not_found")
 async def list_account_use(request: Request) -> ListPage[MonthUse]:
     """Show what a household has used in this month and in the one before, whether it has a limit or not"""
-    return whole(await _use(request, [(Filters(), OfBill(account=request.number()))]))
+    return whole(await _use(request, [Filters(account=request.number())]))
 
 
 @ENDPOINTS.get("/api/admin/id-tag-use/{tag}", Role.OPERATOR, "not_found")
@@ -117,23 +117,18 @@ async def list_tag_use(request: Request) -> ListPage[MonthUse]:
     policy = request.api.id_tags.policy
     key = policy.key(request.path["tag"])
     forms = await request.read(lambda db: [*forms_as_sent(db, key, policy)])
-    return whole(await _use(request, [(Filters(tag=form), OfBill()) for form in forms]))
+    return whole(await _use(request, [Filters(tag=form) for form in forms]))
 
 
-async def _use(request: Request, wanted: Sequence[tuple[Filters, OfBill]]) -> list[MonthUse]:
+async def _use(request: Request, wanted: Sequence[Filters]) -> list[MonthUse]:
     """Return what the transactions that are wanted come to, in this month and in the one before."""
     now, this, found = request.api.now(), Month.of(today(request.api.now(), request.zone)), list[MonthUse]()
     for month, is_present in ((this, True), (this.before, False)):
         since, before = (begins_at(one.first_day, request.zone) for one in (month, month.next))
-        wanted_here = [
-            (replace(filters, ended_since=since, ended_before=before), of_bill) for filters, of_bill in wanted
-        ]
+        wanted_here = [replace(one, ended_since=since, ended_before=before) for one in wanted]
         if is_present:
-            wanted_here += [(replace(one, status=ACTIVE), of_bill) for one, of_bill in wanted]
-        sums = [
-            await refusing(request, partial(sums_of, filters=filters, rule=rule(request), of_bill=of_bill, now=now))
-            for filters, of_bill in wanted_here
-        ]
+            wanted_here += [replace(one, status=ACTIVE) for one in wanted]
+        sums = [await request.read(partial(sums_of, filters=one, rule=rule(request), now=now)) for one in wanted_here]
         costs = [cost for one in sums for cost in one.costs or ()]
         is_known = len({cost.currency for cost in costs}) == 1 and all(cost.to_bill is not None for cost in costs)
         amount = sum(cost.billed + (cost.to_bill or 0) for cost in costs) if is_known else None

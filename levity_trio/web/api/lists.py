@@ -62,12 +62,7 @@ def wanted(query: Paged) -> Wanted:
 
 
 async def page(request: Request, read: Callable[[Database], ListPage[T]]) -> ListPage[T]:
-    """Read a page. Raises Problem if there is no such page."""
-    return await refusing(request, read)
-
-
-async def refusing(request: Request, read: Callable[[Database], T]) -> T:
-    """Read a list, or its sums. Raises Problem if there is no such page, or too much to be looked at."""
+    """Read a page. Raises Problem if there is no such page, or too much to be sorted."""
     try:
         return await request.read(read)
     except NoPage as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Final
 
@@ -11,17 +12,15 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads.belongings import UnlistedTag, unlisted_tags
 from levity_trio.store.reads.owned import (
-    Ends,
     OwnedTransaction,
     Ownership,
     OwnershipRule,
-    UnownedFilters,
     owned,
     transactions_of,
     unowned,
 )
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
-from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.transactions import Filters, Transaction
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
 from levity_trio.web.api.bodies import Sent
@@ -36,7 +35,6 @@ ENDPOINTS: Final = Endpoints(TAG)
 OWNED_TAGS: Final = "/api/admin/owned-id-tags"
 MOST_TAGS: Final = 500
 UNOWNED: Final = "/api/admin/unowned-transactions"
-PARTS: Final = "A page may have fewer rows than its limit; next_cursor leads to the others."
 
 
 class NextQuery(Sent):
@@ -50,14 +48,24 @@ class EndedQuery(NextQuery):
     ended_since: EndedSince = None
     ended_before: EndedBefore = None
 
-    def ended(self) -> Ends:
-        return Ends(moment(self.ended_since, "ended_since"), moment(self.ended_before, "ended_before"))
+    def filters(self) -> Filters:
+        """Return them as the store takes them. Raises Problem."""
+        since, before = moment(self.ended_since, "ended_since"), moment(self.ended_before, "ended_before")
+        return Filters(ended_since=since, ended_before=before)
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(limit=self.limit, cursor=self.cursor)
 
 
 class UnownedQuery(EndedQuery, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     since: Since = None
     before: Before = None
+
+    def filters(self) -> Filters:
+        since, before = moment(self.since, "from"), moment(self.before, "to")
+        return replace(EndedQuery.filters(self), charger=self.charger, since=since, before=before)
 
 
 class OwnerBody(ReviewBody, kw_only=True):
@@ -75,24 +83,20 @@ def rule_of(request: Request) -> OwnershipRule:
     f"{ACCOUNT}/transactions",
     Role.OPERATOR,
     "not_found",
-    summary=f"List the transactions of an account, the newest first. {PARTS}",
+    summary="List the transactions of an account, the newest first.",
 )
 async def list_transactions_of(request: Asked[EndedQuery, None]) -> ListPage[OwnedTransaction]:
     number, query = request.number(), request.query
     if await request.read(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
-    of_account = partial(transactions_of, account=number, rule=rule_of(request), ended=query.ended())
-    return await page(request, partial(of_account, limit=query.limit, cursor=query.cursor))
+    filters = replace(query.filters(), account=number)
+    return await page(request, partial(transactions_of, filters=filters, wanted=query.wanted))
 
 
-@ENDPOINTS.get(UNOWNED, Role.VIEWER, summary=f"List the transactions that belong to nobody, the newest first. {PARTS}")
+@ENDPOINTS.get(UNOWNED, Role.VIEWER, summary="List the transactions that belong to nobody, the newest first.")
 async def list_unowned(request: Asked[UnownedQuery, None]) -> ListPage[Transaction]:
     query = request.query
-    filters = UnownedFilters(
-        charger=query.charger, since=moment(query.since, "from"), before=moment(query.before, "to"), ended=query.ended()
-    )
-    read = partial(unowned, filters=filters, rule=rule_of(request), limit=query.limit, cursor=query.cursor)
-    return await page(request, read)
+    return await page(request, partial(unowned, filters=query.filters(), wanted=query.wanted))
 
 
 @ENDPOINTS.get(

@@ -16,14 +16,12 @@ from starlette.responses import StreamingResponse
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.cells import inert
 from levity_trio.documents.paper import Form, name_of
-from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads import statements as closed
 from levity_trio.store.reads import wallets
 from levity_trio.store.reads.owned import OwnedTransaction, transactions_of
-from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.reads.personal import About, Obstacle, PersonalDeletion, about, decided, deletion, obstacles
-from levity_trio.store.reads.transactions import Reading, Transaction, of_transaction
+from levity_trio.store.reads.transactions import Filters, Reading, Transaction, of_transaction
 from levity_trio.store.reads.wallets import EntryRow
 from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes import personal as writes
@@ -114,12 +112,7 @@ async def _ledger(request: Request, number: int) -> AsyncIterator[bytes]:
 
 def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
     """Yield the transactions of an account, some at once, the newest first."""
-    rule = rule_of(request)
-
-    def read(db: Database, wanted: Wanted) -> ListPage[OwnedTransaction]:
-        return transactions_of(db, number, rule, wanted.limit, wanted.cursor)
-
-    return every_page(request.api.reader, read, ROWS)
+    return every_page(request.api.reader, partial(transactions_of, filters=Filters(account=number)), ROWS)
 
 
 async def _transactions(request: Request, number: int) -> AsyncIterator[bytes]:

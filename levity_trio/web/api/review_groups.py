@@ -28,7 +28,6 @@ from levity_trio.store.writes.transactions import decisions, groups
 from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.store.writes.transactions.groups import Decided, Result, Seen
 from levity_trio.web.api import review
-from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import known_charger
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -102,7 +101,7 @@ class GroupDecision:
 @ENDPOINTS.get(GROUPS, Role.OPERATOR)
 async def list_groups(request: Request) -> ListPage[ReviewGroup]:
     """List the ended transactions in doubt by charger and cause, the largest groups first"""
-    return whole(await request.read(partial(stored.groups, rule=rule(request))))
+    return whole(await request.read(stored.groups))
 
 
 @ENDPOINTS.get(GROUP, Role.OPERATOR, "not_found")
@@ -113,7 +112,7 @@ async def get_group(request: Asked[GroupQuery, None]) -> GroupPreview:
 
 async def _preview(request: Request, wanted: PageOf) -> GroupPreview:
     charger, cause = await known_charger(request, "charger"), request.path["cause"]
-    read = partial(stored.preview, charger=charger, cause=cause, rule=rule(request), wanted=wanted)
+    read = partial(stored.preview, charger=charger, cause=cause, wanted=wanted)
     return await request.find(read, f"cause {cause}")
 
 
@@ -142,7 +141,7 @@ async def decide_whole_group(request: Asked[None, WholeGroupBody]) -> GroupDecis
     shown = list[GroupedTransaction]()
     for begin in range(0, len(numbers), MOST_SHOWN):
         part = numbers[begin : begin + MOST_SHOWN]
-        shown += await request.read(partial(stored.grouped, numbers=part, rule=rule(request)))
+        shown += await request.read(partial(stored.grouped, numbers=part))
     wanted = [Seen(one.id, one.event, wh) for one in shown if (wh := _figure(one, request.body)) is not None]
     known = {one.transaction for one in wanted}
     changed = [one for one in shown if one.id not in known]

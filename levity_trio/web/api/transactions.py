@@ -16,14 +16,14 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import transactions
 from levity_trio.store.reads.billed import (
+    NEWEST,
+    OLDEST,
     BilledTransaction,
     Column,
-    OfBill,
     Order,
     TransactionSums,
     billed_transaction,
     billed_transactions,
-    sorted_transactions,
     sums_of,
 )
 from levity_trio.store.reads.curve import Curve, curve
@@ -50,7 +50,6 @@ from levity_trio.web.api.lists import (
     masked,
     moment,
     page,
-    refusing,
     wanted,
     whole,
 )
@@ -66,14 +65,13 @@ COLUMNS: Final = (
     *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill"),
 )
 """The columns of `levity-trio sessions --csv`, and names."""
-FEWER: Final = "Such a page may have fewer rows than its limit; next_cursor leads on."
-OF_STATE: Final = f"Its state for the bill. {FEWER}"
-OF_ACCOUNT: Final = f"Only of this account. {FEWER}"
-TIMES: Final = ("newest", "oldest")
+OF_STATE: Final = "Its state for the bill."
+OF_ACCOUNT: Final = "Only of this account."
+TIMES: Final = {"newest": NEWEST, "oldest": OLDEST}
 SortOfTransactions = Literal[
     "newest", "oldest", "place", "-place", "who", "-who", "energy", "-energy", "state", "-state", "bill", "-bill"
 ]
-OF_SORT: Final = "By the time, or by a column; with - before it, descending. A column sorts at most 10,000 rows."
+OF_SORT: Final = "By the time, or by a column; with - before it, descending."
 OF_WEIGHED: Final = (
     "Whether today's rules weigh every reading again. Without that, there are no candidates, no kinds of readings, and"
     " no figure of today."
@@ -107,11 +105,9 @@ class FilterQuery(Sent, rename={"since": "from", "before": "to"}):
             ended_since=moment(self.ended_since, "ended_since"),
             ended_before=moment(self.ended_before, "ended_before"),
             review=self.review,
+            bill=self.bill,
+            account=self.account,
         )
-
-    @property
-    def of_bill(self) -> OfBill:
-        return OfBill(self.bill, self.account)
 
 
 class TransactionsQuery(FilterQuery):
@@ -156,22 +152,18 @@ async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | St
 async def get_sums(request: Asked[FilterQuery, None]) -> TransactionSums:
     """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not billed yet."""
     query, now = request.query, request.api.now()
-    read = partial(sums_of, filters=query.filters(), rule=rule(request), of_bill=query.of_bill, now=now)
-    return await refusing(request, read)
+    return await request.read(partial(sums_of, filters=query.filters(), rule=rule(request), now=now))
 
 
 def _reading(request: Listed) -> Read:
     """Return what reads a page of the transactions that were asked for. Raises Problem."""
-    query = request.query
-    filters, of_bill, is_newest_first = query.filters(), query.of_bill, query.sort != "oldest"
+    query, is_file = request.query, request.query.format == "csv"
+    filters, order = query.filters(), TIMES.get(query.sort, NEWEST)
+    if query.sort not in TIMES and not is_file:
+        order = Order(Column(query.sort.removeprefix("-")), query.sort.startswith("-"), request.sees_all)
 
     def read(db: Database, wanted: Wanted) -> ListPage[BilledTransaction]:
-        if query.sort in TIMES or query.format == "csv":
-            return billed_transactions(
-                db, filters, rule(request), wanted, of_bill=of_bill, is_newest_first=is_newest_first
-            )
-        order = Order(Column(query.sort.removeprefix("-")), query.sort.startswith("-"), request.sees_all)
-        return sorted_transactions(db, filters, rule(request), wanted, of_bill, order)
+        return billed_transactions(db, filters, wanted, order)
 
     return read
 
@@ -180,7 +172,7 @@ def _reading(request: Listed) -> Read:
 async def get_transaction(request: Request) -> BilledTransaction:
     """Show one transaction."""
     number = request.number()
-    return await request.find(partial(billed_transaction, number=number, rule=rule(request)), f"transaction {number}")
+    return await request.find(partial(billed_transaction, number=number), f"transaction {number}")
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")

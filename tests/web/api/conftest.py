@@ -16,7 +16,6 @@ from starlette.datastructures import Headers, QueryParams
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.reads import Reader
-from levity_trio.store.reads.costs import SiteCosts
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.web.api.bodies import read_query
@@ -46,7 +45,6 @@ class Site:
             chargers=SimpleNamespace(links=list, connected=set),
             streams=trio.CapacityLimiter(1),
             sessions=OpenSessions(),
-            costs=SiteCosts(),
             is_clock_trusted=lambda: True,
             stamp=lambda: books.at,
             now=lambda: books.now,

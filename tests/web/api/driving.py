@@ -14,7 +14,6 @@ import trio
 from levity_trio.charger.facade import Chargers
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
-from levity_trio.store.reads.costs import SiteCosts
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.writes import outcomes, tags
@@ -98,7 +97,6 @@ class Yard:
             key=SecretKey("A" * 43 + "="),
             refusals=Refusals(),
             sessions=OpenSessions(),
-            costs=SiteCosts(),
         )
         self.api: Api = parts  # what these endpoints use of it
         self.app = application_of(self.api, ENDPOINTS)

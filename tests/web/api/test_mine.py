@@ -11,7 +11,6 @@ import pytest
 from levity_trio.access import user_passwords
 from levity_trio.access.tags import Status
 from levity_trio.billing.ownership import BillBy, Span, Thing, What
-from levity_trio.store.reads import pages
 from levity_trio.store.writes import ownership, users, vehicles
 from levity_trio.store.writes.ownership import NamedThing
 from levity_trio.store.writes.users import Manager, UserData
@@ -123,10 +122,8 @@ async def test_the_pages_of_a_list(yard: Yard, plug: Station) -> None:
     assert await numbers(yard.ben) == []
 
 
-async def test_sessions_of_others_do_not_end_a_page(yard: Yard, plug: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are candidates: Anna's space, but their tags. Nothing in an answer leads to them."""
-    monkeypatch.setattr(pages, "EXAMINED", 2)
-    monkeypatch.setattr(pages, "AT_ONCE", 1)
+async def test_sessions_of_others_do_not_end_a_page(yard: Yard, plug: Station) -> None:
+    """They were at Anna's space, but with their tags. Nothing in an answer leads to them."""
     yard.house.give(1, SPACE)
     yard.house.give(2, "BEN")
     first = charge(plug, "GUEST")
@@ -174,6 +171,7 @@ async def test_what_was_a_households_stays_its_own(yard: Yard, plug: Station) ->
 async def test_where_the_connector_counts_first(yard: Yard, plug: Station) -> None:
     config: Any = yard.api
     config.config = yard.central.config = type(yard.central.config)(database=yard.address, bill_by=BillBy.CONNECTOR)
+    yard.house.bill_by = BillBy.CONNECTOR
     yard.house.give(1, SPACE)
     yard.house.give(2, "BEN")
     number = charge(plug, "BEN")

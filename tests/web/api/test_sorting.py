@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from levity_trio.billing.ledger import Kind
-from levity_trio.store.reads import billed, costs, pages
+from levity_trio.store.reads import costs, pages
 from levity_trio.store.reads.pages import cursor_of
 from levity_trio.store.writes import tags, wallets
 from levity_trio.store.writes.tags import TagData
@@ -20,6 +20,7 @@ from levity_trio.web.api.server import ENDPOINTS
 from tests.store.bills import ANNA, BEN, BERLIN, Biller, charge, correct, house_of_two, month_is_over
 from tests.store.books import Station
 from tests.store.owning import House
+from tests.store.test_book import price
 from tests.web.api.conftest import Site
 
 TRANSACTIONS = "/api/admin/transactions"
@@ -117,22 +118,56 @@ async def test_a_cursor_of_another_order_is_refused(site: Site, key: tuple[int, 
 async def test_a_cursor_of_other_kinds_does_no_harm(site: Site, station: Station) -> None:
     house_of_two(site.books)
     charge(station)
-    for key in (("x", "y", "z"), (1, 2, "z"), ("", 1, 1)):
-        page = await site.call(get(TRANSACTIONS), query={"sort": "energy", "cursor": cursor_of(key)})
+    for key in (("x", "y", "z"), (1, 2, "z"), ("", 1, 1), ("x", "y", 1)):
+        with pytest.raises(Problem, match="the cursor is not one"):
+            await site.call(get(TRANSACTIONS), query={"sort": "energy", "cursor": cursor_of(key)})
+    for sort in ("who", "state", "bill", "place"):
+        page = await site.call(get(TRANSACTIONS), query={"sort": sort, "cursor": cursor_of(("x", "y", 1))})
         assert len(page["data"]) <= 1
 
 
-async def test_more_than_can_be_sorted_is_said(site: Site, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("column", ["place", "who", "energy", "state", "bill"])
+async def test_each_page_of_each_order_has_a_number(site: Site, station: Station, column: str) -> None:
+    lived(site, station)
+    other = Station(site.books, "CP-2")
+    charge(other, 2500, "Ben"), charge(other, 4000), charge(other, 700, "Lost")
+    for sort in (column, f"-{column}"):
+        for query in ({}, {"charger": "CP-1"}, {"status": "Completed"}, {"account": "1"}, {"review": "false"}):
+            every = await listed(site, TRANSACTIONS, "id", Role.OPERATOR, sort=sort, **query)
+            found = []
+            for number in range(1, 9):
+                asked = {"sort": sort, "limit": "2", "page": str(number), **query}
+                page = await site.call(get(TRANSACTIONS), query=asked)
+                assert page["total"] == len(every)
+                found += [one["id"] for one in page["data"]]
+            assert found == every, (sort, query)
+            assert sorted(every) == sorted(await listed(site, TRANSACTIONS, "id", Role.OPERATOR, **query))
+
+
+async def test_a_session_that_could_not_be_booked_is_listed_in_each_order(site: Site, station: Station) -> None:
     house_of_two(site.books)
-    charge(station), charge(station), charge(station)
-    monkeypatch.setattr(billed, "MOST_SORTED", 2)
+    first = charge(station)
+    site.books.connection.book = None
+    second = charge(station)
+    for sort in ("newest", "oldest", "place", "who", "energy", "state", "bill"):
+        assert {*await listed(site, TRANSACTIONS, "id", sort=sort)} == {first, second}
+    (one,) = (await site.call(get(TRANSACTIONS), query={"limit": "1"}))["data"]
+    assert (one["id"], one["bill"], one["account"], one["energy_wh"]) == (second, "not booked", None, 4000)
+
+
+async def test_any_number_of_sessions_is_sorted_and_summed(
+    site: Site, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What limits other lists does not limit these."""
+    Biller(house_of_two(site.books))
+    first, second, third = charge(station, 3000), charge(station, 2000), charge(station, 1000)
+    monkeypatch.setattr(pages, "MOST_COUNTED", 2)
     monkeypatch.setattr(pages.Sort.__new__, "__defaults__", (False, 2))
-    with pytest.raises(Problem, match="narrow the filter") as told:
-        await site.call(get(TRANSACTIONS), query={"sort": "energy"})
-    assert (told.value.status, told.value.members["field"]) == (404, "sort")
-    with pytest.raises(Problem, match="narrow the filter"):
-        await sums(site)
-    assert len((await site.call(get(TRANSACTIONS)))["data"]) == 3
+    page = await site.call(get(TRANSACTIONS), query={"sort": "energy", "limit": "1", "page": "3"})
+    assert ([one["id"] for one in page["data"]], page["total"]) == ([first], 3)
+    assert await listed(site, TRANSACTIONS, "id", sort="-energy") == [first, second, third]
+    found = await sums(site)
+    assert (found["transactions"], found["costs"][0]["to_bill"]) == (3, 180)
 
 
 async def test_households_cards_and_balances_by_each_column(site: Site, station: Station) -> None:
@@ -224,9 +259,33 @@ async def test_doubt_and_what_is_not_billed_are_said(site: Site, station: Statio
     assert (await sums(site, bill="held back"))["transactions"] == 1
 
 
-async def test_of_many_the_price_is_not_summed(site: Site, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_many_prices_are_due_what_is_to_bill_is_not_known(
+    site: Site, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Biller(house_of_two(site.books))
     charge(station), charge(station)
     monkeypatch.setattr(costs, "MOST_PRICED", 1)
     (one,) = (await sums(site))["costs"]
     assert (one["billed"], one["to_bill"]) == (0, None)
+    monkeypatch.undo()
+    price(site.books)
+    monkeypatch.setattr(costs, "MOST_PRICED", 0)
+    (one,) = (await sums(site))["costs"]
+    assert (one["billed"], one["to_bill"]) == (0, 240)
+
+
+async def test_two_currencies_are_two_sums_and_each_statement_has_its_tax(site: Site, station: Station) -> None:
+    """0.10 a kWh net: a tax of 19 % is added to the sum of a household, not to each session."""
+    biller = Biller(house_of_two(site.books))
+    biller.assign(biller.add(NET.replace("0.252107", "0.10")), date(2026, 1, 1), BEN)
+    for _ in range(3):
+        charge(station, 1200, "Ben")  # 12 cents, 14.28 with tax: 42.84 together, and not 3 times 14
+    other = charge(station, 4000)
+    assert (await sums(site))["costs"] == [{"currency": "EUR", "billed": 0, "to_bill": 43 + 120}]
+    price(site.books)
+    assert (await sums(site))["costs"] == [{"currency": "EUR", "billed": 0, "to_bill": 43 + 120}]
+    site.books.connection.execute("UPDATE booked_cost SET currency = 'CHF' WHERE tx_id = ?", (other,))
+    assert (await sums(site))["costs"] == [
+        {"currency": "CHF", "billed": 0, "to_bill": 120},
+        {"currency": "EUR", "billed": 0, "to_bill": 43},
+    ]

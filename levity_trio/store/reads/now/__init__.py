@@ -111,7 +111,7 @@ class _Read:
             if session.known.charger in sessions:
                 sessions[session.known.charger].append(session)
         chosen = [session for some in sessions.values() for session in some]
-        shown = Sessions(self._db, asked.rule, self._silence).shown(chosen)
+        shown = Sessions(self._db, self._silence).shown(chosen)
         connectors = connectors_of(self._db, None if wanted is None else sessions.keys())
         since, failed_since = stamp(asked.at - COMMAND_SHOWN), stamp(asked.at - FAILURE_SHOWN)
         return [

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from levity_trio.records import ForOperators, record
-from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.engine.database import Database
 from levity_trio.store.load_spans import lasting
-from levity_trio.store.ownership import Owners
+from levity_trio.store.reads.billed import whose
 from levity_trio.store.reads.chargers import Connector
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, LastCommand, Place, holds_since
 from levity_trio.store.reads.now.sessions import OpenSession, Silence
@@ -91,27 +90,23 @@ class Sessions:
     """The open sessions as cards show them, from one read."""
 
     db: Database
-    rule: Rule
     silence: Silence
 
     def shown(self, sessions: Sequence[OpenSession]) -> dict[int, SessionNow]:
         """Return these sessions by their ids."""
-        accounts = self._accounts([one.known.id for one in sessions])
-        names = self._account_names({*accounts.values()})
+        owned = whose(self.db, [one.known.id for one in sessions])
         held = lasting(rows_of(self.db)) if sessions else {}
         return {
-            number: self._shown(one, accounts[number], names, held.get(number))
+            number: self._shown(one, *owned[number], held.get(number))
             for number, one in ((one.known.id, one) for one in sessions)
         }
 
-    def _shown(
-        self, session: OpenSession, account: int | None, names: Mapping[int | None, str], held: str | None
-    ) -> SessionNow:
+    def _shown(self, session: OpenSession, account: int | None, who: str | None, held: str | None) -> SessionNow:
         known = session.known
         return SessionNow(
             id=known.id,
             account=account,
-            who=names.get(account) or self._name_of_tag(known.id_tag),
+            who=who,
             id_tag=known.id_tag,
             started_at=known.started_at,
             energy_wh=known.energy_wh,
@@ -126,23 +121,6 @@ class Sessions:
             held=held,
             curve=session.curve.points(),
         )
-
-    def _accounts(self, transactions: Sequence[int]) -> dict[int, int | None]:
-        if not transactions:
-            return {}
-        owners = Owners(rows_of(self.db), self.rule.policy, self.rule.bill_by)
-        return {number: owner.account for number, owner in owners.decide(transactions).items()}
-
-    def _account_names(self, accounts: set[int | None]) -> dict[int | None, str]:
-        if not accounts:
-            return {}
-        sql = f"SELECT id, name FROM account WHERE id IN ({marks(accounts)})"  # noqa: S608 - marks
-        return dict(self.db.execute(sql, tuple(accounts)).fetchall())
-
-    def _name_of_tag(self, id_tag: str | None) -> str | None:
-        key = self.rule.policy.key(id_tag or "")
-        found = self.db.execute("SELECT name FROM tag WHERE key = ? AND ended_at IS NULL", (key,)).fetchone()
-        return found[0] if found else None
 
 
 def connectors_now(

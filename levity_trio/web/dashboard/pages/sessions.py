@@ -16,6 +16,7 @@ from levity_trio.web.dashboard.shapes import wrong_way_round
 from levity_trio.wire.times import in_zone, stamp
 
 TRANSACTIONS: Final = "/api/admin/transactions"
+SUMS: Final = "/api/admin/transaction-sums"
 ACCOUNTS: Final = "/api/admin/accounts"
 CHARGERS: Final = "/api/admin/chargers"
 MOST_CHOICES: Final = 500
@@ -64,7 +65,7 @@ async def _read(view: View) -> Mapping[str, Any]:
         "found": sessions,
         "problem": problem,
         "sorting": sorting,
-        "sums": await _sums(view, query) if chosen and sessions["data"] else None,
+        "sums": await view.get(SUMS, **query) if chosen and sessions["data"] else None,
         "file": urlencode({**query, **by_time, "format": "csv"}),
         "sees_bills": view.may("GET", ACCOUNTS),
     }
@@ -81,16 +82,6 @@ async def _found(view: View, query: Mapping[str, str]) -> tuple[Mapping[str, Any
         if refused.status not in UNREADABLE:
             raise
         return {"data": []}, refused.labelled
-
-
-async def _sums(view: View, query: Mapping[str, str]) -> Any:
-    """Return what the sessions of a filter come to, None if they are too many."""
-    try:
-        return await view.get("/api/admin/transaction-sums", **query)
-    except Refused as refused:
-        if refused.status not in UNREADABLE:
-            raise
-        return None
 
 
 async def _filters(view: View) -> Iterator[Filter]:
