@@ -209,14 +209,6 @@ def decide(charged: Charged, by_hand: Given | None, bill_by: BillBy, periods_of:
     return Owner(account, ground, claims, by_hand, is_outside=not open_of(account).covers(charged.start))
 
 
-def turns(charged: Charged, bill_by: BillBy, periods_of: PeriodsOf) -> list[str]:
-    """Return the times at which something that decides changes hands, in order. Between two of them, transactions with
-    the same tag and place have the same owner, unless one is given by hand."""
-    things = [thing for _, thing in _things(charged, bill_by)]
-    spans = [period.span for thing in things for period in periods_of(thing)]
-    return sorted({at for span in spans for at in (span.since, span.end)})
-
-
 def _things(charged: Charged, bill_by: BillBy) -> list[tuple[Ground, Thing]]:
     of_tag = [(Ground.TAG, Thing(What.TAG, charged.tag))] if charged.tag else []
     of_space = [(Ground.CHARGER, Thing(What.SPACE, charged.charger))]

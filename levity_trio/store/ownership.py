@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,7 +19,6 @@ from levity_trio.billing.ownership import (
     What,
     decide,
     grounds,
-    turns,
 )
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
@@ -50,9 +48,6 @@ def periods_of(rows: Rows, thing: Thing) -> list[Period]:
     ]
 
 
-_Place = tuple[str | None, str, int | None]
-
-
 class Decided(NamedTuple):
     """Whose a transaction is, and why."""
 
@@ -71,18 +66,10 @@ class Owners:
         self._known: set[str] = set()
         """The keys of tags and chargers whose periods were looked up."""
         self._open: dict[int, Span] = {}
-        self._turns: dict[_Place, list[str]] = {}
-        self._accounts: dict[tuple[_Place, int], int | None] = {}
 
     def account(self, id_tag: str | None, charger: str, connector: int | None, start: str) -> int | None:
-        """Return the account of a transaction that was not given by hand. Of many, few are decided anew."""
-        place = (id_tag, charger, connector)
-        if place not in self._turns:
-            self._turns[place] = turns(self.at(*place, start), self._bill_by, self._periods_of)
-        between = place, bisect_right(self._turns[place], start)
-        if between not in self._accounts:
-            self._accounts[between] = self._owner(self.at(*place, start), None).account
-        return self._accounts[between]
+        """Return the account of a transaction that was not given by hand."""
+        return self._owner(self.at(id_tag, charger, connector, start), None).account
 
     def at(self, id_tag: str | None, charger: str, connector: int | None, start: str) -> Charged:
         """Return what decides whose a transaction is."""
