@@ -8,6 +8,7 @@ classes took 2 MB more and half of what a start costs. The standard library's fu
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
+from inspect import get_annotations
 from typing import Annotated, Any, Final, TypeVar, dataclass_transform, overload
 
 import msgspec
@@ -61,7 +62,7 @@ class _Fields:
     """The fields of a record, as the standard library and orjson ask for them. Made when they are first asked for."""
 
     def __get__(self, _: object, cls: type[Any]) -> dict[str, Field[Any]]:
-        types = {name: kind for base in reversed(cls.__mro__) for name, kind in _annotations(base).items()}
+        types = {name: kind for base in reversed(cls.__mro__) for name, kind in get_annotations(base).items()}
         names, defaults = cls.__struct_fields__, cls.__struct_defaults__
         given = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
         found = [(name, types[name], _field(given.get(name, NODEFAULT))) for name in names]
@@ -69,11 +70,6 @@ class _Fields:
         made: dict[str, Field[Any]] = twin.__dataclass_fields__
         type.__setattr__(cls, "__dataclass_fields__", made)
         return made
-
-
-def _annotations(base: type[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = vars(base).get("__annotations__", {})
-    return found
 
 
 def _field(default: Any) -> Any:

@@ -80,8 +80,11 @@ INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, paylo
 def with_history(transactions: int) -> bytes:
     """Return a serialized database whose charger CP-1 has had this many transactions."""
     with closing(in_memory()) as connection:
-        Station(Books(connection)).lose()
+        books = Books(connection)
+        Station(books).lose()
         connection.execute("CREATE TEMP TABLE past (n)")
         connection.executemany("INSERT INTO past VALUES (?)", [(n,) for n in range(transactions, 0, -1)])
         connection.executescript(HISTORY)
+        while books.count("to_book WHERE step = 0"):  # as the server does at its start
+            books.run(lambda _: None)
         return connection.serialize()
