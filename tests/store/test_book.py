@@ -236,7 +236,7 @@ def test_other_settings_book_all_anew(books: Books, station: Station) -> None:
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("statement", range(4, 100, 12))
+@pytest.mark.parametrize("statement", range(4, 64, 8))
 def test_a_kill_leaves_the_book_with_what_it_follows_from(tmp_path: Path, statement: int) -> None:
     """A process dies at a statement of a start or of a stop."""
     path = tmp_path / "site.db"
