@@ -34,8 +34,8 @@ KEYS = (
     " ORDER BY CAST(conrelid AS regclass), conname"
 )
 MORE_BYTES = size(3, 8)
-MOST_BYTES = 4_900_000
-"""More than the WAL of a new database, and less than that after the move."""
+MOST_BYTES = 50_000
+"""Less than what a move writes after it has begun."""
 GONE = 41
 """The id of a row that was there once."""
 
@@ -159,9 +159,9 @@ def test_a_full_disk(on_postgresql: PostgresqlAddress, tmp_path: Path, house: Pa
     path = tmp_path / "back.db"
 
     def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
+        full = Watch(0, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES)))
         with pytest.raises(EnvironmentProblem, match="nothing was moved"):
-            moved(on_postgresql, path)
+            move(on_postgresql, path, full)
         os.kill(os.getpid(), 9)  # the line above was true
 
     assert in_child(fill) == 9
