@@ -32,12 +32,12 @@ WAITING_WORKERS: Final = 3
 """So many more than cores: they take files that mostly wait for servers, while one for each core takes the others."""
 
 LONG: Final = (
-    *("integration/test_installed.py", "integration/test_simulated_bill.py"),
-    *("browser/test_pages.py", "browser/test_stories.py", "store/moving/test_moving.py"),
+    "integration/test_installed.py",
+    *("browser/test_pages.py", "browser/test_stories.py", "benchmarks/test_servers.py", "store/moving/test_moving.py"),
     *("web/both/test_same_answers.py", "integration/test_openapi.py", "integration/test_servers.py"),
     "web/both/test_bracketed.py",
     *("integration/test_simulate.py", "integration/test_readme.py", "integration/test_fluentd.py"),
-    "benchmarks/test_bench.py",
+    *("benchmarks/test_bench.py", "benchmarks/test_dashboard.py", "integration/test_simulated_bill.py"),
     *("integration/test_backup.py", "integration/test_deployed_servers.py", "store/moving/test_refusals.py"),
     *("integration/test_prometheus.py", "integration/test_metrics.py", "integration/test_certificates.py"),
     *("integration/test_tls.py", "integration/test_growing.py"),

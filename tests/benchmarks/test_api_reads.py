@@ -5,12 +5,10 @@ from pathlib import Path
 from levity_trio.store.engine.connection import open_database
 from tests.benchmarks.api_reads import lines
 from tests.benchmarks.filled import CHARGERS, READINGS, amount_in, fill
-from tests.benchmarks.told import only_full
 
 TRANSACTIONS = 2_000
 
 
-@only_full
 def test_every_list_is_measured_on_a_filled_database(tmp_path: Path) -> None:
     database = tmp_path / "filled.db"
     assert fill(database, TRANSACTIONS) == amount_in(database) == (TRANSACTIONS, TRANSACTIONS * READINGS)

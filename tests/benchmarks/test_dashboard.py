@@ -1,12 +1,11 @@
 """`just bench-dashboard`, shortened. It asserts no time."""
 
-from tests.benchmarks.told import only_full, told_by
+from tests.benchmarks.told import told_by
 
 PAGES = ("first page", "a bare route", "CPU of Now", "the frame")
 READERS = ("answers to", "patches", "they take", "cut off", "memory", "mails wait", "in shadow", "with limits")
 
 
-@only_full
 def test_every_figure_is_measured() -> None:
     ended = told_by("tests.benchmarks.dashboard", "--small")
     assert "Traceback" not in ended.stderr, ended.stderr[-3000:]

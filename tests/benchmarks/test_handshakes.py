@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tests.benchmarks.told import only_full
 from tests.integration.knocking import requests
 
 from . import handshakes
@@ -14,7 +13,6 @@ from .returning import leave, returning, told
 KNOCKS = len(requests(9000, "CP-1"))
 
 
-@only_full
 def test_all_come_back_and_bad_handshakes_are_refused() -> None:
     figures = handshakes.measure(argparse.Namespace(chargers=10, handshakes=10 * KNOCKS, rounds=1, settle=0.3))
     assert [(one.served, one.problems) for one in figures.returns] == [(10, {})] * 2
@@ -25,7 +23,6 @@ def test_all_come_back_and_bad_handshakes_are_refused() -> None:
     assert figures.ratios
 
 
-@only_full
 def test_others_are_measured_while_they_come(tmp_path: Path) -> None:
     scene = handshakes.prepare(tmp_path, 2)
     with scene.serving("serve", 2) as server, handshakes.others_of(server, 2) as others:

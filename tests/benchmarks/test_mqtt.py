@@ -1,11 +1,10 @@
 """`just bench-mqtt`, shortened. It asserts no time."""
 
-from tests.benchmarks.told import only_full, told_by
+from tests.benchmarks.told import told_by
 
 FIGURES = ("CPU of a call", "answers to chargers, p99", "answers with a frozen broker", "memory", "a change is on")
 
 
-@only_full
 def test_every_figure_is_measured() -> None:
     ended = told_by("tests.benchmarks.mqtt", "--small")
     assert "Traceback" not in ended.stderr, ended.stderr[-3000:]

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests import postgresql
-from tests.benchmarks.told import only_full
 from tests.integration.fleet import Start, Stop
 from tests.store.postgresql.stored import change
 
@@ -43,7 +42,6 @@ def assert_all_well(trial: Trial) -> None:
     assert not trial.faults, trial.samples
 
 
-@only_full
 def test_the_cost_of_a_second_server(site: postgresql.Server, tmp_path: Path) -> None:
     costs = compare_costs(site, tmp_path, chargers=20, rate=40, seconds=2, rounds=1)
     for kind, (one,) in costs.rounds.items():
@@ -52,7 +50,6 @@ def test_the_cost_of_a_second_server(site: postgresql.Server, tmp_path: Path) ->
     assert "two to one" in servers.cost_part(costs).text
 
 
-@only_full
 def test_a_server_is_killed(site: postgresql.Server, tmp_path: Path) -> None:
     killed = kill_one(site, tmp_path / "kill", SMALL)
     assert_all_well(killed.trial)
@@ -60,7 +57,6 @@ def test_a_server_is_killed(site: postgresql.Server, tmp_path: Path) -> None:
     assert "p99 of the others during" in servers.kill_part(killed).text
 
 
-@only_full
 def test_the_database_is_killed_stopped_and_started_anew(site: postgresql.Server, tmp_path: Path) -> None:
     found = end_database(site, tmp_path / "outage", SMALL, [end._replace(seconds=1) for end in ENDS])
     assert_all_well(found.trial)
@@ -71,7 +67,6 @@ def test_the_database_is_killed_stopped_and_started_anew(site: postgresql.Server
     assert "restart, -m fast" in servers.outage_part(found).text
 
 
-@only_full
 def test_an_upgrade_of_three_servers(site: postgresql.Server, tmp_path: Path) -> None:
     upgraded = upgrade(site, tmp_path / "upgrade", SMALL)
     assert_all_well(upgraded.trial)
