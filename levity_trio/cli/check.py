@@ -27,7 +27,7 @@ Checks a backup, or the database of a stopped server. Nothing is written, not ev
   tariffs       each text is the one that was added
   seals         no closed statement was changed, and none is missing
   sums          positions, taxes and ledgers add up
-  book          each session has the household, state and price that follow from what is stored
+  book          each session has the household, state and price that follow
 
 Says up to which minute the database goes, and how many transactions and kWh it holds. A file in use, and one whose
 newest data is still in its WAL, are not checked: make a backup and check that.

@@ -65,13 +65,13 @@ def test_a_reading_is_kept_as_it_was_sent(books: Books, station: Station) -> Non
 
 
 @pytest.mark.sqlite
-def test_the_usual_batch_takes_two_statements(books: Books, station: Station) -> None:
+def test_the_usual_batch_takes_two_statements_and_the_look_of_the_book(books: Books, station: Station) -> None:
     transaction = station.start()
     books.wait(1)
     found = readings.read([meter_value(station.clock(), 1100, VOLTAGE, CURRENT)], books.now)
     with counted_statements(books) as said:
         station.write(store, Batch(1, "MeterValues", found), transaction)
-    assert [statement.split()[0] for statement in said] == ["BEGIN", "UPDATE", "INSERT", "COMMIT"]
+    assert [statement.split()[0] for statement in said] == ["BEGIN", "UPDATE", "INSERT", "SELECT", "COMMIT"]
     assert linked(books) == [(transaction, 1100), (transaction, None), (transaction, None)]
 
 

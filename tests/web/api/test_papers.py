@@ -11,10 +11,9 @@ from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import name_of
 from levity_trio.documents.template import TemplateProblem
 from levity_trio.web.api import billing
-from levity_trio.web.api.papers import MOST_WAITING, read_papers, refusals
+from levity_trio.web.api.papers import MOST_WAITING, refusals
 from levity_trio.web.api.problems import Problem
 from tests.documents import statements as forms
-from tests.web.api.conftest import Site
 
 
 @pytest.mark.parametrize(
@@ -50,9 +49,3 @@ def test_a_month_whose_statements_cannot_be_said_is_not_closed() -> None:
     with pytest.raises(Problem) as caught, billing.refusals():
         raise TemplateProblem("words.total is missing")
     assert (caught.value.status, caught.value.code, caught.value.detail) == (409, "not_made", "words.total is missing")
-
-
-async def test_a_draft_that_was_made_anew_is_asked_for_again(site: Site) -> None:
-    with pytest.raises(Problem) as caught:
-        await read_papers(site.api, [7])
-    assert (caught.value.status, caught.value.code) == (409, "changed")

@@ -23,7 +23,7 @@ from levity_trio.cli import main
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.documents import printing
 from levity_trio.store.engine.connection import open_database
-from levity_trio.web.api import context, history
+from levity_trio.web.api import context
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
@@ -108,7 +108,6 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
         patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
-        patch.setattr(history, "PRICED_SECONDS", 10.0)  # on a busy machine, one store would take more steps
         patch.setattr(context, "MINUTE", inf)  # on a busy machine, one store would record refusals of more minutes
         past = write_past(folder / "site.db", MOMENT)
         (folder / ".site.db-litestream").mkdir()  # nobody need be told of a backup, as on PostgreSQL
@@ -148,7 +147,8 @@ async def _live(stored: Stored, past: Past, before: Outcome | None) -> tuple[Lif
 def _rows(connection: Any, file: sqlite3.Connection) -> Iterator[tuple[str, list[str]]]:
     """Yield each table with its rows, as text."""
     for table in tables(file):
-        names = [name for name in columns(file, table) if name != "id" or table not in WITH_GAPS]
+        gaps = {"to_book": "revision", **dict.fromkeys(WITH_GAPS, "id")}
+        names = [name for name in columns(file, table) if name != gaps.get(table)]
         found = connection.execute(f"SELECT {', '.join(names)} FROM {table}").fetchall()
         yield table, sorted(RANDOM.sub("…", repr(tuple(row))) for row in found)
 
