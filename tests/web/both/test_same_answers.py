@@ -85,8 +85,8 @@ COMMANDS: Final = (
     ("recheck",),
 )
 """Commands that read a database themselves."""
-WITH_GAPS: Final = {"evidence"}
-"""Tables whose ids nobody is told: those that a failed attempt took are not given out again on PostgreSQL."""
+WITH_GAPS: Final = {"evidence": "id", "to_book": "revision"}
+"""Ids that nobody is told: those that a failed attempt took are not given out again on PostgreSQL."""
 
 
 class Outcome(NamedTuple):
@@ -147,8 +147,7 @@ async def _live(stored: Stored, past: Past, before: Outcome | None) -> tuple[Lif
 def _rows(connection: Any, file: sqlite3.Connection) -> Iterator[tuple[str, list[str]]]:
     """Yield each table with its rows, as text."""
     for table in tables(file):
-        gaps = {"to_book": "revision", **dict.fromkeys(WITH_GAPS, "id")}
-        names = [name for name in columns(file, table) if name != gaps.get(table)]
+        names = [name for name in columns(file, table) if name != WITH_GAPS.get(table)]
         found = connection.execute(f"SELECT {', '.join(names)} FROM {table}").fetchall()
         yield table, sorted(RANDOM.sub("…", repr(tuple(row))) for row in found)
 
