@@ -11,8 +11,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
-from levity_trio.store.engine.connection import open_database
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy
+from levity_trio.store.billing.booking import Book
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.engine.connection import FileConnection, open_database
+from levity_trio.store.engine.unit_of_work import commit
 
 from . import filled_statements
 
@@ -53,7 +59,17 @@ def fill(database: Path, transactions: int, readings: int = READINGS, *, is_bill
         _frames(connection, FRAMES_PER_TRANSACTION * transactions)
         connection.execute(index)
         connection.execute("COMMIT")
+        if is_billed:
+            _book(connection)
     return Amount(transactions, readings * transactions)
+
+
+def _book(connection: FileConnection) -> None:
+    """Book all sessions, as a server does at its start."""
+    connection.book = Book(Rule(ZoneInfo("Europe/Berlin"), Policy(), BillBy.TAG))
+    while connection.execute("SELECT count(*) FROM to_book WHERE step = 0").fetchone() != (0,):
+        commit(connection, [lambda _: None])
+    connection.book = None
 
 
 def _chargers(connection: sqlite3.Connection) -> None:

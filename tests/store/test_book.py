@@ -18,14 +18,16 @@ from hypothesis import strategies as st
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ledger import Kind
-from levity_trio.billing.ownership import BillBy
+from levity_trio.billing.ownership import BillBy, Span
 from levity_trio.store.billing import booking
 from levity_trio.store.billing.booking import Book, differences, due, store_prices
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.present import waiting
+from levity_trio.store.reads.reconciliation import reconciliation
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.upkeep.booking import Booking
 from levity_trio.store.writes import accounts, ownership, wallets
@@ -312,6 +314,9 @@ async def test_what_could_not_be_booked_is_tried_again_alone(
     assert books.rows(WAITING, 2) == [(number,)]
     with reading(books) as db:
         assert waiting(db).not_booked == 1
+        assert bill_of(db, number, books.rule).state == "to be billed"
+        month = reconciliation(db, "2026-03", Span("2026-02-28T23:00:00.000Z", "2026-03-31T22:00:00.000Z"), books.at)
+        assert [line.state for line in month.site.states if line.transactions] == ["held back"]
     await _keeping(books).look()
     assert books.rows("SELECT state, price FROM booked") == [("to be billed", "booked")]
     assert wrong(books) == []

@@ -78,7 +78,7 @@ class Some(NamedTuple):
 
 _CARD: Final = "SELECT name FROM own_name WHERE account_id = ? AND what = 'tag' AND key = ?"
 _MIGHT: Final = ("Accepted", "")
-_STATES: Final = {
+_STATES: Final[Mapping[str, DriversState]] = {
     BillState.OPEN: DriversState.OPEN,
     BillState.HELD_BACK: DriversState.IN_REVIEW,
     BillState.FREE: DriversState.FREE,
@@ -142,7 +142,7 @@ def _shown(
 def _one(
     transaction: BilledTransaction, cost: DriversCost | None, prices: Prices, load: Mapping[int, str]
 ) -> DriversTransaction:
-    state = _STATES.get(BillState(transaction.bill), DriversState.ENDED)
+    state = _STATES.get(transaction.bill, DriversState.ENDED)
     of_ended = None if state is DriversState.IN_REVIEW else transaction.energy_wh
     return DriversTransaction(
         id=transaction.id,

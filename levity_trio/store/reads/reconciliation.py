@@ -86,7 +86,7 @@ def _states(rows: Rows, transactions: Sequence[int]) -> Mapping[int, BillState]:
     found = (
         (number, state) for some in parts(transactions) for number, state in rows(_STATES.format(marks(some)), some)
     )
-    return {number: BillState(state) for number, state in found}
+    return {number: BillState.HELD_BACK if state == "not booked" else BillState(state) for number, state in found}
 
 
 def _compared(meter: _Meter, levels: Mapping[str, Mapping[str, Bounds]], span: Span) -> Comparison:

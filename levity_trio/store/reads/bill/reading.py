@@ -15,6 +15,7 @@ from levity_trio.billing.splitting import Crossing
 from levity_trio.billing.statement import Currency, Line, Split, TaxSum
 from levity_trio.billing.states import BillState
 from levity_trio.billing.tariff import Versions
+from levity_trio.store.billing.booking import booked
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.billing.reasoning import Blocked, Piece, Reasoned, reasoned
 from levity_trio.store.billing.rows import lines_of
@@ -64,7 +65,9 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
     LookupError if there is none."""
     rows = rows_of(db)
     owners = Owners(rows, rule.policy, rule.bill_by)
-    state = next((BillState(state) for (state,) in rows("SELECT state FROM booked WHERE tx_id = ?", (number,))), None)
+    state = next(
+        (BillState(one.state) for one in booked(rows, rule, (number,))), None
+    )  # also of one that is not booked
     reasons = None if state is BillState.BILLED_ELSEWHERE else reasoned(rows, number, rule, now)
     shown = partial(local, zone=rule.zone)
     decided = owners.explain(number, shown=shown)
