@@ -35,6 +35,7 @@ OF_THE_PROCESS: Final = {
     "/api/admin/codes": "its ports",
     "/api/admin/tokens": "when they were used",
     "/api/admin/uptime": "the time without a server counts",
+    "/api/power": "the quarter of an hour that runs",
 }
 """GETs whose answers are not the same after a restart, and why."""
 
