@@ -373,7 +373,9 @@ def test_what_cannot_be_booked_is_stored_all_the_same(
 
 
 @pytest.mark.logs_errors
-def test_it_is_stored_even_if_that_cannot_be_noted(books: Books, station: Station) -> None:
+async def test_it_is_stored_even_if_that_cannot_be_noted(books: Books, station: Station) -> None:
+    """And a server begins, instead of trying for ever."""
+
     class Broken(Book):
         def book(self, db: UnitOfWork) -> None:
             db.changed("DELETE FROM to_book")
@@ -383,6 +385,9 @@ def test_it_is_stored_even_if_that_cannot_be_noted(books: Books, station: Statio
 
     books.connection.book = Broken(books.rule)
     number = station.start(1000, 1, "Card")
+    assert books.rows(WAITING, 0) == [(number,)]
+    with trio.fail_after(30):
+        await _keeping(books).begin()
     assert books.rows(WAITING, 0) == [(number,)]
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from math import inf
 from typing import Final
 
 import trio
@@ -77,9 +78,7 @@ class Booking:
     async def begin(self) -> None:
         """List all if the settings by which the book was made are others, and book what is listed, whole."""
         await self._writer.run(book_all, self._rule)
-        while left := await self._reader.run(lambda db: int(db.execute(_LEFT).fetchone()[0])):
-            log.info("booking sessions", left=left)
-            await self._writer.run(_nothing)
+        await self._book_listed()
 
     async def run(self, look_seconds: float) -> None:
         """Keep the book until the server stops."""
@@ -101,12 +100,19 @@ class Booking:
             if revision not in self._tried:
                 self._tried.add(revision)
                 await self._writer.run(_list_again, number)
-        while await self._reader.run(lambda db: bool(db.execute(TO_BOOK.format(0), (1,)).fetchall())):
-            await self._writer.run(_nothing)
+        await self._book_listed()
         while listed := await self._listed(1, PRICED_AT_ONCE):
             numbers = [number for _, number in listed]
             found = await self._sparing.run(partial(_due, rule=self._rule), numbers)
             await self._writer.run(_store, found, listed)
+
+    async def _book_listed(self) -> None:
+        """Book what is listed, until a commit can neither book nor set aside more of it: a server must still begin."""
+        before = inf
+        while 0 < (left := await self._reader.run(lambda db: int(db.execute(_LEFT).fetchone()[0]))) < before:
+            log.info("booking sessions", left=left)
+            await self._writer.run(_nothing)
+            before = left
 
     async def compare_nightly(self) -> None:
         """Compare the book once a night, until the server stops."""
