@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 GAP: Final = re.compile(r"\{(\d+)\}")
@@ -23,6 +25,49 @@ class Figure(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value:g}" if self.digits is None else f"{self.value:.{self.digits}f}"
+
+
+class Quantity(NamedTuple):
+    """A measured value of a text, in Wh, W, s or another unit. Pages and papers show kWh, kW, minutes and hours."""
+
+    value: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f}".rstrip("0").rstrip(".") + f" {self.unit}"
+
+
+class Amount(NamedTuple):
+    """An amount of money as a value of a text, with the code of its currency."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency}"
+
+
+class Moment(NamedTuple):
+    """A time as a value of a text: in UTC, in the format of the database. Pages show the time at the site."""
+
+    stamp: str
+
+    def __str__(self) -> str:
+        return self.stamp
+
+    @property
+    def at(self) -> datetime:
+        """The time itself. Raises ValueError if a charger wrote something that only looks like a time."""
+        return datetime.fromisoformat(self.stamp)
+
+
+class Day(NamedTuple):
+    """A day as a value of a text."""
+
+    day: date
+
+    def __str__(self) -> str:
+        return self.day.isoformat()
 
 
 class Told(str):
@@ -48,7 +93,7 @@ class Told(str):
         return _of_stored, (stored(self),)
 
 
-Value: TypeAlias = "str | int | Figure | Told"
+Value: TypeAlias = "str | int | Figure | Quantity | Amount | Moment | Day | Told"
 
 
 def filled(template: str, values: Sequence[str]) -> str:
@@ -96,6 +141,14 @@ def _kept(value: Value) -> Any:
             return {"text": value.template, "many": value.many, "values": [*map(_kept, value.values)]}
         case Figure():
             return {"figure": value.value, "digits": value.digits}
+        case Quantity():
+            return {"quantity": value.value, "unit": value.unit}
+        case Amount():
+            return {"amount": str(value.amount), "currency": value.currency}
+        case Moment():
+            return {"time": value.stamp}
+        case Day():
+            return {"day": str(value)}
         case _:
             return value
 
@@ -106,5 +159,13 @@ def _read(kept: Any) -> Value:
             return Told(template, *map(_read, values), many=many)
         case {"figure": value, "digits": digits}:
             return Figure(value, digits)
+        case {"quantity": value, "unit": unit}:
+            return Quantity(value, unit)
+        case {"amount": amount, "currency": currency}:
+            return Amount(Decimal(amount), currency)
+        case {"time": stamp}:
+            return Moment(stamp)
+        case {"day": day}:
+            return Day(date.fromisoformat(day))
         case _:
             return kept  # type: ignore[no-any-return]  # a name or a number

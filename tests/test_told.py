@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -11,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.locale import speaking
-from levity_trio.locale.texts import said
-from levity_trio.told import Figure, Told, Value, joined, of_stored, stored
+from levity_trio.locale.texts import Reader, said
+from levity_trio.told import Amount, Day, Figure, Moment, Quantity, Told, Value, joined, of_stored, stored
 from levity_trio.web.texts import as_json, decoded, marking
 
 LEAVES: Final[st.SearchStrategy[Value]] = st.one_of(
-    st.text(), st.integers(-(10**9), 10**9), st.builds(Figure, st.floats(-1e6, 1e6), st.integers(0, 3))
+    *(st.text(), st.integers(-(10**9), 10**9), st.builds(Figure, st.floats(-1e6, 1e6), st.integers(0, 3))),
+    *(st.builds(Quantity, st.integers(-(10**9), 10**9), st.sampled_from(("Wh", "W", "s"))), st.builds(Day, st.dates())),
+    *(st.builds(Moment, st.text()), st.builds(Amount, st.decimals(-1000, 1000, places=2), st.just("EUR"))),
 )
 
 
@@ -33,6 +38,25 @@ def test_a_text_is_english_and_knows_its_template() -> None:
     assert (text.template, text.values) == ("{1} A at a limit of {2} A", (Figure(8.4375, 1), 6))
     with speaking("de"):
         assert said(text) == "8,4 A bei einer Grenze von 6 A"
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "page", "german"),
+    [
+        (Quantity(20500, "Wh"), "20500 Wh", "20.5 kWh", "20,5 kWh"),
+        (Quantity(7, "s"), "7 s", "7 s", "7 s"),
+        (Quantity(5400, "s"), "5400 s", "90 min", "90 min"),
+        (Amount(Decimal("0.32"), "EUR"), "0.32 EUR", "0.32\N{NO-BREAK SPACE}EUR", "0,32\N{NO-BREAK SPACE}€"),
+        (Moment("2026-11-03T17:04:05Z"), "2026-11-03T17:04:05Z", "18:04:05", "18:04:05"),
+        (Moment("0000-13-03T"), *["0000-13-03T"] * 3),
+        (Day(date(2025, 11, 3)), "2025-11-03", "3 Nov 2025", "3. Nov. 2025"),
+    ],
+)
+def test_a_value_is_shown_in_the_units_of_its_reader(value: Value, english: str, page: str, german: str) -> None:
+    text, reader = joined("", [value]), Reader(ZoneInfo("Europe/Berlin"), datetime(2026, 11, 3, 19, tzinfo=UTC))
+    assert (text, said(text, reader)) == (english, page)
+    with speaking("de"):
+        assert said(text, reader) == german
 
 
 @pytest.mark.parametrize("name", ["it drew {1} A", "not at all", "{1}", "{2}", "it did not boot"])

@@ -4,44 +4,104 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from levity_trio.locale import catalogue
-from levity_trio.locale.formats import typed
-from levity_trio.told import Figure, Told, Value, filled
+from levity_trio.locale import _, catalogue, language
+from levity_trio.locale.formats import format_of, number, short_day, typed
+from levity_trio.told import Amount, Day, Figure, Moment, Quantity, Told, Value, filled
 
 if TYPE_CHECKING:
     from gettext import GNUTranslations
 
 
-def said(words: str) -> str:
+class Reader(NamedTuple):
+    """Where and when somebody reads: the time zone of the site, and the present time, None on paper."""
+
+    zone: tzinfo = UTC
+    now: datetime | None = None
+
+
+ANYWHERE: Final = Reader()
+
+
+def said(words: str, reader: Reader = ANYWHERE) -> str:
     """Return a text of the program in the language of the request: what its catalogue has not stays English.
 
-    A Told knows its template, so its values stay as they are. Another text is compared with the whole catalogue, which
-    has {1} and {2} where it has figures, names, or other such texts.
+    A Told knows its template. Its figures are shown in the units of people, and its names stay as they are. Another
+    text is compared with the whole catalogue, which has {1} and {2} where it has figures, names, or other such texts.
     """
     known = catalogue()
-    if known is None:
-        return words
-    return _translated(known, words) if isinstance(words, Told) else _said(known, words)
+    if isinstance(words, Told):
+        return _translated(known, words, reader)
+    return words if known is None else _said(known, words)
 
 
-def _translated(catalogue: GNUTranslations, text: Told) -> str:
-    if text.many is None:
-        template = catalogue.gettext(text.template)
+def _translated(catalogue: GNUTranslations | None, text: Told, reader: Reader) -> str:
+    number = None if text.many is None else int(str(text.values[0]))
+    if catalogue is None:
+        template = text.template if text.many is None or number == 1 else text.many
+    elif text.many is None or number is None:
+        template = catalogue.gettext(text.template) if text.template else ""  # "" would be the head of the catalogue
     else:
-        template = catalogue.ngettext(text.template, text.many, int(str(text.values[0])))
-    return filled(template, [_shown(catalogue, value) for value in text.values])
+        template = catalogue.ngettext(text.template, text.many, number)
+    return filled(template, [_shown(catalogue, value, reader) for value in text.values])
 
 
-def _shown(catalogue: GNUTranslations, value: Value) -> str:
-    if isinstance(value, Told):
-        return _translated(catalogue, value)
-    if isinstance(value, Figure):
-        return typed(Decimal(str(value)))
-    return str(value)
+def _shown(catalogue: GNUTranslations | None, value: Value, reader: Reader) -> str:
+    match value:
+        case Told():
+            return _translated(catalogue, value, reader)
+        case Figure():
+            return typed(Decimal(str(value)))
+        case Quantity():
+            return " ".join(in_units(value.value, value.unit)).rstrip()
+        case Amount(amount, currency):
+            return f"{typed(amount)}\N{NO-BREAK SPACE}{format_of(language()).symbols.get(currency, currency)}"
+        case Moment():
+            return _time(value, reader)
+        case Day():
+            return short_day(value.day, has_year=reader.now is None or value.day.year != reader.now.year)
+        case _:
+            return str(value)
+
+
+def _time(value: Moment, reader: Reader) -> str:
+    """Return a time to the second: 18:04:05, 3 Nov 18:04:05, and with its year where the present time is not known."""
+    try:
+        local = value.at.astimezone(reader.zone)
+    except (ValueError, OverflowError):  # a charger wrote it
+        return value.stamp
+    if reader.now is None:
+        return f"{short_day(local, has_year=True)} {local:%H:%M:%S}"
+    day = "" if local.date() == reader.now.astimezone(reader.zone).date() else f"{short_day(local)} "
+    return f"{day}{local:%H:%M:%S}"
+
+
+LONGEST_SECONDS: Final = 120
+"""Up to here a length of time is told in seconds."""
+MINUTE: Final = 60
+LONGEST_MINUTES: Final = 120
+
+
+def in_units(value: float, unit: str) -> tuple[str, str]:
+    """Return a number and its unit as people write them: energy in kWh, power in kW."""
+    if unit in ("Wh", "W", "varh", "var", "VA"):
+        return _trimmed(value / 1000), f"k{unit}"
+    if unit != "s" or value < LONGEST_SECONDS:
+        return _trimmed(value), unit
+    if value < LONGEST_MINUTES * MINUTE:
+        return str(round(value / MINUTE)), "min"
+    hours, rest = divmod(int(value) // MINUTE, MINUTE)
+    figure, _unit, shown = _("%(count)s h", count=f"{hours}:{rest:02}").partition(" ")
+    return figure, shown
+
+
+def _trimmed(value: float) -> str:
+    """Return a number with three decimals at most."""
+    return number(value, 3).rstrip("0").rstrip(".,")
 
 
 class _Pattern(NamedTuple):

@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_, SOURCE, _, language
-from levity_trio.locale.formats import format_of, number, short_day, typed
-from levity_trio.locale.texts import said
+from levity_trio.locale.formats import format_of, short_day, typed
+from levity_trio.locale.texts import Reader, in_units, said
+from levity_trio.told import Told
 from levity_trio.web.api.access import LOCAL_ADMIN
-from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment
+from levity_trio.web.dashboard.shapes import UNKNOWN, clock, moment
 
 WORDS_OF_API: Final = (
     *(N_("outside"), N_("driver"), N_("viewer"), N_("operator"), N_("admin")),
@@ -167,9 +168,6 @@ def _with_names(ground: str, names: Mapping[str, str]) -> str:
     )
 
 
-LONGEST_SECONDS: Final = 2 * MINUTE
-"""Up to here a length of time is told in seconds."""
-LONGEST_MINUTES: Final = 120
 LEAP: Final = 2000
 """A year that has all days."""
 _REGISTERS: Final = N_({"meterStart": "start register", "meterStop": "stop register"})
@@ -183,7 +181,7 @@ _MEASURED: Final = re.compile(rf"{_NUMBER}(?: (?:to|bis) {_NUMBER})? (Wh|W|s)(?!
 
 def told(words: str, now: datetime, zone: tzinfo) -> str:
     """Return a text with its figures in the units of people."""
-    timed = _TIME.sub(lambda found: _local(found[0], now, zone), said(words))
+    timed = _TIME.sub(lambda found: _local(found[0], now, zone), said(words, Reader(zone, now)))
     named = _REGISTER.sub(_named, timed)
     priced = named if language() == SOURCE else _PRICE.sub(_priced, named)
     return in_words(_MEASURED.sub(_measured, with_commas(priced)))
@@ -201,6 +199,8 @@ _SEASON: Final = re.compile(r"\b(\d\d)-(\d\d) to (\d\d)-(\d\d)\b")
 
 def tariff(words: str, now: datetime, zone: tzinfo) -> str:
     """Return what a tariff says, with its weekdays and seasons as the language writes them."""
+    if isinstance(words, Told):
+        return told(words, now, zone)
     dated = _SEASON.sub(_season, words)
     return told(_WEEKDAY.sub(_weekday, dated), now, zone)
 
@@ -226,7 +226,7 @@ def measured(value: float | None, unit: str) -> str:
     """Return a value with its unit, energy in kWh and power in kW."""
     if value is None:
         return UNKNOWN
-    figure, shown = _in_units(value, unit)
+    figure, shown = in_units(value, unit)
     return f"{figure} {shown}".rstrip()
 
 
@@ -247,25 +247,8 @@ def _measured(found: re.Match[str]) -> str:
     first, last, unit = found.groups()
     if last is None:
         return measured(float(first), unit)
-    (low, shown), (high, other) = _in_units(float(first), unit), _in_units(float(last), unit)
+    (low, shown), (high, other) = in_units(float(first), unit), in_units(float(last), unit)
     return _("%(low)s to %(high)s", low=low if shown == other else f"{low} {shown}", high=f"{high} {other}")
-
-
-def _in_units(value: float, unit: str) -> tuple[str, str]:
-    """Return a number and its unit as people write them."""
-    if unit in ("Wh", "W", "varh", "var", "VA"):
-        return _trimmed(value / 1000), f"k{unit}"
-    if unit != "s" or value < LONGEST_SECONDS:
-        return _trimmed(value), unit
-    if value < LONGEST_MINUTES * MINUTE:
-        return str(round(value / MINUTE)), "min"
-    figure, _, shown = duration(value).partition(" ")
-    return figure, shown
-
-
-def _trimmed(value: float) -> str:
-    """Return a number with three decimals at most."""
-    return number(value, 3).rstrip("0").rstrip(".,")
 
 
 class State(NamedTuple):
