@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
@@ -58,7 +58,8 @@ class Moment(NamedTuple):
     @property
     def at(self) -> datetime:
         """The time itself. Raises ValueError if a charger wrote something that only looks like a time."""
-        return datetime.fromisoformat(self.stamp)
+        found = datetime.fromisoformat(self.stamp)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class Day(NamedTuple):

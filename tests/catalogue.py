@@ -24,13 +24,14 @@ from babel.messages.pofile import normalize, read_po
 
 from levity_trio.documents.template import ENGLISH, TRANSLATED
 from levity_trio.locale import DOMAIN, FOLDER
+from levity_trio.locale.formats import ENGLISH as ENGLISH_FORMAT
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.fields import english_label, every, fields_of
 
 PACKAGE_FOLDER: Final = Path(__file__).parent.parent / "levity_trio"
-TEMPLATES: Final = {"_": None, "_n": (1, 2), "gettext": None}
+TEMPLATES: Final = {"_": None, "_n": (1, 2), "_p": ((1, "c"), 2), "gettext": None}
 OPTIONS: Final = {"silent": "false"}
-MARKS: Final = ("_", "_n", "N_", "Told")
+MARKS: Final = ("_", "_n", "_p", "N_", "Told")
 LEAST_LETTERS: Final = 4
 OTHERS: Final = ("log.", "Markup", "re.compile")
 """Calls that get no text that people read here: lines of the log, HTML and patterns."""
@@ -76,6 +77,7 @@ class Text(NamedTuple):
     line: int
     words: tuple[str, ...]
     is_marked: bool
+    context: str | None = None
 
 
 def looks_like_words(text: str) -> bool:
@@ -97,8 +99,9 @@ def _texts(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
         case ast.Call(func=ast.Name(id="Told"), args=[ast.Constant(str(text)), *_], keywords=more, lineno=line):
             many = [one.value.value for one in more if isinstance(one.value, ast.Constant)]
             yield Text(line, (text, *map(str, many)), is_marked=True)
-        case ast.Call(func=ast.Name(id="_n"), args=[ast.Constant(str(one)), ast.Constant(str(many)), *_], lineno=line):
-            yield Text(line, (one, many), is_marked=True)
+        case ast.Call(func=ast.Name(id="_n" | "_p" as mark), args=[ast.Constant(str(one)), ast.Constant(str(two)), *_]):
+            words, context = ((one, two), None) if mark == "_n" else ((two,), one)
+            yield Text(node.lineno, words, is_marked=True, context=context)
         case ast.Constant(value=str(text), lineno=line) if looks_like_words(text):
             yield Text(line, (text,), is_marked=is_table)
         case ast.JoinedStr(values=parts, lineno=line):
@@ -149,6 +152,12 @@ def of_labels() -> Iterator[tuple[str, str]]:
             yield from (("web/api", english_label(one.name)) for one in every(fields_of(endpoint)))
 
 
+def of_formats() -> Iterator[tuple[str, str]]:
+    """Yield how English is written: a field of `Format`, which is the context, and a sign or word."""
+    for field, words in ENGLISH_FORMAT._asdict().items():
+        yield from ((field, word) for word in ([words] if isinstance(words, str) else words))
+
+
 def of_papers() -> Iterator[tuple[str, str]]:
     """Yield the texts of statements."""
     for table in TRANSLATED:
@@ -167,9 +176,11 @@ def extracted() -> Catalog:
             if text.is_marked:
                 flags = ["python-format"] if "%(" in text.words[0] else []
                 words = text.words if len(text.words) > 1 else text.words[0]
-                found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], flags=flags)
+                found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], flags=flags, context=text.context)
     for name, words in (*of_program(), *of_labels(), *of_papers()):
         found.add(words, None, [(name, 0)])
+    for field, word in of_formats():
+        found.add(word, None, [("locale/formats.py", 0)], context=field)
     for path in sorted((*PACKAGE_FOLDER.rglob("web/**/*.html"), *PACKAGE_FOLDER.rglob("documents/*.html"))):
         with path.open("rb") as file:
             for _line, words, comments, context in extract("jinja2", file, TEMPLATES, (), OPTIONS):
@@ -200,16 +211,17 @@ def written(catalogue: Catalog) -> str:
 
 
 def _entry(message: Message) -> str:
+    context = f"msgctxt {_quoted(message.context)}\n" if message.context else ""
     if isinstance(message.id, str):
-        return f"msgid {_quoted(message.id)}\nmsgstr {_quoted(str(message.string or ''))}\n"
+        return f"{context}msgid {_quoted(message.id)}\nmsgstr {_quoted(str(message.string or ''))}\n"
     one, many = message.id
     forms = message.string if isinstance(message.string, tuple) else ("", "")
     said = "".join(f"msgstr[{place}] {_quoted(text)}\n" for place, text in enumerate(forms))
-    return f"msgid {_quoted(one)}\nmsgid_plural {_quoted(many)}\n{said}"
+    return f"{context}msgid {_quoted(one)}\nmsgid_plural {_quoted(many)}\n{said}"
 
 
-def _first(message: Message) -> str:
-    return message.id if isinstance(message.id, str) else message.id[0]
+def _first(message: Message) -> tuple[str, str]:
+    return message.context or "", message.id if isinstance(message.id, str) else message.id[0]
 
 
 def _quoted(text: str) -> str:

@@ -23,7 +23,8 @@ ROOT_MODULES = 9
 # Rooms of one level do not import each other. The longest name that fits a module is its room.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("importing", "records", "told"),
-    ("clock", "events", "groups", "load.tree", "locale", "refusals", "wire", "writing"),
+    ("clock", "events", "groups", "load.tree", "refusals", "wire", "writing"),
+    ("locale",),
     ("load.learned", "load.modbus", "load.rule"),
     ("load.document",),
     ("load.lease", "load.other_load"),
@@ -106,7 +107,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "load.profiles": ("load.lease", "load.tree", "wire"),
     "load.replay": ("load.other_load", "load.rule", "load.tree"),
     "load.rule": ("load.tree",),
-    "locale": (),
+    "locale": ("wire.times",),
     "manual": (),
     "demo": (
         *(

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SOURCE: Final = "en"
-NAMES: Final = {"en": "English", "de": "Deutsch"}
-"""What those who speak a language call it."""
 FOLDER: Final = Path(__file__).parent
 """Has a folder for each language, as gettext wants it: de/LC_MESSAGES/levity_trio.po."""
 DOMAIN: Final = "levity_trio"
@@ -31,6 +29,13 @@ def _(text: str, /, **values: object) -> str:
     """Return a text in the language of the request, with its values: `_("%(count)s sessions", count=2)`."""
     catalogue = _catalogue.get()
     said = text if catalogue is None or not text else catalogue.gettext(text)  # "" would be the head of the catalogue
+    return said % values if values else said
+
+
+def _p(context: str, text: str, /, **values: object) -> str:
+    """Return a text that means something else elsewhere: `_p("number", "No.")` heads a column."""
+    catalogue = _catalogue.get()
+    said = text if catalogue is None else catalogue.pgettext(context, text)
     return said % values if values else said
 
 
@@ -69,7 +74,7 @@ def languages(folder: Path = FOLDER) -> Sequence[str]:
 @contextmanager
 def speaking(name: str, folder: Path = FOLDER) -> Iterator[None]:
     """Let what runs inside the block, also in threads and tasks that it starts, speak a language."""
-    spoken, used = _language.set(name), _catalogue.set(None if name == SOURCE else _read(folder, name))
+    spoken, used = _language.set(name), _catalogue.set(None if name == SOURCE else catalogue_of(name, folder))
     try:
         yield
     finally:
@@ -98,7 +103,7 @@ def _translated(folder: Path) -> tuple[str, ...]:
 
 
 @cache
-def _read(folder: Path, name: str) -> GNUTranslations:
+def catalogue_of(name: str, folder: Path) -> GNUTranslations:
     """Return a catalogue. A wheel has it compiled; a checkout has its text, which is compiled in memory."""
     import gettext  # noqa: PLC0415 - takes time at the start, and English needs none of it
 

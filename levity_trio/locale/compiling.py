@@ -28,6 +28,8 @@ def _read(entry: str) -> tuple[bytes, bytes]:
     text, translation = (
         "\0".join(said for name, said in words.items() if name.startswith(kind)) for kind in ("msgid", "msgstr")
     )
+    if context := words.get("msgctxt"):
+        text = f"{context}\x04{text}"
     return text.encode(), translation.strip("\0").encode()
 
 

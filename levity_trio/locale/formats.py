@@ -1,4 +1,4 @@
-"""Numbers, days, times and money in the language of the request: one table a language, for all that people read."""
+"""Numbers, days, times and money in the language of the request, for all that people read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from levity_trio.locale import SOURCE, language, writing
+from levity_trio.locale import FOLDER, SOURCE, catalogue_of, language, languages, writing
+
+if TYPE_CHECKING:
+    from gettext import GNUTranslations
 
 THIN: Final = "\u202f"
 """Between thousands of English pages."""
@@ -18,6 +21,8 @@ THIN: Final = "\u202f"
 class Format(NamedTuple):
     """How a language writes. `short` and `long` are patterns of days, `dated` of one with its weekday."""
 
+    name: str
+    """What those who speak it call it."""
     decimal: str
     thousands: str
     on_paper: str
@@ -30,53 +35,54 @@ class Format(NamedTuple):
     weekdays: Sequence[str]
     months: Sequence[str]
     short_months: Sequence[str]
-    symbols: Mapping[str, str]
+    symbols: Sequence[str]
     """What stands for the code of a currency."""
-    zones: Mapping[str, str]
+    zones: Sequence[str]
     """What is written for the abbreviation of a time zone."""
 
 
-FORMATS: Final[Mapping[str, Format]] = {
-    "en": Format(
-        decimal=".",
-        thousands=THIN,
-        on_paper=",",
-        separator=",",
-        short="{day} {short}",
-        long="{day} {month} {year}",
-        dated="{weekday} {day}",
-        weekdays=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
-        months=(
-            *("January", "February", "March", "April", "May", "June"),
-            *("July", "August", "September", "October", "November", "December"),
-        ),
-        short_months=["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
-        symbols={},
-        zones={},
+ENGLISH: Final = Format(
+    name="English",
+    decimal=".",
+    thousands=THIN,
+    on_paper=",",
+    separator=",",
+    short="{day} {short}",
+    long="{day} {month} {year}",
+    dated="{weekday} {day}",
+    weekdays=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    months=(
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
     ),
-    "de": Format(
-        decimal=",",
-        thousands=".",
-        on_paper=".",
-        separator=";",
-        short="{day}. {short}",
-        long="{day}. {month} {year}",
-        dated="{weekday}, {day}",
-        weekdays=["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"],
-        months=(
-            *("Januar", "Februar", "März", "April", "Mai", "Juni"),
-            *("Juli", "August", "September", "Oktober", "November", "Dezember"),
-        ),
-        short_months=["Jan.", "Feb.", "März", "Apr.", "Mai", "Juni", "Juli", "Aug.", "Sept.", "Okt.", "Nov.", "Dez."],
-        symbols={"EUR": "€", "GBP": "£", "USD": "$"},
-        zones={"CET": "MEZ", "CEST": "MESZ", "UTC": "UTC"},
-    ),
-}
+    short_months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    symbols=("EUR", "GBP", "USD"),
+    zones=("CET", "CEST", "UTC"),
+)
+FORMATS: Final = {SOURCE: ENGLISH}
+"""Those that were read. The catalogue of a language has what each word and sign here is there, by its field."""
 
 
 def format_of(name: str) -> Format:
-    """Return how a language writes; one without a table writes as English does."""
-    return FORMATS.get(name, FORMATS[SOURCE])
+    """Return how a language writes; one without a catalogue writes as English does."""
+    if name not in FORMATS and name in languages():
+        known = catalogue_of(name, FOLDER)
+        FORMATS[name] = Format(*(_in(known, field, words) for field, words in ENGLISH._asdict().items()))
+    return FORMATS.get(name, ENGLISH)
+
+
+def _in(known: GNUTranslations, field: str, words: str | Sequence[str]) -> Any:
+    return known.pgettext(field, words) if isinstance(words, str) else [known.pgettext(field, word) for word in words]
+
+
+def _for(word: str, known: Sequence[str], own: Sequence[str]) -> str:
+    """Return what is written for one of the known words, itself if it is none of them."""
+    return own[known.index(word)] if word in known else word
+
+
+def symbol(currency: str, name: str | None = None) -> str:
+    """Return what a language, usually that of the request, writes for the code of a currency."""
+    return _for(currency, ENGLISH.symbols, format_of(name or language()).symbols)
 
 
 def number(value: float | Decimal, digits: int) -> str:
@@ -95,7 +101,7 @@ def of_environment(given: Mapping[str, str]) -> str:
     """Return the language in which numbers are written, by the variables of a process: de_DE.UTF-8 is German."""
     named = next((given[name] for name in ("LC_ALL", "LC_NUMERIC", "LANG") if given.get(name)), SOURCE)
     name = re.split(r"[_.@]", named)[0].lower()
-    return name if name in FORMATS else SOURCE
+    return name if name in languages() else SOURCE
 
 
 def writing_as_in(environment: Mapping[str, str]) -> AbstractContextManager[None]:
@@ -144,15 +150,16 @@ def short_month(day: date) -> str:
 def zone_name(local: datetime) -> str:
     """Return the name of the time zone of a local time: CET."""
     name = local.tzname() or ""
-    return format_of(language()).zones.get(name, name)
+    return _for(name, ENGLISH.zones, format_of(language()).zones)
 
 
 def tables(name: str) -> Mapping[str, Mapping[str, Any]]:
     """Return how a language writes as the tables of a template of papers (documents.template)."""
     here = format_of(name)
+    symbols = {code: sign for code, sign in zip(ENGLISH.symbols, here.symbols, strict=True) if code != sign}
     return {
         "numbers": {"decimal": here.decimal, "thousands": here.on_paper, "minus": "−", "percent": "{number} %"},
-        "money": {"pattern": "{amount} {currency}", "symbols": here.symbols},
+        "money": {"pattern": "{amount} {currency}", "symbols": symbols},
         "dates": {
             "day": here.long,
             "short": here.short,

@@ -9,9 +9,10 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from levity_trio.locale import _, catalogue, language
-from levity_trio.locale.formats import format_of, number, short_day, typed
+from levity_trio.locale import _, catalogue
+from levity_trio.locale.formats import number, short_day, symbol, typed
 from levity_trio.told import Amount, Day, Figure, Moment, Quantity, Told, Value, filled
+from levity_trio.wire.times import in_zone
 
 if TYPE_CHECKING:
     from gettext import GNUTranslations
@@ -59,7 +60,7 @@ def _shown(catalogue: GNUTranslations | None, value: Value, reader: Reader) -> s
         case Quantity():
             return " ".join(in_units(value.value, value.unit)).rstrip()
         case Amount(amount, currency):
-            return f"{typed(amount)}\N{NO-BREAK SPACE}{format_of(language()).symbols.get(currency, currency)}"
+            return f"{typed(amount)}\N{NO-BREAK SPACE}{symbol(currency)}"
         case Moment():
             return _time(value, reader)
         case Day():
@@ -71,12 +72,12 @@ def _shown(catalogue: GNUTranslations | None, value: Value, reader: Reader) -> s
 def _time(value: Moment, reader: Reader) -> str:
     """Return a time to the second: 18:04:05, 3 Nov 18:04:05, and with its year where the present time is not known."""
     try:
-        local = value.at.astimezone(reader.zone)
-    except (ValueError, OverflowError):  # a charger wrote it
+        local = in_zone(value.at, reader.zone)
+    except ValueError:  # a charger wrote it
         return value.stamp
     if reader.now is None:
         return f"{short_day(local, has_year=True)} {local:%H:%M:%S}"
-    day = "" if local.date() == reader.now.astimezone(reader.zone).date() else f"{short_day(local)} "
+    day = "" if local.date() == in_zone(reader.now, reader.zone).date() else f"{short_day(local)} "
     return f"{day}{local:%H:%M:%S}"
 
 

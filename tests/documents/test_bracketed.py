@@ -30,7 +30,7 @@ STYLE: Final = re.compile(r"<!DOCTYPE[^>]*>|<style>.*?</style>", re.DOTALL)
 @pytest.fixture
 def catalogues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     invent(BRACKETED, tmp_path)
-    monkeypatch.setitem(formats.FORMATS, BRACKETED, in_brackets(formats.FORMATS["en"]))
+    monkeypatch.setitem(formats.FORMATS, BRACKETED, in_brackets(formats.ENGLISH))
     monkeypatch.setattr(template, "speaking", partial(speaking, folder=tmp_path))
     template.of_program.cache_clear()
     yield tmp_path

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.locale import languages
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -58,8 +59,12 @@ Name = Annotated[
 ]
 Text = Annotated[str, Meta(max_length=2000), PERSONAL] | None
 Id = Annotated[int, Meta(ge=1, le=2**62)]
+if TYPE_CHECKING:
+    LanguageName: TypeAlias = str
+else:
+    LanguageName = Literal[languages()]
 Language = Annotated[
-    Literal["en", "de"],
+    LanguageName,
     Meta(description="Of pages, statements and letters. Without one, pages are in the language of the browser."),
 ]
 Reason = Annotated[str, Meta(max_length=500, description="Needed to take time before now from an account."), PERSONAL]

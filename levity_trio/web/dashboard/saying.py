@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_, SOURCE, _, language
-from levity_trio.locale.formats import format_of, short_day, typed
+from levity_trio.locale.formats import format_of, short_day, symbol, typed
 from levity_trio.locale.texts import Reader, in_units, said
 from levity_trio.told import Told
 from levity_trio.web.api.access import LOCAL_ADMIN
@@ -219,7 +219,7 @@ def _season(found: re.Match[str]) -> str:
 def _priced(found: re.Match[str]) -> str:
     """Return an amount of the API, such as 0.32 EUR, as the language writes it."""
     number, code = found.groups()
-    return f"{typed(Decimal(number))}\N{NO-BREAK SPACE}{format_of(language()).symbols.get(code, code)}"
+    return f"{typed(Decimal(number))}\N{NO-BREAK SPACE}{symbol(code)}"
 
 
 def measured(value: float | None, unit: str) -> str:

@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from levity_trio.locale import N_, NAMES, _, _n, formats, language
+from levity_trio.locale import N_, _, _n, _p, formats, language, languages
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.web.dashboard import charts, money, pictures, saying, shapes
@@ -128,6 +128,11 @@ def _known_words(name: str) -> str:
     return known if (known := said(name)) != name else said(shapes.words(name))
 
 
+def _choice(word: str) -> str:
+    """Return what may be chosen in words; of languages their own name."""
+    return formats.format_of(word).name if word in languages() else said(CHOICES.get(word, word))
+
+
 def _words_of_script() -> dict[str, str]:
     """Return what assets/base.js says, in the language of the request. `{}` is what it fills in."""
     return {
@@ -209,7 +214,7 @@ def _environment() -> Environment:
         "words": _known_words,
         "sentence": lambda words: sentence(in_words(said(words))),
         "said": lambda words: in_words(said(words)),
-        "choice": lambda word: NAMES.get(word) or said(CHOICES.get(word, word)),
+        "choice": _choice,
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,
@@ -225,7 +230,7 @@ def _environment() -> Environment:
         "urlencode": _quoted,
         **{name: vars(money)[name] for name in OF_MONEY},
     }
-    made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
+    made.globals |= {"_": _, "gettext": _, "_n": _n, "_p": _p, "N_": N_, "language": language}
     made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "steps": charts.steps}
     made.globals |= {name: vars(pictures)[name] for name in OF_PICTURES}
     made.globals |= {"compared": charts.compared, "stack": charts.stack, "hours_of_week": charts.week}

@@ -17,7 +17,7 @@ from levity_trio.access import user_passwords
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.documents import printing
 from levity_trio.load.tree import ROTATIONS
-from levity_trio.locale import NAMES, formats
+from levity_trio.locale import formats, languages
 from levity_trio.store.engine.connection import open_database
 from tests.browser.past import HOUSEHOLDS, write_past
 from tests.catalogue import invent
@@ -84,8 +84,7 @@ def in_brackets(here: formats.Format) -> formats.Format:
     def marked(names: Sequence[str]) -> Sequence[str]:
         return [f"«{one}»" for one in names]
 
-    zones = {name: f"«{name}»" for name in ("CET", "CEST", "UTC")}
-    named = here._replace(weekdays=marked(here.weekdays), months=marked(here.months), zones=zones)
+    named = here._replace(weekdays=marked(here.weekdays), months=marked(here.months), zones=marked(here.zones))
     return named._replace(short_months=marked(here.short_months))
 
 
@@ -99,7 +98,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[s
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
         patch.setattr(printing, "_run", make_documents_here)
-        patch.setitem(formats.FORMATS, BRACKETED, in_brackets(formats.FORMATS["en"]))
+        patch.setitem(formats.FORMATS, BRACKETED, in_brackets(formats.ENGLISH))
         past = write_past(folder / "site.db", MOMENT)
         with open_database(folder / "site.db") as file:
             yield trio.run(partial(_pages, Stored(file, folder / "site.db"), past, folder))
@@ -142,7 +141,7 @@ def known(stored: Stored) -> re.Pattern[str]:
     windows = WINDOW.findall("".join(toml for (toml,) in stored.connection.execute("SELECT toml FROM tariff_version")))
     names |= {
         *CURRENCIES,
-        *NAMES.values(),
+        *(formats.format_of(one).name for one in languages()),
         *windows,
         *(one.name for one in HOUSEHOLDS),
         str(stored.address),
