@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -201,6 +201,17 @@ def update(language: str, folder: Path = FOLDER) -> Path:
     return path
 
 
+def untranslated(language: str, folder: Path = FOLDER) -> list[str]:
+    """Return the texts that a catalogue has no translation of."""
+    with (folder / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as text:
+        found = [one for one in read_po(text) if one.id and not all(_forms(one.string))]
+    return [_forms(one.id)[0] for one in found]
+
+
+def _forms(texts: str | Sequence[str] | None) -> Sequence[str]:
+    return [texts] if isinstance(texts, str) else texts or [""]
+
+
 def written(catalogue: Catalog) -> str:
     """Return the text of a catalogue: sorted, without places, flags and dates, so that two people's work merges."""
     head = {"Language": catalogue.locale_identifier, "Content-Type": "text/plain; charset=utf-8"}
@@ -242,4 +253,4 @@ def invent(language: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(update(sys.argv[1]))
+    print(f"{update(sys.argv[1])}: {len(untranslated(sys.argv[1])):,} texts are to be translated")
