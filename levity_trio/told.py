@@ -115,6 +115,14 @@ def without(prefix: str, text: str) -> str:
     return text.removeprefix(prefix) if text.startswith(prefix) else text
 
 
+def parted(text: str) -> tuple[str, str]:
+    """Return what a text is about, "" if it does not begin with that, and what it says."""
+    if isinstance(text, Told) and text.template == "{1}: {2}":
+        return str(text.values[0]), str(text.values[1])
+    place, mark, words = text.partition(": ")
+    return (place, words) if mark else ("", text)
+
+
 # Stored
 
 

@@ -119,7 +119,8 @@ def _inner(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
     for child in ast.iter_child_nodes(node):
         is_key = is_table and isinstance(node, ast.Dict) and child in node.keys
         is_part = isinstance(node, ast.JoinedStr) and child not in parts
-        is_text = is_constant and isinstance(child, ast.Constant)
+        given = child.value if isinstance(child, ast.keyword) else child
+        is_text = is_constant and isinstance(given, ast.Constant)
         if not (is_other or is_key or is_part or is_text):
             is_begun = is_constant and isinstance(node, ast.Call) and ast.unparse(node.func) == "N_"
             yield from _texts(child, is_table=is_table or is_begun)
@@ -134,7 +135,7 @@ def of_program() -> Iterator[tuple[str, str]]:
                 continue
             for text in texts_of(path.read_text(encoding="utf-8")):
                 words = text.words[0]
-                if _SENTENCE.search(words) and not _CODE.search(words) and not _is_vague(words):
+                if not text.is_marked and _SENTENCE.search(words) and not _CODE.search(words) and not _is_vague(words):
                     numbers = count(1)
                     gaps = _GAP.sub(lambda _gap, numbers=numbers: f"{{{next(numbers)}}}", words)  # type: ignore[misc]
                     yield str(path.relative_to(PACKAGE_FOLDER)), gaps

@@ -16,6 +16,7 @@ import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.records import record
+from levity_trio.told import Quantity, Told
 from levity_trio.web.problems import BodyRefused, problem
 
 DISCARD_SECONDS: Final = 1.0
@@ -93,10 +94,10 @@ class Bodies:
             return
         except _TooLarge:
             await _discard(receive)
-            text = f"the body is too large; the limit is {self.limit_bytes} bytes"
+            text = Told("the body is too large; the limit is {1} bytes", self.limit_bytes)
             await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, scope, receive, send)
         except trio.TooSlowError:
-            text = f"the body did not arrive within {self.limit_seconds:g} s"
+            text = Told("the body did not arrive within {1}", Quantity(self.limit_seconds, "s"))
             await self._refuse(HTTPStatus.REQUEST_TIMEOUT, text, scope, receive, send)
         else:
             await self.app(scope, _whole(body, receive), send)
@@ -146,10 +147,10 @@ class _Streamed:
         with trio.move_on_at(deadline) as patience:
             message = await self._receive()
         if patience.cancelled_caught:
-            raise BodyRefused(HTTPStatus.REQUEST_TIMEOUT, "the body arrives too slowly")
+            raise BodyRefused(HTTPStatus.REQUEST_TIMEOUT, Told("the body arrives too slowly"))
         self._left_bytes -= len(message.get("body", b""))
         if self._left_bytes < 0:
-            text = f"the body is too large; the limit is {self._limits.size_bytes} bytes"
+            text = Told("the body is too large; the limit is {1} bytes", self._limits.size_bytes)
             raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
         self.is_over = message["type"] == "http.disconnect" or not message.get("more_body", False)
         return message

@@ -32,6 +32,7 @@ from levity_trio.store.writes import logins as writes
 from levity_trio.store.writes import users
 from levity_trio.store.writes.logins import NewLogin, Stored, StoredLogin, StoredUser
 from levity_trio.store.writes.users import Manager
+from levity_trio.told import Told
 from levity_trio.web.api.problems import Problem, busy
 from levity_trio.web.api.tokens import Tokens, Uses
 from levity_trio.web.invitations import Invitations, Presented
@@ -102,7 +103,7 @@ async def _held(turn: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
         async with turn:
             yield
     except TooManyWait:
-        words = "too many log-ins are waiting; try again"
+        words = Told("too many log-ins are waiting; try again")
         raise busy("too_many_log_ins", words, RETRY_SECONDS) from None
 
 
@@ -233,7 +234,7 @@ class Logins:
         who = ("known", known) if known else (network_of(address), _folded(name)[:NAME_CHARACTERS])
         turn = door.turns.known(known) if known else door.turns.stranger(network_of(address))
         if not await self._try(door, who, turn, stored or NOBODYS, password) or user is None or stored is None:
-            raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_password", "there is no such user with this password")
+            raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_password", Told("there is no such user with this password"))
         return await self._begin(visit, stored, user=user.id)
 
     async def enter_by_token(self, text: str, *, address: str, cookie: str | None, browser: str) -> Entered:
@@ -255,7 +256,7 @@ class Logins:
             door.failures.add(who)
         if found is None:
             raise Problem(
-                HTTPStatus.UNAUTHORIZED, "wrong_code", "this code is wrong, used or too old; ask for a new one"
+                HTTPStatus.UNAUTHORIZED, "wrong_code", Told("this code is wrong, used or too old; ask for a new one")
             )
         return await self._begin(_Visit(address, cookie, browser), None, user=found.user, invitation=found.id)
 
@@ -287,16 +288,16 @@ class Logins:
         """Change the password of the user of a log-in, whose other log-ins end. Raises Problem."""
         user = None if login.user is None else self._users.get(login.user)
         if user is None:
-            raise Problem(HTTPStatus.CONFLICT, "conflict", "you have no user, and so no password")
+            raise Problem(HTTPStatus.CONFLICT, "conflict", Told("you have no user, and so no password"))
         number, known = user.id, f"password of {login.id}"
         if user.password is not None:
             turn = self._door.turns.known(known)
             if not await self._try(self._door, ("known", known), turn, user.password, old or ""):
-                raise Problem(HTTPStatus.FORBIDDEN, "wrong_password", "the old password is wrong")
+                raise Problem(HTTPStatus.FORBIDDEN, "wrong_password", Told("the old password is wrong"))
         after: Stretched = await self.stretch(new)
         by = Manager(login.name, False, stamp(self._clock()))
         if not await self.change(users.change_own_password, number, user.password, after, login.id, by):
-            raise Problem(HTTPStatus.CONFLICT, "changed", "the password was changed meanwhile")
+            raise Problem(HTTPStatus.CONFLICT, "changed", Told("the password was changed meanwhile"))
 
     async def stretch(self, secret: str) -> Stretched:
         """Return a password or PIN as it is stored."""
@@ -346,7 +347,7 @@ class Logins:
 
     def _check_wait(self, door: _Door, who: _Who) -> None:
         if (seconds := door.failures.wait_seconds(who)) > 0:
-            problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", "too many failed log-ins; wait")
+            problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", Told("too many failed log-ins; wait"))
             problem.headers["retry-after"] = str(math.ceil(seconds))
             raise problem
 
@@ -373,5 +374,7 @@ class Logins:
         is_begun = await self.change(writes.begin, new, password)
         login = self.find(cookie)
         if not is_begun or login is None:
-            raise Problem(HTTPStatus.UNAUTHORIZED, "changed", "what opened this was taken away meanwhile; try again")
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED, "changed", Told("what opened this was taken away meanwhile; try again")
+            )
         return Entered(cookie, login)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import HTTPExceptionHandler
 
+from levity_trio.told import Told
 from levity_trio.web.texts import as_json
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -59,8 +60,8 @@ def application(
 async def _routing_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
     details = {
-        HTTPStatus.NOT_FOUND: f"there is nothing at {request.url.path}",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not allowed here; see the Allow header",
+        HTTPStatus.NOT_FOUND: Told("there is nothing at {1}", request.url.path),
+        HTTPStatus.METHOD_NOT_ALLOWED: Told("{1} is not allowed here; see the Allow header", request.method),
     }
     return problem(error.status_code, details.get(HTTPStatus(error.status_code), error.detail), headers=error.headers)
 
@@ -75,4 +76,4 @@ async def _nobody(_request: Request, _error: Exception) -> Response:
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; the log has its traceback")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, Told("internal error; the log has its traceback"))

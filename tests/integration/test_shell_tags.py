@@ -20,7 +20,7 @@ def test_a_tag_from_its_beginning_to_its_end(shell: Shell, capsys: pytest.Captur
     added = table(shell, capsys, "card", "add", "Card", "--name", "Anna", "--parent", "FLAT-3", "--most", 2)
     assert "FLAT-3" in added
     assert shell("card", "add", "card") == 2
-    assert "the tag Card was added before" in capsys.readouterr().err
+    assert "the card Card was added before" in capsys.readouterr().err
     changed = shown(shell, capsys, "card", "change", "card", "--most", "", "--expires", "2031-01-01")
     assert (changed["max_transactions"], changed["expires_at"]) == (None, "2031-01-01T00:00:00.000Z")
     assert shown(shell, capsys, "card", "block", "card")["status"] == "Blocked"

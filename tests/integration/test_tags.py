@@ -174,7 +174,7 @@ def test_a_remote_start_with_a_refused_tag_is_sent_with_a_warning(server: Servin
             "POST", "admin", "chargers", "CP-1", "remote-start", given={"connectorId": 1, "idTag": "Nobody"}
         )
     assert done["state"] == "accepted"
-    assert any("the tag Nobody is Invalid here" in warning for warning in done["warnings"])
+    assert any("the card Nobody is Invalid here" in warning for warning in done["warnings"])
 
 
 # Asking

@@ -19,6 +19,7 @@ from starlette.datastructures import Headers
 from levity_trio.listening.addresses import is_loopback
 from levity_trio.records import record
 from levity_trio.store.writes.users import StoredToken
+from levity_trio.told import Told
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem, invalid
@@ -59,7 +60,7 @@ def check_host(door: Door, scope: Scope, headers: Headers) -> None:
     if is_own_host(scope, headers.get("host", ""), door.allowed_hosts):
         return
     flag = "--drivers-url" if door.is_for_drivers else "--api-allowed-hosts"
-    detail = f"this Host is not ours; use an address of this server, or allow the name with {flag}"
+    detail = Told("this Host is not ours; use an address of this server, or allow the name with {1}", flag)
     raise Problem(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", detail)
 
 
@@ -74,9 +75,9 @@ def find_caller(door: Door, api: Api, scope: Scope, headers: Headers) -> Caller:
     if text is not None:
         return _caller_of_token(api.tokens.check(text), address)
     if not needs_nothing(door, api, scope, headers):
-        raise _token_needed("send a token: Authorization: Bearer TOKEN")
+        raise _token_needed(Told("send a token: Authorization: Bearer TOKEN"))
     if not _is_meant(api, scope, headers):
-        raise _token_needed("a web page from elsewhere sent this; it needs a token: Authorization: Bearer TOKEN")
+        raise _token_needed(Told("a web page from elsewhere sent this; it needs a token: Authorization: Bearer TOKEN"))
     return Caller(LOCAL_ADMIN, Role.ADMIN, address)
 
 
@@ -117,7 +118,7 @@ def check_url(query: str) -> None:
     """Raise Problem for a token in a URL, which ends up in logs."""
     names = {part.partition("=")[0].casefold() for part in query.split("&")}
     if names & TOKEN_PARAMETERS or "levity_" in query:
-        raise Problem(400, "token_in_url", "a token travels only in the header Authorization; revoke this one")
+        raise Problem(400, "token_in_url", Told("a token travels only in the header Authorization; revoke this one"))
 
 
 def _presented(headers: Headers) -> str | None:
@@ -142,7 +143,9 @@ def check_first(caller: Caller, role: str, *, has_password: bool) -> None:
     """
     is_unnamed = caller.login is None and caller.token is None and caller.address != LOCAL_SOCKET
     if is_unnamed and not (role == Role.ADMIN.word and has_password):
-        raise invalid("role", "the first user must be an admin, with a password: from then on everybody must log in")
+        raise invalid(
+            "role", Told("the first user must be an admin, with a password: from then on everybody must log in")
+        )
 
 
 def is_admitted(api: Api, caller: Caller) -> bool:

@@ -20,6 +20,7 @@ from levity_trio.store.reads.accounts import Vehicle
 from levity_trio.store.reads.belongings import Exported, belongings
 from levity_trio.store.writes import account_import as writes
 from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, VehicleLine
+from levity_trio.told import Told
 from levity_trio.web.api.accounts import AccountBody, Exclusive, Reason, VehicleBody, stored_fields, vehicle_fields
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, Upload, content_of
@@ -154,7 +155,7 @@ def _vehicle_cells(row: Vehicle | Exported) -> Values:
 async def import_accounts(request: Upload) -> ImportedLines:
     """Import accounts as CSV: all lines of the file, or none and what is wrong with each."""
     today = midnight(request.api.now(), request.zone)
-    sheet = Sheet(OF_ACCOUNT, ("name",), MOST_LINES, "account", partial(_account, request))
+    sheet = Sheet(OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), partial(_account, request))
     done = await import_lines(request, sheet, partial(writes.import_accounts, today=today))
     await request.api.logins.change(lambda _db: None)  # the drivers' pages may have other languages now
     return done
@@ -169,7 +170,7 @@ async def export_accounts(request: Request) -> Response:
 @ENDPOINTS.post("/api/admin/account-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
 async def import_tags(request: Upload) -> ImportedLines:
     """Import the tags of accounts as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_TAG, ("account", "id_tag"), MOST_LINES, "tag", partial(_tag, request))
+    sheet = Sheet(OF_TAG, ("account", "id_tag"), MOST_LINES, Told("card"), partial(_tag, request))
     return await import_lines(request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy))
 
 
@@ -182,7 +183,7 @@ async def export_tags(request: Request) -> Response:
 @ENDPOINTS.post("/api/admin/account-space-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
 async def import_spaces(request: Upload) -> ImportedLines:
     """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_SPACE, ("account", "charger"), MOST_LINES, "space", partial(_space, request))
+    sheet = Sheet(OF_SPACE, ("account", "charger"), MOST_LINES, Told("space"), partial(_space, request))
     done = await import_lines(request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy))
     if done.changed:  # other cards may not charge there any longer
         await clear_caches(request)
@@ -198,7 +199,7 @@ async def export_spaces(request: Request) -> Response:
 @ENDPOINTS.post("/api/admin/vehicle-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
 async def import_vehicles(request: Upload) -> ImportedLines:
     """Import vehicles and whose they are as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_VEHICLE, ("name",), MOST_LINES, "vehicle", partial(_vehicle, request))
+    sheet = Sheet(OF_VEHICLE, ("name",), MOST_LINES, Told("car"), partial(_vehicle, request))
     return await import_lines(request, sheet, writes.import_vehicles)
 
 

@@ -27,6 +27,7 @@ from levity_trio.store.writes.accounts import AccountData, Code, Refused
 from levity_trio.store.writes.ownership import NamedThing as Belongs
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.told import Told, joined
 from levity_trio.web.api.bodies import ABSENT, PERSONAL, Fields, Sent, StructBody, Values
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, page, wanted
@@ -160,7 +161,7 @@ def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
     except Refused as refused:
         field = (fields or {}).get(refused.field, refused.field)
         members = {"field": field} if field else {}
-        words = f"{field}: {refused.words}" if field else refused.words
+        words = joined(": ", (field, refused.words)) if field else refused.words
         raise Problem(OF_CODE[refused.code], refused.code, words, **members) from None
 
 
@@ -170,7 +171,7 @@ def stored_fields(request: Request, fields: Values) -> Values:
     times: Values = {name: local_moment(fields[name], name, zone) for name in ("since", "until") if name in fields}
     texts = {name: value.strip() or None for name, value in fields.items() if isinstance(value, str)}
     if "name" in fields and not texts.get("name"):
-        raise invalid("name", "give a name")
+        raise invalid("name", Told("give a name"))
     return {**fields, **texts, **times}
 
 
@@ -229,7 +230,7 @@ async def _shown(request: Request, number: int) -> AccountWithBelongings:
             return None
         return extended(AccountWithBelongings, account, belongings=belongings_of(db, number))
 
-    return await request.find(read, f"account {number}")
+    return await request.find(read, Told("household {1}", number))
 
 
 # What belongs to them
@@ -260,7 +261,7 @@ async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
     span = Span(local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone))
     for field in ("name", "exclusive"):
         if getattr(body, field) is not None and body.charger is None:
-            raise invalid(field, "only a space has this")
+            raise invalid(field, Told("only a space has this"))
     belongs = belongs._replace(is_exclusive=body.exclusive)
 
     def write(db: UnitOfWork) -> None:
@@ -298,7 +299,7 @@ def said(request: Request, reason: str | None) -> Said:
 def _belongs(request: Request, body: ThingBody) -> Belongs:
     """Return the thing that a body names. Raises Problem."""
     if body.connector is not None and body.charger is None:
-        raise invalid("charger", "give the charger of the connector")
+        raise invalid("charger", Told("give the charger of the connector"))
     if body.tag is not None and body.charger is None:
         tag = body.tag.strip()
         return Belongs(Thing(What.TAG, request.api.id_tags.policy.key(tag)), tag, body.vehicle)
@@ -306,14 +307,14 @@ def _belongs(request: Request, body: ThingBody) -> Belongs:
         return Belongs(Thing(What.SPACE, body.charger, body.connector or 0))
     if body.vehicle is not None and body.charger is None:
         return Belongs(Thing(What.VEHICLE, str(body.vehicle)), vehicle=body.vehicle)
-    raise invalid("body", "give a tag, a charger (perhaps with a connector), or a vehicle")
+    raise invalid("body", Told("give a card, a charger (perhaps with a connector), or a car"))
 
 
 # Vehicles
 
 VEHICLES: Final = "/api/admin/vehicles"
 VEHICLE: Final = f"{VEHICLES}/{{id}}"
-REMOVED: Final = "the vehicle was removed"
+REMOVED: Final = Told("the car was removed")
 
 Plate = Annotated[str, Meta(max_length=20), PERSONAL] | None
 Battery = Annotated[float, Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
@@ -402,4 +403,4 @@ async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:
             return None
         return extended(VehicleWithPeriods, vehicle, periods=periods_of_vehicle(db, number))
 
-    return await request.find(read, f"vehicle {number}")
+    return await request.find(read, Told("car {1}", number))

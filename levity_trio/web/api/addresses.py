@@ -16,6 +16,7 @@ from levity_trio.locale import _, language
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
 from levity_trio.store.writes.chargers import note_labels
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import TAG
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -84,10 +85,10 @@ async def get_codes(request: Asked[CodesQuery, None]) -> Response:
     api, config = request.api, request.api.config
     address = drivers_address(config)
     if address is None:
-        words = "no page for drivers is served, to which codes could lead; start the server with the dashboard"
+        words = Told("no page for drivers is served, to which codes could lead; start the server with the dashboard")
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
     if is_local(address, config.drivers_url, config.public_url):
-        words = f"the codes would lead to {address}, which only programs on this machine reach; {SAY_WHERE}"
+        words = Told("the codes would lead to {1}, which only programs on this machine reach; {2}", address, SAY_WHERE)
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
 
     def read_labels(db: Database) -> Mapping[str, Sequence[Label]]:

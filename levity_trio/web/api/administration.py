@@ -12,6 +12,7 @@ from levity_trio import __version__
 from levity_trio.store.reads.users import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.writes import users
 from levity_trio.store.writes.users import NewToken
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent, whole_text
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, not_found
@@ -72,7 +73,9 @@ async def _create_token(request: Asked[None, NewTokenBody]) -> MadeToken:
     new = NewToken(body.name, body.role, made.salt, made.digest, api.stamp(), request.caller.name)
     token = await api.writer.run(users.create, new)
     if token is None:
-        raise Problem(409, "in_use", f"a token named {body.name} is in use; revoke it first, or choose another name")
+        raise Problem(
+            409, "in_use", Told("a token named {1} is in use; revoke it first, or choose another name", body.name)
+        )
     api.tokens.load(await api.writer.run(users.stored))
     return MadeToken(token, body.name, body.role, written(token, made.secret))
 
@@ -82,7 +85,7 @@ async def _revoke_token(request: Request) -> None:
     """Revoke a token"""
     api, token = request.api, request.number()
     if not await request.write(users.revoke, token):
-        raise not_found(f"token {token} in use")
+        raise not_found(Told("token {1} in use", token))
     api.tokens.load(await api.writer.run(users.stored))
 
 

@@ -19,6 +19,7 @@ from levity_trio.store.reads.billing import BillerRow
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes import biller as writes
 from levity_trio.store.writes.biller import BillerRefused
+from levity_trio.told import Told, joined
 from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values, whole_text
 from levity_trio.web.api.endpoints import UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.problems import Problem, invalid, not_found
@@ -50,7 +51,7 @@ class BillerBody(Sent):
 @ENDPOINTS.get(BILLER, Role.OPERATOR, "not_found")
 async def get_biller(request: Request) -> BillerRow:
     """Show who bills."""
-    return await request.find(billing.biller, "owner yet who bills; say who with levity-trio bill owner set")
+    return await request.find(billing.biller, Told("owner yet who bills; say who with levity-trio bill owner set"))
 
 
 @ENDPOINTS.put(BILLER, Role.ADMIN, "not_found")
@@ -122,10 +123,11 @@ async def set_template(request: Upload) -> BillerRow:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
         parse(text)
     except UnicodeDecodeError:
-        raise invalid("body", "save the file as UTF-8") from None
+        raise invalid("body", Told("save the file as UTF-8")) from None
     except TemplateProblem as problem:
         first, *others = problem.args
-        words = f"body: {first}" + (f" (and {len(others)} more faults)" if others else "")
+        counted = Told("{2} (and {1} more fault)", len(others), first, many="{2} (and {1} more faults)")
+        words = joined(": ", ("body", counted if others else first))
         raise Problem(422, "invalid", words, field="body", faults=problem.args) from None
     await _change(request, {"template": text})
     return await get_biller(request)

@@ -32,6 +32,7 @@ from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.billing import closing
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent, whole_text
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import OF_SORT, whole
@@ -131,7 +132,7 @@ async def computed(request: Request, read: Callable[[Database], T]) -> T:
 @ENDPOINTS.get(BILLING, Role.OPERATOR, "not_found")
 async def get_billing(request: Request) -> stored.Billing:
     """Show since when this system bills, and which months are closed."""
-    return await request.find(stored.billing, "billing yet; say since when this system bills")
+    return await request.find(stored.billing, Told("billing yet; say since when this system bills"))
 
 
 @ENDPOINTS.put(BILLING, Role.ADMIN, "conflict")
@@ -191,7 +192,7 @@ async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
                 first=closed.first,
                 last=closed.last,
             )
-    words = f"{month} changed each time while it was computed; close it again"
+    words = Told("{1} changed each time while it was computed; close it again", str(month))
     raise Problem(HTTPStatus.CONFLICT, Code.CHANGED, words)
 
 
@@ -238,7 +239,7 @@ async def get_month(request: Request) -> BillMonth:
 def given_month(month: Month, found: T | None) -> T:
     """Return what was found of a month. Raises Problem."""
     if found is None:
-        raise not_found(f"bill for {month}: it is before this system began to bill, or has not begun")
+        raise not_found(Told("bill for {1}: it is before this system began to bill, or has not begun", str(month)))
     return found
 
 

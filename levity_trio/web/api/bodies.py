@@ -11,6 +11,7 @@ from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
 from levity_trio.records import record
+from levity_trio.told import Told
 from levity_trio.web.api.problems import Json, Problem, invalid
 from levity_trio.wire.frames import MAX_DEPTH
 
@@ -161,16 +162,16 @@ def read_json(raw: bytes) -> Json:
     try:
         return _with_whole_numbers(msgspec.json.decode(raw or b"{}"), MAX_DEPTH)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Problem(400, "not_json", f"the body is not JSON: {error}") from None
+        raise Problem(400, "not_json", Told("the body is not JSON: {1}", str(error))) from None
 
 
 def _with_whole_numbers(value: Json, levels: int) -> Json:
     if not levels:
-        raise invalid("body", f"it is nested deeper than {MAX_DEPTH} levels")
+        raise invalid("body", Told("it is nested deeper than {1} levels", MAX_DEPTH))
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value
     if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-        raise invalid("body", "a number has more than 64 bits; give a smaller one")
+        raise invalid("body", Told("a number has more than 64 bits; give a smaller one"))
     if isinstance(value, dict):
         return {name: _with_whole_numbers(one, levels - 1) for name, one in value.items()}
     return [_with_whole_numbers(one, levels - 1) for one in value] if isinstance(value, list) else value
@@ -195,10 +196,10 @@ def read_query(kind: type[msgspec.Struct] | None, parameters: QueryParams) -> An
     """Return the query parameters as a struct. Raises Problem for one that is unknown, repeated or wrong."""
     names = [name for name, _ in parameters.multi_items()]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise invalid(twice, "give it once")
+        raise invalid(twice, Told("give it once"))
     if kind is None:
         if names:
-            raise invalid(names[0], "this request takes no such parameter")
+            raise invalid(names[0], Told("this request takes no such parameter"))
         return None
     try:
         return msgspec.convert(dict(parameters), kind, strict=False)

@@ -25,6 +25,7 @@ from levity_trio.store.writes import certificates as writes
 from levity_trio.store.writes import securing as plans
 from levity_trio.store.writes.certificates import NewCertificate
 from levity_trio.store.writes.securing import NewPlan
+from levity_trio.told import Moment, Told
 from levity_trio.web.api.bodies import Sent, whole_text
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER
@@ -106,9 +107,9 @@ async def _list_requests(request: Asked[PagedWhose, None]) -> ListPage[Certifica
 async def _allow(request: Asked[None, NameBody]) -> CertificateRequest:
     """Let the requests of a charger have the name of a rejected one, without its serial number."""
     api, number = request.api, request.number()
-    rejected = await request.find(partial(securing.request, number=number), f"certificate request {number}")
+    rejected = await request.find(partial(securing.request, number=number), Told("certificate request {1}", number))
     if rejected.result != "rejected":
-        raise conflict(f"certificate request {number} was not rejected")
+        raise conflict(Told("certificate request {1} was not rejected", number))
     try:
         organization, requested = await examine(api.config, rejected.csr)
     except (AuthorityProblem, NoRequest) as problem:
@@ -123,7 +124,7 @@ async def _allow(request: Asked[None, NameBody]) -> CertificateRequest:
 async def _authority(request: Request) -> Authority:
     """Show the root and the server certificates of this server's authority."""
     folder = certificates_folder(request.api.config.beside)
-    own = await _read(folder, read_own, "certificate authority; create one with `levity-trio certificate init`")
+    own = await _read(folder, read_own, Told("certificate authority; create one with `levity-trio certificate init`"))
     return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
 
 
@@ -141,7 +142,9 @@ async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str
 async def _pages(request: Request) -> PagesCertificate:
     """Show the root for the pages of this site, and the certificate of the site."""
     folder = pages_folder(request.api.config.beside)
-    root, site = await _read(folder, read_pages, "root for pages; create one with `levity-trio certificate pages`")
+    root, site = await _read(
+        folder, read_pages, Told("root for pages; create one with `levity-trio certificate pages`")
+    )
     return PagesCertificate(_own(root), _own(site))
 
 
@@ -173,14 +176,14 @@ async def _adopt(request: Asked[None, AdoptedBody]) -> Certificate:
     """Adopt a certificate of another authority: it opens the door of this charger, and of no other."""
     api, body = request.api, request.body
     if not await api.reader.run(partial(chargers.is_known, identity=body.charger)):
-        raise not_found(f"charger {body.charger}")
+        raise not_found(Told("charger {1}", body.charger))
     try:
         described = await read_certificate(body.pem)
     except ValueError as problem:
         raise invalid("pem", str(problem)) from None
     number = await request.write(writes.adopt, body.charger, NewCertificate.of(described))
     if number is None:
-        raise conflict("this certificate is known already; look at the list")
+        raise conflict(Told("this certificate is known already; look at the list"))
     return await _shown(request, number)
 
 
@@ -190,12 +193,12 @@ async def _revoke(request: Asked[None, RevocationBody]) -> Certificate:
     api, number = request.api, request.number()
     if await api.writer.run(writes.revoke, number, api.stamp(), request.caller.name, request.body.reason) is None:
         revoked_at = (await _shown(request, number)).revoked_at
-        raise conflict(f"certificate {number} was revoked at {revoked_at}")
+        raise conflict(Told("certificate {1} was revoked at {2}", number, Moment(revoked_at or "")))
     return await _shown(request, number)
 
 
 async def _shown(request: Request, number: int) -> Certificate:
-    return await request.find(partial(securing.certificate, number=number), f"certificate {number}")
+    return await request.find(partial(securing.certificate, number=number), Told("certificate {1}", number))
 
 
 # Security profiles: which one a charger shall have, and where the way to it stands
@@ -228,9 +231,9 @@ async def _list_securing(request: Asked[PagedWhose, None]) -> ListPage[Securing]
 async def _begin(request: Asked[None, SecuringBody]) -> Securing:
     """Raise a charger's security profile, step by step; the same one renews its password or its keys."""
     charger = request.path["id"]
-    known = await request.find(partial(securing.secured, charger=charger), f"charger {charger}")
+    known = await request.find(partial(securing.secured, charger=charger), Told("charger {1}", charger))
     number = await request.write(plans.begin, await _plan(request, request.body, known))
-    return await request.find(partial(securing.securing, number=number), f"security profile {number}")
+    return await request.find(partial(securing.securing, number=number), Told("security profile {1}", number))
 
 
 async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan:
@@ -239,7 +242,7 @@ async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan
     has_authority = has_root(folder)
     if (words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)) is not None:
         raise conflict(words, field="profile")
-    own = await _read(folder, read_own, "certificate authority") if has_authority else None
+    own = await _read(folder, read_own, Told("certificate authority")) if has_authority else None
     names = own.server[0].names if own and own.server else ()
     key = address_key(known.vendor, known.model)
     address = body.address or _address(body.profile, names, config.tls_port, known.target)
@@ -258,11 +261,15 @@ async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan
 def _obstacle(config: ServerConfig, profile: int, present: int, *, has_authority: bool) -> str | None:
     """Return why a charger cannot get this profile here."""
     if profile < present:
-        return f"its security profile is {present}; a lower one is not sent to it: set what is required of it instead"
+        return Told(
+            "its security profile is {1}; a lower one is not sent to it: set what is required of it instead", present
+        )
     if profile >= WITH_TLS and config.tls_port is None and not config.tls_certs:
-        return "this server has no TLS: start it with --tls-port, after `levity-trio certificate server` or --tls-cert"
+        return Told(
+            "this server has no TLS: start it with --tls-port, after `levity-trio certificate server` or --tls-cert"
+        )
     if profile >= WITH_CERTIFICATE and not has_authority:
-        return "security profile 3 needs a certificate authority; create one with `levity-trio certificate init`"
+        return Told("security profile 3 needs a certificate authority; create one with `levity-trio certificate init`")
     return None
 
 
@@ -278,7 +285,7 @@ def _address(profile: int, names: Sequence[str], port: int | None, target: str |
 async def _show(request: Request) -> Securing:
     """Show where the security profile stands that was last asked for."""
     read = partial(securing.newest_securing, charger=await known_charger(request))
-    return await request.find(read, f"security profile that was asked for {request.path['id']}")
+    return await request.find(read, Told("security profile that was asked for {1}", request.path["id"]))
 
 
 @ENDPOINTS.delete(PROFILE, Role.ADMIN, "not_found")
@@ -286,5 +293,5 @@ async def _cancel(request: Request) -> Securing:
     """Cancel the way to a security profile; what was sent to the charger stays."""
     charger = request.path["id"]
     if not await request.write(plans.cancel, charger):
-        raise not_found(f"security profile under way for {charger}")
+        raise not_found(Told("security profile under way for {1}", charger))
     return await _show(request)

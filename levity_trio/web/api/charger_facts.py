@@ -14,6 +14,7 @@ from levity_trio.store.reads import chargers, links
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.use import Asked as AskedUse
 from levity_trio.store.reads.use import ChargerUse, use_of
+from levity_trio.told import Told
 from levity_trio.web.api.billing import MonthName
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import CHARGER, TAG
@@ -76,7 +77,7 @@ async def known_charger(request: Request, parameter: str = "id") -> str:
     """Return the charger in the path. Raises Problem if it is not known."""
     named = request.path[parameter]
     if not await request.read(partial(chargers.is_known, identity=named)):
-        raise not_found(f"charger {named}")
+        raise not_found(Told("charger {1}", named))
     return named
 
 

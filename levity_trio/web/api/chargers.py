@@ -25,6 +25,7 @@ from levity_trio.store.writes.stations import (
     change_charger,
     describe_connector,
 )
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import ABSENT, IDENTITIES, Fields, Sent, StructBody, whole_text
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
@@ -145,11 +146,11 @@ async def create_charger(request: Asked[None, NewCharger]) -> Charger:
     """Register a charger before it connects, or show one again that was retired or forgotten."""
     body = request.body
     if identity(f"/{quote(body.id)}") != body.id:
-        raise invalid("id", "this is the path at which all chargers connect; give an OCPP identity")
+        raise invalid("id", Told("this is the path at which all chargers connect; give an OCPP identity"))
     try:
         await request.write(add_charger, body.id, _data(body))
     except AlreadyKnown:
-        raise conflict(f"there is a charger {body.id} already; if it waits, adopt it") from None
+        raise conflict(Told("there is a charger {1} already; if it waits, adopt it", body.id)) from None
     except UnknownStation:
         raise _no_station(body) from None
     return await _shown(request, body.id)
@@ -168,7 +169,7 @@ async def replace_charger(request: Asked[None, ChargerBody]) -> Charger:
     try:
         await request.api.writer.run(change_charger, charger, _data(body), request.api.stamp())
     except UnknownCharger:
-        raise not_found(f"charger {charger}") from None
+        raise not_found(Told("charger {1}", charger)) from None
     except UnknownStation:
         raise _no_station(body) from None
     return await _shown(request, charger)
@@ -199,7 +200,7 @@ async def forget_chargers(request: Asked[None, ForgetBody]) -> ForgetReport:
     """Forget several: those named, and the strangers whose identities fit a pattern. All of them, or none."""
     body = request.body
     if not body.chargers and body.like is None:
-        raise invalid("chargers", "name chargers, or give a pattern")
+        raise invalid("chargers", Told("name chargers, or give a pattern"))
     write = partial(hide_each, is_forced=body.force)
     return ForgetReport(forgotten=await _hide(request.api, write, body.chargers, body.like, request.api.stamp()))
 
@@ -208,7 +209,7 @@ async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -
     try:
         return await api.writer.run(write, *values)
     except UnknownCharger as unknown:
-        raise not_found(f"charger {unknown}") from None
+        raise not_found(Told("charger {1}", str(unknown))) from None
     except StillUsed as why:
         raise conflict(str(why)) from None
 
@@ -218,11 +219,11 @@ def _data(body: ChargerBody | NewCharger) -> ChargerData:
 
 
 def _no_station(body: ChargerBody | NewCharger) -> Problem:
-    return conflict(f"there is no station {body.station}", field="station")
+    return conflict(Told("there is no station {1}", body.station or ""), field="station")
 
 
 async def _shown(request: Request, charger: str) -> Charger:
-    return await request.find(partial(stored.charger, identity=charger), f"charger {charger}")
+    return await request.find(partial(stored.charger, identity=charger), Told("charger {1}", charger))
 
 
 @ENDPOINTS.put(f"{CHARGER}/connectors/{{connector}}", Role.OPERATOR, "not_found")
@@ -230,12 +231,12 @@ async def describe(request: Asked[None, ConnectorBody]) -> Connector:
     """Say what a connector is: type, phases, maximum current and power."""
     charger, connector = request.path["id"], request.path["connector"]
     if not connector.isdecimal() or len(connector) > len(str(HIGHEST_CONNECTOR)) or int(connector) == 0:
-        raise not_found(f"connector {connector}")
+        raise not_found(Told("connector {1}", connector))
     number = int(connector)
     try:
         await request.write(describe_connector, charger, number, request.body.data())
     except UnknownCharger:
-        raise not_found(f"charger {charger}") from None
+        raise not_found(Told("charger {1}", charger)) from None
     found = await request.read(partial(stored.connectors, charger=charger))
     return next(one for one in found if one.connector == number)
 
@@ -246,7 +247,7 @@ async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading
     charger, query = request.path["id"], request.query
     since, before = moment(query.since, "from"), moment(query.before, "to")
     if not await request.read(partial(stored.is_known, identity=charger)):
-        raise not_found(f"charger {charger}")
+        raise not_found(Told("charger {1}", charger))
     return await page(request, lambda db: of_charger(db, charger, query.connector, since, before, wanted(query)))
 
 

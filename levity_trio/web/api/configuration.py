@@ -21,6 +21,7 @@ from levity_trio.store.reads import configuration as stored
 from levity_trio.store.reads.configuration import ALWAYS, Change, ConfigurationReading, Entry
 from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.writes.configuration import NewReading, add_reading
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
@@ -107,8 +108,11 @@ async def _last_two(request: Request, charger: str) -> tuple[str, str]:
     """Return the times of the last two readings. Raises Problem."""
     readings = await request.read(lambda db: stored.readings(db, charger, LAST_TWO).data)
     if len(readings) < LAST_TWO.limit:
-        words = f"{charger} was not read twice yet as a whole, which a GetConfiguration alone is not; read it again"
-        words += f" (levity-trio configuration {shlex.quote(charger)} --read), or give the time since when (--since)"
+        words = Told(
+            "{1} was not read twice yet as a whole, which a GetConfiguration alone is not; read it again (levity-trio"
+            " configuration {2} --read), or give the time since when (--since)",
+            *(charger, shlex.quote(charger)),
+        )
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
     later, earlier = readings
     return earlier.ended_at, later.ended_at
@@ -157,7 +161,7 @@ async def read_all(request: Asked[WaitQuery, None]) -> ConfigurationReading:
         commands=commands,
     )
     number = await api.writer.run(add_reading, new)
-    return await request.find(partial(stored.reading, number=number), f"reading {number}")
+    return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
 
 
 async def _ask_all(request: Sender, charger: str, reading: Reading) -> list[int]:

@@ -22,6 +22,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
+from levity_trio.told import Told
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.feed import Feed
@@ -69,7 +70,7 @@ class Places:
     async def wait(self) -> AsyncIterator[None]:
         """Give the place back while the block waits. Raises Problem if too many wait."""
         if self._waiting >= self._most_waiting:
-            raise busy("too_many_waiting", f"{self._most_waiting} requests already wait for chargers", 5)
+            raise busy("too_many_waiting", Told("{1} requests already wait for chargers", self._most_waiting), 5)
         self._waiting += 1
         self._at_work.release()
         try:

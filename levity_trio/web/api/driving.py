@@ -35,6 +35,7 @@ from levity_trio.store.reads.driving import (
 from levity_trio.store.reads.load import newest_site
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.commands import FINAL
+from levity_trio.told import Told
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import WATT_HOURS, Sent
 from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
@@ -51,50 +52,50 @@ MOST_WANTED_WH: Final = 200_000
 
 
 # What drivers are told: why nothing can be started, and what came of what they asked for. It never tells of others.
-AWAY: Final = "the charger cannot be reached at present; nothing was sent. Try again later"
-NO_TAG: Final = "your household has no card to charge with; ask whoever runs the chargers"
-NOT_YOURS: Final = "this place is another household's, which would pay for your session"
+AWAY: Final = Told("the charger cannot be reached at present; nothing was sent. Try again later")
+NO_TAG: Final = Told("your household has no card to charge with; ask whoever runs the chargers")
+NOT_YOURS: Final = Told("this place is another household's, which would pay for your session")
 NOT_HERE: Final[Mapping[str, str]] = {
-    Reason.SPACE: "this space is for another household only",
-    Reason.CHARGERS: "your card may charge at other chargers only",
+    Reason.SPACE: Told("this space is for another household only"),
+    Reason.CHARGERS: Told("your card may charge at other chargers only"),
 }
 REFUSED: Final[Mapping[PlaceState, str]] = {
-    PlaceState.IN_USE: "this connector is in use",
-    PlaceState.RESERVED: "this connector is reserved for somebody else",
-    PlaceState.BROKEN: "this connector is out of order",
+    PlaceState.IN_USE: Told("this connector is in use"),
+    PlaceState.RESERVED: Told("this connector is reserved for somebody else"),
+    PlaceState.BROKEN: Told("this connector is out of order"),
     PlaceState.AWAY: AWAY,
 }
 WHY_NOT: Final[Mapping[str, str]] = {
-    Status.BLOCKED: "it is blocked",
-    Status.EXPIRED: "it has expired",
-    Status.INVALID: "it is not enabled here",
+    Status.BLOCKED: Told("it is blocked"),
+    Status.EXPIRED: Told("it has expired"),
+    Status.INVALID: Told("it is not enabled here"),
 }
-USED_UP: Final = "it has used what it may in this month, or your household has"
-SPENT: Final = "nothing is left of what your household paid in advance"
+USED_UP: Final = Told("it has used what it may in this month, or your household has")
+SPENT: Final = Told("nothing is left of what your household paid in advance")
 _STARTING: Final[Mapping[str, str]] = {
-    "queued": "Your start waits to be sent to the charger.",
-    "sent": "Your start was sent; the charger has not answered yet.",
-    "accepted": "The charger agreed. Plug in the car, if it is not plugged in yet.",
-    "rejected": "The charger refused to start.",
-    "error": "The charger could not start.",
-    State.FULFILLED: "Your session has begun.",
-    State.NOT_SEEN: "The charger agreed, but no session began in time.",
+    "queued": Told("Your start waits to be sent to the charger."),
+    "sent": Told("Your start was sent; the charger has not answered yet."),
+    "accepted": Told("The charger agreed. Plug in the car, if it is not plugged in yet."),
+    "rejected": Told("The charger refused to start."),
+    "error": Told("The charger could not start."),
+    State.FULFILLED: Told("Your session has begun."),
+    State.NOT_SEEN: Told("The charger agreed, but no session began in time."),
 }
 _STOPPING: Final[Mapping[str, str]] = {
-    "queued": "Your stop waits to be sent to the charger.",
-    "sent": "Your stop was sent; the charger has not answered yet.",
-    "accepted": "The charger agreed; your session ends in a moment.",
-    "rejected": "The charger refused to stop.",
-    "error": "The charger could not stop.",
-    State.FULFILLED: "Your session has ended.",
-    State.NOT_SEEN: "The charger agreed, but did not tell that your session ended.",
-    State.CONTRADICTED: "The charger agreed, but your car goes on charging.",
+    "queued": Told("Your stop waits to be sent to the charger."),
+    "sent": Told("Your stop was sent; the charger has not answered yet."),
+    "accepted": Told("The charger agreed; your session ends in a moment."),
+    "rejected": Told("The charger refused to stop."),
+    "error": Told("The charger could not stop."),
+    State.FULFILLED: Told("Your session has ended."),
+    State.NOT_SEEN: Told("The charger agreed, but did not tell that your session ended."),
+    State.CONTRADICTED: Told("The charger agreed, but your car goes on charging."),
 }
 _LOST: Final[Mapping[str, str]] = {
-    "timed out": "The charger did not answer.",
-    "gone": "The charger was lost before it answered.",
-    "expired": "It was not sent.",
-    "cancelled": "It was not sent.",
+    "timed out": Told("The charger did not answer."),
+    "gone": Told("The charger was lost before it answered."),
+    "expired": Told("It was not sent."),
+    "cancelled": Told("It was not sent."),
 }
 
 
@@ -128,7 +129,7 @@ class DriversCommand:
 def account_of(request: Request) -> int:
     """Return the account of a driver. Raises Problem for somebody without one."""
     if request.caller.account is None:
-        raise conflict("you belong to no household")
+        raise conflict(Told("you belong to no household"))
     return request.caller.account
 
 
@@ -185,8 +186,10 @@ def _refusal(tags: Index, keys: Sequence[str], at: str, place: tuple[str, int]) 
 def _refused(place: Place, reason: Reason | None, elsewhere: list[str]) -> Place:
     if reason is None:
         return place
-    where = f"; you may charge at {', '.join(elsewhere)}" if elsewhere else ""
-    return replace(place, why_not=f"{NOT_HERE[reason]}{where}", reason=reason, elsewhere=elsewhere)
+    words = NOT_HERE[reason]
+    if elsewhere:
+        words = Told("{1}; you may charge at {2}", words, ", ".join(elsewhere))
+    return replace(place, why_not=words, reason=reason, elsewhere=elsewhere)
 
 
 async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
@@ -194,7 +197,7 @@ async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
     charger = request.path["id"]
     places = await _places(request, charger, tag)
     if not places:
-        raise not_found(f"charger {charger}")
+        raise not_found(Told("charger {1}", charger))
     return places[0]
 
 
@@ -229,7 +232,7 @@ async def _start(request: Asked[None, StartBody], own: Household) -> int:
     charger = await _charger(request, tag=tag.key)
     place = next(one for one in charger.connectors if one.id == connector)
     if place.transaction is not None:
-        raise conflict(f"your session {place.transaction} is open at this connector")
+        raise conflict(Told("your session {1} is open at this connector", place.transaction))
     if (words := REFUSED.get(place.state)) is not None:
         raise conflict(words)
     if place.why_not is not None:
@@ -253,7 +256,7 @@ def _connector(request: Asked[None, StartBody], charger: PlacesOfCharger) -> int
     if chosen is None and len(known) == 1:
         return known[0]
     if chosen is None or chosen not in known:
-        raise invalid("connector_id", f"choose one of {', '.join(map(str, known))}")
+        raise invalid("connector_id", Told("choose one of {1}", ", ".join(map(str, known))))
     return chosen
 
 
@@ -269,7 +272,7 @@ def _tag(request: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     else:
         chosen = usable or tags
     if len(chosen) != 1:
-        raise invalid("id_tag", f"choose one of your household's cards: {choices}")
+        raise invalid("id_tag", Told("choose one of your household's cards: {1}", choices))
     return chosen[0]
 
 
@@ -282,7 +285,7 @@ def why_not(request: Request, tag: OwnTag) -> str | None:
         return None
     if verdict.reason is not None:
         return SPENT if verdict.reason == Reason.SPENT else USED_UP
-    return WHY_NOT.get(verdict.status, "it is refused here")
+    return WHY_NOT.get(verdict.status, Told("it is refused here"))
 
 
 async def _same(request: Request, action: str, payload: Payload) -> int | None:
@@ -292,7 +295,7 @@ async def _same(request: Request, action: str, payload: Payload) -> int | None:
         if command.asked_by == request.caller.name and command.payload == payload:
             return command.id
         if command.payload.get("connectorId", payload["connectorId"]) == payload["connectorId"]:
-            raise conflict("somebody is starting a session at this connector just now")
+            raise conflict(Told("somebody is starting a session at this connector just now"))
     return None
 
 
@@ -305,9 +308,9 @@ async def _check_tag(request: Request, own: Household, tag: OwnTag) -> None:
     words, known = why_not(request, tag), request.api.id_tags.find(tag.key)
     if words is None and known is not None and known.most is not None:
         count = await request.read(partial(stored.running, rule=own.rule, key=tag.key))
-        words = "it is charging already" if count >= known.most else None
+        words = Told("it is charging already") if count >= known.most else None
     if words is not None:
-        raise conflict(f"the card {tag.id_tag} cannot be used: {words}")
+        raise conflict(Told("the card {1} cannot be used: {2}", tag.id_tag, words))
 
 
 # Stop
@@ -341,12 +344,12 @@ async def leave(request: Asked[None, DepartureBody]) -> None:
     found = await request.find(read, _open_session(number))
     site = await request.read(newest_site)
     if load is None or site is None or not parse(site.toml).options.driver_wishes:
-        raise conflict("cars are not charged by when their drivers leave here")
+        raise conflict(Told("cars are not charged by when their drivers leave here"))
     if not found.is_open or found.connector is None:
         raise not_found(_open_session(number))
     at = local_moment(request.body.departure, "departure", request.zone)
     if at is None or at <= request.api.stamp():
-        raise invalid("departure", "give a time that is still to come")
+        raise invalid("departure", Told("give a time that is still to come"))
     place = found.charger, found.connector
     await load.depart(place, number, at, request.body.wanted_wh, by=request.caller.name)
 
@@ -366,7 +369,7 @@ async def _stop(request: Request, number: int, transaction: OwnTransaction) -> i
 
 
 def _open_session(number: int) -> str:
-    return f"open session {number} of your household"
+    return Told("open session {1} of your household", number)
 
 
 # Commands
@@ -400,7 +403,7 @@ async def get_command(request: Request) -> DriversCommand:
 
 async def _shown(request: Request, number: int) -> DriversCommand:
     read = partial(stored.own_command, household=household(request), asked_by=request.caller.name, number=number)
-    own = await request.find(read, f"command {number}")
+    own = await request.find(read, Told("command {1}", number))
     command = own.command
     is_over = command.state in FINAL and command.outcome != State.PENDING
     return DriversCommand(
@@ -421,4 +424,4 @@ def words_of(action: str, state: str, outcome: str | None) -> str:
     """Return what came of a start or a stop so far. An outcome that was seen says more than an answer that was not."""
     words = {**(_STARTING if action == START else _STOPPING), **_LOST}
     is_told = outcome == State.FULFILLED or (state == "accepted" and outcome in words)
-    return words.get(outcome or "" if is_told else state, "Nothing is known about it.")
+    return words.get(outcome or "" if is_told else state, Told("Nothing is known about it."))

@@ -29,6 +29,7 @@ from starlette.responses import Response
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Body, StructBody
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, invalid, not_found, of_upload
@@ -122,7 +123,7 @@ class Asked(Generic[Query_co, Body_co]):
         """Return a path parameter that is a whole number. Raises Problem."""
         text = self.path[name]
         if not text.isascii() or not text.isdecimal() or int(text[:DIGITS]) > HIGHEST_ID or len(text) > DIGITS:
-            raise invalid(name, "give a whole number")
+            raise invalid(name, Told("give a whole number"))
         return int(text)
 
 
@@ -141,7 +142,7 @@ async def content_of(request: Upload, most: int) -> bytes:
         async for part in request.body:
             content += part
             if len(content) > most:
-                raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"give at most {most} bytes")
+                raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", Told("give at most {1} bytes", most))
     return bytes(content)
 
 

@@ -11,6 +11,7 @@ import trio
 from msgspec import Meta
 
 from levity_trio.events import Fact
+from levity_trio.told import Told
 from levity_trio.web.api.access import is_admitted
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -39,7 +40,7 @@ async def _stream(request: Asked[EventsQuery, None]) -> EventStream:
     """Stream the facts as they are committed (server-sent events); Last-Event-ID resumes"""
     if request.query.kind is not None:
         check_kinds("kind", request.query.kind.split(","), [*KINDS, READING])
-    words = "all places of event streams are taken (--api-max-streams)"
+    words = Told("all places of event streams are taken (--api-max-streams)")
     full = busy("too_many_streams", words, 10).response()
     return EventStream(partial(_frames, request, _last_id(request)), request.api.streams, request.caller, full)
 
@@ -49,7 +50,7 @@ def _last_id(request: Request) -> int | None:
     if text is None or text == "":
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_ID:
-        raise invalid("Last-Event-ID", "give the id of an event")
+        raise invalid("Last-Event-ID", Told("give the id of an event"))
     return int(text)
 
 
@@ -59,8 +60,8 @@ def check_kinds(field: str, kinds: Iterable[str], known: Sequence[str]) -> None:
     for kind in kinds:
         if kind not in known:
             nearest = [of_lower[name] for name in get_close_matches(kind.lower(), of_lower, cutoff=CLOSE)]
-            hint = f"is it {' or '.join(nearest)}?" if nearest else "see levity-trio help facts"
-            raise invalid(field, f"{kind or 'an empty text'} is no kind of fact; {hint}")
+            hint = Told("is it {1}?", " or ".join(nearest)) if nearest else Told("see levity-trio help facts")
+            raise invalid(field, Told("{1} is no kind of fact; {2}", kind or Told("an empty text"), hint))
 
 
 async def _frames(request: Asked[EventsQuery, None], last: int | None) -> AsyncGenerator[bytes, None]:

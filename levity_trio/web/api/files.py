@@ -18,6 +18,7 @@ from levity_trio.store.reads.files import StoredFile
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent, StreamedBody, whole_text
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
@@ -98,7 +99,7 @@ async def get_content(request: Request) -> Response:
     if file.deleted_at is None:
         response = await file_response(request.api.shelf, file.name, called=file.title or file.name)
     if response is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"the content of file {file.id} is deleted")
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", Told("the content of file {1} is deleted", file.id))
     return response
 
 
@@ -120,14 +121,14 @@ async def delete_file(request: Request) -> None:
     number = request.number()
     name = await request.write(writes.delete, number)
     if name is None:
-        raise not_found(f"file {number}")
+        raise not_found(Told("file {1}", number))
     await request.api.shelf.folder.remove([name])
 
 
 async def _found(request: Request, number: int) -> StoredFile:
-    return await request.find(partial(stored.file, number=number), f"file {number}")
+    return await request.find(partial(stored.file, number=number), Told("file {1}", number))
 
 
 def _taken(title: str) -> Problem:
-    words = f"there is firmware of the name {title}; delete it first, or choose another name"
+    words = Told("there is firmware of the name {1}; delete it first, or choose another name", title)
     return conflict(words)

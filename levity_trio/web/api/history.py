@@ -21,6 +21,7 @@ from levity_trio.store.reads.costs import with_costs
 from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
 from levity_trio.store.reads.power import OfWeek, WeekHistory, hours_of_week
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import Told
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role
@@ -73,7 +74,7 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
     closed statements, else of today's tariffs and facts."""
     query = request.query
     if (query.of is Grouping.ACCOUNT or query.account is not None or query.costs) and not request.sees_all:
-        words = "history by account, and costs, need a token with the role operator"
+        words = Told("history by household, and costs, need a token with the role operator")
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
     zone = request.zone
     periods = _periods(query, today(request.api.now(), zone), zone)
@@ -116,7 +117,9 @@ async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
     """Show the energy by the hour of the week, of 400 days at most; without `from`, of four weeks."""
     query, zone = request.query, request.zone
     if query.account is not None and not request.sees_all:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "history by account needs a token with the role operator")
+        raise Problem(
+            HTTPStatus.FORBIDDEN, "forbidden", Told("history by household needs a token with the role operator")
+        )
     last = today(request.api.now(), zone) if query.before is None else local_day(query.before, "to") - DAY
     first = last - timedelta(days=WEEKS_DAYS - 1) if query.since is None else local_day(query.since, "from")
     first = max(first, last - timedelta(days=MOST_DAYS - 1))

@@ -27,7 +27,7 @@ from levity_trio.store.writes.households import Household, MovingIn, MovingOut
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tariffs import Assigning
 from levity_trio.store.writes.users import DRIVER
-from levity_trio.told import without
+from levity_trio.told import Told, joined, without
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import (
@@ -138,8 +138,8 @@ async def enter_households(request: Asked[None, HouseholdsBody]) -> EnteredHouse
     except ImportRefused as refused:
         cells: list[Json] = [{"row": place, "field": field, "detail": words} for place, field, words in refused.faults]
         first = refused.faults[0]
-        words = f"row {first.place + 1}, {first.field}: {first.words}"
-        raise Problem(422, "invalid", f"rows: {words}", field="rows", cells=cells) from None
+        words = Told("row {1}, {2}: {3}", first.place + 1, first.field, first.words)
+        raise Problem(422, "invalid", joined(": ", ("rows", words)), field="rows", cells=cells) from None
     words_of = [word for _, word in done.results]
     return EnteredHouseholds(
         task=done.task,
@@ -181,7 +181,7 @@ async def import_households(request: Upload) -> ImportedLines:
         return [word for _, word in writes.enter(db, rows, policy, Said(at, by), None).results]
 
     read = partial(_row, request, usual=usual)
-    return await import_lines(request, Sheet(COLUMNS, ("name",), MOST_LINES, "household", read), write)
+    return await import_lines(request, Sheet(COLUMNS, ("name",), MOST_LINES, Told("household"), read), write)
 
 
 # Moving in
@@ -224,7 +224,7 @@ async def move_in(request: Asked[None, MoveInBody]) -> Arrival:
     fields = stored_fields(request, {name: getattr(body, name) for name in ("name", "contact", "address", "since")})
     since = fields["since"] or midnight(request.api.now(), request.zone)
     if body.tariff is not None and request.caller.role < Role.ADMIN:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "only an admin says which tariff holds", field="tariff")
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", Told("only an admin says which tariff holds"), field="tariff")
     if body.driver is not None:
         check_first(request.caller, DRIVER, has_password=False)
     made = None if body.driver is None else await make_invitation(request, body.invite)
@@ -285,7 +285,7 @@ async def preview_move_out(request: Asked[MoveOutQuery, None]) -> Departure:
     """Say what ends if a household moves out, and what is left to do."""
     until = local_moment(request.query.until, "until", request.zone) or request.api.stamp()
     read = partial(stored.leaving, account=request.number(), until=until, zone=request.zone)
-    return await request.find(read, f"account {request.number()}")
+    return await request.find(read, Told("household {1}", request.number()))
 
 
 @ENDPOINTS.post(MOVE_OUT, Role.OPERATOR, "not_found", "conflict")
@@ -298,7 +298,7 @@ async def move_out(request: Asked[None, MoveOutBody]) -> DepartureResult:
         done = await api.logins.change(writes.move_out, leaving, api.id_tags.policy, said(request, body.reason))
     if leaving.until <= api.stamp():
         await clear_caches(request)
-    account = await request.find(partial(accounts.account, number=number), f"account {number}")
+    account = await request.find(partial(accounts.account, number=number), Told("household {1}", number))
     return DepartureResult(done.task, number, account.name, leaving.until)
 
 

@@ -24,6 +24,7 @@ from levity_trio.store.reads.places import AtSpace, Limits, RefusedCard, SpaceRo
 from levity_trio.store.reads.transactions import ACTIVE, Filters
 from levity_trio.store.writes import limits as writes
 from levity_trio.store.writes.accounts import Code
+from levity_trio.told import Told
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Sent
@@ -142,7 +143,7 @@ async def _use(request: Request, wanted: Sequence[Filters]) -> list[MonthUse]:
 async def get_account_limits(request: Request) -> Limits:
     """Show where a household may charge, how much in a month, and how the month stands."""
     number = request.number()
-    await request.find(partial(accounts.account, number=number), f"account {number}")
+    await request.find(partial(accounts.account, number=number), Told("household {1}", number))
     return await _shown(request, ACCOUNT, str(number))
 
 

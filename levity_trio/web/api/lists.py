@@ -19,6 +19,7 @@ from levity_trio.records import for_operators
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, Wanted
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CONNECTORS, Request
@@ -33,7 +34,7 @@ OF_FORMAT: Final = "A page as JSON, or all rows as CSV in the usual order of the
 OneFormat = Annotated[Literal["json", "csv"], Meta(description=OF_FORMAT)]
 OF_SORT: Final = "By a column; with - before it, descending. At most 10,000 rows are sorted."
 DATE_CHARACTERS: Final = 10
-SERVER_TIME: Final = "a time such as 2026-03-01T12:00:00Z, or a day (UTC)"
+SERVER_TIME: Final = Told("a time such as 2026-03-01T12:00:00Z, or a day (UTC)")
 
 FORMATS: Final[dict[str, Any]] = {"anyOf": [{"format": "date-time"}, {"format": "date"}]}
 Since = Annotated[str, Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
@@ -120,7 +121,7 @@ def moment(text: str | None, field: str) -> str | None:
         return None
     understood = parse_time(f"{text}T00:00:00Z" if len(text) == DATE_CHARACTERS else text)
     if understood is None:
-        raise invalid(field, f"give {SERVER_TIME}")
+        raise invalid(field, Told("give {1}", SERVER_TIME))
     return stamp(understood)
 
 

@@ -15,7 +15,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.load import GRID, LoadCar, LoadKept, LoadLine, LoadMeter, LoadNow, load_now, newest_site
 from levity_trio.store.reads.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.told import Figure, Told
+from levity_trio.told import Figure, Quantity, Told
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -159,17 +159,15 @@ def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | 
     """Yield what there is to say of the line, a sentence each."""
     yield Told("This car {1}.", car.says)
     where = f"{line.circuit} {line.phase}"
-    house, cars, limit = (f"{value:.0f} A" for value in (line.house_a, line.cars_a, line.limit_a))
+    house, cars, limit = (Quantity(round(value), "A") for value in (line.house_a, line.cars_a, line.limit_a))
     if meter is not None and not meter.is_stale:
         yield Told("At {1}, {2} are drawn by the house and {3} by cars, of {4}.", where, house, cars, limit)
         yield Told("The house counts with its highest value of the last 15 minutes.")
     else:
         yield Told("At {1}, {2} are kept for the house and {3} are drawn by cars, of {4}.", where, house, cars, limit)
     if meter is not None and meter.is_stale:
-        yield Told(
-            "The meter {1} is silent{2}, so the highest value of seven days is kept.", meter.name, _since(meter, zone)
-        )
-    house, cars, limit = (f"{value:.0f} A" for value in (outage.house_a, outage.cars_a, outage.limit_a))
+        yield _silent(meter, zone)
+    house, cars, limit = (Quantity(round(value), "A") for value in (outage.house_a, outage.cars_a, outage.limit_a))
     yield Told("If nobody decided any more, the house might come to {1} and the cars to {2}.", house, cars)
     yield Told("Its breaker holds {1} for an hour.", limit)
     if car.is_outage:
@@ -177,12 +175,11 @@ def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | 
     yield Told("By both sums, {1} A are left for cars.", Figure(line.free_a, 0))
 
 
-def _since(meter: LoadMeter, zone: ZoneInfo) -> str:
-    return (
-        ""
-        if meter.since is None
-        else Told(" since {1}", format(in_zone(datetime.fromisoformat(meter.since), zone), "%H:%M"))
-    )
+def _silent(meter: LoadMeter, zone: ZoneInfo) -> Told:
+    if meter.since is None:
+        return Told("The meter {1} is silent, so the highest value of seven days is kept.", meter.name)
+    since = f"{in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
+    return Told("The meter {1} is silent since {2}, so the highest value of seven days is kept.", meter.name, since)
 
 
 def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:

@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta
 
 from levity_trio.billing.tariff_values import YEARS
+from levity_trio.told import Told
 from levity_trio.web.api.lists import FORMATS
 from levity_trio.web.api.problems import invalid
 from levity_trio.wire.times import in_zone, stamp
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of the site"
+_MEANT: Final = Told("a time such as 2026-03-15T12:00, or a day, in the time zone of the site")
 
 GivenTime = Annotated[str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=FORMATS)]
 LocalTime = GivenTime | None
@@ -24,7 +25,7 @@ UNTIL: Final[dict[str, Any]] = {**FORMATS, "x-until": True}
 """Marks the end of a stretch, which is not part of it. Pages ask for the last day instead, and send the next one."""
 GivenEnd = Annotated[str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=UNTIL)]
 LocalEnd = GivenEnd | None
-_EXACT: Final = "a date and a time such as 2026-03-15T12:00; without an offset, that of the site"
+_EXACT: Final = Told("a date and a time such as 2026-03-15T12:00; without an offset, that of the site")
 LocalInstant = (
     Annotated[str, Meta(description=f"{_EXACT[0].upper()}{_EXACT[1:]}.", extra_json_schema={"format": "date-time"})]
     | None
@@ -45,14 +46,14 @@ def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
     except ValueError:  # 30 February
         time = None
     if time is None or time.year not in YEARS:
-        raise invalid(field, f"give {_MEANT}, from {YEARS.start} on")
+        raise invalid(field, Told("give {1}, from {2} on", _MEANT, YEARS.start))
     return stamp(in_zone(time if time.tzinfo is not None else time.replace(tzinfo=zone), UTC))
 
 
 def local_instant(text: str | None, field: str, zone: ZoneInfo) -> str | None:
     """Return a time of day likewise. A day alone is refused: it may mean its beginning or its end. Raises Problem."""
     if text is not None and _DAY.fullmatch(text):
-        raise invalid(field, f"give {_EXACT}")
+        raise invalid(field, Told("give {1}", _EXACT))
     return local_moment(text, field, zone)
 
 
@@ -63,7 +64,7 @@ def local_day(text: str, field: str) -> date:
     except ValueError:
         day = None
     if day is None or day.year not in YEARS:
-        raise invalid(field, f"give a day such as 2026-10-01, from {YEARS.start} on")
+        raise invalid(field, Told("give a day such as 2026-10-01, from {1} on", YEARS.start))
     return day
 
 

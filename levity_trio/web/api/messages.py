@@ -30,6 +30,7 @@ from levity_trio.store.reads.accounts import account as read_account
 from levity_trio.store.reads.messages import MessageRow, RecipientRow
 from levity_trio.store.writes import recipients as writes
 from levity_trio.store.writes.recipients import By, RecipientData
+from levity_trio.told import Told
 from levity_trio.web.api.accounts import Id, Language
 from levity_trio.web.api.administration import BelowQuery
 from levity_trio.web.api.billing import CLOSING, month_of
@@ -46,8 +47,8 @@ OWN: Final = f"{ME}/recipient"
 TEST_BYTES: Final = 16
 TEST_TITLE: Final = N_("Test of messages")
 TEST_TEXT: Final = N_("This is a test. Messages of the chargers reach you here.")
-NO_MAIL: Final = "no mail server is set; start the server with --mail"
-NO_PUSH: Final = "no ntfy server is set; start the server with --ntfy"
+NO_MAIL: Final = Told("no mail server is set; start the server with --mail")
+NO_PUSH: Final = Told("no ntfy server is set; start the server with --ntfy")
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
 
@@ -217,9 +218,9 @@ async def add_recipient(request: Asked[None, NewRecipientBody]) -> RecipientRow:
     """Tell somebody by mail; push begins with a topic. The same again adds nobody"""
     body, account = request.body, request.body.account
     if (body.who == DRIVER) != (account is not None):
-        raise invalid("account", "give the household of a driver, and none of others")
+        raise invalid("account", Told("give the household of a driver, and none of others"))
     if account is not None:
-        await request.find(partial(read_account, number=account), f"household {account}")
+        await request.find(partial(read_account, number=account), Told("household {1}", account))
     data = _data(body, who=body.who, account=account)
     number = await request.api.writer.run(writes.add_once, data, request.api.key, _by(request))
     return await _recipient(request, number)
@@ -236,7 +237,7 @@ async def change_recipient(request: Asked[None, RecipientChangeBody]) -> Recipie
     """Change what somebody is told, and where"""
     found = await _recipient(request, request.number())
     if not await request.api.writer.run(writes.change, found.id, _data(request.body, who=found.who)):
-        raise not_found(f"recipient {found.id}")
+        raise not_found(Told("recipient {1}", found.id))
     return await _recipient(request, found.id)
 
 
@@ -244,7 +245,7 @@ async def change_recipient(request: Asked[None, RecipientChangeBody]) -> Recipie
 async def remove_recipient(request: Request) -> None:
     """Tell somebody nothing more; what still waits is not sent"""
     if not await request.api.writer.run(writes.end, request.number(), _by(request)):
-        raise not_found(f"recipient {request.number()}")
+        raise not_found(Told("recipient {1}", request.number()))
 
 
 @ENDPOINTS.post(f"{RECIPIENT}/topic", Role.OPERATOR, "not_found", "conflict", status=CREATED)
@@ -270,17 +271,17 @@ async def test_recipient(request: Request) -> SentTests:
         if found.has_push:
             topic = await request.read(partial(stored.topic, number=found.id, key=request.api.key))
             if topic is None:
-                raise conflict("the topic is unknown here; make a new one")
+                raise conflict(Told("the topic is unknown here; make a new one"))
             tests.append(await _push(request, topic))
     if not tests:
-        raise conflict("neither an address nor a topic is set")
+        raise conflict(Told("neither an address nor a topic is set"))
     return SentTests(tests)
 
 
 async def _recipient(request: Request, number: int) -> RecipientRow:
-    found = await request.find(partial(stored.recipient, number=number), f"recipient {number}")
+    found = await request.find(partial(stored.recipient, number=number), Told("recipient {1}", number))
     if found.ended_at is not None:
-        raise not_found(f"recipient {number}")
+        raise not_found(Told("recipient {1}", number))
     return found
 
 
@@ -288,7 +289,7 @@ def _data(body: RecipientChangeBody, who: str, account: int | None = None) -> Re
     """Return a recipient as it is stored. Raises Problem."""
     _check(body.kinds, who, body.quiet_from, body.quiet_until)
     if body.gets_statements and (who != DRIVER or body.mail is None):
-        raise invalid("gets_statements", "give the mail address of a household for it")
+        raise invalid("gets_statements", Told("give the mail address of a household for it"))
     return RecipientData(
         who=who,
         account=account,
@@ -306,9 +307,9 @@ def _data(body: RecipientChangeBody, who: str, account: int | None = None) -> Re
 
 def _check(kinds: Sequence[str], who: str, quiet_from: str | None, quiet_until: str | None) -> None:
     if unknown := [kind for kind in kinds if kind not in kinds_for(who)]:
-        raise invalid("kinds", f"give some of {', '.join(kinds_for(who))}, not {unknown[0]}")
+        raise invalid("kinds", Told("give some of {1}, not {2}", ", ".join(kinds_for(who)), unknown[0]))
     if (quiet_from is None) != (quiet_until is None):
-        raise invalid("quiet_from" if quiet_from is None else "quiet_until", "give both times, or none")
+        raise invalid("quiet_from" if quiet_from is None else "quiet_until", Told("give both times, or none"))
 
 
 def _by(request: Request) -> By:
@@ -354,7 +355,7 @@ async def test_way(request: Asked[None, TestBody]) -> MessageTest:
     if body.way == PUSH:
         return await _push(request, new_topic())
     if config.ping_url is None:
-        raise conflict("no URL is set; start the server with --ping-url")
+        raise conflict(Told("no URL is set; start the server with --ping-url"))
     async with request.api.places.wait():
         if (problem := await ping(config.ping_url)) is not None:
             raise _unsent(problem)
@@ -370,7 +371,7 @@ async def mail_month(request: Asked[None, StatementMailBody]) -> StatementMails:
     order = Order(month, request.caller.name, body.account, body.again)
     mailed = await api.messages.mail_statements(order)
     if not (mailed.mails or mailed.earlier or mailed.without_address):
-        raise conflict(f"there is no closed statement of {month}")
+        raise conflict(Told("there is no closed statement of {1}", month))
     return StatementMails(month, mailed.mails, mailed.earlier, [*mailed.without_address])
 
 
@@ -480,7 +481,7 @@ async def _keep(request: Request, body: OwnRecipientBody) -> int:
 async def make_own_topic(request: Request) -> MadeTopic:
     """Make a new topic of push for yourself; it is shown only in this answer, and replaces the one before"""
     if request.api.config.ntfy is None:
-        raise conflict("push messages are not set up here")
+        raise conflict(Told("push messages are not set up here"))
     number = await request.api.writer.run(writes.own, account_of(request), _user(request))
     if number is None:
         number = await _keep(request, OwnRecipientBody(kinds=tuple(OF_DRIVER)))

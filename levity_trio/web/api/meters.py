@@ -18,6 +18,7 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.writes import meters as writes
 from levity_trio.store.writes.meters import HAND, MeterData, Taken
+from levity_trio.told import Told
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import Name, refusals, said, stored_fields
 from levity_trio.web.api.billing import month_of
@@ -186,7 +187,7 @@ async def change_meter(request: Asked[None, MeterChangeBody]) -> Meter:
 
 
 async def _shown(request: Request, number: int) -> Meter:
-    return await request.find(partial(stored.meter, number=number), f"meter {number}")
+    return await request.find(partial(stored.meter, number=number), Told("meter {1}", number))
 
 
 # Readings
@@ -223,7 +224,7 @@ async def enter_reading(request: Asked[None, ReadingBody]) -> EnteredReading:
         numbers = [other.id for other in stored.contradictions(db, reading)]
         return extended(EnteredReading, reading, result=added.word, contradicts=numbers)
 
-    return await request.find(read, f"reading {added.id}")
+    return await request.find(read, Told("reading {1}", added.id))
 
 
 @ENDPOINTS.post(f"{READINGS}/{{reading}}/void", Role.OPERATOR, "not_found", "conflict")
@@ -232,7 +233,7 @@ async def void_reading(request: Asked[None, VoidBody]) -> MeterReading:
     number = request.number("reading")
     with refusals():
         await request.api.writer.run(writes.void, request.number(), number, said(request, request.body.reason))
-    return await request.find(partial(stored.reading, number=number), f"reading {number}")
+    return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
 
 
 def _line(request: Request, cells: Cells) -> Taken:
@@ -245,7 +246,7 @@ def _line(request: Request, cells: Cells) -> Taken:
 @ENDPOINTS.post("/api/admin/meter-reading-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
 async def import_readings(request: Upload) -> ImportedLines:
     """Import readings of meters as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_READING, OF_READING[:3], MOST_LINES, "reading", partial(_line, request))
+    sheet = Sheet(OF_READING, OF_READING[:3], MOST_LINES, Told("reading"), partial(_line, request))
     return await import_lines(request, sheet, writes.import_readings)
 
 

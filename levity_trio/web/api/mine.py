@@ -29,6 +29,7 @@ from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.places import Limits, limits_of
 from levity_trio.store.reads.statements import ClosedStatement, FeeLine, closed_statements, fees_of, id_of_own
 from levity_trio.store.writes import own_names
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import PERSONAL, Sent
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
@@ -175,7 +176,7 @@ async def get_money(request: Request) -> DriversMoney:
     """Show what your household owes or has left, and what this month and the one before come to"""
     own = household(request)
     read = partial(owing, account=account_of(request), rule=own.rule, now=request.api.now())
-    found = await request.find(read, f"household {own.account}")
+    found = await request.find(read, Told("household {1}", own.account or ""))
     wallet, owed = found.wallet, max(0, -found.wallet.balance)
     return DriversMoney(
         currency=wallet.currency,
@@ -260,7 +261,7 @@ def _shown_tag(request: Request, tag: OwnTag) -> DriversTag:
 async def name_tag(request: Asked[None, OwnNameBody]) -> DriversTag:
     """Give a tag of your household a name of your own; null takes it away"""
     key = request.api.id_tags.policy.key(request.path["tag"])
-    await _name(request, Thing(What.TAG, key), f"tag {request.path['tag']}")
+    await _name(request, Thing(What.TAG, key), Told("card {1}", request.path["tag"]))
     return next(_shown_tag(request, tag) for tag in await tags_of(request) if tag.key == key)
 
 
@@ -274,7 +275,7 @@ async def list_vehicles(request: Request) -> ListPage[DriversVehicle]:
 async def name_vehicle(request: Asked[None, OwnNameBody]) -> DriversVehicle:
     """Give a car of your household a name of your own; null takes it away"""
     number = request.number()
-    await _name(request, Thing(What.VEHICLE, str(number)), f"vehicle {number}")
+    await _name(request, Thing(What.VEHICLE, str(number)), Told("car {1}", number))
     return next(one for one in await _vehicles(request) if one.id == number)
 
 
@@ -300,7 +301,7 @@ async def list_transactions(request: Asked[OwnQuery, None]) -> Listing[DriversTr
     own, query = household(request), request.query
     of_own = partial(stored.transactions, household=own, now=request.api.now())
     read = partial(of_own, limit=query.limit, before=query.before, is_open=query.open)
-    listed = await request.find(read, f"transaction {query.before}")
+    listed = await request.find(read, Told("session {1}", query.before or ""))
     return Listing(data=show(listed.data), limit=query.limit, next=listed.next)
 
 
@@ -319,7 +320,7 @@ async def get_curve(request: Request) -> Curve:
 async def _own(request: Request, read: Callable[..., T | None]) -> T:
     """Return what is read of a session of the household. Raises Problem for any other."""
     own, number = household(request), request.number()
-    return await request.find(partial(read, household=own, number=number), f"transaction {number}")
+    return await request.find(partial(read, household=own, number=number), Told("session {1}", number))
 
 
 # Statements
@@ -355,5 +356,5 @@ def _statement(statement: ClosedStatement, fees: list[FeeLine], zone: tzinfo) ->
 async def get_statement(request: Asked[DocumentQuery, None]) -> Response:
     """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
     account, number, form = account_of(request), request.number("number"), request.query.format
-    found = await request.find(partial(id_of_own, account=account, number=number), f"statement {number}")
+    found = await request.find(partial(id_of_own, account=account, number=number), Told("statement {1}", number))
     return document(request.api, paper_of(request, found), form)

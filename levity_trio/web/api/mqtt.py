@@ -8,6 +8,7 @@ from typing import Final
 from levity_trio.records import record
 from levity_trio.store.reads.mqtt import MqttState, before, state
 from levity_trio.store.writes import mqtt as writes
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.local_times import GivenTime, local_moment
@@ -15,7 +16,7 @@ from levity_trio.web.api.problems import Problem, conflict, invalid
 
 ENDPOINTS: Final = Endpoints("mqtt")
 PATH: Final = "/api/admin/mqtt"
-UNUSED: Final = "this site never used MQTT; start the server with --mqtt"
+UNUSED: Final = Told("this site never used MQTT; start the server with --mqtt")
 
 
 class ReplayBody(Sent):
@@ -47,7 +48,7 @@ async def _replay(request: Asked[None, ReplayBody]) -> Replay:
     since = local_moment(request.body.since, "since", request.zone)
     assert since is not None  # noqa: S101 - it was given
     if since > request.api.stamp():
-        raise invalid("since", "it is in the future; give a time from which on the broker gets the facts again")
+        raise invalid("since", Told("it is in the future; give a time from which on the broker gets the facts again"))
     position, is_pruned = await request.read(partial(before, since=since))
     facts = await request.write(writes.replay, position, since)
     if facts is None:

@@ -18,6 +18,7 @@ from levity_trio.store.reads import local_lists as stored
 from levity_trio.store.reads.local_lists import LeftOutTag, LocalListStatus
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.local_lists import resume
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
@@ -155,6 +156,6 @@ async def resume_upkeep(request: Request) -> LocalListStatus:
     """Keep the local list of a charger again after one was sent by hand, or try again at once."""
     charger = await known_charger(request)
     if not await request.write(resume, charger):
-        raise not_found(f"local list that is kept at {charger}; start `serve` with --local-list on")
+        raise not_found(Told("local list that is kept at {1}; start `serve` with --local-list on", charger))
     (status,) = await _statuses(request, charger)
     return status

@@ -39,6 +39,7 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
 from levity_trio.store.writes.files import NewUrl
+from levity_trio.told import Told, joined
 from levity_trio.web.api.bodies import (
     ABSENT,
     IDENTITIES,
@@ -206,17 +207,22 @@ def _of_tag(request: Request, payload: Payload, charger: str) -> Sequence[str]:
     verdict = tags.judge(id_tag, at)
     reason = verdict.reason or tags.refusal(tags.policy.key(id_tag), charger, payload.get("connectorId") or None, at)
     if reason is not None:
-        return (f"the card {id_tag} will be refused here: {_REASONS[Reason(reason)]}",)
+        return (Told("the card {1} will be refused here: {2}", id_tag, _REASONS[Reason(reason)]),)
     if verdict.is_accepted:
         return ()
-    return (f"the tag {id_tag} is {verdict.status} here, as the charger is told when it asks; add or unblock it first",)
+    return (
+        Told(
+            "the card {1} is {2} here, as the charger is told when it asks; add or unblock it first",
+            *(id_tag, Told(verdict.status)),
+        ),
+    )
 
 
 _REASONS: Final[Mapping[str, str]] = {
-    Reason.SPACE: "the space is for another household only",
-    Reason.CHARGERS: "the card, or its household, may charge at other chargers only",
-    Reason.SPENT: "its household has nothing left of what it paid in advance",
-    Reason.MONTH: "the card, or its household, has used what it may in this month",
+    Reason.SPACE: Told("the space is for another household only"),
+    Reason.CHARGERS: Told("the card, or its household, may charge at other chargers only"),
+    Reason.SPENT: Told("its household has nothing left of what it paid in advance"),
+    Reason.MONTH: Told("the card, or its household, has used what it may in this month"),
 }
 """Why a card that may charge may not do so here or now."""
 
@@ -233,13 +239,13 @@ async def _number(request: Request, charger: str, allotted: Allotted, known: Sit
 def check_role(request: Request, role: OperationRole) -> None:
     """Raise Problem if the caller may not send this."""
     if role is OperationRole.ADMIN and request.caller.role < Role.ADMIN:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "this operation needs a token with the role admin")
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", Told("this operation needs a token with the role admin"))
 
 
 def _check_force(request: Sender, operation: Operation, transactions: list[int]) -> None:
     if not (isinstance(request.query, OperationQuery) and request.query.force):
         ids = ", ".join(map(str, transactions))
-        words = f"{operation.action} would interrupt transaction {ids}; stop it first, or send it with force"
+        words = Told("{1} would interrupt session {2}; stop it first, or send it with force", operation.action, ids)
         raise Problem(HTTPStatus.CONFLICT, "needs_force", words, transactions=transactions)
     check_role(request, OperationRole.ADMIN)
 
@@ -248,7 +254,7 @@ def _repeatable(request: Request, order: Order) -> Repeatable | None:
     """Return the key that the client gave to its request, and what it asks for. Raises Problem."""
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
-        raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
+        raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
     return None if key is None else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode()))
 
 
@@ -265,7 +271,7 @@ async def repeated(request: Request, charger: str, operation: Operation, payload
 
 
 def _reused() -> Problem:
-    return invalid("Idempotency-Key", "it was used for another command; choose a new one")
+    return invalid("Idempotency-Key", Told("it was used for another command; choose a new one"))
 
 
 async def submit(request: Sender, order: Order, repeatable: Repeatable | None = None) -> int:
@@ -284,9 +290,9 @@ async def submit(request: Sender, order: Order, repeatable: Repeatable | None = 
     except StoreUnavailable:
         raise not_storable() from None
     except UnknownCharger:
-        raise not_found(f"charger {order.charger}") from None
+        raise not_found(Told("charger {1}", order.charger)) from None
     except NotConnected as error:
-        words = f"{error}; nothing was sent. Give a deadline to let it wait"
+        words = Told("{1}; nothing was sent. Give a deadline to let it wait", str(error))
         raise Problem(HTTPStatus.CONFLICT, "not_connected", words) from None
     except NotRegistered as error:
         raise Problem(HTTPStatus.CONFLICT, "not_registered", str(error)) from None
@@ -297,7 +303,9 @@ async def submit(request: Sender, order: Order, repeatable: Repeatable | None = 
         problem.headers["retry-after"] = "5"
         raise problem from None
     except ChargerGone as error:
-        raise Problem(HTTPStatus.CONFLICT, "not_connected", f"{order.charger}: {error}; nothing was sent") from None
+        raise Problem(
+            HTTPStatus.CONFLICT, "not_connected", Told("{1}: {2}; nothing was sent", order.charger, str(error))
+        ) from None
 
 
 class Sending(NamedTuple):
@@ -342,7 +350,7 @@ async def show_command(
     """Return a command as the API shows it; it is read, unless its row is given."""
     row = stored_one or await request.read(partial(charger_facts.command, number=command))
     if row is None:  # it was committed, so a reader sees it
-        raise busy("not_readable", f"command {command} cannot be read; look for it in a moment", 1)
+        raise busy("not_readable", Told("command {1} cannot be read; look for it in a moment", command), 1)
     return extended(SentCommand, row, warnings=list(warnings))
 
 
@@ -350,9 +358,10 @@ def _check_state(command: SentCommand, errors: str) -> None:
     if errors != "http" or command.state in ("accepted", "rejected"):
         return
     if command.state == "error":
-        words = f"the charger answered with an error: {command.error_code} {command.error_description or ''}".strip()
+        told = f"{command.error_code} {command.error_description or ''}".strip()
+        words = Told("the charger answered with an error: {1}", told)
         raise Problem(HTTPStatus.BAD_GATEWAY, "charger_error", words, command=show(command))
-    words = f"command {command.id}: the charger gave no answer: {command.state}"
+    words = Told("command {1}: the charger gave no answer: {2}", command.id, Told(command.state))
     raise Problem(HTTPStatus.GATEWAY_TIMEOUT, "no_answer", words, command=show(command))
 
 
@@ -413,8 +422,8 @@ async def _cancel(request: Request) -> SentCommand:
     command = request.number()
     if await request.api.chargers.cancel(command):
         return await show_command(request, command)
-    found = await request.find(partial(charger_facts.command, number=command), f"command {command}")
-    words = f"command {command} is {found.state}; only a queued one can be cancelled"
+    found = await request.find(partial(charger_facts.command, number=command), Told("command {1}", command))
+    words = Told("command {1} is {2}; only a queued one can be cancelled", command, Told(found.state))
     raise Problem(HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL)
 
 
@@ -497,7 +506,7 @@ async def of_each(
 async def _chosen(request: Request, body: BulkBody) -> list[str]:
     ways = [body.chargers is not None, body.model is not None, body.all]
     if sum(ways) != 1:
-        raise invalid("chargers", "give exactly one of chargers, model and all")
+        raise invalid("chargers", Told("give exactly one of chargers, model and all"))
     if body.chargers is not None:
         return list(dict.fromkeys(body.chargers))
     if body.model is not None:
@@ -529,7 +538,7 @@ async def list_commands(request: Asked[PagedWhose, None]) -> ListPage[Command]:
 async def get_command(request: Request) -> Command:
     """Show a command: its state, its answer, and its outcome so far."""
     number = request.number()
-    return await request.find(partial(charger_facts.command, number=number), f"command {number}")
+    return await request.find(partial(charger_facts.command, number=number), Told("command {1}", number))
 
 
 # What is ours in operations: URLs where a charger sends its files or fetches firmware, and our root
@@ -579,12 +588,15 @@ def _text(payload: Payload, path: tuple[str, ...]) -> str:
 async def _new_url(request: Request, charger: str, protocols: frozenset[str], path: tuple[str, ...]) -> SecretUrl:
     field, url = ".".join(path), request.api.shelf.new_url(protocols)
     if url is None:
-        words = "give the URL of another server, or start this one with --files-port"
-        detail = f"{field}: this server takes and gives no files; {words}"
-        raise conflict(detail, field=field)
+        words = Told(
+            "this server takes and gives no files; give the URL of another server, or start this one with --files-port"
+        )
+        raise conflict(joined(": ", (field, words)), field=field)
     if is_local(url.text) and await request.read(partial(_is_elsewhere, charger=charger)):
-        words = f"only programs on this machine reach {url.base}; say with --files-url where chargers reach this server"
-        raise conflict(f"{field}: {words}", field=field)
+        words = Told(
+            "only programs on this machine reach {1}; say with --files-url where chargers reach this server", url.base
+        )
+        raise conflict(joined(": ", (field, words)), field=field)
     return url
 
 

@@ -22,6 +22,7 @@ from levity_trio.store.reads.owned import (
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
 from levity_trio.store.reads.transactions import Filters, Transaction
 from levity_trio.store.writes.transactions import decisions
+from levity_trio.told import Told
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -88,7 +89,7 @@ def rule_of(request: Request) -> OwnershipRule:
 async def list_transactions_of(request: Asked[EndedQuery, None]) -> ListPage[OwnedTransaction]:
     number, query = request.number(), request.query
     if await request.read(partial(stored.account, number=number)) is None:
-        raise not_found(f"account {number}")
+        raise not_found(Told("household {1}", number))
     filters = replace(query.filters(), account=number)
     return await page(request, partial(transactions_of, filters=filters, wanted=query.wanted))
 
@@ -112,7 +113,7 @@ async def list_owned_tags(request: Request) -> ListPage[UnlistedTag]:
 async def get_account_of(request: Request) -> Ownership:
     """Say whose a transaction is, and why."""
     number = request.number()
-    return await request.find(partial(owned, number=number, rule=rule_of(request)), f"transaction {number}")
+    return await request.find(partial(owned, number=number, rule=rule_of(request)), Told("session {1}", number))
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)

@@ -27,6 +27,7 @@ from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import Told
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, busy
 
@@ -121,7 +122,7 @@ def archive(api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form
 def refusals() -> Iterator[None]:
     """Report why a document cannot be made. Raises Problem."""
     if printing.waiting() >= MOST_WAITING:
-        raise busy("busy", f"{MOST_WAITING} documents wait to be made; try again", BUSY_SECONDS)
+        raise busy("busy", Told("{1} documents wait to be made; try again", MOST_WAITING), BUSY_SECONDS)
     try:
         yield
     except DocumentProblem as problem:
@@ -155,11 +156,11 @@ def cover_of(statements: Sequence[Printed]) -> Paper:
 async def problems_of(api: Api, statements: Sequence[Printed]) -> list[str]:
     """Return what would be wrong with the documents of statements: for a preview. Raises Problem."""
     biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
-    problems = []
+    problems: list[str] = []
     if biller is None:
-        problems.append("the bills have no sender: enter it with levity-trio bill owner set")
+        problems.append(Told("the bills have no sender: enter it with levity-trio bill owner set"))
     elif biller.owner.bank_account is None:
-        problems.append("statements do not say how to pay: add a bank account with levity-trio bill owner set")
+        problems.append(Told("statements do not say how to pay: add a bank account with levity-trio bill owner set"))
     if not statements:
         return problems
     try:
@@ -168,7 +169,10 @@ async def problems_of(api: Api, statements: Sequence[Printed]) -> list[str]:
     except DocumentProblem as problem:
         return problems + str(problem).splitlines()
     return problems + [
-        f"the font lacks {character} (U+{ord(character):04X}), as in {text!r}: give another with --font"
+        Told(
+            "the font lacks {1} (U+{2}), as in {3}: give another with --font",
+            *(character, f"{ord(character):04X}", repr(text)),
+        )
         for character, text in missing.items()
     ]
 

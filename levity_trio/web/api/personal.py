@@ -25,6 +25,7 @@ from levity_trio.store.reads.transactions import Filters, Reading, Transaction, 
 from levity_trio.store.reads.wallets import EntryRow
 from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes import personal as writes
+from levity_trio.told import Told, joined
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -71,7 +72,9 @@ class _Sink:
 async def get_everything(request: Request) -> StreamingResponse:
     """Download everything about an account, also readings and statements, as one ZIP file."""
     number = request.number()
-    known = await request.find(partial(about, account=number, policy=request.api.id_tags.policy), f"account {number}")
+    known = await request.find(
+        partial(about, account=number, policy=request.api.id_tags.policy), Told("household {1}", number)
+    )
     headers = {"content-disposition": f'attachment; filename="account-{number}.zip"', "cache-control": "no-store"}
     return StreamingResponse(_zipped(_files(request, number, known)), media_type=ZIP, headers=headers)
 
@@ -183,7 +186,9 @@ class DeletionQuery(Sent):
 @ENDPOINTS.get(PERSONAL, Role.OPERATOR, "not_found", "invalid")
 async def get_deletion(request: Request) -> PersonalDeletion:
     """Say when what was personal of an account was deleted, and how many statements still have names."""
-    return await request.find(partial(deletion, account=request.number()), f"deletion of account {request.number()}")
+    return await request.find(
+        partial(deletion, account=request.number()), Told("deletion of household {1}", request.number())
+    )
 
 
 @ENDPOINTS.delete(PERSONAL, Role.ADMIN, "not_found", "invalid", "conflict", "in_use", "too_many_waiting")
@@ -192,9 +197,9 @@ async def delete_personal(request: Asked[DeletionQuery, None]) -> PersonalDeleti
     api, number, query = request.api, request.number(), request.query
     zone = api.config.time_zone
     if not api.is_clock_trusted():
-        raise conflict("this machine's clock cannot be trusted; set it, and try again")
+        raise conflict(Told("this machine's clock cannot be trusted; set it, and try again"))
     if await api.reader.run(partial(stored.account, number=number)) is None:
-        raise not_found(f"account {number}")
+        raise not_found(Told("household {1}", number))
     look = partial(obstacles, account=number, rule=rule_of(request), now=api.now(), zone=zone)
     _refuse(await api.reader.run(look), is_forced=query.force)
     told = writes.Deletion(query.keep_years, query.reason.strip(), api.stamp(), request.caller.name)
@@ -209,6 +214,7 @@ async def delete_personal(request: Asked[DeletionQuery, None]) -> PersonalDeleti
 def _refuse(found: list[Obstacle], *, is_forced: bool) -> None:
     """Raise Problem if something is in the way."""
     if left := [one for one in found if not (is_forced and one.may_be_forced)]:
-        words = "; ".join(one.words for one in left)
-        force = " (or leave it so, with force)" if all(one.may_be_forced for one in left) else ""
-        raise conflict(f"nothing was deleted: {words}{force}")
+        words = joined("; ", [one.words for one in left])
+        if all(one.may_be_forced for one in left):
+            raise conflict(Told("nothing was deleted: {1} (or leave it so, with force)", words))
+        raise conflict(Told("nothing was deleted: {1}", words))

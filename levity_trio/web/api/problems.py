@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.secret_key import NoKey
-from levity_trio.told import joined
+from levity_trio.told import Told, joined
 from levity_trio.web.problems import BodyRefused, problem
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | float | bool | None"
@@ -37,7 +37,7 @@ class Problem(Exception):
 
 def not_found(what: str) -> Problem:
     """Return the problem for something that does not exist."""
-    return Problem(HTTPStatus.NOT_FOUND, "not_found", f"there is no {what}")
+    return Problem(HTTPStatus.NOT_FOUND, "not_found", Told("there is no {1}", what))
 
 
 def invalid(field: str, words: str) -> Problem:
@@ -59,7 +59,9 @@ def busy(code: str, detail: str, seconds: int) -> Problem:
 
 def not_storable() -> Problem:
     """Return the problem while the database cannot be written."""
-    return busy("not_storable", "nothing can be stored at present, and nothing was done; see the server's log", 10)
+    return busy(
+        "not_storable", Told("nothing can be stored at present, and nothing was done; see the server's log"), 10
+    )
 
 
 @contextmanager
@@ -68,7 +70,9 @@ def needing_key() -> Iterator[None]:
     try:
         yield
     except NoKey:
-        words = "this server has no key for secrets; start all servers of the database with the same --secrets-key FILE"
+        words = Told(
+            "this server has no key for secrets; start all servers of the database with the same --secrets-key FILE"
+        )
         raise Problem(HTTPStatus.CONFLICT, "conflict", words) from None
 
 
@@ -81,7 +85,7 @@ def of_upload() -> Iterator[None]:
         code = "too_large" if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "too_slow"
         raise Problem(error.status, code, str(error)) from None
     except ClientDisconnect:
-        raise Problem(HTTPStatus.BAD_REQUEST, "unfinished", "the client left inside the file") from None
+        raise Problem(HTTPStatus.BAD_REQUEST, "unfinished", Told("the client left inside the file")) from None
 
 
 async def of_problem(_request: Request, error: Exception) -> Response:
@@ -94,5 +98,5 @@ async def of_store(_request: Request, error: Exception) -> Response:
     """Return the response while the database cannot be written or read."""
     assert isinstance(error, StoreUnavailable | Unreadable)  # noqa: S101 - the handler is registered for both
     if isinstance(error, Unreadable):
-        return busy("not_readable", "the database cannot be read at present; try again", 1).response()
+        return busy("not_readable", Told("the database cannot be read at present; try again"), 1).response()
     return not_storable().response()

@@ -17,6 +17,7 @@ from levity_trio.store.reads.security import Newcomer
 from levity_trio.store.reads.security import RegistrationDecision as Decision
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.store.writes.registration import Decided, Otherwise
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, known_charger
 from levity_trio.web.api.chargers import CHARGER, TAG
@@ -94,9 +95,11 @@ async def _decide(
     try:
         change = await decide(charger, _decided(request), request.body.seen)
     except UnknownCharger:
-        raise not_found(f"charger {charger}") from None
+        raise not_found(Told("charger {1}", charger)) from None
     except Otherwise as now:
-        raise Problem(HTTPStatus.CONFLICT, "already_decided", f"somebody has decided: {charger} is {now}") from None
+        raise Problem(
+            HTTPStatus.CONFLICT, "already_decided", Told("somebody has decided: {1} is {2}", charger, Told(str(now)))
+        ) from None
     return RegistrationChange(charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot)
 
 

@@ -27,6 +27,7 @@ from levity_trio.store.writes.reports import (
     TooManyReports,
     UnknownReport,
 )
+from levity_trio.told import Told
 from levity_trio.web.api import tags
 from levity_trio.web.api.bodies import PERSONAL, Sent
 from levity_trio.web.api.driving import ME, TAG, WHY_NOT, account_of, household, tags_of
@@ -120,8 +121,8 @@ async def report(request: Asked[None, ReportBody]) -> DriversReport:
     try:
         number = await request.write(writes.write, account, subject, body.words.strip(), since)
     except TooManyReports:
-        words = (
-            f"your household has written {MOST_OF_DAY} times today; go on tomorrow, or ask whoever runs the chargers"
+        words = Told(
+            "your household has written {1} times today; go on tomorrow, or ask whoever runs the chargers", MOST_OF_DAY
         )
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_reports", words) from None
     (found,) = await request.read(partial(stored.reports, wanted=Wanted(number=number)))
@@ -132,21 +133,21 @@ async def _subject(request: Asked[None, ReportBody], account: int) -> Subject:
     """Return what a report is about. Raises Problem for what does not belong to the household."""
     body, charger = request.body, request.body.charger
     if body.transaction is None and body.statement is None and charger is None:
-        raise invalid("words", "say which session, statement or charger it is about")
+        raise invalid("words", Told("say which session, statement or charger it is about"))
     if body.statement is not None:
         of_own = partial(id_of_own, account=account, number=body.statement)
-        await request.find(of_own, f"statement {body.statement}")
+        await request.find(of_own, Told("statement {1}", body.statement))
     if body.line is not None:
         fees = [] if body.statement is None else await request.read(partial(fees_of, number=body.statement))
         if body.transaction is not None or body.line not in [one.line for one in fees]:
-            raise invalid("line", "give a line of the statement that is no session, or the session")
+            raise invalid("line", Told("give a line of the statement that is no session, or the session"))
     if body.transaction is not None:
         read = partial(places.own_transaction, household=household(request), number=body.transaction)
-        charger = (await request.find(read, f"session {body.transaction} of your household")).charger
+        charger = (await request.find(read, Told("session {1} of your household", body.transaction))).charger
     elif charger is not None:
         read_all = partial(places.places, household=household(request), now=request.api.now(), charger=charger)
         if not await request.read(read_all):
-            raise not_found(f"charger {charger}")
+            raise not_found(Told("charger {1}", charger))
     return Subject(body.transaction, body.statement, charger, line=body.line)
 
 
@@ -181,7 +182,7 @@ async def lose_tag(request: Request) -> DriversTag:
     try:
         change = await request.write(writes.lose, policy, account, tag)
     except NotOwned:
-        raise not_found(f"card {tag} of your household") from None
+        raise not_found(Told("card {1} of your household", tag)) from None
     await tags.changed(request, change)
     card, words = change.after, WHY_NOT[Status.BLOCKED]
     name = next((one.own_name for one in await tags_of(request) if one.key == policy.key(tag)), None)
@@ -207,9 +208,9 @@ async def answer_report(request: Asked[None, AnswerBody]) -> WaitingReport:
     try:
         await request.write(writes.answer, number, request.body.answer.strip())
     except UnknownReport:
-        raise not_found(f"report {number}") from None
+        raise not_found(Told("report {1}", number)) from None
     except AlreadyAnswered:
-        raise conflict("this was answered otherwise already") from None
+        raise conflict(Told("this was answered otherwise already")) from None
     (found,) = await request.read(partial(stored.reports, wanted=Wanted(number=number)))
     return await _waiting(request, found)
 

@@ -32,6 +32,7 @@ from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.waiting import Made
+from levity_trio.told import Told
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import PERSONAL, WATT_HOURS, Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -184,7 +185,7 @@ class CorrectionPreview:
 async def preview_correction(request: Asked[None, FigureBody]) -> CorrectionPreview:
     """Show what a correction would change; nothing is changed"""
     number, billed_by = request.number(), rule(request)
-    bill = await request.find(partial(_bill, number=number, rule=billed_by), f"transaction {number}")
+    bill = await request.find(partial(_bill, number=number, rule=billed_by), Told("session {1}", number))
     try:
         await decide(request, decisions.foresee, number, _correction(request), billed_by)
     except Foreseen as foreseen:
@@ -245,7 +246,7 @@ async def make_transaction(request: Asked[None, LostStartBody]) -> Transaction:
     body = request.body
     told = await _read_again(request, body)
     if not isinstance(told, StopWithData):
-        raise Problem(409, "wrong_state", "a transaction is made of a stop; attach readings to one")
+        raise Problem(409, "wrong_state", Told("a session is made of a stop; attach readings to one"))
     start_time = _time(request, body.start_time, "start_time")
     made = Made(body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh)
     return await _decided(request, waiting.make, request.number(), told, made)
@@ -260,7 +261,7 @@ async def dismiss_message(request: Asked[None, ReviewBody]) -> None:
 async def _decided(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], Known], *values: *Ts) -> Transaction:
     """Make a decision about a transaction; return the transaction after it."""
     tx = await decide(request, write, *values)
-    return await request.find(partial(stored.transaction, number=tx.id), f"transaction {tx.id}")
+    return await request.find(partial(stored.transaction, number=tx.id), Told("session {1}", tx.id))
 
 
 async def decide(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T], *values: *Ts) -> T:
@@ -276,13 +277,13 @@ async def decide(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T
 async def _read_again(request: Request, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
     """Return what a message says, with the values of the request for what cannot be read. Raises Problem."""
     number = request.number()
-    kept = await request.find(partial(message, number=number), f"message {number} that was set aside")
+    kept = await request.find(partial(message, number=number), Told("message {1} that was set aside", number))
     given = {"meterStop": body.meter_stop_wh, "timestamp": _time(request, body.stop_time, "stop_time")}
     known = {name: value for name, value in given.items() if value is not None}
     try:
         return read_again(kept.frame, datetime.fromisoformat(kept.received_at), known)
     except Unreadable as error:
-        raise Problem(422, "unreadable", f"{error}; give what cannot be read") from None
+        raise Problem(422, "unreadable", Told("{1}; give what cannot be read", str(error))) from None
 
 
 def _time(request: Request, text: str | None, field: str) -> str | None:

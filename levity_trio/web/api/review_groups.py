@@ -27,6 +27,7 @@ from levity_trio.store.reads.review_groups import (
 from levity_trio.store.writes.transactions import decisions, groups
 from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.store.writes.transactions.groups import Decided, Result, Seen
+from levity_trio.told import Figure, Told
 from levity_trio.web.api import review
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import known_charger
@@ -113,7 +114,7 @@ async def get_group(request: Asked[GroupQuery, None]) -> GroupPreview:
 async def _preview(request: Request, wanted: PageOf) -> GroupPreview:
     charger, cause = await known_charger(request, "charger"), request.path["cause"]
     read = partial(stored.preview, charger=charger, cause=cause, wanted=wanted)
-    return await request.find(read, f"cause {cause}")
+    return await request.find(read, Told("cause {1}", cause))
 
 
 @ENDPOINTS.post(f"{GROUP}/decide", Role.OPERATOR, "not_found")
@@ -121,7 +122,7 @@ async def decide_group(request: Asked[None, GroupBody]) -> GroupDecision:
     """Decide about many transactions at once, each with the figure that was shown"""
     charger, seen = await known_charger(request, "charger"), request.body.sessions
     if len({one.transaction for one in seen}) < len(seen):
-        raise invalid("sessions", "give each transaction once")
+        raise invalid("sessions", Told("give each session once"))
     wanted = [Seen(one.transaction, one.event, one.figure_wh) for one in seen]
     decision = Decision(request.caller.name, request.body.reason, request.api.stamp())
     found = await request.api.writer.run(groups.decide, charger, wanted, decision)
@@ -136,7 +137,7 @@ async def decide_whole_group(request: Asked[None, WholeGroupBody]) -> GroupDecis
     the same request decides about the rest.
     """
     charger, cause = await known_charger(request, "charger"), request.path["cause"]
-    numbers = await request.find(partial(stored.members, charger=charger, cause=cause), f"cause {cause}")
+    numbers = await request.find(partial(stored.members, charger=charger, cause=cause), Told("cause {1}", cause))
     decision, found = Decision(request.caller.name, request.body.reason, request.api.stamp()), list[Decided]()
     shown = list[GroupedTransaction]()
     for begin in range(0, len(numbers), MOST_SHOWN):
@@ -158,10 +159,14 @@ def _check_total(shown: Sequence[GroupedTransaction], total: int, seen: int | No
     """Refuse figures that come to less than the charger reported, unless their total was seen. Raises Problem."""
     reported = sum(one.figures.get(REPORTED, 0) for one in shown)
     if seen is None and total < reported:
-        told = f"they come to {total / 1000:.3f} kWh, though the charger reported {reported / 1000:.3f} kWh"
-        raise invalid("total_wh", f"{told}: give the total that you confirm")
+        told = Told(
+            "they come to {1} kWh, though the charger reported {2} kWh",
+            Figure(total / 1000, 3),
+            Figure(reported / 1000, 3),
+        )
+        raise invalid("total_wh", Told("{1}: give the total that you confirm", told))
     if seen is not None and seen < total:  # it is more if a part was decided before
-        raise Problem(409, "changed", f"they come to {total / 1000:.3f} kWh now: look at them again")
+        raise Problem(409, "changed", Told("they come to {1} kWh now: look at them again", Figure(total / 1000, 3)))
 
 
 def _figure(one: GroupedTransaction, body: WholeGroupBody) -> int | None:
@@ -187,12 +192,20 @@ async def _told(request: Request, found: Sequence[Decided]) -> GroupDecision:
 def _warnings(left_out: list[GroupResult]) -> Iterator[str]:
     for one in left_out[:MOST_WARNINGS]:
         if one.result == Result.CHANGED:
-            figure = "" if one.energy_wh is None else f" and has {one.energy_wh / 1000:.3f} kWh now"
-            yield f"session {one.transaction} has changed since it was shown{figure}; nothing was decided about it"
+            yield _has_changed(one)
         else:
-            yield f"session {one.transaction} was left out: {one.words}"
+            yield Told("session {1} was left out: {2}", one.transaction, one.words or "")
     if len(left_out) > MOST_WARNINGS:
-        yield f"{len(left_out) - MOST_WARNINGS} more were left out; look at them again"
+        yield Told("{1} more were left out; look at them again", len(left_out) - MOST_WARNINGS)
+
+
+def _has_changed(one: GroupResult) -> Told:
+    if one.energy_wh is None:
+        return Told("session {1} has changed since it was shown; nothing was decided about it", one.transaction)
+    return Told(
+        "session {1} has changed since it was shown and has {2} kWh now; nothing was decided about it",
+        *(one.transaction, Figure(one.energy_wh / 1000, 3)),
+    )
 
 
 # Habits
@@ -213,5 +226,5 @@ async def stop_asking_about_habit(request: Request) -> Habit:
 async def _changed(request: Request, holds: bool) -> Habit:
     number = request.number()
     if not holds:
-        raise not_found(f"habit {number} that makes figures certain")
-    return await request.find(partial(habit, number=number), f"habit {number}")
+        raise not_found(Told("habit {1} that makes figures certain", number))
+    return await request.find(partial(habit, number=number), Told("habit {1}", number))

@@ -18,6 +18,7 @@ from levity_trio.store.reads.security import SecurityOfCharger
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import NotProvable
 from levity_trio.store.writes.hiding import UnknownCharger
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent, whole_text
 from levity_trio.web.api.chargers import CHARGER
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -77,7 +78,7 @@ class Readmission(msgspec.Struct):
 async def get_security(request: Request) -> SecurityOfCharger:
     """Show who may connect as a charger: required profile, last use, passwords, certificates."""
     charger = request.path["id"]
-    return await request.find(partial(stored.security, charger=charger), f"charger {charger}")
+    return await request.find(partial(stored.security, charger=charger), Told("charger {1}", charger))
 
 
 @ENDPOINTS.put(f"{CHARGER}/security", Role.ADMIN, "not_found", "conflict")
@@ -87,12 +88,16 @@ async def set_profile(request: Asked[None, ProfileBody]) -> SecurityOfCharger:
     try:
         await request.write(credentials.require, charger, profile)
     except UnknownCharger:
-        raise not_found(f"charger {charger}") from None
+        raise not_found(Told("charger {1}", charger)) from None
     except NotProvable:
-        need = "certificate" if profile > 2 else "password"
-        detail = f"{charger} has no {need}, so that profile {profile} would lock it out"
-        raise conflict(detail) from None
+        raise conflict(_would_lock_out(charger, profile)) from None
     return await get_security(request)
+
+
+def _would_lock_out(charger: str, profile: int) -> Told:
+    if profile > 2:
+        return Told("{1} has no certificate, so that profile {2} would lock it out", charger, profile)
+    return Told("{1} has no password, so that profile {2} would lock it out", charger, profile)
 
 
 @ENDPOINTS.post(f"{CHARGER}/password", Role.ADMIN, "not_found", status=CREATED)
@@ -112,7 +117,7 @@ async def set_password(request: Asked[None, PasswordBody]) -> MadePassword:
     try:
         await request.api.writer.run(write)
     except UnknownCharger:
-        raise not_found(f"charger {charger}") from None
+        raise not_found(Told("charger {1}", charger)) from None
     return MadePassword(charger, text)
 
 
@@ -124,5 +129,5 @@ async def readmit(request: Asked[None, ReadmitBody]) -> Readmission:
     try:
         await request.api.writer.run(credentials.readmit, charger, profile, stamp(now), until, request.caller.name)
     except UnknownCharger:
-        raise not_found(f"charger {charger}") from None
+        raise not_found(Told("charger {1}", charger)) from None
     return Readmission(charger, profile, until)

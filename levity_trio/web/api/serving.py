@@ -23,6 +23,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes import users
 from levity_trio.store.writes.users import Attempt
+from levity_trio.told import Told
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller
 from levity_trio.web.api.bodies import Body, StreamedBody, StructBody, personal_fields, read_query
 from levity_trio.web.api.context import Api
@@ -131,7 +132,7 @@ def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], A
 async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
     caller: Caller = request.scope[CALLER]
     if caller.role < endpoint.role:
-        words = f"this needs the role {endpoint.role.word}; yours is {caller.role.word}"
+        words = Told("this needs the role {1}; yours is {2}", Told(endpoint.role.word), Told(caller.role.word))
         problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
         _record_refusal(api, caller, request.scope, problem)
         raise problem

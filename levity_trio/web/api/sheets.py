@@ -14,7 +14,7 @@ import trio
 from levity_trio.documents.cells import plain
 from levity_trio.locale.formats import in_sheet, separator
 from levity_trio.records import record
-from levity_trio.told import without
+from levity_trio.told import Told, without
 from levity_trio.web.api.bodies import of_validation
 from levity_trio.web.api.problems import Json, Problem
 
@@ -41,7 +41,7 @@ class Sheet(Generic[T]):
     columns: Sequence[str]
     needed: Sequence[str]
     most: int
-    noun: str
+    noun: Told
     read: Callable[[Cells], T]
     """Makes a line of its cells. Raises Problem."""
     key: Callable[[T], str] | None = None
@@ -71,7 +71,7 @@ def _read(content: bytes, sheet: Sheet[T]) -> Table[T]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        table.faults.append(Fault(content.count(b"\n", 0, error.start) + 1, "", "save the file as UTF-8"))
+        table.faults.append(Fault(content.count(b"\n", 0, error.start) + 1, "", Told("save the file as UTF-8")))
         return table
     # Spreadsheets in countries with decimal commas separate cells with semicolons.
     delimiter = ";" if ";" in text.partition("\n")[0] else ","
@@ -82,7 +82,7 @@ def _read(content: bytes, sheet: Sheet[T]) -> Table[T]:
         if not table.faults:
             _read_lines(table, ((reader.line_num, cells) for cells in reader), sheet)
     except csv.Error as error:
-        table.faults.append(Fault(reader.line_num, "", f"this is not CSV ({error}); correct the quotes"))
+        table.faults.append(Fault(reader.line_num, "", Told("this is not CSV ({1}); correct the quotes", str(error))))
     return table
 
 
@@ -98,18 +98,25 @@ def refuse(faults: Sequence[Fault]) -> None:
     """Raise Problem if there are faults."""
     if faults:
         lines: list[Json] = [{"line": one.line, "field": one.field, "detail": one.detail} for one in faults]
-        count = "1 line is" if len(lines) == 1 else f"{len(lines)} lines are"
-        words = f"nothing was imported: {count} wrong; the first is line {faults[0].line}"
+        words = Told(
+            "nothing was imported: {1} line is wrong; the first is line {2}",
+            *(len(lines), faults[0].line),
+            many="nothing was imported: {1} lines are wrong; the first is line {2}",
+        )
         raise Problem(422, "invalid", words, field="body", lines=lines)
 
 
 def _of_header(columns: Sequence[str], sheet: Sheet[T]) -> list[Fault]:
     strange = [name for name in columns if name not in sheet.columns]
-    faults = [Fault(1, name, f"this is not a column; give some of {', '.join(sheet.columns)}") for name in strange]
-    faults += [
-        Fault(1, name, "this column occurs twice; keep one") for name in sheet.columns if columns.count(name) > 1
+    faults = [
+        Fault(1, name, Told("this is not a column; give some of {1}", ", ".join(sheet.columns))) for name in strange
     ]
-    return faults + [Fault(1, name, "this column is missing; add it") for name in sheet.needed if name not in columns]
+    faults += [
+        Fault(1, name, Told("this column occurs twice; keep one")) for name in sheet.columns if columns.count(name) > 1
+    ]
+    return faults + [
+        Fault(1, name, Told("this column is missing; add it")) for name in sheet.needed if name not in columns
+    ]
 
 
 def _read_lines(table: Table[T], lines: Iterator[tuple[int, list[str]]], sheet: Sheet[T]) -> None:
@@ -120,14 +127,14 @@ def _read_lines(table: Table[T], lines: Iterator[tuple[int, list[str]]], sheet: 
         if len(table.faults) >= MOST_FAULTS or len(table.rows) > sheet.most:
             break
     if not table.rows and not table.faults:
-        table.faults.append(Fault(1, "", f"there is no {sheet.noun}; give at least one"))
+        table.faults.append(Fault(1, "", Told("there is no {1}; give at least one", sheet.noun)))
     if len(table.rows) > sheet.most:
-        table.faults.append(Fault(line, "", f"there are more than {sheet.most} lines; divide the file"))
+        table.faults.append(Fault(line, "", Told("there are more than {1} lines; divide the file", sheet.most)))
 
 
 def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) -> None:
     if len(cells) != len(table.columns):
-        words = f"there are {len(cells)} cells instead of {len(table.columns)}"
+        words = Told("there are {1} cells instead of {2}", len(cells), len(table.columns))
         table.faults.append(Fault(line, "", words))
         return
     try:
@@ -138,7 +145,9 @@ def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) ->
         return
     first = line if sheet.key is None else table.keys.setdefault(sheet.key(row), line)
     if first != line:
-        table.faults.append(Fault(line, sheet.needed[0], f"line {first} has the same {sheet.noun}; keep one"))
+        table.faults.append(
+            Fault(line, sheet.needed[0], Told("line {1} has the same {2}; keep one", first, sheet.noun))
+        )
         return
     table.lines.append(line)
     table.rows.append(row)

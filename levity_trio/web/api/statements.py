@@ -23,6 +23,7 @@ from levity_trio.store.reads import statements as stored
 from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.statements import ClosedStatement
+from levity_trio.told import Told
 from levity_trio.web.api.billing import NOT_DRAFTED, MonthName, TermsOfMonth, computed, month_of, rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role
@@ -143,7 +144,7 @@ async def get_cover(request: Asked[CoverQuery, None]) -> Response:
     month = str(month_of(request))
     statements = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
     if not statements:
-        raise not_found(f"closed statement of {month}")
+        raise not_found(Told("closed statement of {1}", month))
     read = partial(read_cover, request.api, [row for row, _ in statements])
     return document(request.api, read, Form(request.query.format), f"{month} covering sheet")
 
@@ -159,7 +160,7 @@ async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
     find = partial(stored.closed_after, month=month, number=query.after, most=AT_ONCE)
     statements = await request.read(find)
     if not statements:
-        raise not_found(f"closed statement of {month} after number {query.after}")
+        raise not_found(Told("closed statement of {1} after number {2}", month, query.after))
 
     read = partial(read_papers, request.api, [row for row, _ in statements])
     return archive(request.api, read, query.format, f"{month} statements {statements[0][1]}-{statements[-1][1]}")
@@ -167,7 +168,7 @@ async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
 
 async def _closed(request: Request) -> int:
     number = request.number("number")
-    return await request.find(partial(stored.id_of_number, number=number), f"statement {number}")
+    return await request.find(partial(stored.id_of_number, number=number), Told("statement {1}", number))
 
 
 # Statements of a preview
@@ -216,7 +217,9 @@ async def _drafted(
     found = await computed(request, read)
     if not found and not may_be_none:
         raise not_found(
-            f"statement in the preview of {month}" if number is None else f"statement {number} in this preview"
+            Told("statement in the preview of {1}", str(month))
+            if number is None
+            else Told("statement {1} in this preview", number)
         )
     return found
 

@@ -11,6 +11,7 @@ from levity_trio.store.reads import chargers
 from levity_trio.store.reads.chargers import Station
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.stations import StationData, UnknownStation, add_station, change_station, remove_station
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
@@ -58,7 +59,7 @@ async def replace_station(request: Asked[None, StationBody]) -> Station:
     try:
         await request.api.writer.run(change_station, number, request.body.data(), request.api.stamp())
     except UnknownStation:
-        raise not_found(f"station {number}") from None
+        raise not_found(Told("station {1}", number)) from None
     return await _shown(request, number)
 
 
@@ -69,8 +70,8 @@ async def delete_station(request: Request) -> None:
     try:
         await request.api.writer.run(remove_station, number, request.api.stamp())
     except UnknownStation:
-        raise not_found(f"station {number}") from None
+        raise not_found(Told("station {1}", number)) from None
 
 
 async def _shown(request: Request, number: int) -> Station:
-    return await request.find(partial(chargers.station, number=number), f"station {number}")
+    return await request.find(partial(chargers.station, number=number), Told("station {1}", number))

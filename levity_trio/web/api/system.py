@@ -18,6 +18,7 @@ from levity_trio.records import record
 from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.present import SQLITE_VERSION
 from levity_trio.store.reads.system import StoredData, stored_data
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import conflict
@@ -149,7 +150,9 @@ def _settings(request: Request) -> Iterator[SettingRow]:
 # Draining a server before it is stopped
 
 PATH: Final = "/api/admin/drain"
-ALONE: Final = "no other server can take the chargers of a file; stop this one instead: they connect when it is back"
+ALONE: Final = Told(
+    "no other server can take the chargers of a file; stop this one instead: they connect when it is back"
+)
 
 
 class DrainBody(Sent):

@@ -23,6 +23,7 @@ from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_in_order, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values, whole_text
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_file, page, wanted, whole
@@ -163,7 +164,7 @@ async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag] | Stre
     """List the tags that were added, in their alphabetical order or by a column; CSV too."""
     query = request.query
     if not request.sees_all and (query.sort or "").removeprefix("-") in ("name", "household"):
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "to sort by names needs a token with the role operator")
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", Told("to sort by names needs a token with the role operator"))
     filters = Filters(
         status=query.status,
         parent=query.parent,
@@ -191,7 +192,9 @@ async def create_tag(request: Asked[None, TagBody]) -> ChangedTag:
     try:
         change = await request.write(writes.add, api.id_tags.policy, data)
     except TagInUse as known:
-        raise Problem(HTTPStatus.CONFLICT, "in_use", f"the tag {known} was added before; change it instead") from None
+        raise Problem(
+            HTTPStatus.CONFLICT, "in_use", Told("the card {1} was added before; change it instead", str(known))
+        ) from None
     return await changed(request, change)
 
 
@@ -261,7 +264,7 @@ async def clear_caches(request: Request, concerns: Callable[[str], bool] = _ever
 
 
 def _unknown(request: Request) -> Problem:
-    return not_found(f"tag {request.path['tag']}")
+    return not_found(Told("card {1}", request.path["tag"]))
 
 
 # Tags that wait for an operator
@@ -290,7 +293,7 @@ async def import_tags(request: Upload) -> TagImport:
     """Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line."""
     api = request.api
     sheet = Sheet(
-        *(COLUMNS, ("id_tag",), MOST_TAGS, "tag"),
+        *(COLUMNS, ("id_tag",), MOST_TAGS, Told("card")),
         read=lambda cells: converted(cells, TagBody).data(api.config.time_zone),
         key=lambda tag: api.id_tags.policy.key(tag.id_tag),
     )

@@ -36,6 +36,7 @@ from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tariffs import Assigning, CorrectedStatement, Given, correcting
+from levity_trio.told import Told, joined, parted
 from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import MonthName, computed, rule
 from levity_trio.web.api.bodies import ABSENT, PERSONAL, WATT_HOURS, Fields, Sent, StructBody
@@ -279,16 +280,17 @@ async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
     try:
         return await trio.to_thread.run_sync(parse, toml)
     except TariffFaults as faults:
-        place, _, words = faults.args[0].partition(": ")
+        place, words = parted(faults.args[0])
         field, first = (fields[place], words) if fields and place in fields else ("toml", faults.args[0])
-        more = f", and {len(faults.args) - 1} more" if len(faults.args) > 1 else ""
+        if others := len(faults.args) - 1:
+            first = Told("{1}, and {2} more", first, others)
         every = faults.args if fields is None else tuple(_at_field(fault, fields) for fault in faults.args)
-        raise Problem(422, "invalid", f"{field}: {first}{more}", field=field, faults=every) from None
+        raise Problem(422, "invalid", joined(": ", (field, first)), field=field, faults=every) from None
 
 
 def _at_field(fault: str, fields: Mapping[str, str]) -> str:
-    place, mark, words = fault.partition(": ")
-    return f"{fields.get(place, place)}{mark}{words}"
+    place, words = parted(fault)
+    return joined(": ", (fields.get(place, place), words)) if place else fault
 
 
 @ENDPOINTS.post(f"{TARIFF}/withdraw", Role.ADMIN, "not_found", "conflict", "corrects_statements")
@@ -313,7 +315,7 @@ def said_by(request: Correcting) -> Said:
 
 async def shown(request: Request, number: int) -> TariffWithVersions:
     read = partial(stored.tariff, number=number, today=_today(request))
-    tariff, versions, assignments = await request.find(read, f"tariff {number}")
+    tariff, versions, assignments = await request.find(read, Told("tariff {1}", number))
     return extended(TariffWithVersions, tariff, versions=versions, assignments=assignments)
 
 
@@ -352,7 +354,7 @@ async def assign(request: Asked[None, AssignmentBody]) -> Assignment:
     since, who = local_day(body.since, "since"), said_by(request)
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) != 1:
-        raise invalid("body", "give exactly one of account, charger and site")
+        raise invalid("body", Told("give exactly one of household, charger and site"))
     assigning = Assigning(targets[0], body.tariff, since, begins_at(since, request.zone))
 
     def change(db: UnitOfWork) -> Change:
@@ -529,7 +531,7 @@ async def _priced(request: Asked[None, PriceBody] | Asked[None, PreviewBody]) ->
     version, who = Given(plain.toml, await parsed(plain.toml, plain.places)), said_by(request)
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) > 1:
-        raise invalid("body", "give at most one of account, charger and site")
+        raise invalid("body", Told("give at most one of household, charger and site"))
     begin = begins_at(since, request.zone)
 
     def change(db: UnitOfWork) -> Change:
@@ -584,5 +586,5 @@ def _decimal(body: PriceBody, name: str) -> str | None:
         return None
     number = typed_number(text)
     if number is not None and number < 0:
-        raise invalid(name, "a price below 0 would pay for charging; give 0 if it is free")
+        raise invalid(name, Told("a price below 0 would pay for charging; give 0 if it is free"))
     return text.strip() if number is None else f"{number:f}"

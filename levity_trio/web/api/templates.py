@@ -18,6 +18,7 @@ from levity_trio.store.reads import templates
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.templates import ChargerStanding, Template
 from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import ABSENT, IDENTITIES, NAME_PATTERN, Fields, Sent, StructBody
 from levity_trio.web.api.configuration import CHANGE, KeyResult, change_key, read_back, seen
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -113,9 +114,9 @@ async def put_template(request: Asked[None, TemplateBody]) -> Template:
     """Add a template, or replace it. Security keys need an admin; secrets are not stored."""
     name, body = request.path["name"], request.body
     if re.fullmatch(NAME_PATTERN, name) is None:
-        raise invalid("name", "give at most 64 letters, digits, dots, hyphens and underscores")
+        raise invalid("name", Told("give at most 64 letters, digits, dots, hyphens and underscores"))
     if (body.model is None) == (body.chargers is None):
-        raise invalid("chargers", "give exactly one of chargers and model")
+        raise invalid("chargers", Told("give exactly one of chargers and model"))
     _check_entries(request, body.entries)
     chargers = None if body.chargers is None else list(dict.fromkeys(body.chargers))
     template = NewTemplate(name=name, model=body.model, chargers=chargers, entries=body.entries)
@@ -130,24 +131,24 @@ async def delete_template(request: Request) -> None:
     try:
         await request.write(remove_template, name)
     except UnknownTemplate:
-        raise not_found(f"template {name}") from None
+        raise not_found(Told("template {1}", name)) from None
 
 
 def _check_entries(request: Request, entries: dict[str, str]) -> None:
     """Raise Problem for what cannot be sent, must not be stored, or is an admin's."""
     twice = [key for key, count in Counter(key.casefold() for key in entries).items() if count > 1]
     if twice:
-        raise invalid(f"entries.{twice[0]}", "give it once; case makes no difference")
+        raise invalid(f"entries.{twice[0]}", Told("give it once; case makes no difference"))
     for key, value in entries.items():
         payload = checked(CHANGE, {"key": key, "value": value})
         if masked_value(payload) != payload:
-            raise invalid(f"entries.{key}", "a secret is not stored; send it with ChangeConfiguration")
+            raise invalid(f"entries.{key}", Told("a secret is not stored; send it with ChangeConfiguration"))
         check_role(request, role_for(CHANGE, payload))
 
 
 async def _named(request: Request) -> Template:
     name = request.path["name"]
-    return await request.find(partial(templates.template, name=name), f"template {name}")
+    return await request.find(partial(templates.template, name=name), Told("template {1}", name))
 
 
 # The report
@@ -173,7 +174,7 @@ async def _among(request: Request, template: Template, chargers: Iterable[str]) 
     its_own = await request.read(partial(templates.chargers_of, template=template))
     wanted = list(dict.fromkeys(chargers))
     if others := [charger for charger in wanted if charger not in its_own]:
-        words = f"template {template.name} is not for {', '.join(others)}"
+        words = Told("template {1} is not for {2}", template.name, ", ".join(others))
         raise conflict(words, field="chargers")
     return wanted
 
@@ -190,7 +191,7 @@ async def apply(request: Asked[WaitQuery, ApplyBody]) -> ApplyReport:
     """Bring chargers into line: change exactly the keys that differ, and report each."""
     template, body = await _named(request), request.body
     if (body.chargers is None) != body.all:
-        raise invalid("chargers", "give exactly one of chargers and all")
+        raise invalid("chargers", Told("give exactly one of chargers and all"))
     _check_entries(request, template.entries)  # whoever may read a template may not set every key in it
     chargers = None if body.chargers is None else await _among(request, template, body.chargers)
     standings = {

@@ -15,6 +15,7 @@ from secrets import token_bytes
 from typing import Final, NamedTuple
 
 from levity_trio.store.writes.users import StoredToken
+from levity_trio.told import Told
 from levity_trio.web.api.problems import Problem
 
 PREFIX: Final = "levity"
@@ -106,7 +107,7 @@ class Tokens:
         found = _TOKEN.fullmatch(text)
         token = None if found is None else self.valid(int(found[1]))
         if found is None or token is None or not hmac.compare_digest(token.digest, _digest(token.salt, found[2])):
-            raise _wrong("this token is not valid; it may be revoked")
+            raise _wrong(Told("this token is not valid; it may be revoked"))
         return token
 
     def named(self, name: str) -> StoredToken:
@@ -115,7 +116,7 @@ class Tokens:
             if token.name == name and not token.is_revoked:
                 return token
         make_it = f"levity-trio token create {shlex.quote(name)} --role operator"
-        raise _wrong(f"no token in use is named {name}; make it with {make_it}")
+        raise _wrong(Told("no token in use is named {1}; make it with {2}", name, make_it))
 
 
 def _wrong(words: str) -> Problem:

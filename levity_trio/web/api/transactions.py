@@ -31,6 +31,7 @@ from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
 from levity_trio.store.reads.transactions import Filters, Reading, TransactionEvent, anonymous_event, events_of
+from levity_trio.told import Told
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
@@ -172,7 +173,7 @@ def _reading(request: Listed) -> Read:
 async def get_transaction(request: Request) -> BilledTransaction:
     """Show one transaction."""
     number = request.number()
-    return await request.find(partial(billed_transaction, number=number), f"transaction {number}")
+    return await request.find(partial(billed_transaction, number=number), Told("session {1}", number))
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
@@ -183,7 +184,7 @@ async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading
     def read(db: Database) -> ListPage[Reading]:
         listed = transactions.of_transaction(db, number, query.measurand, wanted(query))
         if listed is None:
-            raise not_found(f"transaction {number}")
+            raise not_found(Told("session {1}", number))
         return listed
 
     return await page(request, read)
@@ -193,7 +194,7 @@ async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading
 async def get_curve(request: Request) -> Curve:
     """Show the power and the register of a transaction over its time, with few points."""
     number = request.number()
-    return await request.find(partial(curve, number=number), f"transaction {number}")
+    return await request.find(partial(curve, number=number), Told("session {1}", number))
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/events", Role.VIEWER, "not_found")
@@ -202,7 +203,7 @@ async def list_events(request: Request) -> ListPage[TransactionEvent]:
     number = request.number()
     events = await request.read(partial(events_of, number=number))
     if not events:
-        raise not_found(f"transaction {number}")
+        raise not_found(Told("session {1}", number))
     return whole(events if request.sees_all else [anonymous_event(one) for one in events])
 
 
@@ -217,7 +218,7 @@ async def explain_transaction(request: Asked[ExplainQuery, None]) -> Transaction
         is_anonymous=not request.sees_all,
         is_weighed=request.query.weighed,
     )
-    explanation = await request.find(partial(read, number=number), f"transaction {number}")
+    explanation = await request.find(partial(read, number=number), Told("session {1}", number))
     said = tuple(lines(explanation, request.zone))
     return extended(TransactionExplanation, explanation, lines=said)
 

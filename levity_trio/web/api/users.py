@@ -20,6 +20,7 @@ from levity_trio.store.reads.accounts import account
 from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
+from levity_trio.told import Told
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, Language, refusals
 from levity_trio.web.api.bodies import PERSONAL, Sent, whole_text
@@ -172,7 +173,7 @@ async def change_my_password(request: Asked[None, NewPasswordBody]) -> None:
     body, logins = request.body, request.api.logins
     login = None if request.caller.login is None else logins.get(request.caller.login)
     if login is None or login.user is None:
-        raise conflict("you did not log in as a user, so you have no password")
+        raise conflict(Told("you did not log in as a user, so you have no password"))
     await logins.change_password(login, body.old_password, body.new_password)
 
 
@@ -200,7 +201,7 @@ async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
 @ENDPOINTS.get(USER, Role.OPERATOR, "not_found")
 async def get_user(request: Request) -> UserRow:
     """Show a user"""
-    return await request.find(partial(stored.user, number=request.number()), f"user {request.number()}")
+    return await request.find(partial(stored.user, number=request.number()), Told("user {1}", request.number()))
 
 
 @ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED)
@@ -258,11 +259,11 @@ async def print_letter(request: Asked[None, LetterBody]) -> Made:
     api, number, code = request.api, request.number(), request.body.code
     user, found = await get_user(request), api.logins.invitations.find(code, api.stamp())
     if found is None or found.user != number or found.is_pin or user.invited_until is None:
-        raise conflict(f"this is not a code of user {number} that works; make a new one")
+        raise conflict(Told("this is not a code of user {1} that works; make a new one", number))
     page = welcome_page(api.config, user.role)
     if user.account is None or page is None or is_local(page, api.config.drivers_url, api.config.public_url):
-        raise conflict(f"a letter would not lead a driver anywhere; {SAY_WHERE}")
-    to = await request.find(partial(account, number=user.account), f"household {user.account}")
+        raise conflict(Told("a letter would not lead a driver anywhere; {1}", SAY_WHERE))
+    to = await request.find(partial(account, number=user.account), Told("household {1}", user.account))
     until = datetime.fromisoformat(user.invited_until)
     spoken = to.language or user.language or language()
     with speaking(spoken):
@@ -295,4 +296,4 @@ async def list_logins(request: Asked[LoginsQuery, None]) -> list[LoginRow]:
 async def end_login(request: Request) -> None:
     """End a log-in; its event streams end too"""
     if not await request.api.logins.end(request.number(), request.caller.name):
-        raise not_found(f"log-in {request.number()} that is open")
+        raise not_found(Told("log-in {1} that is open", request.number()))

@@ -30,6 +30,7 @@ from levity_trio.store.writes import wallets
 from levity_trio.store.writes import wallets as writes
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
+from levity_trio.told import Told
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.bodies import MINOR_UNITS, PERSONAL, Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
@@ -147,7 +148,7 @@ async def get_wallet(request: Request) -> WalletWithTerms:
             return None
         return extended(WalletWithTerms, wallet, reservations=reserved, history=history)
 
-    return await request.find(read, f"account {number}")
+    return await request.find(read, Told("household {1}", number))
 
 
 @ENDPOINTS.get(f"{WALLET}/entries", Role.OPERATOR, "invalid")
@@ -193,7 +194,7 @@ async def _enter(request: Asked[None, EntryBody | CorrectionBody], kind: Kind) -
     """Enter what an operator says; an amount that is taken from the balance is given without its sign."""
     body, key = request.body, request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
-        raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
+        raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
     entry = Entry(
         account=request.number(),
         kind=kind,
@@ -214,7 +215,7 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
     """Enter something in the currency that the site has if none was given. Raises Refused."""
     currency = entry.currency or currency_of(db.rows)
     if currency is None:
-        raise Refused(Code.CONFLICT, "this site has no currency yet; give it, such as EUR", "currency")
+        raise Refused(Code.CONFLICT, Told("this site has no currency yet; give it, such as EUR"), "currency")
     statement = None if entry.statement is None else wallets.statement_with(db, entry.account, entry.statement)
     return wallets.enter(db, entry._replace(currency=currency, statement=statement))
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from levity_trio.store.reads.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
+from levity_trio.told import Told
 from levity_trio.web.api.administration import BelowQuery, Name
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -89,7 +90,9 @@ async def _add(request: Asked[None, NewWebhookBody]) -> AddedWebhook:
     with needing_key():
         added = await api.writer.run(writes.add, new, api.stamp(), request.caller.name, api.key)
     if added is None:
-        raise Problem(409, "in_use", f"a webhook named {body.name} is in use; remove it first, or choose another name")
+        raise Problem(
+            409, "in_use", Told("a webhook named {1} is in use; remove it first, or choose another name", body.name)
+        )
     api.webhooks.note_change()
     return AddedWebhook(added.id, added.name, added.url, secret)
 
@@ -99,7 +102,7 @@ async def _remove(request: Request) -> None:
     """Remove a webhook; what waits for it is not delivered"""
     api, webhook = request.api, request.number()
     if not await request.write(writes.remove, webhook):
-        raise not_found(f"webhook {webhook} in use")
+        raise not_found(Told("webhook {1} in use", webhook))
     api.webhooks.note_change()
 
 
@@ -122,7 +125,7 @@ async def _in_use(request: Request) -> StoredWebhook:
     for webhook, _ in await request.api.writer.run(writes.in_use, request.api.key):
         if webhook.id == number:
             return webhook
-    raise not_found(f"webhook {number} in use")
+    raise not_found(Told("webhook {1} in use", number))
 
 
 @ENDPOINTS.get("/api/admin/webhooks/{id}/given-up", Role.ADMIN)

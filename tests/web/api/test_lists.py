@@ -145,7 +145,7 @@ async def test_one_transaction_with_its_parts(site: Site, station: Station) -> N
     assert f"Transaction {number} of CP-1, connector 1, tag TAG: stopped" in told["lines"]
     for part in ("", "/meter-values", "/events", "/explain"):
         for unknown in ("7", "x", "９", "9" * 30):
-            with pytest.raises(Problem, match=r"no transaction|a whole number"):
+            with pytest.raises(Problem, match=r"no session|a whole number"):
                 await site.call(get(f"{path}{part}"), id=unknown)
 
 

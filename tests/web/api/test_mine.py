@@ -142,7 +142,7 @@ async def test_another_households_session_does_not_exist(yard: Yard, plug: Stati
     own, bens, nobodys = charge(plug), charge(plug, "BEN"), charge(plug, "STRANGER")
     assert await numbers(yard.anna) == [own]
     for number in (bens, nobodys, 999, 2**62):
-        expected = (404, "not_found", f"there is no transaction {number}")
+        expected = (404, "not_found", f"there is no session {number}")
         for end in ("", "/curve"):
             assert await yard.anna.refused("GET", f"/transactions/{number}{end}") == expected
         assert await yard.anna.refused("GET", f"/transactions?before={number}") == expected

@@ -121,7 +121,7 @@ async def test_what_cannot_be_decided_is_left_out_with_its_reason(site: Site, st
 async def test_a_transaction_given_twice_is_refused(site: Site, station: Station) -> None:
     doubtful(station, 1)
     (seen,) = as_shown(await group(site))
-    with pytest.raises(Problem, match="give each transaction once"):
+    with pytest.raises(Problem, match="give each session once"):
         await decide(site, [seen, seen])
 
 
