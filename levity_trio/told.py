@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar
 
+T = TypeVar("T")
 GAP: Final = re.compile(r"\{(\d+)\}")
 
 
@@ -95,6 +96,11 @@ class Told(str):
 
 
 Value: TypeAlias = "str | int | Figure | Quantity | Amount | Moment | Day | Told"
+
+
+def N_(texts: T) -> T:  # noqa: N802 - the name by which catalogues know it
+    """Mark a text, or all words in a table of texts: `Told` or `_` gets them where they are used."""
+    return texts
 
 
 def filled(template: str, values: Sequence[str]) -> str:

@@ -13,12 +13,13 @@ from contextvars import ContextVar
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
+
+from levity_trio.told import N_ as N_
 
 if TYPE_CHECKING:
     from gettext import GNUTranslations
 
-T = TypeVar("T")
 SOURCE: Final = "en"
 FOLDER: Final = Path(__file__).parent
 """Has a folder for each language, as gettext wants it: de/LC_MESSAGES/levity_trio.po."""
@@ -37,11 +38,6 @@ def _p(context: str, text: str, /, **values: object) -> str:
     catalogue = _catalogue.get()
     said = text if catalogue is None else catalogue.pgettext(context, text)
     return said % values if values else said
-
-
-def N_(texts: T) -> T:  # noqa: N802 - the name by which catalogues know it
-    """Mark a text, or all words in a table of texts, which `_` translates where they are shown."""
-    return texts
 
 
 def _n(one: str, many: str, number: int, /, **values: object) -> str:

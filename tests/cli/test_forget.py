@@ -152,7 +152,7 @@ def test_one_that_is_limited_is_let_go_first(capsys: pytest.CaptureFixture[str])
             1,
             "levity-trio: there is no database other.db; choose the database of the server with --db\n",
         ),
-        (["CP-1"], 1, "levity-trio: CP-1 has an open transaction; hide it after that has ended, or with --force\n"),
+        (["CP-1"], 1, "levity-trio: CP-1 has an open session; hide it after that has ended, or with --force\n"),
     ],
 )
 def test_each_mistake_is_one_line(

@@ -91,7 +91,7 @@ def test_time_of_another_is_taken_with_a_reason_only(books: Books, station: Stat
     second = charge(station)
     found = refused(house.give, BEN, "Card", noon)
     assert (found.code, found.field) == (Code.NEEDS_REASON, "reason")
-    assert "account 1 since 2026-01-01" in found.words
+    assert "household 1 since 2026-01-01" in found.words
     assert refused(house.take, ANNA, "Card", noon).code == Code.NEEDS_REASON
     house.give(BEN, "Card", noon, reason="swapped at noon")
     assert (house.of(ANNA), house.of(BEN)) == ([first], [second])
@@ -128,7 +128,7 @@ def test_what_holds_already_changes_nothing(books: Books, house: House) -> None:
     assert not house.give(ANNA, "card", books.at)
     assert books.count("ownership") == 1
     assert refused(house.take, BEN, "Card", books.at).code == Code.NOT_FOUND
-    assert refused(house.give, 3, "Card").words == "there is no account 3"
+    assert refused(house.give, 3, "Card").words == "there is no household 3"
     assert refused(house.give, ANNA, "Key", LONG_AGO, LONG_AGO).field == "until"
 
 
@@ -161,7 +161,7 @@ def test_names_are_unlike_and_no_numbers(books: Books, house: House) -> None:
         assert books.run(accounts.number_of, "account", named) == number
     for named, told in (("Nobody", "'Nobody'"), ("09", "9")):
         found = refused(books.run, accounts.number_of, "account", named)
-        assert (found.code, found.words, found.field) == (Code.NOT_FOUND, f"there is no account {told}", "account")
+        assert (found.code, found.words, found.field) == (Code.NOT_FOUND, f"there is no household {told}", "account")
     change = {"until": "2025-01-01T00:00:00.000Z"}
     assert refused(books.run, accounts.change, number, change, books.at, "cleo").field == "until"
 

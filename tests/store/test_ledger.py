@@ -173,5 +173,5 @@ def test_a_statement_is_named_by_the_number_on_its_paper(purses: Purses) -> None
     assert (entry.statement, entry.statement == own) == (9, False)
     assert purses.books.run(statement_with, ANNA, 9) == own
     for wrong in (own, foreign, 7):
-        with pytest.raises(Refused, match=f"account {ANNA} has no statement {wrong}"):
+        with pytest.raises(Refused, match=f"household {ANNA} has no statement {wrong}"):
             purses.books.run(statement_with, ANNA, wrong)

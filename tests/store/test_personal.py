@@ -238,7 +238,7 @@ def test_nothing_is_left_of_rows_that_moved(books: Books, path: Path) -> None:
 def test_the_account_is_its_number(leaving: Leaving) -> None:
     leaving.delete()
     found = leaving.books.row("SELECT name, address, contact, notes, until FROM account WHERE id = ?", ANNA)
-    assert found == ("account 1", None, None, None, CLOSED)
+    assert found == ("household 1", None, None, None, CLOSED)
     with reading(leaving.books) as db:
         told = deletion(db, ANNA)
         assert deletion(db, BEN) is None
@@ -283,14 +283,14 @@ def test_nothing_new_is_written_about_it(leaving: Leaving) -> None:
     leaving.delete()
     with pytest.raises(Refused, match="was deleted at"):
         leaving.books.run(accounts.change, ANNA, {"name": "Anna"}, leaving.books.at, "cleo")
-    with pytest.raises(Refused, match="add a new account"):
+    with pytest.raises(Refused, match="add a new household"):
         leaving.house.give(ANNA, "Card", leaving.books.at)
     with pytest.raises(Refused, match="was deleted at"):
         leaving.delete()
 
 
 def test_a_name_that_another_account_has(leaving: Leaving) -> None:
-    leaving.books.run(accounts.change, BEN, {"name": "account 1"}, leaving.books.at, "cleo")
+    leaving.books.run(accounts.change, BEN, {"name": "household 1"}, leaving.books.at, "cleo")
     with pytest.raises(Refused, match="has this name"):
         leaving.delete()
 

@@ -227,7 +227,7 @@ def test_what_cannot_be_assigned(site: Site) -> None:
     site.add(flat())
     found = refused(site.assign, 1, SITE, date(2026, 9, 30))
     assert (found.code, found.field) == (Code.CONFLICT, "since")
-    assert refused(site.assign, 1, Target(Scope.ACCOUNT, "9")).words == "there is no account 9"
+    assert refused(site.assign, 1, Target(Scope.ACCOUNT, "9")).words == "there is no household 9"
     assert refused(site.assign, 1, Target(Scope.CHARGER, "CP-9")).field == "charger"
     site.withdraw(1, OCTOBER)
     assert refused(site.assign, 1).words == "all versions of Flat were withdrawn; add one first"

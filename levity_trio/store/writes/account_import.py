@@ -15,6 +15,7 @@ from levity_trio.store.writes import accounts, ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Refused
 from levity_trio.store.writes.ownership import NamedThing, Said
 from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.told import Told
 
 T = TypeVar("T")
 ADDED, CHANGED, SAME = "added", "changed", "same"
@@ -68,7 +69,7 @@ def import_accounts(db: UnitOfWork, lines: Sequence[Mapping[str, Any]], at: str,
     def apply(fields: Mapping[str, Any]) -> str:
         name = fields[NAME]
         if name.lower() in seen:
-            raise Refused(accounts.Code.CONFLICT, "a line before has the same name; keep one", NAME)
+            raise Refused(accounts.Code.CONFLICT, Told("a line before has the same name; keep one"), NAME)
         seen.add(name.lower())
         row = db.row("SELECT id FROM account WHERE name = ?", (name,))
         if row is not None:
@@ -123,7 +124,9 @@ class Once:
     def check(self, thing: Thing, span: Span) -> None:
         spans = self._spans.setdefault(thing, [])
         if any(one.overlaps(span) for one in spans):
-            raise Refused(accounts.Code.CONFLICT, "a line before says whose it is at the same time; keep one", "since")
+            raise Refused(
+                accounts.Code.CONFLICT, Told("a line before says whose it is at the same time; keep one"), "since"
+            )
         spans.append(span)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.events import AccountChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.told import N_, Moment, Told
 from levity_trio.wire.times import stamp
 
 _FIELDS: Final = "name, address, contact, notes, since, until, language"
@@ -97,22 +98,39 @@ def find(db: UnitOfWork, number: int) -> AccountData:
     """Return an account. Raises Refused."""
     row = db.row(f"SELECT {_FIELDS} FROM account WHERE id = ?", (number,))  # noqa: S608 - our own names
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no account {number}", "account")
+        raise Refused(Code.NOT_FOUND, Told("there is no household {1}", number), "account")
     return AccountData(*row)
 
 
 def check_known(db: UnitOfWork, number: int) -> None:
     """Check that an account was neither deleted nor undone: nothing new is written about it then. Raises Refused."""
     if db.row("SELECT 1 FROM account WHERE id = ? AND undone_at IS NOT NULL", (number,)) is not None:
-        words = f"account {number} was entered by mistake and undone; add a new account"
+        words = Told("household {1} was entered by mistake and undone; add a new household", number)
         raise Refused(Code.CONFLICT, words, "account")
     deleted = db.row("SELECT deleted_at FROM personal_deletion WHERE account_id = ?", (number,))
     if deleted is not None:
-        words = f"what was personal of account {number} was deleted at {deleted[0]}; add a new account"
+        words = Told(
+            "what was personal of household {1} was deleted at {2}; add a new household", number, Moment(deleted[0])
+        )
         raise Refused(Code.CONFLICT, words, "account")
 
 
 # Names, of accounts and of other things
+
+
+_UNKNOWN: Final = N_(
+    {
+        "account": "there is no household {1}",
+        "meter": "there is no meter {1}",
+        "vehicle": "there is no vehicle {1}",
+    }
+)
+_NAMED: Final = N_(
+    {
+        "account": "household {1} has this name; choose another, or change that one",
+        "meter": "meter {1} has this name; choose another, or change that one",
+    }
+)
 
 
 def number_of(db: UnitOfWork, table: str, named: str, which: str = "TRUE") -> int:
@@ -123,7 +141,7 @@ def number_of(db: UnitOfWork, table: str, named: str, which: str = "TRUE") -> in
     column, key = ("id", int(named)) if is_number(named) else ("name", named)
     row = db.row(f"SELECT id FROM {table} WHERE {column} = ? AND {which}", (key,))  # noqa: S608 - our own names
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no {table} {key!r}", table)
+        raise Refused(Code.NOT_FOUND, Told(_UNKNOWN[table], repr(key)), table)
     return int(row[0])
 
 
@@ -135,7 +153,7 @@ def is_number(named: str) -> bool:
 def check_name(name: str) -> None:
     """Check that a name is not taken for a number. Raises Refused."""
     if name.isdecimal():
-        words = f"{name} would be taken for the number of one; give words, such as 'flat {name}'"
+        words = Told("{1} would be taken for the number of one; give words, such as 'flat {1}'", name)
         raise Refused(Code.INVALID, words, "name")
 
 
@@ -143,7 +161,7 @@ def check_free(db: UnitOfWork, table: str, name: str, number: int | None) -> Non
     """Check that no other row than this one has a name. Raises Refused."""
     other = db.row(f"SELECT id FROM {table} WHERE name = ? AND id IS NOT ?", (name, number))  # noqa: S608 - our own names
     if other is not None:
-        raise Refused(Code.IN_USE, f"{table} {other[0]} has this name; choose another, or change that one", "name")
+        raise Refused(Code.IN_USE, Told(_NAMED[table], other[0]), "name")
 
 
 # Checks and facts
@@ -162,7 +180,7 @@ def _word(before: AccountData, after: AccountData) -> str:
 def _check(db: UnitOfWork, data: AccountData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
-        raise Refused(Code.CONFLICT, f"give a time after {data.since}, since when it is open", "until")
+        raise Refused(Code.CONFLICT, Told("give a time after {1}, since when it is open", Moment(data.since)), "until")
     check_free(db, "account", data.name, number)
 
 

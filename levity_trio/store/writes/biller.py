@@ -9,6 +9,7 @@ from levity_trio.billing.bank_accounts import fault
 from levity_trio.events import BillerChanged
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.told import Told
 
 _COLUMNS: Final = "name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template"
 
@@ -54,6 +55,6 @@ def change(db: UnitOfWork, fields: Mapping[str, Any], at: str, by: str) -> None:
 
 def _check(data: BillerData) -> None:
     if not data.name:
-        raise BillerRefused("name", "give a name: the bills have no sender yet")
+        raise BillerRefused("name", Told("give a name: the bills have no sender yet"))
     if data.bank_account is not None and (words := fault(data.bank_account)) is not None:
         raise BillerRefused("bank_account", words)

@@ -18,6 +18,7 @@ from levity_trio.events import (
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
+from levity_trio.told import Told
 from levity_trio.wire.texts import LONGEST_OF, cut
 from levity_trio.wire.times import minutes_before, stamp
 
@@ -28,8 +29,8 @@ MOST_ATTEMPTS: Final = 5
 """How often a certificate is sent to a charger that does not answer."""
 AUTHORITY: Final = "certificate authority"
 ACCEPTED, REJECTED = "Accepted", "Rejected"
-TOO_MANY: Final = f"more than {DAILY_CERTIFICATES} requests a day"
-UNASKED: Final = "nobody asked for it, and at security profile 0 anyone may claim to be this charger"
+TOO_MANY: Final = Told("more than {1} requests a day", DAILY_CERTIFICATES)
+UNASKED: Final = Told("nobody asked for it, and at security profile 0 anyone may claim to be this charger")
 
 
 @record
@@ -132,13 +133,13 @@ def allow_name(
     """
     ((charger,),) = db.rows("SELECT cp_id FROM certificate_request WHERE id = ?", (number,))
     if refusal(requested, _serials(db, charger), organization, _names(db, charger)) is None:
-        return "its name is no obstacle (any more); ask the charger for a new request"
+        return Told("its name is no obstacle (any more); ask the charger for a new request")
     problem = refusal(requested, (), organization, requested.common_names)
     if problem is not None:
         return problem
     (name,) = requested.common_names
     if (other := _named(db, charger, name)) is not None:
-        return f"its CN {name!r} is the name of another charger, {other}"
+        return Told("its CN {1} is the name of another charger, {2}", repr(name), other)
     db.execute(
         "INSERT INTO certificate_name (cp_id, name, request_id, allowed_at, allowed_by, reason)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -165,9 +166,9 @@ def _objection(db: UnitOfWork, origin: Origin, key_digest: str) -> str | None:
     others = "SELECT cp_id FROM certificate_request WHERE key_digest = ? AND cp_id <> ? AND certificate_id IS NOT NULL"
     found = db.row(f"{others} LIMIT 1", (key_digest, origin.charger))
     if found is not None:
-        return f"its key belongs to a certificate of {found[0]}"
+        return Told("its key belongs to a certificate of {1}", found[0])
     if db.row("SELECT 1 FROM cp WHERE id = ? AND registration = 'refused'", (origin.charger,)) is not None:
-        return "the charger is refused; adopt it first"
+        return Told("the charger is refused; adopt it first")
     is_wanted = _is_proven(db, origin.session) or _was_asked_for(db, origin.charger, origin.received_at)
     return None if is_wanted else UNASKED
 

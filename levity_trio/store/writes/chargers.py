@@ -30,6 +30,7 @@ from levity_trio.store.writes.sessions import (
 )
 from levity_trio.store.writes.transactions.judging import look_again
 from levity_trio.store.writes.transactions.states import Sign, follow_free, resume_connector, suspend
+from levity_trio.told import Told
 from levity_trio.wire.texts import cut_payload
 from levity_trio.wire.times import minutes_before, shifted_stamp
 
@@ -121,7 +122,7 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
         (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES), SHARING_ROWS),
     )
     if alternates([serial for (serial,) in recent if serial is not None]):
-        record_sharing(db, origin, "the serial number alternates")
+        record_sharing(db, origin, Told("the serial number alternates"))
 
 
 def status(db: UnitOfWork, origin: Origin, report: Status) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from levity_trio.events import ChargerHidden, ChargerShown
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.told import Told
 
 CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
 NEVER_CHARGED: Final = f"registration <> 'adopted' AND NOT {CHARGED}"
@@ -52,10 +53,10 @@ def hide(
     check_known(db, charger)
     if not is_forced and db.row(f"SELECT 1 FROM cp WHERE id = ? AND {OPEN}", (charger,)):  # noqa: S608 - our own words
         if is_forced is None:
-            raise StillUsed(f"{charger} has an open transaction; hide it after that has ended")
-        raise StillUsed(f"{charger} has an open transaction; hide it after that has ended, or with force")
+            raise StillUsed(Told("{1} has an open session; hide it after that has ended", charger))
+        raise StillUsed(Told("{1} has an open session; hide it after that has ended, or with force", charger))
     if db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND state = 'managed'", (charger,)) is not None:
-        raise StillUsed(f"load management limits {charger}; hide it after: levity-trio load off {charger}")
+        raise StillUsed(Told("load management limits {1}; hide it after: levity-trio load off {1}", charger))
     db.execute(
         "UPDATE cp SET hidden_at = ?, retired_on = ?, updated_at = ? WHERE id = ?", (at, retired_on, at, charger)
     )

@@ -26,6 +26,7 @@ from levity_trio.store.writes.tags import TagData
 from levity_trio.store.writes.tariffs import Assigning
 from levity_trio.store.writes.users import Manager, NewInvitation, UserData
 from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.told import Told
 
 UNDONE: Final = "undone"
 MOVED_OUT: Final = "moved out"
@@ -135,10 +136,10 @@ def move_out(db: UnitOfWork, leaving: MovingOut, policy: Policy, said: Said) -> 
     number, until = leaving.account, leaving.until
     before = accounts.find(db, number).until
     if before is not None and before <= said.at:
-        words = f"account {number} has moved out already; undo that first, to change the day"
+        words = Told("household {1} has moved out already; undo that first, to change the day", number)
         raise Refused(Code.CONFLICT, words, "until")
     if leaving.is_blocking and until > said.at:
-        words = "the last day is still to come: the cards end with it, and can be blocked after it"
+        words = Told("the last day is still to come: the cards end with it, and can be blocked after it")
         raise Refused(Code.CONFLICT, words, "cards")
     accounts.change(db, number, {"until": until}, said.at, said.by)
     steps: list[Step] = [("closed", number, before)]
@@ -155,7 +156,7 @@ def undo(db: UnitOfWork, task: int, policy: Policy, manager: Manager) -> Done:
     """Take back what a task did; repeated, it changes nothing. Raises Refused if some of it was billed or changed."""
     row = db.row("SELECT steps, results, undone_at FROM household_task WHERE id = ?", (task,))
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no task {task} of households")
+        raise Refused(Code.NOT_FOUND, Told("there is no task {1} of households", task))
     steps, results = map(orjson.loads, row[:2])
     done = Done(task, [(number, word) for number, word in results])
     if row[2] is not None:
@@ -184,7 +185,7 @@ class _Entry:
         """Enter a row; return its account, and what became of it. Raises Refused."""
         known = self._db.row("SELECT id, until FROM account WHERE name = ?", (row.name,))
         if known is not None and known[1] is not None and known[1] <= max(row.since, self._said.at):
-            words = "this household moved out; give the new one another name, such as one with its family name"
+            words = Told("this household moved out; give the new one another name, such as one with its family name")
             raise Refused(Code.IN_USE, words, "name")
         before = len(self.steps)
         if known is None:
@@ -216,7 +217,7 @@ class _Entry:
             words = refused.words
             if refused.code is Code.NEEDS_REASON:
                 owner = self._owner(named.thing)
-                words = f"it belongs to {owner}; move that household out first, or take it away from it"
+                words = Told("it belongs to {1}; move that household out first, or take it away from it", owner)
             raise Refused(Code.CONFLICT, words, field) from None
 
     def _owner(self, thing: Thing) -> str:
@@ -269,9 +270,9 @@ class Places:
         found = self._called(text) or self._connector(text) or self._numbered(text)
         if len(found) != 1:
             words = (
-                f"several chargers or spaces are called {text!r}; give the identity of one"
+                Told("several chargers or spaces are called {1}; give the identity of one", repr(text))
                 if found
-                else f"there is no charger or space {text!r}; it must have connected before, or be added"
+                else Told("there is no charger or space {1}; it must have connected before, or be added", repr(text))
             )
             raise Refused(Code.CONFLICT if found else Code.NOT_FOUND, words, "space")
         return found.pop()
@@ -309,7 +310,7 @@ def _admit(db: UnitOfWork, policy: Policy, card: str, said: Said) -> list[Step]:
         tags.admit(db, policy, card, None, said.at, said.by)
         return [] if tags.find(db, key) is None else [("card added", key)]
     if before.status == Status.BLOCKED:
-        raise Refused(Code.CONFLICT, "this card is blocked; unblock it first, or give another", "card")
+        raise Refused(Code.CONFLICT, Told("this card is blocked; unblock it first, or give another"), "card")
     if before.expires_at is None or before.expires_at > said.at:
         return []
     tags.change(db, policy, card, {"expires_at": None}, said.at, said.by)

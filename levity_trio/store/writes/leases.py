@@ -12,6 +12,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.leases import StoredLease
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.load import begin_span, check_charger, end_span
+from levity_trio.told import Told
 
 BY: Final = "load management"
 """Who asks for our commands."""
@@ -97,7 +98,7 @@ def put_back_done(db: UnitOfWork, charger: str, key: str) -> None:
 def trust(db: UnitOfWork, charger: str, by: str | None) -> None:
     """Note that a person trusts a charger without a trial; None: nobody any more. Raises Refused."""
     if not db.changed("UPDATE load_charger SET trusted_by = ? WHERE cp_id = ?", (by, charger)):
-        raise Refused(Code.NOT_FOUND, f"load management does not limit {charger}", "charger")
+        raise Refused(Code.NOT_FOUND, Told("load management does not limit {1}", charger), "charger")
 
 
 def keep_lease(db: UnitOfWork, lease: StoredLease) -> None:
@@ -190,9 +191,11 @@ def begin_trial(db: UnitOfWork, charger: str, connector: int, at: str, by: str) 
     """Begin a trial and return its number. Raises Refused if one runs, or its profiles would be cleared."""
     check_charger(db, charger)
     if db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND prepared_at IS NOT NULL", (charger,)) is None:
-        raise Refused(Code.CONFLICT, f"{charger} is being prepared for its limits: try again in a minute", "charger")
+        raise Refused(
+            Code.CONFLICT, Told("{1} is being prepared for its limits: try again in a minute", charger), "charger"
+        )
     if db.row("SELECT 1 FROM load_trial WHERE cp_id = ? AND ended_at IS NULL", (charger,)) is not None:
-        raise Refused(Code.CONFLICT, f"a trial of {charger} is running", "charger")
+        raise Refused(Code.CONFLICT, Told("a trial of {1} is running", charger), "charger")
     return db.insert(
         "INSERT INTO load_trial (cp_id, conn_id, began_at, began_by, steps) VALUES (?, ?, ?, ?, '[]') RETURNING id",
         (charger, connector, at, by),

@@ -22,6 +22,7 @@ from levity_trio.store.writes.accounts import Code, Refused, check_known, find
 from levity_trio.store.writes.commands import Message
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.store.writes.wallets import ASK_AGAIN
+from levity_trio.told import Told
 from levity_trio.wire.times import in_zone, stamp
 
 
@@ -65,14 +66,16 @@ def _limit(db: UnitOfWork, subject: tuple[str, str, str | None], wanted: UsageLi
 
 def _check(db: UnitOfWork, wanted: UsageLimit) -> None:
     if wanted.chargers is not None and not wanted.chargers:
-        raise Refused(Code.INVALID, "choose a charger, or leave it empty: then it may charge at all", "chargers")
+        raise Refused(Code.INVALID, Told("choose a charger, or leave it empty: then it may charge at all"), "chargers")
     if wanted.chargers and wanted.is_everywhere:
-        raise Refused(Code.INVALID, "it may charge everywhere, or at certain chargers only; choose one", "everywhere")
+        raise Refused(
+            Code.INVALID, Told("it may charge everywhere, or at certain chargers only; choose one"), "everywhere"
+        )
     for charger in wanted.chargers or ():
         try:
             hiding.check_known(db, charger)
         except UnknownCharger:
-            raise Refused(Code.NOT_FOUND, f"there is no charger {charger}", "chargers") from None
+            raise Refused(Code.NOT_FOUND, Told("there is no charger {1}", charger), "chargers") from None
 
 
 # The month

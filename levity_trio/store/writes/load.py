@@ -16,6 +16,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.load import LoadCarQuarter, LoadOrder, LoadQuarter
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
+from levity_trio.told import Told
 
 HAND: Final = "hand"
 BOOST: Final = "boost"
@@ -34,11 +35,11 @@ def change_site(db: UnitOfWork, seen: str, toml: str, at: str, by: str) -> bool:
     """Store a site that was made of the one that was seen. Raises Refused if that is another by now, too."""
     known = _site(db)
     if known != seen:
-        raise Refused(Code.CONFLICT, "somebody has changed the site meanwhile: look at it, and try again", "toml")
+        raise Refused(Code.CONFLICT, Told("somebody has changed the site meanwhile: look at it, and try again"), "toml")
     if toml == known:
         return False
     if not toml and db.row("SELECT 1 FROM load_charger LIMIT 1") is not None:
-        words = "chargers are still limited: levity-trio load off clears what they were sent"
+        words = Told("chargers are still limited: levity-trio load off clears what they were sent")
         raise Refused(Code.CONFLICT, words, "toml")
     version = db.insert("INSERT INTO load_site (toml, set_at, set_by) VALUES (?, ?, ?) RETURNING id", (toml, at, by))
     if not toml:
@@ -179,7 +180,7 @@ def check_charger(db: UnitOfWork, charger: str) -> None:
     try:
         check_known(db, charger)
     except UnknownCharger:
-        raise Refused(Code.NOT_FOUND, f"there is no charger {charger}", "charger") from None
+        raise Refused(Code.NOT_FOUND, Told("there is no charger {1}", charger), "charger") from None
 
 
 def add_order(db: UnitOfWork, amperes: float | None, kilowatts: float | None, source: str, at: str) -> None:

@@ -18,6 +18,7 @@ from levity_trio.store.writes.account_import import ADDED, SAME, each
 from levity_trio.store.writes.accounts import Change, Code, Refused, check_free, check_name, number_of
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.ownership import Said
+from levity_trio.told import Moment, Quantity, Told
 from levity_trio.wire.published import wrong_topic
 
 HAND: Final = "hand"
@@ -98,7 +99,7 @@ def find(db: UnitOfWork, number: int) -> MeterData:
     """Return a meter. Raises Refused."""
     row = db.row(f"SELECT {_FIELDS} FROM meter WHERE id = ?", (number,))  # noqa: S608 - our own names
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no meter {number}", "meter")
+        raise Refused(Code.NOT_FOUND, Told("there is no meter {1}", number), "meter")
     chargers = db.rows("SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (number,))
     measured = tuple(charger for (charger,) in chargers)
     return MeterData(*row)._replace(chargers=measured)
@@ -117,7 +118,9 @@ def read(db: UnitOfWork, taken: Taken, source: str, at: str, by: str) -> Added:
     if known is not None and known[1] == wh:
         return Added(int(known[0]), SAME)
     if known is not None:
-        words = f"reading {known[0]} of this time shows {known[1]} Wh; void it first if it is wrong"
+        words = Told(
+            "reading {1} of this time shows {2}; void it first if it is wrong", known[0], Quantity(known[1], "Wh")
+        )
         raise Refused(Code.CONFLICT, words, "value")
     reading = db.insert(
         "INSERT INTO meter_reading (meter_id, at, value, unit, wh, source, entered_at, entered_by)"
@@ -149,10 +152,10 @@ def void(db: UnitOfWork, meter: int, reading: int, said: Said) -> None:
     """Void a reading that is wrong. Raises Refused."""
     stored = db.row("SELECT at, wh, voided_at FROM meter_reading WHERE id = ? AND meter_id = ?", (reading, meter))
     if stored is None:
-        raise Refused(Code.NOT_FOUND, f"meter {meter} has no reading {reading}", "reading")
+        raise Refused(Code.NOT_FOUND, Told("meter {1} has no reading {2}", meter, reading), "reading")
     read_at, wh, voided_at = stored
     if voided_at is not None:
-        raise Refused(Code.CONFLICT, f"it was voided at {voided_at}", "reading")
+        raise Refused(Code.CONFLICT, Told("it was voided at {1}", Moment(voided_at)), "reading")
     db.execute(
         "UPDATE meter_reading SET (voided_at, voided_by, void_reason) = (?, ?, ?) WHERE id = ?",
         (said.at, said.by, said.reason, reading),
@@ -169,14 +172,20 @@ def _checked(meter: MeterData, taken: Taken, now: str) -> int:
     wh = whole_wh(taken.value, taken.unit) if SHOWN.fullmatch(taken.value) else None
     if wh is None:
         raise Refused(
-            Code.INVALID, f"{taken.value} {taken.unit} is no register; give a number such as 12345.6", "value"
+            Code.INVALID,
+            Told("{1} {2} is no register; give a number such as 12345.6", taken.value, taken.unit),
+            "value",
         )
     if meter.digits is not None and wh >= 10**meter.digits * 1000:
-        raise Refused(Code.CONFLICT, f"the meter shows {meter.digits} digits of kWh, and this has more", "value")
+        raise Refused(
+            Code.CONFLICT, Told("the meter shows {1} digits of kWh, and this has more", meter.digits), "value"
+        )
     if taken.at > now:
-        raise Refused(Code.CONFLICT, "this time is ahead", "at")
+        raise Refused(Code.CONFLICT, Told("this time is ahead"), "at")
     if not meter.since <= taken.at or (meter.until is not None and taken.at > meter.until):
-        raise Refused(Code.CONFLICT, f"the meter is in use from {meter.since} until {meter.until or 'now'}", "at")
+        until = Told("now") if meter.until is None else Moment(meter.until)
+        words = Told("the meter is in use from {1} until {2}", Moment(meter.since), until)
+        raise Refused(Code.CONFLICT, words, "at")
     return wh
 
 
@@ -186,7 +195,9 @@ def _checked(meter: MeterData, taken: Taken, now: str) -> int:
 def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
-        raise Refused(Code.CONFLICT, f"give a time after {data.since}, since when it is in use", "until")
+        raise Refused(
+            Code.CONFLICT, Told("give a time after {1}, since when it is in use", Moment(data.since)), "until"
+        )
     check_free(db, "meter", data.name, number)
     if data.topic is not None and (why := wrong_topic(data.topic)):
         raise Refused(Code.INVALID, why, "topic")
@@ -194,7 +205,7 @@ def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
         try:
             check_known(db, charger)
         except UnknownCharger:
-            raise Refused(Code.NOT_FOUND, f"there is no charger {charger}", "chargers") from None
+            raise Refused(Code.NOT_FOUND, Told("there is no charger {1}", charger), "chargers") from None
 
 
 def _check_readings(db: UnitOfWork, number: int, data: MeterData) -> None:
@@ -203,9 +214,9 @@ def _check_readings(db: UnitOfWork, number: int, data: MeterData) -> None:
         "SELECT min(at), max(at) FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL", (number,)
     )
     if first is not None and first < data.since:
-        raise Refused(Code.CONFLICT, f"it was read at {first}; give a time until then", "since")
+        raise Refused(Code.CONFLICT, Told("it was read at {1}; give a time until then", Moment(first)), "since")
     if last is not None and data.until is not None and last > data.until:
-        raise Refused(Code.CONFLICT, f"it was read at {last}; give a time from then on", "until")
+        raise Refused(Code.CONFLICT, Told("it was read at {1}; give a time from then on", Moment(last)), "until")
 
 
 def _measure(db: UnitOfWork, number: int, chargers: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.seen import Followed, load, moment, statuses
 from levity_trio.store.writes.origin import Origin
+from levity_trio.told import Told
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
 
@@ -29,7 +30,8 @@ LONGEST_NUMBER: Final = 6
 """Digits of ConnectionTimeOut."""
 JUDGING_SECONDS: Final = 5.0
 REPLACED: Final = "replaced it"
-OUTCOME_UNKNOWN: Final = Outcome(State.NOT_SEEN, "it could not be judged; the log of the server tells why")
+"""What the words end with that say by which command another one was replaced."""
+OUTCOME_UNKNOWN: Final = Outcome(State.NOT_SEEN, Told("it could not be judged; the log of the server tells why"))
 _FOLLOWED: Final = (
     "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command INDEXED BY command_followed"
     " WHERE outcome = 'pending' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) ORDER BY id"
@@ -67,7 +69,7 @@ def replace(db: UnitOfWork, origin: Origin, command: int, concerns: Callable[[ob
     (action,) = db.row("SELECT action FROM command WHERE id = ?", (command,)) or (None,)
     for row in db.rows(_FOLLOWED, (origin.charger,)):
         if row[0] < command and row[2] == action and concerns(orjson.loads(row[3]).get("connectorId")):
-            _store(db, row, Outcome(State.NOT_SEEN, f"command {command} {REPLACED}"), origin.received_at)
+            _store(db, row, Outcome(State.NOT_SEEN, Told("command {1} replaced it", command)), origin.received_at)
 
 
 def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:

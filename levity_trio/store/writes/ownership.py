@@ -17,6 +17,7 @@ from levity_trio.store.ownership import periods_of
 from levity_trio.store.writes import hiding
 from levity_trio.store.writes.accounts import Code, Refused, check_known, find
 from levity_trio.store.writes.hiding import UnknownCharger
+from levity_trio.told import N_, Moment, Told
 
 _COLUMNS: Final = (
     "account_id, what, key, conn_id, id_tag, vehicle_id, since, until, given_at, given_by, reason, is_exclusive"
@@ -60,7 +61,9 @@ def give(db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: 
     check_known(db, account)
     _check(db, belonging)
     if span.until is not None and span.until <= span.since:
-        raise Refused(Code.CONFLICT, f"give a time after {span.since}, since when it belongs to it", "until")
+        raise Refused(
+            Code.CONFLICT, Told("give a time after {1}, since when it belongs to it", Moment(span.since)), "until"
+        )
     known = periods_of(db.rows, belonging.thing)
     before = next((one for one in known if one.account == account and one.span.covers(span.since)), None)
     vehicle, is_exclusive = belonging.vehicle, belonging.is_exclusive
@@ -81,7 +84,9 @@ def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> 
         if one.account == account and one.span.covers(since):
             leave(db, thing, Span(since, one.span.until), said)
             return
-    raise Refused(Code.NOT_FOUND, f"it does not belong to account {account} at {since}", thing.what)
+    raise Refused(
+        Code.NOT_FOUND, Told("it does not belong to household {1} at {2}", account, Moment(since)), thing.what
+    )
 
 
 def leave(db: UnitOfWork, thing: Thing, span: Span, said: Said) -> list[Touched]:
@@ -110,15 +115,14 @@ def _check(db: UnitOfWork, belonging: NamedThing) -> None:
     try:
         hiding.check_known(db, belonging.thing.key)
     except UnknownCharger:
-        words = f"there is no charger {belonging.thing.key}; it must have connected before, or be added"
+        words = Told("there is no charger {1}; it must have connected before, or be added", belonging.thing.key)
         raise Refused(Code.NOT_FOUND, words, "charger") from None
 
 
 def _apply(db: UnitOfWork, belonging: NamedThing, change: Plan, span: Span, said: Said) -> list[Touched]:
     if change.deprived is not None and not said.reason:
-        lasts = f" until {change.deprived.span.until}" if change.deprived.span.until else ""
-        words = f"it belongs to account {change.deprived.account} since {change.deprived.span.since}{lasts}"
-        raise Refused(Code.NEEDS_REASON, f"{words}; give a reason to take time before now from that one", "reason")
+        words = _needs_reason(change.deprived.account, change.deprived.span)
+        raise Refused(Code.NEEDS_REASON, words, "reason")
     for one in change.ends:
         _end(db, belonging.thing, one, span.since, said)
     for one in change.voids:
@@ -129,6 +133,22 @@ def _apply(db: UnitOfWork, belonging: NamedThing, change: Plan, span: Span, said
         *(Touched("voided", one.id) for one in change.voids),
         *(Touched("begun", number) for number in begun),
     ]
+
+
+def _needs_reason(account: int, span: Span) -> Told:
+    words = Told("it belongs to household {1} since {2}", account, Moment(span.since))
+    if span.until is not None:
+        words = Told("it belongs to household {1} from {2} until {3}", account, Moment(span.since), Moment(span.until))
+    return Told("{1}; give a reason to take time before now from that one", words)
+
+
+_GIVEN_AWAY: Final = N_(
+    {
+        What.TAG: "a card of household {1} was given away or taken since; change it by hand",
+        What.SPACE: "a space of household {1} was given away or taken since; change it by hand",
+        What.VEHICLE: "a vehicle of household {1} was given away or taken since; change it by hand",
+    }
+)
 
 
 def undo(db: UnitOfWork, touched: Touched, said: Said) -> None:
@@ -143,8 +163,7 @@ def undo(db: UnitOfWork, touched: Touched, said: Said) -> None:
     thing, (account, since, until, vehicle, is_exclusive, ended_at, voided_at) = Thing(What(row[0]), *row[1:3]), row[3:]
     is_untouched = voided_at is None and (ended_at is None or touched.change == "ended")
     if not is_untouched and touched.change != "voided":
-        words = f"a {thing.what} of account {account} was given away or taken since; change it by hand"
-        raise Refused(Code.CONFLICT, words, thing.what)
+        raise Refused(Code.CONFLICT, Told(_GIVEN_AWAY[thing.what], account), thing.what)
     ends = until if touched.change == "voided" else None
     period = Period(account, Span(since, ends), vehicle, touched.id, is_exclusive=bool(is_exclusive))
     if touched.change != "voided":

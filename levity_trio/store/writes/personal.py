@@ -17,6 +17,7 @@ from levity_trio.store.cases.settled import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts, own_names, recipients, reports, users, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.told import Told
 
 _OF_OTHERS: Final = (
     "EXISTS (SELECT 1 FROM ownership AS other WHERE other.what = ownership.what AND other.key = ownership.key"
@@ -82,8 +83,8 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     before = accounts.find(db, account)
     accounts.check_known(db, account)
     if before.until is None or before.until > told.at:
-        raise Refused(Code.CONFLICT, f"account {account} is open; close it first", "until")
-    nobody = {"name": f"account {account}", "address": None, "contact": None, "notes": None}
+        raise Refused(Code.CONFLICT, Told("household {1} is open; close it first", account), "until")
+    nobody = {"name": f"household {account}", "address": None, "contact": None, "notes": None}
     accounts.change(db, account, nobody, told.at, told.by)
     users.forget_drivers(db, account, told.at, told.by)
     _forget_vehicles(db, account, told)
@@ -110,8 +111,10 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
 def _forget_vehicles(db: UnitOfWork, account: int, told: Deletion) -> None:
     for (number,) in db.rows(_OWN_VEHICLES, (account,)):
         name = f"vehicle {number}"
-        if vehicles.named(db, name) not in (None, number):
-            raise Refused(Code.IN_USE, f"vehicle {vehicles.named(db, name)} has the name {name!r}; rename it first")
+        known = vehicles.named(db, name)
+        if known is not None and known != number:
+            words = Told("vehicle {1} has the name {2}; rename it first", known, repr(name))
+            raise Refused(Code.IN_USE, words)
         db.execute("UPDATE vehicle SET name = ?, plate = NULL, updated_at = ? WHERE id = ?", (name, told.at, number))
         db.record(VehicleChanged(charger=None, at=told.at, vehicle=number, change="forgotten", by=told.by))
 

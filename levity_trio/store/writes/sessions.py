@@ -27,9 +27,10 @@ from levity_trio.store.writes.oddities import left
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.registration import begin_waiting, make_room
 from levity_trio.store.writes.transactions.states import suspend
+from levity_trio.told import N_, Told
 from levity_trio.wire.times import minutes_before
 
-REPLACED = "replaced by a newer connection"
+REPLACED = N_("replaced by a newer connection")
 SHARING_MINUTES = 10
 FIRST_SESSIONS = 20
 """Sessions of each stranger on one day that do not count among those of all."""
@@ -212,7 +213,7 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
     if not db.may_come(charger, "sessions", at, STRANGERS_SESSIONS, first=FIRST_SESSIONS):
-        raise RateExceeded(f"more than {STRANGERS_SESSIONS} connections of new chargers a day; adopt yours")
+        raise RateExceeded(Told("more than {1} connections of new chargers a day; adopt yours", STRANGERS_SESSIONS))
     begin_statuses(db, charger)
     give_up_masked(db, at, charger, connection.run)
     session = _insert(db, connection)
@@ -341,9 +342,9 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
     )
     replaced = sum(bool(is_replaced) for _, is_replaced in recent)
     if replaced >= SHARING_REPLACEMENTS:
-        record_sharing(db, origin, f"{replaced} connections replaced in {SHARING_MINUTES} minutes")
+        record_sharing(db, origin, Told("{1} connections replaced in {2} minutes", replaced, SHARING_MINUTES))
     elif alternates([address for address, _ in recent]):
-        record_sharing(db, origin, "the address alternates")
+        record_sharing(db, origin, Told("the address alternates"))
 
 
 def alternates(values: Sequence[str | None]) -> bool:
@@ -352,7 +353,7 @@ def alternates(values: Sequence[str | None]) -> bool:
     return len(runs) > len(set(runs)) + 1
 
 
-def record_sharing(db: UnitOfWork, origin: Origin, evidence: str) -> None:
+def record_sharing(db: UnitOfWork, origin: Origin, evidence: Told) -> None:
     """Record that two chargers seem to use one identity, at most once in SHARING_MINUTES."""
     recorded = db.row(
         "SELECT 1 FROM event WHERE cp_id = ? AND kind = 'IdentityShared' AND at > ?",
@@ -362,5 +363,5 @@ def record_sharing(db: UnitOfWork, origin: Origin, evidence: str) -> None:
         fact = IdentityShared(charger=origin.charger, at=origin.received_at, evidence=evidence)
         db.record(fact, origin.session)
         ((address,),) = db.rows("SELECT remote_address FROM session WHERE id = ?", (origin.session,))
-        reason = f"two chargers seem to use its identity: {evidence}"
+        reason = Told("two chargers seem to use its identity: {1}", evidence)
         turned_away.note(db, Refusal(origin.charger, address, "sharing", reason, origin.received_at))

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple, TypeVar
 
 from levity_trio.billing.assignments import Scope, Target
-from levity_trio.billing.money import CURRENCIES, signed
+from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.tariff import Tariff
 from levity_trio.events import TariffAssigned, TariffChanged
 from levity_trio.records import record
@@ -26,6 +26,7 @@ from levity_trio.store.writes.accounts import Change, Code, Refused
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.transactions.judging import ask_unsure
+from levity_trio.told import N_, Amount, Day, Moment, Told, joined
 
 
 class Given(NamedTuple):
@@ -72,10 +73,10 @@ def withdraw(db: UnitOfWork, number: int, since: date, first_open: date | None, 
     find(db, number)
     version = _version_at(db, number, since)
     if version is None:
-        words = f"the tariff has no version from {since} on, or it was withdrawn before"
+        words = Told("the tariff has no version from {1} on, or it was withdrawn before", Day(since))
         raise Refused(Code.NOT_FOUND, words, "since")
     if first_open is not None and since < first_open:
-        words = f"closed months may have used it; add a version from {first_open} on instead"
+        words = Told("closed months may have used it; add a version from {1} on instead", Day(first_open))
         raise Refused(Code.CONFLICT, words, "since")
     db.execute(
         "UPDATE tariff_version SET (withdrawn_at, withdrawn_by, withdraw_reason) = (?, ?, ?) WHERE id = ?",
@@ -108,7 +109,7 @@ def find(db: UnitOfWork, number: int) -> str:
     """Return the name of a tariff. Raises Refused."""
     row = db.row("SELECT name FROM tariff WHERE id = ?", (number,))
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no tariff {number}", "tariff")
+        raise Refused(Code.NOT_FOUND, Told("there is no tariff {1}", number), "tariff")
     return str(row[0])
 
 
@@ -123,17 +124,19 @@ def _version_at(db: UnitOfWork, number: int, since: date) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _other_text(tariff: Tariff, first_open: date | None) -> str:
-    words = f"another version of {tariff.name} holds from {tariff.since} on"
+def _other_text(tariff: Tariff, first_open: date | None) -> Told:
+    words = Told("another version of {1} holds from {2} on", tariff.name, Day(tariff.since))
     if first_open is not None and tariff.since < first_open:
-        return f"{words}, and closed months may have used it; choose {first_open} or a later day"
-    return f"{words}; withdraw that one first, or choose another day"
+        return Told("{1}, and closed months may have used it; choose {2} or a later day", words, Day(first_open))
+    return Told("{1}; withdraw that one first, or choose another day", words)
 
 
 def _check_open(since: date, first_open: date | None, field: str) -> None:
     if first_open is not None and since < first_open:
-        words = (
-            f"the months before {first_open} are closed, and {since} lies in one; choose {first_open} or a later day"
+        words = Told(
+            "the months before {1} are closed, and {2} lies in one; choose {1} or a later day",
+            Day(first_open),
+            Day(since),
         )
         raise Refused(Code.CONFLICT, words, field)
 
@@ -145,8 +148,10 @@ def _check_currency(db: UnitOfWork, tariff: Tariff) -> None:
         (tariff.currency.code,),
     )
     if other is not None:
-        words = "{} has prices in {}, and a site has one currency; give that, or withdraw all versions in it"
-        raise Refused(Code.CONFLICT, words.format(*other), "currency")
+        words = Told(
+            "{1} has prices in {2}, and a site has one currency; give that, or withdraw all versions in it", *other
+        )
+        raise Refused(Code.CONFLICT, words, "currency")
 
 
 def _tariff(db: UnitOfWork, tariff: Tariff, number: int | None) -> int:
@@ -159,7 +164,9 @@ def _tariff(db: UnitOfWork, tariff: Tariff, number: int | None) -> int:
     if row is None:
         db.execute("UPDATE tariff SET (name, currency, prices) = (?, ?, ?) WHERE id = ?", (*values, number))
     elif row[0] != values[-1]:
-        words = f"the other versions of {tariff.name} have {row[0]} prices; give these, or another name"
+        words = Told(
+            "the other versions of {1} have {2} prices; give these, or another name", tariff.name, Told(row[0])
+        )
         raise Refused(Code.CONFLICT, words, "prices")
     return number
 
@@ -231,13 +238,15 @@ def _check_target(db: UnitOfWork, wanted: Assigning) -> None:
     if scope is Scope.ACCOUNT:
         until = accounts.find(db, int(key)).until
         if tariff is not None and until is not None and until <= wanted.begins_at:
-            words = f"account {key} was closed at {until}; choose an earlier day, or reopen it"
+            words = Told(
+                "household {1} was closed at {2}; choose an earlier day, or reopen it", int(key), Moment(until)
+            )
             raise Refused(Code.CONFLICT, words, "since")
     elif scope is Scope.CHARGER:
         try:
             check_known(db, key)
         except UnknownCharger:
-            words = f"there is no charger {key}; it must have connected before, or be added"
+            words = Told("there is no charger {1}; it must have connected before, or be added", key)
             raise Refused(Code.NOT_FOUND, words, "charger") from None
 
 
@@ -247,9 +256,14 @@ def _check_tariff(db: UnitOfWork, number: int, since: date) -> None:
     live = "SELECT min(since) FROM tariff_version WHERE tariff_id = ? AND withdrawn_at IS NULL"
     ((first,),) = db.rows(live, (number,))
     if first is None:
-        raise Refused(Code.CONFLICT, f"all versions of {name} were withdrawn; add one first", "tariff")
+        raise Refused(Code.CONFLICT, Told("all versions of {1} were withdrawn; add one first", name), "tariff")
     if str(since) < first:
-        words = f"{name} holds from {first} on; choose that or a later day, or add a version for {since}"
+        words = Told(
+            "{1} holds from {2} on; choose that or a later day, or add a version for {3}",
+            name,
+            Day(date.fromisoformat(first)),
+            Day(since),
+        )
         raise Refused(Code.CONFLICT, words, "since")
 
 
@@ -287,9 +301,10 @@ class CorrectedStatement:
     currency: str
 
     @property
-    def words(self) -> str:
-        amount = signed(self.amount, CURRENCIES[self.currency])
-        return f"statement {self.statement} ({self.name}, {self.month}) by {amount}"
+    def words(self) -> Told:
+        amount = Amount(units(self.amount, CURRENCIES[self.currency]), self.currency)
+        template = N_("statement {1} ({2}, {3}) by +{4}") if self.amount > 0 else N_("statement {1} ({2}, {3}) by {4}")
+        return Told(template, self.statement, self.name, self.month, amount)
 
 
 def correcting(
@@ -314,7 +329,8 @@ def _corrected(db: UnitOfWork, number: int, amount: int) -> CorrectedStatement:
     )
 
 
-def _refusal(found: Sequence[CorrectedStatement]) -> str:
-    named = ", ".join(one.words for one in found[:NAMED])
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return f"this is needed, because what is closed is corrected: {named}{more}; or choose a later day"
+def _refusal(found: Sequence[CorrectedStatement]) -> Told:
+    named = joined(", ", (one.words for one in found[:NAMED]))
+    if len(found) > NAMED:
+        named = Told("{1} and {2} more", named, len(found) - NAMED)
+    return Told("this is needed, because what is closed is corrected: {1}; or choose a later day", named)

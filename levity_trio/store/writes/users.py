@@ -14,6 +14,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.told import Told
 
 DRIVER: Final = "driver"
 ADMIN: Final = "admin"
@@ -56,7 +57,9 @@ def add(
     _check(db, data, by)
     for number, name in db.rows('SELECT id, name FROM "user" WHERE removed_at IS NULL'):
         if name.casefold() == data.name.casefold():
-            raise Refused(Code.IN_USE, f"user {number} has this name; choose another, or remove that one", "name")
+            raise Refused(
+                Code.IN_USE, Told("user {1} has this name; choose another, or remove that one", number), "name"
+            )
     number = db.insert(
         'INSERT INTO "user" (name, role, account_id, language, salt, digest, added_at, added_by)'
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -152,7 +155,7 @@ def _invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int
 def _find(db: UnitOfWork, number: int, by: Manager) -> UserData:
     row = db.row('SELECT name, role, account_id, language FROM "user" WHERE id = ? AND removed_at IS NULL', (number,))
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no user {number}")
+        raise Refused(Code.NOT_FOUND, Told("there is no user {1}", number))
     found = UserData(*row)
     _check_may(found.role, by)
     return found
@@ -161,7 +164,7 @@ def _find(db: UnitOfWork, number: int, by: Manager) -> UserData:
 def _check(db: UnitOfWork, data: UserData, by: Manager) -> None:
     _check_may(data.role, by)
     if (data.role == DRIVER) != (data.account is not None):
-        words = "a driver needs one" if data.role == DRIVER else "only a driver has one"
+        words = Told("a driver needs one") if data.role == DRIVER else Told("only a driver has one")
         raise Refused(Code.CONFLICT, words, "account")
     if data.account is not None:
         accounts.find(db, data.account)
@@ -170,7 +173,7 @@ def _check(db: UnitOfWork, data: UserData, by: Manager) -> None:
 
 def _check_may(role: str, by: Manager) -> None:
     if role != DRIVER and not by.is_admin:
-        raise NotAllowed(f"only an admin manages users with the role {role}; an operator manages drivers")
+        raise NotAllowed(Told("only an admin manages users with the role {1}; an operator manages drivers", Told(role)))
 
 
 def _check_not_last(db: UnitOfWork, number: int) -> None:
@@ -181,7 +184,9 @@ def _check_not_last(db: UnitOfWork, number: int) -> None:
         (number,),
     )
     if not others:
-        words = f"user {number} is the last admin with a password, and there is no admin token; add another one first"
+        words = Told(
+            "user {1} is the last admin with a password, and there is no admin token; add another one first", number
+        )
         raise Refused(Code.CONFLICT, words)
 
 

@@ -11,6 +11,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Change, Code, Refused, check_name
 from levity_trio.store.writes.ownership import Said, leave
+from levity_trio.told import Told
 
 _FIELDS: Final = "name, plate, battery_wh"
 
@@ -62,7 +63,7 @@ def find(db: UnitOfWork, number: int) -> VehicleData:
     """Return a vehicle that was not removed. Raises Refused."""
     row = db.row(f"SELECT {_FIELDS} FROM vehicle WHERE id = ? AND removed_at IS NULL", (number,))  # noqa: S608
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no vehicle {number}", "vehicle")
+        raise Refused(Code.NOT_FOUND, Told("there is no vehicle {1}", number), "vehicle")
     return VehicleData(*row)
 
 
@@ -79,5 +80,6 @@ def number_of(db: UnitOfWork, name: str) -> int:
 
 def _check(db: UnitOfWork, data: VehicleData, number: int | None) -> None:
     check_name(data.name)
-    if named(db, data.name) not in (None, number):
-        raise Refused(Code.IN_USE, f"vehicle {named(db, data.name)} has this name; choose another", "name")
+    other = named(db, data.name)
+    if other is not None and other != number:
+        raise Refused(Code.IN_USE, Told("vehicle {1} has this name; choose another", other), "name")

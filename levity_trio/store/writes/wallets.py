@@ -20,6 +20,7 @@ from levity_trio.store.reads.charges import Used
 from levity_trio.store.wallets import currency_of, is_on_closed_statement, is_spent, standing_of
 from levity_trio.store.writes.accounts import Code, Refused, find
 from levity_trio.store.writes.commands import Message
+from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 
 _SET: Final = (
@@ -43,7 +44,7 @@ def set_terms(db: UnitOfWork, account: int, new: NewTerms) -> bool:
     """Make an account prepaid or postpaid, or change its limit; return whether that was news. Raises Refused."""
     find(db, account)
     if abs(new.limit) > LARGEST:
-        raise Refused(Code.INVALID, f"it is beyond {LARGEST} minor units", "limit")
+        raise Refused(Code.INVALID, Told("it is beyond {1} minor units", LARGEST), "limit")
     before = db.row("SELECT limit_amount, prepaid_since FROM wallet WHERE account_id = ?", (account,)) or (0, None)
     limit, prepaid_since = before
     since = None if new.terms is Terms.POSTPAID else prepaid_since or new.at
@@ -230,7 +231,7 @@ def statement_with(db: UnitOfWork, account: int, number: int) -> int:
     """Return the id of the statement of an account with this number, as it stands on the paper. Raises Refused."""
     row = db.row("SELECT id FROM statement WHERE account_id = ? AND number = ?", (account, number))
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"account {account} has no statement {number}", "statement")
+        raise Refused(Code.NOT_FOUND, Told("household {1} has no statement {2}", account, number), "statement")
     return int(row[0])
 
 
@@ -247,7 +248,7 @@ def _known(db: UnitOfWork, entry: Entry) -> int | None:
     if row is None:
         return None
     if row[1:] != (entry.account, entry.kind, entry.amount, entry.currency, entry.statement):
-        raise Refused(Code.CONFLICT, "this id was used for another entry; give a new one", "id")
+        raise Refused(Code.CONFLICT, Told("this id was used for another entry; give a new one"), "id")
     return int(row[0])
 
 
@@ -258,7 +259,7 @@ def _check(db: UnitOfWork, entry: Entry) -> None:
     if entry.statement is not None:
         _check_statement(db, entry)
     elif entry.kind is Kind.STATEMENT:
-        raise Refused(Code.INVALID, "give the statement", "statement")
+        raise Refused(Code.INVALID, Told("give the statement"), "statement")
     elif entry.kind is Kind.REFUND:
         balance = standing_of(db.rows, entry.account).balance
         if words := refund_objection(entry.amount, balance, CURRENCIES[entry.currency]):
@@ -269,15 +270,15 @@ def _check(db: UnitOfWork, entry: Entry) -> None:
 
 def _check_currency(db: UnitOfWork, currency: str) -> None:
     if currency not in CURRENCIES:
-        raise Refused(Code.INVALID, f"{currency} is no currency (ISO 4217)", "currency")
+        raise Refused(Code.INVALID, Told("{1} is no currency (ISO 4217)", currency), "currency")
     if (known := currency_of(db.rows)) not in (None, currency):
-        raise Refused(Code.CONFLICT, f"this site's currency is {known}", "currency")
+        raise Refused(Code.CONFLICT, Told("this site's currency is {1}", known), "currency")
 
 
 def _check_statement(db: UnitOfWork, entry: Entry) -> None:
     row = db.row(_CREDIT, (entry.statement,))
     if row is None or row[0] != entry.account:
-        words = f"account {entry.account} has no statement {entry.statement}"
+        words = Told("household {1} has no statement {2}", entry.account, str(entry.statement))
         raise Refused(Code.NOT_FOUND, words, "statement")
     if entry.kind is Kind.REFUND:
         _check_credit(db, entry, row)
@@ -287,7 +288,7 @@ def _check_credit(db: UnitOfWork, entry: Entry, statement: Row) -> None:
     """Check that a refund of a carried credit is at most what was not paid out yet. Raises Refused."""
     _, total, is_carried, number = statement
     if number is None or not is_carried or total >= 0:
-        raise Refused(Code.CONFLICT, "this statement left no credit that was carried on", "statement")
+        raise Refused(Code.CONFLICT, Told("this statement left no credit that was carried on"), "statement")
     ((paid_out,),) = db.rows(_PAID_OUT, (entry.statement,))
     if words := refund_objection(entry.amount, -total + paid_out, CURRENCIES[entry.currency]):
         raise Refused(Code.CONFLICT, words, "amount")
@@ -295,9 +296,9 @@ def _check_credit(db: UnitOfWork, entry: Entry, statement: Row) -> None:
 
 def _check_charge(db: UnitOfWork, entry: Entry) -> None:
     if entry.transaction is None or db.row("SELECT 1 FROM tx WHERE id = ?", (entry.transaction,)) is None:
-        raise Refused(Code.NOT_FOUND, f"there is no transaction {entry.transaction}", "transaction")
+        raise Refused(Code.NOT_FOUND, Told("there is no session {1}", str(entry.transaction)), "transaction")
     if is_on_closed_statement(db.rows, entry.transaction):
-        raise Refused(Code.CONFLICT, "a closed statement has this transaction already", "transaction")
+        raise Refused(Code.CONFLICT, Told("a closed statement has this session already"), "transaction")
     charged = "SELECT 1 FROM ledger WHERE tx_id = ? AND account_id = ? AND kind = 'charge'"
     if db.row(charged, (entry.transaction, entry.account)) is not None:
-        raise Refused(Code.CONFLICT, "this account was charged for this transaction already", "transaction")
+        raise Refused(Code.CONFLICT, Told("this household was charged for this session already"), "transaction")

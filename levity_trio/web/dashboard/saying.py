@@ -63,7 +63,6 @@ OF_API: Final = (
         N_("account {1} does not end within {2}; enter its last day first"),
         N_("nobody is known who would pay for it"),
         N_("this system does not bill yet"),
-        N_("account {1} has this name; choose another, or change that one"),
         N_("{1} characters"),
         N_("this is no template, which has {1}; begin with a copy of this program's own"),
     ),

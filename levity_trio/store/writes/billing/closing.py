@@ -18,6 +18,7 @@ from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions.judging import ask_unsure
 from levity_trio.store.writes.wallets import Entry, enter_statement
+from levity_trio.told import Day, Told
 
 MOST_SETTLED: Final = 20_000
 """What is left goes with the next closing."""
@@ -55,10 +56,10 @@ class Closed(NamedTuple):
 
 def begin(db: UnitOfWork, day: date, at: str, by: str) -> None:
     """Say since when this system bills. It can be said again until the first month is closed. Raises Refused."""
-    if db.row("SELECT 1 FROM closing LIMIT 1") is not None:
-        known = begun(db.rows)
-        words = f"this system has billed since {known.on}" if known else ""
-        raise Refused(Code.CONFLICT, f"{words}, and a month is closed; the day stays")
+    known = begun(db.rows)
+    if known is not None and db.row("SELECT 1 FROM closing LIMIT 1") is not None:
+        words = Told("this system has billed since {1}, and a month is closed; the day stays", Day(known.on))
+        raise Refused(Code.CONFLICT, words)
     db.execute(
         "INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
         " SET begun_on = excluded.begun_on, begun_at = excluded.begun_at, begun_by = excluded.begun_by",
