@@ -521,7 +521,7 @@ async def test_nobody_sees_the_state_of_a_space_that_is_for_another_household_on
     async def seen() -> list[object]:
         found: list[object] = []
         for one in watching:
-            found += [(await one.ask("GET", path)).body for path in ("/chargers", "/chargers/CP-1")]
+            found += [(await one.ask("GET", path)).content for path in ("/chargers", "/chargers/CP-1")]
             found.append(await one.refused("POST", "/chargers/CP-1/start", {"connector_id": 1}))
             opening = Opening(yard, one.caller)
             for page in (CHARGE, CHARGER, CONNECTOR):
