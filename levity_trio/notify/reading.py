@@ -201,7 +201,6 @@ def left_out(**what: object) -> Iterator[None]:
 
 def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
     """Look at what there is to tell."""
-    db.execute("BEGIN")
     known = db.execute(_CURSOR).fetchone()
     cursor = Cursor(*known) if known else Cursor(newest(db), 0, None)
     chargers = served(db)

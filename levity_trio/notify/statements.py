@@ -73,7 +73,6 @@ async def mail_statements(reader: Reader, writer: Writer, clock: Clock, ways: Wa
 
 def _planned(db: Database, order: Order, ways: Ways, at: str) -> tuple[list[NewMessage], int, list[int]]:
     """Return the mails to be made, how many there were before, and the accounts without an address."""
-    db.execute("BEGIN")
     people = [one for one in recipients_of(db) if one.is_driver and one.mail is not None]
     mails, without, earlier = list[NewMessage](), list[int](), 0
     for row in db.execute(_CLOSED, (order.month, order.account)).fetchall():
@@ -93,7 +92,6 @@ async def attached(reader: Reader, statement: int, font: Path | None) -> Attachm
     """Return a closed statement as a PDF. Raises LookupError, DocumentProblem."""
 
     def read(db: Database) -> Printed:
-        db.execute("BEGIN")
         return next(printed(rows_of(db), (statement,)))
 
     paper = as_paper(await reader.run(read))
@@ -120,7 +118,6 @@ async def keep_sheets(reader: Reader, writer: Writer) -> None:
     """
 
     def sheet(db: Database, statement: int) -> str:
-        db.execute("BEGIN")
         return sheet_text(next(printed(rows_of(db), (statement,))))
 
     with surviving("what earlier statements say could not be kept"):

@@ -125,7 +125,6 @@ def _charge(there: Station, db: PostgresqlDatabase, register: int, times: Times)
 def _read(db: PostgresqlDatabase, read: Callable[[Database, Any], object], what: object) -> None:
     found = read(db, what)
     assert found, what
-    db.conn.rollback()
 
 
 def _timed(times: Times, what: str, do: Callable[[], T]) -> T:

@@ -24,7 +24,6 @@ class Run:
         self.books = books
         self.metrics = Metrics()
         counted = totals(view(books.connection))
-        books.connection.execute("ROLLBACK")
         self.metrics.begin(is_audited=True, has_mqtt=True)
         self.plugin = PrometheusMetrics(self.metrics, lambda: books.now, counted)
         self.gauges = Gauges(self.metrics, counted.connectors)
@@ -48,7 +47,6 @@ class Run:
     def text(self, links: list[LinkState] | None = None) -> str:
         database = view(self.books.connection)
         now = present(database)
-        self.books.connection.execute("ROLLBACK")
         self.gauges.update(now, links or [], [link.charger for link in links or []])
         self.gauges.update_waiting(waiting(database), self.books.now)
         return "".join(part for family in self.metrics.families for part in family.lines(self._seconds, now.hidden))

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Connection, Database
@@ -26,26 +26,7 @@ def view(connection: Connection) -> Database:
 @contextmanager
 def reading(books: Books) -> Iterator[Database]:
     """A view for any number of reads."""
-    database = view(books.connection)
-    try:
-        yield cast("Database", _View(database))
-    finally:
-        books.connection.rollback()
-
-
-class _View:
-    """Each read begins a database transaction and leaves it to the end of its connection."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def execute(self, sql: str, parameters: Any = ()) -> Any:
-        if sql == "BEGIN":
-            self._database.conn.rollback()
-        return self._database.execute(sql, parameters)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._database, name)
+    yield view(books.connection)
 
 
 class SlowReader(Reader):

@@ -163,7 +163,6 @@ def _auto_starts_look(station: Station, _: int) -> None:
     # It finds the connector: another status would make the look too easy.
     found: Sequence[PlugIn] = plug_ins(view(station.books.connection), station.name)
     assert [plug_in.connector for plug_in in found] == [1]
-    station.books.connection.execute("ROLLBACK")
 
 
 def _read(station: Station, transaction: int | None) -> None:

@@ -12,7 +12,6 @@ from tests.store.telling import watts
 
 def only(books: Books) -> OpenTransaction:
     found = present(view(books.connection))
-    books.connection.execute("ROLLBACK")
     (one,) = found.transactions
     return one
 

@@ -41,7 +41,7 @@ class Reader:
         self._threads = trio.CapacityLimiter(2)
 
     async def run(self, read: Callable[[Database], T]) -> T:
-        """Run a function of a read-only database and return its result. Raises Unreadable."""
+        """Run a function of one snapshot of the database and return its result. Raises Unreadable."""
         try:
             return await trio.to_thread.run_sync(self._read, read, limiter=self._threads)
         except sqlite3.Error as error:
@@ -63,8 +63,9 @@ class Reader:
         """Read over a connection. After any error it is closed."""
         is_kept = False
         try:
+            database.execute("BEGIN")  # a snapshot for all that is read
             result = read(database)
-            database.conn.rollback()  # ends the read's snapshot
+            database.conn.rollback()
             is_kept = len(self._idle) < self._keep
         finally:
             if is_kept:
@@ -99,7 +100,7 @@ class Sparing:
 
 
 def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
-    """Run a function of a database that another process may be writing. Blocks until it returns.
+    """Run a function of one snapshot of a database that another process may be writing. Blocks until it returns.
 
     Raises:
         EnvironmentProblem: the file is missing, is not ours, or cannot be read.
@@ -107,6 +108,7 @@ def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
     try:
         database = open_known(address)
         with closing(database.conn):
+            database.execute("BEGIN")
             return read(database)
     except sqlite3.Error as error:
         raise EnvironmentProblem(f"cannot read the database {address}: {error}{advice(error)}") from error

@@ -71,7 +71,6 @@ NOT_UNDONE: Final = Condition("undone_at IS NULL")
 
 def accounts(db: Database, filters: AccountFilters, wanted: Wanted, sort: Sort | None = None) -> ListPage[Account]:
     """Return a page of accounts, by their names if nothing else is asked for. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = [NOT_UNDONE, *given(("name = ?", filters.name), ("instr(lower(name), lower(?)) > 0", filters.search))]
     if filters.is_open is not None:
         negated = "" if filters.is_open else "NOT "
@@ -89,7 +88,6 @@ def account(db: Database, number: int) -> Account | None:
 
 def vehicles(db: Database, name: str | None, search: str | None, wanted: Wanted) -> ListPage[Vehicle]:
     """Return a page of the vehicles that were not removed, by their names. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = [NOT_REMOVED, *given(("name = ?", name))]
     if search is not None:
         is_found = "(instr(lower(name), lower(?)) > 0 OR instr(lower(coalesce(plate, '')), lower(?)) > 0)"

@@ -116,7 +116,6 @@ def billed_rows(db: Database, numbers: Sequence[int]) -> list[BilledTransaction]
 
 def billed_transaction(db: Database, number: int) -> BilledTransaction | None:
     """Return one transaction."""
-    db.execute("BEGIN")
     return next(iter(billed_rows(db, (number,))), None)
 
 
@@ -140,7 +139,6 @@ def billed_transactions(
 ) -> ListPage[BilledTransaction]:
     """Return a page of transactions. Their time is that of their start, or of their end if that is asked for. Raises
     NoPage."""
-    db.execute("BEGIN")
     page = numbers_of(db, filters, wanted, order)
     return page.of_rows(billed_rows(db, page.data))
 
@@ -329,7 +327,6 @@ class TransactionSums:
 
 def sums_of(db: Database, filters: Filters, rule: Rule, now: datetime) -> TransactionSums:
     """Return what transactions come to."""
-    db.execute("BEGIN")
     clause, values = filters.where()
     (sums,) = db.execute(f"{_SUMS} FROM booked{clause}", values).fetchall()
     count, wh, in_doubt, in_doubt_wh, is_open, to_bill, unpriced = sums

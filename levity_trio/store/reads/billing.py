@@ -64,7 +64,6 @@ MOST: Final = 240
 
 def billing(db: Database) -> Billing | None:
     """Return how far billing is; None before it began."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     known = begun(rows)
     if known is None:
@@ -143,7 +142,6 @@ _ASSIGNED: Final = "SELECT 1 FROM tariff_assignment WHERE tariff_id IS NOT NULL 
 
 def first_bill(db: Database) -> FirstBill:
     """Return what the first bill needs."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     biller = rows(_HAS_BANK_ACCOUNT, ())
     ((chargers,),) = rows("SELECT count(*) FROM cp", ())

@@ -89,7 +89,6 @@ def mark(db: Database) -> Mark:
 
 def booked_since(db: Database, since: Mark) -> Booked:
     """Return the books after a mark, from one snapshot."""
-    db.execute("BEGIN")
     reviews = _open_reviews(db, since)
     booked = tuple(
         BookedTransaction(is_open=row.pop("status") == "Active", reviews=reviews.get(row["id"], ()), **row)

@@ -141,7 +141,6 @@ def boots(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Boot]:
 
 def statuses(db: Database, charger: str | None, connector: int | None, wanted: Wanted) -> ListPage[StatusReport]:
     """Return the changes of statuses: all, or those of a charger or of one of its connectors."""
-    db.execute("BEGIN")
     branches = [Branch("status")] if charger is None else _of_connectors(db, charger, connector)
     return read_page(db, Listing(branches), wanted, _STATUS.by_id(db, "status"))
 
@@ -223,7 +222,6 @@ _COMMAND: Final = f"SELECT {_SHAPE.columns} FROM command WHERE id = ?"  # noqa: 
 
 def commands(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Command]:
     """Return a page of commands, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
     listing = Listing([Branch("command", given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _SHAPE.by_id(db, "command"))
 

@@ -116,7 +116,6 @@ def chargers(
     db: Database, station: int | None, is_connected: bool | None, wanted: Wanted, *, is_hidden: bool = False
 ) -> ListPage[Charger]:
     """Return a page of chargers by their names, or identities: visible ones, or hidden ones. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = [
         Condition(_HIDDEN if is_hidden else f"NOT {_HIDDEN}"),
         *given(("station_id = ?", station), ("is_connected = ?", is_connected)),
@@ -128,7 +127,6 @@ def chargers(
 
 def charger(db: Database, identity: str) -> Charger | None:
     """Return one charger, also a hidden one."""
-    db.execute("BEGIN")
     found = _SHAPE.every(db, "FROM cp WHERE id = ?", (identity,))
     return _with_connectors(db, found[0]) if found else None
 
@@ -195,7 +193,6 @@ _STATION: Final = Shape(
 
 def stations(db: Database, wanted: Wanted) -> ListPage[Station]:
     """Return a page of stations, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
     return read_page(db, Listing([Branch("station", [VISIBLE])]), wanted, _STATION.by_id(db, "station"))
 
 

@@ -99,7 +99,6 @@ def used(db: Database, numbers: Sequence[int], rule: Rule) -> list[Used]:
     """Return what transactions cost, as far as wallets are concerned."""
     if not numbers:
         return []
-    db.execute("BEGIN")
     rows = rows_of(db)
     pricer, among = Pricer(rows, rule), marks(numbers)
     prepaid = {account for (account,) in rows(_PREPAID, ())}

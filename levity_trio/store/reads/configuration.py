@@ -93,7 +93,6 @@ def _with_denied(db: Database, charger: str, at: str = ALWAYS) -> list[Entry]:
 
 def of_all(db: Database, charger: str | None, at: str = ALWAYS) -> list[Entry]:
     """Return the configuration of a charger, or of all visible ones, by charger and key."""
-    db.execute("BEGIN")
     if charger is not None:
         return configuration(db, charger, at)
     every = db.execute("SELECT id FROM cp WHERE id NOT IN (SELECT id FROM hidden_cp) ORDER BY id").fetchall()
@@ -107,7 +106,6 @@ def history(db: Database, charger: str, key: str) -> list[Entry]:
 
 def changes(db: Database, charger: str, since: str, until: str = ALWAYS) -> list[Change]:
     """Return the keys whose value differs between two times, by key."""
-    db.execute("BEGIN")
     before, after = ({one.key: one for one in configuration(db, charger, at)} for at in (since, until))
     return [
         Change(key=key, before=before.get(key), after=after.get(key))
@@ -122,7 +120,6 @@ def _said(entry: Entry | None) -> tuple[str | None, bool] | None:
 
 def differences(db: Database, this: str, other: str) -> list[tuple[str, Entry | None, Entry | None]]:
     """Return the keys of which two chargers have different values, or only one has any, by key."""
-    db.execute("BEGIN")
     ours, theirs = ({entry.key: entry for entry in configuration(db, charger)} for charger in (this, other))
     pairs = ((key, ours.get(key), theirs.get(key)) for key in sorted(ours.keys() | theirs.keys()))
     return [pair for pair in pairs if _said(pair[1]) != _said(pair[2])]
@@ -136,7 +133,6 @@ def before_reading(db: Database, charger: str) -> Before:
 
     What a template wants is asked for too, so that the report does not say "never read" after a reading.
     """
-    db.execute("BEGIN")
     entries = _with_denied(db, charger)
     reported = [entry.key for entry in entries if entry.is_known]
     ours = [str(key) for sql in (_CHANGED, _WANTED) for (key,) in db.execute(sql, (charger,)).fetchall()]
@@ -150,7 +146,6 @@ def before_reading(db: Database, charger: str) -> Before:
 
 def readings(db: Database, charger: str | None, wanted: Wanted) -> ListPage[ConfigurationReading]:
     """Return a page of readings, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
     table = "configuration_reading"
     listing = Listing([Branch(table, given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _READING.by_id(db, table))

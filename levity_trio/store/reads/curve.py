@@ -87,7 +87,6 @@ class _Place(NamedTuple):
 
 def curve(db: Database, number: int) -> Curve | None:
     """Return the curve of a transaction; None if it does not exist."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     tx = known(rows, number)
     if tx is None:

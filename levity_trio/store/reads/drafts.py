@@ -52,7 +52,6 @@ class MonthPreview:
 
 def preview(db: Database, month: Month, account: int | None, terms: Terms, now: datetime) -> MonthPreview:
     """Return what a month would be; its statements are in the order of the households' names. Raises Refused."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     found = draft(rows, month, account, terms)
     sums = _sums(rows, found)
@@ -84,7 +83,6 @@ def missing_of(db: Database, month: Month, terms: Terms, now: datetime) -> list[
 
 def drafted(db: Database, month: Month, account: int | None, terms: Terms, number: int | None = None) -> list[Printed]:
     """Return the statements of a month as they would be, or the one with an id of DraftStatement. Raises Refused."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     found = draft(rows, month, account, terms)
     return [*not_closed(rows, (one[1:] for key, one in _numbered(found) if number in (None, key)))]

@@ -184,7 +184,6 @@ def places(
     db: Database, household: Household, now: datetime, charger: str | None = None, tag: str | None = None
 ) -> list[PlacesOfCharger]:
     """Return the chargers, or one, as a household sees them; with a tag, as one with this tag alone would."""
-    db.execute("BEGIN")
     one, values = (" AND id = ?", (charger,)) if charger is not None else ("", ())
     found = db.execute(f"{_CHARGERS}{one} ORDER BY id", values).fetchall()
     reading = _Reading(db, household, now, tag, charger)
@@ -324,7 +323,6 @@ class OwnCommand(NamedTuple):
 
 def own_command(db: Database, household: Household, asked_by: str, number: int) -> OwnCommand | None:
     """Return a command that somebody asked for and that concerns the household, None for all others."""
-    db.execute("BEGIN")
     command = charger_facts.command(db, number)
     if command is None or command.asked_by != asked_by or not isinstance(command.payload, dict):
         return None

@@ -101,7 +101,6 @@ class Entities:
 
     def read(self, db: Database, now: datetime, only: Collection[str] | None = None, *, is_named: bool = False) -> Seen:
         """Return the chargers, or only some of them, from one snapshot; who charges only if that is asked for."""
-        db.execute("BEGIN")
         delivered = self._delivered.read(db)
         chargers = served(db, only)
         numbers = None if only is None else _numbers(db, only)
@@ -133,7 +132,6 @@ class Entities:
 
 def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: Machine) -> int:
     """Return how many things want a look, as the page Now lists them for operators."""
-    db.execute("BEGIN")
     chargers = served(db)
     silence = Silence(now, {one.id: one.interval for one in chargers})
     silent = [one for one in open_transactions(db) if silence.is_silent(one)]

@@ -150,7 +150,6 @@ def explain(
     If `is_anonymous`, without frames, remote starts, names of accounts, and the names and reasons of operators. Unless
     `is_weighed`, without all that needs every reading: candidates, what today's rules give, and kinds of readings.
     """
-    db.execute("BEGIN")
     tx = known(rows_of(db), number)
     if tx is None:
         return None

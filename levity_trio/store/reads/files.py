@@ -53,7 +53,6 @@ class Url(NamedTuple):
 
 def files(db: Database, charger: str | None, wanted: Wanted) -> ListPage[StoredFile]:
     """Return a page of files, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
     return read_page(db, Listing([Branch("file", given(("cp_id = ?", charger)))]), wanted, _SHAPE.by_id(db, "file"))
 
 

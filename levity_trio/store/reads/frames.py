@@ -113,7 +113,6 @@ def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> t
 def _next(after: int, wanted: Wanted, piece: Piece, db: Database) -> tuple[list[LoggedFrame], int]:
     """Return the matching frames of the next piece, and its last id; `after` if the piece is empty."""
     condition, values = _condition(wanted)
-    db.execute("BEGIN")
     after = max(after, _before_oldest(db))
     last = min(after + piece.rows, _newest(db))
     frames: list[LoggedFrame] = []

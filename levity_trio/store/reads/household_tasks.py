@@ -95,7 +95,6 @@ class UnknownCard:
 
 def tasks_of(db: Database, account: int) -> list[Task]:
     """Return what was done to a household, the newest first."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     return [
         Task(
@@ -153,7 +152,6 @@ class Departure:
 
 def leaving(db: Database, account: int, until: str, zone: ZoneInfo) -> Departure | None:
     """Return what moving out at a time would end, None without such an account."""
-    db.execute("BEGIN")
     known = accounts.account(db, account)
     if known is None:
         return None

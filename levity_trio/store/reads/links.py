@@ -72,7 +72,6 @@ def links(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Link]:
 
 def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[Uptime]:
     """Return how long a charger, or each visible one, was connected between two times. Connections may overlap."""
-    db.execute("BEGIN")
     which = "id NOT IN (SELECT id FROM hidden_cp)" if charger is None else "id = ?"
     known = db.execute(
         f"SELECT id, created_at FROM cp WHERE {which} ORDER BY id",  # noqa: S608 - our own words

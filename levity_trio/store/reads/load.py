@@ -578,7 +578,6 @@ class LoadDay:
 
 def load_day(db: Database, day: str, zone: str, since: str, until: str) -> LoadDay:
     """Return a day, which begins at one time and ends at the other."""
-    db.execute("BEGIN")
     first, last = quarter_of(seconds(since)), quarter_of(seconds(until))
     lines = defaultdict[tuple[str, int], dict[int, LoadQuarter]](dict)
     for line in load_history(db, first, last):
@@ -722,7 +721,6 @@ _TOO_LARGE: Final = (
 
 def load_present(db: Database, now: str) -> LoadPresent:
     """Return what the next decision is made of, from one snapshot."""
-    db.execute("BEGIN")
     statuses = db.execute(_STATUSES).fetchall()
     found_open = db.execute(_OPEN).fetchall()
     open_ones = {(charger, connector): rest for charger, connector, _, *rest in found_open}

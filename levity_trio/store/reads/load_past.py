@@ -49,7 +49,6 @@ class LoadPast:
 
 def load_past(db: Database, since: str, until: str) -> LoadPast:
     """Return what ended in a time, and what was measured in it and in the week before."""
-    db.execute("BEGIN")
     ended = db.execute(_ENDED, (since, until)).fetchall()
     power, who = defaultdict[int, list[int]](list), dict[int, str | None]()
     for numbers in parts([row[0] for row in ended], AT_ONCE):

@@ -79,7 +79,6 @@ def statuses(
     db: Database, charger: str | None, policy: Policy, now: datetime, open_lines: Collection[str], *, is_on: bool
 ) -> list[LocalListStatus]:
     """Return how the local lists are, of one charger or of all visible ones."""
-    db.execute("BEGIN")
     every = "SELECT id FROM cp WHERE id NOT IN (SELECT id FROM hidden_cp) ORDER BY id"
     chargers = [one for (one,) in db.execute(every).fetchall()] if charger is None else [charger]
     lists = Lists(rows_of(db), policy, stamp(now))
@@ -140,7 +139,6 @@ def _words(state: str, known: Known, left_out: int) -> str:
 
 def left_out(db: Database, charger: str, policy: Policy, at: str) -> list[LeftOutTag]:
     """Return the tags for which a charger has no room."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     want = Lists(rows, policy, at).of(charger, stored.limits(rows, charger).in_all)
     return [LeftOutTag(id_tag=one["idTag"], status=one["idTagInfo"]["status"]) for one in want.left_out]

@@ -55,7 +55,6 @@ _CONDITIONS: Final = ("cp_id = ?", "action = ?", "direction = ?", "message_id = 
 
 def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> ListPage[Frame]:
     """Return a page of frames. `total` is known only without a filter other than times. Raises NoPage."""
-    db.execute("BEGIN")
     ((oldest, newest),) = db.execute(_ENDS).fetchall()
     first = oldest if filters.since is None else _first_since(db, filters.since, oldest, newest)
     last = newest if filters.before is None else _first_since(db, filters.before, oldest, newest) - 1

@@ -60,7 +60,6 @@ _READING: Final = Shape(MeterReading, meter="meter_id")
 
 def meters(db: Database, name: str | None, wanted: Wanted) -> ListPage[Meter]:
     """Return a page of the meters, by their names. Raises NoPage."""
-    db.execute("BEGIN")
     listing = by_name("meter", given(("name = ?", name)))
     load = _METER.by_id(db, "meter")
     return read_page(db, listing, wanted, lambda key: _with_chargers(db, load(key)))
@@ -79,7 +78,6 @@ def published(db: Database, now: str) -> list[Meter]:
 
 def readings(db: Database, meter: int, wanted: Wanted, *, is_valid: bool | None = None) -> ListPage[MeterReading]:
     """Return a page of the readings of a meter, the newest first; only valid or voided ones. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = given(("meter_id = ?", meter))
     if is_valid is not None:
         conditions.append(Condition(f"voided_at IS {'' if is_valid else 'NOT '}NULL"))

@@ -97,7 +97,6 @@ def transactions(
 
     `is_open` is whether only open ones, or only ended ones, are wanted.
     """
-    db.execute("BEGIN")
     if before is not None and not own_of(db, household, [before]):
         return None
     place = None if before is None else db.execute("SELECT start_time, id FROM tx WHERE id = ?", (before,)).fetchone()

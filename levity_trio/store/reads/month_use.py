@@ -93,7 +93,6 @@ def counted(db: Database, numbers: Sequence[int], rule: Rule) -> list[Counted]:
     """Return those of the transactions that count for something else than is stored."""
     if not numbers:
         return []
-    db.execute("BEGIN")
     rows = rows_of(db)
     among = marks(numbers)
     kept = {row[0]: row[1:] for row in rows(_KEPT.format(among), numbers)}

@@ -102,7 +102,6 @@ _ASKED_FOR_LATER: Final = (
 
 def months(db: Database, zone: tzinfo, now: datetime, before: str | None, most: int) -> list[BillMonth]:
     """Return the months since billing began, the newest first, those before a month; none before `bill begin`."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     known = begun(rows)
     if known is None:
@@ -114,7 +113,6 @@ def months(db: Database, zone: tzinfo, now: datetime, before: str | None, most: 
 
 def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth | None:
     """Return one month; None for one before billing began, or that has not begun."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     known = begun(rows)
     if known is None or month not in _newest_first(known, Month.of(in_zone(now, zone).date())):

@@ -89,7 +89,6 @@ class _Bill(NamedTuple):
 
 def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None:
     """Return what an account owes or has left, None if there is none. Its months are those since billing began."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     stands, biller = wallet(db, account), newest_biller(rows)
     if stands is None:

@@ -63,7 +63,6 @@ class Ownership:
 
 def owned(db: Database, number: int, rule: OwnershipRule) -> Ownership | None:
     """Return whose a transaction is, and why; None if there is no such transaction."""
-    db.execute("BEGIN")
     decision = rule.owners(db).explain(number)
     if decision is None:
         return None
@@ -79,7 +78,6 @@ def owned(db: Database, number: int, rule: OwnershipRule) -> Ownership | None:
 
 def transactions_of(db: Database, filters: Filters, wanted: Wanted) -> ListPage[OwnedTransaction]:
     """Return a page of the transactions of an account, the newest first, each with its ground. Raises NoPage."""
-    db.execute("BEGIN")
     page = numbers_of(db, filters, wanted)
     found = db.execute(_GROUNDS.format(marks(page.data)), tuple(page.data)).fetchall() if page.data else []
     grounds = {number: {"ground": ground, "outside": bool(is_outside)} for number, ground, is_outside in found}
@@ -92,7 +90,6 @@ def unowned(db: Database, filters: Filters, wanted: Wanted) -> ListPage[Transact
 
     Imported ones are billed elsewhere and left out.
     """
-    db.execute("BEGIN")
     page = numbers_of(db, replace(filters, is_unowned=True), wanted)
     return page.of_rows(transaction_rows(db, page.data))
 

@@ -89,7 +89,6 @@ def deletion(db: Database, account: int) -> PersonalDeletion | None:
 
 def obstacles(db: Database, account: int, rule: OwnershipRule, now: datetime, zone: ZoneInfo) -> list[Obstacle]:
     """Return what is in the way, in the order in which it is to be done; nothing for an unknown account."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     ends = rows("SELECT until FROM account WHERE id = ?", (account,))
     if not ends:
@@ -209,7 +208,6 @@ class About:
 
 def about(db: Database, account: int, policy: Policy) -> About | None:
     """Return what is known about an account, None if there is none."""
-    db.execute("BEGIN")
     row = accounts.account(db, account)
     if row is None:
         return None

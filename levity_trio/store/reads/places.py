@@ -28,7 +28,6 @@ class Loaded(NamedTuple):
 
 def load_places(db: Database) -> Loaded:
     """Return whose places are, which connectors are known, and the limits."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     return Loaded([*stored.spaces(rows)], stored.connectors(rows), stored.limits(rows))
 
@@ -136,7 +135,6 @@ class AtSpace(NamedTuple):
 def refused_then(db: Database, rule: Rule, space: AtSpace, now: str, since: str) -> list[RefusedCard]:
     """Return the cards that charged at a space since a time and would be refused there, if it was for its household
     only; the last one first."""
-    db.execute("BEGIN")
     rows, policy = rows_of(db), rule.policy
     at_it, values = ("", ()) if not space.connector else (" AND conn_id = ?", (space.connector,))
     lately = defaultdict[str, list[tuple[str, int, str]]](list)

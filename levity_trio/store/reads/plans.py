@@ -120,7 +120,6 @@ def local_lists(db: Database, charger: str | None, wanted: Wanted) -> ListPage[L
 
 
 def _page(db: Database, table: str, charger: str | None, wanted: Wanted, shape: Shape[Any]) -> ListPage[Any]:
-    db.execute("BEGIN")
     return read_page(db, Listing([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table))
 
 
@@ -167,7 +166,6 @@ class ConnectorLimit:
 
 def limits(db: Database, charger: str, now: datetime) -> list[ConnectorLimit]:
     """Return the limits of the charger and of its connectors."""
-    db.execute("BEGIN")
     profiles = [_installed(*row) for row in db.execute(_PROFILES, (charger,)).fetchall()]
     charging = {row[0]: Charging(row[1], _time(row[2])) for row in db.execute(_CHARGING, (charger,)).fetchall()}
     known = {connector for (connector,) in db.execute(_CONNECTORS, (charger,)).fetchall()}

@@ -50,7 +50,6 @@ class _Status(NamedTuple):
 
 def plug_ins(db: Database, charger: str) -> list[PlugIn]:
     """Return the connectors of a charger that are in Preparing, from one snapshot."""
-    db.execute("BEGIN")
     preparing = db.execute(
         "SELECT conn_id, cp.status = 'Unavailable' FROM cp_conn JOIN cp ON cp.id = cp_conn.cp_id"
         " WHERE cp_id = ? AND cp_conn.status = 'Preparing' ORDER BY conn_id",

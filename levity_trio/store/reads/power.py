@@ -88,14 +88,12 @@ def below(db: Database, number: int, since: str, most: int) -> tuple[list[int], 
 
 def taken(db: Database, numbers: Sequence[int]) -> list[Taken]:
     """Return what transactions took, computed as a whole."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     return [_whole(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
 
 
 def taken_lately(db: Database, numbers: Sequence[int]) -> list[Taken]:
     """Return what open transactions took since their last quarter that is stored, with that."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     return [_end(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
 
@@ -244,7 +242,6 @@ _FIRST: Final = "SELECT coalesce(min(created_at), '1970-01-01T00:00:00.000Z') FR
 
 def power_of_day(db: Database, day: str, zone: str, times: Sequence[str], now: str) -> DayPower:
     """Return the power of a day; `times` are the beginnings of the day before, of the day, and of the next one."""
-    db.execute("BEGIN")
     whole = Span.between(times[0], times[2])
     stored = tuple(db.execute(_STORED, (whole.since // A_DAY, whole.until // A_DAY)).fetchall())
     names = tuple(db.execute(_NAMES).fetchall())
@@ -376,7 +373,6 @@ _QUARTERS: Final = 4
 
 def hours_of_week(db: Database, wanted: OfWeek) -> WeekHistory:
     """Return the energy by the hour of the week."""
-    db.execute("BEGIN")
     span = Span.between(wanted.since, wanted.before)
     hours, places = [0] * (HOURS + 1), dict[int, Sequence[int]]()
     doubtful = dict[int, int]()

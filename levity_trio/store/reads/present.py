@@ -118,7 +118,6 @@ _AWAY: Final = (
 
 def present(db: Database) -> Present:
     """Read the present state of the site."""
-    db.execute("BEGIN")
     chargers = db.execute(
         "SELECT id, status, last_heartbeat_at, last_tx_stop_at, clock_skew_seconds, off_at IS NOT NULL FROM cp"
         " LEFT JOIN ping ON ping.cp_id = cp.id AND firmware = substr(coalesce(firmware_version, ''), 1, 64)"

@@ -115,7 +115,6 @@ class Rechecking:
 
 def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: Database) -> tuple[Batch, int] | None:
     """Return the page after this id, and its last id; None at the end."""
-    db.execute("BEGIN")
     ends = time.monotonic() + seconds
     rows = rows_of(db)
     count, stored_wh, differences = 0, 0, list[Difference]()

@@ -55,7 +55,6 @@ class _Meter(NamedTuple):
 
 def reconciliation(db: Database, month: str, span: Span, now: str) -> Reconciliation:
     """Reconcile a month, which lies in `span` of UTC."""
-    db.execute("BEGIN")
     meters = sorted(_meters(db, span), key=lambda meter: meter.name.lower())
     times = sorted({reading.at for meter in meters for reading in meter.readings})
     whole = Span(min([span.since, *times]), max([span.end, *times]))

@@ -132,7 +132,6 @@ class _Kind(NamedTuple):
 
 def groups(db: Database) -> list[ReviewGroup]:
     """Return all groups, those with most transactions first."""
-    db.execute("BEGIN")
     found, opened = _waiting(db)
     shown = [number for numbers in found.values() for number in numbers[:MOST_SHOWN]]
     names = {number: who for number, (account, who) in whose(db, shown).items() if account is not None and who}
@@ -197,7 +196,6 @@ def members(db: Database, charger: str, cause: str) -> list[int] | None:
 
 def grouped(db: Database, numbers: Sequence[int]) -> list[GroupedTransaction]:
     """Return transactions of a group as they are now."""
-    db.execute("BEGIN")
     return [*_grouped(db, numbers)]
 
 
@@ -219,7 +217,6 @@ def preview(db: Database, charger: str, cause: str, wanted: PageOf) -> GroupPrev
     codes = codes_of(cause)
     if codes is None:
         return None
-    db.execute("BEGIN")
     numbers = _waiting(db)[0].get(_Kind(charger, codes), [])
     begin = (wanted.page - 1) * wanted.limit
     data = tuple(_grouped(db, numbers[begin : begin + wanted.limit]))

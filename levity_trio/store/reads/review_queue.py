@@ -80,7 +80,6 @@ def queue(
 ) -> ListPage[Waiting]:
     """Return a page of the queue; without hidden chargers, unless one is named. `is_alone` leaves out the ended
     transactions that share charger and doubts with another. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = given(("cp_id = ?", charger)) or [_VISIBLE]
     grouped = in_groups(db) if is_alone else ()
     own = [Condition(f"id NOT IN ({marks(grouped)})", grouped)] if grouped else []
@@ -147,7 +146,6 @@ _ASKED: Final = "SELECT first_at AS since FROM asked_tag"
 
 def counts(db: Database) -> Counts:
     """Return how much waits."""
-    db.execute("BEGIN")
     return Counts(
         transactions=_kind(db, _TIMES_OF_TRANSACTIONS),
         messages=_kind(db, _TIMES_OF_MESSAGES),

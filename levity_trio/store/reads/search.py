@@ -123,7 +123,6 @@ class Searched(NamedTuple):
 
 def search(db: Database, wanted: Searched) -> SearchResult:
     """Return what a text finds."""
-    db.execute("BEGIN")
     looking, most, at = _Text(wanted.text), wanted.most + 1, stamp(wanted.now)
     chargers = looking.best(db.execute(_CHARGERS).fetchall(), lambda row: row)
     households = looking.best(db.execute(_HOUSEHOLDS).fetchall(), lambda row: row[1:])

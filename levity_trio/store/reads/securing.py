@@ -80,7 +80,6 @@ _REQUEST: Final = Shape(CertificateRequest, certificate="certificate_id", comman
 
 def certificates(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Certificate]:
     """Return a page of certificates, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
     listing = Listing([Branch("certificate", given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _CERTIFICATE.by_id(db, "certificate"))
 
@@ -93,7 +92,6 @@ def certificate(db: Database, number: int) -> Certificate | None:
 
 def requests(db: Database, charger: str | None, wanted: Wanted) -> ListPage[CertificateRequest]:
     """Return a page of requests, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
     listing = Listing([Branch("certificate_request", given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _REQUEST.by_id(db, "certificate_request"))
 
@@ -106,7 +104,6 @@ def request(db: Database, number: int) -> CertificateRequest | None:
 
 def all_securing(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Securing]:
     """Return a page of profiles that were asked for, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
 
     def item(key: Row) -> Securing:
         plan = plan_in(rows_of(db), key[-1])

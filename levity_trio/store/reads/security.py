@@ -81,7 +81,6 @@ _LAST_USE: Final = Shape(LastUse, session="id", proof=_PROOF)
 
 def security(db: Database, charger: str) -> SecurityOfCharger | None:
     """Return who may connect as a charger, None if there is no such charger."""
-    db.execute("BEGIN")
     if not is_known(db, charger):
         return None
     columns = "profile, profile_at, profile_by, readmit_profile, readmit_until, readmit_by"
@@ -144,7 +143,6 @@ def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> ListPage[New
 
     One that is hidden is listed while it is connected. Raises NoPage.
     """
-    db.execute("BEGIN")
     conditions = [Condition("registration = 'newcomer'"), Condition("(hidden_at IS NULL OR is_connected = 1)")]
     if is_waiting:
         conditions.append(Condition("waiting_since IS NOT NULL"))
@@ -153,6 +151,5 @@ def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> ListPage[New
 
 def decisions(db: Database, charger: str | None, wanted: Wanted) -> ListPage[RegistrationDecision]:
     """Return a page of decisions, the newest first, about one charger or all. Raises NoPage."""
-    db.execute("BEGIN")
     listing = Listing([Branch("registration", given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _DECIDED.by_id(db, "registration"))

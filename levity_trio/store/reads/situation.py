@@ -37,7 +37,6 @@ _PROFILE_IDS: Final = (
 
 def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) -> Situation:
     """Read the situation of a charger, from one snapshot."""
-    db.execute("BEGIN")
     configuration = db.execute(_CONFIGURATION, (charger,)).fetchall()
     firmware = db.execute("SELECT firmware_version FROM cp WHERE id = ?", (charger,)).fetchall()
     return Situation(

@@ -85,7 +85,6 @@ def closed_statements(
     db: Database, account: int | None, month: str | None, wanted: Wanted, sort: Sort | None = None
 ) -> ListPage[ClosedStatement]:
     """Return a page of closed statements, the newest first if nothing else is asked for. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = [_IS_CLOSED, *given(("account_id = ?", account), ("month = ?", month))]
     listing = Listing([Branch("statement", conditions)], ("number",), sort=sort)
     return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key[-1:])[0])

@@ -44,7 +44,6 @@ class StoredData:
 
 def stored_data(db: Database, path: str, now: datetime) -> StoredData:
     """Read the state of a database. Raises OSError."""
-    db.execute("BEGIN")
     space = db.space()
     first_run = db.execute("SELECT started_at FROM run WHERE id = (SELECT min(id) FROM run)").fetchone()
     begun_at = None if first_run is None else first_run[0]

@@ -86,7 +86,6 @@ def tags_of_now(db: Database) -> list[tuple[str, Tag]]:
 
 def tags(db: Database, filters: Filters, wanted: Wanted, sort: Sort | None = None) -> ListPage[TagRow]:
     """Return a page of the tags of now, by their normal form if nothing else is asked for. Raises NoPage."""
-    db.execute("BEGIN")
     branch = Branch("tag INDEXED BY tag_key", _conditions(filters))
     listing = Listing([branch], ("key",), is_newest_first=False, sort=sort)
     of_key = f"FROM tag WHERE key = ? AND {OF_NOW}"

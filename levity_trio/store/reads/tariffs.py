@@ -154,7 +154,6 @@ _FROM: Final = (
 
 def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> ListPage[TariffRow]:
     """Return a page of tariffs, by their names. Raises NoPage."""
-    db.execute("BEGIN")
     listing = by_name("tariff", given(("name = ?", name)))
     load = _TARIFF.by_id(db, "tariff")
     return read_page(db, listing, wanted, lambda key: _said(rows_of(db), load(key), today))
@@ -164,7 +163,6 @@ def tariff(
     db: Database, number: int, today: date
 ) -> tuple[TariffRow, list[TariffVersion], list[AssignedTariff]] | None:
     """Return a tariff with its versions, the newest day first, and its newest assignments; None if there is none."""
-    db.execute("BEGIN")
     tariffs = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
     if not tariffs:
         return None
@@ -208,7 +206,6 @@ class UsualTerms(NamedTuple):
 
 def usual_terms(db: Database, name: str) -> UsualTerms:
     """Return what the next version of a tariff takes over, from its newest one: EUR, gross and 0 at first."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     known = rows("SELECT currency FROM tariff ORDER BY id LIMIT 1", ())
     currency = known[0][0] if known else "EUR"
@@ -224,7 +221,6 @@ def assignments(
     db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted
 ) -> ListPage[AssignedTariff]:
     """Return a page of assignments, the newest first: those of all these targets and of a tariff. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = [Condition("scope = ? AND key = ?", target) for target in targets]
     conditions += given(("tariff_id = ?", tariff))
     return read_page(db, Listing([Branch("tariff_assignment", conditions)]), wanted, lambda row: assignment(db, row[0]))
@@ -232,7 +228,6 @@ def assignments(
 
 def in_force(db: Database, account: int | None, charger: str | None, day: date) -> TariffInForce:
     """Return the tariff that holds for an account at a charger on a day, and why. Raises UnknownTarget."""
-    db.execute("BEGIN")
     _check_known(db, "account", account)
     _check_known(db, "charger", charger)
     known = Tariffs(rows_of(db))
@@ -294,7 +289,6 @@ _OPEN: Final = "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999
 
 def tried(db: Database, trial: Trial, month: Month, rule: Rule) -> list[TriedHousehold]:
     """Return what a month would have cost each household, by their names; nothing is stored."""
-    db.execute("BEGIN")
     rows = rows_of(db)
     known, since = begun(rows), stamp(beginning(month.first_day, rule.zone))
     on = month.first_day if known is None else min(known.on, month.first_day)

@@ -55,7 +55,6 @@ def chargers_of(db: Database, template: Template) -> list[str]:
 
 def standings(db: Database, template: Template, chargers: list[str] | None = None) -> list[ChargerStanding]:
     """Compare chargers with a template; without them, all of the template."""
-    db.execute("BEGIN")
     return [_standing(db, template, one) for one in (chargers_of(db, template) if chargers is None else chargers)]
 
 

@@ -113,7 +113,6 @@ class Delivered:
 
 def totals(db: Database) -> Totals:
     """Read all counts, from one snapshot."""
-    db.execute("BEGIN")
     summed = _summed(db)
     return Totals(
         message_at=_message_at(db),

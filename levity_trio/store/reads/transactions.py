@@ -131,7 +131,6 @@ _SHAPE: Final = Shape(Transaction, **SHAPE)
 
 def transaction(db: Database, number: int) -> Transaction | None:
     """Return one transaction."""
-    db.execute("BEGIN")
     found = transaction_rows(db, (number,))
     return found[0] if found else None
 
@@ -237,7 +236,6 @@ _ORDER: Final = ("timestamp", "id")
 
 def of_transaction(db: Database, number: int, measurand: str | None, wanted: Wanted) -> ListPage[Reading] | None:
     """Return a page of the readings of a transaction, the oldest first; None if it does not exist. Raises NoPage."""
-    db.execute("BEGIN")
     tx = known(rows_of(db), number)
     if tx is None:
         return None
@@ -254,7 +252,6 @@ def of_charger(
     db: Database, charger: str, connector: int | None, since: str | None, before: str | None, wanted: Wanted
 ) -> ListPage[Reading]:
     """Return a page of the readings of a charger, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
     numbers = connectors(rows_of(db), charger, "meter_val") if connector is None else [connector]
     within = given(("timestamp >= ?", since), ("timestamp < ?", before))
     of_each = [[Condition("cp_id = ? AND conn_id = ?", (charger, number)), *within] for number in numbers]

@@ -122,7 +122,6 @@ class _Flow(NamedTuple):
 
 def use_of(db: Database, asked: Asked) -> ChargerUse:
     """Return how a charger was used in a month."""
-    db.execute("BEGIN")
     until = min(asked.before, asked.now)
     sessions = _sessions(db, asked.charger, asked.since, until)
     flows = _flows(db, [one.id for one in sessions])

@@ -109,7 +109,6 @@ _WALLET: Final = (
 
 def wallets(db: Database, filters: WalletFilters, wanted: Wanted, sort: Sort | None = None) -> ListPage[WalletRow]:
     """Return a page of wallets, by the names of their accounts if nothing else is asked for. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = _conditions(("prepaid_since", filters.is_prepaid), ("spent_since", filters.is_spent))
     source = "account LEFT JOIN wallet ON account_id = account.id"
     listing = by_name(source, conditions, sort=sort)
@@ -149,7 +148,6 @@ def wallet(db: Database, account: int) -> WalletRow | None:
 
 def entries(db: Database, account: int, kind: str | None, wanted: Wanted) -> ListPage[EntryRow]:
     """Return a page of the entries of an account, the newest first. Raises NoPage."""
-    db.execute("BEGIN")
     conditions = given(("account_id = ?", account), ("kind = ?", kind))
     listing = Listing([Branch("ledger INDEXED BY ledger_of_account", conditions)])
     return read_page(db, listing, wanted, _ENTRY.by_id(db, "ledger"))

@@ -145,7 +145,6 @@ class Booking:
 
 
 def _compared(db: Database, rule: Rule, after: int) -> tuple[list[int], int]:
-    db.execute("BEGIN")
     return compared(rows_of(db), rule, after)
 
 
@@ -157,7 +156,6 @@ def _note_compared(db: UnitOfWork, day: str, found: Sequence[int]) -> None:
 
 
 def _due(db: Database, numbers: Sequence[int], rule: Rule) -> list[tuple[int, int, Price]]:
-    db.execute("BEGIN")
     return due(rows_of(db), rule, numbers)
 
 

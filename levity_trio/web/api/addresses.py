@@ -92,7 +92,6 @@ async def get_codes(request: Asked[CodesQuery, None]) -> Response:
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
 
     def read_labels(db: Database) -> Mapping[str, Sequence[Label]]:
-        db.execute("BEGIN")
         biller = db.execute(_BILLER).fetchone()
         connectors = connectors_of(db, None)
         labels: dict[str, Sequence[Label]] = {}

@@ -179,7 +179,6 @@ async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
     terms = Terms(rule(request), body.carry_below)
 
     def read(db: Database) -> Closable:
-        db.execute("BEGIN")
         return closable(rows_of(db), month, body.account, terms, order)
 
     for _ in range(TRIES):

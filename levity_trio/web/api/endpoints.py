@@ -77,6 +77,14 @@ class Caller:
     account: int | None = None
 
 
+def whole_number(path: Mapping[str, str], name: str = "id") -> int:
+    """Return a parameter of a path that is a whole number. Raises Problem."""
+    text = path[name]
+    if not text.isascii() or not text.isdecimal() or int(text[:DIGITS]) > HIGHEST_ID or len(text) > DIGITS:
+        raise invalid(name, Told("give a whole number"))
+    return int(text)
+
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Query_co = TypeVar("Query_co", covariant=True)
@@ -121,10 +129,7 @@ class Asked(Generic[Query_co, Body_co]):
 
     def number(self, name: str = "id") -> int:
         """Return a path parameter that is a whole number. Raises Problem."""
-        text = self.path[name]
-        if not text.isascii() or not text.isdecimal() or int(text[:DIGITS]) > HIGHEST_ID or len(text) > DIGITS:
-            raise invalid(name, Told("give a whole number"))
-        return int(text)
+        return whole_number(self.path, name)
 
 
 Request = Asked[object, object]

@@ -174,7 +174,6 @@ class _Known(NamedTuple):
 
 
 def _known(now: str, database: Database) -> _Known:
-    database.execute("BEGIN")
     state = stored.load_now(database)
     return _Known(
         version=stored.newest_site(database),

@@ -82,7 +82,6 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
     priced_by = rule(request)
 
     def read(db: Database) -> History:
-        db.execute("BEGIN")
         found = series(db, wanted, periods)
         history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
         return with_costs(rows_of(db), history, wanted, priced_by) if query.costs and periods else history

@@ -116,7 +116,6 @@ async def list_limited_chargers(request: Request) -> ListPage[LimitedCharger]:
 
 
 def _limited(db: Database, now: datetime) -> list[LimitedCharger]:
-    db.execute("BEGIN")
     leases, most = stored_leases(db), _writes_a_day(db)
     return [
         _shown(one, [_lease(lease, now, most) for lease in leases if lease.charger == one.charger])
@@ -239,7 +238,6 @@ async def list_load_memory(request: Request) -> ListPage[LoadMemory]:
 
 
 def _memory(db: Database, now: str) -> Iterator[LoadMemory]:
-    db.execute("BEGIN")
     for circuit, (amperes, at) in highest_other(db, now).items():
         highest = Told("other load of up to {1} A in the last seven days", Figure(max(amperes), 0))
         yield LoadMemory(circuit=circuit, charger=None, words=[highest], at=at)

@@ -190,7 +190,6 @@ async def _settled(request: Request, what: str, key: str, before: Limits) -> Lim
 
 async def _shown(request: Request, what: str, key: str) -> Limits:
     def read(db: Database) -> Limits:
-        db.execute("BEGIN")
         return stored.limits_of(db, what, key, request.api.stamp())
 
     return await request.read(read)

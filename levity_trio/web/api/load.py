@@ -90,7 +90,6 @@ async def why(request: Request) -> ListPage[LoadWhy]:
     charger, zone = request.path["charger"], request.zone
 
     def read(db: Database) -> list[LoadWhy] | None:
-        db.execute("BEGIN")
         now, site = load_now(db), newest_site(db)
         return (
             None if now is None else [*_whys(now, _Places(None if site is None else parse(site.toml)), charger, zone)]

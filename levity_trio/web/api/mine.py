@@ -232,7 +232,6 @@ async def list_limits(request: Request) -> ListPage[DriversLimit]:
     subjects += [(CARD, tag.key, tag.own_name or tag.name or tag.id_tag) for tag in await tags_of(request)]
 
     def read(db: Database) -> list[DriversLimit]:
-        db.execute("BEGIN")
         found = [(name, limits_of(db, what, key, request.api.stamp())) for what, key, name in subjects]
         return [_limit(name, one) for name, one in found if one.month_wh is not None or one.month_amount is not None]
 

@@ -191,7 +191,6 @@ def _texts(statements: Sequence[Printed]) -> list[str]:
 
 async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
     def read(db: Database) -> list[Printed]:
-        db.execute("BEGIN")
         return list(printed(rows_of(db), statement_ids))
 
     return await api.reader.run(read)

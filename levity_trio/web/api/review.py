@@ -194,7 +194,6 @@ async def preview_correction(request: Asked[None, FigureBody]) -> CorrectionPrev
 
 
 def _bill(db: Database, number: int, rule: Rule) -> Bill | None:
-    db.execute("BEGIN")
     try:
         return bill_of(db, number, rule)
     except LookupError:

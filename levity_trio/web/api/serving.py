@@ -29,7 +29,8 @@ from levity_trio.web.api.bodies import Body, StreamedBody, StructBody, personal_
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem, of_problem, of_store
-from levity_trio.web.api.shown import show, without_cards
+from levity_trio.web.api.shown import show
+from levity_trio.web.masks import masked
 from levity_trio.web.problems import application
 from levity_trio.web.routes import LateRoute
 from levity_trio.web.texts import as_json
@@ -200,10 +201,7 @@ def _response(content: Any, status: int, role: Role) -> Response:
         content, status, headers = content.content, content.status, content.headers
     if content is None:
         return Response(status_code=NO_CONTENT, headers=dict(headers))
-    is_viewer = role is Role.VIEWER
-    body = _encode(show(content, sees_all=not is_viewer))
-    if is_viewer:
-        body = without_cards(body.decode()).encode()
+    body = _encode(show(masked(content) if role is Role.VIEWER else content))
     return Response(body, status, dict(headers), media_type="application/json")
 
 

@@ -5,28 +5,19 @@ The type for OpenAPI and the value come from the same fields, so that the two ca
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from levity_trio.records import for_operators
 from levity_trio.store.reads import pages
-from levity_trio.wire.secrets import MASK
 
 WH, KWH = "wh", "kwh"
 PLAIN = frozenset({str, int, float, bool, type(None)})
 """Nearly all values; the others are looked at more closely, which takes longer."""
-
-
-CARD: Final = re.compile(
-    r'"(?:id_tag|idTag|parent_id_tag|parentIdTag|stop_id_tag|sample)":"((?:[^"\\]|\\.)+)"',
-)
-"""A field with the number of a card; the sample of a broken message may be one."""
 
 
 T = TypeVar("T")
@@ -73,31 +64,23 @@ def _in_kwh(name: str) -> str | None:
     return name[: -len(WH)] + KWH if name == WH or name.endswith(f"_{WH}") else None
 
 
-def show(value: Any, *, sees_all: bool = True) -> Any:
-    """Return a dataclass, a list or a page of them, as plain values; those who do not see all get null for the rest."""
+def show(value: Any) -> Any:
+    """Return a dataclass, a list or a page of them, as plain values."""
     if type(value) in PLAIN:
         return value
     if isinstance(value, pages.ListPage):
-        return Page(**_fields(value, sees_all))
+        return Page(**_fields(value))
     if is_dataclass(value):
-        return _fields(value, sees_all)
+        return _fields(value)
     if isinstance(value, list | tuple):
-        return [show(one, sees_all=sees_all) for one in value]
+        return [show(one) for one in value]
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def without_cards(answer: str) -> str:
-    """Return JSON as viewers see it: the numbers of cards are masked, also in sentences of the same answer."""
-    cards = "|".join({re.escape(card) for card in CARD.findall(answer)})
-    return re.sub(rf'(?<=[" ])(?:{cards})(?=[\\",.;:) ])(?!":)', MASK, answer) if cards else answer
-
-
-def _fields(row: Any, sees_all: bool) -> dict[str, Any]:
+def _fields(row: Any) -> dict[str, Any]:
     shown: dict[str, Any] = {}
-    hidden = () if sees_all else for_operators(row)
     for field in fields(row):
-        value = None if field.name in hidden else show(getattr(row, field.name), sees_all=sees_all)
-        shown[field.name] = value
+        shown[field.name] = value = show(getattr(row, field.name))
         if (beside := _in_kwh(field.name)) is not None:
             shown[beside] = None if value is None else value / 1000
     return shown

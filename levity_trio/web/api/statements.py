@@ -229,7 +229,6 @@ async def _drafted(
 
 async def _as_json(request: Request, statement_id: int) -> StatementDocument:
     def read(db: Database) -> Statement:
-        db.execute("BEGIN")
         return statement(rows_of(db), statement_id)
 
     return msgspec.convert(await request.read(read), StatementDocument, from_attributes=True)

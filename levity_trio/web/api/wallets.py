@@ -141,7 +141,6 @@ async def get_wallet(request: Request) -> WalletWithTerms:
     number = request.number()
 
     def read(db: Database) -> WalletWithTerms | None:
-        db.execute("BEGIN")
         reserved, history = stored.reservations(db, number, MOST_RESERVATIONS), stored.terms(db, number)
         wallet = stored.wallet(db, number)
         if wallet is None:

@@ -5,32 +5,57 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.types import ASGIApp
 
+from levity_trio.access.tags import Index
+from levity_trio.config import ServerConfig
 from levity_trio.locale import N_, _
+from levity_trio.notify.opening import Messages
 from levity_trio.records import record
-from levity_trio.web.api.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.endpoints import Caller, Endpoint, Role, whole_number
 from levity_trio.web.dashboard.front import DRIVERS
-from levity_trio.web.dashboard.refused import Refused, answered
+from levity_trio.web.dashboard.looking import Look, Snapshots
+from levity_trio.web.dashboard.refused import Refused, answered, refusals
 from levity_trio.web.inside import Question, ask
 
+T = TypeVar("T")
+P = ParamSpec("P")
 Values = Mapping[str, Any]
 EVERYTHING: Final = None
 """As `changed` of a live page: no matter which chargers facts were about."""
 
 
+class Server(Protocol):
+    """What pages know of the server beside its database, which they see through View.look."""
+
+    @property
+    def config(self) -> ServerConfig: ...
+
+    @property
+    def id_tags(self) -> Index: ...
+
+    @property
+    def messages(self) -> Messages: ...
+
+    def now(self) -> datetime: ...
+
+    def stamp(self) -> str: ...
+
+
 @record(kw_only=False)
 class ApiOfPages:
-    """The API as a page sees it: its application, and which endpoints need which role."""
+    """The API as a page sees it: its application, and which endpoints need which role; and what pages read beside."""
 
     app: ASGIApp
     endpoints: Mapping[tuple[str, str], Endpoint]
+    server: Server
+    snapshots: Snapshots
     zone: tzinfo = UTC
     """Of the site."""
 
@@ -50,6 +75,25 @@ class View:
     def home(self) -> str:
         """The first page of those who look."""
         return DRIVERS if self.caller.role is Role.DRIVER else "/"
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether those who look see more than a viewer."""
+        return self.caller.role is not Role.VIEWER
+
+    @property
+    def number(self) -> int:
+        """The number in the path. Raises Refused."""
+        with refusals():
+            return whole_number(self.path)
+
+    async def look(self, read: Callable[Concatenate[Look, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what a function reads from one snapshot of the database, as those who look may see it.
+
+        It may raise Problem: what is not there. Raises Refused, Unreadable.
+        """
+        with refusals():
+            return await self.api.snapshots.look(lambda look: read(look, *args, **kwargs), sees_all=self.sees_all)
 
     async def get(self, path: str, **query: Any) -> Any:
         """Return what a GET of the API answers. Parameters that are None or "" are left out. Raises Refused.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
 from levity_trio.locale.texts import said
 from levity_trio.refusals import plain_words
 from levity_trio.told import without
+from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.fields import label_of
 from levity_trio.web.dashboard.saying import in_words, sentence, with_commas
 from levity_trio.web.inside import Reply
@@ -53,6 +55,16 @@ class Refused(Exception):
     def sentence(self) -> str:
         """What to do about it, with the field in words, as a sentence."""
         return sentence(self.labelled)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Report a Problem, as the API does. Raises Refused."""
+    try:
+        yield
+    except Problem as problem:
+        document = {"code": problem.code, "detail": problem.detail, **problem.members}
+        raise Refused(problem.status, document) from None
 
 
 def answered(reply: Reply) -> Any:

@@ -35,6 +35,7 @@ from levity_trio.web.dashboard.desk import READER, Desk, Note
 from levity_trio.web.dashboard.doing import Form, download, perform
 from levity_trio.web.dashboard.front import DRIVERS, Front
 from levity_trio.web.dashboard.live import Channels, open_channels
+from levity_trio.web.dashboard.looking import Snapshots
 from levity_trio.web.dashboard.page import ApiOfPages as InnerApi
 from levity_trio.web.dashboard.page import Changed, Live, Page, Part, View
 from levity_trio.web.dashboard.pages import PAGES
@@ -77,7 +78,8 @@ async def open_dashboard(
 ) -> AsyncIterator[ASGIApp]:
     """Yield the application of the pages, which ask that of the API. `streams` are the places of event streams."""
     desk = Desk(api, front)
-    inner = InnerApi(app, {(one.method, one.path): one for one in endpoints}, desk.zone)
+    by_path = {(one.method, one.path): one for one in endpoints}
+    inner = InnerApi(app, by_path, api, Snapshots(api.reader), desk.zone)
     async with open_channels(api, desk.templates, streams) as channels:
         routes = [*_routes(desk, inner, channels), *entering.routes(desk, inner)]
         pages = application(routes, _failures(desk, inner))

@@ -11,6 +11,7 @@ from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
 from levity_trio.web.dashboard import assets
+from levity_trio.web.dashboard.looking import Snapshots
 from levity_trio.web.dashboard.page import ApiOfPages, Page, View
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
@@ -27,7 +28,8 @@ class Opening:
     def __init__(self, site: Site | Yard, who: Role | Caller = Role.ADMIN) -> None:
         self._books = site.books
         endpoints = {(one.method, one.path): one for one in ENDPOINTS}
-        self._api = ApiOfPages(application_of(site.api, ENDPOINTS), endpoints, BERLIN)
+        app, snapshots = application_of(site.api, ENDPOINTS), Snapshots(site.api.reader)
+        self._api = ApiOfPages(app, endpoints, site.api, snapshots, BERLIN)
         self._caller = who if isinstance(who, Caller) else Caller("cleo", who, "127.0.0.1")
 
     async def open(self, page: Page, link: str = "", **path: object) -> Shown:

@@ -82,7 +82,8 @@ def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **q
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": orjson.dumps({**MESSAGES, **answers}.get(key, NOTHING))})
 
-    api = ApiOfPages(app, {(one.method, one.path): one for one in ENDPOINTS})
+    nothing: Any = None  # these pages ask the API
+    api = ApiOfPages(app, {(one.method, one.path): one for one in ENDPOINTS}, nothing, nothing)
     return View(api=api, caller=Caller("anna", role, "127.0.0.1"), path=path, query=query)
 
 

@@ -18,6 +18,7 @@ from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.course import steps
+from levity_trio.web.dashboard.looking import Snapshots
 from levity_trio.web.dashboard.operations import groups_for, words_of
 from levity_trio.web.dashboard.page import ApiOfPages, Page, View
 from levity_trio.web.dashboard.pages import charger, charger_facts
@@ -38,7 +39,8 @@ LINKS = {"show": "links"}
 
 
 def view_of(site: Site, role: Role, query: Mapping[str, str] | None = None) -> View:
-    api = ApiOfPages(application_of(site.api, ENDPOINTS), {(one.method, one.path): one for one in ENDPOINTS})
+    app, endpoints = application_of(site.api, ENDPOINTS), {(one.method, one.path): one for one in ENDPOINTS}
+    api = ApiOfPages(app, endpoints, site.api, Snapshots(site.api.reader))
     return View(api=api, caller=Caller("cleo", role, "127.0.0.1"), path={"id": "CP-1"}, query=query or {})
 
 

@@ -23,7 +23,7 @@ from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard.live import FAULT, FAULT_SECONDS, LONGEST_SECONDS, ROOM, Channels, open_channels
-from levity_trio.web.dashboard.page import EVERYTHING, ApiOfPages, Changed, Page, Part, View
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
@@ -32,10 +32,6 @@ from levity_trio.web.feed import Feed, Joined
 VIRTUAL_TIME = True
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TEMPLATES = Templates(base="", zone=UTC, environment=Environment(loader=DictLoader({"a": "{{ words }}"})))  # noqa: S701
-
-
-async def _no_api(*_request: object) -> None:
-    raise AssertionError("this page reads nothing")
 
 
 class Site:
@@ -70,7 +66,8 @@ class Site:
 
     def stream(self, *, role: Role = Role.ADMIN, login: int | None = None, name: str = "anna") -> AsyncIterator[bytes]:
         caller = Caller(name, role, "127.0.0.1", None, login)
-        return self._channels.stream(self.page, View(api=ApiOfPages(_no_api, {}), caller=caller), "")
+        nothing: Any = None
+        return self._channels.stream(self.page, View(api=nothing, caller=caller), "")
 
 
 class Screen:

@@ -54,7 +54,6 @@ class View(NamedTuple):
 
 def now(db: Database, wanted: View, sessions: OpenSessions) -> Now:
     """Return the site as it is now. The chargers that were asked for are all that it leaves out."""
-    db.execute("BEGIN")
     return _Read(db, wanted, sessions).now()
 
 
