@@ -84,10 +84,7 @@ class Keeping:
         return found
 
     def _read(self, read: Any) -> Any:
-        try:
-            return read(view(self.books.connection))
-        finally:
-            self.books.connection.rollback()
+        return read(view(self.books.connection))
 
     def expected(self) -> dict[str, dict[str, Any]]:
         """The list as it should be, straight from the tags."""

@@ -44,10 +44,7 @@ def test_what_came_before_a_mark_is_left_out() -> None:
 
 
 def read(db: Database, since: Mark = NOTHING) -> Booked:
-    """Read in a transaction that ends at once, like that of a reader's connection."""
-    booked = booked_since(db, since)
-    db.execute("COMMIT")
-    return replace(booked, life=())
+    return replace(booked_since(db, since), life=())
 
 
 def test_the_id_that_a_lone_stop_told_is_read() -> None:

@@ -130,7 +130,6 @@ def test_a_list_shows_the_newest_first_also_what_was_deleted(books: Books, stati
     assert books.run(files.delete, 1, books.at, "anna") is None
     page = reads.files(view(books.connection), None, Wanted())
     assert [(one.id, one.state) for one in page.data] == [(3, "stored"), (2, "stored"), (1, "deleted")]
-    books.connection.rollback()
     of_charger = reads.files(view(books.connection), "CP-1", Wanted())
     assert [one.command for one in of_charger.data] == [command, command]
 

@@ -74,7 +74,6 @@ def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
     assert books.run(securing.cancel, "CP-1", books.at, "anna")
     assert not books.run(securing.cancel, "CP-1", books.at, "anna")
     with_states = reads.all_securing(view(books.connection), "CP-1", Wanted())
-    books.connection.execute("COMMIT")
     assert [one.state for one in with_states.data] == ["cancelled", "replaced", "replaced", "replaced"]
 
 
