@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Final, TypeVar
 
-from msgspec import Struct
-
 from levity_trio.records import for_operators
 from levity_trio.told import Told
 from levity_trio.wire.secrets import MASK
@@ -40,9 +38,9 @@ def _copied(value: Any, change: Callable[[str, str], str], name: str = "") -> An
     """Return a value without what is marked for operators. `change` gets each text and the name of its field."""
     if isinstance(value, str):
         return change(name, value)
-    if isinstance(value, Struct) or is_dataclass(value):
+    if is_dataclass(value) or hasattr(value, "__struct_fields__"):
         hidden = for_operators(value) if is_dataclass(value) else ()
-        names = value.__struct_fields__ if isinstance(value, Struct) else [one.name for one in fields(value)]
+        names = [one.name for one in fields(value)] if is_dataclass(value) else value.__struct_fields__
         parts = {name: None if name in hidden else _copied(getattr(value, name), change, name) for name in names}
         return value.__class__(**parts)
     if isinstance(value, Mapping):
