@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar
 
 T = TypeVar("T")
 GAP: Final = re.compile(r"\{(\d+)\}")
+WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Figure(NamedTuple):
@@ -36,6 +37,16 @@ class Quantity(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value:.3f}".rstrip("0").rstrip(".") + f" {self.unit}"
+
+
+class Bare(NamedTuple):
+    """A measured value whose unit stands behind another one of the same text: 29000 to 20500 Wh."""
+
+    value: float
+    unit: str
+
+    def __str__(self) -> str:
+        return str(Quantity(self.value, "")).rstrip()
 
 
 class Amount(NamedTuple):
@@ -72,6 +83,25 @@ class Day(NamedTuple):
         return self.day.isoformat()
 
 
+class DayOfYear(NamedTuple):
+    """A day of each year as a value of a text."""
+
+    month: int
+    day: int
+
+    def __str__(self) -> str:
+        return f"{self.month:02}-{self.day:02}"
+
+
+class Weekday(NamedTuple):
+    """A day of the week as a value of a text; Monday is 0."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return WEEKDAYS[self.number]
+
+
 class Told(str):
     """A text: its template has {1}, {2} where its values stand. `many` is that for a first value other than 1."""
 
@@ -95,7 +125,7 @@ class Told(str):
         return _of_stored, (stored(self),)
 
 
-Value: TypeAlias = "str | int | Figure | Quantity | Amount | Moment | Day | Told"
+Value: TypeAlias = "str | int | Figure | Quantity | Bare | Amount | Moment | Day | DayOfYear | Weekday | Told"
 
 
 def N_(texts: T) -> T:  # noqa: N802 - the name by which catalogues know it
@@ -150,6 +180,9 @@ def _of_stored(kept: str) -> Told:
     return found
 
 
+_OTHER_KINDS: Final[Mapping[str, Callable[..., Value]]] = {one.__name__: one for one in (Bare, DayOfYear, Weekday)}
+
+
 def _kept(value: Value) -> Any:
     match value:
         case Told():
@@ -164,6 +197,8 @@ def _kept(value: Value) -> Any:
             return {"time": value.stamp}
         case Day():
             return {"day": str(value)}
+        case tuple():
+            return {type(value).__name__: value}
         case _:
             return value
 
@@ -182,5 +217,8 @@ def _read(kept: Any) -> Value:
             return Moment(stamp)
         case {"day": day}:
             return Day(date.fromisoformat(day))
+        case dict():
+            ((kind, fields),) = kept.items()
+            return _OTHER_KINDS[kind](*fields)
         case _:
             return kept  # type: ignore[no-any-return]  # a name or a number

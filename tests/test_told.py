@@ -15,13 +15,32 @@ from hypothesis import strategies as st
 
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import Reader, said
-from levity_trio.told import Amount, Day, Figure, Moment, Quantity, Told, Value, joined, of_stored, stored
+from levity_trio.told import (
+    Amount,
+    Bare,
+    Day,
+    DayOfYear,
+    Figure,
+    Moment,
+    Quantity,
+    Told,
+    Value,
+    Weekday,
+    joined,
+    of_stored,
+    stored,
+)
 from levity_trio.web.texts import as_json, decoded, marking
 
 LEAVES: Final[st.SearchStrategy[Value]] = st.one_of(
     *(st.text(), st.integers(-(10**9), 10**9), st.builds(Figure, st.floats(-1e6, 1e6), st.integers(0, 3))),
     *(st.builds(Quantity, st.integers(-(10**9), 10**9), st.sampled_from(("Wh", "W", "s"))), st.builds(Day, st.dates())),
-    *(st.builds(Moment, st.text()), st.builds(Amount, st.decimals(-1000, 1000, places=2), st.just("EUR"))),
+    *(st.builds(Bare, st.integers(0, 10**6), st.just("Wh")), st.builds(Weekday, st.integers(0, 6))),
+    *(
+        st.builds(Moment, st.text()),
+        st.builds(DayOfYear, st.integers(1, 12), st.integers(1, 31)),
+        st.builds(Amount, st.decimals(-1000, 1000, places=2), st.just("EUR")),
+    ),
 )
 
 
@@ -44,11 +63,14 @@ def test_a_text_is_english_and_knows_its_template() -> None:
     ("value", "english", "page", "german"),
     [
         (Quantity(20500, "Wh"), "20500 Wh", "20.5 kWh", "20,5 kWh"),
+        (Bare(20500, "Wh"), "20500", "20.5", "20,5"),
         (Quantity(7, "s"), "7 s", "7 s", "7 s"),
         (Quantity(5400, "s"), "5400 s", "90 min", "90 min"),
         (Amount(Decimal("0.32"), "EUR"), "0.32 EUR", "0.32\N{NO-BREAK SPACE}EUR", "0,32\N{NO-BREAK SPACE}€"),
         (Moment("2026-11-03T17:04:05Z"), "2026-11-03T17:04:05Z", "18:04:05", "18:04:05"),
         (Moment("0000-13-03T"), *["0000-13-03T"] * 3),
+        (DayOfYear(2, 29), "02-29", "29 Feb", "29. Feb."),
+        (Weekday(2), "Wed", "Wed", "Mi"),
         (Day(date(2025, 11, 3)), "2025-11-03", "3 Nov 2025", "3. Nov. 2025"),
     ],
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from levity_trio.told import Told
+
 _IBAN: Final = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", re.ASCII)
 _MEANT: Final = re.compile(r"[A-Z]{2}\d{2}", re.ASCII)
 
@@ -23,8 +25,8 @@ def fault(account: str) -> str | None:
     if not _MEANT.match(text) or is_iban(text):
         return None
     if not _IBAN.fullmatch(text):
-        return f"an IBAN has 15 to 34 letters and digits and nothing else; this one has {len(text)} characters"
-    return "the check digits of this IBAN do not fit: a character is wrong, missing or too many"
+        return Told("an IBAN has 15 to 34 letters and digits and nothing else; this one has {1} characters", len(text))
+    return Told("the check digits of this IBAN do not fit: a character is wrong, missing or too many")
 
 
 def grouped(account: str) -> str:

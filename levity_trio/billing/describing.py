@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial, reduce
+from itertools import starmap
 from typing import Final
 
 from levity_trio.billing.blocking import Stay
@@ -12,9 +14,10 @@ from levity_trio.billing.money import foot, written
 from levity_trio.billing.pricing import WH_PER_KWH, Evidence, amount, price_session
 from levity_trio.billing.statement import Currency, Line, LineKind, Position
 from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
-from levity_trio.billing.tariff_values import WEEKDAYS, clock
+from levity_trio.billing.tariff_values import USUAL_WINDOWS, clock
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence, spans
 from levity_trio.charging.sent.plain import plain
+from levity_trio.told import WEEKDAYS, Amount, Day, DayOfYear, Figure, Quantity, Told, Weekday, joined
 
 EXAMPLE_WH: Final = 10_000
 CHARGING: Final = timedelta(hours=4)
@@ -32,67 +35,88 @@ _NAMES: Final = {
 }
 
 
-def words(tariff: Tariff) -> Iterator[str]:
+def words(tariff: Tariff) -> Iterator[Told]:
     """Yield what a tariff says, line by line."""
     code = tariff.currency.code
-    yield f"{tariff.name}, from {tariff.since} on"
-    yield f"Prices are {'gross (tax is in them)' if tariff.are_gross else 'net (tax is added)'}, in {code}."
+    yield Told("{1}, from {2} on", tariff.name, Day(tariff.since))
+    kind = Told("gross (tax is in them)") if tariff.are_gross else Told("net (tax is added)")
+    yield Told("Prices are {1}, in {2}.", kind, code)
     for window in tariff.windows:
-        always = "at all other times" if len(tariff.windows) > 1 else "at all times"
+        always = Told("at all other times") if len(tariff.windows) > 1 else Told("at all times")
         when = always if window.when is None else _recurrence(window.when)
-        yield f"{_name(window)}: {window.price} {code} a kWh, {when}."
-    amounts = {
-        "Each session": tariff.session_fee,
-        "Each month": tariff.base_fee,
-        "A session costs at least": tariff.minimum,
-        "A session costs at most": tariff.maximum,
-    }
-    yield from (f"{what}: {price} {code}." for what, price in amounts.items() if price is not None)
+        yield Told("{1}: {2} a kWh, {3}.", _name(window), Amount(window.price, code), when)
+    yield from _fees(tariff, code)
     if tariff.blocking is not None:
         yield from _blocking(tariff.blocking, code)
-    yield (
-        f"A session of less than {tariff.free_below_wh} Wh is free." if tariff.free_below_wh else "No session is free."
-    )
-    yield f"Tax: {', '.join(f'{kind} {tariff.tax_rate(kind)} %' for kind in TAXED)}."
+    if tariff.free_below_wh:
+        yield Told("A session of less than {1} is free.", Quantity(tariff.free_below_wh, "Wh"))
+    else:
+        yield Told("No session is free.")
+    rates = (Figure(float(tariff.tax_rate(kind))) for kind in TAXED)
+    yield Told("Tax: energy {1} %, session fee {2} %, blocking fee {3} %, base fee {4} %.", *rates)
 
 
-def in_short(tariff: Tariff) -> str:
+def _fees(tariff: Tariff, code: str) -> Iterator[Told]:
+    if tariff.session_fee is not None:
+        yield Told("Each session: {1}.", Amount(tariff.session_fee, code))
+    if tariff.base_fee is not None:
+        yield Told("Each month: {1}.", Amount(tariff.base_fee, code))
+    if tariff.minimum is not None:
+        yield Told("A session costs at least: {1}.", Amount(tariff.minimum, code))
+    if tariff.maximum is not None:
+        yield Told("A session costs at most: {1}.", Amount(tariff.maximum, code))
+
+
+def in_short(tariff: Tariff) -> Told:
     """Return what a tariff costs in one line: 0.32 EUR per kWh; 22:00-06:00: 0.28 EUR; 0.50 EUR a session."""
     code = tariff.currency.code
     *others, first = sorted(tariff.windows, key=lambda window: window.when is None)
-    times = {window: _recurrence(window.when).replace(";", ",") for window in tariff.windows if window.when is not None}
-    parts = [f"{first.price} {code} per kWh" + (f", {times[first]}" if first in times else "")]
-    parts += [f"{times[window]}: {window.price} {code}" for window in others]
-    fees = {"session": tariff.session_fee, "month": tariff.base_fee}
-    parts += [f"{price} {code} a {what}" for what, price in fees.items() if price]
+    price = Amount(first.price, code)
+    if first.when is None:
+        parts = [Told("{1} per kWh", price)]
+    else:
+        parts = [Told("{1} per kWh, {2}", price, _recurrence(first.when, ", "))]
+    for window in others:
+        if window.when is not None:
+            parts.append(joined(": ", (_recurrence(window.when, ", "), Amount(window.price, code))))
+    if tariff.session_fee:
+        parts.append(Told("{1} a session", Amount(tariff.session_fee, code)))
+    if tariff.base_fee:
+        parts.append(Told("{1} a month", Amount(tariff.base_fee, code)))
     if tariff.blocking is not None:
-        parts.append(f"{tariff.blocking.price} {code} a minute of blocking")
-    return "; ".join(parts)
+        parts.append(Told("{1} a minute of blocking", Amount(tariff.blocking.price, code)))
+    return joined("; ", parts)
 
 
 def _name(window: Window) -> str:
-    return window.name or LineKind.ENERGY.value
+    """Return what a price is called: a name that somebody chose is no text of the program."""
+    if window.name is None:
+        return Told("energy")
+    return USUAL_WINDOWS.get(window.name, window.name)
 
 
-def _recurrence(when: Recurrence) -> str:
+def _recurrence(when: Recurrence, separator: str = "; ") -> Told:
     parts = []
     if when.times != ALL_DAY:
-        parts.append(" and ".join(f"{clock(times.since)}-{clock(times.until)}" for times in when.times))
+        first, *others = (f"{clock(times.since)}-{clock(times.until)}" for times in when.times)
+        parts.append(reduce(partial(Told, "{1} and {2}"), others, joined("", [first])))
     if when.weekdays != ALL_WEEKDAYS:
-        parts.append(", ".join(WEEKDAYS[day] for day in sorted(when.weekdays)))
+        parts.append(joined(", ", map(Weekday, sorted(when.weekdays))))
     if when.season is not None:
-        first, last = (f"{month:02}-{day:02}" for month, day in when.season)
-        parts.append(f"{first} to {last}")
-    return "; ".join(parts) or "at all times"
+        parts.append(Told("{1} to {2}", *starmap(DayOfYear, when.season)))
+    return joined(separator, parts) if parts else Told("at all times")
 
 
-def _blocking(terms: Blocking, code: str) -> Iterator[str]:
-    end = "the connector is available again" if terms.is_until_available else "the session stops"
-    yield f"Blocking: {terms.price} {code} a begun minute, {terms.grace_minutes} minutes after charging, until {end}."
+def _blocking(terms: Blocking, code: str) -> Iterator[Told]:
+    end = Told("the connector is available again") if terms.is_until_available else Told("the session stops")
+    yield Told(
+        "Blocking: {1} a begun minute, {2} minutes after charging, until {3}.",
+        *(Amount(terms.price, code), terms.grace_minutes, end),
+    )
     if terms.maximum is not None:
-        yield f"Blocking costs at most {terms.maximum} {code} a session."
+        yield Told("Blocking costs at most {1} a session.", Amount(terms.maximum, code))
     if terms.free is not None:
-        yield f"Blocking is free at {_recurrence(terms.free)}."
+        yield Told("Blocking is free at {1}.", _recurrence(terms.free))
 
 
 def examples(tariff: Tariff) -> Iterator[str]:

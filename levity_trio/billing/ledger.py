@@ -10,8 +10,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from levity_trio.billing.money import minor_units, typed_number, written
+from levity_trio.billing.money import minor_units, told_amount, typed_number
 from levity_trio.billing.statement import Currency
+from levity_trio.told import Told
 
 LARGEST: Final = 10**12
 """The largest amount of an entry. Millions of such entries have a sum below 2**63."""
@@ -57,27 +58,30 @@ PAID_OUT: Final = (Kind.REFUND, Kind.CHARGEBACK)
 def objection(kind: Kind, amount: int, currency: Currency) -> str | None:
     """Return why an amount cannot be entered as this kind, None if it can."""
     if abs(amount) > LARGEST:
-        return f"it is beyond {written(LARGEST, currency)}"
+        return Told("it is beyond {1}", told_amount(LARGEST, currency))
     sign = (amount > 0) - (amount < 0)
     if sign in _SIGNS[kind]:
         return None
     if not sign:
-        return "it is 0, which changes nothing"
-    return f"a {kind} is never {'positive' if sign > 0 else 'negative'}"
+        return Told("it is 0, which changes nothing")
+    what = Told(kind.value)
+    return Told("a {1} is never positive", what) if sign > 0 else Told("a {1} is never negative", what)
 
 
 def refund_objection(amount: int, in_favour: int, currency: Currency) -> str | None:
     """Return why an amount (negative) cannot be paid out of what is in an account's favour, None if it can."""
     if -amount <= in_favour:
         return None
-    return f"only {written(in_favour, currency)} is in its favour" if in_favour > 0 else "nothing is in its favour"
+    if in_favour <= 0:
+        return Told("nothing is in its favour")
+    return Told("only {1} is in its favour", told_amount(in_favour, currency))
 
 
 def typed_amount(text: str) -> Decimal:
     """Return a number that a person typed, with comma or point before its decimals. Raises ValueError."""
     number = typed_number(text)
     if number is None:
-        raise ValueError(f"{text}: write a number as in 12.50 or 12,50, with nothing between thousands")
+        raise ValueError(Told("{1}: write a number as in 12.50 or 12,50, with nothing between thousands", text))
     return number
 
 
@@ -87,7 +91,7 @@ def exact_minor_units(amount: Decimal, currency: Currency) -> int:
     Raises ValueError if it has more decimals, also of 0: 1.000 may be a thousand.
     """
     if len(f"{amount:f}".partition(".")[2]) > currency.exponent:
-        raise ValueError(f"{amount}: {currency.code} has {currency.exponent} decimals")
+        raise ValueError(Told("{1}: {2} has {3} decimals", f"{amount:f}", currency.code, currency.exponent))
     return minor_units(amount, currency)
 
 

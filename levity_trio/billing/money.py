@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from levity_trio.billing.statement import Currency, Line, Position, TaxSum
+from levity_trio.told import Amount
 
 PRICE_DECIMALS: Final = 6
 _CODES: Final = {
@@ -63,6 +64,11 @@ def units(amount: int, currency: Currency) -> Decimal:
 def written(amount: int, currency: Currency) -> str:
     """Return an amount for people, with point and code."""
     return f"{units(amount, currency):f} {currency.code}"
+
+
+def told_amount(amount: int, currency: Currency) -> Amount:
+    """Return the same as a value of a text."""
+    return Amount(units(amount, currency), currency.code)
 
 
 def signed(amount: int, currency: Currency) -> str:

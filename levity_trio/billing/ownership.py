@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from levity_trio.told import Moment, Told, Value
+
 _NEVER: Final = "9999"
 """This text comes after all times."""
 
@@ -220,40 +222,58 @@ def _things(charged: Charged, bill_by: BillBy) -> list[tuple[Ground, Thing]]:
 # In words
 
 
-def grounds(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], str] = str) -> Iterator[str]:
+def grounds(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value] = Moment) -> Iterator[Told]:
     """Yield why a transaction is whose it is, in plain English, without names of people other than operators.
 
     `shown` writes a time.
     """
     if owner.given is not None:
-        yield f"account {owner.account}: given by {owner.given.by}{_because(owner.given.reason)}"
+        if owner.given.reason:
+            yield Told("{1}: given by {2}: {3}", _household(owner.account), owner.given.by, owner.given.reason)
+        else:
+            yield Told("{1}: given by {2}", _household(owner.account), owner.given.by)
+    yield from _claims(charged, owner, bill_by, shown)
+    if owner.is_outside:
+        words = "{1} was not open at {2}; the session belongs to it all the same"
+        yield Told(words, _household(owner.account), shown(charged.start))
+
+
+def _claims(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value]) -> Iterator[Told]:
     if owner.ground is Ground.NOBODY:
         space = _named(Ground.CONNECTOR if charged.connector else Ground.CHARGER, charged)
-        yield f"nobody's: neither {_named(Ground.TAG, charged)} nor {space} belonged to an account"
+        yield Told("nobody's: neither {1} nor {2} belonged to a household", _named(Ground.TAG, charged), space)
     for place, claim in enumerate(owner.claims):
-        passed_over = f"; passed over: by {bill_by} first, a connector before its charger" if place else ""
+        claimed = _claimed(claim, charged, shown)
         if owner.given is not None:
-            passed_over = "; passed over: given by hand"
-        yield f"{_claimed(claim, charged, shown)}{passed_over}"
-    if owner.is_outside:
-        start = shown(charged.start)
-        yield f"account {owner.account} was not open at {start}; the transaction belongs to it all the same"
+            yield Told("{1}; passed over: given by hand", claimed)
+        elif not place:
+            yield claimed
+        elif bill_by is BillBy.TAG:
+            yield Told("{1}; passed over: by card first, a connector before its charger", claimed)
+        else:
+            yield Told("{1}; passed over: by connector first, a connector before its charger", claimed)
 
 
-def _claimed(claim: Claim, charged: Charged, shown: Callable[[str], str]) -> str:
+def _household(number: int | None) -> Told:
+    return Told("household {1}", number or 0)
+
+
+def _claimed(claim: Claim, charged: Charged, shown: Callable[[str], Value]) -> Told:
     period = claim.period
-    lasts = f"since {shown(period.span.since)}" + (f" until {shown(period.span.until)}" if period.span.until else "")
-    what = f"{_named(claim.ground, charged)} belonged to it {lasts}"
-    return f"account {period.account}: {what}, given by {period.given_by}{_because(period.reason)}"
+    since = shown(period.span.since)
+    what: tuple[Value, ...] = (_household(period.account), _named(claim.ground, charged), since)
+    if period.span.until:
+        text = Told("{1}: {2} belonged to it since {3} until {4}", *what, shown(period.span.until))
+    else:
+        text = Told("{1}: {2} belonged to it since {3}", *what)
+    if period.reason:
+        return Told("{1}, given by {2}: {3}", text, period.given_by, period.reason)
+    return Told("{1}, given by {2}", text, period.given_by)
 
 
-def _because(reason: str | None) -> str:
-    return f": {reason}" if reason else ""
-
-
-def _named(ground: Ground, charged: Charged) -> str:
+def _named(ground: Ground, charged: Charged) -> Told:
     if ground is Ground.TAG:
-        return f"the tag {charged.tag}" if charged.tag else "its tag (unknown)"
+        return Told("the card {1}", charged.tag) if charged.tag else Told("its card (unknown)")
     if ground is Ground.CONNECTOR:
-        return f"connector {charged.connector} of {charged.charger}"
-    return f"the charger {charged.charger}"
+        return Told("connector {1} of {2}", charged.connector or 0, charged.charger)
+    return Told("the charger {1}", charged.charger)

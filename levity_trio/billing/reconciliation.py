@@ -20,6 +20,7 @@ from levity_trio.billing.courses import Course, Energy, Ground, Metered, Stretch
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.states import BillState
 from levity_trio.records import record
+from levity_trio.told import Told
 
 CORRECTED: Final = "corrected"
 IMPORTED: Final = "imported"
@@ -304,12 +305,12 @@ def _differences(parts: Iterable[_Part]) -> Iterator[RegisterDifference]:
 def _reason(transaction: Transaction) -> str:
     """Return why a figure is not what the register rose by; nothing where it should be."""
     if transaction.metered.method == CORRECTED:
-        return "corrected by hand"
+        return Told("corrected by hand")
     if transaction.metered.method == IMPORTED:
-        return "imported with this figure"
+        return Told("imported with this figure")
     if transaction.settled_by is not None:
-        return f"confirmed by {transaction.settled_by}"
-    return "" if transaction.is_certain else "doubtful"
+        return Told("confirmed by {1}", transaction.settled_by)
+    return "" if transaction.is_certain else Told("doubtful")
 
 
 def _remarks(connector: Connector, month: Span) -> Iterator[Remark]:

@@ -18,6 +18,7 @@ from levity_trio.billing.courses import Bounds
 from levity_trio.billing.ownership import Span
 from levity_trio.charging.sent.readings import digit_of, exact_wh
 from levity_trio.records import record
+from levity_trio.told import Told
 
 CHARGERS_PERCENT: Final = 2.0
 """The class of a charger's meter, where nobody says otherwise."""
@@ -204,15 +205,16 @@ class _Series:
     def remarks(self) -> Iterator[ReadingRemark]:
         """Yield where the register fell or went on at 0, and a last reading that another spelling would make fit."""
         for (before, now), rise in zip(pairwise(self._taken), self._rises, strict=True):
-            fell = f"{_shown(now)} is below {_shown(before)} before"
+            fell = _shown(now), _shown(before)
             if rise is None:
-                yield _remark(now, f"{fell}: another meter, or read wrong; what flowed meanwhile is left out")
+                words = "{1} is below {2} before: another meter, or read wrong; what flowed meanwhile is left out"
+                yield _remark(now, Told(words, *fell))
             elif now.reading.wh < before.reading.wh:
-                yield _remark(now, f"{fell}: the register went on at 0")
+                yield _remark(now, Told("{1} is below {2} before: the register went on at 0", *fell))
         if len(self._taken) > 1 and self.is_doubtful(len(self._taken) - 2, len(self._taken) - 1):
             before, now = self._taken[-2:]
             if hint := _hint(before, now, self._classes):
-                yield _remark(now, f"{_shown(now)} does not fit{hint}")
+                yield _remark(now, Told("{1} does not fit; {2} would fit", _shown(now), hint))
 
     def is_doubtful(self, first: int, last: int) -> bool:
         """Whether the register fell between two readings, or rose by another energy than the chargers'."""
@@ -241,8 +243,8 @@ def _without_mistakes(taken: Sequence[_Taken], classes: Classes) -> tuple[list[_
     for now, after in zip_longest(taken[1:], taken[2:]):
         if after is not None and _is_mistake(kept[-1], now, after, classes):
             hint = _hint(kept[-1], now, classes)
-            words = f"{_shown(now)} contradicts the readings before and after, and is left out"
-            remarks.append(_remark(now, f"{words}{hint}"))
+            words = Told("{1} contradicts the readings before and after, and is left out", _shown(now))
+            remarks.append(_remark(now, Told("{1}; {2} would fit", words, hint) if hint else words))
         else:
             kept.append(now)
     return kept, remarks
@@ -266,7 +268,7 @@ def _hint(before: _Taken, now: _Taken, classes: Classes) -> str:
     allowed = round((classes.meter + classes.chargers) * most / 100) + now.reading.digit
     for words, wh in _spellings(now.reading):
         if least - allowed <= wh - before.reading.wh <= most + allowed:
-            return f"; {words} would fit"
+            return words
     return ""
 
 

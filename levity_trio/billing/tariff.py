@@ -15,6 +15,7 @@ from typing import Final
 from levity_trio.billing.statement import Currency, LineKind
 from levity_trio.billing.windows import ALL_WEEKDAYS, DAY_MINUTES, Recurrence
 from levity_trio.records import record
+from levity_trio.told import Day, Told
 
 LEAST_WH: Final = 100
 """A session with less energy is free, unless the tariff says otherwise."""
@@ -103,10 +104,10 @@ class Versions:
         self._versions = sorted(versions, key=lambda version: version.since)
         kinds = {(version.name, version.currency, version.are_gross) for version in self._versions}
         if len(kinds) != 1:
-            raise ValueError("the versions of a tariff must have one name, one currency, and prices of one kind")
+            raise ValueError(Told("the versions of a tariff must have one name, one currency, and prices of one kind"))
         for before, after in pairwise(self._versions):
             if before.since == after.since:
-                raise ValueError(f"two versions of the tariff {after.name} hold from {after.since}")
+                raise ValueError(Told("two versions of the tariff {1} hold from {2}", after.name, Day(after.since)))
 
     def __iter__(self) -> Iterator[Tariff]:
         return iter(self._versions)
@@ -116,7 +117,9 @@ class Versions:
         number = bisect_right(self._versions, day, key=lambda version: version.since)
         if not number:
             first = self._versions[0]
-            raise NoVersion(f"the tariff {first.name} holds from {first.since}, not yet on {day}")
+            raise NoVersion(
+                Told("the tariff {1} holds from {2}, not yet on {3}", first.name, Day(first.since), Day(day))
+            )
         return self._versions[number - 1]
 
 

@@ -7,18 +7,28 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import partial, reduce
 from typing import Final, TypeVar
 
 from levity_trio.billing import tariff_values as values
 from levity_trio.billing.statement import LineKind
 from levity_trio.billing.tariff import LEAST_WH, TAXED, Blocking, Moment, Tariff, Window, comparisons, misfits
-from levity_trio.billing.tariff_values import WEEKDAYS, Fault
+from levity_trio.billing.tariff_values import Fault
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence
+from levity_trio.told import DayOfYear, Told, Weekday, joined
 
 REPAIRS: Final = (
-    (re.compile(r"^(\s*[\w-]+\s*=\s*[+-]?\d+),(\d+\s*(?:#.*)?)$"), r"\1.\2", "write a decimal point, not a comma"),
-    (re.compile(r"^(\s*[\w-]+\s*=\s*)(\d?\d:\d\d\s*-\s*\d?\d:\d\d)(\s*(?:#.*)?)$"), r'\1"\2"\3', "put it in quotes"),
-    (re.compile(r"^(\s*[\w-]+\s*=\s*\d+(?:\.\d+)?)\s*%(\s*(?:#.*)?)$"), r"\1\2", "leave out the % sign"),
+    (
+        re.compile(r"^(\s*[\w-]+\s*=\s*[+-]?\d+),(\d+\s*(?:#.*)?)$"),
+        r"\1.\2",
+        Told("write a decimal point, not a comma"),
+    ),
+    (
+        re.compile(r"^(\s*[\w-]+\s*=\s*)(\d?\d:\d\d\s*-\s*\d?\d:\d\d)(\s*(?:#.*)?)$"),
+        r'\1"\2"\3',
+        Told("put it in quotes"),
+    ),
+    (re.compile(r"^(\s*[\w-]+\s*=\s*\d+(?:\.\d+)?)\s*%(\s*(?:#.*)?)$"), r"\1\2", Told("leave out the % sign")),
 )
 """Slips that are not TOML: what they look like, the line as it was meant, and what to do."""
 LONGEST: Final = 65_536
@@ -35,13 +45,13 @@ class TariffFaults(ValueError):
     """A tariff that cannot be understood. Each argument is one fault with its place."""
 
     def __str__(self) -> str:
-        return "; ".join(self.args)
+        return joined("; ", self.args)
 
 
 def parse(text: str) -> Tariff:
     """Read one version of a tariff. Raises TariffFaults with all faults."""
     if len(text) > LONGEST:
-        raise TariffFaults(f"has more than {LONGEST:,} characters; a tariff needs a few hundred")
+        raise TariffFaults(Told("has more than {1} characters; a tariff needs a few hundred", format(LONGEST, ",")))
     faults: list[str] = []
     root = _Table(_load(text, faults), "", faults)
     tariff = _tariff(root)
@@ -68,7 +78,7 @@ def _toml(text: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:  # of an integer of 5,000 digits it is no TOMLDecodeError
-        raise Fault(f"not TOML: {error}") from error
+        raise Fault(Told("not TOML: {1}", str(error))) from error
 
 
 def _repaired(text: str, faults: list[str]) -> Iterator[str]:
@@ -77,7 +87,7 @@ def _repaired(text: str, faults: list[str]) -> Iterator[str]:
         for slip, repair, hint in REPAIRS:
             if slip.match(meant):
                 meant = slip.sub(repair, meant)
-                faults.append(f"line {number}: {hint}: {meant.strip()}")
+                faults.append(Told("line {1}: {2}: {3}", number, hint, meant.strip()))
         yield meant
 
 
@@ -90,7 +100,7 @@ class _Table:
 
     def fault(self, text: str, key: str = "") -> None:
         place = self._at(key)
-        self._faults.append(f"{place}: {text}" if place else text)
+        self._faults.append(joined(": ", (place, text)) if place else text)
 
     def _at(self, key: str) -> str:
         return ".".join(filter(None, (self.place, key)))
@@ -112,7 +122,7 @@ class _Table:
     def need(self, key: str, read: Callable[[object], T], example: str) -> T | None:
         """Return what `read` makes of a value that must be there; None after a fault."""
         if not self.has(key):
-            self.fault(f"is missing; write for instance {key} = {example}", key)
+            self.fault(Told("is missing; write for instance {1} = {2}", key, example), key)
         return self.take(key, read)
 
     def table(self, key: str) -> _Table | None:
@@ -129,8 +139,8 @@ class _Table:
         for key in self._content:
             if key not in known:
                 near = get_close_matches(key, known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-                self.fault(f"unknown key; {hint}", key)
+                hint = Told("did you mean {1}?", near[0]) if near else Told("known here: {1}", ", ".join(known))
+                self.fault(Told("unknown key; {1}", hint), key)
 
 
 def _tariff(root: _Table) -> Tariff | None:
@@ -144,7 +154,7 @@ def _tariff(root: _Table) -> Tariff | None:
     blocking = _blocking(root)
     minimum, maximum = root.take("minimum", values.fee), root.take("maximum", values.fee)
     if minimum is not None and maximum is not None and maximum < minimum:
-        root.fault(f"{maximum} is less than the minimum {minimum}", "maximum")
+        root.fault(Told("{1} is less than the minimum {2}", f"{maximum}", f"{minimum}"), "maximum")
     free_below = root.take("free_below_wh", values.wh)
     root.end()
     if name is None or since is None or currency is None or prices is None:
@@ -190,10 +200,10 @@ def _windows(root: _Table) -> tuple[Window, ...]:
         default.end()
         windows.append(Window(name=name, price=price or Decimal(0)))
     elif not tables:
-        root.fault("is missing; write for instance [energy] and below it price = 0.32", "energy")
+        root.fault(Told("is missing; write for instance [energy] and below it price = 0.32"), "energy")
     names = [window.name for window in windows]
     for name in sorted({name for name in names if name and names.count(name) > 1}):
-        root.fault(f"two windows are called {name}; give each a name of its own", "window")
+        root.fault(Told("two windows are called {1}; give each a name of its own", name), "window")
     if windows and len(windows) == len(tables) + (default is not None):
         _check_coverage(root, windows)
     return tuple(windows)
@@ -216,7 +226,7 @@ def _recurrence(table: _Table) -> Recurrence | None:
     season = table.take("season", values.season)
     are_there = list(map(table.has, keys))
     if not any(are_there):
-        table.fault(f"says not when it holds; give one of {', '.join(keys)}, or make it [energy], the default")
+        table.fault(Told("says not when it holds; give one of {1}, or make it [energy], the default", ", ".join(keys)))
         return None
     if are_there != [read is not None for read in (times, weekdays, season)]:
         return None
@@ -227,19 +237,22 @@ def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
     """Note the first moment of each overlap and of the times without a price."""
     if comparisons(windows) > MOST_COMPARISONS:
         root.fault(
-            "has too many different times and seasons to be checked; let windows begin and end together", "window"
+            Told("has too many different times and seasons to be checked; let windows begin and end together"), "window"
         )
         return
     seen: dict[tuple[str, ...], Moment] = {}
     for moment, holding in misfits(windows):
         seen.setdefault(tuple(str(window.name) for window in holding), moment)
     for names, moment in list(seen.items())[:_SHOWN_MISFITS]:
-        at = f"on a {WEEKDAYS[moment.weekday]} from {values.clock(moment.minute)}, for instance on day"
-        at = f"{at} {moment.day[0]:02}-{moment.day[1]:02} of the year"
+        at = Told(
+            "on a {1} from {2}, for instance on day {3} of the year",
+            *(Weekday(moment.weekday), values.clock(moment.minute), DayOfYear(*moment.day)),
+        )
         if names:
-            root.fault(f"{' and '.join(names)} overlap {at}; let each time have one price", "window")
+            together = reduce(partial(Told, "{1} and {2}"), names)
+            root.fault(Told("{1} overlap {2}; let each time have one price", together, at), "window")
         else:
-            root.fault(f"no price {at}; add a window, or [energy] with the price of all other times", "window")
+            root.fault(Told("no price {1}; add a window, or [energy] with the price of all other times", at), "window")
 
 
 def _blocking(root: _Table) -> Blocking | None:

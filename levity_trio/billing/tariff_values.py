@@ -11,8 +11,11 @@ from typing import Final
 from levity_trio.billing.money import CURRENCIES, PRICE_DECIMALS, typed_number
 from levity_trio.billing.statement import Currency
 from levity_trio.billing.windows import DAY_MINUTES, Season, Times
+from levity_trio.told import WEEKDAYS, Day, Told
 
-WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_USUAL: Final = (Told("day"), Told("night"), Told("weekend"), Told("other times"))
+USUAL_WINDOWS: Final[Mapping[str, Told]] = {str(one): one for one in _USUAL}
+"""What a price is called that nobody named otherwise."""
 HIGHEST_PRICE: Final = Decimal(10) ** 9
 HIGHEST_MINUTES: Final = 7 * DAY_MINUTES
 HIGHEST_WH: Final = 1_000_000
@@ -31,7 +34,7 @@ class Fault(ValueError):
 
 def table(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise Fault("must be a table; write its name in [brackets], and its keys below")
+        raise Fault(Told("must be a table; write its name in [brackets], and its keys below"))
     return value
 
 
@@ -41,13 +44,13 @@ def is_table(value: object) -> bool:
 
 def tables(value: object) -> Sequence[Mapping[str, object]]:
     if not isinstance(value, list):
-        raise Fault("may come several times; write [[window]] with two brackets")
+        raise Fault(Told("may come several times; write [[window]] with two brackets"))
     return list(map(table, value))
 
 
 def text(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_NAME or not value.isprintable():
-        raise Fault(f"must be a name in quotes, of at most {LONGEST_NAME} visible characters")
+        raise Fault(Told("must be a name in quotes, of at most {1} visible characters", LONGEST_NAME))
     return value.strip()
 
 
@@ -55,7 +58,7 @@ def tariff_name(value: object) -> str:
     """A name that is not taken for a number."""
     name = text(value)
     if name.isdecimal():
-        raise Fault(f'{shown(name)} would be taken for a number; give words, such as "Tariff {name}"')
+        raise Fault(Told('{1} would be taken for a number; give words, such as "Tariff {2}"', shown(name), name))
     return name
 
 
@@ -65,28 +68,28 @@ def day(value: object) -> date:
     except ValueError:
         parsed = None
     if not isinstance(parsed, date) or isinstance(parsed, datetime):
-        raise Fault(f"{shown(value)} must be a day without time; write for instance 2026-10-01")
+        raise Fault(Told("{1} must be a day without time; write for instance 2026-10-01", shown(value)))
     if parsed.year not in YEARS:
-        raise Fault(f"{parsed} must be a day from {YEARS.start} on, before {YEARS.stop}")
+        raise Fault(Told("{1} must be a day from {2} on, before {3}", Day(parsed), YEARS.start, YEARS.stop))
     return parsed
 
 
 def currency(value: object) -> Currency:
     if not isinstance(value, str) or value not in CURRENCIES:
-        raise Fault(f'{shown(value)} is no currency of ISO 4217; write for instance "EUR", "CAD", "AUD"')
+        raise Fault(Told('{1} is no currency of ISO 4217; write for instance "EUR", "CAD", "AUD"', shown(value)))
     return CURRENCIES[value]
 
 
 def gross_or_net(value: object) -> bool:
     """Whether prices are gross."""
     if value not in ("gross", "net"):
-        raise Fault(f'{shown(value)} must be "gross" (tax is in the prices) or "net" (tax is added)')
+        raise Fault(Told('{1} must be "gross" (tax is in the prices) or "net" (tax is added)', shown(value)))
     return value == "gross"
 
 
 def switch(value: object) -> bool:
     if not isinstance(value, bool):
-        raise Fault(f"{shown(value)} must be true or false, without quotes")
+        raise Fault(Told("{1} must be true or false, without quotes", shown(value)))
     return value
 
 
@@ -96,14 +99,14 @@ def number(value: object) -> Decimal:
     if isinstance(written, str):
         written = typed_number(written) or written
     if isinstance(written, bool) or not isinstance(written, int | Decimal | str):
-        raise Fault(f"{shown(value)} must be a number")
+        raise Fault(Told("{1} must be a number", shown(value)))
     if isinstance(written, str) and not _NUMBER.fullmatch(written):
-        raise Fault(f"{shown(value)} must be a number without unit, for instance 0.32")
+        raise Fault(Told("{1} must be a number without unit, for instance 0.32", shown(value)))
     exact = Decimal(written)
     if not exact.is_finite() or exact.copy_abs() >= HIGHEST_PRICE:
-        raise Fault(f"must be a number below {HIGHEST_PRICE:,}")
+        raise Fault(Told("must be a number below {1}", format(HIGHEST_PRICE, ",")))
     if int(exact.as_tuple().exponent) < -PRICE_DECIMALS:
-        raise Fault(f"has more than {PRICE_DECIMALS} decimals; round it")
+        raise Fault(Told("has more than {1} decimals; round it", PRICE_DECIMALS))
     return exact
 
 
@@ -115,16 +118,22 @@ def fee(value: object) -> Decimal:
     """An amount that is not negative."""
     amount = number(value)
     if amount < 0:
-        raise Fault(f"{amount:f} must not be negative; only a price of energy may be")
+        raise Fault(Told("{1} must not be negative; only a price of energy may be", format(amount, "f")))
     return amount
 
 
 def percent(value: object) -> Decimal:
     rate = number(value)
     if not 0 <= rate < 100:
-        raise Fault(f"{rate:f} must be percent, from 0 to below 100")
+        raise Fault(Told("{1} must be percent, from 0 to below 100", format(rate, "f")))
     if 0 < rate < 1:
-        raise Fault(f"{rate:f} would be less than one percent; write {(rate * 100).normalize():f} percent")
+        raise Fault(
+            Told(
+                "{1} would be less than one percent; write {2} percent",
+                format(rate, "f"),
+                format((rate * 100).normalize(), "f"),
+            )
+        )
     return rate
 
 
@@ -138,7 +147,9 @@ def wh(value: object) -> int:
 
 def _whole(value: object, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
-        raise Fault(f"{shown(value)} must be a whole number from 0 to {highest:,}, without quotes")
+        raise Fault(
+            Told("{1} must be a whole number from 0 to {2}, without quotes", shown(value), format(highest, ","))
+        )
     return value
 
 
@@ -149,13 +160,13 @@ def times(value: object) -> tuple[Times, ...]:
 def _times(text: str) -> Times:
     match = _TIMES.fullmatch(text)
     if not match:
-        raise Fault(f'{shown(text)} must be two times of day; write for instance "22:00-06:00"')
+        raise Fault(Told('{1} must be two times of day; write for instance "22:00-06:00"', shown(text)))
     hours, minute, until_hours, until_minute = map(int, match.groups())
     since, until = hours * 60 + minute, until_hours * 60 + until_minute
     if max(minute, until_minute) >= 60 or since >= DAY_MINUTES or until > DAY_MINUTES:
-        raise Fault(f"{shown(text)} must lie between 00:00 and 24:00")
+        raise Fault(Told("{1} must lie between 00:00 and 24:00", shown(text)))
     if since == until:
-        raise Fault(f'{shown(text)} has no length; write "00:00-24:00" for the whole day')
+        raise Fault(Told('{1} has no length; write "00:00-24:00" for the whole day', shown(text)))
     return Times(since, until or DAY_MINUTES)
 
 
@@ -166,7 +177,7 @@ def weekdays(value: object) -> frozenset[int]:
 def _weekdays(text: str) -> frozenset[int]:
     names = [part.strip().capitalize() for part in re.split("[-–]", text)]
     if not 1 <= len(names) <= 2 or any(name not in WEEKDAYS for name in names):
-        raise Fault(f"{shown(text)} must be of {', '.join(WEEKDAYS)}, or a range as Mon-Fri")
+        raise Fault(Told("{1} must be of {2}, or a range as Mon-Fri", shown(text), ", ".join(WEEKDAYS)))
     first, last = WEEKDAYS.index(names[0]), WEEKDAYS.index(names[-1])
     return frozenset(day % 7 for day in range(first, last + 1 if first <= last else last + 8))
 
@@ -174,7 +185,7 @@ def _weekdays(text: str) -> frozenset[int]:
 def season(value: object) -> Season:
     match = _SEASON.fullmatch(value) if isinstance(value, str) else None
     if not match:
-        raise Fault(f'{shown(value)} must be two days (month-day), both included; write "10-01 to 03-31"')
+        raise Fault(Told('{1} must be two days (month-day), both included; write "10-01 to 03-31"', shown(value)))
     first_month, first_day, last_month, last_day = map(int, match.groups())
     return Season(_day_of_year(first_month, first_day), _day_of_year(last_month, last_day))
 
@@ -183,21 +194,21 @@ def _day_of_year(month: int, number: int) -> tuple[int, int]:
     try:
         date(_LEAP_YEAR, month, number)
     except ValueError:
-        raise Fault(f"{month:02}-{number:02} is no day of the year (month-day)") from None
+        raise Fault(Told("{1} is no day of the year (month-day)", f"{month:02}-{number:02}")) from None
     return month, number
 
 
 def _several(value: object, example: str) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(part, str) for part in texts):
-        raise Fault(f"{shown(value)} must be text in quotes, or a list of it; write for instance {example}")
+        raise Fault(Told("{1} must be text in quotes, or a list of it; write for instance {2}", shown(value), example))
     return texts
 
 
 def shown(value: object) -> str:
     """Return a value as the file has it, shortened."""
     if isinstance(value, int) and value.bit_length() > LONGEST_NAME:  # Python refuses to write very long ones
-        return "this number"
+        return Told("this number")
     written = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return written if len(written) <= LONGEST_NAME else f"{written[:LONGEST_NAME]}…"
 

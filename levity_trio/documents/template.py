@@ -19,8 +19,9 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import units
 from levity_trio.billing.statement import Currency, Party, Statement
+from levity_trio.billing.tariff_values import USUAL_WINDOWS
 from levity_trio.documents import DocumentProblem
-from levity_trio.locale import N_, SOURCE, _, speaking
+from levity_trio.locale import SOURCE, _, speaking
 from levity_trio.locale.formats import tables
 from levity_trio.locale.texts import said
 from levity_trio.records import record
@@ -152,13 +153,9 @@ class Template:
         return tuple(filter(None, lines))
 
 
-USUAL_WINDOWS: Final = frozenset((N_("day"), N_("night"), N_("weekend"), N_("other times")))
-"""What a price is called that nobody named otherwise."""
-
-
 def window_name(name: str) -> str:
     """Return what the price of a window is called: a name that somebody chose stays."""
-    return said(name) if name in USUAL_WINDOWS else name
+    return said(USUAL_WINDOWS[name]) if name in USUAL_WINDOWS else name
 
 
 def price_decimals(prices: Iterable[Decimal], currency: Currency) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from levity_trio.locale import _, catalogue
-from levity_trio.locale.formats import number, short_day, symbol, typed
-from levity_trio.told import Amount, Day, Figure, Moment, Quantity, Told, Value, filled
+from levity_trio.locale.formats import number, short_day, symbol, typed, weekday
+from levity_trio.told import Amount, Bare, Day, DayOfYear, Figure, Moment, Quantity, Told, Value, Weekday, filled
 from levity_trio.wire.times import in_zone
 
 if TYPE_CHECKING:
@@ -59,14 +59,26 @@ def _shown(catalogue: GNUTranslations | None, value: Value, reader: Reader) -> s
             return typed(Decimal(str(value)))
         case Quantity():
             return " ".join(in_units(value.value, value.unit)).rstrip()
+        case Bare():
+            return in_units(value.value, value.unit)[0]
         case Amount(amount, currency):
             return f"{typed(amount)}\N{NO-BREAK SPACE}{symbol(currency)}"
-        case Moment():
-            return _time(value, reader)
-        case Day():
-            return short_day(value.day, has_year=reader.now is None or value.day.year != reader.now.year)
+        case Moment() | Day() | DayOfYear() | Weekday():
+            return _dated(value, reader)
         case _:
             return str(value)
+
+
+def _dated(value: Moment | Day | DayOfYear | Weekday, reader: Reader) -> str:
+    match value:
+        case Moment():
+            return _time(value, reader)
+        case Day(day):
+            return short_day(day, has_year=reader.now is None or day.year != reader.now.year)
+        case DayOfYear(month, day_of_month):
+            return short_day(date(LEAP, month, day_of_month))
+        case Weekday(place):
+            return weekday(A_MONDAY + timedelta(days=place))
 
 
 def _time(value: Moment, reader: Reader) -> str:
@@ -81,6 +93,9 @@ def _time(value: Moment, reader: Reader) -> str:
     return f"{day}{local:%H:%M:%S}"
 
 
+A_MONDAY: Final = date(2001, 1, 1)
+LEAP: Final = 2000
+"""A year that has all days."""
 LONGEST_SECONDS: Final = 120
 """Up to here a length of time is told in seconds."""
 MINUTE: Final = 60
@@ -148,8 +163,11 @@ def _patterns(catalogue: GNUTranslations) -> Sequence[_Pattern]:
     """Return the texts with gaps that have a translation, the most particular ones first."""
     texts: dict[object, str] = vars(catalogue)["_catalog"]  # gettext has no other way to all of them
     found = [_Pattern(_GAP.split(text)[::2], said) for text, said in texts.items() if isinstance(text, str) and said]
-    return sorted((one for one in found if len(one.around) > 1), key=lambda one: -sum(map(len, one.around)))
+    particular = (one for one in found if len(one.around) > 1 and one.around not in VAGUE)
+    return sorted(particular, key=lambda one: -sum(map(len, one.around)))
 
 
+VAGUE: Final = (["", " and ", ""], ["", " to ", ""], ["", "; ", ""])
+"""What stands between the gaps of texts that would be found in any other."""
 _IS_TEXT: Final = re.compile(r"[A-Za-z]{2}")
 _GAP: Final = re.compile(r"\{(\d+)\}")

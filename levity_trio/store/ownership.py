@@ -22,6 +22,7 @@ from levity_trio.billing.ownership import (
 )
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
+from levity_trio.told import Moment, Value
 
 _PERIODS: Final = (
     "SELECT account_id, since, until, vehicle_id, id, given_by, reason, is_exclusive FROM ownership"
@@ -84,7 +85,7 @@ class Owners:
         self._look_up({key for _, charged, _ in transactions for key in (charged.tag, charged.charger) if key})
         return {number: self._owner(charged, given) for number, charged, given in transactions}
 
-    def explain(self, transaction: int, *, shown: Callable[[str], str] = str) -> Decided | None:
+    def explain(self, transaction: int, *, shown: Callable[[str], Value] = Moment) -> Decided | None:
         """Return whose a transaction is, and why; None if there is no such transaction. `shown` writes times."""
         for _, charged, given in self._charged((transaction,)):
             owner = self._owner(charged, given)

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import characters, text
 
-from levity_trio.billing.describing import in_short
+from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.plain_tariff import PlainTariff
 from levity_trio.billing.tariff_file import parse
+from levity_trio.locale import speaking
+from levity_trio.locale.texts import said
 
 NAMES = text(characters(blacklist_categories=["Cs"]), max_size=30)
 SINCE = date(2026, 3, 1)
@@ -36,6 +38,28 @@ def test_times_weekdays_and_seasons_of_one_price_stay_together() -> None:
     assert first == "0.33 EUR per kWh"
     assert noon == "11:00-15:00, Mon, Tue, Wed, Thu, Fri, 04-01 to 09-30: -0.01 EUR"
     assert weekend == "Sat, Sun: 0.25 EUR"
+
+
+@pytest.mark.parametrize(
+    ("kind", "german"),
+    [
+        ("flat", "0,32 € je kWh"),
+        ("day-night", "0,34 € je kWh; 22:00-06:00: 0,22 €"),
+        ("season", "0,33 € je kWh; 11:00-15:00, Mo, Di, Mi, Do, Fr, 1. Apr. bis 30. Sept.: -0,01 €; Sa, So: 0,25 €"),
+        ("base-fee", "0,29 € je kWh; 4,90 € je Monat"),
+    ],
+)
+def test_a_tariff_in_one_line_of_german(kind: str, german: str) -> None:
+    with speaking("de"):
+        assert said(in_short(parse(EXAMPLES[kind]))).replace("\N{NO-BREAK SPACE}", " ") == german
+
+
+def test_a_tariff_in_german_has_the_names_that_somebody_chose() -> None:
+    with speaking("de"):
+        first, _prices, price, *_more, tax = map(said, words(parse(one_price("at all times", "7.5", "0.32"))))
+    assert first.startswith("at all times, ab 1. ")
+    assert price == "Energie: 0,32\N{NO-BREAK SPACE}€ je kWh, zu allen Zeiten."
+    assert tax == "Steuer: Energie 7,5 %, Gebühr je Ladevorgang 7,5 %, Blockiergebühr 7,5 %, Grundgebühr 7,5 %."
 
 
 def one_price(name: str, tax: str, price: str) -> str:

@@ -138,13 +138,13 @@ def test_what_comes_first(known: tuple[Thing, ...], bill_by: BillBy, account: in
     owner, words = whose({thing: ALL[thing] for thing in known}, bill_by=bill_by)
     assert (owner.account, owner.ground) == (account, ground)
     assert len(words) == max(1, len(known)), "all claims are told"
-    assert words[0].startswith("nobody's" if account is None else f"account {account}")
+    assert words[0].startswith("nobody's" if account is None else f"household {account}")
 
 
 def test_by_hand_goes_before_all_and_the_rest_is_told() -> None:
     owner, words = whose(ALL, by_hand=Given(9, "cleo", "a guest"))
     assert (owner.account, owner.ground, owner.period) == (9, Ground.HAND, None)
-    assert words[0] == "account 9: given by cleo: a guest"
+    assert words[0] == "household 9: given by cleo: a guest"
     assert all("passed over: given by hand" in line for line in words[1:])
     assert whose({}, by_hand=Given(9, "cleo", "a guest"))[0].account == 9
 
@@ -161,7 +161,7 @@ def test_what_is_unknown_of_a_transaction_claims_nothing(charged: Charged) -> No
     owner, words = whose(everything, charged)
     assert (owner.account, owner.ground, len(words)) == (3, Ground.CHARGER, 1)
     _, words = whose({}, charged)
-    assert words == ["nobody's: neither its tag (unknown) nor the charger CP-1 belonged to an account"]
+    assert words == ["nobody's: neither its card (unknown) nor the charger CP-1 belonged to a household"]
 
 
 @pytest.mark.parametrize(("is_open", "is_outside"), [(span(0), False), (span(6), True), (span(0, 5), True)])

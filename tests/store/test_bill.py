@@ -89,10 +89,10 @@ def test_a_billed_one(biller: Biller, station: Station) -> None:
     close(biller, 3)
     assert told(biller, transaction) == (
         "It is billed: 1.02 EUR for 3.412 kWh.\n"
-        "It belongs to account 1 (Anna):\n"
-        "  the tag card belonged to it since 2026-01-01 01:00, given by cleo\n"
+        "It belongs to household 1 (Anna):\n"
+        "  the card card belonged to it since 2026-01-01 01:00, given by cleo\n"
         "The tariff is Flat. It holds for everybody since 2026-01-01, set by cleo.\n"
-        "Statement 1 of 2026-03 to account 1, line 1:\n"
+        "Statement 1 of 2026-03 to household 1, line 1:\n"
         "  by the tariff Flat, version of 2026-01-01\n"
         "  energy: 3.412 kWh × 0.30 EUR = 1.02 EUR\n"
         "  together 1.02 EUR, with 19 % tax in it\n"
@@ -113,7 +113,7 @@ def test_the_arithmetic_of_a_billed_one_is_that_of_its_statement(biller: Biller,
     text = told(biller, transaction)
     assert "  energy: 3.412 kWh × 0.30 EUR = 1.02 EUR\n" in text
     assert "  energy: 3.412 kWh × 0.40 EUR = 1.36 EUR\n" in text
-    assert "  account 1 pays 0.34 EUR\n" in text
+    assert "  household 1 pays 0.34 EUR\n" in text
 
 
 def test_a_corrected_one(biller: Biller, station: Station) -> None:
@@ -124,13 +124,13 @@ def test_a_corrected_one(biller: Biller, station: Station) -> None:
     assert "It is billed: 1.02 EUR for 3.412 kWh.\n" in before
     assert "By what is known today it costs:" in before
     assert "  energy: 3.000 kWh × 0.30 EUR = 0.90 EUR\n" in before
-    assert "This is not what was billed. The next statements correct it:\n  account 1 gets back 0.12 EUR\n" in before
+    assert "This is not what was billed. The next statements correct it:\n  household 1 gets back 0.12 EUR\n" in before
     assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=-412, amount=-12),)
     close(biller, 4)
     after = told(biller, transaction)
     assert "It is billed: 0.90 EUR for 3.000 kWh.\n" in after
     words = "gives back a part of statement 1: its energy was corrected from 3412 to 3000 Wh."
-    assert f"Statement 2 of 2026-04 to account 1, line 1, {words}\n" in after
+    assert f"Statement 2 of 2026-04 to household 1, line 1, {words}\n" in after
     assert "  energy: -0.412 kWh × 0.30 EUR = -0.12 EUR\n" in after
     assert "not what was billed" not in after
     assert "By what is known today" not in after
@@ -141,8 +141,8 @@ def test_one_that_moved_to_another_account(biller: Biller, station: Station) -> 
     close(biller, 3)
     biller.house.give_by_hand(transaction, BEN, "his guest")
     before = told(biller, transaction)
-    assert "It belongs to account 2 (Ben):\n  given by cleo: his guest\n  account 1: the tag card" in before
-    assert "  account 1 gets back 1.20 EUR\n  account 2 pays 1.20 EUR\n" in before
+    assert "It belongs to household 2 (Ben):\n  given by cleo: his guest\n  household 1: the card card" in before
+    assert "  household 1 gets back 1.20 EUR\n  household 2 pays 1.20 EUR\n" in before
     close(biller, 4)
     found = bill(biller, transaction)
     assert [(one.statement, one.account, one.kind, one.amount, one.corrects) for one in found.positions] == [
@@ -171,7 +171,7 @@ def test_one_that_is_held_back(biller: Biller, station: Station) -> None:
     assert (found.state, found.price, found.pending, found.billed_amount) == ("held back", None, (), None)
     assert "It is held back.\nWhy: waits for review: the register made an implausible step" in text
     assert f'levity-trio review confirm {transaction} --reason "..."' in text
-    assert "Statement 1 of 2026-03 to account 1, line 2, lists it as held back: waits for review" in text
+    assert "Statement 1 of 2026-03 to household 1, line 2, lists it as held back: waits for review" in text
 
 
 def test_one_that_waits_for_late_messages(biller: Biller, station: Station) -> None:
@@ -192,7 +192,7 @@ def test_nobodys(biller: Biller, station: Station) -> None:
     text = told(biller, transaction)
     assert "It belongs to nobody.\n" in text
     assert f'levity-trio household give HOUSEHOLD --session {transaction} --reason "..."' in text
-    assert "  nobody's: neither the tag stranger nor connector 1 of CP-1 belonged to an account\n" in text
+    assert "  nobody's: neither the card stranger nor connector 1 of CP-1 belonged to a household\n" in text
     assert "  energy: 4.000 kWh × 0.30 EUR = 1.20 EUR\n" in text
 
 
@@ -205,14 +205,14 @@ def test_a_free_one(biller: Biller, station: Station) -> None:
     close(biller, 3)
     text = told(biller, transaction)
     assert "It is free.\nWhy: less than 100 Wh.\n" in text
-    assert "Statement 1 of 2026-03 to account 1, line 2: 0.050 kWh, free: less than 100 Wh.\n" in text
+    assert "Statement 1 of 2026-03 to household 1, line 2: 0.050 kWh, free: less than 100 Wh.\n" in text
 
 
 def test_a_prepaid_one(biller: Biller, station: Station) -> None:
     transaction = charge(station)
     charged_to_wallet(biller, transaction, 120)
     biller.books.run(lambda _: None)
-    charged = f"The wallet of account 1 was charged 1.20 EUR at {biller.books.now:%Y-%m-%d} 12:00."
+    charged = f"The wallet of household 1 was charged 1.20 EUR at {biller.books.now:%Y-%m-%d} 12:00."
     assert "It is charged to the wallet.\n" in told(biller, transaction)
     assert charged in told(biller, transaction)
     close(biller, 3)
@@ -232,7 +232,7 @@ def test_a_wallet_that_was_charged_too_much(biller: Biller, station: Station, ta
     biller.books.run(lambda _: None)
     correct(biller.books, transaction, 3000)
     assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=0, amount=now - 300),)
-    back = f"  account 1 gets back {3 - now / 100:.2f} EUR\n"
+    back = f"  household 1 gets back {3 - now / 100:.2f} EUR\n"
     assert f"This is not what was charged. The next statements correct it:\n{back}" in told(biller, transaction)
     close(biller, 3)
     assert biller.balance(ANNA) == -now
@@ -261,7 +261,7 @@ def over_a_seam(biller: Biller, station: Station) -> int:
 def test_windows_over_a_seam_and_a_stay(biller: Biller, station: Station) -> None:
     transaction = over_a_seam(biller, station)
     text = told(biller, transaction)
-    assert "The tariff is House. It holds for account 1 since 2026-03-04, set by cleo.\n" in text
+    assert "The tariff is House. It holds for household 1 since 2026-03-04, set by cleo.\n" in text
     assert (
         "  energy, day: 5.502 kWh × 0.325 EUR = 1.79 EUR\n"
         "  energy, night: 2.504 kWh × 0.21 EUR = 0.53 EUR\n"

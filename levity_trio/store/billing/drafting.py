@@ -27,6 +27,7 @@ from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.wallets import is_prepaid
+from levity_trio.told import Bare, Quantity, Told
 from levity_trio.wire.times import in_zone, shifted, stamp
 
 _DAY: Final = timedelta(days=1)
@@ -175,12 +176,14 @@ def _plan(rows: Rows, month: Month, account: int | None, terms: Terms) -> Plan:
     """Return what is to be made of a month. Raises Refused."""
     known = begun(rows)
     if known is None:
-        raise Refused(Code.NOT_BEGUN, "say first since when this system bills: levity-trio bill begin DATE")
+        raise Refused(Code.NOT_BEGUN, Told("say first since when this system bills: levity-trio bill begin DATE"))
     if month != known.open_month:
-        closed = f"{month} is closed already; " if Month.of(known.on) <= month < known.open_month else ""
-        raise Refused(Code.CONFLICT, f"{closed}{known.open_month} is the month to close next")
+        following = Told("{1} is the month to close next", str(known.open_month))
+        if Month.of(known.on) <= month < known.open_month:
+            raise Refused(Code.CONFLICT, Told("{1} is closed already; {2}", str(month), following))
+        raise Refused(Code.CONFLICT, following)
     if not rows("SELECT 1 FROM tariff LIMIT 1", ()):
-        raise Refused(Code.NO_TARIFF, "there is no tariff; add one with levity-trio tariff add, and assign it")
+        raise Refused(Code.NO_TARIFF, Told("there is no tariff; add one with levity-trio tariff add, and assign it"))
     until = stamp(month.until(terms.rule.zone))
     if account is not None:
         until = _end(rows(_ACCOUNT, (account,)), month, until, terms, account)
@@ -190,10 +193,10 @@ def _plan(rows: Rows, month: Month, account: int | None, terms: Terms) -> Plan:
 def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, terms: Terms, account: int) -> str:
     """Return the end of an account that moves out in a month. Raises Refused."""
     if not found:
-        raise Refused(Code.CONFLICT, f"there is no account {account}")
+        raise Refused(Code.CONFLICT, Told("there is no household {1}", account or 0))
     end: str | None = found[0][2]
     if end is None or not stamp(month.since(terms.rule.zone)) < end < until:
-        words = f"account {account} does not end within {month}; enter its last day first"
+        words = Told("household {1} does not end within {2}; enter its last day first", account or 0, str(month))
         raise Refused(Code.CONFLICT, words)
     return end
 
@@ -325,7 +328,9 @@ class Drafter:
         """Yield what a statement says of a transaction, or nothing if all is said."""
         if priced.account != account:
             if billed is not None:
-                words = "it belongs to nobody" if priced.account is None else "it belongs to another account"
+                words = (
+                    Told("it belongs to nobody") if priced.account is None else Told("it belongs to another household")
+                )
                 yield from _correction(billed, replace(priced.position, energy_wh=0, lines=()), words)
         elif billed is None:
             yield _new(priced)
@@ -348,7 +353,7 @@ class Drafter:
         lines, tariff = self._base_lines(account, month)
         position = _month_position(lines)
         if billed is not None:
-            for item in _correction(billed, position, f"base fee of {month}"):
+            for item in _correction(billed, position, Told("base fee of {1}", str(month))):
                 yield item._replace(month=month)
         elif lines:
             yield _Item(Kind.BASE_FEE, position, tariff, month=month)
@@ -443,8 +448,10 @@ def _correction(billed: _Billed, now: Position, words: str) -> Iterator[_Item]:
 def _difference(billed: _Billed, priced: Priced) -> str:
     before = sum(position.energy_wh for position in billed.positions)
     if before != priced.position.energy_wh:
-        return f"its energy was corrected from {before} to {priced.position.energy_wh} Wh"
-    return "its course was corrected"
+        return Told(
+            "its energy was corrected from {1} to {2}", Bare(before, "Wh"), Quantity(priced.position.energy_wh, "Wh")
+        )
+    return Told("its course was corrected")
 
 
 def _month_position(lines: tuple[Line, ...]) -> Position:

@@ -26,6 +26,7 @@ from levity_trio.store.billing.statements import (
 )
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
+from levity_trio.told import Told
 
 _PAID_BY_WALLET: Final = (
     "SELECT coalesce(sum(amount), 0) FROM ledger WHERE kind = 'charge' AND account_id = ? AND tx_id IN ({})"
@@ -76,17 +77,21 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
     """Return what the closing of a month would store, for all accounts or for one that moves out. Raises Refused."""
     found, begins = draft(rows, month, account, terms), grounds(rows, terms)
     if order.at < found.plan.until:
-        raise Refused(Code.NOT_OVER, f"{month} is not over")
+        raise Refused(Code.NOT_OVER, Told("{1} is not over", str(month)))
     unpriced = sum(position.kind == Kind.UNPRICED for one in found.statements for position in one.positions)
     if unpriced:
-        words = f"{unpriced} transactions have no tariff: see the preview, and assign one"
+        words = Told(
+            "{1} session has no tariff: see the preview, and assign one",
+            unpriced,
+            many="{1} sessions have no tariff: see the preview, and assign one",
+        )
         raise Refused(Code.NO_TARIFF, words)
     if begins.biller is None:
-        raise Refused(Code.NO_BILLER, "the bills have no sender; enter it with levity-trio bill owner set")
+        raise Refused(Code.NO_BILLER, Told("the bills have no sender; enter it with levity-trio bill owner set"))
     billed = [one for one in found.statements if one.gets_number]
     charged = sum(one.figures.charged for one in billed)
     if order.statements not in (None, len(billed)) or order.charged not in (None, charged):
-        words = "the month comes to something else now; look at its preview, and close it again"
+        words = Told("the month comes to something else now; look at its preview, and close it again")
         raise Refused(Code.CHANGED, words)
 
     statements, previous = list[Numbered](), begins.newest_digest

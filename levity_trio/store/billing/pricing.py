@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.money import written
+from levity_trio.billing.money import told_amount
 from levity_trio.billing.ownership import BillBy, Owner
 from levity_trio.billing.positions import Kind
 from levity_trio.billing.pricing import Evidence, price_session
@@ -22,6 +22,7 @@ from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.ownership import Owners
+from levity_trio.told import Day, Moment, Quantity, Told, Value
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 
 _COLUMNS: Final = (
@@ -115,17 +116,19 @@ class BothTimes(NamedTuple):
 
     @property
     def words(self) -> str:
-        words = "its charger's clock was behind, or it was set meanwhile"
-        return f"{words}: by the corrected times {self.corrected}, by those sent {self.sent}"
+        return Told(
+            "its charger's clock was behind, or it was set meanwhile: by the corrected times {1}, by those sent {2}",
+            *(self.corrected, self.sent),
+        )
 
 
 def doubt(review: str | None, judge_after: str | None, confidence: str | None) -> str | None:
     """Return why the figure of a transaction is not certain, if it is not."""
     if review is not None:
-        return f"waits for review: {review}"
+        return Told("waits for review: {1}", review)
     if judge_after is not None:
-        return "is being judged again"
-    return "its figure is doubtful" if confidence == DOUBTFUL else None
+        return Told("is being judged again")
+    return Told("its figure is doubtful") if confidence == DOUBTFUL else None
 
 
 class Pricer:
@@ -172,8 +175,9 @@ class Pricer:
         priced = [_told(self._undoubted(one, owner, _position(one)), self._since) for one in (tx, tx.as_sent)]
         if priced[0] == priced[1]:
             return None
-        times = (f"from {one.start_time} to {one.end_time}" for one in (tx, tx.as_sent))
-        return BothTimes(*(f"{told} ({span})" for told, span in zip(priced, times, strict=True)))
+        times = ((Moment(one.start_time), Moment(one.end_time)) for one in (tx, tx.as_sent))
+        said = (Told("{1} (from {2} to {3})", cost, *span) for cost, span in zip(priced, times, strict=True))
+        return BothTimes(*said)
 
     def _billable(self, transactions: Sequence[int]) -> Iterator[_Billable]:
         for part in parts(transactions):
@@ -195,12 +199,14 @@ class Pricer:
 
     def _undoubted(self, tx: _Billable, owner: Owner, position: Position) -> Priced:
         if tx.span[1] - tx.span[0] > POSSIBLE:
-            words = f"it lasted from {tx.start_time} to {tx.end_time}, so a clock was wrong: correct its times"
-            return Priced(owner, Kind.HELD_BACK, position, words, None, tx.is_open)
+            words = "it lasted from {1} to {2}, so a clock was wrong: correct its times"
+            doubts = Told(words, Moment(tx.start_time), Moment(tx.end_time))
+            return Priced(owner, Kind.HELD_BACK, position, doubts, None, tx.is_open)
         day = in_zone(tx.span[0], self._rule.zone).date()
         versions = self.tariffs.of(owner.account, tx.charger, day)
         if versions is None:
-            return Priced(owner, Kind.UNPRICED, position, f"no tariff is assigned on {day}", None, tx.is_open)
+            words = Told("no tariff is assigned on {1}", Day(day))
+            return Priced(owner, Kind.UNPRICED, position, words, None, tx.is_open)
         try:
             return self._with_lines(tx, owner, position, versions)
         except NoVersion as problem:
@@ -213,7 +219,7 @@ class Pricer:
         if priced.split is not None:
             return Priced(owner, Kind.SESSION, priced, None, versions, tx.is_open, evidence)
         least = versions.version_at(in_zone(tx.span[0], zone).date()).free_below_wh
-        return Priced(owner, Kind.FREE, priced, f"less than {least} Wh", versions, tx.is_open)
+        return Priced(owner, Kind.FREE, priced, Told("less than {1}", Quantity(least, "Wh")), versions, tx.is_open)
 
     def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> Evidence:
         billed = Billed(tx.id, *tx.span, position.energy_wh)
@@ -238,13 +244,13 @@ def _position(tx: _Billable) -> Position:
     )
 
 
-def _told(priced: Priced, since: str) -> str:
+def _told(priced: Priced, since: str) -> Value:
     """Return what a transaction costs, in words. What ended before `since` is billed elsewhere."""
     if priced.position.ended_at is not None and stamp(priced.position.ended_at) < since:
-        return "nothing here, because it ended before this system began to bill"
+        return Told("nothing here, because it ended before this system began to bill")
     if priced.versions is None:
         return priced.words or ""
-    return written(priced.position.amount, next(iter(priced.versions)).currency)
+    return told_amount(priced.position.amount, next(iter(priced.versions)).currency)
 
 
 def vehicle_of(owner: Owner) -> int | None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_, SOURCE, _, language
-from levity_trio.locale.formats import format_of, short_day, symbol, typed
+from levity_trio.locale.formats import symbol, typed
 from levity_trio.locale.texts import Reader, in_units, said
-from levity_trio.told import Told
+from levity_trio.told import Told, Value
 from levity_trio.web.api.access import LOCAL_ADMIN
 from levity_trio.web.dashboard.shapes import UNKNOWN, clock, moment
 
@@ -147,28 +147,25 @@ def sentence(words: str) -> str:
 
 
 def grounds(bill: Mapping[str, Any] | None, id_tag: str | None) -> Sequence[str]:
-    """Return why a session is whose it is, with the name of its household, and its tag as the charger sent it."""
+    """Return why a session is whose it is, with the name of its household, and its card as the charger sent it."""
     if bill is None:
         return ()
-    named = {f"account {bill['account']}": bill["account_name"], f"the tag {id_tag}": id_tag and f"the tag {id_tag}"}
-    return [
-        in_words(_with_names(said(one), {key.lower(): name for key, name in named.items() if name}))
-        for one in bill["grounds"]
-    ]
+    named: dict[str, Value] = {}
+    if bill["account_name"]:
+        named[f"household {bill['account']}"] = bill["account_name"]
+    if id_tag:
+        named[f"the card {id_tag}".lower()] = Told("the card {1}", id_tag)
+    return [said(_with_names(one, named)) for one in bill["grounds"]]
 
 
-def _with_names(ground: str, names: Mapping[str, str]) -> str:
-    """Return a ground with what people call the things in it; the API writes tags in lower case."""
-    keys = "|".join(map(re.escape, names))
-    return (
-        re.sub(rf"\b(?:{keys})(?!\w)", lambda found: names[found[0].lower()], ground, flags=re.IGNORECASE)
-        if names
-        else ground
+def _with_names(text: Told, names: Mapping[str, Value]) -> Told:
+    """Return a text with what people call the things in it; the API writes cards in lower case."""
+    values = (
+        names.get(value, _with_names(value, names)) if isinstance(value, Told) else value for value in text.values
     )
+    return Told(text.template, *values, many=text.many)
 
 
-LEAP: Final = 2000
-"""A year that has all days."""
 _REGISTERS: Final = N_({"meterStart": "start register", "meterStop": "stop register"})
 _TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)")
 _REGISTER: Final = re.compile(r"\b(meterStart|meterStop)\b( is)?(?: (\d+)(?: Wh\b|(?![\w.])))?")
@@ -189,30 +186,6 @@ def told(words: str, now: datetime, zone: tzinfo) -> str:
 def with_commas(words: str) -> str:
     """Return a text with its kWh as the language writes them: 12.5 kWh would be read as thousands in German."""
     return words if language() == SOURCE else _KWH.sub(lambda found: typed(Decimal(found[0])), words)
-
-
-_DAYS: Final = "|".join(format_of(SOURCE).weekdays)
-_WEEKDAY: Final = re.compile(rf"(?<=, )(?:{_DAYS})(?![\w-])|\b(?:{_DAYS})(?=[,.]|$)|(?<=; )(?:{_DAYS})(?=: \d)")
-_SEASON: Final = re.compile(r"\b(\d\d)-(\d\d) to (\d\d)-(\d\d)\b")
-
-
-def tariff(words: str, now: datetime, zone: tzinfo) -> str:
-    """Return what a tariff says, with its weekdays and seasons as the language writes them."""
-    if isinstance(words, Told):
-        return told(words, now, zone)
-    dated = _SEASON.sub(_season, words)
-    return told(_WEEKDAY.sub(_weekday, dated), now, zone)
-
-
-def _weekday(found: re.Match[str]) -> str:
-    return format_of(language()).weekdays[format_of(SOURCE).weekdays.index(found[0])]
-
-
-def _season(found: re.Match[str]) -> str:
-    first, last = (
-        short_day(date(LEAP, int(month), int(day))) for month, day in (found.groups()[:2], found.groups()[2:])
-    )
-    return _("%(first)s to %(last)s", first=first, last=last)
 
 
 def _priced(found: re.Match[str]) -> str:

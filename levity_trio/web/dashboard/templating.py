@@ -117,12 +117,6 @@ def _told(context: Context, words: str) -> str:
     return saying.told(words, context["now"], context["zone"])
 
 
-@pass_context
-def _tariff(context: Context, words: str) -> str:
-    """Return what a tariff says with its figures and days as people write them."""
-    return saying.tariff(words, context["now"], context["zone"])
-
-
 def _known_words(name: str) -> str:
     """Return a name of a program in words: those of a catalogue, otherwise its own."""
     return known if (known := said(name)) != name else said(shapes.words(name))
@@ -219,7 +213,6 @@ def _environment() -> Environment:
         "period": _period,
         "exactly": _exactly,
         "told": _told,
-        "tariff": _tariff,
         "person": saying.person,
         "owner": saying.owner,
         "measured": saying.measured,

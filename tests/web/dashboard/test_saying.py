@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from levity_trio.locale import speaking
-from levity_trio.web.dashboard.saying import after_colon, in_words, owner, person, sentence, tariff, told, with_commas
+from levity_trio.web.dashboard.saying import after_colon, in_words, owner, person, sentence, told, with_commas
 
 
 @pytest.mark.parametrize(
@@ -25,27 +25,6 @@ def test_things_have_the_names_of_pages(words: str, said: str) -> None:
 
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("words", "german"),
-    [
-        (
-            "0.34 EUR per kWh; 22:00-06:00: 0.22 EUR",
-            "0,34\N{NO-BREAK SPACE}€ je kWh; 22:00-06:00: 0,22\N{NO-BREAK SPACE}€",
-        ),
-        ("Tag: 0.4 EUR a kWh, at all other times.", "Tag: 0,4\N{NO-BREAK SPACE}€ je kWh, zu allen anderen Zeiten."),
-        ("0.30 EUR per kWh, Sat, Sun", "0,30\N{NO-BREAK SPACE}€ je kWh, Sa, So"),
-        (
-            "night: 0.2 EUR a kWh, 22:00-06:00; 10-01 to 03-31.",
-            "Nacht: 0,2\N{NO-BREAK SPACE}€ je kWh, 22:00-06:00; 1. Okt. bis 31. März.",
-        ),
-    ],
-)
-def test_a_tariff_in_german(words: str, german: str) -> None:
-    with speaking("de"):
-        assert tariff(words, NOW, UTC) == german
-    assert tariff("0.30 EUR per kWh, Sat, Sun", NOW, UTC) == "0.30 EUR per kWh, Sat, Sun"
 
 
 @pytest.mark.parametrize(

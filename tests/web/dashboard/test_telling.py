@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from levity_trio.charging.sent.figures import METHODS
+from levity_trio.told import Told
 from levity_trio.web.dashboard import saying
 from levity_trio.web.dashboard.saying import grounds, measured, told
 from tests.web.dashboard.opening import BERLIN
@@ -66,10 +67,12 @@ def test_each_way_to_find_a_figure_has_words() -> None:
 
 
 def test_a_ground_names_the_household_and_the_tag_as_it_was_sent() -> None:
-    told_by_api = "account 5: the tag 04c0ffee belonged to it since 3 Nov 2026, given by cleo: from account 51"
+    what = Told("household {1}", 5), Told("the card {1}", "04c0ffee"), "3 Nov 2026"
+    claimed = Told("{1}: {2} belonged to it since {3}", *what)
+    told_by_api = Told("{1}, given by {2}: {3}", claimed, "cleo", "from account 51")
     bill = {"account": 5, "account_name": r"Flat \1", "grounds": [told_by_api]}
     assert grounds(bill, "04C0FFEE") == [
-        r"Flat \1: the card 04C0FFEE belonged to it since 3 Nov 2026, given by cleo: from household 51"
+        r"Flat \1: the card 04C0FFEE belonged to it since 3 Nov 2026, given by cleo: from account 51"
     ]
     assert grounds({**bill, "account_name": None}, None)[0].startswith("household 5: the card 04c0ffee ")
     assert grounds(None, "04C0FFEE") == ()

@@ -45,7 +45,7 @@ def advice(rows: Rows, number: int, state: BillState, priced: Priced | None, rul
             return Advice("it has not ended", "nothing; it is billed for the month in which it ends")
         case BillState.NOBODYS:
             give = f'levity-trio household give HOUSEHOLD --session {number} --reason "..."'
-            return Advice("nobody is known who would pay for it", f"give it to an account: {give}")
+            return Advice("nobody is known who would pay for it", f"give it to a household: {give}")
         case BillState.FREE:
             return Advice(rows(_FREE, (number,))[0][0])
         case BillState.HELD_BACK:

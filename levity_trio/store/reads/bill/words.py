@@ -37,7 +37,7 @@ _SPLITS: Final = {
     Split.POWER: "No reading near the change fits the figure; the reported power shows how much flowed when.",
     Split.EVENLY: "No reading near the change fits the figure, so it is divided evenly in between.",
 }
-_FOR: Final = {"account": "account", "charger": "the charger", "site": "everybody"}
+_FOR: Final = {"account": "household", "charger": "the charger", "site": "everybody"}
 
 
 def bill_lines(bill: Bill) -> Iterator[str]:
@@ -70,8 +70,8 @@ def _headline(bill: Bill) -> Iterator[str]:
 def _whose(bill: Bill) -> Iterator[str]:
     if bill.account is not None:
         name = f" ({bill.account_name})" if bill.account_name else ""
-        yield f"It belongs to account {bill.account}{name}:"
-    yield from (f"  {ground.removeprefix(f'account {bill.account}: ')}" for ground in bill.grounds)
+        yield f"It belongs to household {bill.account}{name}:"
+    yield from (f"  {ground.removeprefix(f'household {bill.account}: ')}" for ground in bill.grounds)
 
 
 def _tariff(tariff: BillTariff) -> str:
@@ -84,7 +84,7 @@ def _tariff(tariff: BillTariff) -> str:
 
 
 def _position(position: BillPosition) -> Iterator[str]:
-    where = f"Statement {position.statement} of {position.month} to account {position.account}, line {position.line}"
+    where = f"Statement {position.statement} of {position.month} to household {position.account}, line {position.line}"
     because = f": {position.reason}" if position.reason else ""
     match position.kind:
         case "held back" | "unpriced":
@@ -171,7 +171,7 @@ def _uncounted(because: str, stretches: Iterable[BillStretch], zone: ZoneInfo) -
 def _wallet(bill: Bill) -> Iterator[str]:
     for charge in bill.charges:
         amount, at = written(charge.amount, CURRENCIES[charge.currency]), local(charge.at, ZoneInfo(bill.zone))
-        yield f"The wallet of account {charge.account} was charged {amount} at {at}."
+        yield f"The wallet of household {charge.account} was charged {amount} at {at}."
     if bill.reserved is not None and bill.price is not None:
         reserved = written(bill.reserved, CURRENCIES[bill.price.currency])
         yield f"{reserved} of the wallet are kept for it, until it is certain what it costs."
@@ -187,4 +187,4 @@ def _next(bill: Bill) -> Iterator[str]:
         price = bill.price or bill.positions[-1]
         does = "pays" if pending.amount >= 0 else "gets back"
         tax = ", and tax" if bill.billed_amount is not None and price.prices == "net" else ""
-        yield f"  account {pending.account} {does} {written(abs(pending.amount), CURRENCIES[price.currency])}{tax}"
+        yield f"  household {pending.account} {does} {written(abs(pending.amount), CURRENCIES[price.currency])}{tax}"
