@@ -349,4 +349,4 @@ def _limit(known: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _figure(limit: Mapping[str, Any]) -> str | None:
-    return None if limit.get("limit") is None else shown(limit["limit"], limit["unit"])
+    return None if limit.get("limit") is None else str(shown(limit["limit"], limit["unit"]))

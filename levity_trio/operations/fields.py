@@ -72,7 +72,7 @@ class Text:
 class Integer:
     """A whole number."""
 
-    words = "a whole number"
+    words = Told("a whole number")
 
     def check(self, value: object, path: str) -> object:
         is_fit = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
@@ -88,7 +88,7 @@ class Integer:
 class Decimal:
     """A number with at most one decimal."""
 
-    words = "a number with at most one decimal, such as 16 or 10.5"
+    words = Told("a number with at most one decimal, such as 16 or 10.5")
 
     def check(self, value: object, path: str) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
@@ -132,7 +132,7 @@ class Choice:
 class DateTime:
     """A time by RFC 3339, with its zone. It is sent in UTC, in whole seconds: real chargers reject other formats."""
 
-    words = "a time with its zone, such as 2030-01-31T22:00:00Z"
+    words = Told("a time with its zone, such as 2030-01-31T22:00:00Z")
 
     def check(self, value: object, path: str) -> object:
         time = parse_time(value) if isinstance(value, str) and _RFC_3339.fullmatch(value) else None
@@ -176,7 +176,7 @@ class Object:
 
     fields: tuple[Field, ...] = ()
 
-    words = "an object"
+    words = Told("an object")
 
     def check(self, value: object, path: str) -> dict[str, Any]:
         """Return the value as it is sent, its fields in the order of their declaration."""
@@ -204,7 +204,7 @@ class Object:
             if names
             else Told("is unknown: there are no fields")
         )
-        raise FieldProblem(joined(path, name), meant("is unknown", name, names) or known)
+        raise FieldProblem(joined(path, name), meant(Told("is unknown"), name, names) or known)
 
     def read(self, text: str, path: str) -> object:
         return read_json(text, path)

@@ -56,8 +56,10 @@ def _started(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
         if not isinstance(fact, TransactionBegan) or fact.is_old or (fact.id_tag or "").casefold() != tag:
             continue
         if connector in (None, fact.connector):
-            where = "" if fact.connector is None else f" on connector {fact.connector}"
-            return fulfilled(Told("transaction {1} began{2}", fact.transaction, where), fact.at, fact.transaction)
+            words = Told("session {1} began", fact.transaction)
+            if fact.connector is not None:
+                words = Told("session {1} began on connector {2}", fact.transaction, fact.connector)
+            return fulfilled(words, fact.at, fact.transaction)
     return None
 
 
@@ -65,7 +67,7 @@ def _stopped(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
     transaction = sent.payload["transactionId"]
     for fact in facts:
         if isinstance(fact, TransactionEnded) and fact.transaction == transaction:
-            return fulfilled(Told("transaction {1} ended", transaction), fact.at, transaction)
+            return fulfilled(Told("session {1} ended", transaction), fact.at, transaction)
     return _still_charging(sent, facts, transaction) if is_over else None
 
 
@@ -77,7 +79,7 @@ def _still_charging(sent: SentCommand, facts: Sequence[Seen], transaction: int) 
     if amperes is None or amperes <= STILL_CHARGING_AMPERES:
         return None
     return contradicted(
-        Told("transaction {1} still draws {2}", transaction, limits.shown(amperes, "A")), late[-1][0].at, transaction
+        Told("session {1} still draws {2}", transaction, limits.shown(amperes, "A")), late[-1][0].at, transaction
     )
 
 
@@ -196,7 +198,7 @@ def _unreserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outc
     if statuses and not held and (_is_agreed(sent) or statuses[0] in facts):
         return fulfilled(Told("no longer Reserved"), statuses[0].at)
     reported = [one for one in held if one in facts]
-    return contradicted("still Reserved", reported[0].at) if is_over and reported else None
+    return contradicted(Told("still Reserved"), reported[0].at) if is_over and reported else None
 
 
 CANCEL_RESERVATION: Final = OutcomeRule(
@@ -221,7 +223,7 @@ def _triggered(names: Mapping[str, tuple[str, ...]]) -> Callable[[SentCommand, S
             if not isinstance(fact, MessageSeen) or fact.action not in names.get(requested, (requested,)):
                 continue
             if connector is None or fact.connector in (None, connector):
-                return fulfilled(f"{fact.action} arrived", fact.at)
+                return fulfilled(Told("{1} arrived", fact.action), fact.at)
         return None
 
     return judge
@@ -274,10 +276,10 @@ def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome 
         if compared is None:
             continue
         drawn, limit = compared
-        words = f"{limits.shown(drawn, unit)}, the limit is {limits.shown(limit, unit)}"
+        figures = limits.shown(drawn, unit), limits.shown(limit, unit)
         if drawn <= limit * TOLERANCE:
-            return fulfilled(Told("obeyed: {1}", words), view[-1][0].at)
-        above = contradicted(f"not obeyed: {words}", view[-1][0].at)
+            return fulfilled(Told("obeyed: {1}, the limit is {2}", *figures), view[-1][0].at)
+        above = contradicted(Told("not obeyed: {1}, the limit is {2}", *figures), view[-1][0].at)
     return above if is_over else None
 
 

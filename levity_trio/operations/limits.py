@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.charging.sent.plain import plain
 from levity_trio.operations.seen import ReadingSeen
 from levity_trio.records import record
+from levity_trio.told import Quantity
 from levity_trio.wire import charging_profiles
 from levity_trio.wire.charging_profiles import PHASES, TRANSACTION, VOLTS, Installed, Limits, Profile, start_of
 
@@ -117,10 +118,11 @@ def period_at(profile: Profile, at: datetime, began_at: datetime | None) -> Mapp
     return charging_profiles.period_at(profile, at, start_of(profile, began_at or at))
 
 
-def shown(value: float, unit: str) -> str:
+def shown(value: float, unit: str) -> Quantity:
     """Return a current or a power for people, a high power in kW."""
     is_high = unit == "W" and abs(value) >= KILOWATT
-    return f"{plain(value / KILOWATT, 4)} kW" if is_high else f"{plain(value, 4)} {unit}"
+    figure, shown_unit = (value / KILOWATT, "kW") if is_high else (value, unit)
+    return Quantity(float(plain(figure, 4)), shown_unit)
 
 
 def draw(readings: Sequence[ReadingSeen], unit: str, phases: int = PHASES) -> float | None:

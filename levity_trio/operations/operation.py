@@ -10,6 +10,7 @@ from levity_trio.operations.fields import Allotted, Field, FieldProblem, Object
 from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED, OutcomeRule
 from levity_trio.operations.situation import OpenTransaction, Situation
 from levity_trio.records import record
+from levity_trio.told import Told
 
 Payload = Mapping[str, Any]
 Warner = Callable[[Payload, Situation], Iterator[str]]
@@ -74,7 +75,7 @@ class Operation:
         """Return why the charger may not do what is asked for. It is sent all the same."""
         supported = situation.words("SupportedFeatureProfiles")
         is_missing = self.feature_profile is not FeatureProfile.SECURITY and self.feature_profile not in supported
-        missing = f"the charger does not list {self.feature_profile} in SupportedFeatureProfiles"
+        missing = Told("the charger does not list {1} in SupportedFeatureProfiles", self.feature_profile)
         return [*([missing] if supported and is_missing else []), *self.warner(payload, situation)]
 
 

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 from levity_trio.operations.answers import status_of
 from levity_trio.operations.seen import Seen
 from levity_trio.records import record
-from levity_trio.told import Told
+from levity_trio.told import Moment, Told
+from levity_trio.wire.times import wire_time
 
 USUAL: Final = timedelta(seconds=120)
 """How long a charger may take for what it can do at once."""
@@ -111,12 +112,12 @@ def follow(rule: OutcomeRule, sent: SentCommand, facts: Sequence[Seen], now: dat
     found = rule.judge(sent, sorted(known, key=lambda fact: fact.at), is_over)
     if found is not None:
         return found
-    return (
-        Outcome(State.NOT_SEEN, Told("not seen until {1}Z", format(until, "%Y-%m-%d %H:%M:%S"))) if is_over else PENDING
-    )
+    if until is None or not is_over:
+        return PENDING
+    return Outcome(State.NOT_SEEN, Told("not seen until {1}", Moment(wire_time(until))))
 
 
-PENDING: Final = Outcome(State.PENDING, "not seen yet")
+PENDING: Final = Outcome(State.PENDING, Told("not seen yet"))
 
 
 def fulfilled(words: str, at: datetime | None, transaction: int | None = None) -> Outcome:

@@ -86,7 +86,7 @@ def only_transaction(situation: Situation) -> int:
     if len(open_ones) == 1:
         return open_ones[0].id
     ids = ", ".join(str(one.id) for one in open_ones)
-    words = Told("is missing, and no transaction is open: give its id")
+    words = Told("is missing, and no session is open: give its id")
     if open_ones:
-        words = Told("is missing, and {1} transactions are open: give one of {2}", len(open_ones), ids)
+        words = Told("is missing, and {1} sessions are open: give one of {2}", len(open_ones), ids)
     raise FieldProblem("transactionId", words)

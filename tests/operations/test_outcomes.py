@@ -49,7 +49,7 @@ class TestRemoteStart:
         found = outcome(
             self.COMMAND, [TransactionBegan(at(30), 7, 2, "GUEST"), TransactionBegan(at(20), 6, 2, "OTHER")]
         )
-        assert found == (FULFILLED, "transaction 7 began on connector 2", at(30), 7)
+        assert found == (FULFILLED, "session 7 began on connector 2", at(30), 7)
 
     @pytest.mark.parametrize(
         "fact",
@@ -87,12 +87,12 @@ class TestRemoteStop:
 
     def test_its_end(self) -> None:
         found = outcome(self.COMMAND, [TransactionEnded(at(8), 4), TransactionEnded(at(9), 5), current(40, 16)])
-        assert found == (FULFILLED, "transaction 5 ended", at(9), 5)
+        assert found == (FULFILLED, "session 5 ended", at(9), 5)
 
     def test_current_after_the_time_contradicts(self) -> None:
         facts = [current(5, 16), current(60, 0.5, "L1"), current(60, 16, "L2")]
         assert state(self.COMMAND, facts) == PENDING
-        assert outcome(self.COMMAND, facts, 121) == (CONTRADICTED, "transaction 5 still draws 16 A", at(60), 5)
+        assert outcome(self.COMMAND, facts, 121) == (CONTRADICTED, "session 5 still draws 16 A", at(60), 5)
 
     @pytest.mark.parametrize(
         "reading",

@@ -81,15 +81,15 @@ TX = "TxProfile"
 INFO = {"status": "Accepted"}
 WARNED = [
     (*started(), "no connectorId: the charger chooses"),
-    (*started(connectorId=1), "transaction 50 is open on connector 1"),
+    (*started(connectorId=1), "session 50 is open on connector 1"),
     (*started(connectorId=3), "connector 3 is Faulted"),
-    (*started(connectorId=4), "connector 4 is reserved for another tag (reservation 9)"),
+    (*started(connectorId=4), "connector 4 is reserved for another card (reservation 9)"),
     (*started(connectorId=0), "connector 0 is the charger itself"),
     (*started(connectorId=5), "the charger has not reported a connector 5, only 1, 2, 3, 4"),
     (*started(connectorId=-1), "the charger has not reported a connector -1"),
     (*started(chargingProfile=profile()), "must be a TxProfile (§5.11)"),
     (*started(chargingProfile=profile(chargingProfilePurpose=TX, transactionId=1)), "must not have a transactionId"),
-    ("RemoteStopTransaction", {"transactionId": 51}, "transaction 51 is not open at this charger"),
+    ("RemoteStopTransaction", {"transactionId": 51}, "session 51 is not open at this charger"),
     ("UnlockConnector", {"connectorId": 0}, "connector 0 is the charger itself"),
     ("ChangeAvailability", {"connectorId": 9, "type": "Operative"}, "the charger has not reported a connector 9"),
     ("ChangeConfiguration", {"key": "NumberOfConnectors", "value": "1"}, "NumberOfConnectors is read-only"),
@@ -103,7 +103,7 @@ WARNED = [
     (*listed(), "LocalAuthListEnabled is false"),
     (*listed({"idTag": "A", "idTagInfo": INFO}, {"idTag": "B", "idTagInfo": INFO}), "accepts 1 at once"),
     (*listed(*({"idTag": tag} for tag in "ABC")), "3 entries: the charger's list holds 2"),
-    (*listed({"idTag": "A"}, {"idTag": "a"}), "1 tags are in the list more than once"),
+    (*listed({"idTag": "A"}, {"idTag": "a"}), "1 card is in the list more than once"),
     (*listed({"idTag": "A"}), "1 entries of a full list have no idTagInfo"),
     (*listed(version=0), "list version 0 stands for no list"),
     (*listed(kind="Differential", version=7), "the charger has list version 7: it may answer VersionMismatch"),
@@ -118,8 +118,8 @@ WARNED = [
     ),
     (*limited(0, profile(chargingProfilePurpose=TX, transactionId=50)), "a TxProfile is for a connector above 0"),
     (*limited(1, profile(chargingProfilePurpose=TX)), "a TxProfile needs its transactionId (§5.16): 50 is open"),
-    (*limited(1, profile(chargingProfilePurpose=TX, transactionId=51)), "transaction 51 is not open at this charger"),
-    (*limited(2, profile(chargingProfilePurpose=TX, transactionId=50)), "transaction 50 is not open on connector 2"),
+    (*limited(1, profile(chargingProfilePurpose=TX, transactionId=51)), "session 51 is not open at this charger"),
+    (*limited(2, profile(chargingProfilePurpose=TX, transactionId=50)), "session 50 is not open on connector 2"),
     (*limited(1, profile(transactionId=50)), "only a TxProfile has a transactionId"),
     (*limited(1, profile(stackLevel=9)), "stackLevel 9: the charger allows 8"),
     (*limited(1, profile(starts=[0, 1, 2])), "more than 2 periods"),
@@ -212,10 +212,10 @@ def test_transactions_in_the_way(action: str, values: dict[str, Any], transactio
 
 def test_only_transaction() -> None:
     assert only_transaction(SITUATION) == 50
-    with pytest.raises(FieldProblem, match="transactionId: is missing, and no transaction is open"):
+    with pytest.raises(FieldProblem, match="transactionId: is missing, and no session is open"):
         only_transaction(Situation(now=SENT))
     two = Situation(now=SENT, transactions=(OpenTransaction(5, 1, "A"), OpenTransaction(6, 2, "B")))
-    with pytest.raises(FieldProblem, match=re.escape("2 transactions are open: give one of 5, 6")):
+    with pytest.raises(FieldProblem, match=re.escape("2 sessions are open: give one of 5, 6")):
         only_transaction(two)
 
 

@@ -59,7 +59,7 @@ def test_a_remote_start_is_fulfilled_by_the_transaction_with_its_tag(books: Book
     assert follow(books) == 1
     transaction = station.start(tag="TAG")
     assert follow(books) == 0
-    assert outcome(books, command) == ("fulfilled", f"transaction {transaction} began on connector 1")
+    assert outcome(books, command) == ("fulfilled", f"session {transaction} began on connector 1")
     (fact,) = books.recorded(OutcomeKnown)
     assert (fact.command, fact.outcome, fact.transaction) == (command, "fulfilled", transaction)
 
@@ -102,7 +102,7 @@ def test_each_remote_start_of_a_tag_has_a_transaction_of_its_own(books: Books, s
     transactions = [station.start(tag="TAG"), station.start(connector=2, tag="TAG")]
     assert follow(books) == 1
     words = [outcome(books, command)[1] or "" for command in (first, second)]
-    assert words == [f"transaction {one} began on connector {n}" for n, one in enumerate(transactions, 1)]
+    assert words == [f"session {one} began on connector {n}" for n, one in enumerate(transactions, 1)]
     assert follow(books, 3) == 0
     assert outcome(books, third)[0] == "not seen"
 

@@ -34,7 +34,7 @@ def _start_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
 
 def _occupied(situation: Situation, number: int) -> Iterator[str]:
     if (transaction := situation.transaction_on(number)) is not None:
-        yield Told("transaction {1} is open on connector {2}", transaction.id, number)
+        yield Told("session {1} is open on connector {2}", transaction.id, number)
         return
     connector = situation.connector(number)
     if connector is not None and connector.status not in STARTABLE:
@@ -45,7 +45,7 @@ def _reserved_for_another(situation: Situation, number: int, id_tag: str) -> Ite
     for reservation in situation.reservations:
         holders = (reservation.id_tag, reservation.parent_id_tag, *reservation.members)
         if reservation.connector == number and not any(same_tag(holder, id_tag) for holder in holders):
-            yield Told("connector {1} is reserved for another tag (reservation {2})", number, reservation.id)
+            yield Told("connector {1} is reserved for another card (reservation {2})", number, reservation.id)
 
 
 def _start_profile_warnings(profile: Payload, connector: int | None, situation: Situation) -> Iterator[str]:
@@ -59,7 +59,7 @@ def _start_profile_warnings(profile: Payload, connector: int | None, situation: 
 
 def _stop_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     if "transactionId" in payload and all(one.id != payload["transactionId"] for one in situation.transactions):
-        yield Told("transaction {1} is not open at this charger", payload["transactionId"])
+        yield Told("session {1} is not open at this charger", payload["transactionId"])
 
 
 def _unlock_warnings(payload: Payload, situation: Situation) -> Iterator[str]:

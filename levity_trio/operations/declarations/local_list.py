@@ -56,7 +56,11 @@ def _length_warnings(length: int, is_full: bool, situation: Situation) -> Iterat
 def _entry_warnings(entries: list[Payload], is_full: bool) -> Iterator[str]:
     counts = Counter(str(entry["idTag"]).casefold() for entry in entries)
     if twice := sum(count > 1 for count in counts.values()):
-        yield Told("{1} tags are in the list more than once: the charger may reject it (§5.15)", twice)
+        yield Told(
+            "{1} card is in the list more than once: the charger may reject it (§5.15)",
+            twice,
+            many="{1} cards are in the list more than once: the charger may reject it (§5.15)",
+        )
     if is_full and (bare := sum("idTagInfo" not in entry for entry in entries)):
         yield Told("{1} entries of a full list have no idTagInfo: the charger may reject it (§6.41)", bare)
 

@@ -17,7 +17,7 @@ CHARGER: Final = "ChargePointMaxProfile"
 PURPOSES: Final = Choice((CHARGER, "TxDefaultProfile", TRANSACTION))
 UNIT_WORDS: Final = {"A": "Current", "W": "Power"}
 """The words of ChargingScheduleAllowedChargingRateUnit (§9.4.2)."""
-MANAGED: Final = (
+MANAGED: Final = Told(
     "load management limits this charger: what it draws is booked with the higher of both until it is cleared"
 )
 
@@ -136,9 +136,9 @@ def _transaction_warnings(number: int, transaction: int | None, situation: Situa
         needs = Told("a TxProfile needs its transactionId (§5.16)")
         yield Told("{1}: {2} is open", needs, open_one.id) if open_one else needs
     elif all(one.id != transaction for one in situation.transactions):
-        yield Told("transaction {1} is not open at this charger", transaction)
+        yield Told("session {1} is not open at this charger", transaction)
     elif open_one is None or open_one.id != transaction:
-        yield Told("transaction {1} is not open on connector {2}", transaction, number)
+        yield Told("session {1} is not open on connector {2}", transaction, number)
 
 
 def _clear_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
