@@ -74,6 +74,16 @@ class Moment(NamedTuple):
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+class Clock(NamedTuple):
+    """A time to the minute as a value of a text; `english` is how that stands in English: 18:04, 3 Nov 18:04."""
+
+    stamp: str
+    english: str
+
+    def __str__(self) -> str:
+        return self.english
+
+
 class Day(NamedTuple):
     """A day as a value of a text."""
 
@@ -125,7 +135,7 @@ class Told(str):
         return _of_stored, (stored(self),)
 
 
-Value: TypeAlias = "str | int | Figure | Quantity | Bare | Amount | Moment | Day | DayOfYear | Weekday | Told"
+Value: TypeAlias = "str | int | Figure | Quantity | Bare | Amount | Moment | Clock | Day | DayOfYear | Weekday | Told"
 
 
 def N_(texts: T) -> T:  # noqa: N802 - the name by which catalogues know it
@@ -180,7 +190,9 @@ def _of_stored(kept: str) -> Told:
     return found
 
 
-_OTHER_KINDS: Final[Mapping[str, Callable[..., Value]]] = {one.__name__: one for one in (Bare, DayOfYear, Weekday)}
+_OTHER_KINDS: Final[Mapping[str, Callable[..., Value]]] = {
+    one.__name__: one for one in (Bare, Clock, DayOfYear, Weekday)
+}
 
 
 def _kept(value: Value) -> Any:

@@ -18,6 +18,7 @@ from levity_trio.locale.texts import Reader, said
 from levity_trio.told import (
     Amount,
     Bare,
+    Clock,
     Day,
     DayOfYear,
     Figure,
@@ -38,6 +39,7 @@ LEAVES: Final[st.SearchStrategy[Value]] = st.one_of(
     *(st.builds(Bare, st.integers(0, 10**6), st.just("Wh")), st.builds(Weekday, st.integers(0, 6))),
     *(
         st.builds(Moment, st.text()),
+        st.builds(Clock, st.text(), st.text()),
         st.builds(DayOfYear, st.integers(1, 12), st.integers(1, 31)),
         st.builds(Amount, st.decimals(-1000, 1000, places=2), st.just("EUR")),
     ),
@@ -68,6 +70,8 @@ def test_a_text_is_english_and_knows_its_template() -> None:
         (Quantity(5400, "s"), "5400 s", "90 min", "90 min"),
         (Amount(Decimal("0.32"), "EUR"), "0.32 EUR", "0.32\N{NO-BREAK SPACE}EUR", "0,32\N{NO-BREAK SPACE}€"),
         (Moment("2026-11-03T17:04:05Z"), "2026-11-03T17:04:05Z", "18:04:05", "18:04:05"),
+        (Clock("2026-11-03T17:04:05Z", "18:04"), "18:04", "18:04", "18:04"),
+        (Clock("2026-05-04T17:04:05Z", "4 May 19:04"), "4 May 19:04", "4 May 19:04", "4. Mai 19:04"),
         (Moment("0000-13-03T"), *["0000-13-03T"] * 3),
         (DayOfYear(2, 29), "02-29", "29 Feb", "29. Feb."),
         (Weekday(2), "Wed", "Wed", "Mi"),

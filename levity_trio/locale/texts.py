@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from levity_trio.locale import _, catalogue
 from levity_trio.locale.formats import number, short_day, symbol, typed, weekday
-from levity_trio.told import Amount, Bare, Day, DayOfYear, Figure, Moment, Quantity, Told, Value, Weekday, filled
+from levity_trio.told import Amount, Bare, Clock, Day, DayOfYear, Figure, Moment, Quantity, Told, Value, Weekday, filled
 from levity_trio.wire.times import in_zone
 
 if TYPE_CHECKING:
@@ -63,16 +63,18 @@ def _shown(catalogue: GNUTranslations | None, value: Value, reader: Reader) -> s
             return in_units(value.value, value.unit)[0]
         case Amount(amount, currency):
             return f"{typed(amount)}\N{NO-BREAK SPACE}{symbol(currency)}"
-        case Moment() | Day() | DayOfYear() | Weekday():
+        case Moment() | Clock() | Day() | DayOfYear() | Weekday():
             return _dated(value, reader)
         case _:
             return str(value)
 
 
-def _dated(value: Moment | Day | DayOfYear | Weekday, reader: Reader) -> str:
+def _dated(value: Moment | Clock | Day | DayOfYear | Weekday, reader: Reader) -> str:
     match value:
         case Moment():
-            return _time(value, reader)
+            return _time(value, reader, "%H:%M:%S")
+        case Clock(stamp):
+            return _time(Moment(stamp), reader, "%H:%M")
         case Day(day):
             return short_day(day, has_year=reader.now is None or day.year != reader.now.year)
         case DayOfYear(month, day_of_month):
@@ -81,16 +83,16 @@ def _dated(value: Moment | Day | DayOfYear | Weekday, reader: Reader) -> str:
             return weekday(A_MONDAY + timedelta(days=place))
 
 
-def _time(value: Moment, reader: Reader) -> str:
-    """Return a time to the second: 18:04:05, 3 Nov 18:04:05, and with its year where the present time is not known."""
+def _time(value: Moment, reader: Reader, clock: str) -> str:
+    """Return a time: 18:04:05, 3 Nov 18:04:05, and with its year where the present time is not known."""
     try:
         local = in_zone(value.at, reader.zone)
     except ValueError:  # a charger wrote it
         return value.stamp
     if reader.now is None:
-        return f"{short_day(local, has_year=True)} {local:%H:%M:%S}"
+        return f"{short_day(local, has_year=True)} {local:{clock}}"
     day = "" if local.date() == in_zone(reader.now, reader.zone).date() else f"{short_day(local)} "
-    return f"{day}{local:%H:%M:%S}"
+    return f"{day}{local:{clock}}"
 
 
 A_MONDAY: Final = date(2001, 1, 1)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from levity_trio.events import ChargerOdd, Fact, HouseholdReported, MonthLimitReached, OutcomeKnown
 from levity_trio.locale import N_, _, _n, language
 from levity_trio.locale.formats import format_of, number, short_day, weekday
-from levity_trio.locale.texts import said
+from levity_trio.locale.texts import Reader, said
 from levity_trio.notify.causes import Cause, Place
 from levity_trio.notify.kinds import Kind
 from levity_trio.store.reads.away import SEVERAL, listed
@@ -62,7 +62,7 @@ class Where(NamedTuple):
 def begun(cause: Cause, where: Where) -> Text:
     """Return what is said when a cause has begun."""
     places = sorted(cause.lasting) or sorted(cause.parts)
-    names = listed(where.at(place) for place in places)
+    names = said(listed(where.at(place) for place in places))
     since, num = where.time(min(cause.parts[place].since for place in places)), len(places)
     if cause.kind is Kind.AWAY:
         subject = _n("%(where)s is away", "%(num)s chargers are away", num, where=names)
@@ -85,7 +85,7 @@ def begun(cause: Cause, where: Where) -> Text:
             since=since,
         )
         return Text(subject, f"{body}: {cause.subject}." if cause.subject else f"{body}.")
-    words = said(cause.words or "")
+    words = said(cause.words or "", Reader(where.zone, where.now))
     return Text(words, _("%(words)s (since %(since)s).", words=words, since=since))
 
 
@@ -104,7 +104,7 @@ _OVER: Final = N_(
 
 def over(cause: Cause, where: Where) -> Text:
     """Return what is said when a cause has ended."""
-    names, num = listed(where.at(place) for place in sorted(cause.parts)), len(cause.parts)
+    names, num = said(listed(where.at(place) for place in sorted(cause.parts))), len(cause.parts)
     at = where.time(cause.ended_at or where.now)
     if cause.kind is Kind.AWAY:
         subject = _n("%(where)s is back", "%(num)s chargers are back", num, where=names)
@@ -126,7 +126,7 @@ class DoubtsAt(NamedTuple):
 
 def digest(doubts: Sequence[DoubtsAt], where: Where) -> Text:
     """Return the digest of a day."""
-    num, names = sum(one.sessions for one in doubts), listed(where.name(one.charger) for one in doubts)
+    num, names = sum(one.sessions for one in doubts), said(listed(where.name(one.charger) for one in doubts))
     subject = _n("%(num)s session is in doubt", "%(num)s sessions are in doubt", num)
     since = where.time(min(one.since for one in doubts))
     return Text(subject, _("%(words)s at %(where)s, since %(since)s.", words=subject, where=names, since=since))

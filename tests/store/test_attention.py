@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from levity_trio.events import EventsPruned, LimitIgnored
+from levity_trio.locale import speaking
+from levity_trio.locale.texts import said
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import Space
@@ -135,6 +137,18 @@ def test_a_faulted_connector(books: Books, station: Station, page: Page) -> None
     assert page.told() == []
 
 
+def test_in_german_names_stay_as_they_are(books: Books, station: Station, page: Page) -> None:
+    name(books, "CP-1", "Something")
+    station.status("Available", connector=2)
+    station.status("Faulted", error="GroundFailure")
+    station.status("Faulted", error="is away", connector=2)
+    with speaking("de"):
+        assert [said(one.words) for one in page.attention()] == [
+            "Something, Anschluss 1, ist gestört: Erdschluss",
+            "Something, Anschluss 2, ist gestört: is away",
+        ]
+
+
 def test_a_faulted_charger(station: Station, page: Page) -> None:
     station.status("Faulted", connector=0, error="InternalError")
     assert page.told() == [("faulted", "CP-1 is faulted: InternalError", "CP-1")]
@@ -227,7 +241,7 @@ def test_refused_tags_that_wait(books: Books, page: Page) -> None:
     for tag, at in (("a", "2026-02-02"), ("b", "2026-02-01")):
         books.connection.execute("INSERT INTO asked_tag VALUES (?, ?, 'CP-1', ?, '', 1)", (tag, tag, at))
     (one,) = page.attention()
-    assert (one.kind, one.count, one.since, one.words) == ("tags", 2, "2026-02-01", "2 unknown tags were refused")
+    assert (one.kind, one.count, one.since, one.words) == ("tags", 2, "2026-02-01", "2 unknown cards were refused")
 
 
 def test_money_and_webhooks_are_for_operators(books: Books, page: Page) -> None:
@@ -245,7 +259,7 @@ def test_money_and_webhooks_are_for_operators(books: Books, page: Page) -> None:
     for days in (1, 2, 8):
         books.connection.execute(given_up, (stamp(books.now - timedelta(days=days)),))
     assert [(kind, words) for kind, words, _ in page.told()] == [
-        ("wallet", "1 prepaid account has nothing left"),
+        ("wallet", "1 prepaid household has nothing left"),
         ("webhook", "6 facts were never delivered to the webhook house"),
     ]
     assert page.attention(sees_all=False) == []

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
+from levity_trio.told import Told, Value, joined
+
 TOGETHER: Final = timedelta(minutes=2)
 """Chargers that went away within so long of one another have one cause."""
 SEVERAL: Final = 3
@@ -38,7 +40,7 @@ def _is_apart(before: str, after: str) -> bool:
     return datetime.fromisoformat(after) - datetime.fromisoformat(before) > TOGETHER
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> Told:
     """Return names in their order, runs of numbers as one: Space 1–12, Space 14, Guest."""
     runs: list[tuple[str, str]] = []
     for name in sorted(names, key=_order):
@@ -46,9 +48,9 @@ def listed(names: Iterable[str]) -> str:
             runs[-1] = runs[-1][0], name
         else:
             runs.append((name, name))
-    words = [first if first == last else f"{first}–{_split(last)[1]}" for first, last in runs]
-    words[LONGEST_LIST:] = [f"{len(words) - LONGEST_LIST} more"] if len(words) > LONGEST_LIST else []
-    return ", ".join(words)
+    words: list[Value] = [first if first == last else f"{first}–{_split(last)[1]}" for first, last in runs]
+    words[LONGEST_LIST:] = [Told("{1} more", len(words) - LONGEST_LIST)] if len(words) > LONGEST_LIST else []
+    return joined(", ", words)
 
 
 def _split(name: str) -> tuple[str, str]:

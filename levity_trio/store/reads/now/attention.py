@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -24,10 +24,11 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import mqtt
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.load import LoadNow, problems
-from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
+from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since, of_ocpp
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.store.reads.reports import Wanted, reports, still_listed
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import N_, Clock, Day, Figure, Told, joined
 from levity_trio.wire.times import in_zone, stamp
 
 LITTLE_BYTES: Final = 500_000_000
@@ -225,13 +226,14 @@ def _entry(
 
 def _of_machine(machine: Machine) -> Iterator[Attention]:
     if not machine.can_store:
-        yield _entry(Kind.STORAGE, "Nothing can be stored at present; look at the disk and at the log")
+        yield _entry(Kind.STORAGE, Told("Nothing can be stored at present; look at the disk and at the log"))
     if machine.is_damaged:
-        yield _entry(Kind.STORAGE, "The database is damaged; restore it from a copy")
+        yield _entry(Kind.STORAGE, Told("The database is damaged; restore it from a copy"))
     if machine.space.disk_free is not None and machine.space.disk_free < LITTLE_BYTES:
-        yield _entry(Kind.DISK, f"Only {machine.space.disk_free / 1e6:.0f} MB are free on the disk of the database")
+        free = Figure(machine.space.disk_free / 1e6, 0)
+        yield _entry(Kind.DISK, Told("Only {1} MB are free on the disk of the database", free))
     if not machine.is_clock_trusted:
-        yield _entry(Kind.CLOCK, "The clock of this server is not trusted; times may be wrong")
+        yield _entry(Kind.CLOCK, Told("The clock of this server is not trusted; times may be wrong"))
 
 
 def _of_backup(db: Database, now: datetime, machine: Machine) -> Iterator[Attention]:
@@ -239,24 +241,24 @@ def _of_backup(db: Database, now: datetime, machine: Machine) -> Iterator[Attent
         return
     if machine.backup is not None:
         if machine.backup.at <= stamp(now - timedelta(days=BACKUP_DAYS)):
-            yield _entry(Kind.BACKUP, "The last backup is old", machine.backup.at)
+            yield _entry(Kind.BACKUP, Told("The last backup is old"), machine.backup.at)
     elif db.execute(_OLD_RUN, (stamp(now - timedelta(days=UNSAVED_DAYS)),)).fetchone():
-        yield _entry(Kind.BACKUP, "No backup is known; make one with: levity-trio backup FILE")
+        yield _entry(Kind.BACKUP, Told("No backup is known; make one with: levity-trio backup FILE"))
 
 
 def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
     names = {one.id: _name(one) for one in chargers.served}
     yield from _faults(chargers, names)
     for open_one in chargers.silent:
-        charger = open_one.charger
-        words, since = f"{names.get(charger, charger)} tells nothing of its session", open_one.read_at
+        charger, since = open_one.charger, open_one.read_at
+        words = Told("{1} tells nothing of its session", names.get(charger, charger))
         about = About(charger, open_one.connector, open_one.id)
         yield _entry(Kind.SILENT, words, since or open_one.started_at, about=about)
     for served in chargers.served:
         skew = served.clock_skew_seconds or 0
         if abs(skew) > SKEW_SECONDS:
-            way = "ahead" if skew > 0 else "behind"
-            words = f"The clock of {_name(served)} is {length(abs(skew))} {way}"
+            template = N_("The clock of {1} is {2} ahead") if skew > 0 else N_("The clock of {1} is {2} behind")
+            words = Told(template, _name(served), length(abs(skew)))
             yield _entry(Kind.CHARGER_CLOCK, words, about=About(served.id))
 
 
@@ -268,16 +270,17 @@ def _of_load(load: LoadNow, now: datetime, chargers: Chargers, names: Mapping[st
     since = {one.id: one.since for one in chargers.served if one.id in kept and one.since}
     for group in together(since, 1):
         first, who = since[group[0]], listed(names[charger] for charger in group)
-        words = f"{sum(kept[charger] for charger in group)} A are kept for {who}, away since {_clock(first, now)}"
-        advice = "Gone for good? Take them out" if len(group) > 1 else "Gone for good? Take it out"
+        amperes = sum(kept[charger] for charger in group)
+        words = Told("{1} A are kept for {2}, away since {3}", amperes, who, _clock(first, now))
+        advice = Told("Gone for good? Take them out") if len(group) > 1 else Told("Gone for good? Take it out")
         yield replace(_entry(Kind.KEPT, words, first, len(group)), chargers=group, advice=advice)
     for car in load.cars:
         name, about = names.get(car.charger, car.charger), About(car.charger, car.connector)
         if car.why_fixed == "new":
-            words = f"{name} is being prepared for limits, so {car.limit_a} A are kept for it"
+            words = Told("{1} is being prepared for limits, so {2} A are kept for it", name, car.limit_a)
             yield _entry(Kind.UNLIMITED, words, car.since, about=about)
         elif car.why_fixed == "untold" and not load.is_shadow:
-            words = f"{name} is not limited, so {car.limit_a} A are kept for it"
+            words = Told("{1} is not limited, so {2} A are kept for it", name, car.limit_a)
             yield _entry(Kind.UNLIMITED, words, car.since, about=about)
 
 
@@ -285,19 +288,22 @@ def _away(now: datetime, chargers: Chargers, at_the_door: Collection[str | None]
     """Yield the chargers that are away, once for those that went away together."""
     away = {one.id: one for one in chargers.served if not one.is_connected and one.id not in at_the_door}
     for group in together({one.id: one.since for one in away.values() if one.since is not None}):
-        since, names = away[group[0]].since, [_name(away[charger]) for charger in group]
+        since, names = str(away[group[0]].since), [_name(away[charger]) for charger in group]
         if len(group) == 1:
-            yield _entry(Kind.OFFLINE, f"{names[0]} is away", since, about=About(group[0]))
+            yield _entry(Kind.OFFLINE, Told("{1} is away", names[0]), since, about=About(group[0]))
             continue
-        many = f"{len(group)} of {len(chargers.served)} chargers have"
-        which = f": {listed(names)}"
+        words = Told(
+            "{1} of {2} chargers have been away since {3}: {4}. Probably the network there",
+            *(len(group), len(chargers.served), _clock(since, now), listed(names)),
+        )
         if len(group) == len(chargers.served):
-            many, which = f"All {len(group)} chargers have", ""
-        words = f"{many} been away since {_clock(str(since), now)}{which}. Probably the network there"
+            words = Told(
+                "All {1} chargers have been away since {2}. Probably the network there", len(group), _clock(since, now)
+            )
         yield replace(_entry(Kind.OFFLINE, words, since, len(group)), chargers=group)
 
 
-_NEW_ADDRESS: Final = (
+_NEW_ADDRESS: Final = Told(
     "Let the router give this machine its old address again; or enter the new one in the chargers, in --public-url"
     " and in --drivers-url, and print the labels again"
 )
@@ -312,18 +318,21 @@ def _lost_addresses(machine: Machine, chargers: Chargers) -> Iterator[Attention]
     for address in sorted({*filter(None, dialled), *filter(None, labels)}):
         if machine.has_address(address):
             continue
-        parts = [_count(dialled[address], "charger", "chargers")] if dialled[address] else []
-        parts += [_count(labels[address], "label", "labels")] if labels[address] else []
-        present = f", it is {own} now" if (own := machine.address()) else ""
-        has = "has" if dialled[address] + labels[address] == 1 else "have"
-        words = f"This machine is no longer {address}{present}. {' and '.join(parts)} still {has} the old address"
-        yield replace(_entry(Kind.ADDRESS, words, count=dialled[address] + labels[address]), advice=_NEW_ADDRESS)
+        count, own = dialled[address] + labels[address], machine.address()
+        lost = Told("This machine is no longer {1}", address)
+        if own:
+            lost = Told("This machine is no longer {1}, it is {2} now", address, own)
+        parts = [Told("{1} charger", dialled[address], many="{1} chargers")] if dialled[address] else []
+        parts += [Told("{1} label", labels[address], many="{1} labels")] if labels[address] else []
+        which = Told("{1} and {2}", *parts) if len(parts) > 1 else parts[0]
+        template = N_("{1}. {2} still has the old address") if count == 1 else N_("{1}. {2} still have the old address")
+        yield replace(_entry(Kind.ADDRESS, Told(template, lost, which), count=count), advice=_NEW_ADDRESS)
 
 
-def _clock(at: str, now: datetime) -> str:
-    """Return a time in words, in the zone of `now`."""
+def _clock(at: str, now: datetime) -> Clock:
+    """Return a time to the minute, in the zone of `now`."""
     local = in_zone(datetime.fromisoformat(at), now.tzinfo)
-    return f"{local:%H:%M}" if local.date() == now.date() else f"{local.day} {local:%b %H:%M}"
+    return Clock(at, f"{local:%H:%M}" if local.date() == now.date() else f"{local.day} {local:%b %H:%M}")
 
 
 _TURNED_AWAY: Final = (
@@ -343,23 +352,29 @@ def _turned_away(db: Database, now: datetime, chargers: Chargers, *, sees_all: b
         if registration == "refused" or (is_at_the_door and (connected_at or "") >= last_at):
             continue
         who = _peer(db, names, address) if identity is None else names.get(identity, identity)
-        who = f"Another client that calls itself {who}" if is_at_the_door and is_connected else who
-        where = f" at {address}" if sees_all else ""
-        verb = "is turned away" if is_at_the_door else "is cut off"
+        if is_at_the_door and is_connected:
+            who = Told("Another client that calls itself {1}", who)
+        if sees_all:
+            who = Told("{1} at {2}", who, address)
         is_broken = identity in names and is_at_the_door and not is_connected
         level = BROKEN_LEVEL if is_broken else "look"
         about = About(identity) if identity in names else NOTHING
-        words = f"{who}{where} {verb}: {reason}"
+        words = Told(N_("{1} is turned away: {2}") if is_at_the_door else N_("{1} is cut off: {2}"), who, reason)
         yield replace(_entry(Kind.TURNED_AWAY, words, first_at, about=about, level=level), advice=advice(kind))
 
 
 def _peer(db: Database, names: Mapping[str, str], address: str) -> str:
     """Return a name for a peer without an identity: that of the charger that connected from there last, if only one."""
     found = [names[charger] for (charger,) in db.execute(_LAST_FROM, (address,)).fetchall() if charger in names]
-    return f"Something, perhaps {found[0]}," if len(found) == 1 else "Something"
+    return Told("Something, perhaps {1},", found[0]) if len(found) == 1 else Told("Something")
 
 
-_TOLD: Final = {"Operative": "be in service", "Inoperative": "be out of service"}
+_WANTED: Final = N_(
+    {
+        "Operative": "{1}, connector {2}, was told to be in service, and reports {3}",
+        "Inoperative": "{1}, connector {2}, was told to be out of service, and reports {3}",
+    }
+)
 
 
 def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
@@ -367,8 +382,8 @@ def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
     names = {one.id: _name(one) for one in chargers.served}
     for connector in differing(rows_of(db)):
         if connector.charger in names:
-            where = f"{names[connector.charger]}, connector {connector.connector},"
-            words = f"{where} was told to {_TOLD[connector.wanted]}, and reports {connector.status}"
+            place = names[connector.charger], connector.connector
+            words = Told(_WANTED[connector.wanted], *place, of_ocpp(connector.status))
             yield _entry(Kind.AVAILABILITY, words, connector.since, about=About(connector.charger, connector.connector))
 
 
@@ -377,51 +392,76 @@ def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]
     places = Counter(charger for charger, connector in chargers.statuses if connector != 0)
     for (charger, connector), (status, status_at) in chargers.statuses.items():
         if status == FAULTED:
-            where = f", connector {connector}," if connector and places[charger] > 1 else ""
+            where = names[charger]
+            if connector and places[charger] > 1:
+                where = Told("{1}, connector {2},", where, connector)
             fault = chargers.faults.get((charger, connector))
-            cause = "" if fault is None else f": {fault.error_code}{f' ({fault.info})' if fault.info else ''}"
+            words = Told("{1} is faulted", where)
+            if fault is not None:
+                cause = of_ocpp(fault.error_code)
+                words = Told(
+                    "{1} is faulted: {2}", where, joined("", (cause, " (", fault.info, ")")) if fault.info else cause
+                )
             about = About(charger, connector)
-            words, since = f"{names[charger]}{where} is faulted{cause}", holds_since(status, status_at, fault)
-            yield _entry(Kind.FAULTED, words, since, about=about)
+            yield _entry(Kind.FAULTED, words, holds_since(status, status_at, fault), about=about)
 
 
 def _waiting(waiting: Waiting, *, sees_all: bool) -> Iterator[Attention]:
     """Yield what waits for a person."""
     if waiting.not_booked:
-        words = f"{_count(waiting.not_booked, 'session is', 'sessions are')} not booked rightly; look at the log"
+        words = Told(
+            "{1} session is not booked rightly; look at the log",
+            waiting.not_booked,
+            many="{1} sessions are not booked rightly; look at the log",
+        )
         yield _entry(Kind.STORAGE, words, count=waiting.not_booked)
     if waiting.spent and sees_all:
-        words = f"{_count(waiting.spent, 'prepaid account has', 'prepaid accounts have')} nothing left"
+        words = Told(
+            "{1} prepaid household has nothing left", waiting.spent, many="{1} prepaid households have nothing left"
+        )
         yield _entry(Kind.WALLET, words, waiting.spent_since, waiting.spent)
     if waiting.reviews:
-        words = f"{_count(waiting.reviews, 'session is', 'sessions are')} doubtful"
+        words = Told("{1} session is doubtful", waiting.reviews, many="{1} sessions are doubtful")
         yield _entry(Kind.REVIEW, words, waiting.reviews_since, waiting.reviews)
     if waiting.set_aside:
-        words = f"{_count(waiting.set_aside, 'message', 'messages')} could not be linked to a session"
+        words = Told(
+            "{1} message could not be linked to a session",
+            waiting.set_aside,
+            many="{1} messages could not be linked to a session",
+        )
         yield _entry(Kind.SET_ASIDE, words, waiting.set_aside_since, waiting.set_aside)
     if waiting.newcomers:
-        words = f"{_count(waiting.newcomers, 'new charger waits', 'new chargers wait')} to be adopted or refused"
+        words = Told(
+            "{1} new charger waits to be adopted or refused",
+            waiting.newcomers,
+            many="{1} new chargers wait to be adopted or refused",
+        )
         yield _entry(Kind.NEWCOMER, words, waiting.newcomers_since, waiting.newcomers)
 
 
 def _asked_tags(db: Database) -> Iterator[Attention]:
     ((tags, since),) = db.execute("SELECT count(*), min(first_at) FROM asked_tag").fetchall()
     if tags:
-        yield _entry(Kind.TAGS, f"{_count(tags, 'unknown tag was', 'unknown tags were')} refused", since, tags)
+        words = Told("{1} unknown card was refused", tags, many="{1} unknown cards were refused")
+        yield _entry(Kind.TAGS, words, since, tags)
 
 
 def _reports(db: Database) -> Iterator[Attention]:
     """Yield what households reported and nobody answered: each lost card, and how many other reports there are."""
     waiting = [*reversed(reports(db, Wanted(is_waiting=True)))]
     for lost in (one for one in waiting if one.id_tag is not None):
-        words = f"{lost.household} lost the card {lost.id_tag}, which is blocked"
+        words = Told("{1} lost the card {2}, which is blocked", lost.household, str(lost.id_tag))
         names = still_listed(db, str(lost.id_tag))
-        away = f"Away, and may still let it charge: {listed(names)}" if names else None
+        away = Told("Away, and may still let it charge: {1}", listed(names)) if names else None
         yield replace(_entry(Kind.LOST_CARD, words, lost.written_at), advice=away)
     others = [one for one in waiting if one.id_tag is None]
     if others:
-        verb = "message from a household waits" if len(others) == 1 else "messages from households wait"
-        yield _entry(Kind.REPORT, f"{len(others)} {verb} for an answer", others[0].written_at, len(others))
+        words = Told(
+            "{1} message from a household waits for an answer",
+            len(others),
+            many="{1} messages from households wait for an answer",
+        )
+        yield _entry(Kind.REPORT, words, others[0].written_at, len(others))
 
 
 _REFUSED: Final = (
@@ -429,6 +469,14 @@ _REFUSED: Final = (
     " AND ended_at IS NULL) FROM refused_card WHERE last_at >= ? ORDER BY cp_id, first_at, key"
 )
 _NAME: Final = "SELECT name FROM account WHERE id = ?"
+_ELSEWHERE: Final = N_(
+    (
+        "{1} may charge at other chargers only, and was refused at {2}",
+        "{1} may charge at other chargers only, and were refused at {2}",
+    )
+)
+_EXCLUSIVE: Final = N_(("{1} is for {2} only: {3} was refused", "{1} is for {2} only: {3} were refused"))
+"""Of one card, and of several."""
 _SPACE_NAME: Final = "SELECT name FROM space WHERE cp_id = ? AND conn_id IN (?, 0) ORDER BY conn_id DESC LIMIT 1"
 
 
@@ -448,14 +496,15 @@ def _refused_cards(
             groups[charger, connector, reason].append((since, who))
     for (charger, connector, reason), refused in groups.items():
         space = next(iter(rows(_SPACE_NAME, (charger, connector))), (names[charger],))[0]
-        who = listed([*dict.fromkeys(who for _, who in refused)])
-        who, was = who if sees_all else _count(len(refused), "card", "cards"), "was" if len(refused) == 1 else "were"
+        who = listed(dict.fromkeys(who for _, who in refused))
+        if not sees_all:
+            who = Told("{1} card", len(refused), many="{1} cards")
         if reason is Reason.CHARGERS:
-            words = f"{who} may charge at other chargers only, and {was} refused at {space}"
+            words = Told(_ELSEWHERE[len(refused) > 1], who, space)
         else:
             accounts = places.admitted(rows, charger, connector or None, at) or ()
-            owners = [rows(_NAME, (one,))[0][0] for one in sorted(accounts)] if sees_all else ["its household"]
-            words = f"{space} is for {listed(owners)} only: {who} {was} refused"
+            owners = listed(rows(_NAME, (one,))[0][0] for one in sorted(accounts))
+            words = Told(_EXCLUSIVE[len(refused) > 1], space, owners if sees_all else Told("its household"), who)
         about = About(charger, connector or None)
         yield _entry(Kind.REFUSED, words, min(since for since, _ in refused), len(refused), about)
 
@@ -473,9 +522,10 @@ def _limits(db: Database, now: datetime) -> Iterator[Attention]:
     """Yield the households and cards that have nearly used what they may in this month, or all of it."""
     for _, _, name, warned_at, reached_at in db.execute(_LIMITS, (stamp(now),)).fetchall():
         if reached_at is not None:
-            yield _entry(Kind.LIMIT, f"{name} has used what it may in this month, and starts nothing more", reached_at)
+            words = Told("{1} has used what it may in this month, and starts nothing more", name)
+            yield _entry(Kind.LIMIT, words, reached_at)
         else:
-            yield _entry(Kind.LIMIT, f"{name} has used four fifths of what it may in this month", warned_at)
+            yield _entry(Kind.LIMIT, Told("{1} has used four fifths of what it may in this month", name), warned_at)
 
 
 def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Attention]:
@@ -483,8 +533,10 @@ def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iter
     soon, at = stamp(now + timedelta(days=CERTIFICATE_DAYS)), stamp(now)
     for charger, until in db.execute(CERTIFICATES).fetchall():
         if until < soon and charger in names:
-            verb = "expired" if until < at else "expires"
-            words = f"The certificate of {names[charger]} {verb} on {until[:10]}"
+            template = N_("The certificate of {1} expired on {2}")
+            if until >= at:
+                template = N_("The certificate of {1} expires on {2}")
+            words = Told(template, names[charger], Day(date.fromisoformat(until[:10])))
             yield _entry(Kind.CERTIFICATE, words, about=About(charger))
 
 
@@ -498,7 +550,7 @@ def _ignored(db: Database, names: Mapping[str, str]) -> Iterator[Attention]:
     """Yield the chargers that do not obey the limits of load management."""
     for charger, since in db.execute(_IGNORED).fetchall():
         if charger in names:
-            words = f"{names[charger]} does not obey its limit, so others may get less current"
+            words = Told("{1} does not obey its limit, so others may get less current", names[charger])
             yield _entry(Kind.IGNORED, words, since, about=About(charger))
 
 
@@ -517,21 +569,31 @@ def _odd(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Atte
             yield _entry(Kind.ODD, words, since, about=About(charger))
 
 
-def odd_words(cause: str, where: str, figure: int, earlier: int) -> str:
-    """Return what is odd about a charger, in English."""
+def odd_words(cause: str, where: str, figure: int, earlier: int) -> Told:
+    """Return what is odd about a charger."""
     if cause == "comes_and_goes":
-        return f"{where} connected more than {figure} times in a day; look at its network and its power supply"
+        return Told(
+            "{1} connected more than {2} times in a day; look at its network and its power supply", where, figure
+        )
     if cause == "measures_nothing":
-        return f"{where} charged in {figure} sessions and measured nothing; look at its meter with a test charge"
-    told = f"its register went from {earlier // 1000} to {figure // 1000} kWh, more than can have flowed"
-    return f"{where} has another meter: between two sessions {told}"
+        return Told(
+            "{1} charged in {2} sessions and measured nothing; look at its meter with a test charge", where, figure
+        )
+    return Told(
+        "{1} has another meter: between two sessions its register went from {2} to {3} kWh, more than can have flowed",
+        *(where, earlier // 1000, figure // 1000),
+    )
 
 
 def _webhooks(db: Database, now: datetime) -> Iterator[Attention]:
     """Yield the webhooks for which facts were given up in the last week."""
     since = stamp(now - timedelta(days=GIVEN_UP_DAYS))
     for name, facts, at in db.execute(_GIVEN_UP, (since,)).fetchall():
-        words = f"{_count(facts, 'fact was', 'facts were')} never delivered to the webhook {name}"
+        words = Told(
+            "{1} fact was never delivered to the webhook {2}",
+            *(facts, name),
+            many="{1} facts were never delivered to the webhook {2}",
+        )
         yield _entry(Kind.WEBHOOK, words, at, facts)
 
 
@@ -540,17 +602,21 @@ def _mqtt(db: Database, now: datetime) -> Iterator[Attention]:
     found, limit = mqtt.state(db), stamp(now - timedelta(minutes=UNREACHABLE_MINUTES))
     if found is None:
         return
-    waiting = f"{_count(found.waiting, 'fact waits', 'facts wait')} for it"
+    waits = found.waiting, found.broker
     if not found.is_connected and found.since <= limit:
-        words = f"the MQTT broker {found.broker} cannot be reached; {waiting}"
+        words = Told(
+            "the MQTT broker {2} cannot be reached; {1} fact waits for it",
+            *waits,
+            many="the MQTT broker {2} cannot be reached; {1} facts wait for it",
+        )
         yield _entry(Kind.MQTT, words, found.since, found.waiting)
     elif found.waiting_since is not None and max(found.waiting_since, found.moved_at) <= limit:
-        words = f"the MQTT broker {found.broker} takes no facts; {waiting}"
+        words = Told(
+            "the MQTT broker {2} takes no facts; {1} fact waits for it",
+            *waits,
+            many="the MQTT broker {2} takes no facts; {1} facts wait for it",
+        )
         yield _entry(Kind.MQTT, words, found.moved_at, found.waiting)
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
 
 
 def _name(charger: KnownCharger) -> str:
