@@ -1,5 +1,5 @@
-"""The decorator of most of our data: an immutable class with slots whose fields are given by name; and their order by
-the names that people gave them.
+"""The decorator of most of our data: an immutable class with slots whose fields are given by name; the marks of their
+fields; and their order by the names that people gave them.
 
 It is a struct of msgspec, which has its methods in C, where a frozen dataclass has five of its own in Python: 690 such
 classes took 2 MB more and half of what a start costs. The standard library's functions for dataclasses take it for one.
@@ -9,21 +9,58 @@ import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
 from inspect import get_annotations
-from typing import Annotated, Any, Final, TypeVar, dataclass_transform, overload
+from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args, get_type_hints, overload
 
 import msgspec
-from msgspec import NODEFAULT, Struct
-
-__all__ = ["ForOperators", "for_operators", "in_order", "record"]
+from msgspec import NODEFAULT, Meta, Struct
 
 T = TypeVar("T")
 ForOperators = Annotated[T, "for operators"]
 """Marks a field that says who did something, whose something is, or where people live: viewers see null there."""
+PERSONAL: Final = "personal"
+Personal = Annotated[T, PERSONAL]
+"""Marks what is about people, or a secret: requests are recorded without it, and it goes with a household."""
+
+
+class Help(str):
+    """What the help of a command says about a field: a mark of it."""
+
+    __slots__ = ()
 
 
 def for_operators(row: Any) -> list[str]:
     """Return the fields of a record that viewers do not see."""
     return [part.name for part in fields(row) if str(part.type).startswith("ForOperators[")]
+
+
+def names_of(kind: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a record, in their order."""
+    return tuple(part.name for part in fields(kind))
+
+
+def helps_of(kind: Any) -> dict[str, str]:
+    """Return what is said about the fields of a record in the help of commands, by their names."""
+    hints = get_type_hints(kind, include_extras=True).items()
+    marks = {name: [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Help)] for name, hint in hints}
+    return {name: found[0] for name, found in marks.items() if found}
+
+
+def personal_in(kind: Any) -> frozenset[str]:
+    """Return the fields of a record or another struct that are personal, or have something that is."""
+    hints = get_type_hints(kind, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if _is_personal(hint))
+
+
+def _is_personal(hint: Any) -> bool:
+    if PERSONAL in getattr(hint, "__metadata__", ()) or (hasattr(hint, "__struct_fields__") and personal_in(hint)):
+        return True
+    return any(map(_is_personal, get_args(hint)))
+
+
+def whole_text(*, pattern: str, **limits: Any) -> Meta:
+    """Return the limits of a text that fits a pattern of JSON Schema from its beginning to its end. Python's `$` would
+    leave a line feed at the end."""
+    return Meta(pattern=pattern.removesuffix("$") + r"\Z", **limits)
 
 
 @overload
@@ -54,8 +91,19 @@ def record(cls: type[Any] | None = None, /, *, kw_only: bool = True) -> Any:
     return made if cls is None else made(cls)
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def noun(cls: type[T]) -> type[T]:
+    """Make a class a record that bodies of the API extend, too. Mypy does not know that it is frozen: those are not."""
+    made = record(cls)
+    type.__setattr__(made, _IS_NOUN, True)
+    return made
+
+
 def _is_special(part: object) -> bool:
     return isinstance(part, Field) and bool(part.metadata or not (part.compare and part.init and part.repr))
+
+
+_IS_NOUN: Final = "__is_noun__"
 
 
 class _Fields:
@@ -66,6 +114,8 @@ class _Fields:
         names, defaults = cls.__struct_fields__, cls.__struct_defaults__
         given = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
         found = [(name, types[name], _field(given.get(name, NODEFAULT))) for name in names]
+        if getattr(cls, _IS_NOUN, False):
+            found.sort(key=lambda part: part[0] != "id")  # which is declared behind the fields of the noun
         twin: Any = make_dataclass(cls.__name__, found, kw_only=True)
         made: dict[str, Field[Any]] = twin.__dataclass_fields__
         type.__setattr__(cls, "__dataclass_fields__", made)

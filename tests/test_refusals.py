@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from levity_trio.config.settings import MAIL_ADDRESS
+from levity_trio.records import whole_text
 from levity_trio.refusals import Typed, plain_words
-from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, StructBody, of_validation, whole_text
+from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, StructBody, of_validation
 from levity_trio.web.api.files import TITLE
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tags import TAG_PATTERN

@@ -201,7 +201,7 @@ class Site:
 def _begin_billing(db: UnitOfWork, at: str) -> None:
     """Add a household with the card, and a tariff for all."""
     said, since = Said(at, "owner", None), "2026-01-01T00:00:00.000Z"
-    account = accounts.add(db, AccountData("Anna", "Street 1", None, None, since), at, "owner")
+    account = accounts.add(db, AccountData(name="Anna", address="Street 1", since=since), at, "owner")
     card = NamedThing(Thing(What.TAG, Policy().key(TAG)), TAG)
     ownership.give(db, account, card, Span(since, None), said)
     tariff = tariffs.add(db, tariffs.Given(TARIFF, parse(TARIFF)), None, said).id

@@ -36,7 +36,9 @@ from levity_trio.cli.transfers import read_file
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.documents.paper import file_name
 from levity_trio.documents.template import ENGLISH_TEXT
+from levity_trio.nouns import Biller
 from levity_trio.output import is_terminal
+from levity_trio.records import names_of
 from levity_trio.wire.times import in_zone
 from levity_trio.writing import DOCUMENT, place, replace
 
@@ -50,7 +52,7 @@ COLUMNS: Final = ("number", "month", "name", "kwh", "total", "remarks", "account
 HEAD: Final = ("statement", "month", "account", "name", "carried_in", "total", "is_carried", "closed_on", "digest")
 LINES: Final = ("line", "date", "where", "kwh", "amount", "from", "to")
 NO_STATEMENT: Final = "no month is closed yet: levity-trio bill preview MONTH shows what would be billed"
-OWNER_FIELDS: Final = ("name", "address", "contact", "bank_account", "bank_name", "tax_number", "payment_days")
+OWNER_FIELDS: Final = names_of(Biller)
 EXAMPLES: Final = """\
 \b
 Examples:

@@ -8,9 +8,10 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.ledger import typed_amount
-from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit
+from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, options_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
+from levity_trio.nouns import Car
 
 COLUMNS: Final = ("id", "name", "plate", "battery_kwh")
 NO_CAR: Final = 'no car yet; add one: levity-trio car add "Anna\'s car"'
@@ -30,7 +31,7 @@ A car is named by its number or its name.
 
 car = Group("car", help="Keep the cars of households.", epilog=EXAMPLES)
 _CAR: Final = click.argument("named", metavar="CAR")
-_PLATE: Final = click.option("--plate", help="Its number plate.")
+_PLATE: Final = options_of(Car)
 _BATTERY: Final = click.option("--battery", metavar="KWH", help="The capacity of its battery.")
 
 

@@ -13,8 +13,10 @@ from levity_trio.cli.limits import EVERYWHERE, LIMITS, set_limits, take_limits
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_file, show_results
+from levity_trio.nouns import Card
+from levity_trio.records import names_of
 
-COLUMNS: Final = ("id_tag", "name", "status", "expires_at", "parent_id_tag", "max_transactions", "notes")
+COLUMNS: Final = names_of(Card)
 NO_CARD: Final = "no card yet; add one: levity-trio card add NUMBER --name NAME"
 PERIODS: Final = ("created_at", "created_by", "ended_at", "ended_by", *COLUMNS[1:])
 STATUSES: Final = ("Accepted", "Blocked")

@@ -17,6 +17,7 @@ from levity_trio.cli import terminal
 from levity_trio.config import SETTINGS
 from levity_trio.config.settings import DATABASE, DatabaseAddress, Setting, Unusable
 from levity_trio.config.sources import load
+from levity_trio.records import helps_of
 
 EXISTING: Final = "Existing database, as for `serve`."
 PROGRAM: Final = "  levity-trio "
@@ -45,6 +46,11 @@ def together(*options: Decorator) -> Decorator:
         return function
 
     return decorate
+
+
+def options_of(noun: type) -> Decorator:
+    """Return the options of a noun: of its fields that help speaks of."""
+    return together(*(click.option(f"--{name}", help=words) for name, words in helps_of(noun).items()))
 
 
 def _note_wide(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

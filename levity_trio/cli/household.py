@@ -20,6 +20,7 @@ from levity_trio.cli.declaring import (
     an_example,
     changes,
     limit,
+    options_of,
     renamed,
     together,
 )
@@ -28,9 +29,11 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import confirm, counted, heading, local_words, none_yet, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, PATIENCE_SECONDS, download, send_file, show_file, show_results
 from levity_trio.config import ConfigError
+from levity_trio.nouns import Household
+from levity_trio.records import names_of
 
 COLUMNS: Final = ("id", "name", "contact", "since", "until")
-DETAILS: Final = ("id", "name", "address", "contact", "notes", "language", "since", "until")
+DETAILS: Final = ("id", *names_of(Household), "since", "until")
 BELONGINGS: Final = ("what", "which", "since", "until", "voided_at", "name", "vehicle", "reason", "given_by")
 NO_HOUSEHOLD: Final = 'no household yet; add one: levity-trio household add "Flat 3, Anna"'
 NO_SESSION: Final = "no session yet; what belongs to it: levity-trio household show HOUSEHOLD"
@@ -132,9 +135,7 @@ household = Group(
     old_names={"transactions": "sessions"},
 )
 _FIELDS: Final = together(
-    click.option("--address", help="Where statements go."),
-    click.option("--contact", help="Mail, telephone."),
-    click.option("--notes", help="Anything else."),
+    options_of(Household),
     OF_LANGUAGE,
     click.option("--since", metavar="TIME", help="Since when it is open."),
     click.option("--until", metavar="TIME", help="Until when it is open."),

@@ -32,8 +32,8 @@ def use(central: Central, **settings: Any) -> None:
     central.tags.policy = policy_of(central.config)
 
 
-async def add(central: Central, id_tag: str, **fields: object) -> None:
-    data = TagData(id_tag)._replace(**fields)  # type: ignore[arg-type]
+async def add(central: Central, id_tag: str, **fields: Any) -> None:
+    data = TagData(id_tag=id_tag, **fields)
     await central.writer.run(tags.add, central.policy, data, AT, "anna")
 
 
@@ -206,12 +206,12 @@ async def test_a_space_that_is_for_one_household_only(central: Central, writer: 
     """Authorize is answered from memory, a start from the database, and a stop is taken from anybody."""
     for card in ("Card", "Other"):
         await add(central, card)
-    data = AccountData("Flat 1", None, None, None, "2026-01-01T00:00:00.000Z")
+    data = AccountData(name="Flat 1", since="2026-01-01T00:00:00.000Z")
     said, span = Said(AT, "anna"), Span("2026-01-01T00:00:00.000Z")
     async with open_charger(central) as charger:
         await charger.call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"})
         for account, card in ((1, "Card"), (2, "Other")):
-            await central.writer.run(accounts.add, data._replace(name=card), AT, "anna")
+            await central.writer.run(accounts.add, replace(data, name=card), AT, "anna")
             thing = Thing(What.TAG, card.lower())
             await central.writer.run(ownership.give, account, NamedThing(thing, card), span, said)
         space = NamedThing(Thing(What.SPACE, "CP-1", 1), is_exclusive=True)
@@ -232,7 +232,7 @@ async def test_the_cards_of_a_household_are_one_group(central: Central, writer: 
     """Its name is no card's; a group that the owner set stays, and so does a card that belongs to nobody. A card that
     may not charge is in no group."""
     span, said = Span(AT), Said(AT, "anna", None)
-    await central.writer.run(accounts.add, AccountData("Anna", "Street 1", None, None, AT), AT, "anna")
+    await central.writer.run(accounts.add, AccountData(name="Anna", address="Street 1", since=AT), AT, "anna")
     for card in ("Card", "Second", "Grouped", "Lost"):
         await add(central, card, parent_id_tag="Parents" if card == "Grouped" else None)
         await central.writer.run(ownership.give, 1, NamedThing(Thing(What.TAG, card.lower()), card), span, said)

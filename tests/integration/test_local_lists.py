@@ -37,7 +37,7 @@ def put_tags(database: Path, *added: str, blocked: str | None = None, removed: s
     with open_database(database) as connection:
         books = Books(connection)
         for tag in added:
-            books.run(tags.add, books.policy, TagData(tag, parent_id_tag="HOUSE"), books.at, "anna")
+            books.run(tags.add, books.policy, TagData(id_tag=tag, parent_id_tag="HOUSE"), books.at, "anna")
         if blocked is not None:
             books.run(tags.change, books.policy, blocked, {"status": "Blocked"}, books.at, "anna")
         if removed is not None:

@@ -56,7 +56,7 @@ class Keeping:
     # Tags
 
     def add(self, id_tag: str, **fields: Any) -> None:
-        self.books.run(tags.add, self.books.policy, TagData(id_tag)._replace(**fields), self.books.at, "anna")
+        self.books.run(tags.add, self.books.policy, TagData(id_tag=id_tag, **fields), self.books.at, "anna")
 
     def change(self, id_tag: str, **fields: Any) -> None:
         self.books.run(tags.change, self.books.policy, id_tag, fields, self.books.at, "anna")

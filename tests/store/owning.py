@@ -47,7 +47,9 @@ class House:
         return OwnershipRule(self.books.policy, self.bill_by)
 
     def add(self, name: str, since: str = LONG_AGO) -> int:
-        return self.books.run(accounts.add, AccountData(name, "Street 1", None, None, since), self.books.at, "cleo")
+        return self.books.run(
+            accounts.add, AccountData(name=name, address="Street 1", since=since), self.books.at, "cleo"
+        )
 
     def said(self, reason: str | None = None) -> Said:
         return Said(self.books.at, "cleo", reason)

@@ -112,7 +112,7 @@ def test_a_mistake_is_voided_and_what_holds_instead_is_entered(books: Books, sta
 
 
 def test_a_loan_goes_back_by_itself(books: Books, station: Station, house: House) -> None:
-    house.give(ANNA, "Card", vehicle=books.run(vehicles.add, VehicleData("Kombi"), books.at, "cleo"))
+    house.give(ANNA, "Card", vehicle=books.run(vehicles.add, VehicleData(name="Kombi"), books.at, "cleo"))
     begin, end = books.at, stamp(books.now + timedelta(hours=2))
     house.give(BEN, "Card", begin, end)
     lent, returned = charge(station), charge(station)
@@ -122,7 +122,7 @@ def test_a_loan_goes_back_by_itself(books: Books, station: Station, house: House
 
 
 def test_what_holds_already_changes_nothing(books: Books, house: House) -> None:
-    vehicle = books.run(vehicles.add, VehicleData("Kombi"), books.at, "cleo")
+    vehicle = books.run(vehicles.add, VehicleData(name="Kombi"), books.at, "cleo")
     assert house.give(ANNA, "Card", vehicle=vehicle)
     assert not house.give(ANNA, " CARD ")  # it goes on to name its vehicle
     assert not house.give(ANNA, "card", books.at)
@@ -133,20 +133,20 @@ def test_what_holds_already_changes_nothing(books: Books, house: House) -> None:
 
 
 def test_a_removed_vehicle_belongs_to_nobody(books: Books, house: House) -> None:
-    vehicle = books.run(vehicles.add, VehicleData("Kombi"), books.at, "cleo")
+    vehicle = books.run(vehicles.add, VehicleData(name="Kombi"), books.at, "cleo")
     house.give(ANNA, Thing(What.VEHICLE, str(vehicle)))
     books.wait(1)
     books.run(vehicles.remove, vehicle, house.said("sold"))
     assert books.rows("SELECT until, end_reason FROM ownership") == [(books.at, "sold")]
     assert refused(books.run, vehicles.change, vehicle, {"name": "Bus"}, books.at, "cleo").code == Code.NOT_FOUND
-    assert books.run(vehicles.add, VehicleData("kombi"), books.at, "cleo") == vehicle + 1
+    assert books.run(vehicles.add, VehicleData(name="kombi"), books.at, "cleo") == vehicle + 1
 
 
 def test_a_tag_that_is_removed_and_added_again_stays_whose_it_was(books: Books, station: Station, house: House) -> None:
-    books.run(tags.add, books.policy, TagData("Card"), books.at, "cleo")
+    books.run(tags.add, books.policy, TagData(id_tag="Card"), books.at, "cleo")
     house.give(ANNA, "Card")
     books.run(tags.remove, books.policy, "Card", books.at, "cleo")
-    books.run(tags.add, books.policy, TagData("CARD"), books.at, "cleo")
+    books.run(tags.add, books.policy, TagData(id_tag="CARD"), books.at, "cleo")
     assert house.whose(charge(station)) == ANNA
 
 
@@ -189,7 +189,7 @@ def test_an_account_that_was_not_open_is_told(books: Books, station: Station, ho
 
 
 def test_a_removed_vehicle_is_found_neither_by_name_nor_by_number(books: Books) -> None:
-    number = books.run(vehicles.add, VehicleData("Bus"), books.at, "cleo")
+    number = books.run(vehicles.add, VehicleData(name="Bus"), books.at, "cleo")
     assert books.run(vehicles.number_of, "bus") == number == books.run(vehicles.number_of, str(number))
     books.run(vehicles.remove, number, Said(books.at, "cleo", None))
     for named, told in (("Bus", "'Bus'"), (str(number), str(number))):

@@ -170,7 +170,7 @@ def test_who_charges_is_read_only_if_it_is_wanted(books: Books, station: Station
 def test_who_charges_is_else_the_name_of_the_card(books: Books, station: Station, look: Look) -> None:
     station.start(tag="TAG")
     assert look.session(with_names=True).who is None
-    books.run(tags.add, books.policy, TagData("TAG", name="Visitor"), books.at, "cleo")
+    books.run(tags.add, books.policy, TagData(id_tag="TAG", name="Visitor"), books.at, "cleo")
     assert look.session(with_names=True).who == "Visitor"
 
 

@@ -94,7 +94,7 @@ def test_a_charger_that_went_away_before_the_end_may_have_sessions(books: Books,
 
 def test_what_the_papers_lack(books: Books) -> None:
     Biller(house_of_two(books))
-    nameless = AccountData("Flat 9", None, None, None, "2026-01-01T00:00:00.000Z")
+    nameless = AccountData(name="Flat 9", since="2026-01-01T00:00:00.000Z")
     books.run(accounts.add, nameless, books.at, "cleo")
     books.connection.execute(
         "INSERT INTO meter (name, class_percent, chargers_percent, since, created_at, created_by, updated_at)"

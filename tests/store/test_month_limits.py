@@ -35,7 +35,7 @@ class Month(House):
     def __init__(self, books: Books) -> None:
         super().__init__(books)
         for account, card in ((ANNA, CARD), (ANNA, OTHER), (BEN, "Ben's")):
-            books.run(tags.add, books.policy, TagData(card), books.at, "cleo")
+            books.run(tags.add, books.policy, TagData(id_tag=card), books.at, "cleo")
             self.give(account, card)
         self.biller = Biller(self, date(2026, 1, 1))
         self.station = Station(books)

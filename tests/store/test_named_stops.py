@@ -137,7 +137,7 @@ def test_a_stop_with_the_tag_of_another_transaction_that_it_fits_ends_that_one(
     """The charger names the newest transaction in each stop; without readings, both are possible. ANNA is of BERT's
     group, and may stop what he started, though she charges, too."""
     for one in ("ANNA", "BERT"):
-        books.run(tags.add, books.policy, TagData(one, parent_id_tag="HOUSE"), books.at, "clerk")
+        books.run(tags.add, books.policy, TagData(id_tag=one, parent_id_tag="HOUSE"), books.at, "clerk")
     other = station.start(20_000, connector=1, tag="ANNA" if tag == "ANNA" else "CARL")
     named = station.start(0, connector=2, tag="BERT")
     books.wait(4 * HOUR)

@@ -238,7 +238,7 @@ def test_a_reservation_ends_as_the_specification_says(books: Books, station: Sta
 
 def test_a_reservation_is_used_by_its_group(books: Books, station: Station) -> None:
     for tag in ("TAGA", "TAGB", "OTHER"):
-        data = TagData(tag, parent_id_tag="others" if tag == "OTHER" else "grp")
+        data = TagData(id_tag=tag, parent_id_tag="others" if tag == "OTHER" else "grp")
         books.run(tags.add, books.policy, data, books.at, "admin")
     reserve(station, 7, idTag="TAGA", parentIdTag="GRP")
     reserve(station, 8, connector=2, idTag="TAGA")

@@ -73,11 +73,11 @@ class Leaving(Biller):
         super().__init__(house)
         name, address, contact, notes, vehicle, plate = PERSONAL
         card, note, space, reason, terms = TEXTS
-        books.run(tags.add, books.policy, TagData("Card", card, notes=note), books.at, "cleo")
+        books.run(tags.add, books.policy, TagData(id_tag="Card", name=card, notes=note), books.at, "cleo")
         fields = {"name": name, "address": address, "contact": contact, "notes": notes}
         books.run(accounts.change, ANNA, fields, books.at, "cleo")
-        self.kombi = books.run(vehicles.add, VehicleData(vehicle, plate), books.at, "cleo")
-        self.shared = books.run(vehicles.add, VehicleData("Bus"), books.at, "cleo")
+        self.kombi = books.run(vehicles.add, VehicleData(name=vehicle, plate=plate), books.at, "cleo")
+        self.shared = books.run(vehicles.add, VehicleData(name="Bus"), books.at, "cleo")
         for thing in ("Card", Thing(What.SPACE, "CP-1", 1), Thing(What.SPACE, "CP-1", 2)):
             house.give(ANNA, thing, reason=reason, vehicle=self.kombi if thing == "Card" else None)
         for number in (self.kombi, self.shared):
@@ -227,7 +227,7 @@ def test_nothing_is_left_of_rows_that_moved(books: Books, path: Path) -> None:
     books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
     names = tuple(sha256(str(number).encode()).hexdigest() for number in range(300))
     for name in names:
-        data = AccountData(name, None, None, None, "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z")
+        data = AccountData(name=name, since="2026-01-01T00:00:00.000Z", until="2026-02-01T00:00:00.000Z")
         books.run(accounts.add, data, books.at, "cleo")
     for account in range(1, len(names) + 1):
         books.run(personal.delete, account, Deletion(10, "moved out", books.at, "cleo"))

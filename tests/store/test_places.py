@@ -38,7 +38,7 @@ class Yard(House):
         self.keeping = Keeping(self.station)
         self.index = Index(books.policy)
         for account, card in ((ANNA, ALL[0]), (BEN, ALL[1]), (None, ALL[2])):
-            self.books.run(tags.add, books.policy, TagData(card), books.at, "cleo")
+            self.books.run(tags.add, books.policy, TagData(id_tag=card), books.at, "cleo")
             if account is not None:
                 self.give(account, card)
         for connector in (1, 2):
@@ -168,7 +168,7 @@ def test_a_period_that_begins_and_ends_later(yard: Yard) -> None:
 def test_a_card_that_is_handed_out_early_opens_nothing_of_others(yard: Yard) -> None:
     """It waits for its household to move in, and is no card of the owner until then."""
     yard.give(ANNA, SPACE, exclusive=True)
-    yard.books.run(tags.add, yard.books.policy, TagData("Guest's"), yard.books.at, "cleo")
+    yard.books.run(tags.add, yard.books.policy, TagData(id_tag="Guest's"), yard.books.at, "cleo")
     assert yard.starts(1) == yard.authorizes() == ["Anna's", "Owner's", "Guest's"]
     yard.give(BEN, "Guest's", "2026-03-01T13:00:00.000Z")
     assert yard.starts(1) == yard.authorizes() == ["Anna's", "Owner's"]

@@ -28,10 +28,10 @@ EXPIRED, LATER = "2026-02-01T00:00:00.000Z", "2027-02-01T00:00:00.000Z"
 @pytest.fixture
 def neighbours(books: Books) -> Books:
     for data in (
-        TagData("Card-1", name="Anna", parent_id_tag="Flat-3"),
-        TagData("card-2", name="Ben", parent_id_tag="flat-3", status="Blocked"),
-        TagData("Key", name="Cleo", expires_at=EXPIRED),
-        TagData("Lost", expires_at=LATER),
+        TagData(id_tag="Card-1", name="Anna", parent_id_tag="Flat-3"),
+        TagData(id_tag="card-2", name="Ben", parent_id_tag="flat-3", status="Blocked"),
+        TagData(id_tag="Key", name="Cleo", expires_at=EXPIRED),
+        TagData(id_tag="Lost", expires_at=LATER),
     ):
         books.run(writes.add, books.policy, data, books.at, "anna")
     books.run(writes.change, books.policy, "lost", {"name": "Dora"}, books.at, "anna")
@@ -116,7 +116,7 @@ async def test_an_import_is_in_memory_once_it_was_read(memory: Memory) -> None:
 
 def add(memory: Memory, *names: str) -> None:
     for name in names:
-        memory.books.run(writes.add, memory.books.policy, TagData(name), memory.books.at, "anna")
+        memory.books.run(writes.add, memory.books.policy, TagData(id_tag=name), memory.books.at, "anna")
 
 
 def change(memory: Memory, name: str, **fields: str) -> None:

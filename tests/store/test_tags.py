@@ -6,6 +6,7 @@ import re
 import sqlite3
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,8 @@ from tests.store.owning import House
 YESTERDAY, TOMORROW = "2026-02-28T12:00:00.000Z", "2026-03-02T12:00:00.000Z"
 
 
-def add(books: Books, id_tag: str, **fields: object) -> None:
-    data = TagData(id_tag)._replace(**fields)  # type: ignore[arg-type]
+def add(books: Books, id_tag: str, **fields: Any) -> None:
+    data = TagData(id_tag=id_tag, **fields)
     books.run(tags.add, books.policy, data, books.at, "anna")
 
 

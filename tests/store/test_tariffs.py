@@ -48,7 +48,7 @@ class Site:
         self.run_account("2026-01-01T00:00:00.000Z")
 
     def run_account(self, since: str, until: str | None = None) -> int:
-        data = AccountData(f"Flat {since}", None, None, None, since, until)
+        data = AccountData(name=f"Flat {since}", since=since, until=until)
         return self.books.run(accounts.add, data, self.books.at, "cleo")
 
     def said(self, reason: str | None = None) -> Said:

@@ -9,10 +9,11 @@ from typing import Any, Final
 import trio
 
 from levity_trio.access import user_passwords
+from levity_trio.nouns import User
 from levity_trio.store.reads import users as reads
 from levity_trio.store.reads.users import UserRow
 from levity_trio.store.writes import users
-from levity_trio.store.writes.users import Manager, NewInvitation, NewToken, UserData
+from levity_trio.store.writes.users import Manager, NewInvitation, NewToken
 from levity_trio.web.api.tokens import Tokens, make, written
 from levity_trio.web.invitations import LASTS, Kind, make_secret, stored_link
 from levity_trio.web.invitations import written as written_code
@@ -54,7 +55,7 @@ class House:
 
     async def add(self, name: str, role: str = "admin", password: str | None = PASSWORD, account: Any = None) -> int:
         stretched = None if password is None else user_passwords.store(password)
-        data = UserData(name, role, account)
+        data = User(name=name, role=role, account=account)
         number, _ = await self.logins.change(users.add, data, stretched, None, self.admin)
         return number
 

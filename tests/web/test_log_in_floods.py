@@ -182,7 +182,7 @@ async def test_who_is_displaced_leaves_no_trace() -> None:
 
 async def test_the_drivers_door_has_failures_and_a_queue_of_its_own(house: House) -> None:
     await house.add("anna")
-    flat = house.books.run(accounts.add, AccountData("Flat 1", None, None, None, "2026-01-01"), house.books.at, "root")
+    flat = house.books.run(accounts.add, AccountData(name="Flat 1", since="2026-01-01"), house.books.at, "root")
     await house.add("ben", "driver", account=flat)
     told: list[str] = []
 

@@ -72,7 +72,7 @@ async def test_a_restart_keeps_log_ins(house: House) -> None:
 
 async def test_with_drivers_only_nobody_manages(house: House) -> None:
     """The page of the log-in then says how to add somebody who does."""
-    flat = AccountData("Flat 7", None, None, None, "2026-01-01")
+    flat = AccountData(name="Flat 7", since="2026-01-01")
     account = house.books.run(add_account, flat, house.books.at, "root")
     await house.add("ben", "driver", account=account)
     assert (house.logins.are_used, house.logins.have_managers) == (True, False)
@@ -261,9 +261,7 @@ async def test_changing_the_own_password(house: House) -> None:
 
 
 async def test_who_was_invited_has_no_old_password(house: House) -> None:
-    account = house.books.run(
-        add_account, AccountData("Flat 7", None, None, None, "2026-01-01"), house.books.at, "root"
-    )
+    account = house.books.run(add_account, AccountData(name="Flat 7", since="2026-01-01"), house.books.at, "root")
     number = await house.add("ben", "driver", None, account)
     entered = await house.use(await house.invite(number, "link"))
     assert entered.login.account == account

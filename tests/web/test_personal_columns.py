@@ -33,7 +33,7 @@ REASONS: Final = {
     "household_task.steps": "numbers, and the normal forms of cards",
     "ledger.service_id": "made by a machine",
     "message.not_before": "a time",
-    "operator_action.body": "recorded without what is marked as PERSONAL in its kind",
+    "operator_action.body": "recorded without what is marked as Personal in its kind",
     "operator_action.method": "a word",
     "operator_action.path": "numbers, and cards",
     "operator_action.request": "made by a machine",

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from levity_trio.records import record
+from levity_trio.nouns import Car, Household
+from levity_trio.records import noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Condition, ListPage, Sort, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
-@record
-class Account:
+@noun
+class Account(Household):
     """A household, open from `since` until `until`. `language` is that of its pages and papers.
 
     One that was entered by mistake was undone at `undone_at`.
     """
 
     id: int
-    name: str
-    address: str | None
-    contact: str | None
-    notes: str | None
-    language: str | None
     since: str
     until: str | None
     created_at: str
@@ -32,13 +28,11 @@ class Account:
     undone_at: str | None
 
 
-@record
-class Vehicle:
+@noun
+class Vehicle(Car):
     """A vehicle; `battery_wh` is the capacity of its battery."""
 
     id: int
-    name: str
-    plate: str | None
     battery_wh: int | None
     created_at: str
     created_by: str

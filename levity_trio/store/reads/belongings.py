@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.records import record
+from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape
 
@@ -40,13 +40,13 @@ class Belonging:
     until: str | None
     given_at: str
     given_by: str
-    reason: str | None
+    reason: Personal[str | None]
     ended_at: str | None
     ended_by: str | None
-    end_reason: str | None
+    end_reason: Personal[str | None]
     voided_at: str | None
     voided_by: str | None
-    void_reason: str | None
+    void_reason: Personal[str | None]
 
 
 @record

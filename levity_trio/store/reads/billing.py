@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.records import record
+from levity_trio.nouns import Biller
+from levity_trio.records import noun, record
 from levity_trio.store.billing.months import begun
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
@@ -78,17 +79,10 @@ def billing(db: Database) -> Billing | None:
     )
 
 
-@record
-class BillerRow:
+@noun
+class BillerRow(Biller):
     """Who bills, as it stands on statements from now on. `logo_bytes` is the size of the logo, null without one."""
 
-    name: str
-    address: str | None
-    contact: str | None
-    bank_account: str | None
-    bank_name: str | None
-    tax_number: str | None
-    payment_days: int
     logo_bytes: int | None
     has_template: bool
     set_at: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from levity_trio.records import record
+from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.secret_key import SecretKey
@@ -60,10 +60,10 @@ class MessageRow:
     cause: int | None
     event: int | None
     statement: int | None
-    subject: str | None
-    body: str | None
-    link: str | None
-    sent_to: str | None
+    subject: Personal[str | None]
+    body: Personal[str | None]
+    link: Personal[str | None]
+    sent_to: Personal[str | None]
     created_at: str
     created_by: str | None
     attempts: int
@@ -72,7 +72,7 @@ class MessageRow:
     sending_since: str | None
     sent_at: str | None
     perhaps_twice: bool
-    problem: str | None
+    problem: Personal[str | None]
     given_up_at: str | None
 
 

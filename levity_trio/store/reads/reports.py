@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.access.local_lists import folded
 from levity_trio.access.tags import Status
-from levity_trio.records import record
+from levity_trio.records import Personal, record
 from levity_trio.store import local_lists as stored
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import SERVED
@@ -35,10 +35,10 @@ class Report:
     charger_name: str | None
     id_tag: str | None
     line: int | None
-    words: str | None
+    words: Personal[str | None]
     written_at: str
-    written_by: str | None
-    answer: str | None
+    written_by: Personal[str | None]
+    answer: Personal[str | None]
     answered_at: str | None
     answered_by: str | None
 

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Final
 
 from levity_trio.access.tags import Policy, Tag
-from levity_trio.records import ForOperators, record
+from levity_trio.nouns import Card
+from levity_trio.records import ForOperators, noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import forms_as_sent
 from levity_trio.store.reads.pages import (
@@ -27,20 +28,13 @@ from levity_trio.store.reads.pages import (
 from levity_trio.store.reads.shapes import Shape
 
 
-@record
-class TagRow:
+@noun
+class TagRow(Card):
     """A tag, for the time in which it was valid as it stands here: from `created_at` until `ended_at`, if it has ended.
 
     `max_transactions` is how many transactions it may have at once, null for any number.
     """
 
-    id_tag: str
-    name: ForOperators[str | None]
-    status: str
-    expires_at: str | None
-    parent_id_tag: str | None
-    max_transactions: int | None
-    notes: ForOperators[str | None]
     created_at: str
     created_by: ForOperators[str | None]
     ended_at: str | None
@@ -152,7 +146,7 @@ _OWNER: Final = (
 _LAST: Final = "SELECT max(start_time) FROM tx INDEXED BY tx_by_tag WHERE id_tag = ?"
 
 
-@record
+@noun
 class UsedTag(TagRow):
     """A tag with the account that it belongs to now, and the start of its last transaction."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
-from levity_trio.records import record
+from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import (
     Branch,
@@ -57,7 +57,7 @@ class EntryRow:
     statement: int | None
     transaction: int | None
     service_id: str | None
-    reason: str
+    reason: Personal[str]
     entered_at: str
     entered_by: str
 
@@ -80,7 +80,7 @@ class TermsRow:
     limit: int
     since: str
     set_by: str
-    reason: str
+    reason: Personal[str]
 
 
 @record

@@ -6,6 +6,7 @@ A line says what holds; one that holds already changes nothing, so a file can be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from levity_trio.access.tags import Policy
@@ -75,8 +76,8 @@ def import_accounts(db: UnitOfWork, lines: Sequence[Mapping[str, Any]], at: str,
         if row is not None:
             given = {field: value for field, value in fields.items() if (field, value) != ("since", None)}
             return accounts.change(db, row[0], given, at, by).word
-        blank = AccountData(name, None, None, None, today)
-        accounts.add(db, blank._replace(**{field: value for field, value in fields.items() if value}), at, by)
+        blank = AccountData(name=name, since=today)
+        accounts.add(db, replace(blank, **{field: value for field, value in fields.items() if value}), at, by)
         return ADDED
 
     return each(lines, apply)

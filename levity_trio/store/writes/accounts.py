@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from levity_trio.events import AccountChanged
+from levity_trio.nouns import Household
+from levity_trio.records import noun, personal_in
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes.stored import Stored
 from levity_trio.told import N_, Moment, Told
 from levity_trio.wire.times import stamp
-
-_FIELDS: Final = "name, address, contact, notes, since, until, language"
 
 
 class Code(StrEnum):
@@ -36,16 +38,15 @@ class Refused(Exception):
         self.code, self.words, self.field = code, words, field
 
 
-class AccountData(NamedTuple):
+@noun
+class AccountData(Household):
     """An account as an operator gives it. Times are in the database's format."""
 
-    name: str
-    address: str | None
-    contact: str | None
-    notes: str | None
     since: str
     until: str | None = None
-    language: str | None = None
+
+
+_ACCOUNT: Final = Stored("account", AccountData)
 
 
 class Change(NamedTuple):
@@ -58,11 +59,7 @@ class Change(NamedTuple):
 def add(db: UnitOfWork, data: AccountData, at: str, by: str) -> int:
     """Add an account and return its number. Raises Refused."""
     _check(db, data, None)
-    number = db.insert(
-        f"INSERT INTO account ({_FIELDS}, created_at, created_by, updated_at)"  # noqa: S608 - our own names
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (*data, at, by, at),
-    )
+    number = _ACCOUNT.add(db, data, created_at=at, created_by=by, updated_at=at)
     _record(db, number, "added", data, at, by)
     return number
 
@@ -70,17 +67,19 @@ def add(db: UnitOfWork, data: AccountData, at: str, by: str) -> int:
 def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str) -> Change:
     """Change fields of an account, named as in AccountData. Raises Refused."""
     before = find(db, number)
-    after = before._replace(**fields)
+    after = replace(before, **fields)
     if after == before:
         return Change(number, "same")
     check_known(db, number)
     _check(db, after, number)
-    db.execute(
-        f"UPDATE account SET ({_FIELDS}, updated_at) = (?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
-        (*after, at, number),
-    )
+    _ACCOUNT.change(db, after, "id = ?", (number,), updated_at=at)
     _record(db, number, _word(before, after), after, at, by)
     return Change(number, "changed")
+
+
+def forget(db: UnitOfWork, number: int, at: str, by: str) -> None:
+    """Delete what is marked as personal of an account. Its number stands for it. Raises Refused."""
+    change(db, number, {**dict.fromkeys(personal_in(AccountData)), "name": f"household {number}"}, at, by)
 
 
 def undo(db: UnitOfWork, number: int, at: str, by: str) -> None:
@@ -91,15 +90,15 @@ def undo(db: UnitOfWork, number: int, at: str, by: str) -> None:
         "UPDATE account SET (name, until, undone_at, updated_at) = (?, ?, ?, ?) WHERE id = ?",
         (name, until, at, at, number),
     )
-    _record(db, number, "undone", before._replace(name=name, until=until), at, by)
+    _record(db, number, "undone", replace(before, name=name, until=until), at, by)
 
 
 def find(db: UnitOfWork, number: int) -> AccountData:
     """Return an account. Raises Refused."""
-    row = db.row(f"SELECT {_FIELDS} FROM account WHERE id = ?", (number,))  # noqa: S608 - our own names
-    if row is None:
+    found = _ACCOUNT.find(db, "id = ?", (number,))
+    if found is None:
         raise Refused(Code.NOT_FOUND, Told("there is no household {1}", number), "account")
-    return AccountData(*row)
+    return found
 
 
 def check_known(db: UnitOfWork, number: int) -> None:

@@ -15,6 +15,7 @@ import orjson
 
 from levity_trio.access.tags import Policy, Status
 from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.nouns import User
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.household_tasks import obstacle
@@ -24,7 +25,7 @@ from levity_trio.store.writes.accounts import AccountData, Code, Refused
 from levity_trio.store.writes.ownership import NamedThing, Said, Touched
 from levity_trio.store.writes.tags import TagData
 from levity_trio.store.writes.tariffs import Assigning
-from levity_trio.store.writes.users import Manager, NewInvitation, UserData
+from levity_trio.store.writes.users import Manager, NewInvitation
 from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.told import Told
 
@@ -117,7 +118,9 @@ def move_in(db: UnitOfWork, new: MovingIn, policy: Policy, said: Said, manager: 
         assigned = tariffs.assign(db, new.tariff(number), None, said)
         entry.steps.append(("tariff", assigned.id))
     if new.driver is not None:
-        user, invitation = users.add(db, UserData(new.driver, users.DRIVER, number), None, new.invitation, manager)
+        user, invitation = users.add(
+            db, User(name=new.driver, role=users.DRIVER, account=number), None, new.invitation, manager
+        )
         entry.steps.append(("user", user))
     done = _store(db, Kind.MOVED_IN, entry.steps, [(number, ADDED)], said, key)
     return done._replace(invitation=invitation)
@@ -189,7 +192,7 @@ class _Entry:
             raise Refused(Code.IN_USE, words, "name")
         before = len(self.steps)
         if known is None:
-            data = AccountData(row.name, None, None, None, row.since)
+            data = AccountData(name=row.name, since=row.since)
             known = (accounts.add(self._db, data, self._said.at, self._said.by),)
             self.steps.append(("account", known[0]))
         word = ADDED if len(self.steps) > before else CHANGED
@@ -240,7 +243,7 @@ class _Entry:
                 return number
         new = names[0] if vehicles.named(self._db, names[0]) is None else names[1]
         try:
-            number = vehicles.add(self._db, VehicleData(new, plate), self._said.at, self._said.by)
+            number = vehicles.add(self._db, VehicleData(name=new, plate=plate), self._said.at, self._said.by)
         except Refused as refused:
             raise Refused(refused.code, refused.words, "car") from None
         self.steps.append(("vehicle", number))
@@ -322,8 +325,8 @@ def _end_card(db: UnitOfWork, policy: Policy, card: str, leaving: MovingOut, sai
     key = policy.key(card)
     before = tags.find(db, key)
     if before is None:
-        tags.add(db, policy, TagData(card), said.at, said.by)
-    known = before or TagData(card)
+        tags.add(db, policy, TagData(id_tag=card), said.at, said.by)
+    known = before or TagData(id_tag=card)
     fields = {"status": Status.BLOCKED} if leaving.is_blocking else {"expires_at": leaving.until}
     if not leaving.is_blocking and known.expires_at is not None and known.expires_at <= leaving.until:
         return []

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from levity_trio.events import CauseBegan, CauseEnded
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.recipients import TEXTS_GO
+from levity_trio.store.writes.recipients import MESSAGE
 
 
 @record
@@ -218,7 +218,7 @@ def give_up_old(db: UnitOfWork, channel: str, before: str, at: str) -> int:
 def forget_before(db: UnitOfWork, before: str) -> None:
     """Delete the texts and addresses of messages from before a time that were sent or given up."""
     is_over = "(sent_at IS NOT NULL OR given_up_at IS NOT NULL)"
-    db.execute(f"{TEXTS_GO} created_at < ? AND subject IS NOT NULL AND {is_over}", (before,))
+    MESSAGE.forget(db, f"created_at < ? AND subject IS NOT NULL AND {is_over}", (before,))
 
 
 def try_soon(db: UnitOfWork, channel: str, at: str) -> None:

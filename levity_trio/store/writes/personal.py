@@ -15,8 +15,11 @@ from typing import Final, NamedTuple
 from levity_trio.events import AccountChanged, VehicleChanged
 from levity_trio.store.cases.settled import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import accounts, own_names, recipients, reports, users, vehicles
+from levity_trio.store.reads.belongings import Belonging
+from levity_trio.store.reads.wallets import EntryRow, TermsRow
+from levity_trio.store.writes import accounts, own_names, recipients, reports, tags, users, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.store.writes.stored import Stored
 from levity_trio.told import Told
 
 _OF_OTHERS: Final = (
@@ -67,6 +70,9 @@ _DUE_REASONS: Final = {
     f" WHERE account_id = CAST(key AS INTEGER) AND {_IS_DUE})",
 }
 """Reasons that were given for figures and prices."""
+_BELONGING: Final = Stored("ownership", Belonging)
+_TERMS: Final = Stored("wallet_terms", TermsRow)
+_ENTRY: Final = Stored("ledger", EntryRow)
 
 
 class Deletion(NamedTuple):
@@ -84,8 +90,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     accounts.check_known(db, account)
     if before.until is None or before.until > told.at:
         raise Refused(Code.CONFLICT, Told("household {1} is open; close it first", account), "until")
-    nobody = {"name": f"household {account}", "address": None, "contact": None, "notes": None}
-    accounts.change(db, account, nobody, told.at, told.by)
+    accounts.forget(db, account, told.at, told.by)
     users.forget_drivers(db, account, told.at, told.by)
     _forget_vehicles(db, account, told)
     _forget_texts(db, account, told)
@@ -115,7 +120,7 @@ def _forget_vehicles(db: UnitOfWork, account: int, told: Deletion) -> None:
         if known is not None and known != number:
             words = Told("vehicle {1} has the name {2}; rename it first", known, repr(name))
             raise Refused(Code.IN_USE, words)
-        db.execute("UPDATE vehicle SET name = ?, plate = NULL, updated_at = ? WHERE id = ?", (name, told.at, number))
+        vehicles.VEHICLE.forget(db, "id = ?", (number,), name=name, updated_at=told.at)
         db.record(VehicleChanged(charger=None, at=told.at, vehicle=number, change="forgotten", by=told.by))
 
 
@@ -123,15 +128,9 @@ def _forget_texts(db: UnitOfWork, account: int, told: Deletion) -> None:
     for space in db.rows(_OWN_SPACES, (account,)):
         db.execute("DELETE FROM space WHERE cp_id = ? AND conn_id = ?", space)
     for key, since, until in db.rows(_TAGS, (account,)):
-        db.execute(
-            "UPDATE tag SET name = NULL, notes = NULL WHERE key = ? AND coalesce(ended_at, '9999') > ?"
-            " AND created_at < ?",
-            (key, since, until),
-        )
-    db.execute(
-        "UPDATE ownership SET reason = NULL, end_reason = NULL, void_reason = NULL WHERE account_id = ?", (account,)
-    )
-    db.execute("UPDATE wallet_terms SET reason = '' WHERE account_id = ?", (account,))
+        tags.TAG.forget(db, "key = ? AND coalesce(ended_at, '9999') > ? AND created_at < ?", (key, since, until))
+    _BELONGING.forget(db, "account_id = ?", (account,))
+    _TERMS.forget(db, "account_id = ?", (account,))
     reports.forget(db, account, told.at, told.by)
 
 
@@ -143,7 +142,7 @@ def forget_due(db: UnitOfWork, today: date, at: str, most: int) -> int:
         db.execute(forget, (at, SYSTEM, statement))
     texts = db.rows(_DUE_TEXTS, (today.isoformat(), most))
     for (entry,) in texts:
-        db.execute("UPDATE ledger SET reason = '' WHERE id = ?", (entry,))
+        _ENTRY.forget(db, "id = ?", (entry,))
     reasons = 0
     for table, which in _DUE_REASONS.items():
         gone = f"UPDATE {table} SET reason = '' WHERE reason <> '' AND {which}"  # noqa: S608 - our own words

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from levity_trio.records import record
+from levity_trio.nouns import Recipient
+from levity_trio.records import noun
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.messages import MessageRow
 from levity_trio.store.secret_key import SecretKey
+from levity_trio.store.writes.stored import Stored
 
 
-@record
-class RecipientData:
-    """A recipient as somebody gives it. `who` is owner, caretaker or driver; `account` is a driver's household.
-
-    `away_minutes` is after how long a charger is away for them. Quiet hours are local times, HH:MM; both or none.
-    """
+@noun
+class RecipientData(Recipient):
+    """A recipient as somebody gives it. `who` is owner, caretaker or driver; `account` is a driver's household."""
 
     who: str
     user: int | None = None
     account: int | None = None
-    name: str | None = None
-    language: str | None = None
-    mail: str | None = None
-    kinds: Sequence[str] = ()
-    away_minutes: int = 10
-    quiet_from: str | None = None
-    quiet_until: str | None = None
-    with_names: bool = False
-    gets_statements: bool = False
 
 
 class By(NamedTuple):
@@ -40,33 +29,25 @@ class By(NamedTuple):
     name: str
 
 
-_SAME: Final = (
-    "SELECT max(id) FROM recipient WHERE ended_at IS NULL AND topic IS NULL AND who = ?"
-    " AND user_id IS NOT DISTINCT FROM ? AND account_id IS NOT DISTINCT FROM ? AND name IS NOT DISTINCT FROM ?"
-    " AND language IS NOT DISTINCT FROM ? AND mail IS NOT DISTINCT FROM ? AND kinds = ? AND away_minutes = ?"
-    " AND quiet_from IS NOT DISTINCT FROM ? AND quiet_until IS NOT DISTINCT FROM ? AND with_names = ?"
-    " AND gets_statements = ?"
-)
-_CHANGED: Final = (
-    "UPDATE recipient SET (name, language, mail, kinds, away_minutes, quiet_from, quiet_until, with_names,"
-    " gets_statements) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ? AND ended_at IS NULL"
-)
+_RECIPIENT: Final = Stored("recipient", Recipient)
 
 
 def add(db: UnitOfWork, data: RecipientData, topic: str | None, key: SecretKey, by: By) -> int:
     """Add a recipient and return its number; with a topic, it also gets push. Raises NoKey."""
     sealed = None if topic is None else key.sealed(topic)
-    return db.insert(
-        "INSERT INTO recipient (who, user_id, account_id, name, language, mail, kinds, away_minutes, quiet_from,"
-        " quiet_until, with_names, gets_statements, topic, added_at, added_by)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (data.who, data.user, data.account, *_values(data), sealed, *by),
-    )
+    return _RECIPIENT.add(db, data, **_whose(data), topic=sealed, added_at=by.at, added_by=by.name)
+
+
+def _whose(data: RecipientData) -> dict[str, object]:
+    return {"who": data.who, "user_id": data.user, "account_id": data.account}
 
 
 def add_once(db: UnitOfWork, data: RecipientData, key: SecretKey, by: By) -> int:
     """Add a recipient and return its number; the one that is just like it, if there is one: somebody clicked twice."""
-    same = db.row(_SAME, (data.who, data.user, data.account, *_values(data)))
+    values = _RECIPIENT.values(data) | _whose(data)
+    alike = " AND ".join(f"{column} IS NOT DISTINCT FROM ?" for column in values)
+    which = f"SELECT max(id) FROM recipient WHERE ended_at IS NULL AND topic IS NULL AND {alike}"  # noqa: S608
+    same = db.row(which, tuple(values.values()))
     return add(db, data, None, key, by) if same is None or same[0] is None else int(same[0])
 
 
@@ -105,13 +86,7 @@ def change(db: UnitOfWork, recipient: int, data: RecipientData) -> bool:
         "UPDATE recipient SET (mail_problem, mail_problem_at) = (NULL, NULL) WHERE id = ? AND mail IS DISTINCT FROM ?",
         (recipient, data.mail),
     )
-    return db.changed(_CHANGED, (*_values(data), recipient)) > 0
-
-
-def _values(data: RecipientData) -> tuple[object, ...]:
-    kinds, names, statements = json.dumps([*data.kinds]), int(data.with_names), int(data.gets_statements)
-    quiet = data.quiet_from, data.quiet_until
-    return data.name, data.language, data.mail, kinds, data.away_minutes, *quiet, names, statements
+    return _RECIPIENT.change(db, data, "id = ? AND ended_at IS NULL", (recipient,)) > 0
 
 
 def set_topic(db: UnitOfWork, recipient: int, topic: str | None, key: SecretKey) -> bool:
@@ -148,9 +123,9 @@ def end(db: UnitOfWork, recipient: int, by: By) -> bool:
 ENDED: Final = "the recipient was removed"
 
 
-TEXTS_GO: Final = "UPDATE message SET (subject, body, link, sent_to, problem) = (NULL, NULL, NULL, NULL, NULL) WHERE"
+MESSAGE: Final = Stored("message", MessageRow)
 _OF_REPORTS: Final = (
-    f"{TEXTS_GO} kind = 'report' AND recipient_id IN (SELECT id FROM recipient WHERE account_id IS NULL)"  # noqa: S608
+    "kind = 'report' AND recipient_id IN (SELECT id FROM recipient WHERE account_id IS NULL)"
     " AND NOT EXISTS (SELECT 1 FROM event WHERE event.id = event_id"
     " AND CAST(json_extract(data, '$.account') AS INTEGER) <> ?)"
 )
@@ -159,11 +134,8 @@ _OF_REPORTS: Final = (
 
 def forget(db: UnitOfWork, account: int, by: By) -> None:
     """Delete what is personal of the recipients of an account, and of the messages that they got or are named in."""
-    db.execute(_OF_REPORTS, (account,))
+    MESSAGE.forget(db, _OF_REPORTS, (account,))
     for (recipient,) in db.rows("SELECT id FROM recipient WHERE account_id = ?", (account,)):
         end(db, recipient, by)
-        db.execute(
-            "UPDATE recipient SET (name, mail, mail_problem) = (NULL, NULL, NULL) WHERE id = ?",
-            (recipient,),
-        )
-        db.execute(f"{TEXTS_GO} recipient_id = ?", (recipient,))
+        _RECIPIENT.forget(db, "id = ?", (recipient,), mail_problem=None)
+        MESSAGE.forget(db, "recipient_id = ?", (recipient,))

@@ -11,7 +11,9 @@ from typing import Final, NamedTuple
 from levity_trio.access.tags import Policy, Status
 from levity_trio.events import HouseholdReported, ReportAnswered
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.reports import Report
 from levity_trio.store.writes import tags
+from levity_trio.store.writes.stored import Stored
 from levity_trio.store.writes.tags import Change, TagData
 
 MOST_OF_DAY: Final = 10
@@ -91,7 +93,7 @@ def lose(db: UnitOfWork, policy: Policy, account: int, id_tag: str, at: str, by:
     known = tags.find(db, key)
     of_household = f"household {account}"  # what names a driver can be deleted, but the periods of a tag cannot
     if known is None:
-        change = tags.add(db, policy, TagData(id_tag, status=Status.BLOCKED), at, of_household)
+        change = tags.add(db, policy, TagData(id_tag=id_tag, status=Status.BLOCKED), at, of_household)
     else:
         change = tags.change(db, policy, id_tag, {"status": Status.BLOCKED}, at, of_household)
     subject = Subject(id_tag=change.after.id_tag)
@@ -145,4 +147,4 @@ def forget(db: UnitOfWork, account: int, at: str, by: str) -> None:
         "UPDATE report SET answered_at = ?, answered_by = ? WHERE account_id = ? AND answered_at IS NULL",
         (at, by, account),
     )
-    db.execute("UPDATE report SET words = NULL, written_by = NULL, answer = NULL WHERE account_id = ?", (account,))
+    Stored("report", Report).forget(db, "account_id = ?", (account,))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from levity_trio.access.tags import REMOVED, Policy, Status, Tag
 from levity_trio.events import TagChanged, TagsImported
+from levity_trio.nouns import Card
+from levity_trio.records import noun
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.stored import Stored
 
 ASKED_OF_CHARGER: Final = 20
 """Unknown tags that are listed for each charger; a further one replaces the one that was presented longest ago."""
-_COLUMNS: Final = "id_tag, name, status, expires_at, parent_id_tag, max_transactions, notes"
-_OF_NOW: Final = f"SELECT {_COLUMNS} FROM tag WHERE key = ? AND ended_at IS NULL"  # noqa: S608 - our own words
 
 
 class UnknownTag(Exception):
@@ -24,21 +26,17 @@ class TagInUse(Exception):
     """A tag with this normal form was added before; the argument is how it is written."""
 
 
-class TagData(NamedTuple):
+@noun
+class TagData(Card):
     """A tag as an operator gives it. Times are in the database's format."""
-
-    id_tag: str
-    name: str | None = None
-    status: str = Status.ACCEPTED
-    expires_at: str | None = None
-    parent_id_tag: str | None = None
-    max_transactions: int | None = None
-    notes: str | None = None
 
     @property
     def tag(self) -> Tag:
         """What the policy knows of it."""
         return Tag(self.status, self.expires_at, self.parent_id_tag, self.max_transactions)
+
+
+TAG: Final = Stored("tag", TagData)
 
 
 class Change(NamedTuple):
@@ -71,14 +69,14 @@ def admit(db: UnitOfWork, policy: Policy, id_tag: str, until: str | None, at: st
     """
     is_over = until is not None and until <= at
     if not is_over and not policy.has_authorizer and find(db, policy.key(id_tag)) is None:
-        add(db, policy, TagData(id_tag), at, by)
+        add(db, policy, TagData(id_tag=id_tag), at, by)
 
 
 def change(db: UnitOfWork, policy: Policy, id_tag: str, fields: Mapping[str, Any], at: str, by: str) -> Change:
     """Change fields of a tag, named as in TagData. Raises UnknownTag."""
     key = policy.key(id_tag)
     before = _known(db, key, id_tag)
-    after = before._replace(**fields)
+    after = replace(before, **fields)
     if after != before:
         _put(db, key, before, after, at, by)
         _record(db, after, _words(before, after), at, by)
@@ -102,8 +100,7 @@ def remove(db: UnitOfWork, policy: Policy, id_tag: str, at: str, by: str) -> Tag
 
 def find(db: UnitOfWork, key: str) -> TagData | None:
     """Return the tag with this normal form as it is now."""
-    row = db.row(_OF_NOW, (key,))
-    return None if row is None else TagData(*row)
+    return TAG.find(db, "key = ? AND ended_at IS NULL", (key,))
 
 
 def _known(db: UnitOfWork, key: str, id_tag: str) -> TagData:
@@ -119,11 +116,7 @@ def _put(db: UnitOfWork, key: str, before: TagData | None, after: TagData, at: s
         db.execute("DELETE FROM asked_tag WHERE key = ?", (key,))
     else:
         _end(db, key, at, by)
-    db.execute(
-        "INSERT INTO tag (key, id_tag, name, status, expires_at, parent_id_tag, max_transactions, notes, created_at,"
-        " created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (key, *after, at, by),
-    )
+    TAG.put(db, after, key=key, created_at=at, created_by=by)
 
 
 def _end(db: UnitOfWork, key: str, at: str, by: str) -> None:
@@ -182,14 +175,13 @@ def take(
     db: UnitOfWork, policy: Policy, fields: Sequence[str], rows: Sequence[Sequence[Any]], at: str, by: str
 ) -> Imported:
     """Import tags: the names of fields of TagData, and their values for each tag. Tags that are the same stay."""
-    of_now = f"SELECT key, {_COLUMNS} FROM tag INDEXED BY tag_key WHERE ended_at IS NULL"  # noqa: S608 - our own words
-    known = {key: TagData(*tag) for key, *tag in db.rows(of_now)}
+    known = {policy.key(tag.id_tag): tag for tag in TAG.every(db, "INDEXED BY tag_key WHERE ended_at IS NULL")}
     words, is_withdrawn = [], False
     for row in rows:
         given = dict(zip(fields, row, strict=True))
         key = policy.key(given["id_tag"])
         before = known.get(key)
-        change = Change(before, TagData(**given) if before is None else before._replace(**given))
+        change = Change(before, TagData(**given) if before is None else replace(before, **given))
         words.append(change.word)
         if change.after != before:
             _put(db, key, before, change.after, at, by)

@@ -7,13 +7,16 @@ prove who they are, ends the log-ins that were made before.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from levity_trio.access.user_passwords import Stretched
+from levity_trio.nouns import User
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.store.writes.stored import Stored
 from levity_trio.told import Told
 
 DRIVER: Final = "driver"
@@ -32,13 +35,7 @@ class Manager(NamedTuple):
     at: str
 
 
-class UserData(NamedTuple):
-    """A user, as somebody adds one. `account` is a driver's."""
-
-    name: str
-    role: str
-    account: int | None
-    language: str | None = None
+_USER: Final = Stored('"user"', User, account="account_id")
 
 
 class NewInvitation(NamedTuple):
@@ -51,7 +48,7 @@ class NewInvitation(NamedTuple):
 
 
 def add(
-    db: UnitOfWork, data: UserData, password: Stretched | None, invitation: NewInvitation | None, by: Manager
+    db: UnitOfWork, data: User, password: Stretched | None, invitation: NewInvitation | None, by: Manager
 ) -> tuple[int, int | None]:
     """Add a user; return the ids of the user and of the invitation. Raises Refused, NotAllowed."""
     _check(db, data, by)
@@ -60,11 +57,8 @@ def add(
             raise Refused(
                 Code.IN_USE, Told("user {1} has this name; choose another, or remove that one", number), "name"
             )
-    number = db.insert(
-        'INSERT INTO "user" (name, role, account_id, language, salt, digest, added_at, added_by)'
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (*data, *(password or (None, None)), by.at, by.name),
-    )
+    salt, digest = password or (None, None)
+    number = _USER.add(db, data, salt=salt, digest=digest, added_at=by.at, added_by=by.name)
     return number, None if invitation is None else _invite(db, number, invitation, by)
 
 
@@ -76,7 +70,7 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], by: Manager) 
     before = _find(db, number, by)
     role = fields.get("role", before.role)
     account = fields.get("account", before.account if role == DRIVER else None)
-    _check(db, UserData(before.name, role, account), by)
+    _check(db, replace(before, role=role, account=account), by)
     language = fields.get("language", before.language)
     if before.role == ADMIN and (role != ADMIN or ("password" in fields and fields["password"] is None)):
         _check_not_last(db, number)
@@ -138,7 +132,7 @@ def forget_drivers(db: UnitOfWork, account: int, at: str, by: str) -> None:
     for number, removed_at in db.rows('SELECT id, removed_at FROM "user" WHERE account_id = ?', (account,)):
         if removed_at is None:
             _remove(db, number, Manager(by, True, at))
-        db.execute('UPDATE "user" SET name = ? WHERE id = ?', (f"user {number}", number))
+        _USER.forget(db, "id = ?", (number,), name=f"user {number}")
         db.execute("DELETE FROM login WHERE user_id = ?", (number,))
         db.execute("UPDATE operator_action SET address = '' WHERE who = ?", (f"driver {number}",))
 
@@ -152,16 +146,15 @@ def _invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int
     )
 
 
-def _find(db: UnitOfWork, number: int, by: Manager) -> UserData:
-    row = db.row('SELECT name, role, account_id, language FROM "user" WHERE id = ? AND removed_at IS NULL', (number,))
-    if row is None:
+def _find(db: UnitOfWork, number: int, by: Manager) -> User:
+    found = _USER.find(db, "id = ? AND removed_at IS NULL", (number,))
+    if found is None:
         raise Refused(Code.NOT_FOUND, Told("there is no user {1}", number))
-    found = UserData(*row)
     _check_may(found.role, by)
     return found
 
 
-def _check(db: UnitOfWork, data: UserData, by: Manager) -> None:
+def _check(db: UnitOfWork, data: User, by: Manager) -> None:
     _check_may(data.role, by)
     if (data.role == DRIVER) != (data.account is not None):
         words = Told("a driver needs one") if data.role == DRIVER else Told("only a driver has one")

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Any, Final
 
 from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.events import VehicleChanged
+from levity_trio.nouns import Car
+from levity_trio.records import noun
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Change, Code, Refused, check_name
 from levity_trio.store.writes.ownership import Said, leave
+from levity_trio.store.writes.stored import Stored
 from levity_trio.told import Told
 
-_FIELDS: Final = "name, plate, battery_wh"
 
-
-class VehicleData(NamedTuple):
+@noun
+class VehicleData(Car):
     """A vehicle as an operator gives it; `battery_wh` is the capacity of its battery."""
 
-    name: str
-    plate: str | None = None
     battery_wh: int | None = None
+
+
+VEHICLE: Final = Stored("vehicle", VehicleData)
 
 
 def add(db: UnitOfWork, data: VehicleData, at: str, by: str) -> int:
     """Add a vehicle and return its number. Raises Refused."""
     _check(db, data, None)
-    number = db.insert(
-        f"INSERT INTO vehicle ({_FIELDS}, created_at, created_by, updated_at)"  # noqa: S608 - our own names
-        " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-        (*data, at, by, at),
-    )
+    number = VEHICLE.add(db, data, created_at=at, created_by=by, updated_at=at)
     db.record(VehicleChanged(charger=None, at=at, vehicle=number, change="added", by=by))
     return number
 
@@ -39,14 +39,11 @@ def add(db: UnitOfWork, data: VehicleData, at: str, by: str) -> int:
 def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str) -> Change:
     """Change fields of a vehicle, named as in VehicleData. Raises Refused."""
     before = find(db, number)
-    after = before._replace(**fields)
+    after = replace(before, **fields)
     if after == before:
         return Change(number, "same")
     _check(db, after, number)
-    db.execute(
-        f"UPDATE vehicle SET ({_FIELDS}, updated_at) = (?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
-        (*after, at, number),
-    )
+    VEHICLE.change(db, after, "id = ?", (number,), updated_at=at)
     db.record(VehicleChanged(charger=None, at=at, vehicle=number, change="changed", by=by))
     return Change(number, "changed")
 
@@ -61,10 +58,10 @@ def remove(db: UnitOfWork, number: int, said: Said) -> None:
 
 def find(db: UnitOfWork, number: int) -> VehicleData:
     """Return a vehicle that was not removed. Raises Refused."""
-    row = db.row(f"SELECT {_FIELDS} FROM vehicle WHERE id = ? AND removed_at IS NULL", (number,))  # noqa: S608
-    if row is None:
+    found = VEHICLE.find(db, "id = ? AND removed_at IS NULL", (number,))
+    if found is None:
         raise Refused(Code.NOT_FOUND, Told("there is no vehicle {1}", number), "vehicle")
-    return VehicleData(*row)
+    return found
 
 
 def named(db: UnitOfWork, name: str) -> int | None:

@@ -34,10 +34,10 @@ ENDPOINTS: Final = Endpoints(TAG)
 MOST_LINES: Final = 2000
 """All lines are one write, for which the chargers wait: a tenth of a millisecond each."""
 PERIOD: Final = ("since", "until", "reason")
-OF_ACCOUNT: Final = ("name", "address", "contact", "notes", "language", "since", "until")
+OF_ACCOUNT: Final = AccountBody.__struct_fields__
 OF_TAG: Final = ("account", "id_tag", "vehicle", *PERIOD)
 OF_SPACE: Final = ("account", "charger", "connector", "name", "exclusive", *PERIOD)
-OF_VEHICLE: Final = ("name", "plate", "battery_kwh", "account", *PERIOD)
+OF_VEHICLE: Final = (*VehicleBody.__struct_fields__, "account", *PERIOD)
 Named = Annotated[str, Meta(max_length=200)]
 
 
@@ -102,7 +102,7 @@ def _space(request: Request, cells: Cells) -> OwnedLine:
 
 
 def _vehicle(request: Request, cells: Cells) -> VehicleLine:
-    of_vehicle = {name: cell for name, cell in cells.items() if name in ("name", "plate", "battery_kwh")}
+    of_vehicle = {name: cell for name, cell in cells.items() if name in VehicleBody.__struct_fields__}
     fields = vehicle_fields(request, converted(of_vehicle, VehicleBody))
     line = converted({name: cell for name, cell in cells.items() if name not in of_vehicle}, OfVehicle)
     given = {name.replace("_kwh", "_wh") for name in of_vehicle}

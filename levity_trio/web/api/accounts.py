@@ -14,7 +14,8 @@ from starlette.responses import StreamingResponse
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.locale import languages
-from levity_trio.records import record
+from levity_trio.nouns import Car, Household
+from levity_trio.records import Personal, noun
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import accounts as stored
@@ -28,7 +29,7 @@ from levity_trio.store.writes.ownership import NamedThing as Belongs
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.told import Told, joined
-from levity_trio.web.api.bodies import ABSENT, PERSONAL, Fields, Sent, StructBody, Values
+from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody, Values, changes_of
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
@@ -42,23 +43,6 @@ ENDPOINTS: Final = Endpoints(TAG)
 ACCOUNTS: Final = "/api/admin/accounts"
 ACCOUNT: Final = f"{ACCOUNTS}/{{id}}"
 PROBLEMS: Final = tuple(Code)
-IN_FILE: Final[Mapping[str, Callable[[Account], Cell]]] = {
-    name: attrgetter(name) for name in ("id", "name", "address", "contact", "language", "since", "until")
-}
-"""The columns of a file of those that were filtered."""
-NOT_ONLY_DIGITS: Final = {"pattern": r"[^\d\s]"}
-
-Name = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=200,
-        description="Unlike all others, and not just a number.",
-        extra_json_schema=NOT_ONLY_DIGITS | {"examples": ["Flat 3"]},
-    ),
-    PERSONAL,
-]
-Text = Annotated[str, Meta(max_length=2000), PERSONAL] | None
 Id = Annotated[int, Meta(ge=1, le=2**62)]
 if TYPE_CHECKING:
     LanguageName: TypeAlias = str
@@ -68,31 +52,28 @@ Language = Annotated[
     LanguageName,
     Meta(description="Of pages, statements and letters. Without one, pages are in the language of the browser."),
 ]
-Reason = Annotated[str, Meta(max_length=500, description="Needed to take time before now from an account."), PERSONAL]
+Reason = Annotated[Personal[str], Meta(max_length=500, description="Needed to take time before now from an account.")]
 
 
-class AccountBody(Sent):
+class AccountBody(Household, Sent):
     """A household, open since today if nothing else is given."""
 
-    name: Name
-    address: Text = None
-    contact: Text = None
-    notes: Text = None
     language: Language | None = None
     since: LocalTime = None
     until: LocalEnd = None
 
 
+IN_FILE: Final[Mapping[str, Callable[[Account], Cell]]] = {
+    name: attrgetter(name) for name in ("id", *AccountBody.__struct_fields__) if name != "notes"
+}
+"""The columns of a file of those that were filtered."""
+
+
+@changes_of(AccountBody)
 class AccountChangeBody(Sent):
     """What is to change of an account; the rest stays."""
 
-    name: Name | UnsetType = UNSET
-    address: Text | UnsetType = UNSET
-    contact: Text | UnsetType = UNSET
-    notes: Text | UnsetType = UNSET
-    language: Language | UnsetType | None = UNSET
     since: GivenTime | UnsetType = UNSET
-    until: LocalEnd | UnsetType = UNSET
 
 
 class AccountEndBody(Sent):
@@ -121,7 +102,7 @@ class GiveBody(ThingBody):
     since: LocalTime = None
     until: LocalEnd = None
     reason: Reason | None = None
-    name: Annotated[str, Meta(min_length=1, max_length=200), PERSONAL] | None = None
+    name: Annotated[Personal[str], Meta(min_length=1, max_length=200)] | None = None
     exclusive: Exclusive | None = None
 
 
@@ -146,7 +127,7 @@ class AccountsQuery(Paged):
     format: OneFormat = "json"
 
 
-@record
+@noun
 class AccountWithBelongings(Account):
     """An account, and what belongs to it or did, the newest first."""
 
@@ -316,24 +297,18 @@ VEHICLES: Final = "/api/admin/vehicles"
 VEHICLE: Final = f"{VEHICLES}/{{id}}"
 REMOVED: Final = Told("the car was removed")
 
-Plate = Annotated[str, Meta(max_length=20), PERSONAL] | None
 Battery = Annotated[float, Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
 
 
-class VehicleBody(Sent):
+class VehicleBody(Car, Sent):
     """A vehicle."""
 
-    name: Name
-    plate: Plate = None
     battery_kwh: Battery = None
 
 
+@changes_of(VehicleBody)
 class VehicleChangeBody(Sent):
     """What is to change of a vehicle; the rest stays."""
-
-    name: Name | UnsetType = UNSET
-    plate: Plate | UnsetType = UNSET
-    battery_kwh: Battery | UnsetType = UNSET
 
 
 class VehiclesQuery(Paged):
@@ -341,7 +316,7 @@ class VehiclesQuery(Paged):
     search: Annotated[str, Meta(description="A part of the name or of the plate.")] | None = None
 
 
-@record
+@noun
 class VehicleWithPeriods(Vehicle):
     """A vehicle, and whose it is and was, the newest first."""
 

@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio import __version__
+from levity_trio.records import whole_text
 from levity_trio.store.reads.users import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.writes import users
 from levity_trio.store.writes.users import NewToken
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import Sent, whole_text
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.tokens import make, written

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 from starlette.responses import Response
 
+from levity_trio import nouns
 from levity_trio.billing.bank_accounts import grouped
 from levity_trio.documents import DocumentProblem, NotInstalled, printing
 from levity_trio.documents.sheet import LARGEST_LOGO_BYTES, media_type
@@ -20,7 +20,7 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes import biller as writes
 from levity_trio.store.writes.biller import BillerRefused
 from levity_trio.told import Told, joined
-from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values, whole_text
+from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.problems import Problem, invalid, not_found
 
@@ -32,20 +32,10 @@ TEMPLATE: Final = f"{BILLER}/template"
 TOML: Final = "application/toml"
 LARGEST_TEMPLATE_BYTES: Final = 100_000
 NOSNIFF: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
-Text = Annotated[str, whole_text(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), PERSONAL] | None
-Lines = Annotated[str, whole_text(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$"), PERSONAL] | None
 
 
-class BillerBody(Sent):
+class BillerBody(nouns.Biller, Sent):
     """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment in EUR."""
-
-    name: Annotated[str, whole_text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), PERSONAL]
-    address: Lines = None
-    contact: Annotated[Text, Meta(description="Whom to ask about a line.")] = None
-    bank_account: Text = None
-    bank_name: Text = None
-    tax_number: Text = None
-    payment_days: Annotated[int, Meta(ge=0, le=365, description="After closing.")] = 14
 
 
 @ENDPOINTS.get(BILLER, Role.OPERATOR, "not_found")

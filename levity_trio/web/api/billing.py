@@ -17,7 +17,7 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.documents import DocumentProblem
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import sheet_text
-from levity_trio.records import in_order, record
+from levity_trio.records import in_order, record, whole_text
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.numbering import Closable, Order, closable
@@ -33,7 +33,7 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.billing import closing
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent, whole_text
+from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import OF_SORT, whole
 from levity_trio.web.api.local_times import LocalDay, local_day

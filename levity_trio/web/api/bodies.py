@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_type_hints
+from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from starlette.datastructures import QueryParams
 
 from levity_trio.records import record
@@ -37,27 +37,9 @@ NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """The pattern of names in paths."""
 MONTH_PATTERN: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"
 """The pattern of months in paths."""
-PERSONAL: Final = "personal"
-"""Marks a text about people, or a secret: requests are recorded without it, because records are never rewritten."""
 ABSENT: Final[Schema] = {"type": "null"}
 """The schema of a field that a way leaves out."""
 IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-
-
-def whole_text(
-    *,
-    pattern: str,
-    min_length: int | None = None,
-    max_length: int | None = None,
-    description: str | None = None,
-    examples: list[str] | None = None,
-) -> msgspec.Meta:
-    """Return the limits of a text that fits a pattern of JSON Schema from its beginning to its end. Python's `$` would
-    leave a line feed at the end."""
-    strict = pattern.removesuffix("$") + r"\Z"
-    return msgspec.Meta(
-        pattern=strict, min_length=min_length, max_length=max_length, description=description, examples=examples
-    )
 
 
 def schemas_of(kinds: Iterable[type], reference: str) -> tuple[Sequence[Schema], Fields]:
@@ -91,16 +73,20 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True):
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def personal_fields(kind: type) -> frozenset[str]:
-    """Return the fields of a struct that are personal, or have something that is."""
-    hints = get_type_hints(kind, include_extras=True)
-    return frozenset(name for name, hint in hints.items() if _is_personal(hint))
+def changes_of(kind: type[msgspec.Struct], *fixed: str) -> Callable[[type[S]], type[S]]:
+    """Decorate the body of a change: it has the fields of `kind` but the fixed ones, and what is left out stays. It
+    declares only those that are of another type."""
 
+    def made(declared: type[S]) -> type[S]:
+        hints, own = get_type_hints(kind, include_extras=True), get_type_hints(declared, include_extras=True)
+        changed = [name for name in kind.__struct_fields__ if name not in fixed]
+        parts = [(name, own.get(name, hints[name] | UnsetType), UNSET) for name in changed]
+        kept = {name: part for name, part in vars(declared).items() if callable(part) or name == "__doc__"}
+        body: Any = msgspec.defstruct(declared.__name__, parts, bases=declared.__bases__, namespace=kept)
+        change: type[S] = body
+        return change
 
-def _is_personal(hint: type) -> bool:
-    if PERSONAL in getattr(hint, "__metadata__", ()) or (hasattr(hint, "__struct_fields__") and personal_fields(hint)):
-        return True
-    return any(map(_is_personal, get_args(hint)))
+    return made
 
 
 class StructBody(Generic[S]):

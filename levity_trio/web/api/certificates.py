@@ -18,6 +18,7 @@ from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority.apart import examine, read_certificate, read_own, read_pages
 from levity_trio.authority.folder import has_root
 from levity_trio.config import ServerConfig, certificates_folder, pages_folder
+from levity_trio.records import whole_text
 from levity_trio.store.reads import chargers, securing
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.securing import Certificate, CertificateRequest, Secured, Securing
@@ -26,7 +27,7 @@ from levity_trio.store.writes import securing as plans
 from levity_trio.store.writes.certificates import NewCertificate
 from levity_trio.store.writes.securing import NewPlan
 from levity_trio.told import Moment, Told
-from levity_trio.web.api.bodies import Sent, whole_text
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role

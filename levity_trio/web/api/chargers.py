@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta
 
+from levity_trio.records import whole_text
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import chargers as stored
 from levity_trio.store.reads.chargers import Charger, Connector
@@ -26,7 +27,7 @@ from levity_trio.store.writes.stations import (
     describe_connector,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import ABSENT, IDENTITIES, Fields, Sent, StructBody, whole_text
+from levity_trio.web.api.bodies import ABSENT, IDENTITIES, Fields, Sent, StructBody
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Before, OfConnector, Paged, Since, moment, page, wanted

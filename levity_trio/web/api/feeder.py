@@ -32,7 +32,7 @@ from levity_trio.load.modbus import MODELS
 from levity_trio.load.replay import VOLTS, PastHouse, Replayed, Stay, course_of, replay, with_more
 from levity_trio.load.tree import LEAST_AMPERES, NAMES, ROTATIONS, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.plugins.base import Load
-from levity_trio.records import record
+from levity_trio.records import record, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import load as stored
 from levity_trio.store.reads.load import LearnedFact, LoadMeter, LoadOrder, LoadSiteVersion, LoadWish
@@ -41,7 +41,7 @@ from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.writes import load as writes
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import refusals
-from levity_trio.web.api.bodies import Sent, whole_text
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, Cell, OneFormat, as_csv, whole

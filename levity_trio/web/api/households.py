@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.billing.assignments import Scope, Target
-from levity_trio.records import record
+from levity_trio.nouns import Name, Plate, Text, UserName
+from levity_trio.records import Personal, record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import accounts
 from levity_trio.store.reads import household_tasks as stored
@@ -36,14 +37,11 @@ from levity_trio.web.api.accounts import (
     TAG,
     Id,
     Language,
-    Name,
-    Plate,
     Reason,
-    Text,
     said,
     stored_fields,
 )
-from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody
+from levity_trio.web.api.bodies import Sent, StreamedBody
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import CSV, OfCharger, whole
 from levity_trio.web.api.local_times import (
@@ -59,7 +57,7 @@ from levity_trio.web.api.local_times import (
 from levity_trio.web.api.problems import Json, Problem
 from levity_trio.web.api.sheets import Cells, Sheet, converted
 from levity_trio.web.api.tags import IdTag, clear_caches
-from levity_trio.web.api.users import Invitation, UserName, make_invitation, manager, managing, shown_invitation
+from levity_trio.web.api.users import Invitation, make_invitation, manager, managing, shown_invitation
 from levity_trio.web.invitations import LETTER, Kind
 from levity_trio.wire.times import in_zone, stamp
 
@@ -74,16 +72,16 @@ MOST_ROWS: Final = 500
 COLUMNS: Final = ("name", "card", "space", "car", "since")
 CELL, LINE = 200, 500
 """Characters of a cell, before it is looked at, and of a line."""
-CarName = Annotated[str, Meta(min_length=1, max_length=CELL, extra_json_schema={"examples": ["Anna's car"]}), PERSONAL]
+CarName = Annotated[Personal[str], Meta(min_length=1, max_length=CELL, extra_json_schema={"examples": ["Anna's car"]})]
 
 
 class HouseholdCells(Sent):
     """A household, its card, its charger or parking space by name, identity or number, its car, and since when."""
 
-    name: Annotated[str, Meta(max_length=CELL), PERSONAL] | None = None
+    name: Annotated[Personal[str], Meta(max_length=CELL)] | None = None
     card: Annotated[str, Meta(max_length=CELL)] | None = None
     space: Annotated[str, Meta(max_length=CELL)] | None = None
-    car: Annotated[str, Meta(max_length=CELL), PERSONAL] | None = None
+    car: Annotated[Personal[str], Meta(max_length=CELL)] | None = None
     since: LocalTime = None
 
 
@@ -194,7 +192,7 @@ class MoveInBody(Sent):
     """
 
     name: Name
-    contact: Annotated[str, Meta(max_length=LINE), PERSONAL] | None = None
+    contact: Annotated[Personal[str], Meta(max_length=LINE)] | None = None
     address: Text = None
     language: Language | None = None
     since: LocalTime = None
@@ -229,7 +227,7 @@ async def move_in(request: Asked[None, MoveInBody]) -> Arrival:
         check_first(request.caller, DRIVER, has_password=False)
     made = None if body.driver is None else await make_invitation(request, body.invite)
     new = MovingIn(
-        account=AccountData(fields["name"], fields["address"], fields["contact"], None, since, None, body.language),
+        account=AccountData(**fields | {"since": since, "language": body.language}),
         household=Household(fields["name"], since, body.card, _cell(body.space), _cell(body.car), body.exclusive),
         plate=body.plate,
         tariff=None if body.tariff is None else partial(_assigning, request, body.tariff, since),

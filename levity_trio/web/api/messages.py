@@ -24,7 +24,8 @@ from levity_trio.notify.opening import new_topic
 from levity_trio.notify.ping import ping
 from levity_trio.notify.sending import push, send_mail, sender_of
 from levity_trio.notify.statements import Order
-from levity_trio.records import record
+from levity_trio.nouns import Recipient
+from levity_trio.records import Personal, names_of, record, whole_text
 from levity_trio.store.reads import messages as stored
 from levity_trio.store.reads.accounts import account as read_account
 from levity_trio.store.reads.messages import MessageRow, RecipientRow
@@ -34,7 +35,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.accounts import Id, Language
 from levity_trio.web.api.administration import BelowQuery
 from levity_trio.web.api.billing import CLOSING, month_of
-from levity_trio.web.api.bodies import PERSONAL, Sent, whole_text
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, account_of
 from levity_trio.web.api.driving import TAG as OF_DRIVERS
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -52,11 +53,10 @@ NO_PUSH: Final = Told("no ntfy server is set; start the server with --ntfy")
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
 
-MailAddress = Annotated[str, whole_text(max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$"), PERSONAL]
+MailAddress = Annotated[Personal[str], whole_text(max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$")]
 LocalTimeOfDay = Annotated[str, whole_text(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_SITE, *OF_DRIVER]})]
 DriversKind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_DRIVER]})]
-Minutes = Annotated[int, Meta(ge=1, le=10_080, description="A charger is away after so many minutes.")]
 QUIET: Final = "local time; nothing but faults, exceeded limits and a full disk comes between these two"
 QuietFrom = Annotated[LocalTimeOfDay, Meta(description=f"Quiet from this {QUIET}.")] | None
 QuietUntil = Annotated[LocalTimeOfDay, Meta(description="Quiet until this local time.")] | None
@@ -71,23 +71,17 @@ class OwnRecipientBody(Sent, kw_only=True):
     quiet_until: QuietUntil = None
 
 
-class RecipientChangeBody(Sent, kw_only=True):
+class RecipientChangeBody(Recipient, Sent):
     """A recipient as it is to be. What is left out is off: without an address there is no mail."""
 
-    name: Annotated[str, Meta(max_length=100), PERSONAL] | None = None
     language: Language | None = None
     mail: MailAddress | None = None
     kinds: tuple[Kind, ...] = ()
-    away_minutes: Minutes = 10
     quiet_from: QuietFrom = None
     quiet_until: QuietUntil = None
-    with_names: Annotated[bool, Meta(description="Whether messages name households; a driver's never do.")] = False
-    gets_statements: Annotated[bool, Meta(description="Whether each closed statement is mailed to a household.")] = (
-        False
-    )
 
 
-class NewRecipientBody(RecipientChangeBody, kw_only=True):
+class NewRecipientBody(RecipientChangeBody):
     """A recipient to be added: an owner, a caretaker, or with `account` somebody of a household."""
 
     who: Literal["owner", "caretaker", "driver"] = "owner"
@@ -290,19 +284,9 @@ def _data(body: RecipientChangeBody, who: str, account: int | None = None) -> Re
     _check(body.kinds, who, body.quiet_from, body.quiet_until)
     if body.gets_statements and (who != DRIVER or body.mail is None):
         raise invalid("gets_statements", Told("give the mail address of a household for it"))
-    return RecipientData(
-        who=who,
-        account=account,
-        name=(body.name or "").strip() or None,
-        language=body.language,
-        mail=body.mail,
-        kinds=body.kinds,
-        away_minutes=body.away_minutes,
-        quiet_from=body.quiet_from,
-        quiet_until=body.quiet_until,
-        with_names=body.with_names and who != DRIVER,
-        gets_statements=body.gets_statements,
-    )
+    fields = {name: getattr(body, name) for name in names_of(Recipient)}
+    fields |= {"name": (body.name or "").strip() or None, "with_names": body.with_names and who != DRIVER}
+    return RecipientData(who=who, account=account, **fields)
 
 
 def _check(kinds: Sequence[str], who: str, quiet_from: str | None, quiet_until: str | None) -> None:

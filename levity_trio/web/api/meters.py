@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from levity_trio.billing.money import typed_number
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
+from levity_trio.nouns import Name
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import meters as stored
@@ -20,9 +21,9 @@ from levity_trio.store.writes import meters as writes
 from levity_trio.store.writes.meters import HAND, MeterData, Taken
 from levity_trio.told import Told
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
-from levity_trio.web.api.accounts import Name, refusals, said, stored_fields
+from levity_trio.web.api.accounts import refusals, said, stored_fields
 from levity_trio.web.api.billing import month_of
-from levity_trio.web.api.bodies import Sent, StreamedBody, Values
+from levity_trio.web.api.bodies import Sent, StreamedBody, Values, changes_of
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import CSV, Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
@@ -94,19 +95,11 @@ class MeterBody(Sent):
     chargers: Chargers = []  # noqa: RUF012 - msgspec copies it
 
 
+@changes_of(MeterBody)
 class MeterChangeBody(Sent):
     """What is to change of a meter; the rest stays."""
 
-    name: Name | UnsetType = UNSET
-    class_percent: Class | UnsetType = UNSET
-    chargers_percent: OfChargers | UnsetType = UNSET
-    digits: Digits | UnsetType = UNSET
     since: GivenTime | UnsetType = UNSET
-    until: LocalEnd | UnsetType = UNSET
-    topic: Topic | UnsetType = UNSET
-    path: Path | UnsetType = UNSET
-    unit: Unit | UnsetType = UNSET
-    chargers: Chargers | UnsetType = UNSET
 
 
 class ReadingBody(Sent):

@@ -18,7 +18,7 @@ from levity_trio.billing import bank_accounts
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.documents.statement_sheet import payment_code
 from levity_trio.notify.statements import as_paper
-from levity_trio.records import record
+from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
@@ -30,7 +30,7 @@ from levity_trio.store.reads.places import Limits, limits_of
 from levity_trio.store.reads.statements import ClosedStatement, FeeLine, closed_statements, fees_of, id_of_own
 from levity_trio.store.writes import own_names
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import PERSONAL, Sent
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted, whole
@@ -96,7 +96,7 @@ class DriversVehicle:
 class OwnNameBody(Sent, kw_only=True):
     """What your household calls it; null takes the name away. Others do not see it."""
 
-    name: Annotated[str, Meta(max_length=LONGEST_NAME), PERSONAL] | None
+    name: Annotated[Personal[str], Meta(max_length=LONGEST_NAME)] | None
 
 
 @record

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.access.tags import Status
-from levity_trio.records import record
+from levity_trio.records import Personal, record
 from levity_trio.store.reads import driving as places
 from levity_trio.store.reads import reports as stored
 from levity_trio.store.reads.pages import ListPage
@@ -29,7 +29,7 @@ from levity_trio.store.writes.reports import (
 )
 from levity_trio.told import Told
 from levity_trio.web.api import tags
-from levity_trio.web.api.bodies import PERSONAL, Sent
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, TAG, WHY_NOT, account_of, household, tags_of
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
@@ -44,7 +44,7 @@ REPORTS: Final = "/api/admin/reports"
 LONGEST: Final = 300
 
 Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
-Words = Annotated[str, Meta(min_length=1, max_length=LONGEST, pattern=r"\S"), PERSONAL]
+Words = Annotated[Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S")]
 OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
 OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, GIVEN, Kind
 from levity_trio.charger.turns import stretch
+from levity_trio.records import whole_text
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import security as stored
 from levity_trio.store.reads.security import SecurityOfCharger
@@ -19,7 +20,7 @@ from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import NotProvable
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import Sent, whole_text
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import CHARGER
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import conflict, not_found

@@ -19,13 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from levity_trio.records import record
+from levity_trio.records import personal_in, record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes import users
 from levity_trio.store.writes.users import Attempt
 from levity_trio.told import Told
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller
-from levity_trio.web.api.bodies import Body, StreamedBody, StructBody, personal_fields, read_query
+from levity_trio.web.api.bodies import Body, StreamedBody, StructBody, read_query
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem, of_problem, of_store
@@ -168,7 +168,7 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
 
 def _anonymous(text: str, kind: Body | None) -> str:
     """Return a body without what is personal in one of its kind; then nothing of it, if it is no JSON object."""
-    personal = personal_fields(kind.kind) if isinstance(kind, StructBody) else ()
+    personal = personal_in(kind.kind) if isinstance(kind, StructBody) else ()
     if not personal:
         return text
     try:

@@ -11,12 +11,13 @@ from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import trio
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.charger.facade import UnknownCharger
-from levity_trio.records import record
+from levity_trio.nouns import Card
+from levity_trio.records import names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import tags as stored
 from levity_trio.store.reads.pages import ListPage, Wanted
@@ -24,7 +25,7 @@ from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tag
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import PERSONAL, Sent, StreamedBody, Values, whole_text
+from levity_trio.web.api.bodies import Sent, StreamedBody, Values, changes_of
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_file, page, wanted, whole
 from levity_trio.web.api.local_times import UNTIL, local_moment
@@ -40,7 +41,7 @@ ID_TAGS: Final = "/api/admin/id-tags"
 ID_TAG: Final = f"{ID_TAGS}/{{tag}}"
 ASKED: Final = "/api/admin/asked-id-tags"
 MOST_BYTES: Final = 32 * 1024 * 1024
-COLUMNS: Final = TagData._fields
+COLUMNS: Final = names_of(Card)
 IN_FILE: Final[Mapping[str, Callable[[UsedTag], Cell]]] = {
     name: attrgetter(name) for name in ("id_tag", "name", "status", "expires_at", "account_name", "last_used_at")
 }
@@ -52,42 +53,31 @@ MOST_TAGS: Final = 20_000
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
 IdTag = Annotated[str, whole_text(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="In upper or lower case.")]
-Name = Annotated[str, Meta(max_length=200), PERSONAL] | None
-Notes = Annotated[str, Meta(max_length=2000), PERSONAL] | None
 Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None
 _EXPIRY = Meta(
     description="From when on it is Expired: a time, or a day, in the time zone of the site.", extra_json_schema=UNTIL
 )
 Expiry = Annotated[str, _EXPIRY] | None
-Parent = IdTag | None
 Status = Literal["Accepted", "Blocked"]
 
 
-class TagBody(Sent):
+class TagBody(Card, Sent):
     """A tag. Tags with the same parent are a group, whose members may stop each other's transactions."""
 
     id_tag: IdTag
-    name: Name = None
     status: Status = "Accepted"
     expires_at: Expiry = None
-    parent_id_tag: Parent = None
+    parent_id_tag: IdTag | None = None
     max_transactions: Most = None
-    notes: Notes = None
 
     def data(self, zone: ZoneInfo) -> TagData:
         """Return the tag as it is stored. Raises Problem."""
         return TagData(**_as_stored(self.given(), zone))
 
 
+@changes_of(TagBody, "id_tag")
 class ChangeBody(Sent):
     """What is to change of a tag; the rest stays."""
-
-    name: Name | UnsetType = UNSET
-    status: Status | UnsetType = UNSET
-    expires_at: Expiry | UnsetType = UNSET
-    parent_id_tag: Parent | UnsetType = UNSET
-    max_transactions: Most | UnsetType = UNSET
-    notes: Notes | UnsetType = UNSET
 
     def fields(self, zone: ZoneInfo) -> Values:
         """Return the fields that are given. Raises Problem."""
@@ -124,7 +114,7 @@ class TagsQuery(Paged):
     format: OneFormat = "json"
 
 
-@record
+@noun
 class TagWithPeriods(UsedTag):
     """A tag, what was valid for it and when, the newest first, and its forms in transactions."""
 
@@ -132,7 +122,7 @@ class TagWithPeriods(UsedTag):
     periods: list[TagRow]
 
 
-@record
+@noun
 class ChangedTag(TagRow):
     """A tag as it is now. `commands` clear the caches of the connected chargers, if it may not charge any longer."""
 

@@ -19,7 +19,7 @@ from levity_trio.billing.plain_tariff import PlainTariff
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.billing.tariff_values import HIGHEST_MINUTES, HIGHEST_WH
-from levity_trio.records import record
+from levity_trio.records import Personal, record
 from levity_trio.store.billing.tariffs import Trial, first_open_day
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import tariffs as stored
@@ -39,7 +39,7 @@ from levity_trio.store.writes.tariffs import Assigning, CorrectedStatement, Give
 from levity_trio.told import Told, joined, parted
 from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import MonthName, computed, rule
-from levity_trio.web.api.bodies import ABSENT, PERSONAL, WATT_HOURS, Fields, Sent, StructBody
+from levity_trio.web.api.bodies import ABSENT, WATT_HOURS, Fields, Sent, StructBody
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
@@ -55,7 +55,7 @@ TARIFF: Final = f"{TARIFFS}/{{id}}"
 ASSIGNMENTS: Final = "/api/admin/tariff-assignments"
 IN_FORCE: Final = "/api/admin/tariff-in-force"
 
-Reason = Annotated[str, Meta(max_length=500), PERSONAL] | None
+Reason = Annotated[Personal[str], Meta(max_length=500)] | None
 Charger = Annotated[str, Meta(min_length=1, max_length=48)]
 
 

@@ -10,20 +10,22 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from levity_trio.documents.paper import Form, Letter, file_name
 from levity_trio.locale import language, speaking
 from levity_trio.locale.formats import short_day
+from levity_trio.nouns import User
+from levity_trio.records import Personal
 from levity_trio.store.reads import users as stored
 from levity_trio.store.reads.accounts import account
 from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.writes import users as writes
-from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
+from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed
 from levity_trio.told import Told
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, Language, refusals
-from levity_trio.web.api.bodies import PERSONAL, Sent, whole_text
+from levity_trio.web.api.bodies import Sent, changes_of
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.papers import MEDIA_TYPES, Made, document
 from levity_trio.web.api.problems import Problem, conflict, not_found
@@ -37,16 +39,13 @@ USERS: Final = "/api/admin/users"
 USER: Final = f"{USERS}/{{id}}"
 LOGINS: Final = "/api/admin/logins"
 REFUSED: Final = ("not_found", "in_use", "conflict", "forbidden", "invalid")
-UserName = Annotated[str, whole_text(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$"), PERSONAL]
-"""It begins with a letter, so that it is not taken for an id."""
-Password = Annotated[str, Meta(min_length=10, max_length=200), PERSONAL]
+Password = Annotated[Personal[str], Meta(min_length=10, max_length=200)]
 RoleName = Literal["driver", "viewer", "operator", "admin"]
 
 
-class NewUserBody(Sent):
+class NewUserBody(User, Sent):
     """A user to be added. One without a password is invited: by a link, unless `invite` says something else."""
 
-    name: UserName
     role: RoleName
     account: Id | None = None
     language: Language | None = None
@@ -54,13 +53,9 @@ class NewUserBody(Sent):
     invite: Kind | None = None
 
 
+@changes_of(NewUserBody, "name", "invite")
 class UserChangeBody(Sent):
     """What becomes of a user; what is left out stays. A new password, also null, ends the log-ins made before."""
-
-    role: RoleName | UnsetType = UNSET
-    account: Id | UnsetType | None = UNSET
-    language: Language | UnsetType | None = UNSET
-    password: Password | UnsetType | None = UNSET
 
 
 class InvitationBody(Sent):
@@ -72,7 +67,7 @@ class InvitationBody(Sent):
 class LetterBody(Sent):
     """The code of a link or a letter that still works."""
 
-    code: Annotated[str, Meta(max_length=100), PERSONAL]
+    code: Annotated[Personal[str], Meta(max_length=100)]
 
 
 class Invitation(msgspec.Struct):
@@ -120,7 +115,7 @@ class CallerIdentity(msgspec.Struct):
 class NewPasswordBody(Sent, kw_only=True):
     """A new password, and the old one if there is one."""
 
-    old_password: Annotated[str, Meta(max_length=200), PERSONAL] | None = None
+    old_password: Annotated[Personal[str], Meta(max_length=200)] | None = None
     new_password: Password
 
 
@@ -188,7 +183,10 @@ async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
     """Add a user, with a password or an invitation; an operator only drivers"""
     body = request.body
     check_first(request.caller, body.role, has_password=body.password is not None)
-    logins, data = request.api.logins, UserData(body.name, body.role, body.account, body.language)
+    logins, data = (
+        request.api.logins,
+        User(name=body.name, role=body.role, account=body.account, language=body.language),
+    )
     password = None if body.password is None else await logins.stretch(body.password)
     kind: Kind | None = body.invite or (LINK if password is None else None)
     made = None if kind is None else await make_invitation(request, kind)

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.records import record
+from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import wallets as stored
@@ -32,7 +32,7 @@ from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.bodies import MINOR_UNITS, PERSONAL, Sent
+from levity_trio.web.api.bodies import MINOR_UNITS, Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
@@ -66,7 +66,7 @@ Currency = Annotated[
     ),
 ]
 Why = Annotated[
-    str, Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later."), PERSONAL
+    Personal[str], Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later.")
 ]
 
 

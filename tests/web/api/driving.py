@@ -104,7 +104,7 @@ class Yard:
 
     async def add_tag(self, text: str, account: int | None = 1, **data: Any) -> None:
         """Add a tag, and give it to an account."""
-        await self.writer.run(tags.add, self.books.policy, TagData(text, **data), self.books.at, "cleo")
+        await self.writer.run(tags.add, self.books.policy, TagData(id_tag=text, **data), self.books.at, "cleo")
         if account is not None:
             self.house.give(account, text)
 

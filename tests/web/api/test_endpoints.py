@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from levity_trio.operations.operation import Payload
-from levity_trio.web.api.bodies import StreamedBody, StructBody, personal_fields
+from levity_trio.records import personal_in
+from levity_trio.web.api.bodies import StreamedBody, StructBody
 from levity_trio.web.api.endpoints import Asked, Endpoint
 from levity_trio.web.api.operations import OperationBody
 from levity_trio.web.api.server import ENDPOINTS
@@ -69,6 +70,6 @@ def test_words_about_people_are_not_recorded(endpoint: Endpoint) -> None:
         return
     kind = endpoint.body.kind
     texts = {name for name, hint in get_type_hints(kind, include_extras=True).items() if is_text(hint)}
-    for name in texts - personal_fields(kind) - OF_THINGS:
+    for name in texts - personal_in(kind) - OF_THINGS:
         places = (*WORDS_ABOUT_THINGS.get(name, ()), "tariff-pr")  # those have prices and times, and their names
         assert endpoint.path.startswith(tuple(f"/api/admin/{place}" for place in places)), f"is {name} about people?"

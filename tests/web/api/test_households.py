@@ -160,13 +160,13 @@ async def test_cars_of_two_households_may_be_called_the_same(yard_of_two: Site) 
 
 
 async def test_a_car_of_nobody_is_taken(site: Site) -> None:
-    site.books.run(vehicles.add, VehicleData("Zoe", "B-Z 1"), site.books.at, "cleo")
+    site.books.run(vehicles.add, VehicleData(name="Zoe", plate="B-Z 1"), site.books.at, "cleo")
     await enter(site, {"name": "Flat 1", "car": "Zoe"})
     assert site.books.count("vehicle") == 1
 
 
 async def test_a_blocked_card_is_not_handed_out(site: Site) -> None:
-    data = tags.TagData("04AA", status="Blocked")
+    data = tags.TagData(id_tag="04AA", status="Blocked")
     site.books.run(tags.add, site.books.policy, data, site.books.at, "cleo")
     assert "blocked" in (await refused(site, {"name": "Flat 1", "card": "04AA"}))[0][2]
 

@@ -60,7 +60,7 @@ def flats(site: Site) -> Site:
     Station(site.books).boot()
     house = House(site.books)
     for account, card in ((1, "04AA"), (2, "04BB")):
-        site.books.run(tags.add, site.books.policy, TagData(card), site.books.at, "cleo")
+        site.books.run(tags.add, site.books.policy, TagData(id_tag=card), site.books.at, "cleo")
         house.give(account, card)
     return site
 

@@ -11,9 +11,10 @@ import pytest
 from levity_trio.access import user_passwords
 from levity_trio.access.tags import Status
 from levity_trio.billing.ownership import BillBy, Span, Thing, What
+from levity_trio.nouns import User
 from levity_trio.store.writes import ownership, users, vehicles
 from levity_trio.store.writes.ownership import NamedThing
-from levity_trio.store.writes.users import Manager, UserData
+from levity_trio.store.writes.users import Manager
 from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.web.api.access import caller_of
 from levity_trio.web.api.endpoints import Role
@@ -191,7 +192,7 @@ async def test_the_own_tags(yard: Yard) -> None:
 async def test_a_household_names_its_own_cards_and_cars(yard: Yard) -> None:
     """The owner's names stay, and neither others nor who has the card next learn of theirs."""
     await yard.add_tag("A/1", name="Card 7")
-    car = await yard.writer.run(vehicles.add, VehicleData("Zoe, red"), yard.books.at, "cleo")
+    car = await yard.writer.run(vehicles.add, VehicleData(name="Zoe, red"), yard.books.at, "cleo")
     thing = NamedThing(Thing(What.VEHICLE, str(car)), vehicle=car)
     yard.books.run(ownership.give, 1, thing, Span(LONG_AGO), yard.house.said())
     for name, expected in (("Key ring", "Key ring"), (" Mum ", "Mum"), ("", None), ("Mum", "Mum")):
@@ -284,7 +285,7 @@ async def test_a_driver_who_was_moved_or_removed_is_nobody_of_the_household(
     number, root = charge(plug), Manager("root", True, yard.books.at)
     logins = Logins(Tokens(), yard.writer, yard.central.clock)  # type: ignore[arg-type]  # its interface
     password = await logins.stretch("correct horse")
-    user, _ = await logins.change(users.add, UserData("Ann", "driver", 1), password, None, root)
+    user, _ = await logins.change(users.add, User(name="Ann", role="driver", account=1), password, None, root)
     entered = await logins.enter("Ann", "correct horse", address="a", cookie=None, browser="b")
     driver = Driver(yard, 0, None)
 

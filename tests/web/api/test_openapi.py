@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from levity_trio.nouns import UserName
 from levity_trio.refusals import plain_words
 from levity_trio.web.api.bodies import StructBody
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import document
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.api.users import UserName
 
 AS_BYTES: tuple[str, ...] = (
     "application/x-x509-ca-cert",

@@ -33,8 +33,9 @@ async def found(site: Site, text: str, **query: str) -> dict[str, list[Any]]:
     return {kind: some for kind, some in every.items() if some}
 
 
-def add_card(site: Site, *data: str | None) -> None:
-    site.books.run(tags.add, site.books.policy, TagData(*data), site.books.at, "cleo")  # type: ignore[arg-type]
+def add_card(site: Site, id_tag: str, name: str | None = None) -> None:
+    card = TagData(id_tag=id_tag, name=name)
+    site.books.run(tags.add, site.books.policy, card, site.books.at, "cleo")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ async def test_names_and_numbers_as_people_type_them(site: Site) -> None:
     add_card(site, "04A1B2C3", "the blue one")
     house.give(number, "04A1B2C3")
     house.give(1, "04D4 E5F6")  # never added
-    site.books.run(vehicles.add, VehicleData("Zoé", "B-XY 123"), site.books.at, "cleo")
+    site.books.run(vehicles.add, VehicleData(name="Zoé", plate="B-XY 123"), site.books.at, "cleo")
     site.books.connection.execute("UPDATE cp SET name = 'Space 4' WHERE id = 'CP-1'")
     for text, expected in {
         "mueller": {"households": ["Familie Müller"], "cards": ["04A1B2C3"]},

@@ -187,7 +187,11 @@ async def test_households_cards_and_balances_by_each_column(site: Site, station:
         assert await listed(site, path, "name", sort=sort) == expected, sort
         if "since" not in sort:
             assert await listed(site, "/api/admin/wallets", "name", sort=sort) == expected, sort
-    for card in (TagData("Card", "the blue one"), TagData("Ben", None, "Blocked"), TagData("Other", "a key")):
+    for card in (
+        TagData(id_tag="Card", name="the blue one"),
+        TagData(id_tag="Ben", status="Blocked"),
+        TagData(id_tag="Other", name="a key"),
+    ):
         site.books.run(tags.add, site.books.policy, card, site.books.at, "cleo")
     charge(station, tag="Ben"), charge(station, tag="CARD")
     for sort, expected in {

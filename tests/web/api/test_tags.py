@@ -26,7 +26,7 @@ from tests.web.api.conftest import Site
 
 
 def add(site: Site, id_tag: str) -> None:
-    data = TagData(id_tag, "Anna's card", "Accepted", None, None, None, None)
+    data = TagData(id_tag=id_tag, name="Anna's card")
     site.books.run(writes.add, site.books.policy, data, site.books.at, "cleo")
 
 
@@ -84,7 +84,7 @@ def verdict(site: Site, id_tag: str) -> str:
     """What becomes of a tag that is presented, where unknown ones are refused."""
     policy = Policy(unknown=Unknown.REFUSE)
     found = site.books.run(writes.find, policy.key(id_tag))
-    return policy.judge(policy.key(id_tag), found and found.tag, site.books.at).status
+    return policy.judge(policy.key(id_tag), None if found is None else found.tag, site.books.at).status
 
 
 def use(site: Site, **policy: Any) -> None:
@@ -110,7 +110,7 @@ async def test_a_card_that_is_given_may_charge(site: Site, given: dict[str, str]
 async def test_giving_decides_nothing_that_was_decided_before(site: Site) -> None:
     House(site.books)
     use(site)
-    blocked = TagData("BLOCKED", None, "Blocked")
+    blocked = TagData(id_tag="BLOCKED", status="Blocked")
     site.books.run(writes.add, site.books.policy, blocked, site.books.at, "cleo")
     await site.call(GIVE, id="1", body={"tag": "blocked"})
     assert verdict(site, "BLOCKED") == "Blocked"

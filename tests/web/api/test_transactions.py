@@ -107,7 +107,7 @@ async def test_who_and_where_are_names_that_a_viewer_does_not_see(site: Site, st
 
 
 async def test_the_name_of_a_tag_stands_for_nobody(site: Site, station: Station) -> None:
-    named = TagData("TAG")._replace(name="Guest card")
+    named = TagData(id_tag="TAG", name="Guest card")
     site.books.run(tags.add, site.books.policy, named, site.books.at, "cleo")
     charge(station)
     assert [one["who"] for one in await listed(site)] == ["Guest card"]

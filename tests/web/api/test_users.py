@@ -13,11 +13,11 @@ import trio
 from starlette.datastructures import Headers
 
 from levity_trio.access import user_passwords
+from levity_trio.records import personal_in
 from levity_trio.store.writes import accounts, personal
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.web.api import events
 from levity_trio.web.api.access import LOCAL_SOCKET, caller_of, is_admitted
-from levity_trio.web.api.bodies import personal_fields
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.server import ENDPOINTS
@@ -43,7 +43,7 @@ def users(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     parts.tokens = Tokens()
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
     for name in ("Flat 1", "Flat 2"):
-        site.books.run(accounts.add, AccountData(name, None, None, None, "2026-01-01"), site.books.at, "root")
+        site.books.run(accounts.add, AccountData(name=name, since="2026-01-01"), site.books.at, "root")
     return site
 
 
@@ -133,7 +133,7 @@ def test_records_have_no_passwords_and_no_names() -> None:
         endpoint = BY_NAME[method, path]
         body: Any = endpoint.body
         secret = {name for name in body.kind.__struct_fields__ if "password" in name or name == "name"}
-        assert secret <= personal_fields(body.kind)
+        assert secret <= personal_in(body.kind)
 
 
 # Me

@@ -15,9 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.access import user_passwords
 from levity_trio.config import ServerConfig
+from levity_trio.nouns import User
 from levity_trio.store.writes import accounts, users
 from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.users import Manager, UserData
+from levity_trio.store.writes.users import Manager
 from levity_trio.web.api.access import Door
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.server import DRIVERS_AT_WORK, ENDPOINTS
@@ -81,8 +82,8 @@ async def driver(site: Site) -> str:
     parts: Any = site.api
     parts.tokens, parts.places, parts.config = Tokens(), Places(), ServerConfig(given_time_zone=ZoneInfo("UTC"))
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
-    account = site.books.run(accounts.add, AccountData("Flat 1", None, None, None, "2026-01-01"), site.books.at, "root")
-    data = UserData("ben", "driver", account)
+    account = site.books.run(accounts.add, AccountData(name="Flat 1", since="2026-01-01"), site.books.at, "root")
+    data = User(name="ben", role="driver", account=account)
     by = Manager("root", True, site.books.at)
     await parts.logins.change(users.add, data, user_passwords.store(PASSWORD), None, by)
     entered = await parts.logins.enter("ben", PASSWORD, address="192.0.2.9", cookie=None, browser="Firefox")

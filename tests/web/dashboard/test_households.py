@@ -16,7 +16,11 @@ OF_HOUSEHOLD = next(page for page in households.PAGES if page.path == "/accounts
 
 async def test_a_card_that_may_not_charge_is_marked(site: Site) -> None:
     books, house = site.books, House(site.books)
-    for card in (TagData("04AA"), TagData("04BB", status="Blocked"), TagData("04CC", expires_at="2026-01-31")):
+    for card in (
+        TagData(id_tag="04AA"),
+        TagData(id_tag="04BB", status="Blocked"),
+        TagData(id_tag="04CC", expires_at="2026-01-31"),
+    ):
         books.run(tags.add, books.policy, card, books.at, "cleo")
         house.give(1, card.id_tag)
     house.give(1, "04DD")  # which nobody added

@@ -15,9 +15,10 @@ from starlette.types import ASGIApp, Message, Scope
 from levity_trio.access import user_passwords
 from levity_trio.config import ServerConfig
 from levity_trio.locale import languages
+from levity_trio.nouns import User
 from levity_trio.store.writes import accounts, users
 from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.users import Manager, UserData
+from levity_trio.store.writes.users import Manager
 from levity_trio.web.api.access import Door
 from levity_trio.web.api.accounts import Language
 from levity_trio.web.api.context import Places
@@ -92,10 +93,12 @@ async def test_the_language_of_the_household_counts_first_then_that_of_the_user(
 ) -> None:
     invent("fr", tmp_path)
     async with _pages(site, tmp_path) as pages:
-        flat = AccountData("Flat 1", None, None, None, "2026-01-01", None, of_household)
+        flat = AccountData(name="Flat 1", since="2026-01-01", language=of_household)
         account = site.books.run(accounts.add, flat, site.books.at, "root")
         password, by = user_passwords.store("correct horse"), Manager("root", True, site.books.at)
-        await site.api.logins.change(users.add, UserData("ben", "driver", account, of_user), password, None, by)
+        await site.api.logins.change(
+            users.add, User(name="ben", role="driver", account=account, language=of_user), password, None, by
+        )
         entered = await site.api.logins.enter("ben", "correct horse", address="::1", cookie=None, browser="")
         assert f'<html lang="{expected}"' in await get(pages, "/d/me", "en", entered.cookie)
 

@@ -50,7 +50,7 @@ def unlinked(station: Station) -> None:
 
 
 def add(site: Site, id_tag: str, name: str) -> None:
-    data = TagData(id_tag, name, "Accepted", None, None, None, None)
+    data = TagData(id_tag=id_tag, name=name)
     site.books.run(tags.add, Policy(), data, site.books.at, "anna")
 
 

@@ -1,0 +1,102 @@
+"""The nouns of a site: each with its fields, their bounds and their marks. From these come the bodies of the API, the
+rows that are stored and read, the columns of files, the options of commands, and what goes with personal data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.records import ForOperators, Help, Personal, noun, whole_text
+
+NOT_ONLY_DIGITS: Final = {"pattern": r"[^\d\s]"}
+Name = Annotated[
+    Personal[str],
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="Unlike all others, and not just a number.",
+        extra_json_schema=NOT_ONLY_DIGITS | {"examples": ["Flat 3"]},
+    ),
+]
+UserName = Annotated[Personal[str], whole_text(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$")]
+"""It begins with a letter, so that it is not taken for an id."""
+Text = Annotated[Personal[str], Meta(max_length=2000)] | None
+Plate = Annotated[Personal[str], Meta(max_length=20)] | None
+Line = Annotated[Personal[str], whole_text(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None
+Lines = Annotated[Personal[str], whole_text(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")] | None
+
+
+@noun
+class Household:
+    """A household. `language` is that of its pages and papers."""
+
+    name: Name
+    address: Annotated[Text, Help("Where statements go.")] = None
+    contact: Annotated[Text, Help("Mail, telephone.")] = None
+    notes: Annotated[Text, Help("Anything else.")] = None
+    language: str | None = None
+
+
+@noun
+class Car:
+    """A car."""
+
+    name: Name
+    plate: Annotated[Plate, Help("Its number plate.")] = None
+
+
+@noun
+class Card:
+    """A card: the same for its bodies, its rows and its files. Those of one parent may stop each other's sessions."""
+
+    id_tag: str
+    name: ForOperators[Annotated[Personal[str], Meta(max_length=200)] | None] = None
+    status: str = "Accepted"
+    expires_at: str | None = None
+    parent_id_tag: str | None = None
+    max_transactions: int | None = None
+    notes: ForOperators[Text] = None
+
+
+@noun
+class User:
+    """Who logs in with a name. `account` is a driver's."""
+
+    name: UserName
+    role: str
+    account: int | None = None
+    language: str | None = None
+
+
+@noun
+class Recipient:
+    """Whom messages go to, and which. A charger is away for them after `away_minutes`. Quiet hours are local times,
+    HH:MM; both or none."""
+
+    name: Annotated[Personal[str], Meta(max_length=100)] | None = None
+    language: str | None = None
+    mail: Personal[str] | None = None
+    kinds: Sequence[str] = ()
+    away_minutes: Annotated[int, Meta(ge=1, le=10_080, description="A charger is away after so many minutes.")] = 10
+    quiet_from: str | None = None
+    quiet_until: str | None = None
+    with_names: Annotated[bool, Meta(description="Whether messages name households; a driver's never do.")] = False
+    gets_statements: Annotated[bool, Meta(description="Whether each closed statement is mailed to a household.")] = (
+        False
+    )
+
+
+@noun
+class Biller:
+    """Who bills, as it stands on statements. `payment_days` are counted from the closing."""
+
+    name: Annotated[Personal[str], whole_text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    address: Lines = None
+    contact: Annotated[Line, Meta(description="Whom to ask about a line.")] = None
+    bank_account: Line = None
+    bank_name: Line = None
+    tax_number: Line = None
+    payment_days: Annotated[int, Meta(ge=0, le=365, description="After closing.")] = 14
