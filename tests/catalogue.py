@@ -33,12 +33,13 @@ TEMPLATES: Final = {"_": None, "_n": (1, 2), "_p": ((1, "c"), 2), "gettext": Non
 OPTIONS: Final = {"silent": "false"}
 MARKS: Final = ("_", "_n", "_p", "N_", "Told")
 LEAST_LETTERS: Final = 4
-OTHERS: Final = ("log.", "Markup", "re.compile")
-"""Calls that get no text that people read here: lines of the log, HTML and patterns."""
+OTHERS: Final = ("log.", "Markup", "re.compile", "Help")
+"""Calls that get no text that people read here: lines of the log, HTML, patterns and help."""
 _WORDS: Final = re.compile(r"[A-Za-z]{2}[,:;.]? [A-Za-z(“{]|^[A-Z][a-z]+$")
 
 
 OF_PROGRAM: Final = (
+    "nouns.py",
     "refusals.py",
     "charging",
     "access",
