@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from functools import partial, reduce
+from functools import reduce
 from itertools import starmap
 from typing import Final
 
@@ -99,7 +99,7 @@ def _recurrence(when: Recurrence, separator: str = "; ") -> Told:
     parts = []
     if when.times != ALL_DAY:
         first, *others = (f"{clock(times.since)}-{clock(times.until)}" for times in when.times)
-        parts.append(reduce(partial(Told, "{1} and {2}"), others, joined("", [first])))
+        parts.append(reduce(lambda one, two: Told("{1} and {2}", one, two), others, joined("", [first])))
     if when.weekdays != ALL_WEEKDAYS:
         parts.append(joined(", ", map(Weekday, sorted(when.weekdays))))
     if when.season is not None:

@@ -234,8 +234,11 @@ def grounds(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[st
             yield Told("{1}: given by {2}", _household(owner.account), owner.given.by)
     yield from _claims(charged, owner, bill_by, shown)
     if owner.is_outside:
-        words = "{1} was not open at {2}; the session belongs to it all the same"
-        yield Told(words, _household(owner.account), shown(charged.start))
+        yield Told(
+            "{1} was not open at {2}; the session belongs to it all the same",
+            _household(owner.account),
+            shown(charged.start),
+        )
 
 
 def _claims(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value]) -> Iterator[Told]:

@@ -207,8 +207,13 @@ class _Series:
         for (before, now), rise in zip(pairwise(self._taken), self._rises, strict=True):
             fell = _shown(now), _shown(before)
             if rise is None:
-                words = "{1} is below {2} before: another meter, or read wrong; what flowed meanwhile is left out"
-                yield _remark(now, Told(words, *fell))
+                yield _remark(
+                    now,
+                    Told(
+                        "{1} is below {2} before: another meter, or read wrong; what flowed meanwhile is left out",
+                        *fell,
+                    ),
+                )
             elif now.reading.wh < before.reading.wh:
                 yield _remark(now, Told("{1} is below {2} before: the register went on at 0", *fell))
         if len(self._taken) > 1 and self.is_doubtful(len(self._taken) - 2, len(self._taken) - 1):

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
-from functools import partial, reduce
+from functools import reduce
 from typing import Final, TypeVar
 
 from levity_trio.billing import tariff_values as values
@@ -249,7 +249,7 @@ def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
             *(Weekday(moment.weekday), values.clock(moment.minute), DayOfYear(*moment.day)),
         )
         if names:
-            together = reduce(partial(Told, "{1} and {2}"), names)
+            together = reduce(lambda one, two: Told("{1} and {2}", one, two), names)
             root.fault(Told("{1} overlap {2}; let each time have one price", together, at), "window")
         else:
             root.fault(Told("no price {1}; add a window, or [energy] with the price of all other times", at), "window")

@@ -32,6 +32,7 @@ from typing import Any, TypeVar
 from levity_trio.load.modbus import MODELS
 from levity_trio.load.tree import LEAST_AMPERES, PHASES, Circuit, Phases, Place, Socket, Tree, TreeRefused
 from levity_trio.records import record
+from levity_trio.told import Told
 from levity_trio.wire.published import wrong_topic
 
 T = TypeVar("T")
@@ -105,22 +106,22 @@ def parse(text: str) -> LoadSite:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DocumentRefused(f"this is not TOML: {error}") from None
-    _refuse_others("the document", document, ("circuit", "charger", "meter", "options", "grid"))
+        raise DocumentRefused(Told("this is not TOML: {1}", str(error))) from None
+    _refuse_others(Told("the document"), document, ("circuit", "charger", "meter", "options", "grid"))
     tables = {name: _tables(document, name) for name in ("circuit", "charger", "meter")}
     for circuit in tables["circuit"]:
         _in_amperes(circuit)
     metered = {circuit.get("name", ""): circuit.pop("meter") for circuit in tables["circuit"] if "meter" in circuit}
     circuits = _each(Circuit, "circuit", tables["circuit"])
     if not circuits:
-        raise DocumentRefused("there is no circuit: give [[circuit]] with the name and the amperes of the feeder")
+        raise DocumentRefused(Told("there is no circuit: give [[circuit]] with the name and the amperes of the feeder"))
     meters = _each(Meter, "meter", tables["meter"])
     _check_meters(meters, metered)
-    options = _made(Options, "[options] or [grid]", _table(document, "options") | _table(document, "grid"))
+    options = _made(Options, Told("[options] or [grid]"), _table(document, "options") | _table(document, "grid"))
     if options.of not in ("", CHARGERS, CONNECTION):
-        raise DocumentRefused(f"of of [grid] is {options.of!r}: give {CHARGERS} or {CONNECTION}")
+        raise DocumentRefused(Told("of of [grid] is {1}: give {2} or {3}", repr(options.of), CHARGERS, CONNECTION))
     if options.most < LEAST_AMPERES:
-        raise DocumentRefused(f"most of [options] is {options.most}: no car charges below {LEAST_AMPERES} A")
+        raise DocumentRefused(Told("most of [options] is {1}: no car charges below {2} A", options.most, LEAST_AMPERES))
     site = LoadSite(circuits=circuits, meters=meters, metered=metered, options=options)
     usual = {"circuit": _root(site), "most": options.most}
     sockets = [usual | {"charger" if key == "id" else key: one[key] for key in one} for one in tables["charger"]]
@@ -132,7 +133,7 @@ def _in_amperes(circuit: dict[str, Any]) -> None:
     kilowatts = circuit.pop("kilowatts", None)
     if kilowatts is not None:
         if isinstance(kilowatts, bool) or not isinstance(kilowatts, int | float):
-            raise DocumentRefused(f"kilowatts of [[circuit]] is {kilowatts!r}: give a number")
+            raise DocumentRefused(Told("kilowatts of [[circuit]] is {1}: give a number", repr(kilowatts)))
         circuit.setdefault("amperes", int(kilowatts * 10_000 / VOLTS / len(PHASES)) / 10)
 
 
@@ -140,48 +141,52 @@ def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
     names = set[str]()
     for meter in meters:
         if meter.name in names:
-            raise DocumentRefused(f"the meter {meter.name} is there twice")
+            raise DocumentRefused(Told("the meter {1} is there twice", meter.name))
         names.add(meter.name)
     for circuit, name in metered.items():
         if name not in names:
-            raise DocumentRefused(f"{circuit} is measured by {name}, which there is not: give [[meter]]")
+            raise DocumentRefused(Told("{1} is measured by {2}, which there is not: give [[meter]]", circuit, name))
     for meter in meters:
         if why := _wrong(meter):
-            raise DocumentRefused(f"the meter {meter.name}: {why}")
+            raise DocumentRefused(Told("the meter {1}: {2}", meter.name, why))
 
 
 def _wrong(meter: Meter) -> str:
     """Say why a meter could not be read."""
     if meter.kind not in _WRONG:
-        return f"its kind is {meter.kind!r}: give one of {', '.join(_WRONG)}"
+        return Told("its kind is {1}: give one of {2}", repr(meter.kind), ", ".join(_WRONG))
     if not 0.5 <= meter.every_seconds <= 60 or not meter.every_seconds < meter.stale_seconds <= 3600:
-        return "read it every 0.5 to 60 s, and call it stale after more than that, after an hour at most"
+        return Told("read it every 0.5 to 60 s, and call it stale after more than that, after an hour at most")
     if meter.shows not in AMPERES:
-        return f"it shows {meter.shows!r}: give one of {', '.join(AMPERES)}"
+        return Told("it shows {1}: give one of {2}", repr(meter.shows), ", ".join(AMPERES))
     if len(meter.path) > len(PHASES):
-        return "path has more than three entries"
+        return Told("path has more than three entries")
     return _WRONG[meter.kind](meter)
 
 
 def _wrong_address(meter: Meter) -> str:
     if not meter.address:
-        return 'give its address, such as address = "192.168.1.20:502"'
-    return "" if meter.model in MODELS else f"its model is {meter.model!r}: give one of {', '.join(MODELS)}"
+        return Told('give its address, such as address = "192.168.1.20:502"')
+    if meter.model in MODELS:
+        return ""
+    return Told("its model is {1}: give one of {2}", repr(meter.model), ", ".join(MODELS))
 
 
 def _wrong_url(meter: Meter) -> str:
     if not meter.url.startswith(("http://", "https://")) or "@" in meter.url:
-        return "give its url, which begins with http:// or https:// and has no password in it"
+        return Told("give its url, which begins with http:// or https:// and has no password in it")
     if not meter.path and meter.model.casefold() not in PATHS:
-        return f"give path, a list of where its JSON has the currents, or a model: {', '.join(PATHS)}"
+        return Told("give path, a list of where its JSON has the currents, or a model: {1}", ", ".join(PATHS))
     return ""
 
 
 def _wrong_topics(meter: Meter) -> str:
     if not 1 <= len(meter.topic) <= len(PHASES):
-        return 'give the topic on which it publishes, such as topic = "house/meter", or a list of one for each phase'
+        return Told(
+            'give the topic on which it publishes, such as topic = "house/meter", or a list of one for each phase'
+        )
     if len(meter.topic) > 1 and len(meter.path) > 1:
-        return "with a topic for each phase, path has one entry, which holds for each"
+        return Told("with a topic for each phase, path has one entry, which holds for each")
     return next((why for topic in meter.topic if (why := wrong_topic(topic))), "")
 
 
@@ -196,14 +201,14 @@ _WRONG: Mapping[str, Callable[[Meter], str]] = {
 def _tables(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     found = document.get(name, [])
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise DocumentRefused(f"{name} is not a list of tables: write [[{name}]]")
+        raise DocumentRefused(Told("{1} is not a list of tables: write [[{1}]]", name))
     return [dict(one) for one in found]
 
 
 def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = document.get(name, {})
     if not isinstance(found, dict):
-        raise DocumentRefused(f"{name} is not a table: write [{name}]")
+        raise DocumentRefused(Told("{1} is not a table: write [{1}]", name))
     return dict(found)
 
 
@@ -217,7 +222,7 @@ def _made(kind: Any, where: str, values: Mapping[str, Any]) -> Any:
     _refuse_others(where, values, known)
     for name, one in known.items():
         if name not in values and one.default is MISSING and one.default_factory is MISSING:
-            raise DocumentRefused(f"{where} has no {name}")
+            raise DocumentRefused(Told("{1} has no {2}", where, name))
     return kind(**{name: _value(where, known[name], value) for name, value in values.items()})
 
 
@@ -226,26 +231,26 @@ def _value(where: str, one: Field[Any], value: Any) -> Any:
     if kind in _KINDS:
         types, words = _KINDS[kind]
         if not isinstance(value, types) or isinstance(value, bool) != (kind == "bool"):
-            raise DocumentRefused(f"{one.name} of {where} is {value!r}: give {words}")
+            raise DocumentRefused(Told("{1} of {2} is {3}: give {4}", one.name, where, repr(value), words))
         return value
     texts = [value] if isinstance(value, str) else value
     if not (isinstance(texts, list) and all(isinstance(part, str) for part in texts)):
-        raise DocumentRefused(f"{one.name} of {where} is {value!r}: give a text, or a list of texts")
+        raise DocumentRefused(Told("{1} of {2} is {3}: give a text, or a list of texts", one.name, where, repr(value)))
     return tuple(texts)
 
 
 _KINDS: Mapping[str, tuple[Any, str]] = {
-    "bool": (bool, "true or false"),
-    "int": (int, "a whole number"),
-    "float": (int | float, "a number"),
-    "str": (str, "a text"),
+    "bool": (bool, Told("true or false")),
+    "int": (int, Told("a whole number")),
+    "float": (int | float, Told("a number")),
+    "str": (str, Told("a text")),
 }
 
 
 def _refuse_others(where: str, values: Iterable[str], known: Iterable[str]) -> None:
     others = sorted(set(values) - set(known))
     if others:
-        raise DocumentRefused(f"{where} has {', '.join(others)}, which there is not")
+        raise DocumentRefused(Told("{1} has {2}, which there is not", where, ", ".join(others)))
 
 
 def planted(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]) -> Tree:
@@ -280,10 +285,13 @@ def ways_out(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phase
     one_phase = _fitting(site, [replace(socket, safe_lines=1) for socket in sockets], highest)
     found = []
     if one_phase and all(new.safe == old.safe for new, old in zip(one_phase, sockets, strict=True)):
-        found.append(WayOut("All charge then, on one phase each: where chargers can do so", _with(site, one_phase), ()))
+        found.append(
+            WayOut(Told("All charge then, on one phase each: where chargers can do so"), _with(site, one_phase), ())
+        )
     if fewer := _fitting(site, sockets, highest):
         without = tuple(new.place for new, old in zip(fewer, sockets, strict=True) if old.safe and not new.safe)
-        found.append(WayOut(f"{len(without)} do not charge then", _with(site, fewer), without))
+        words = Told("{1} does not charge then", len(without), many="{1} do not charge then")
+        found.append(WayOut(words, _with(site, fewer), without))
     return found
 
 

@@ -370,7 +370,7 @@ class LoadManagement:
         if self._tasks is None or self._managed is None or place not in self._managed.tree.sockets:
             raise Refused(Code.CONFLICT, Told("load management does not limit {1}", place[0]), "charger")
         if place[0] not in self._holding.chargers or place[0] in self._holding.away:
-            words = f"{place[0]} is away, or not limited: levity-trio load on {place[0]} begins that"
+            words = Told("{1} is away, or not limited: levity-trio load on {1} begins that", place[0])
             raise Refused(Code.CONFLICT, words, "charger")
         can = ability({}, self._holding.chargers[place[0]].keys)  # whatever was found before, all is tried again
         number: int = await self._tasks.start(self._run_trial, self._managed.tree.sockets[place], can, by)

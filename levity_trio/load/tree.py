@@ -9,10 +9,10 @@ and the largest other load together must fit each circuit.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 
 from levity_trio.records import record
-from levity_trio.told import Told
+from levity_trio.told import Figure, Told, Value, joined
 
 PHASES = (0, 1, 2)
 NAMES = ("L1", "L2", "L3")
@@ -92,7 +92,7 @@ class TreeRefused(ValueError):
     """The tree contradicts itself, or could not last without us."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(" ".join([problem.text, *problem.advice]) for problem in problems))
+        super().__init__(joined("\n", (joined(" ", [problem.text, *problem.advice]) for problem in problems)))
         self.problems = problems
 
 
@@ -213,28 +213,32 @@ def on(phases: Collection[int], amperes: float) -> Phases:
 
 def _wrong_circuits(listed: tuple[Circuit, ...], circuits: Mapping[str, Circuit]) -> Iterable[Problem]:
     if not listed:
-        yield Problem("There is no circuit.", ("Give the feeder and its limit in A per phase.",))
+        yield Problem(Told("There is no circuit."), (Told("Give the feeder and its limit in A per phase."),))
         return
     for name, circuit in circuits.items():
         if sum(other.name == name for other in listed) > 1:
-            yield Problem(f"Two circuits are named {name}.", ("Give each its own name.",), name)
+            yield Problem(Told("Two circuits are named {1}.", name), (Told("Give each its own name."),), name)
         if not circuit.amperes > 0:
-            yield Problem(f"{name} has no limit.", ("Give the limit of its breaker in A per phase.",), name)
+            advice = Told("Give the limit of its breaker in A per phase.")
+            yield Problem(Told("{1} has no limit.", name), (advice,), name)
         if circuit.reserve is not None and circuit.reserve < 0:
-            yield Problem(f"The reserve of {name} is below 0 A.", (), name)
+            yield Problem(Told("The reserve of {1} is below 0 A.", name), (), name)
         if circuit.parent and circuit.parent not in circuits:
             known = ", ".join(circuits)
-            yield Problem(f"{name} is under {circuit.parent}, which there is not.", (f"There are: {known}.",), name)
+            text = Told("{1} is under {2}, which there is not.", name, circuit.parent)
+            yield Problem(text, (Told("There are: {1}.", known),), name)
 
 
 def _wrong_shape(circuits: Mapping[str, Circuit]) -> Iterable[Problem]:
     roots = [circuit.name for circuit in circuits.values() if not circuit.parent]
     if len(roots) > 1:
-        named = " and ".join(roots)
-        yield Problem(f"{named} have no parent.", ("One circuit feeds all the others: give the rest a parent.",))
+        named = reduce(lambda one, two: Told("{1} and {2}", one, two), roots)
+        advice = Told("One circuit feeds all the others: give the rest a parent.")
+        yield Problem(Told("{1} have no parent.", named), (advice,))
     for circle in _circles(circuits):
-        path = " is under ".join([*circle, circle[0]])
-        yield Problem(f"{path}: this is a circle.", ("One of them must be under another circuit.",), circle[0])
+        path = reduce(lambda one, two: Told("{1} is under {2}", one, two), [*circle, circle[0]])
+        advice = Told("One of them must be under another circuit.")
+        yield Problem(Told("{1}: this is a circle.", path), (advice,), circle[0])
 
 
 def _circles(circuits: Mapping[str, Circuit]) -> Iterable[list[str]]:
@@ -252,22 +256,25 @@ def _circles(circuits: Mapping[str, Circuit]) -> Iterable[list[str]]:
 
 
 def _wrong_socket(socket: Socket, circuits: Mapping[str, Circuit], known: Mapping[Place, Socket]) -> Iterable[Problem]:
-    name = f"{socket.charger}, connector {socket.connector}"
+    name = Told("{1}, connector {2}", socket.charger, socket.connector)
     if socket.place in known:
-        yield Problem(f"{name} is named twice.", ("A connector hangs at one circuit.",), socket.circuit)
+        yield Problem(Told("{1} is named twice.", name), (Told("A connector hangs at one circuit."),), socket.circuit)
     if socket.circuit not in circuits:
-        yield Problem(f"{name} is at {socket.circuit}, which there is not.", (f"There are: {', '.join(circuits)}.",))
+        text = Told("{1} is at {2}, which there is not.", name, socket.circuit)
+        yield Problem(text, (Told("There are: {1}.", ", ".join(circuits)),))
     if socket.phases not in (1, len(PHASES)) or socket.safe_lines not in (1, len(PHASES)):
-        yield Problem(f"{name} has {socket.phases} phases.", ("A charger has 1 or 3.",), socket.circuit)
+        text = Told("{1} has {2} phases.", name, socket.phases)
+        yield Problem(text, (Told("A charger has 1 or 3."),), socket.circuit)
     allowed = ROTATIONS + (tuple(LETTERS) if socket.phases == 1 else ())
     if socket.rotation and socket.rotation not in allowed:
-        yield Problem(f"{name} has the rotation {socket.rotation}.", (f"Give one of {', '.join(allowed)}.",))
+        text = Told("{1} has the rotation {2}.", name, socket.rotation)
+        yield Problem(text, (Told("Give one of {1}.", ", ".join(allowed)),))
     if socket.least < LEAST_AMPERES or socket.most < socket.least:
-        text = f"{name} has a least current of {socket.least} A and a maximum of {socket.most} A."
-        yield Problem(text, ("The least is 6, 7 or 8 A, and the maximum not below it.",), socket.circuit)
+        text = Told("{1} has a least current of {2} A and a maximum of {3} A.", name, socket.least, socket.most)
+        yield Problem(text, (Told("The least is 6, 7 or 8 A, and the maximum not below it."),), socket.circuit)
     if socket.safe and not socket.least <= socket.safe <= socket.most:
-        advice = f"Give 0, or {socket.least} to {socket.most} A."
-        yield Problem(f"{name} has a safe limit of {socket.safe} A.", (advice,), socket.circuit)
+        advice = Told("Give 0, or {1} to {2} A.", socket.least, socket.most)
+        yield Problem(Told("{1} has a safe limit of {2} A.", name, socket.safe), (advice,), socket.circuit)
 
 
 def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float, phase: int) -> Problem:
@@ -280,15 +287,28 @@ def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float
         left -= limits[zeros]
         zeros += 1
     sums = f"{len(limits)} × {limits[0]} A" if len(set(limits)) == 1 else Told("{1} safe limits", len(limits))
-    rest = f"{circuit.amperes:g} A less {other:g} A for other consumers are" if other else "the limit is"
-    text = f"{circuit.name} ({NAMES[phase]}): {sums} are {safe:g} A; {rest} {room:g} A."
-    advice = [f"Give a safe limit of 0 A to {zeros} of them: these would not charge during an outage."]
+    what: tuple[Value, ...] = (f"{circuit.name} ({NAMES[phase]})", sums, Figure(safe))
+    if other:
+        text = Told(
+            "{1}: {2} are {3} A; {4} A less {5} A for other consumers are {6} A.",
+            *(*what, Figure(circuit.amperes), Figure(other), Figure(room)),
+        )
+    else:
+        text = Told("{1}: {2} are {3} A; the limit is {4} A.", *what, Figure(room))
+    advice = [Told("Give a safe limit of 0 A to {1} of them: these would not charge during an outage.", zeros)]
     if any(len(socket.lines(socket.safe_lines)) > 1 for socket in here):
         spread = -(-len(here) // len(PHASES)) * max(limits)
-        which = f"on one phase each, evenly spread, they need {spread:g} A per phase"
-        enough = "which fits" if spread <= room else "which is still too much for all"
-        known = "" if all(socket.rotation for socket in here) else " Their rotations must be known for that."
-        advice.append(f"Or let chargers that can do so fall back to one phase: {which}, {enough}.{known}")
+        enough = Told("which fits") if spread <= room else Told("which is still too much for all")
+        fall_back = Told(
+            "Or let chargers that can do so fall back to one phase:"
+            " on one phase each, evenly spread, they need {1} A per phase, {2}.",
+            *(Figure(spread), enough),
+        )
+        if not all(socket.rotation for socket in here):
+            fall_back = Told("{1} Their rotations must be known for that.", fall_back)
+        advice.append(fall_back)
     if other and circuit.reserve is None:
-        advice.append(f"If the meter was wrong, have that forgotten: levity-trio load forget --circuit {circuit.name}.")
+        advice.append(
+            Told("If the meter was wrong, have that forgotten: levity-trio load forget --circuit {1}.", circuit.name)
+        )
     return Problem(text, tuple(advice), circuit.name)

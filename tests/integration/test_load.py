@@ -42,7 +42,7 @@ def test_a_car_shares_a_feeder_with_the_house(
         assert shell("load", "site", "--amperes", "5", "--house", "none", "--most", "16") == 2
         said = capsys.readouterr()
         assert "1 × 6 A are 6 A; the limit is 5 A" in said.out
-        assert "1 do not charge then: CP-1 (--fit enters this)" in said.out
+        assert "1 does not charge then: CP-1 (--fit enters this)" in said.out
         table(shell, capsys, "load", "site", "--amperes", "40", "--house", "11.5", "--most", "16")
         kept = 'name = "Feeder"\namperes = 40\nreserve = 11.5\n\n[options]\nmost = 16'
         assert kept in table(shell, capsys, "load", "site")

@@ -199,8 +199,11 @@ class Pricer:
 
     def _undoubted(self, tx: _Billable, owner: Owner, position: Position) -> Priced:
         if tx.span[1] - tx.span[0] > POSSIBLE:
-            words = "it lasted from {1} to {2}, so a clock was wrong: correct its times"
-            doubts = Told(words, Moment(tx.start_time), Moment(tx.end_time))
+            doubts = Told(
+                "it lasted from {1} to {2}, so a clock was wrong: correct its times",
+                Moment(tx.start_time),
+                Moment(tx.end_time),
+            )
             return Priced(owner, Kind.HELD_BACK, position, doubts, None, tx.is_open)
         day = in_zone(tx.span[0], self._rule.zone).date()
         versions = self.tariffs.of(owner.account, tx.charger, day)

@@ -39,7 +39,7 @@ from levity_trio.store.reads.load import LearnedFact, LoadMeter, LoadOrder, Load
 from levity_trio.store.reads.load_past import LoadPast, load_past
 from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.writes import load as writes
-from levity_trio.told import Told
+from levity_trio.told import Told, joined
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
@@ -198,7 +198,7 @@ async def set_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
     found = _shown(toml, await request.read(partial(_known, request.api.stamp())))
     if found.problems:
         more = [{"text": one.text, "advice": one.advice} for one in found.problems]
-        words = " ".join([found.problems[0].text, *found.problems[0].advice])
+        words = joined(" ", [found.problems[0].text, *found.problems[0].advice])
         raise Problem(409, "conflict", words, field="toml", problems=more)
     with refusals():
         await request.write(writes.set_site, toml)
