@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from levity_trio.records import record
+from levity_trio.told import Told
 
 CLIENT_LIFE: Final = timedelta(days=365)
 SERVER_LIFE: Final = timedelta(days=5 * 365)
@@ -73,34 +74,40 @@ def refusal(requested: Requested, serials: Sequence[str], organization: str, nam
     operator lets the charger have without its serial number.
     """
     if not requested.is_signed:
-        return "its signature is wrong: the charger did not prove that it has the key"
+        return Told("its signature is wrong: the charger did not prove that it has the key")
     return _weakness(requested) or _misnaming(requested, serials, organization, names)
 
 
 def _weakness(requested: Requested) -> str | None:
     kind, bits = requested.key_type, requested.key_bits
     if kind == "RSA":
-        fits = LEAST_RSA_BITS <= bits <= MOST_RSA_BITS
-        return None if fits else f"its RSA key has {bits} bits; {LEAST_RSA_BITS} to {MOST_RSA_BITS} are accepted"
+        if LEAST_RSA_BITS <= bits <= MOST_RSA_BITS:
+            return None
+        return Told("its RSA key has {1} bits; {2} to {3} are accepted", bits, LEAST_RSA_BITS, MOST_RSA_BITS)
     if kind == "EC":
-        return None if requested.curve in CURVES else f"its key is on the curve {requested.curve}; P-256 is the least"
-    return f"its key is of the kind {kind}; only RSA and EC are accepted"
+        if requested.curve in CURVES:
+            return None
+        return Told("its key is on the curve {1}; P-256 is the least", requested.curve or "")
+    return Told("its key is of the kind {1}; only RSA and EC are accepted", kind)
 
 
 def _misnaming(requested: Requested, serials: Sequence[str], organization: str, names: Sequence[str]) -> str | None:
     if len(requested.common_names) != 1:
-        return f"it has {len(requested.common_names)} common names (CN) instead of one"
+        return Told("it has {1} common names (CN) instead of one", len(requested.common_names))
     (name,) = requested.common_names
     if len(name) > LONGEST_NAME:
-        return f"its CN has {len(name)} characters; {LONGEST_NAME} are allowed"
+        return Told("its CN has {1} characters; {2} are allowed", len(name), LONGEST_NAME)
     if requested.is_servers:  # chargers would take whoever has the certificate for the server
-        return f"its CN {name!r} is a name or an address of this server"
+        return Told("its CN {1} is a name or an address of this server", repr(name))
     if name not in names and not any(serial.casefold() in name.casefold() for serial in serials):
-        missing = f"its CN {name!r} does not contain the serial number {' or '.join(serials)}"
-        return f"{missing}; if the name is right, let it through with `levity-trio certificate allow`"
+        wanted, *others = serials or ("",)
+        for other in others:
+            wanted = Told("{1} or {2}", wanted, other)
+        missing = Told("its CN {1} does not contain the serial number {2}", repr(name), wanted)
+        return Told("{1}; if the name is right, let it through with `levity-trio certificate allow`", missing)
     if list(requested.organizations) != [organization]:
-        shown = ", ".join(map(repr, requested.organizations)) or "missing"
-        return f"its O is {shown} instead of {organization!r}; set CpoName first"
+        shown = ", ".join(map(repr, requested.organizations)) or Told("missing")
+        return Told("its O is {1} instead of {2}; set CpoName first", shown, repr(organization))
     return None
 
 

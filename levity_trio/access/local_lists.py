@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.access.tags import LOWER, Status
 from levity_trio.records import record
+from levity_trio.told import Told, joined
 from levity_trio.wire.times import wire_time
 
 ASKER: Final = "local list"
@@ -227,10 +228,11 @@ def settle(known: Known, wanted: Wanted, answer: Answer, now: datetime) -> Known
     if not answer.was_sent:
         return replace(known, sent=None) if answer.action == SEND else known
     if answer.action == READ:
-        is_told = answer.state in ("accepted", "error", "rejected")
-        return replace(known, limits_asked_at=now) if is_told else _failed(known, f"{READ}: {answer.state}", now)
+        if answer.state in ("accepted", "error", "rejected"):
+            return replace(known, limits_asked_at=now)
+        return _failed(known, joined(": ", (READ, Told(answer.state))), now)
     if answer.state == "error" and answer.error_code in _NO_SUCH_ACTION:
-        return _without_list(known, f"{answer.action}: {answer.error_code}", now)
+        return _without_list(known, joined(": ", (answer.action, answer.error_code)), now)
     return _after_list(known, answer, now) if answer.action == SEND else _after_version(known, wanted, answer, now)
 
 
@@ -239,21 +241,21 @@ def _after_list(known: Known, answer: Answer, now: datetime) -> Known:
         version, content = known.sent or (known.version, None)
         return replace(known, version=version, content=content, sent=None, is_verified=False, told_at=now)
     if (answer.status or "").strip().casefold() == "notsupported":
-        return _without_list(known, f"{SEND}: {answer.status}", now)
+        return _without_list(known, joined(": ", (SEND, answer.status or "")), now)
     if answer.state in ("timed out", "gone"):
-        return _failed(replace(known, is_verified=False), f"{SEND}: {answer.state}", now)
+        return _failed(replace(known, is_verified=False), joined(": ", (SEND, Told(answer.state))), now)
     refused = replace(known, content=None, sent=None, is_verified=False, limits_asked_at=None)
-    return _failed(refused, f"{SEND}: {answer.status or answer.error_code or answer.state}", now)
+    return _failed(refused, joined(": ", (SEND, answer.status or answer.error_code or Told(answer.state))), now)
 
 
 def _after_version(known: Known, wanted: Wanted, answer: Answer, now: datetime) -> Known:
     version = answer.version
     if answer.state != "accepted":
-        return _failed(known, f"{ASK}: {answer.error_code or answer.state}", now)
+        return _failed(known, joined(": ", (ASK, answer.error_code or Told(answer.state))), now)
     if not isinstance(version, int) or isinstance(version, bool) or not NOT_SUPPORTED <= version <= HIGHEST_VERSION:
-        return _failed(known, f"{ASK}: {str(version)[:40]!r} is no version", now)
+        return _failed(known, Told("{1}: {2} is no version", ASK, repr(str(version)[:40])), now)
     if version == NOT_SUPPORTED:
-        return _without_list(known, f"{ASK}: -1", now)
+        return _without_list(known, joined(": ", (ASK, "-1")), now)
     content = _content_of(known, wanted, version)
     told = replace(
         known,
@@ -265,7 +267,7 @@ def _after_version(known: Known, wanted: Wanted, answer: Answer, now: datetime) 
         sent=None,
     )
     if content is None and known.content is not None and known.sent is None and not known.is_verified:
-        return _failed(told, f"it accepted list version {known.version} and has {version}", now)
+        return _failed(told, Told("it accepted list version {1} and has {2}", known.version or 0, version), now)
     if content == wanted.content:
         return replace(told, failures=0, failing_since=None, retry_at=None, problem=None)
     return told

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from levity_trio.records import record
+from levity_trio.told import Told
 
 OFFLINE: Final = "LocalAuthorizeOffline"
 PRE_AUTHORIZE: Final = "LocalPreAuthorize"
@@ -79,10 +80,12 @@ class _Policy:
     def who(self) -> list[OfflineTags]:
         """Return each kind of tag, from those that the charger knows best to strangers."""
         return [
-            self._kept(LIST, "accepted in the local list", self._of_known()),
-            self._kept(LIST, "blocked or expired in the local list", (Permission.NO, "the charger refuses them")),
-            self._kept(CACHE, "not in the list, last accepted by us (the cache)", self._of_known()),
-            OfflineTags(tags="all others", may_charge=self._of_strangers()[0], why=self._of_strangers()[1]),
+            self._kept(LIST, Told("accepted in the local list"), self._of_known()),
+            self._kept(
+                LIST, Told("blocked or expired in the local list"), (Permission.NO, Told("the charger refuses them"))
+            ),
+            self._kept(CACHE, Told("not in the list, last accepted by us (the cache)"), self._of_known()),
+            OfflineTags(tags=Told("all others"), may_charge=self._of_strangers()[0], why=self._of_strangers()[1]),
         ]
 
     def _kept(self, key: str, tags: str, if_on: tuple[Permission, str]) -> OfflineTags:
@@ -91,9 +94,9 @@ class _Policy:
         if _is_on(state) is True:
             may, why = if_on
         elif _is_on(state) is False:
-            may, why = strangers[0], f"{_told(key, state)}, so they are strangers: {strangers[1]}"
+            may, why = strangers[0], Told("{1}, so they are strangers: {2}", _told(key, state), strangers[1])
         elif if_on[0] is strangers[0]:
-            may, why = strangers[0], f"{_told(key, state)}, but that makes no difference"
+            may, why = strangers[0], Told("{1}, but that makes no difference", _told(key, state))
         else:
             may, why = Permission.NOT_KNOWN, _told(key, state)
         return OfflineTags(tags=tags, may_charge=may, why=why)
@@ -117,24 +120,33 @@ class _Policy:
         if self._of_strangers()[0] is not Permission.NO:
             notes.append(_REFUSED_LATER[_is_on(keys[STOP_INVALID], STOP_INVALID)])
         if keys[UNKNOWN_TAGS] is Switch.ON and keys[OFFLINE] is Switch.OFF:
-            notes.append(f"{OFFLINE} is false and {UNKNOWN_TAGS} is true: some chargers then refuse everyone")
+            notes.append(
+                Told("{1} is false and {2} is true: some chargers then refuse everyone", OFFLINE, UNKNOWN_TAGS)
+            )
         if keys[PRE_AUTHORIZE] is Switch.ON:
             notes.append(_AT_ONCE)
         if missing := [key for key in KEYS if keys[key] is Switch.NOT_KNOWN]:
-            notes.append(f"not known, read the configuration of the charger: {', '.join(missing)}")
+            notes.append(Told("not known, read the configuration of the charger: {1}", ", ".join(missing)))
         return notes
 
 
 _REFUSED_LATER: Final[Mapping[bool | None, str]] = {
-    True: f"{STOP_INVALID} is true: when the charger is back and we refuse the tag, it ends the transaction;"
-    " the energy until then is stored",
-    False: f"{STOP_INVALID} is false: a transaction whose tag we refuse afterwards goes on until the car leaves, with"
-    " no more energy than MaxEnergyOnInvalidId allows",
-    None: f"{STOP_INVALID} is not known: a transaction whose tag we refuse afterwards may go on",
+    True: Told(
+        "{1} is true: when the charger is back and we refuse the card, it ends the session; the energy until then is"
+        " stored",
+        STOP_INVALID,
+    ),
+    False: Told(
+        "{1} is false: a session whose card we refuse afterwards goes on until the car leaves, with no more energy"
+        " than MaxEnergyOnInvalidId allows",
+        STOP_INVALID,
+    ),
+    None: Told("{1} is not known: a session whose card we refuse afterwards may go on", STOP_INVALID),
 }
-_AT_ONCE: Final = (
-    f"{PRE_AUTHORIZE} is true: while connected, too, a tag of the list or the cache starts without asking us, so one"
-    " that was blocked may start until the charger has the new list"
+_AT_ONCE: Final = Told(
+    "{1} is true: while connected, too, a card of the list or the cache starts without asking us, so one that"
+    " was blocked may start until the charger has the new list",
+    PRE_AUTHORIZE,
 )
 
 
@@ -146,4 +158,6 @@ def _is_on(state: Switch, key: str = "") -> bool | None:
 
 
 def _told(key: str, state: Switch) -> str:
-    return f"{key} is {state}" if state in (Switch.ON, Switch.OFF) else f"{key}: {state}"
+    if state is Switch.NOT_SUPPORTED:
+        return Told("{1}: not supported", key)
+    return Told("{1}: not known", key) if state is Switch.NOT_KNOWN else Told("{1} is {2}", key, str(state.value))

@@ -14,6 +14,8 @@ from base64 import b64decode
 from secrets import token_bytes
 from typing import Final, Literal, NamedTuple
 
+from levity_trio.told import Told
+
 AUTHORIZATION_KEY: Final = "AuthorizationKey"
 MADE_BYTES: Final = 20
 SALT_BYTES: Final = 16
@@ -74,17 +76,17 @@ def presented(authorization: str | None, charger: str) -> bytes:
         Unpresented: it presents none.
     """
     if authorization is None:
-        raise Unpresented("it presents no password")
+        raise Unpresented(Told("it presents no password"))
     scheme, _, encoded = authorization.strip().partition(" ")
     if scheme.casefold() != "basic" or encoded.lstrip().startswith(":"):
-        raise Unpresented("its Authorization header is not HTTP Basic")
+        raise Unpresented(Told("its Authorization header is not HTTP Basic"))
     try:
         decoded = b64decode(_padded(encoded.strip()), validate=True)
     except ValueError:
-        raise Unpresented("its Authorization header is not Base64") from None
+        raise Unpresented(Told("its Authorization header is not Base64")) from None
     user = charger.encode() + b":"
     if not decoded.startswith(user):
-        raise Unpresented("the user in its Authorization header is not its identity")
+        raise Unpresented(Told("the user in its Authorization header is not its identity"))
     return decoded.removeprefix(user)[:LONGEST_BYTES]
 
 

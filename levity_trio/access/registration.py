@@ -21,6 +21,7 @@ from levity_trio.events import (
     Event,
     TransactionStarted,
 )
+from levity_trio.told import Told
 
 NEWCOMERS: Final = 100
 """Maximum number of newcomers under Mode.ASK. Each has rows of its own, and anybody in the network can invent one."""
@@ -62,9 +63,9 @@ FORBIDDEN: Final = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"}
 def objection(status: Status, action: str) -> str | None:
     """Return why a charger of this status may not be sent a CALL, None if it may."""
     if status is Status.REJECTED:
-        return "it is refused, so it is sent nothing; adopt it first"
+        return Told("it is refused, so it is sent nothing; adopt it first")
     if status is Status.PENDING and action in FORBIDDEN:
-        return "it waits to be adopted, and no charging is started or stopped before; adopt it first"
+        return Told("it waits to be adopted, and no charging is started or stopped before; adopt it first")
     return None
 
 
@@ -145,8 +146,8 @@ class Registrations:
     def no_room(self) -> str:
         """Why a new charger finds no room."""
         if self.mode is Mode.ASK:
-            return f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some"
-        return "the limit on chargers is reached (--max-chargers)"
+            return Told("{1} newcomers are waiting; adopt, refuse or forget some", NEWCOMERS)
+        return Told("the limit on chargers is reached (--max-chargers)")
 
     def why_no_room(self, max_chargers: int, address: str) -> str | None:
         """Return why a new charger at this address finds no room, None if there is room or a stranger can make it."""
@@ -154,7 +155,7 @@ class Registrations:
         if (self.count_newcomers() < NEWCOMERS) if is_asking else (len(self._known) < max_chargers):
             return None
         if self._new[network_of(address)] >= NEW_A_DAY:
-            return f"{self.no_room}; {NEW_A_DAY} new identities came from its network today"
+            return Told("{1}; {2} new identities came from its network today", self.no_room, NEW_A_DAY)
         strangers = self._known - self._decided.keys() if is_asking else self._known
         charged = set(self._has_charged) - self._bare
         can_make = any(not self.is_registered(one) and one not in charged for one in strangers)

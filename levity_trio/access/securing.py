@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.records import record
+from levity_trio.told import Moment, Told, joined
 
 MOST_ATTEMPTS: Final = 5
 """How often a step is sent again whose connection ended."""
@@ -88,11 +89,13 @@ def steps(profile: int, present: int, *, has_authority: bool, has_address_key: b
 
 
 ADVICE: Final = {
-    Step.PASSWORD: "set AuthorizationKey at the charger itself, or ask its maker whether it knows security profile 1",
-    Step.NAME: "set CpoName at the charger itself, or ask its maker whether it knows security profile 3",
-    Step.ROOT: "look at its certificates (GetInstalledCertificateIds): its store may be full",
-    Step.CERTIFICATE: "ask its maker whether it knows security profile 3",
-    Step.PROFILE: "look at its security events: it may miss what the profile needs",
+    Step.PASSWORD: Told(
+        "set AuthorizationKey at the charger itself, or ask its maker whether it knows security profile 1"
+    ),
+    Step.NAME: Told("set CpoName at the charger itself, or ask its maker whether it knows security profile 3"),
+    Step.ROOT: Told("look at its certificates (GetInstalledCertificateIds): its store may be full"),
+    Step.CERTIFICATE: Told("ask its maker whether it knows security profile 3"),
+    Step.PROFILE: Told("look at its security events: it may miss what the profile needs"),
 }
 
 
@@ -102,28 +105,31 @@ def of_commands(step: Step, attempts: Sequence[Attempt]) -> Standing:
         return Standing(step, State.TO_DO)
     last = attempts[-1]
     if last.state in ("queued", "sent"):
-        return Standing(step, State.UNDER_WAY, "sent to the charger", last.command)
+        return Standing(step, State.UNDER_WAY, Told("sent to the charger"), last.command)
     if last.state == "accepted":
-        words = "done; the charger uses it after a reboot" if last.status == REBOOT_REQUIRED else "done"
+        needs_reboot = last.status == REBOOT_REQUIRED
+        words = Told("done; the charger uses it after a reboot") if needs_reboot else Told("done")
         return Standing(step, State.DONE, words, last.command)
     if last.state in ("gone", "expired") and len(attempts) < MOST_ATTEMPTS:
-        return Standing(step, State.TO_DO, "the connection ended; it is sent again", last.command)
+        return Standing(step, State.TO_DO, Told("the connection ended; it is sent again"), last.command)
     if step is Step.ADDRESS:  # a charger that keeps its address finds TLS at the plain port, too
-        return Standing(step, State.SKIPPED, f"{_failure(last)}; it keeps its address", last.command)
-    return Standing(step, State.FAILED, f"{_failure(last)}; {ADVICE[step]}, then begin again", last.command)
+        return Standing(step, State.SKIPPED, Told("{1}; it keeps its address", _failure(last)), last.command)
+    return Standing(step, State.FAILED, Told("{1}; {2}, then begin again", _failure(last), ADVICE[step]), last.command)
 
 
 def _failure(last: Attempt) -> str:
     if last.state == "rejected":
-        return f"the charger answered {last.status or 'without a status'}"
+        if not last.status:
+            return Told("the charger answered without a status")
+        return Told("the charger answered {1}", last.status)
     if last.state == "error":
-        unknown = " (it does not know this message)" if last.error_code in UNKNOWN_ACTION else ""
-        return f"the charger answered with the error {last.error_code}{unknown}"
+        words = Told("the charger answered with the error {1}", last.error_code or "")
+        return Told("{1} (it does not know this message)", words) if last.error_code in UNKNOWN_ACTION else words
     if last.state == "cancelled":
-        return "an operator cancelled it"
+        return Told("an operator cancelled it")
     if last.state == "timed out":
-        return "the charger did not answer"
-    return f"the connection ended {MOST_ATTEMPTS} times"
+        return Told("the charger did not answer")
+    return Told("the connection ended {1} time", MOST_ATTEMPTS, many="the connection ended {1} times")
 
 
 def of_certificate(attempts: Sequence[Attempt], request: Request | None) -> Standing:
@@ -132,25 +138,29 @@ def of_certificate(attempts: Sequence[Attempt], request: Request | None) -> Stan
     step, command = Step.CERTIFICATE, standing.command
     if request is None:
         is_asked = standing.state is State.DONE
-        return Standing(step, State.UNDER_WAY, "the charger makes its key", command) if is_asked else standing
+        return Standing(step, State.UNDER_WAY, Told("the charger makes its key"), command) if is_asked else standing
     if request.result in (None, "superseded"):
-        return Standing(step, State.UNDER_WAY, "the certificate is on its way", command)
+        return Standing(step, State.UNDER_WAY, Told("the certificate is on its way"), command)
     if request.result == "installed":
-        return Standing(step, State.DONE, "done", command)
+        return Standing(step, State.DONE, Told("done"), command)
     words = {
-        "rejected": f"its request was refused: {request.reason}",
-        "refused": "the charger refused the certificate; look at its security events",
+        "rejected": Told("its request was refused: {1}", request.reason or ""),
+        "refused": Told("the charger refused the certificate; look at its security events"),
     }
-    return Standing(step, State.FAILED, words.get(request.result, "the charger did not answer to it"), command)
+    return Standing(step, State.FAILED, words.get(request.result, Told("the charger did not answer to it")), command)
 
 
 def of_connection(charger: str, profile: int, present: int, steps_before: Sequence[Standing]) -> Standing:
     """Return whether the charger has come back with its new profile."""
     if present >= profile:
-        return Standing(Step.CONNECTION, State.DONE, "done")
+        return Standing(Step.CONNECTION, State.DONE, Told("done"))
     needs_reboot = any("reboot" in standing.words for standing in steps_before)
-    hint = f"reboot it: levity-trio call {shlex.quote(charger)} Reset type=Soft" if needs_reboot else "or reboot it"
-    return Standing(Step.CONNECTION, State.WAITS, f"waits for its first connection with profile {profile}; {hint}")
+    hint = Told("or reboot it")
+    if needs_reboot:
+        hint = Told("reboot it: levity-trio call {1} Reset type=Soft", shlex.quote(charger))
+    return Standing(
+        Step.CONNECTION, State.WAITS, Told("waits for its first connection with profile {1}; {2}", profile, hint)
+    )
 
 
 def with_report(standings: Sequence[Standing], report: Report) -> list[Standing]:
@@ -159,9 +169,11 @@ def with_report(standings: Sequence[Standing], report: Report) -> list[Standing]
     A charger that cannot come back, because it does not trust our certificate for instance, says why in this way only.
     """
     said = f"{report.kind} ({report.information})" if report.information else report.kind
-    words, still = f"the charger reported {said} at {report.received_at}", next_step(standings)
+    words, still = Told("the charger reported {1} at {2}", said, Moment(report.received_at)), next_step(standings)
     is_still = still is not None and still.state in (State.WAITS, State.FAILED)
-    return [one._replace(words=f"{one.words}; {words}") if is_still and one is still else one for one in standings]
+    return [
+        one._replace(words=joined("; ", (one.words, words))) if is_still and one is still else one for one in standings
+    ]
 
 
 def next_step(standings: Sequence[Standing]) -> Standing | None:

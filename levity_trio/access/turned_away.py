@@ -11,36 +11,42 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from levity_trio.told import Told
+
 MOST: Final = 50
 """Identities that are told of."""
 TOLD_FOR: Final = timedelta(days=1)
 """How long after its last refusal a peer is listed."""
 REASON_CHARACTERS: Final = 200
-LOOK: Final = "The log has its request, beside “handshake refused”"
+LOOK: Final = Told("The log has its request, beside “handshake refused”")
 ADVICE: Final[Mapping[str, str]] = {
-    "subprotocol": "Set the charger to OCPP 1.6 JSON (ocpp1.6)",
+    "subprotocol": Told("Set the charger to OCPP 1.6 JSON (ocpp1.6)"),
     "password": (
-        "Enter its password in the charger; if it was reset, let it in once and give it another:"
-        " levity-trio charger readmit, then charger password"
+        Told(
+            "Enter its password in the charger; if it was reset, let it in once and give it another:"
+            " levity-trio charger readmit, then charger password"
+        )
     ),
-    "profile": "Set the charger to that profile; if it was reset, let it in once: levity-trio charger readmit",
-    "readmission": "Let it in once more: levity-trio charger readmit",
-    "certificate": "Give it a certificate of its own: levity-trio charger readmit, then charger secure",
-    "tls": "Compare what the charger is set to (ws:// or wss://, port, certificates) with --tls-port and --tls-cert",
-    "proxy": "If that is your proxy, name its address in --proxy-from",
-    "registration": "If it is yours, register it: levity-trio charger add",
-    "room": "Forget chargers that are gone, or raise the limit",
-    "identity": "The address in the charger must end in a name of its own: ws://HOST:PORT/ws/CHARGER-ID",
-    "no upgrade": "Have the proxy in between forward the Upgrade header",
-    "web page": "If that page is your simulator, name its origin in --api-cors-origin",
-    "shared identity": "Give each charger an identity of its own",
-    "sharing": "Give each charger an identity of its own",
-    "limit": "If these are all yours, raise --max-connections",
-    "message": "Raise --max-message-bytes",
-    "slow": "Look at its network: one such message is taken at a time, so it must arrive in time",
-    "messages": "Restart the charger; if it goes on, its firmware repeats itself",
-    "memory": "Other chargers send large messages too; it tries again by itself",
-    "frames": "Set the charger to OCPP 1.6 JSON; the log has what it sends",
+    "profile": Told("Set the charger to that profile; if it was reset, let it in once: levity-trio charger readmit"),
+    "readmission": Told("Let it in once more: levity-trio charger readmit"),
+    "certificate": Told("Give it a certificate of its own: levity-trio charger readmit, then charger secure"),
+    "tls": Told(
+        "Compare what the charger is set to (ws:// or wss://, port, certificates) with --tls-port and --tls-cert"
+    ),
+    "proxy": Told("If that is your proxy, name its address in --proxy-from"),
+    "registration": Told("If it is yours, register it: levity-trio charger add"),
+    "room": Told("Forget chargers that are gone, or raise the limit"),
+    "identity": Told("The address in the charger must end in a name of its own: ws://HOST:PORT/ws/CHARGER-ID"),
+    "no upgrade": Told("Have the proxy in between forward the Upgrade header"),
+    "web page": Told("If that page is your simulator, name its origin in --api-cors-origin"),
+    "shared identity": Told("Give each charger an identity of its own"),
+    "sharing": Told("Give each charger an identity of its own"),
+    "limit": Told("If these are all yours, raise --max-connections"),
+    "message": Told("Raise --max-message-bytes"),
+    "slow": Told("Look at its network: one such message is taken at a time, so it must arrive in time"),
+    "messages": Told("Restart the charger; if it goes on, its firmware repeats itself"),
+    "memory": Told("Other chargers send large messages too; it tries again by itself"),
+    "frames": Told("Set the charger to OCPP 1.6 JSON; the log has what it sends"),
 }
 """What to do, by the kind of the refusal. Another kind is told only of a peer that named itself, with LOOK."""
 NAMELESS: Final = frozenset({"tls", "proxy", "identity"})
@@ -73,6 +79,8 @@ class Refusal(NamedTuple):
 
 def clause(text: str) -> str:
     """Return a reason as a clause: its first letter as in the middle of a sentence, without the full stop."""
+    if isinstance(text, Told):
+        return text
     shown = "".join(letter if letter.isprintable() else "�" for letter in text[:REASON_CHARACTERS]).rstrip(".")
     return shown[:1].lower() + shown[1:] if shown[1:2].islower() or shown[1:2] == " " else shown
 

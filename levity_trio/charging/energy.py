@@ -22,12 +22,13 @@ from levity_trio.charging.refute.figure import reported
 from levity_trio.charging.refute.measured import unusual
 from levity_trio.charging.refute.scales import goes_on_by
 from levity_trio.charging.refute.table import Refuted, Weight, asked, refute
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.reviews import AS_REPORTED, Code, Doubt, in_wh, minutes
 from levity_trio.charging.sent.evidence import Beside, Case, Neighbour, View
 from levity_trio.charging.sent.figures import SEGMENTS, UNKNOWN, Chain, Chosen, Figure, ends_alone
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.tolerances import CLOCK_SECONDS, ROUNDED_WH
 from levity_trio.records import record
+from levity_trio.told import Told
 
 RULES: Final = 24
 """The version of these rules. Version 1 was a set of thresholds."""
@@ -112,10 +113,13 @@ def exchanged(case: Case) -> Exchanged | None:
 
 def _by_stop_of(case: Case, beside: Beside, begin: int, stop: int) -> Exchanged:
     """Return the evidence with the stop of another transaction."""
-    words = f"the next transaction begins at the stop of transaction {beside.id} on connector {beside.connector}"
-    evidence = (f"meterStop {stop} Wh", f"the next transaction began at {begin} Wh")
+    words = Told("the next session begins at the stop of session {1} on connector {2}", beside.id, beside.connector)
+    evidence = (
+        Told("meterStop {1}", in_wh(stop)),
+        Told("the next session began at {1}", in_wh(begin)),
+    )
     start = case.start_wh or 0
-    figures = {"as reported": stop - start, "by the other stop": begin - start}
+    figures: dict[str, int] = {AS_REPORTED: stop - start, Told("by the other stop"): begin - start}
     is_free = case.available_at is not None and case.available_at < beside.ended - CLOCK_SECONDS
     ended = replace(
         case,
@@ -146,7 +150,7 @@ def _is_told(case: Case, beside: Beside) -> bool:
     return begin < stop - ROUNDED_WH or (beside.ended < case.ended and stop < end - ROUNDED_WH)
 
 
-OLD: Final = "its registers are always old"
+OLD: Final = Told("its registers are always old")
 """The beginning of the words of each doubt about them."""
 
 
@@ -164,15 +168,15 @@ def without_lag(case: Case) -> tuple[Case, tuple[Doubt, ...]]:
     doubts = []
     if before is not None and start is not None and _is_soon(case, before) and before.begin != before.end:
         if before.is_doubtful and (case.lag or before.is_lagging):
-            words = "a part of the previous transaction may be in this one"
-            doubts.append(_doubt(case, Code.START_GARBLED, words, f"meterStart {start} Wh"))
+            words = Told("a part of the previous session may be in this one")
+            doubts.append(_doubt(case, Code.START_GARBLED, words, Told("meterStart {1}", in_wh(start))))
         if case.lag and before.end is not None and (before.begin or 0) <= start < before.end:
             start, before = before.end, before._replace(replaced_end=None)
     if end is None:
         return replace(case, lag=0.0, before=before, start_wh=start), tuple(doubts)
     if not end.is_shown:
-        words = "what flowed after the last reading until the stop is not known"
-        doubts.append(_doubt(case, Code.STOP_GARBLED, words, f"meterStop {case.stop_wh} Wh"))
+        words = Told("what flowed after the last reading until the stop is not known")
+        doubts.append(_doubt(case, Code.STOP_GARBLED, words, Told("meterStop {1}", in_wh(case.stop_wh))))
     if after is not None and after.begin is not None and after.begin < end.wh and _is_soon(case, after):
         after = after._replace(begin=end.wh, replaced=None)
     views = [_until(view, case.ended) for view in case.views]
@@ -208,8 +212,8 @@ def _until(view: View, ended: float) -> View:
 
 
 def _doubt(case: Case, code: Code, words: str, told: str) -> Doubt:
-    age = f"each reading is {round(case.lag / 60)} minutes old when it comes" if case.lag else "as those before"
-    return Doubt(code, f"{OLD}: {words}", (told, age))
+    age = Told("each reading is {1} old when it comes", minutes(case.lag)) if case.lag else Told("as those before")
+    return Doubt(code, Told("{1}: {2}", OLD, words), (told, age))
 
 
 def is_habit(case: Case, bounds: Bounds, figure: Figure, code: Code, factor: float, *, is_power_scaled: bool) -> bool:

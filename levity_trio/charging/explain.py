@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
 
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.propose.candidates import candidates
@@ -12,12 +11,11 @@ from levity_trio.charging.propose.choosing import is_in_place
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.figure import reported
 from levity_trio.charging.refute.table import REFUTATIONS, Weight, refute
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.reviews import AS_REPORTED, Code, Doubt, energy_text, in_wh
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Candidate, Chain, Figure
 from levity_trio.records import record
-
-AS_REPORTED: Final = "as reported"
+from levity_trio.told import Told
 
 
 @record
@@ -73,11 +71,16 @@ def _explained(
 def _against(case: Case, bounds: Bounds, candidate: Candidate) -> Doubt | None:
     if candidate.wh < 0:
         return Doubt(
-            candidate.code, "the register would run backwards", (f"{candidate.begin} Wh", f"{candidate.end} Wh")
+            candidate.code,
+            Told("the register would run backwards"),
+            (energy_text(candidate.begin), energy_text(candidate.end)),
         )
     if not is_in_place(case, candidate):
-        own, theirs = f"{candidate.begin} to {candidate.end} Wh", "the registers of the transactions before and after"
-        return Doubt(Code.OVERLAP, "it would overlap a neighbour", (own, theirs))
+        own, theirs = (
+            Told("{1} to {2}", in_wh(candidate.begin), in_wh(candidate.end)),
+            Told("the registers of the sessions before and after"),
+        )
+        return Doubt(Code.OVERLAP, Told("it would overlap a neighbour"), (own, theirs))
     evidence = bounds.conflict(candidate.chain, is_partial=candidate.is_partial)
     if evidence is None:
         return None
@@ -85,7 +88,7 @@ def _against(case: Case, bounds: Bounds, candidate: Candidate) -> Doubt | None:
         (entry, entry(case, bounds, candidate.figure)) for entry in REFUTATIONS if entry.weight is Weight.CONTRADICTS
     )
     told = (entry.doubt(found) for entry, found in asked if found is not None and found.evidence == evidence)
-    return next(told, Doubt(Code.POWER_DISAGREES, "the energy fits no battery", evidence))
+    return next(told, Doubt(Code.POWER_DISAGREES, Told("the energy fits no battery"), evidence))
 
 
 def course_of(case: Case, judgement: Judgement) -> Chain:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
+from typing import Final
 
 from levity_trio.records import record
+from levity_trio.told import Quantity, Told, joined
 
 
 class Code(StrEnum):
@@ -83,3 +85,22 @@ class Doubt:
     words: str
     evidence: tuple[str, str]
     figures: Mapping[str, int] = field(default_factory=dict)
+
+
+AS_REPORTED: Final = Told("as reported")
+"""The name of the reported figure among those of the candidates."""
+
+
+def in_wh(wh: float | None) -> Quantity | Told:
+    """Return energy, or a register, as a value of a text."""
+    return Told("unknown") if wh is None else Quantity(wh, "Wh")
+
+
+def energy_text(wh: float | None) -> Told:
+    """Return energy, or a register, as a text."""
+    return joined("", (in_wh(wh),))
+
+
+def minutes(seconds: float) -> Told:
+    """Return a length of time as a value of a text."""
+    return Told("{1} minute", round(seconds / 60), many="{1} minutes")

@@ -64,7 +64,7 @@ def test_who_can_charge(keys: dict[str, Switch], verdicts: list[Permission]) -> 
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"strangers": ON, "stop": ON}, "it ends the transaction; the energy until then is stored"),
+        ({"strangers": ON, "stop": ON}, "it ends the session; the energy until then is stored"),
         ({"strangers": ON, "stop": OFF}, "MaxEnergyOnInvalidId"),
         ({"strangers": ON}, "may go on"),
         ({"strangers": ON, "offline": OFF}, "some chargers then refuse everyone"),

@@ -264,7 +264,7 @@ def test_power_decides_nothing_if_one_reported_none() -> None:
 def test_a_doubt_states_how_many_were_considered() -> None:
     doubt = match_stop(stopping(), [running(), elsewhere()]).doubt
     assert doubt is not None
-    assert doubt.evidence == ("transactionId -1", "2 transactions of this charger considered")
+    assert doubt.evidence == ("transactionId -1", "2 sessions of this charger considered")
 
 
 # IDs and tags

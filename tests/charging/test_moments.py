@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.charging.sent.readings import understand
-from levity_trio.charging.sent.timeline import Behind, Stretch, Told, behind_of, stretches
+from levity_trio.charging.sent.timeline import Behind, Dated, Stretch, behind_of, stretches
 from levity_trio.wire.times import FIRST_BELIEVABLE, STATUS_AHEAD, TRANSACTION_AHEAD, minutes_before, stamp
 from tests.store.books import NOON, UNSET_CLOCK
 
@@ -42,12 +42,12 @@ def test_an_unreadable_time_has_no_skew(sent: str | None) -> None:
     assert understand(sent, NOON) == (NOW, sent, False, None)
 
 
-def seconds_late(*late: float, apart: float = 300, readings: int = 0) -> list[Told]:
+def seconds_late(*late: float, apart: float = 300, readings: int = 0) -> list[Dated]:
     """Return messages that are so late, received at equal distances; the last ones are readings."""
     received = [number * apart for number in range(len(late))]
     first_reading = len(late) - readings
     return [
-        Told(at - one, at, place >= first_reading) for place, (at, one) in enumerate(zip(received, late, strict=True))
+        Dated(at - one, at, place >= first_reading) for place, (at, one) in enumerate(zip(received, late, strict=True))
     ]
 
 
@@ -69,7 +69,7 @@ def seconds_late(*late: float, apart: float = 300, readings: int = 0) -> list[To
         (seconds_late(1200, 900, 600, 300, 0), [0]),
     ],
 )
-def test_what_messages_show_of_their_clock(told: list[Told], behind: list[float]) -> None:
+def test_what_messages_show_of_their_clock(told: list[Dated], behind: list[float]) -> None:
     assert [one.behind for one in stretches(told)] == behind
 
 
@@ -92,7 +92,7 @@ def test_a_queue_that_empties_faster_than_it_was_filled_shows_no_clock(gaps: lis
     """It is sent at a pace of the gaps in which it was filled, once the connection is back."""
     own = [sum(gaps[:place]) for place in range(len(gaps))]
     back = sum(gaps)
-    told = [Told(at, back + pace * at) for at in own]
+    told = [Dated(at, back + pace * at) for at in own]
     assert not any(one.behind for one in stretches(told))
 
 
@@ -118,7 +118,7 @@ BEHIND, WAS_RIGHT = Stretch(3600, 0, 9000), Stretch(0, 0, 9000)
 )
 def test_the_clock_of_a_message(late: float, own: list[Stretch], before: list[Stretch], found: Behind) -> None:
     """It is received at 8,000 s; one that is less late than a clock was behind is not of that clock."""
-    assert behind_of(Told(8000 - late, 8000), own, before) == found
+    assert behind_of(Dated(8000 - late, 8000), own, before) == found
 
 
 def test_a_status_is_believable_up_to_five_minutes_ahead() -> None:

@@ -43,8 +43,8 @@ def test_what_another_car_may_have_drawn_is_doubtful() -> None:
     assert (judgement.wh, judgement.confidence, judgement.method) == (6000, "doubtful", "register")
     (doubt,) = judgement.doubts
     assert doubt.code is Code.SHARED_REGISTER
-    assert doubt.words == "its register also counted transaction 7 on connector 2"
-    assert doubt.evidence == ("104800 to 109600 Wh while both ran", "the registers of transaction 7")
+    assert doubt.words == "its register also counted session 7 on connector 2"
+    assert doubt.evidence == ("104800 Wh to 109600 Wh while both ran", "the registers of session 7")
     assert doubt.figures == {"as reported": 9600, "without what the other one charged": 6000}
 
 

@@ -23,8 +23,8 @@ def followed(
 def test_a_stop_that_repeats_the_last_reading_is_doubtful_if_the_next_begins_higher() -> None:
     (doubt,) = judge(followed(106_600)).doubts
     assert doubt.code is Code.STOP_GARBLED
-    assert doubt.words == "the stop repeats an old register: the next transaction begins higher"
-    assert doubt.evidence == ("105400 Wh for 10 minutes", "106600 Wh in the transaction beside it")
+    assert doubt.words == "the stop repeats an old register: the next session begins higher"
+    assert doubt.evidence == ("105400 Wh for 10 minutes", "106600 Wh in the session beside it")
     assert doubt.figures == {"as reported": 5400, "with what is missing": 6600}
     assert found(followed(106_600)) == doubtful(5400, "register", "stop_garbled")
 

@@ -334,7 +334,7 @@ def test_a_start_of_zero_goes_on_where_the_register_stood(books: Books, station:
     books.wait(12 * 60)
     station.stop(second, 510_000)
     assert station.bill(second) == (10_000, "register", "doubtful")
-    assert station.review(second) == "meterStart is 0 Wh, the previous transaction ended at 500000 Wh"
+    assert station.review(second) == "meterStart is 0 Wh, the previous session ended at 500000 Wh"
 
 
 def test_who_counts_each_transaction_from_zero_is_billed_so(books: Books, station: Station) -> None:

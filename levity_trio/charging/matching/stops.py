@@ -12,8 +12,9 @@ from typing import NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.names import comparable_tag, reported_id
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.reviews import Code, Doubt, in_wh
 from levity_trio.charging.sent.power import HOUR
+from levity_trio.told import Told
 
 
 class Begun(NamedTuple):
@@ -103,7 +104,11 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
         others = [one for one in others if not _are_of_one_meter(named, one)]
     if len(others) != 1:
         return Match(named.id, None)
-    words = f"the stop names transaction {named.id}, where it is {'less likely' if is_possible else 'impossible'}"
+    words = Told(
+        "the stop names session {1}, where it is {2}",
+        named.id,
+        Told("less likely") if is_possible else Told("impossible"),
+    )
     return Match(others[0].id, Doubt(Code.STOP_ELSEWHERE, words, (f"transactionId {named.id}", against)))
 
 
@@ -115,13 +120,13 @@ def doubt_of_named(stop: Stopping, named: Running) -> str | None:
     if (against := against_named(stop, named)) is not None:
         return against
     if stop.begun is not None:
-        return f"its Transaction.Begin is {stop.begun.wh} Wh"
+        return Told("its Transaction.Begin is {1}", in_wh(stop.begun.wh))
     if named.called not in (None, named.id):
-        return f"its readings name transaction {named.called}"
+        return Told("its readings name session {1}", named.called)
     told = stop.wh if stop.data_wh is None else stop.data_wh
     is_at_pace = any(_is_at_pace(stop._replace(wh=wh), named) for wh in (stop.wh, told))
     if stop.wh and named.pace_w is not None and not is_at_pace and not _can_catch_up(stop, named):
-        return f"the register was at {named.reached_wh} Wh and rose more slowly"
+        return Told("the register was at {1} and rose more slowly", in_wh(named.reached_wh))
     return None
 
 
@@ -198,9 +203,9 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
 
 def joined(transaction: int, named: int, considered: int) -> Match:
     """Return the match of a stop without the transaction's ID, out of `considered` transactions."""
-    evidence = (f"transactionId {named}", f"{considered} transactions of this charger considered")
-    words = "the stop names no transaction of this charger, and fits only this one by time and register"
-    return Match(transaction, Doubt(Code.STOP_WITHOUT_ID, words, evidence))
+    every = Told("{1} session of this charger considered", considered, many="{1} sessions of this charger considered")
+    words = Told("the stop names no session of this charger, and fits only this one by time and register")
+    return Match(transaction, Doubt(Code.STOP_WITHOUT_ID, words, (f"transactionId {named}", every)))
 
 
 class Named(NamedTuple):
@@ -303,14 +308,14 @@ def _is_reached_in_other_unit(stop: Stopping, running: Running) -> bool:
 def _against(stop: Stopping, running: Running) -> str | None:
     """Return why a stop is impossible for a transaction, by time or register; None if it is possible."""
     if stop.is_timed and stop.at < running.begun - tolerances.CLOCK_SECONDS:
-        return "the transaction began after this stop"
+        return Told("the session began after this stop")
     reached = max((wh for wh in (running.start_wh, running.reached_wh) if wh is not None), default=None)
     if reached is None:
         return None
     if stop.wh < reached - running.digit:
-        return f"the register was at {reached} Wh"
+        return Told("the register was at {1}", in_wh(reached))
     if stop.wh - reached > _reach_wh(stop, running):
-        return f"the register was at {reached} Wh, too far from {stop.wh} Wh"
+        return Told("the register was at {1}, too far from {2}", in_wh(reached), in_wh(stop.wh))
     return None
 
 
@@ -325,7 +330,7 @@ def against_named(stop: Stopping, running: Running) -> str | None:
     if against and stop.data_wh is not None:
         against = _out_of_reach(stop._replace(wh=stop.data_wh), running)
     if against is None and running.state is State.STOPPED and not _is_repeated(stop, running):
-        return "that transaction was stopped before"
+        return Told("that session was stopped before")
     return against
 
 
@@ -340,10 +345,13 @@ def match_by_tag(stop: Stopping, named: Running, others: Iterable[Running]) -> M
     if len(fitting) != 1:
         return Match(named.id, None)
     other = fitting[0]
-    words = f"the stop names transaction {named.id}, but has the tag of transaction {other.id}, which it fits, too"
-    evidence = (f"transactionId {named.id}, of the tag {named.id_tag}", f"tag {stop.id_tag}")
+    words = Told("the stop names session {1}, but has the card of session {2}, which it fits, too", named.id, other.id)
+    tags = Told("transactionId {1}, of the card {2}", named.id, named.id_tag or ""), Told("card {1}", stop.id_tag or "")
     is_of_named = _is_at_pace(stop, named) and not _is_at_pace(stop, other)
-    return Match(named.id if is_of_named else other.id, Doubt(Code.STOP_ELSEWHERE, words, evidence))
+    return Match(
+        named.id if is_of_named else other.id,
+        Doubt(Code.STOP_ELSEWHERE, words, tags),
+    )
 
 
 def _out_of_reach(stop: Stopping, running: Running) -> str | None:

@@ -24,7 +24,7 @@ from levity_trio.charging.refute.measured import is_contradicted_at_ends
 from levity_trio.charging.refute.neighbours import swaps
 from levity_trio.charging.refute.scales import in_kwh, is_scale_known, scale_shown, wrong_by
 from levity_trio.charging.refute.shared import counted
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.reviews import Code, in_wh
 from levity_trio.charging.sent.evidence import Case, Neighbour, View, is_rising
 from levity_trio.charging.sent.figures import (
     REGISTER,
@@ -40,6 +40,7 @@ from levity_trio.charging.sent.figures import (
     session_chain,
 )
 from levity_trio.charging.sent.power import HOUR
+from levity_trio.told import Told
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -66,9 +67,9 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     view, start, stop = case.view, case.start_wh, case.stop_wh
     if start is None or stop is None or not begins_at_zero(bounds, view, is_start_garbled=True):
         return
-    words = "the readings count from 0 in each transaction"
+    words = Told("the readings count from 0 in each session")
     if stop < start:
-        chain, both = session_chain(case, view, stop), f"{words}, and so does meterStop"
+        chain, both = session_chain(case, view, stop), Told("{1}, and so does meterStop", words)
         counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset or rolled over
         ended = case.ended_before
         assumptions = 1 if ended and ended <= view.wh[0] else 0  # they go on from there: the start is wrong
@@ -88,7 +89,7 @@ def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     is_apart = read.wh[0] > stop + read.digit or read.wh[-1] < start - read.digit
     is_possible = is_apart or (read.wh[0] < start - read.digit and bounds.confirms(energy))
     if is_possible and 0 < read.wh[-1] - read.wh[0] <= energy + read.digit:
-        chain, words = chain_of_other_counter(case, read, energy), "the readings are those of another counter"
+        chain, words = chain_of_other_counter(case, read, energy), Told("the readings are those of another counter")
         yield Candidate(Code.STRAY_READING, words, REGISTER, chain, 1, start, stop)
 
 
@@ -101,12 +102,15 @@ def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     ended = case.ended_before
     if ended is not None and (start or 0) < ended < stop:
-        words, rest = f"the previous transaction ended at {ended} Wh, without readings", ends_alone(case, stop - ended)
+        words, rest = (
+            Told("the previous session ended at {1}, without readings", in_wh(ended)),
+            ends_alone(case, stop - ended),
+        )
         yield Candidate(Code.START_GARBLED, words, REGISTER, rest, wrong, ended, stop)
     if start is None or not bounds.confirms(stop - start) or is_contradicted_at_ends(case):
         return
     if bounds.impossible_step(chain_of(case, start, case.view, stop)) is not None:
-        words, rest = "the readings contradict start, stop and power", ends_alone(case, stop - start)
+        words, rest = Told("the readings contradict start, stop and power"), ends_alone(case, stop - start)
         yield Candidate(Code.STRAY_READING, words, REGISTER, rest, wrong, start, stop)
 
 
@@ -128,7 +132,7 @@ def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
     for number in swaps(case, chain):
         counted = Chain(chain.at, without_step(chain.wh, number), chain.digit)
         ends = (case.start_wh, (case.start_wh or 0) + chain.wh[-1])
-        yield Candidate(Code.METER_SWAPPED, "the meter was swapped", SEGMENTS, counted, 0, *ends, is_partial=True)
+        yield Candidate(Code.METER_SWAPPED, Told("the meter was swapped"), SEGMENTS, counted, 0, *ends, is_partial=True)
 
 
 def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
@@ -144,7 +148,7 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds)
             rolled = Chain(chain.at, [*chain.wh[:fall], *(wh + end for wh in chain.wh[fall:])], chain.digit)
             rise = round((rolled.wh[fall] - rolled.wh[fall - 1]) / tolerances.TWICE)
             assumptions = 0 if bounds.can_have_flowed(rolled, fall, rise) else 1
-            words = f"the register continued at 0 after {end - 1}"
+            words = Told("the register continued at 0 after {1}", end - 1)
             yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, until)
 
 
@@ -158,7 +162,7 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
         rises[number - 1] = chain.wh[number] + start
     counted = list(accumulate(rises, initial=0))
     if case.view.wh and counted[-1] > chain.wh[-1]:
-        rebuilt, words = Chain(chain.at, counted, chain.digit), "the register was reset to 0"
+        rebuilt, words = Chain(chain.at, counted, chain.digit), Told("the register was reset to 0")
         ends = (case.start_wh, chain.wh[-1] + start)
         yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 1, *ends, is_partial=True)
 
@@ -235,7 +239,7 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             if base.words:
                 yield base
             elif is_contradicted_at_ends(case):
-                words = "Transaction.Begin or Transaction.End is wrong"
+                words = Told("Transaction.Begin or Transaction.End is wrong")
                 yield replace(base, words=words, assumptions=1)
             yield from _corrected(base, bounds)
     if case.start_wh is not None and case.stop_wh is not None and begins_at_zero(bounds, case.view):
@@ -254,7 +258,7 @@ def rounded(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     within = [min(max(start, wh), stop) - start for wh in read.wh]
     chain = Chain([case.begun, *read.at, max(case.ended, read.at[-1])], [0, *within, stop - start], step)
-    words = f"meterStart and meterStop are rounded to {step} Wh"
+    words = Told("meterStart and meterStop are rounded to {1}", in_wh(step))
     yield Candidate(Code.ENDS_ROUNDED, words, REGISTER, chain, 0, start, stop)
 
 
@@ -278,18 +282,18 @@ def _corrected(base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
         return
     rest = without_strays(base.chain, bounds)
     if rest is not None:
-        words = f"outlying readings left out: {len(base.chain.wh) - len(rest.wh)}"
+        words = Told("outlying readings left out: {1}", len(base.chain.wh) - len(rest.wh))
         is_several = len(set(base.chain.wh) - set(rest.wh)) > 1
         yield _with(base, Code.STRAY_READING, words, rest, base.assumptions + 1 + is_several)
     smooth = without_leaps(base.chain, bounds)
     if smooth is not None:
-        words = "the register made an implausible step"
+        words = Told("the register made an implausible step")
         mended = _with(base, Code.REGISTER_LEAPT, words, smooth, base.assumptions + 1)
         yield replace(mended, method=SEGMENTS, is_partial=True)
 
 
 def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: int) -> Candidate:
-    code, words = (base.code, f"{base.words}, and {words}") if base.words else (code, words)
+    code, words = (base.code, Told("{1}, and {2}", base.words, words)) if base.words else (code, words)
     return replace(base, code=code, words=words, chain=chain, assumptions=assumptions)
 
 
@@ -324,7 +328,7 @@ def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
         yield last, ""
         if after and abs(after - last) > case.digit:
             ends = (wh for wh in case.view.wh[::-1] if wh == after or wh <= after < last or last < wh <= after)
-            words = f"the last reading is {last} Wh, the next transaction began at {after} Wh"
+            words = Told("the last reading is {1}, the next session began at {2}", in_wh(last), in_wh(after))
             yield from ((wh, words) for wh in islice(ends, 1))
         return
     yield from _as_reported(case.stop_wh)
@@ -341,18 +345,24 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     The end of the previous transaction, if the rest continues from there; else Transaction.Begin or the first reading.
     """
     start, view, before = case.start_wh, case.view, case.before
-    reported = "unknown" if start is None else f"{start} Wh"
+    reported = in_wh(start)
     if before is not None and before.end is not None and not case.is_start_unknown:
         lowest = min(lifetime_registers(bounds), default=-1)
         is_low = start is None or start < _highest_shown(before) or before.is_repeated_by(start)
         is_counted = (start or 0) > before.end and case.begin_wh is None and begins_at_zero(bounds, view)
         if (is_low or is_counted or (start or 0) > lowest) and lowest >= before.end - case.digit:
-            yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
+            yield (
+                before.end,
+                Told("meterStart is {1}, the previous session ended at {2}", reported, in_wh(before.end)),
+            )
             return
     if case.begin_wh is not None and case.begin_wh != start:
-        yield case.begin_wh, f"meterStart is {reported}, Transaction.Begin is {case.begin_wh} Wh"
+        yield (
+            case.begin_wh,
+            Told("meterStart is {1}, Transaction.Begin is {2}", reported, in_wh(case.begin_wh)),
+        )
     elif view.wh and view.wh[0] != start and _is_start_at_fault(case, bounds):
-        yield view.wh[0], f"meterStart is {reported}, the first reading is {view.wh[0]} Wh"
+        yield view.wh[0], Told("meterStart is {1}, the first reading is {2}", reported, in_wh(view.wh[0]))
 
 
 def _highest_shown(before: Neighbour) -> int:
@@ -367,13 +377,16 @@ def _highest_shown(before: Neighbour) -> int:
 def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     """Yield the possible other stops: Transaction.End, the last reading, or the start of the next transaction."""
     stop, view, after = case.stop_wh, case.view, case.after
-    reported = "unknown" if stop is None else f"{stop} Wh"
+    reported = in_wh(stop)
     if case.end_wh is not None and case.end_wh != stop:
-        yield case.end_wh, f"meterStop is {reported}, Transaction.End is {case.end_wh} Wh"
+        yield case.end_wh, Told("meterStop is {1}, Transaction.End is {2}", reported, in_wh(case.end_wh))
     elif view.wh and view.wh[-1] != stop and _is_stop_at_fault(case, bounds):
-        yield view.wh[-1], f"meterStop is {reported}, the last reading is {view.wh[-1]} Wh"
+        yield view.wh[-1], Told("meterStop is {1}, the last reading is {2}", reported, in_wh(view.wh[-1]))
     elif not view.wh and case.is_stopped and after is not None and after.begin:  # 0 may be a register that counts anew
-        yield after.begin, f"meterStop is {reported}, the next transaction began at {after.begin} Wh"
+        yield (
+            after.begin,
+            Told("meterStop is {1}, the next session began at {2}", reported, in_wh(after.begin)),
+        )
 
 
 def _is_start_at_fault(case: Case, bounds: Bounds) -> bool:
@@ -395,11 +408,11 @@ _TENFOLD: Final = (10, 0.1, 100, 0.01)
 _NO_UNITS: Final = (*_TENFOLD, 1 / tolerances.PHASES)
 """Each phase may be sent with the register of all."""
 _UNITS: Final[tuple[tuple[float, float, float, str], ...]] = (
-    *((1, factor, 1, "readings are") for factor in (1000, 0.001, *_NO_UNITS)),
-    (1, 1000, 1000, "start is"),
-    (1000, 1, 1, "start is"),
-    (1, 1, 1000, "stop is"),
-    *((factor, 1, factor, "start and stop are") for factor in (1000, *_TENFOLD)),
+    *((1, factor, 1, Told("readings are")) for factor in (1000, 0.001, *_NO_UNITS)),
+    (1, 1000, 1000, Told("start is")),
+    (1000, 1, 1, Told("start is")),
+    (1, 1, 1000, Told("stop is")),
+    *((factor, 1, factor, Told("start and stop are")) for factor in (1000, *_TENFOLD)),
 )
 """The factors that start, readings and stop lack, if some of them are in another unit."""
 
@@ -420,7 +433,7 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         rise, room = scaled.wh[-1] - begin, max(case.digit, view.digit * of_view)
         if not -room <= rise <= bounds.most_wh + room:
             continue  # no time allows this rise
-        until, words = scaled.wh[-1] if end is None else end, f"the {which} in another unit than the rest"
+        until, words = scaled.wh[-1] if end is None else end, Told("the {1} in another unit than the rest", which)
         agrees = tolerances.TWICE * rise >= until - begin > 0  # tiny readings would agree with anything
         if agrees or (is_high and until == begin):
             method = REGISTER if of_start == of_stop else SEGMENTS
@@ -428,7 +441,10 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             chain = chain._replace(digit=max(chain.digit, round(of_start))) if case.start_exact is None else chain
             yield Candidate(Code.READINGS_UNIT, words, method, chain, assumptions, begin, until, factor=of_start)
         if stop is not None and of_view != 1 and is_high and rise > 0:
-            chain, both = chain_of(case, begin, scaled, None), f"{words}, and meterStop is {stop} Wh"
+            chain, both = (
+                chain_of(case, begin, scaled, None),
+                Told("{1}, and meterStop is {2}", words, in_wh(stop)),
+            )
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
 
 

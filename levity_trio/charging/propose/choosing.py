@@ -29,11 +29,12 @@ from levity_trio.charging.refute.table import (
     undoubted,
     with_power,
 )
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.reviews import AS_REPORTED, Code, Doubt, energy_text, in_wh
 from levity_trio.charging.sent.evidence import Case, Power
 from levity_trio.charging.sent.figures import REGISTER, SEGMENTS, Candidate, Chain, Chosen, Figure, chain_of, ends_alone
-from levity_trio.charging.sent.plain import plain
 from levity_trio.charging.sent.power import HOUR
+from levity_trio.told import Figure as Number
+from levity_trio.told import Quantity, Told, joined
 
 
 def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
@@ -52,9 +53,9 @@ def _in_question(case: Case, bounds: Bounds, figure: Figure, refuted: Refuted) -
     """Choose the reported figure, with its doubts, or a lower one that some further evidence supports."""
     lower = next(lower_candidates(case, bounds, figure.chain), None) if refuted.questions else None
     if lower is None:
-        questions = [one.doubt(found._replace(figures={"as reported": figure.wh})) for one, found in refuted.questions]
+        questions = [one.doubt(found._replace(figures={AS_REPORTED: figure.wh})) for one, found in refuted.questions]
         return Chosen(figure, None, tuple(questions or [one.doubt(found) for one, found in refuted.lacks]))
-    figures = {"as reported": figure.wh, lower.words: lower.wh}
+    figures = {AS_REPORTED: figure.wh, lower.words: lower.wh}
     doubt = Doubt(lower.code, lower.words, refuted.questions[0][1].evidence, figures)
     return Chosen(lower.figure, lower.code, (doubt,))
 
@@ -86,7 +87,7 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     (least, *_), chosen = ranked[0]
     simplest = [one for (assumptions, *_), one in ranked if assumptions == least]
     conflict = _against(case, refuted)
-    figures = {one.words: one.wh for one in simplest} | ({"as reported": figure.wh} if figure else {})
+    figures = {one.words: one.wh for one in simplest} | ({AS_REPORTED: figure.wh} if figure else {})
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
     is_sole = len({one.wh for one in simplest}) == 1
     return Chosen(chosen.figure, chosen.code, (doubt,), is_sole, factor=chosen.factor)
@@ -123,8 +124,8 @@ def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -
     for factor in _scales_of_power(case, bounds, figure):
         if (choice := undoubted(with_power(case, factor))) is not None:
             others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
-            evidence = (f"{choice.wh} Wh", f"at most {plain(case.power.most)} W")
-            doubt = Doubt(Code.READINGS_UNIT, _wrong_power(factor), evidence, {"as reported": choice.wh, **others})
+            evidence = (energy_text(choice.wh), Told("at most {1}", Quantity(case.power.most, "W")))
+            doubt = Doubt(Code.READINGS_UNIT, _wrong_power(factor), evidence, {AS_REPORTED: choice.wh, **others})
             figure = choice._replace(is_reported=False)
             return Chosen(figure, Code.READINGS_UNIT, (doubt,), is_sole=not others, is_power_scaled=True)
     return None
@@ -153,9 +154,10 @@ def _scales_of_power(case: Case, bounds: Bounds, figure: Figure | None) -> Itera
 
 def _wrong_power(factor: float) -> str:
     if factor in (tolerances.PHASES - 1, tolerances.PHASES):
-        return f"the power is that of one of {plain(factor)} phases"
-    scale = "low" if factor > 1 else "high"
-    return f"the power is too {scale} by a factor of {plain(max(factor, 1 / factor))}"
+        return Told("the power is that of one of {1} phases", round(factor))
+    if factor > 1:
+        return Told("the power is too low by a factor of {1}", Number(factor))
+    return Told("the power is too high by a factor of {1}", Number(1 / factor))
 
 
 def _is_below_any_car(case: Case, factor: float = 1) -> bool:
@@ -182,11 +184,26 @@ def _against(case: Case, refuted: Refuted) -> Doubt:
     if refuted.contradiction is not None:
         return refuted.contradiction
     if case.start_wh is not None and case.stop_wh is not None and case.stop_wh < case.start_wh:
-        evidence = (f"meterStart {case.start_wh} Wh", f"meterStop {case.stop_wh} Wh")
-        return Doubt(Code.STOP_GARBLED, "meterStop is below meterStart", evidence)
-    missing = " and ".join(name for name, wh in (("start", case.start_wh), ("stop", case.stop_wh)) if wh is None)
-    words = f"the {missing or 'transaction'} has no readable register"
-    return Doubt(Code.NO_REGISTER, words, (words, "; ".join(case.garbled) or "nothing was sent"))
+        evidence = (
+            Told("meterStart {1}", in_wh(case.start_wh)),
+            Told("meterStop {1}", in_wh(case.stop_wh)),
+        )
+        return Doubt(Code.STOP_GARBLED, Told("meterStop is below meterStart"), evidence)
+    sent = joined("; ", case.garbled) if case.garbled else Told("nothing was sent")
+    words = _without_register(case)
+    return Doubt(Code.NO_REGISTER, words, (words, sent))
+
+
+def _without_register(case: Case) -> Told:
+    match case.start_wh, case.stop_wh:
+        case None, None:
+            return Told("neither the start nor the stop has a readable register")
+        case None, _:
+            return Told("the start has no readable register")
+        case _, None:
+            return Told("the stop has no readable register")
+        case _:
+            return Told("the session has no readable register")
 
 
 def _uncontradicted_part(
@@ -199,10 +216,10 @@ def _uncontradicted_part(
     part = min(part_of(case, bounds), int(bounds.most_wh))
     is_whole = figure and (_is_shown_by_both(case, bounds, figure) or (part == 0 and _can_some_car(case, figure)))
     wh = figure.wh if figure and is_whole else part
-    figures = {one.words: one.wh for one in every if one.wh >= 0} | ({"as reported": figure.wh} if figure else {})
+    figures = {one.words: one.wh for one in every if one.wh >= 0} | ({AS_REPORTED: figure.wh} if figure else {})
     possible = most_possible(case, bounds)
     most = min(possible, max(figures.values(), default=0) or possible)
-    words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
+    words = Told("{1}; at most {2}", conflict.words, in_wh(most)) if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
     begin, end = (case.start_wh, figure.end) if figure and is_whole else range_of(case, bounds, wh)
     return Chosen(Figure(wh, SEGMENTS, begin, end), code, (Doubt(code, words, conflict.evidence, figures),))
@@ -242,11 +259,11 @@ def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
         return
     at, wh, abrupt = reported.at, reported.wh, abrupt_steps(case, reported)
     if 1 in abrupt or _is_far_faster(case, wh[1], at[1] - at[0]):
-        words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
+        words = Told("meterStart is {1}, the first reading is {2}", in_wh(start), in_wh(view.wh[0]))
         rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
         yield Candidate(Code.START_GARBLED, words, SEGMENTS, rest, 1, view.wh[0], stop, is_partial=True)
     if abrupt[-1:] == [len(wh) - 1] or _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
-        words = f"meterStop is {stop} Wh, the last reading is {view.wh[-1]} Wh"
+        words = Told("meterStop is {1}, the last reading is {2}", in_wh(stop), in_wh(view.wh[-1]))
         rest = Chain(at[:-1], wh[:-1], reported.digit)
         yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, view.wh[-1], is_partial=True)
 

@@ -17,10 +17,9 @@ from math import inf
 from typing import NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.reviews import Code, energy_text, in_wh, minutes
 from levity_trio.charging.sent.evidence import Case, Charge
 from levity_trio.charging.sent.figures import Chain, Figure
-from levity_trio.charging.sent.plain import plain
 from levity_trio.charging.sent.power import (
     HOUR,
     Gaps,
@@ -30,6 +29,8 @@ from levity_trio.charging.sent.power import (
     too_little,
     tracks,
 )
+from levity_trio.told import Figure as Number
+from levity_trio.told import Quantity, Told
 
 
 class Spread(NamedTuple):
@@ -156,13 +157,16 @@ class Bounds:
         if self.is_tracked_by_power:
             gaps = self.gaps(chain)
             if (gap := too_fast(gaps, power, chain.digit)) is not None:
-                return (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
+                return (
+                    Told("{1} in {2}", in_wh(gap.rise), Quantity(round(gap.seconds), "s")),
+                    Told("at most {1} by power", in_wh(round(gap.most))),
+                )
             less = None if is_partial else too_little(chain, power, gaps)
-            return less and (f"{less[0]} Wh", f"{round(less[1])} Wh by power")
+            return less and (energy_text(less[0]), Told("{1} by power", in_wh(round(less[1]))))
         lasted = min(self.case.ended - self.case.begun, self.case.longest)
         most = max(power.low) if power and not is_partial and lasted >= tolerances.SPAN_SECONDS else 0.0
         is_less = chain.wh[-1] + chain.digit < most * tolerances.METER_AGE / HOUR
-        return (f"{chain.wh[-1]} Wh", f"{round(most)} W reported") if is_less else None
+        return (energy_text(chain.wh[-1]), f"{round(most)} W reported") if is_less else None
 
     # Steps
 
@@ -173,10 +177,19 @@ class Bounds:
             return None
         before, now = chain.wh[number - 1], chain.wh[number]
         if now < before:
-            return (f"{before} Wh after the start", f"then {now} Wh")
-        told = f"{now - before} Wh in {round(max(0.0, chain.at[number] - chain.at[number - 1]))} s"
+            return (Told("{1} after the start", in_wh(before)), Told("then {1}", in_wh(now)))
+        told = Told(
+            "{1} in {2}",
+            in_wh(now - before),
+            Quantity(round(max(0.0, chain.at[number] - chain.at[number - 1])), "s"),
+        )
         is_by_power = self.is_tracked_by_power
-        return (told, f"at most {round(self.case.power.most)} W" if is_by_power else "all other readings")
+        return (
+            told,
+            Told("at most {1}", Quantity(round(self.case.power.most), "W"))
+            if is_by_power
+            else Told("all other readings"),
+        )
 
     def refused_step(self, chain: Chain) -> int | None:
         """Return the number of the first step that is impossible, for any register or for this charger's; else None.
@@ -328,7 +341,10 @@ class Bounds:
         most = self.most_wh
         if wh <= most:
             return None
-        return (f"{wh} Wh", f"at most {round(most)} Wh in {round(self.case.longest / 60)} minutes")
+        return (
+            energy_text(wh),
+            Told("at most {1} in {2}", in_wh(round(most)), minutes(self.case.longest)),
+        )
 
     @cached_property
     def most_wh(self) -> float:
@@ -402,7 +418,9 @@ def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool
     if not is_partial and (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
         room, wh = -1, most
     return (
-        None if wh <= room else (f"{wh} Wh", f"state of charge from {plain(first.percent)} to {plain(last.percent)} %")
+        None
+        if wh <= room
+        else (energy_text(wh), Told("state of charge from {1} to {2} %", Number(first.percent), Number(last.percent)))
     )
 
 

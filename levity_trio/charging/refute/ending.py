@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.reviews import Code, in_wh
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Figure
 from levity_trio.charging.sent.power import HOUR
+from levity_trio.told import Told
 
 
 def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
@@ -15,31 +16,38 @@ def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
     is_told = case.stop_wh is not None if case.is_stopped else _is_shown_by_the_next(case, figure)
     if is_told:
         return None
-    told, code = ("the stop has no register", Code.STOP_GARBLED) if case.is_stopped else ("closed by the system", None)
-    evidence = (f"{figure.end} Wh at the end", "no meterStop" if case.is_stopped else "no stop")
-    return Finding(evidence, words=f"{told}: {_unknown_at_the_end(case, bounds)}", code=code)
+    told, code = (
+        (Told("the stop has no register"), Code.STOP_GARBLED)
+        if case.is_stopped
+        else (Told("closed by the system"), None)
+    )
+    evidence = (
+        Told("{1} at the end", in_wh(figure.end)),
+        Told("no meterStop") if case.is_stopped else Told("no stop"),
+    )
+    return Finding(evidence, words=Told("{1}: {2}", told, _unknown_at_the_end(case, bounds)), code=code)
 
 
 def stopped_before_start(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
-    return ("start time", "stop time") if case.is_timed and case.is_backwards else None
+    return (Told("start time"), Told("stop time")) if case.is_timed and case.is_backwards else None
 
 
 def available_between(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
     """The connector was available before the end, but the register rose after that."""
     rise = 0 if case.available_at is None else _rise_since(case, case.available_at, figure)
-    return ("Available", f"{rise} Wh after that") if rise > case.digit else None
+    return (Told("Available"), Told("{1} after that", in_wh(rise))) if rise > case.digit else None
 
 
 def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
     if not case.view.wh:
-        told = "readings, but none of the register" if case.has_readings else "no readings"
+        told = Told("readings, but none of the register") if case.has_readings else Told("no readings")
         most, of_ac = most_possible(case, bounds), int(tolerances.AC_W * case.longest_by_readings / HOUR)
         if case.is_dc or case.ceiling_w or most <= of_ac:
-            return f"{told}, at most {most} Wh"
-        return f"{told}, at most {of_ac} Wh at an AC charger"
+            return Told("{1}, at most {2}", told, in_wh(most))
+        return Told("{1}, at most {2} at an AC charger", told, in_wh(of_ac))
     if not case.is_named_to_the_end:
-        return "its readings after a boot do not name it"
-    return "energy after the last reading is unknown"
+        return Told("its readings after a boot do not name it")
+    return Told("energy after the last reading is unknown")
 
 
 def most_possible(case: Case, bounds: Bounds) -> int:

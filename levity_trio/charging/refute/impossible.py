@@ -7,9 +7,11 @@ from itertools import pairwise
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
+from levity_trio.charging.reviews import in_wh, minutes
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Chain
 from levity_trio.charging.sent.power import HOUR
+from levity_trio.told import Quantity, Told
 
 
 def faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
@@ -24,8 +26,11 @@ def faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | No
     fastest = _fastest_step_w(case, bounds, chain, slack) if chain.at[2:] else 0.0
     if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
         return None
-    known = "this charger is known to" if case.ceiling_w else "an AC charger can"
-    return (f"{chain.wh[-1]} Wh in {round(case.longest / 60)} minutes", f"{round(usual)} W, as {known} deliver")
+    known = Told("this charger is known to") if case.ceiling_w else Told("an AC charger can")
+    return (
+        Told("{1} in {2}", in_wh(chain.wh[-1]), minutes(case.longest)),
+        Told("{1}, as {2} deliver", Quantity(round(usual), "W"), known),
+    )
 
 
 def ceiling_w(case: Case) -> float:
@@ -59,7 +64,10 @@ def faster_at_an_end(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
         lasted = max(factor * seconds, seconds + tolerances.METER_AGE)
         if rise > most_w * lasted / HOUR + case.slack_of_ends(case.digit):
             most = case.power.most * seconds / HOUR
-            return (f"{rise} Wh in {round(seconds)} s", f"at most {round(most)} Wh by power")
+            return (
+                Told("{1} in {2}", in_wh(rise), Quantity(round(seconds), "s")),
+                Told("at most {1} by power", in_wh(round(most))),
+            )
     return None
 
 
@@ -107,8 +115,11 @@ def far_faster_at_an_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence 
     if number is None:
         return None
     rise, seconds = chain.wh[number] - chain.wh[number - 1], chain.at[number] - chain.at[number - 1]
-    where = "after the start" if number == 1 else "before the stop"
-    return (f"{rise} Wh in {round(seconds)} s {where}", "all other steps and powers")
+    where = Told("after the start") if number == 1 else Told("before the stop")
+    return (
+        Told("{1} in {2} {3}", in_wh(rise), Quantity(round(seconds), "s"), where),
+        Told("all other steps and powers"),
+    )
 
 
 def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:

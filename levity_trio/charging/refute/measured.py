@@ -15,10 +15,11 @@ from levity_trio.charging.refute.impossible import (
     faster_at_an_end,
     faster_than_usual,
 )
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.reviews import Code, energy_text, in_wh
 from levity_trio.charging.sent.evidence import INTERVALS, Case, is_rising
 from levity_trio.charging.sent.figures import Chain, Figure
 from levity_trio.charging.sent.power import HOUR, Gap, Gaps, least_share, never_caught_up, slack
+from levity_trio.told import Quantity, Told
 
 
 def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
@@ -28,7 +29,10 @@ def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     """
     share = inf if Code.REGISTER_RESET in case.habits else least_share(case.power)
     still = never_caught_up(chain, case.power, bounds.gaps(chain), share) if case.power else None
-    return still and (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
+    return still and (
+        Told("{1} in {2}", in_wh(still.rise), Quantity(round(still.seconds), "s")),
+        Told("at least {1} by power", in_wh(round(still.low))),
+    )
 
 
 def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
@@ -41,7 +45,10 @@ def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidenc
     least = sum(low for low in drawn if low >= tolerances.LEAST_AC_W) * tolerances.METER_AGE / HOUR
     if least <= slack(case.power, max(chain.digit, case.ends_digit)):
         return None
-    return (f"0 Wh in the last {round(chain.at[-1] - since)} s", f"up to {round(max(drawn))} W reported since")
+    return (
+        Told("{1} in the last {2}", in_wh(0), Quantity(round(chain.at[-1] - since), "s")),
+        Told("up to {1} reported since", Quantity(round(max(drawn)), "W")),
+    )
 
 
 def _conclusive_gaps(case: Case, bounds: Bounds, chain: Chain) -> Gaps:
@@ -75,7 +82,10 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     if not fast and len(often) - len(unseen) < tolerances.SEVERAL and _are_rarely_unseen(case, unseen):
         return None
     gap = (fast or often)[0]
-    return (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
+    return (
+        Told("{1} in {2}", in_wh(gap.rise), Quantity(round(gap.seconds), "s")),
+        Told("at most {1} by power", in_wh(round(gap.most))),
+    )
 
 
 def _may_be_unseen(case: Case, gap: Gap) -> bool:
@@ -128,14 +138,25 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     most = max(most + _unseen_wh(case, gaps), tolerances.LEAST_CHARGING_W * lasted / HOUR)
     if least <= rise <= most:
         return None
-    return (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
+    return (
+        energy_text(rise),
+        Told(
+            "{1} to {2} by {3} reports of power",
+            in_wh(round(least)),
+            in_wh(round(most)),
+            len(power.at),
+        ),
+    )
 
 
 def against_ends(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
     """Return the conflict of start and stop with Transaction.Begin and Transaction.End."""
     if not is_contradicted_at_ends(case):
         return None
-    return (f"{case.start_wh} to {case.stop_wh} Wh", f"Transaction.Begin {case.begin_wh}, End {case.end_wh}")
+    return (
+        Told("{1} to {2}", in_wh(case.start_wh), in_wh(case.stop_wh)),
+        Told("Transaction.Begin {1}, End {2}", in_wh(case.begin_wh), in_wh(case.end_wh)),
+    )
 
 
 def is_contradicted_at_ends(case: Case) -> bool:
@@ -161,7 +182,7 @@ def against_intervals(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
     counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []
     if wh >= least * sum(intervals) or any(tolerances.HALF * wh <= count <= wh / least for count in counts):
         return None
-    return (f"{figure.wh} Wh", f"{round(sum(intervals))} Wh in {INTERVALS}")
+    return (energy_text(figure.wh), Told("{1} in {2}", in_wh(round(sum(intervals))), INTERVALS))
 
 
 UNUSUAL: Final = (

@@ -15,8 +15,10 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.refute.figure import counts_each, lifetime_registers
 from levity_trio.charging.refute.scales import lacks_digits_of, scale_shown, wrong_by
+from levity_trio.charging.reviews import AS_REPORTED, in_wh
 from levity_trio.charging.sent.evidence import Case, Neighbour, View
 from levity_trio.charging.sent.figures import Chain, Figure, is_within
+from levity_trio.told import Told
 
 
 def below_previous_start(case: Case, bounds: Bounds, _figure: Figure) -> Evidence | None:
@@ -33,8 +35,8 @@ def below_previous_start(case: Case, bounds: Bounds, _figure: Figure) -> Evidenc
     is_low = start < before.begin - tolerances.ROUNDED_WH or before.is_repeated_by(start)
     if not is_low or not before.begin <= before.end <= min(shown) + case.digit:
         return None
-    ended = f"the previous transaction ended at {before.end} Wh, this one at {shown[-1]} Wh"
-    return (f"meterStart {start} Wh", ended)
+    ended = Told("the previous session ended at {1}, this one at {2}", in_wh(before.end), in_wh(shown[-1]))
+    return (Told("meterStart {1}", in_wh(start)), ended)
 
 
 def on_another_scale(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
@@ -43,10 +45,13 @@ def on_another_scale(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
     scale, factor = scale_shown(case), case.shown_factor
     if (scale is None and factor is None) or bounds.confirms(figure.wh):
         return None
-    other = "by power, so did those of an earlier transaction"
+    other = Told("by power, so did those of an earlier session")
     if scale is not None:
-        factor, other = scale.factor, f"{scale.wh} Wh in the transaction next to it"
-    return Finding((f"{case.start_wh} to {case.stop_wh} Wh", other), words=wrong_by(factor or 1))
+        factor, other = scale.factor, Told("{1} in the session next to it", in_wh(scale.wh))
+    return Finding(
+        (Told("{1} to {2}", in_wh(case.start_wh), in_wh(case.stop_wh)), other),
+        words=wrong_by(factor or 1),
+    )
 
 
 def outside_its_neighbours(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
@@ -61,8 +66,11 @@ def outside_its_neighbours(case: Case, _bounds: Bounds, figure: Figure) -> Findi
     is_above = is_ordered and min(registers) > after.begin + digit and figure.wh > room
     if room < 0 or not (is_above or max(registers) < before.end - digit):
         return None
-    evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
-    return Finding(evidence, {"as reported": figure.wh, "between the neighbours": room})
+    evidence = (
+        Told("{1} to {2}", in_wh(start), in_wh(stop)),
+        Told("{1} before, {2} after", in_wh(before.end), in_wh(after.begin)),
+    )
+    return Finding(evidence, {AS_REPORTED: figure.wh, Told("between the neighbours"): room})
 
 
 def above_the_next(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
@@ -73,7 +81,10 @@ def above_the_next(case: Case, bounds: Bounds, figure: Figure) -> Evidence | Non
     end = figure.end or 0
     if not (case.start_wh or 0) <= after.begin <= after.end < end - case.digit:
         return None
-    return (f"last reading {end} Wh", f"{after.begin} to {after.end} Wh in the next transaction")
+    return (
+        Told("last reading {1}", in_wh(end)),
+        Told("{1} to {2} in the next session", in_wh(after.begin), in_wh(after.end)),
+    )
 
 
 def across_a_swap(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
@@ -82,8 +93,8 @@ def across_a_swap(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | Non
     rise = max((wh[number] - wh[number - 1] for number in swaps(case, figure.chain)), default=0)
     if rise <= 0:
         return None
-    told = f"{rise} Wh from the last register of one to the first of the other"
-    return (told, "another meter's serial number in a boot")
+    told = Told("{1} from the last register of one to the first of the other", in_wh(rise))
+    return (told, Told("another meter's serial number in a boot"))
 
 
 def swaps(case: Case, chain: Chain) -> list[int]:
@@ -118,7 +129,10 @@ def on_a_doubtful_scale(case: Case, bounds: Bounds, figure: Figure) -> Evidence 
     is_to_after = after is not None and _is_wrong(case.stop_wh, after, after.begin, after.replaced)
     if not is_from_before and not is_to_after:
         return None
-    return (f"{case.start_wh} to {case.stop_wh} Wh", f"the {'previous' if is_from_before else 'next'} transaction")
+    return (
+        Told("{1} to {2}", in_wh(case.start_wh), in_wh(case.stop_wh)),
+        Told("the session before") if is_from_before else Told("the session after"),
+    )
 
 
 def _is_wrong(own: int | None, neighbour: Neighbour, told: int | None, sent: int | None) -> bool:
@@ -145,7 +159,7 @@ def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     if case.counted_until is not None and begin < (until := min(end, case.counted_until)):
         return _counted_before(begin, until, end)
     if (passed := _passed_over(case, begin, end)) is not None:
-        found = _overlap("the previous transaction", begin, passed, _figures(begin, passed, end))
+        found = _overlap(begin, passed, _figures(begin, passed, end))
         return found._replace(taken=passed - begin)
     slack, before, after = max(1, case.digit), case.before, case.after
     lost, every = 0, list[Finding]()
@@ -158,7 +172,7 @@ def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
         until = _after_previous(before, begin, end, case.view)
         if begin < before.end - slack:
             figures = {} if before.is_end_known else _figures(begin, until, end)
-            every.append(_overlap("the previous transaction", begin, min(before.end, end), figures))
+            every.append(_overlap(begin, min(before.end, end), figures))
             lost += until - begin
         elif before.may_go_on and before.end + slack < begin < until - slack:
             every.append(_may_overlap(before.end, begin, until, _figures(begin, until, end)))
@@ -171,16 +185,19 @@ def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
         )
         and not lacks_digits_of(after.sent_begin or 0, end)
     ):
-        every.append(_overlap("the next transaction", after.begin, end, {}))
+        every.append(_overlap(after.begin, end, {}, is_next=True))
         lost += end - max(_until_next(after, end, case.view), begin)
     return every[0]._replace(taken=lost) if every else None
 
 
 def _counted_before(begin: int, until: int, end: int) -> Finding:
     """Return what a start that was sent again takes, up to `until`, and the doubt."""
-    words = f"its start came before: {until - begin} Wh also belong to an earlier transaction"
-    evidence = (f"{begin} to {until} Wh", "the register was higher since, and nothing shows a reset")
-    figures = {"as reported": end - begin, "from the next register": end - until}
+    words = Told("its start came before: {1} also belong to an earlier session", in_wh(until - begin))
+    evidence = (
+        Told("{1} to {2}", in_wh(begin), in_wh(until)),
+        Told("the register was higher since, and nothing shows a reset"),
+    )
+    figures = _figures(begin, until, end)
     return Finding(evidence, figures, words, until - begin)
 
 
@@ -223,16 +240,23 @@ def _until_next(after: Neighbour, end: int, view: View) -> int:
     return max(own) if after.lowest is not None and after.lowest < end else end
 
 
-def _overlap(whose: str, since: int, until: int, figures: Mapping[str, int]) -> Finding:
-    words = f"{until - since} Wh also belong to {whose}"
-    return Finding((f"{since} to {until} Wh", f"the registers of {whose}"), figures, words)
+def _overlap(since: int, until: int, figures: Mapping[str, int], *, is_next: bool = False) -> Finding:
+    rise = in_wh(until - since)
+    words = Told("{1} also belong to the previous session", rise)
+    other = Told("the registers of the previous session")
+    if is_next:
+        words, other = Told("{1} also belong to the next session", rise), Told("the registers of the next session")
+    return Finding((Told("{1} to {2}", in_wh(since), in_wh(until)), other), figures, words)
 
 
 def _may_overlap(last: int, begin: int, until: int, figures: Mapping[str, int]) -> Finding:
-    words = f"up to {until - begin} Wh may also belong to the previous transaction, whose end is unknown"
-    evidence = (f"meterStart {begin} Wh; others lay within the transaction before", f"{last} Wh last known there")
+    words = Told("up to {1} may also belong to the previous session, whose end is unknown", in_wh(until - begin))
+    evidence = (
+        Told("meterStart {1}; others lay within the session before", in_wh(begin)),
+        Told("{1} last known there", in_wh(last)),
+    )
     return Finding(evidence, figures, words)
 
 
 def _figures(begin: int, until: int, end: int) -> dict[str, int]:
-    return {"as reported": end - begin, "from the next register": end - until}
+    return {AS_REPORTED: end - begin, Told("from the next register"): end - until}

@@ -10,7 +10,8 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Figure
-from levity_trio.charging.sent.plain import plain
+from levity_trio.told import Figure as Number
+from levity_trio.told import Told
 
 _KWH: Final = 1000
 _TENFOLD: Final = (10, 100)
@@ -89,14 +90,14 @@ def in_kwh(whole: int, exact: Decimal | None) -> int:
 
 
 _WRONG_UNITS: Final = {
-    1000.0: "the registers are in kWh but sent as Wh",
-    0.001: "the registers are in Wh but sent as kWh",
+    1000.0: Told("the registers are in kWh but sent as Wh"),
+    0.001: Told("the registers are in Wh but sent as kWh"),
 }
 
 
 def wrong_by(factor: float) -> str:
     """Say what is wrong with registers that lack a factor."""
-    return _WRONG_UNITS.get(factor, f"the register is wrong by a factor of {plain(1 / factor)}")
+    return _WRONG_UNITS.get(factor, Told("the register is wrong by a factor of {1}", Number(1 / factor)))
 
 
 def continues_one(case: Case) -> bool:
@@ -127,5 +128,7 @@ def fraction(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict of a start or a stop with a fraction, which whole Wh do not have."""
     if not may_be_in_kwh(case) or bounds.confirms(figure.wh):
         return None
-    sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
-    return (sent, "whole Wh by the specification")
+    sent = Told(
+        "sent as {1} and {2}", *(str(wh) for wh in (case.start_exact or case.start_wh, case.stop_exact or case.stop_wh))
+    )
+    return (sent, Told("whole Wh by the specification"))

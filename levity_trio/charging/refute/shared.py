@@ -18,11 +18,13 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Finding
+from levity_trio.charging.reviews import AS_REPORTED, in_wh
 from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Level, Power, View
 from levity_trio.charging.sent.figures import Figure
 from levity_trio.charging.sent.power import HOUR
+from levity_trio.told import Told
 
-WITHOUT: Final = "without what the other one charged"
+WITHOUT: Final = Told("without what the other one charged")
 
 
 class _Common(NamedTuple):
@@ -59,8 +61,11 @@ class Counted(NamedTuple):
 
     @property
     def words(self) -> str:
-        where = f" of {self.one.charger}" if self.one.charger else ""
-        return f"its register also counted transaction {self.one.id} on connector {self.one.connector}{where}"
+        one = self.one
+        if one.charger:
+            where = (one.id, one.connector, one.charger)
+            return Told("its register also counted session {1} on connector {2} of {3}", *where)
+        return Told("its register also counted session {1} on connector {2}", one.id, one.connector)
 
 
 def are_one(
@@ -94,13 +99,16 @@ def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     if not drawing:
         return None
     first = drawing[0]
-    evidence = (f"{first.begin} to {first.end} Wh while both ran", f"the registers of transaction {first.one.id}")
+    evidence = (
+        Told("{1} to {2} while both ran", in_wh(first.begin), in_wh(first.end)),
+        Told("the registers of session {1}", first.one.id),
+    )
     if not figure.is_reported:
         return Finding(evidence, words=first.words)
     rest, likely = (
         sum(one.rest for one in some) for some in (drawing, [one for one in drawing if not one.is_unlikely])
     )
-    figures = {"as reported": figure.wh, WITHOUT: max(0, figure.wh - rest)}
+    figures: dict[str, int] = {AS_REPORTED: figure.wh, WITHOUT: max(0, figure.wh - rest)}
     return Finding(evidence, figures, first.words, min(figure.wh, likely))
 
 

@@ -16,14 +16,15 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.refute.impossible import is_of_one_clock
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.reviews import AS_REPORTED, Code, in_wh, minutes
 from levity_trio.charging.sent.evidence import Case, Neighbour
 from levity_trio.charging.sent.figures import SEGMENTS, Chain, Figure
 from levity_trio.charging.sent.power import HOUR, slack
+from levity_trio.told import Quantity, Told
 
 _WORDS: Final = {
-    Code.STOP_GARBLED: "the stop repeats an old register: the next transaction begins higher",
-    Code.START_GARBLED: "the start was read late: the previous transaction ended lower",
+    Code.STOP_GARBLED: Told("the stop repeats an old register: the next session begins higher"),
+    Code.START_GARBLED: Told("the start was read late: the previous session ended lower"),
 }
 
 
@@ -70,20 +71,26 @@ def _ends(case: Case, chain: Chain) -> Iterator[_End]:
 
 def _missing_at(case: Case, bounds: Bounds, chain: Chain, end: _End) -> Finding | None:
     first, last = end.still
-    beside, is_shown = f"{end.there} Wh in the transaction beside it", False
+    beside, is_shown = Told("{1} in the session beside it", in_wh(end.there)), False
     evidence: Evidence | None = None
     if first < last and _has_flowed(case, chain, end.missing, first, last):
-        evidence = (f"{end.register} Wh for {round((chain.at[last] - chain.at[first]) / 60)} minutes", beside)
+        evidence = (
+            Told("{1} for {2}", in_wh(end.register), minutes(chain.at[last] - chain.at[first])),
+            beside,
+        )
         is_shown = _is_shown(case, end.missing, chain.at[first : last + 1])
     elif (lacking := _lacking(case, chain, end)) is not None:
         evidence, is_shown = lacking
     elif _is_beyond(case, bounds, chain, end):
-        evidence = (f"{end.missing} Wh within {round(end.neighbour.apart)} s between the two", beside)
+        evidence = (
+            Told("{1} within {2} between the two", in_wh(end.missing), Quantity(round(end.neighbour.apart), "s")),
+            beside,
+        )
     if evidence is None or (not is_shown and _may_be_idle(end)):
         return None
     is_given = end.there in (end.neighbour.begin, end.neighbour.end)
     whole = _whole(case, chain, end) if is_shown and is_given else None
-    figures = {"as reported": chain.wh[-1], "with what is missing": chain.wh[-1] + end.missing}
+    figures: dict[str, int] = {AS_REPORTED: chain.wh[-1], Told("with what is missing"): chain.wh[-1] + end.missing}
     return Finding(evidence, figures, _WORDS[end.code], whole=whole, code=end.code)
 
 
@@ -180,8 +187,11 @@ def _lacking(case: Case, chain: Chain, end: _End) -> tuple[Evidence, bool] | Non
     if lack <= max(spare, end.missing - allowed, watts * tolerances.INTERVAL / HOUR):
         return None
     is_shown = bool(case.power) and case.power.is_steady and abs(lack - end.missing) <= min(allowed, expected)
-    source = "power" if case.power else "the pace beside it"
-    return (f"{risen} Wh in {round(seconds)} s", f"{round(expected)} Wh by {source}"), is_shown
+    source = Told("power") if case.power else Told("the pace beside it")
+    return (
+        Told("{1} in {2}", in_wh(risen), Quantity(round(seconds), "s")),
+        Told("{1} by {2}", in_wh(round(expected)), source),
+    ), is_shown
 
 
 def _watts(case: Case, chain: Chain, end: _End) -> float:

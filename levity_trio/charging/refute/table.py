@@ -17,11 +17,11 @@ from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.refute.figure import impossible_step, reported
 from levity_trio.charging.refute.neighbours import overlaps
 from levity_trio.charging.refute.shared import shared
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.reviews import Code, Doubt, energy_text, in_wh, minutes
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Chain, Figure
-from levity_trio.charging.sent.plain import plain
 from levity_trio.charging.sent.power import HOUR
+from levity_trio.told import Quantity, Told, joined
 
 
 class Group(Enum):
@@ -97,7 +97,7 @@ def too_much(_case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
 
 
 def garbled(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    return "; ".join(case.garbled), f"{figure.wh} Wh without it"
+    return joined("; ", case.garbled), Told("{1} without it", in_wh(figure.wh))
 
 
 def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
@@ -108,7 +108,7 @@ def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence 
     if figure.wh <= (1 + tolerances.VARYING_SHARE) * power.most * case.longest / HOUR + case.slack:
         return None
     is_it = len(power.at) >= tolerances.SEVERAL and undoubted(with_power(case, 1000)) is not None
-    return (f"{figure.wh} Wh", f"at most {plain(power.most)} W") if is_it else None
+    return (energy_text(figure.wh), Told("at most {1}", Quantity(power.most, "W"))) if is_it else None
 
 
 def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
@@ -124,7 +124,7 @@ def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
     refuted = refute(live, bounds, reports)
     if refuted.contradiction is None and not refuted.questions:
         return None
-    return (f"{figure.wh} Wh", f"received within {round(case.received_seconds / 60)} minutes")
+    return (energy_text(figure.wh), Told("received within {1}", minutes(case.received_seconds)))
 
 
 _IMPOSSIBLE, _NEIGHBOURS, _MEASURED, _ENDING = Group.IMPOSSIBLE, Group.NEIGHBOURS, Group.MEASURED, Group.ENDING
@@ -134,33 +134,33 @@ REFUTATIONS: Final = (
     Refutation(
         *(_IMPOSSIBLE, _CONTRADICTS, Code.REGISTER_LEAPT, impossible_step),
         "Did the register fall, or rise in one step faster than this charger can deliver, by any source of readings?",
-        "the register made an implausible step",
+        Told("the register made an implausible step"),
     ),
     Refutation(
         *(_IMPOSSIBLE, _CONTRADICTS, Code.TOO_FAST, too_much),
         "Is it more energy than any charger of this kind delivers in the time?",
-        "more energy than possible in the time",
+        Told("more energy than possible in the time"),
     ),
     Refutation(
         *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.faster_at_an_end)),
         "Did it rise faster than steady power allows, just after the start or just before the stop?",
-        "the register rose faster than the power allows",
+        Told("the register rose faster than the power allows"),
         needs="power",
     ),
     Refutation(
         *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.far_faster_at_an_end)),
         "Did it rise far faster just after the start, or just before the stop, than otherwise?",
-        "the register rose far faster at one end than otherwise",
+        Told("the register rose far faster at one end than otherwise"),
     ),
     Refutation(
         *(_IMPOSSIBLE, _QUESTIONS, Code.TOO_FAST, _in_time(impossible.faster_than_usual)),
         "Did it rise faster than this charger, or any AC charger, is known to deliver?",
-        "faster than this charger, or any AC charger, is known to deliver",
+        Told("faster than this charger, or any AC charger, is known to deliver"),
     ),
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.START_GARBLED, neighbours.below_previous_start),
         "Is its start not above the previous start, though its other registers go on from the previous stop?",
-        "meterStart is not above that of the previous transaction",
+        Told("meterStart is not above that of the previous session"),
         needs="before",
     ),
     Refutation(
@@ -170,19 +170,19 @@ REFUTATIONS: Final = (
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.STRAY_READING, neighbours.above_the_next),
         "Is its last reading above the whole next session?",
-        "the register was below its last reading in the next transaction",
+        Told("the register was below its last reading in the next session"),
         needs="after",
     ),
     Refutation(
         *(_NEIGHBOURS, _QUESTIONS, Code.METER_SWAPPED, neighbours.across_a_swap),
         "Is a part of it the difference between an old meter and a new one?",
-        "the meter was swapped",
+        Told("the meter was swapped"),
         needs="swapped_at",
     ),
     Refutation(
         *(_NEIGHBOURS, _QUESTIONS, Code.WRONG_FACTOR, neighbours.on_a_doubtful_scale),
         "Does it go on from a session whose scale is in doubt, without readings or power of its own?",
-        "it goes on from registers whose scale is in doubt, and has neither readings nor power",
+        Told("it goes on from registers whose scale is in doubt, and has neither readings nor power"),
     ),
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.missing_beside),
@@ -191,7 +191,7 @@ REFUTATIONS: Final = (
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, neighbours.outside_its_neighbours),
         "Are all its registers below the sessions before and after, or above them?",
-        "its registers are outside both neighbours: the register was not reset",
+        Told("its registers are outside both neighbours: the register was not reset"),
         needs="after",
     ),
     Refutation(
@@ -201,53 +201,53 @@ REFUTATIONS: Final = (
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.READINGS_UNIT, power_in_kilowatts),
         "Was the power sent in kW as if it were W?",
-        "the power is in kW but sent as W",
+        Told("the power is in kW but sent as W"),
         needs="power",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.STOP_GARBLED, measured.against_ends),
         "Do Transaction.Begin and Transaction.End differ from start and stop?",
-        "start or stop differs from Transaction.Begin or Transaction.End",
+        Told("start or stop differs from Transaction.Begin or Transaction.End"),
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, measured.against_intervals),
         "Did the energies of the intervals add up to more?",
-        "the register rose by less than the intervals add up to",
+        Told("the register rose by less than the intervals add up to"),
         needs="intervals",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.against_charge)),
         "Would no car's battery fit the energy and the rise of its state of charge?",
-        "the energy fits no battery",
+        Told("the energy fits no battery"),
         needs="charges",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.against_power)),
         "Does the power that tracks the register add up to less in a gap, or to far more in all?",
-        "the register does not rise as the power implies",
+        Told("the register does not rise as the power implies"),
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.did_not_catch_up)),
         "Did the register stand still while power was reported, and not catch up, or is it often reset?",
-        "the register stood still while power was reported",
+        Told("the register stood still while power was reported"),
         needs="power",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.stood_still_to_the_end)),
         "Was power reported after the register last rose?",
-        "the register stood still while power was reported",
+        Told("the register stood still while power was reported"),
         needs="power",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.far_beyond_power)),
         "Did it rise far faster than even rare reports of power allow?",
-        "the register rose far faster than the power allows",
+        Told("the register rose far faster than the power allows"),
         needs="power",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.beyond_many_powers)),
         "Does it disagree with the mean of many reports of power?",
-        "the register does not agree with many reports of power",
+        Told("the register does not agree with many reports of power"),
         needs="power",
     ),
     Refutation(
@@ -262,28 +262,28 @@ REFUTATIONS: Final = (
     Refutation(
         *(_ENDING, _ADDS, Code.STOP_BEFORE_START, ending.stopped_before_start),
         "Is its stop earlier than its start?",
-        "stop is earlier than start",
+        Told("stop is earlier than start"),
     ),
     Refutation(
         *(_ENDING, _ADDS, Code.CLOCK_STOOD_STILL, clock_stood_still),
         "Did the charger's clock stand still, and is the figure in doubt by the times of receipt?",
-        "the charger's clock stood still: the duration is unknown",
+        Told("the charger's clock stood still: the duration is unknown"),
     ),
     Refutation(
         *(_ENDING, _ADDS, Code.AVAILABLE_BETWEEN, ending.available_between),
         "Was the connector available before the end, though the register rose after that?",
-        "the connector was available before the end",
+        Told("the connector was available before the end"),
     ),
     Refutation(
         *(Group.NUMBERS, _ADDS, Code.NUMBER_REPAIRED, garbled),
         "Was a register not a number?",
-        "a register is not a number",
+        Told("a register is not a number"),
         needs="garbled",
     ),
     Refutation(
         *(Group.NUMBERS, _CONTRADICTS, Code.WRONG_FACTOR, scales.fraction),
         "Has a register in Wh a fraction, as one in kWh has?",
-        "a register in Wh has a fraction",
+        Told("a register in Wh has a fraction"),
         needs="has_fraction",
     ),
 )

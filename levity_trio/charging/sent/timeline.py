@@ -279,7 +279,7 @@ def _usual(steps: Iterable[float]) -> float:
     return median(rising) if len(rising) > 1 else 0.0
 
 
-class Told(NamedTuple):
+class Dated(NamedTuple):
     """What a message tells of its charger's clock: the time that it showed, and that of its receipt, in seconds."""
 
     own: float
@@ -314,7 +314,7 @@ class Behind(NamedTuple):
 RIGHT: Final = Behind()
 
 
-def stretches(told: Sequence[Told]) -> list[Stretch]:
+def stretches(told: Sequence[Dated]) -> list[Stretch]:
     """Return what the messages of one connection show of their clock, in order: it was right, or so much behind.
 
     A message that is hardly late shows by itself that the clock was not behind. Messages that are late by the same only
@@ -338,7 +338,7 @@ def stretches(told: Sequence[Told]) -> list[Stretch]:
     return sorted(spans, key=attrgetter("until"))
 
 
-def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:
+def _equally_late(told: Iterable[Dated]) -> Iterator[Sequence[Dated]]:
     """Yield messages that are late by the same and show a clock that is behind, in order of their lateness."""
     late = sorted((one for one in told if one.late > LATE_SECONDS), key=attrgetter("late"))
     times = [one.late for one in late]
@@ -351,14 +351,14 @@ def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:
             yield same
 
 
-def _show_a_clock(same: Sequence[Told]) -> bool:
+def _show_a_clock(same: Sequence[Dated]) -> bool:
     if len(same) < SEVERAL or sum(not one.is_reading for one in same) < FEW:
         return False
     times = [one.own for one in same]
     return max(times) - min(times) >= SPAN_SECONDS
 
 
-def behind_of(told: Told, own: Sequence[Stretch], before: Sequence[Stretch], near: Sequence[Stretch] = ()) -> Behind:
+def behind_of(told: Dated, own: Sequence[Stretch], before: Sequence[Stretch], near: Sequence[Stretch] = ()) -> Behind:
     """Return by how much the clock was behind that sent a message.
 
     `own` are the stretches of its connection, `before` those of the last connection before, `near` those of a later one
@@ -373,7 +373,7 @@ def behind_of(told: Told, own: Sequence[Stretch], before: Sequence[Stretch], nea
     return _of_one_that_waited(told, own, before)
 
 
-def _of_one_that_waited(told: Told, own: Sequence[Stretch], before: Sequence[Stretch]) -> Behind:
+def _of_one_that_waited(told: Dated, own: Sequence[Stretch], before: Sequence[Stretch]) -> Behind:
     possible = [one for one in own if one.behind <= told.late]
     earlier = [one for one in before[-1:] if one.behind <= told.late]
     earlier += [one for one in possible if one.since <= told.own + one.behind]

@@ -40,10 +40,10 @@ from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.charging.sent.timeline import (
     RIGHT,
     Behind,
+    Dated,
     MessageTime,
     Stretch,
     Timeline,
-    Told,
     behind_of,
     by_receipt,
     by_set_clock,
@@ -158,23 +158,23 @@ def shows_clock(rows: Rows, tx: Known, received_at: str) -> bool:
     return any(one.behind for one in _Evidence(rows, tx, LAST_TIME).around(received_at, connections=1).own)
 
 
-def _told_start(tx: Known) -> Told | None:
+def _told_start(tx: Known) -> Dated | None:
     """Return what the start tells; None if it has no time, or one that was not believed."""
     if tx.told_id is not None or tx.start_skew is None or not tx.is_start_timed:
         return None
     return _told(tx.sent_start_time, tx.created_at)
 
 
-def _told_stop(tx: Known) -> Told | None:
+def _told_stop(tx: Known) -> Dated | None:
     if tx.stopped_by == SYSTEM or tx.stop_skew is None or tx.stop_received_at is None or tx.own_stop_time is None:
         return None
     told = _told(tx.sent_stop_time, tx.stop_received_at)
     return told if told is not None and abs(told.own - seconds(tx.own_stop_time)) < 1 else None
 
 
-def _told(sent: str | None, received_at: str | None) -> Told | None:
+def _told(sent: str | None, received_at: str | None) -> Dated | None:
     own = clock_time(sent) if sent else None
-    return None if own is None or received_at is None else Told(own.timestamp(), seconds(received_at))
+    return None if own is None or received_at is None else Dated(own.timestamp(), seconds(received_at))
 
 
 def dated(tx: Known, clock: Dating, *, is_settled: bool = False) -> Known:
@@ -265,7 +265,7 @@ class _Evidence:
         self._charging = connectors(rows, tx.charger, "tx")
         self._own = [one for one in (_told_start(tx), _told_stop(tx)) if one is not None]
         self._own += [
-            Told(seconds(timestamp), seconds(received_at), is_reading=True)
+            Dated(seconds(timestamp), seconds(received_at), is_reading=True)
             for timestamp, received_at in rows(TIMES, of_readings(tx, until))
         ]
 
@@ -285,7 +285,7 @@ class _Evidence:
                 return _Around(received_at, shown, before)
         return _Around(received_at, shown, ())
 
-    def _messages(self, connection: _Connection, near: str) -> Iterator[Told]:
+    def _messages(self, connection: _Connection, near: str) -> Iterator[Dated]:
         """Yield the messages of a connection nearest to a time, and those of the transaction."""
         middle = min(near, connection.until)
         for since, until, order in (("", middle, (">=", "DESC")), (middle, connection.until, (">", "ASC"))):
@@ -294,13 +294,13 @@ class _Evidence:
         first, last = seconds(connection.since), seconds(connection.until)
         yield from (one for one in self._own if first <= one.received <= last)
 
-    def _statuses(self, connection: _Connection, since: str, until: str, order: _Order) -> Iterator[Told]:
+    def _statuses(self, connection: _Connection, since: str, until: str, order: _Order) -> Iterator[Dated]:
         for number in self._reporting:
             values = (self._tx.charger, number, max(since, connection.since), until, connection.id, NEAREST)
             told = (_told(*row) for row in self._rows(_STATUSES.format(*order), values))
             yield from (one._replace(is_status=True) for one in told if one is not None)
 
-    def _transactions(self, connection: _Connection, since: str, until: str, order: _Order) -> Iterator[Told]:
+    def _transactions(self, connection: _Connection, since: str, until: str, order: _Order) -> Iterator[Dated]:
         for number in self._charging:
             values = (self._tx.charger, number, since, until, self._tx.id, NEAREST)
             for start, created_at, session, stop, stopped_at in self._rows(_TRANSACTIONS.format(*order), values):
@@ -310,7 +310,7 @@ class _Evidence:
                 yield from (one for one in (started, stopped) if one is not None)
 
 
-def _alike(told: Sequence[Told], shown: Sequence[Stretch]) -> Iterator[Stretch]:
+def _alike(told: Sequence[Dated], shown: Sequence[Stretch]) -> Iterator[Stretch]:
     """Yield the stretches of a later connection that also fit a message of this one, though it alone shows none."""
     for stretch in shown:
         fits = [other.received for other in told if abs(other.late - stretch.behind) <= SAME_BEHIND_SECONDS]
