@@ -22,6 +22,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import normalize, read_po
 
+from levity_trio.charging.lifecycle import Cause, Kind, Resolution, State
 from levity_trio.documents.template import ENGLISH, TRANSLATED
 from levity_trio.locale import DOMAIN, FOLDER
 from levity_trio.locale.formats import ENGLISH as ENGLISH_FORMAT
@@ -160,6 +161,12 @@ def of_formats() -> Iterator[tuple[str, str]]:
         yield from ((field, word) for word in ([words] if isinstance(words, str) else words))
 
 
+def of_codes() -> Iterator[tuple[str, str]]:
+    """Yield the codes that texts say as they are: the states of sessions, what happened to them, and by what."""
+    for codes in (State, Cause, Kind, Resolution):
+        yield from (("charging/lifecycle.py", one.value) for one in codes)
+
+
 def of_papers() -> Iterator[tuple[str, str]]:
     """Yield the texts of statements."""
     for table in TRANSLATED:
@@ -179,7 +186,7 @@ def extracted() -> Catalog:
                 flags = ["python-format"] if "%(" in text.words[0] else []
                 words = text.words if len(text.words) > 1 else text.words[0]
                 found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], flags=flags, context=text.context)
-    for name, words in (*of_program(), *of_labels(), *of_papers()):
+    for name, words in (*of_program(), *of_labels(), *of_codes(), *of_papers()):
         found.add(words, None, [(name, 0)])
     for field, word in of_formats():
         found.add(word, None, [("locale/formats.py", 0)], context=field)

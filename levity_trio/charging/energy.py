@@ -115,7 +115,7 @@ def _by_stop_of(case: Case, beside: Beside, begin: int, stop: int) -> Exchanged:
     """Return the evidence with the stop of another transaction."""
     words = Told("the next session begins at the stop of session {1} on connector {2}", beside.id, beside.connector)
     evidence = (
-        Told("meterStop {1}", in_wh(stop)),
+        Told("stop register {1}", in_wh(stop)),
         Told("the next session began at {1}", in_wh(begin)),
     )
     start = case.start_wh or 0
@@ -169,14 +169,14 @@ def without_lag(case: Case) -> tuple[Case, tuple[Doubt, ...]]:
     if before is not None and start is not None and _is_soon(case, before) and before.begin != before.end:
         if before.is_doubtful and (case.lag or before.is_lagging):
             words = Told("a part of the previous session may be in this one")
-            doubts.append(_doubt(case, Code.START_GARBLED, words, Told("meterStart {1}", in_wh(start))))
+            doubts.append(_doubt(case, Code.START_GARBLED, words, Told("start register {1}", in_wh(start))))
         if case.lag and before.end is not None and (before.begin or 0) <= start < before.end:
             start, before = before.end, before._replace(replaced_end=None)
     if end is None:
         return replace(case, lag=0.0, before=before, start_wh=start), tuple(doubts)
     if not end.is_shown:
         words = Told("what flowed after the last reading until the stop is not known")
-        doubts.append(_doubt(case, Code.STOP_GARBLED, words, Told("meterStop {1}", in_wh(case.stop_wh))))
+        doubts.append(_doubt(case, Code.STOP_GARBLED, words, Told("stop register {1}", in_wh(case.stop_wh))))
     if after is not None and after.begin is not None and after.begin < end.wh and _is_soon(case, after):
         after = after._replace(begin=end.wh, replaced=None)
     views = [_until(view, case.ended) for view in case.views]

@@ -56,6 +56,19 @@ class Cause(StrEnum):
     TAKEN_BACK = "an operator takes it back from an account"
 
 
+class Resolution(StrEnum):
+    """What became of a review or of a message that was set aside, as stored in both tables."""
+
+    CONFIRMED = "confirmed"
+    CORRECTED = "corrected"
+    DISMISSED = "dismissed"
+    JUDGED_AGAIN = "judged again"
+    REOPENED = "reopened"
+    ANSWERED = "answered"
+    ATTACHED = "attached"
+    MADE = "made"
+
+
 class Kind(StrEnum):
     """The kind of a row of `tx_event`."""
 

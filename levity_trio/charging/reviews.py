@@ -61,6 +61,52 @@ class Code(StrEnum):
     LEGACY = "legacy"
 
 
+_NAMES: Final[Mapping[str, Told]] = {
+    Code.CLOSED_BY_SYSTEM: Told("No stop came"),
+    Code.STOP_WITHOUT_ID: Told("Its stop did not name it"),
+    Code.STOP_ELSEWHERE: Told("Its stop named another session"),
+    Code.STOPS_EXCHANGED: Told("It was billed by the stop of another session"),
+    Code.SECOND_STOP: Told("A second stop came"),
+    Code.BEGUN_AGAIN: Told("It was stopped at 0 Wh and begun again"),
+    Code.OPERATOR_OVERRULED: Told("The charger's own stop came later"),
+    Code.STOPPED_BY_STRANGER: Told("Another card stopped it"),
+    Code.START_UNREADABLE: Told("Its start could not be read in full"),
+    Code.UNKNOWN_START: Told("Its start never came"),
+    Code.OTHER_SERVER: Told("It may belong to another server"),
+    Code.NO_REGISTER: Told("No reading of the meter"),
+    Code.START_GARBLED: Told("Its first reading cannot be right"),
+    Code.STOP_GARBLED: Told("Its last reading cannot be right"),
+    Code.ENDS_ROUNDED: Told("Its first and last reading are rounded"),
+    Code.STRAY_READING: Told("Some readings were left out"),
+    Code.READINGS_UNIT: Told("The readings are in another unit"),
+    Code.WRONG_FACTOR: Told("All readings are wrong by one factor"),
+    Code.SESSION_COUNT: Told("The readings count from 0"),
+    Code.REGISTER_RESET: Told("The meter began again at 0"),
+    Code.REGISTER_ROLLED_OVER: Told("The meter passed its highest number"),
+    Code.REGISTER_LEAPT: Told("The meter made a leap"),
+    Code.METER_SWAPPED: Told("The meter was exchanged"),
+    Code.NOTHING_AGREES: Told("Nothing agrees"),
+    Code.NUMBER_REPAIRED: Told("A reading was no number"),
+    Code.OVERLAP: Told("It overlaps another session"),
+    Code.SHARED_REGISTER: Told("Its meter also counted another car"),
+    Code.EXPORTED: Told("The car gave energy back"),
+    Code.TOO_FAST: Told("Faster than this charger can"),
+    Code.POWER_DISAGREES: Told("Power and energy disagree"),
+    Code.CLOCK_STOOD_STILL: Told("The charger's clock stood still"),
+    Code.STOP_BEFORE_START: Told("It ended before it began"),
+    Code.CLOCK_UNSURE: Told("The charger's clock was wrong or was set"),
+    Code.AVAILABLE_BETWEEN: Told("The space was free in between"),
+    Code.LATER_FACTS: Told("Later facts say otherwise"),
+    Code.JUDGING_STOPPED: Told("It was not judged again"),
+    Code.LEGACY: Told("In doubt"),
+}
+
+
+def name_of(code: str) -> Told:
+    """Return what people call a doubt."""
+    return _NAMES.get(code, Told("In doubt"))
+
+
 OF_THE_MATCH = frozenset(
     {
         *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.BEGUN_AGAIN, Code.OPERATOR_OVERRULED),

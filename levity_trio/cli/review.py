@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.charging.reviews import name_of
 from levity_trio.cli.declaring import (
     OF_CHARGER,
     SESSION,
@@ -72,7 +73,7 @@ def decide(operator: Operator, *path: str, **fields: object) -> int:
 
 def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
     tx, message = waiting["transaction"], waiting["message"]
-    why = message["reason"] if tx is None else ", ".join(review["code"] for review in waiting["reviews"])
+    why = message["reason"] if tx is None else ", ".join(name_of(review["code"]) for review in waiting["reviews"])
     return {
         "kind": "session" if tx is not None else waiting["kind"],
         "id": (message if tx is None else tx)["id"],
@@ -101,7 +102,7 @@ def list_queue(operator: Operator, charger: str | None, kind: str | None, **quer
         say("what a reason means: levity-trio help reviews")
 
 
-GROUPED: Final = ("households", "charger", "cause", "sessions")
+GROUPED: Final = ("households", "charger", "why", "sessions", "cause")
 PREVIEWED: Final = ("session", "household", "began", "kwh", "reported")
 REPORTED: Final = "as reported"
 
@@ -122,7 +123,7 @@ def list_groups(operator: Operator, charger: str | None, cause: str | None) -> N
     operator.show_page(PREVIEWED, found, _previewed)
     say(f"together: {cell(found['totals'][''] / 1000)} kWh")
     for one in found["next"]:
-        say(f"the next one, connector {one['connector']}, {one['code']}: {NEXT[one['outcome']].format(**one)}")
+        say(f"the next one, connector {one['connector']}, {name_of(one['code'])}: {NEXT[one['outcome']].format(**one)}")
 
 
 NEXT: Final = {
@@ -135,7 +136,9 @@ NEXT: Final = {
 
 def _group(group: Mapping[str, Any]) -> dict[str, object]:
     households = ", ".join(group["households"])
-    return {"charger": group["charger"], "cause": group["cause"], "sessions": group["count"], "households": households}
+    why = ", ".join(map(name_of, group["codes"]))
+    shown = {name: group[name] for name in ("charger", "cause")}
+    return {**shown, "why": why, "sessions": group["count"], "households": households}
 
 
 def _previewed(one: Mapping[str, Any]) -> dict[str, object]:

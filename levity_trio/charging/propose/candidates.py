@@ -69,7 +69,7 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     words = Told("the readings count from 0 in each session")
     if stop < start:
-        chain, both = session_chain(case, view, stop), Told("{1}, and so does meterStop", words)
+        chain, both = session_chain(case, view, stop), Told("{1}, and so does the stop register", words)
         counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset or rolled over
         ended = case.ended_before
         assumptions = 1 if ended and ended <= view.wh[0] else 0  # they go on from there: the start is wrong
@@ -258,7 +258,7 @@ def rounded(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     within = [min(max(start, wh), stop) - start for wh in read.wh]
     chain = Chain([case.begun, *read.at, max(case.ended, read.at[-1])], [0, *within, stop - start], step)
-    words = Told("meterStart and meterStop are rounded to {1}", in_wh(step))
+    words = Told("start and stop register are rounded to {1}", in_wh(step))
     yield Candidate(Code.ENDS_ROUNDED, words, REGISTER, chain, 0, start, stop)
 
 
@@ -353,16 +353,16 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
         if (is_low or is_counted or (start or 0) > lowest) and lowest >= before.end - case.digit:
             yield (
                 before.end,
-                Told("meterStart is {1}, the previous session ended at {2}", reported, in_wh(before.end)),
+                Told("start register is {1}, the previous session ended at {2}", reported, in_wh(before.end)),
             )
             return
     if case.begin_wh is not None and case.begin_wh != start:
         yield (
             case.begin_wh,
-            Told("meterStart is {1}, Transaction.Begin is {2}", reported, in_wh(case.begin_wh)),
+            Told("start register is {1}, Transaction.Begin is {2}", reported, in_wh(case.begin_wh)),
         )
     elif view.wh and view.wh[0] != start and _is_start_at_fault(case, bounds):
-        yield view.wh[0], Told("meterStart is {1}, the first reading is {2}", reported, in_wh(view.wh[0]))
+        yield view.wh[0], Told("start register is {1}, the first reading is {2}", reported, in_wh(view.wh[0]))
 
 
 def _highest_shown(before: Neighbour) -> int:
@@ -379,13 +379,13 @@ def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     stop, view, after = case.stop_wh, case.view, case.after
     reported = in_wh(stop)
     if case.end_wh is not None and case.end_wh != stop:
-        yield case.end_wh, Told("meterStop is {1}, Transaction.End is {2}", reported, in_wh(case.end_wh))
+        yield case.end_wh, Told("stop register is {1}, Transaction.End is {2}", reported, in_wh(case.end_wh))
     elif view.wh and view.wh[-1] != stop and _is_stop_at_fault(case, bounds):
-        yield view.wh[-1], Told("meterStop is {1}, the last reading is {2}", reported, in_wh(view.wh[-1]))
+        yield view.wh[-1], Told("stop register is {1}, the last reading is {2}", reported, in_wh(view.wh[-1]))
     elif not view.wh and case.is_stopped and after is not None and after.begin:  # 0 may be a register that counts anew
         yield (
             after.begin,
-            Told("meterStop is {1}, the next session began at {2}", reported, in_wh(after.begin)),
+            Told("stop register is {1}, the next session began at {2}", reported, in_wh(after.begin)),
         )
 
 
@@ -443,7 +443,7 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         if stop is not None and of_view != 1 and is_high and rise > 0:
             chain, both = (
                 chain_of(case, begin, scaled, None),
-                Told("{1}, and meterStop is {2}", words, in_wh(stop)),
+                Told("{1}, and the stop register is {2}", words, in_wh(stop)),
             )
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
 

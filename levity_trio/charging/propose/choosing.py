@@ -185,10 +185,10 @@ def _against(case: Case, refuted: Refuted) -> Doubt:
         return refuted.contradiction
     if case.start_wh is not None and case.stop_wh is not None and case.stop_wh < case.start_wh:
         evidence = (
-            Told("meterStart {1}", in_wh(case.start_wh)),
-            Told("meterStop {1}", in_wh(case.stop_wh)),
+            Told("start register {1}", in_wh(case.start_wh)),
+            Told("stop register {1}", in_wh(case.stop_wh)),
         )
-        return Doubt(Code.STOP_GARBLED, Told("meterStop is below meterStart"), evidence)
+        return Doubt(Code.STOP_GARBLED, Told("the stop register is below the start register"), evidence)
     sent = joined("; ", case.garbled) if case.garbled else Told("nothing was sent")
     words = _without_register(case)
     return Doubt(Code.NO_REGISTER, words, (words, sent))
@@ -259,11 +259,11 @@ def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
         return
     at, wh, abrupt = reported.at, reported.wh, abrupt_steps(case, reported)
     if 1 in abrupt or _is_far_faster(case, wh[1], at[1] - at[0]):
-        words = Told("meterStart is {1}, the first reading is {2}", in_wh(start), in_wh(view.wh[0]))
+        words = Told("start register is {1}, the first reading is {2}", in_wh(start), in_wh(view.wh[0]))
         rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
         yield Candidate(Code.START_GARBLED, words, SEGMENTS, rest, 1, view.wh[0], stop, is_partial=True)
     if abrupt[-1:] == [len(wh) - 1] or _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
-        words = Told("meterStop is {1}, the last reading is {2}", in_wh(stop), in_wh(view.wh[-1]))
+        words = Told("stop register is {1}, the last reading is {2}", in_wh(stop), in_wh(view.wh[-1]))
         rest = Chain(at[:-1], wh[:-1], reported.digit)
         yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, view.wh[-1], is_partial=True)
 

@@ -23,7 +23,7 @@ def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
     )
     evidence = (
         Told("{1} at the end", in_wh(figure.end)),
-        Told("no meterStop") if case.is_stopped else Told("no stop"),
+        Told("no stop register") if case.is_stopped else Told("no stop"),
     )
     return Finding(evidence, words=Told("{1}: {2}", told, _unknown_at_the_end(case, bounds)), code=code)
 

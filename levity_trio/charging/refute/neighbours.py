@@ -36,7 +36,7 @@ def below_previous_start(case: Case, bounds: Bounds, _figure: Figure) -> Evidenc
     if not is_low or not before.begin <= before.end <= min(shown) + case.digit:
         return None
     ended = Told("the previous session ended at {1}, this one at {2}", in_wh(before.end), in_wh(shown[-1]))
-    return (Told("meterStart {1}", in_wh(start)), ended)
+    return (Told("start register {1}", in_wh(start)), ended)
 
 
 def on_another_scale(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
@@ -252,7 +252,7 @@ def _overlap(since: int, until: int, figures: Mapping[str, int], *, is_next: boo
 def _may_overlap(last: int, begin: int, until: int, figures: Mapping[str, int]) -> Finding:
     words = Told("up to {1} may also belong to the previous session, whose end is unknown", in_wh(until - begin))
     evidence = (
-        Told("meterStart {1}; others lay within the session before", in_wh(begin)),
+        Told("start register {1}; others lay within the session before", in_wh(begin)),
         Told("{1} last known there", in_wh(last)),
     )
     return Finding(evidence, figures, words)

@@ -160,7 +160,7 @@ REFUTATIONS: Final = (
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.START_GARBLED, neighbours.below_previous_start),
         "Is its start not above the previous start, though its other registers go on from the previous stop?",
-        Told("meterStart is not above that of the previous session"),
+        Told("the start register is not above that of the previous session"),
         needs="before",
     ),
     Refutation(

@@ -82,6 +82,7 @@ from levity_trio.store.cases.transaction import (
     sent_times,
 )
 from levity_trio.store.connectors import Rows, connectors
+from levity_trio.told import Told
 from levity_trio.wire.numbers import decimal
 from levity_trio.wire.times import clock_time, shifted_stamp
 
@@ -227,22 +228,33 @@ def _moved(at: str, by: float) -> str:
 def clock_words(tx: Known) -> str:
     """Say how the times of a transaction are corrected."""
     if not (tx.start_behind or tx.stop_behind):
-        return "its charger's clock was not behind: its times are those sent"
+        return Told("its charger's clock was not behind: its times are those sent")
     if abs(tx.start_behind - tx.stop_behind) <= SAME_BEHIND_SECONDS:
-        return f"its charger's clock was {length(tx.start_behind)} behind: its times are corrected by that"
-    start, stop = (length(one) if one else "not" for one in (tx.start_behind, tx.stop_behind))
-    return f"its charger's clock was {start} behind at its start and {stop} behind at its end: its times are corrected"
+        return Told("its charger's clock was {1} behind: its times are corrected by that", length(tx.start_behind))
+    start, stop = (length(one) if one else Told("not") for one in (tx.start_behind, tx.stop_behind))
+    return Told(
+        "its charger's clock was {1} behind at its start and {2} behind at its end: its times are corrected",
+        start,
+        stop,
+    )
 
 
-def length(seconds: float) -> str:
+def length(seconds: float) -> Told:
     """Return a length of time in words, to the nearest unit: 5 minutes, nearly 3 hours, 12 days."""
-    minutes = int(seconds / _UNITS["minutes"] + 0.5)
-    unit = next((unit for unit, one in _UNITS.items() if minutes * 60 >= 2 * one), "minutes")
-    count = int(seconds / _UNITS[unit] + 0.5)
-    return f"{'nearly ' if count * _UNITS[unit] > seconds + CLOCK else ''}{count} {unit}"
+    minutes = int(seconds / _MINUTE + 0.5)
+    unit = next((one for one in (_DAY, _HOUR) if minutes * _MINUTE >= 2 * one), _MINUTE)
+    count = int(seconds / unit + 0.5)
+    words = {
+        _DAY: Told("{1} day", count, many="{1} days"),
+        _HOUR: Told("{1} hour", count, many="{1} hours"),
+        _MINUTE: Told("{1} minute", count, many="{1} minutes"),
+    }[unit]
+    return Told("nearly {1}", words) if count * unit > seconds + CLOCK else words
 
 
-_UNITS: Final = {"days": 86_400, "hours": 3600, "minutes": 60}
+_DAY: Final = 86_400
+_HOUR: Final = 3600
+_MINUTE: Final = 60
 _Order: TypeAlias = tuple[str, str]
 
 

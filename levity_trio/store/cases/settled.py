@@ -9,13 +9,14 @@ from typing import Final
 
 import orjson
 
+from levity_trio.charging.lifecycle import Resolution
 from levity_trio.store.connectors import Rows
+from levity_trio.told import Told
 
 CHARGER: Final = "charger"
 SYSTEM: Final = "system"
 NO_PERSONS: Final = (CHARGER, SYSTEM)
 """In `tx_event.who` and `review.resolved_by`; all others are names of operators."""
-DISMISSED: Final = "dismissed"
 OPEN_REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 _DECIDED: Final = (
     "SELECT who, kind, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ?"
@@ -28,10 +29,15 @@ _RESOLVED: Final = (
 """Before an operator could decide, a statement resolved a review, and no row of tx_event was added."""
 
 
+def by_whom(name: str) -> str:
+    """Return who did something, as a value of a text: the charger, the system, or a name."""
+    return Told(name) if name in NO_PERSONS else name
+
+
 def settled_by(rows: Rows, transaction: int) -> str | None:
     """Return the name of the operator who last confirmed or corrected the figure of an ended transaction."""
     decided = rows(_DECIDED, (transaction, SYSTEM))
-    found = decided[-1:] or rows(_RESOLVED, (transaction, SYSTEM, DISMISSED))
+    found = decided[-1:] or rows(_RESOLVED, (transaction, SYSTEM, Resolution.DISMISSED))
     return str(found[0][0]) if found else None
 
 

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from typing import Final
 
 from levity_trio.charging.explain import Interpretation
+from levity_trio.charging.reviews import name_of
 from levity_trio.charging.sent.plain import plain
 from levity_trio.store.reads.bill.shape import to_the_minute
 from levity_trio.store.reads.bill.words import bill_lines
@@ -33,7 +34,7 @@ def lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
 def _lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
     tx = told.transaction
     where = "an unknown connector" if tx.connector is None else f"connector {tx.connector}"
-    yield f"Transaction {tx.id} of {tx.charger}, {where}, tag {_tag(told)}: {tx.state}"
+    yield f"Session {tx.id} of {tx.charger}, {where}, card {_tag(told)}: {tx.state}"
     yield f"  from {tx.start_time} to {tx.stop_time or 'now'}{_reason(tx)}; times are those of {zone}"
     yield from _figure(told)
     yield from _headed("What happened", (f"{step.at}  {step.words}" for step in told.steps))
@@ -78,7 +79,7 @@ def _figure(told: Explanation) -> Iterator[str]:
         return
     if tx.imported_id is not None:
         yield f"  {_wh(tx.energy_wh)} as Levity said, {tx.confidence}, billed elsewhere"
-        yield f"  there transaction {tx.imported_id}, register {_wh(tx.meter_start_wh)} to {_wh(tx.meter_stop_wh)}"
+        yield f"  there session {tx.imported_id}, register {_wh(tx.meter_start_wh)} to {_wh(tx.meter_stop_wh)}"
         return
     based = f", register {_wh(tx.billed_from_wh)} to {_wh(tx.billed_until_wh)}"
     settled = f"; settled by {told.settled_by}" if told.settled_by is not None else ""
@@ -143,7 +144,7 @@ def _doubts(told: Explanation) -> Iterator[str]:
             if review.resolved_at is None
             else f"{review.resolution} by {review.resolved_by} at {review.resolved_at}"
         )
-        yield f"{review.code}, {state}: {review.words}"
+        yield f"{name_of(review.code)}, {state}: {review.words}"
         if review.evidence:
             yield f"  {' against '.join(map(str, review.evidence))}"
         for words, wh in review.figures.items() if isinstance(review.figures, dict) else ():

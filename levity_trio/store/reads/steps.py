@@ -9,8 +9,11 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
+from levity_trio.charging.lifecycle import Kind
+from levity_trio.charging.reviews import name_of
 from levity_trio.records import record
 from levity_trio.store.cases.case import clock_words
+from levity_trio.store.cases.settled import by_whom
 from levity_trio.store.cases.transaction import LAST_TIME, Known
 from levity_trio.store.engine.database import Database
 from levity_trio.store.load_spans import BELOW, PAUSED, WAITED, LoadSpan, spans_of
@@ -18,6 +21,7 @@ from levity_trio.store.reads.links import ABNORMAL
 from levity_trio.store.reads.review_queue import Review
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
+from levity_trio.told import Moment, Quantity, Told, joined
 from levity_trio.wire.times import shifted_stamp
 
 MARGIN: Final = timedelta(minutes=5)
@@ -84,55 +88,81 @@ def _of_event(db: Database, event: TransactionEvent) -> Step:
     return Step(at=event.received_at, kind=event.kind, words=_event_words(event), frame=frame, details=asdict(event))
 
 
-def _event_words(event: TransactionEvent) -> str:
-    parts = [f"{event.kind} by {event.who}", event.reason and f": {event.reason}", _registers(event.payload)]
-    if event.sent_timestamp is not None:
-        parts.append(f"; its time {event.sent_timestamp}")
-        parts.append("" if event.timestamp == event.received_at else f", taken as {event.timestamp}")
+def _event_words(event: TransactionEvent) -> Told:
+    words = Told(f"{event.kind} by {{1}}", by_whom(event.who))
+    if event.reason:
+        is_code = event.kind == Kind.SUSPEND
+        words = Told("{1}: {2}", words, Told(event.reason) if is_code else event.reason)
+    return joined("; ", (words, *_registers(event.payload), *_times(event)))
+
+
+def _registers(payload: object) -> Iterator[Told]:
+    """Yield the registers of a message, as they were sent."""
+    sent = payload if isinstance(payload, dict) else {}
+    if "meterStart" in sent:
+        yield Told("start register {1}", _register(sent["meterStart"]))
+    if "meterStop" in sent:
+        yield Told("stop register {1}", _register(sent["meterStop"]))
+
+
+def _register(sent: object) -> Quantity | str:
+    return Quantity(sent, "Wh") if isinstance(sent, int) else str(sent)
+
+
+def _times(event: TransactionEvent) -> Iterator[Told]:
+    sent, received = event.sent_timestamp, Moment(event.timestamp)
+    if sent is not None and event.timestamp == event.received_at:
+        yield Told("its time {1}", Moment(sent))
+    elif sent is not None:
+        yield Told("its time {1}, taken as {2}", Moment(sent), received)
     if event.count > 1:
-        parts.append(f"; {event.count} times, last {event.last_received_at}")
-    return "".join(part for part in parts if part)
-
-
-def _registers(payload: object) -> str:
-    names = ("meterStart", "meterStop")
-    told = [(name, payload[name]) for name in names if name in payload] if isinstance(payload, dict) else []
-    return "".join(f"; {name} {value}" for name, value in told)
+        yield Told("{1} times, last {2}", event.count, Moment(event.last_received_at))
 
 
 def _statuses(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
     for connector in (0, tx.connector):
         for told in db.query(_STATUSES, [tx.charger, connector, since, until, MOST]):
-            where = f"connector {connector}" if connector else "the charger"
-            error = "" if told["error_code"] == "NoError" else f", error {told['error_code']}"
-            words = f"{where} is {told['status']}{error}"
+            words = _status(connector, _code(told["status"]))
+            if told["error_code"] != "NoError":
+                words = Told("{1}, error {2}", words, _code(told["error_code"]))
             yield Step(at=told["received_at"], kind="status", words=words, frame=None, details=told)
+
+
+def _status(connector: int | None, status: str) -> Told:
+    return Told("connector {1} is {2}", connector, status) if connector else Told("the charger is {1}", status)
+
+
+def _code(sent: str) -> str:
+    """Return a status or an error that a charger sent: those of OCPP are words."""
+    return Told(sent) if sent.isalpha() else sent
 
 
 def _boots(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
     for told in db.query(_BOOTS, [tx.charger, since, until, MOST]):
-        words = f"the charger booted, firmware {told['firmware_version'] or 'unknown'}"
+        words = Told("the charger booted, firmware {1}", told["firmware_version"] or Told("unknown"))
         yield Step(at=told["received_at"], kind="boot", words=words, frame=None, details=told)
 
 
 def _links(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
     for told in db.query(_LINKS, [tx.charger, tx.session, since, until, MOST]):
         if told["connected_at"] >= since:
-            yield Step(at=told["connected_at"], kind="connect", words="the charger connected", frame=None, details=told)
+            yield Step(
+                at=told["connected_at"], kind="connect", words=Told("the charger connected"), frame=None, details=told
+            )
         if told["ended_at"] is not None and told["ended_at"] <= until:
-            words = f"the connection ended: {_end(told['close_code'], told['close_reason'])}"
+            words = Told("the connection ended: {1}", _end(told["close_code"], told["close_reason"]))
             yield Step(at=told["ended_at"], kind="disconnect", words=words, frame=None, details=told)
 
 
 def _end(code: int | None, reason: str | None) -> str:
     if reason:
         return reason
-    return "without a close frame" if code in (None, ABNORMAL) else f"closed with code {code}"
+    return Told("without a close frame") if code is None or code == ABNORMAL else Told("closed with code {1}", code)
 
 
 def _remote_starts(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
     for told in db.query(_REMOTE_STARTS, [tx.charger, since, until, MOST]):
-        words = f"RemoteStartTransaction, {told['state']}"
+        words = joined(", ", ("RemoteStartTransaction", Told(told["state"])))
         yield Step(at=told["requested_at"], kind="command", words=words, frame=None, details=told)
 
 
@@ -142,19 +172,20 @@ def _of_span(span: LoadSpan, until: str | None) -> Step:
 
 
 _MISSES: Final = {
-    WAITED: "waits for current, because the feeder is full; costs nothing",
-    PAUSED: "paused by load management; costs nothing",
-    BELOW: "gets less current than its car needs, by load management; costs nothing",
+    WAITED: Told("waits for current, because the feeder is full; costs nothing"),
+    PAUSED: Told("paused by load management; costs nothing"),
+    BELOW: Told("gets less current than its car needs, by load management; costs nothing"),
 }
 """What a car misses because of load management."""
 
 
-def _missed(why: str, until: str) -> str:
+def _missed(why: str, until: str) -> Told:
+    at = Moment(until)
     if why == WAITED:
-        return f"waited for current until {until}, because the feeder was full; costs nothing"
+        return Told("waited for current until {1}, because the feeder was full; costs nothing", at)
     if why == PAUSED:
-        return f"paused by load management until {until}; costs nothing"
-    return f"got less current than its car needs until {until}, by load management; costs nothing"
+        return Told("paused by load management until {1}; costs nothing", at)
+    return Told("got less current than its car needs until {1}, by load management; costs nothing", at)
 
 
 def _clock(tx: Known) -> Iterator[Step]:
@@ -167,7 +198,11 @@ def _clock(tx: Known) -> Iterator[Step]:
 def _reviews(reviews: Sequence[Review]) -> Iterator[Step]:
     for review in reviews:
         details = asdict(review)
-        yield Step(at=review.opened_at, kind="review", words=f"in doubt: {review.words}", frame=None, details=details)
+        yield Step(
+            at=review.opened_at, kind="review", words=Told("in doubt: {1}", review.words), frame=None, details=details
+        )
         if review.resolved_at is not None:
-            words = f"{review.code} resolved by {review.resolved_by}, {review.resolution}: {review.reason}"
+            how = Told(review.resolution) if review.resolution else ""
+            by = by_whom(review.resolved_by or "")
+            words = Told("{1}: resolved by {2}, {3}: {4}", name_of(review.code), by, how, review.reason or "")
             yield Step(at=review.resolved_at, kind="resolved", words=words, frame=None, details=details)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind
+from levity_trio.charging.reviews import in_wh, minutes
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
@@ -27,6 +28,8 @@ from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, end
 from levity_trio.store.writes.transactions.starts import started_before, unlink_since
 from levity_trio.store.writes.transactions.states import Entry, by_the_system, load, open_ones, state
+from levity_trio.told import Moment as Stamp
+from levity_trio.told import Told
 
 log = get_logger("system")
 
@@ -34,7 +37,7 @@ OTHER, REBOOT = "Other", "Reboot"
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
 FREE_SECONDS = 180
 """Some chargers report Available just before their StopTransaction."""
-FREE_WORDS = f"its connector is available, and nothing of it came in {FREE_SECONDS / 60:g} minutes of connection"
+FREE_WORDS = Told("its connector is available, and nothing of it came in {1} of connection", minutes(FREE_SECONDS))
 
 
 class Closing(NamedTuple):
@@ -54,7 +57,7 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
     """Close open transactions on the connector of a start that is about to be stored, unless they began after it."""
     if started_before(db, origin, opening):
         return
-    words = f"a transaction began on its connector at {opening.meter_start} Wh"
+    words = Told("a session began on its connector at {1}", in_wh(opening.meter_start))
     at = opening.moment.understood
     closing = Closing(Cause.NEXT_START, OTHER, words, at, opening.meter_start)
     is_ahead = (opening.moment.skew_seconds or 0) > CLOCK_SECONDS
@@ -75,7 +78,7 @@ def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Mome
         "SELECT status, status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?", (origin.charger, connector)
     )
     charging_at = charging[1] if charging and charging[0] in CHARGING else ""
-    closing = Closing(Cause.AVAILABLE, REBOOT, "its connector is available", moment.understood)
+    closing = Closing(Cause.AVAILABLE, REBOOT, Told("its connector is available"), moment.understood)
     for tx in open_ones(db, origin.charger, connector):
         if moment.understood > max(tx.own_start_time, tx.last_reading_at or "", charging_at):
             close(db, origin, tx, closing)
@@ -113,7 +116,9 @@ def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: f
     for transaction in after(db.rows, (tx.charger, tx.connector, last_at, tx.id)):
         since = max(transaction.created_at, tx.created_at, by_our_clock(tx, last_at))
         if seconds(origin.received_at) - seconds(since) >= silent_seconds:
-            words = f"a transaction whose start was lost began on its connector at {transaction.own_start_time}"
+            words = Told(
+                "a session whose start was lost began on its connector at {1}", Stamp(transaction.own_start_time)
+            )
             close(
                 db,
                 origin,
@@ -125,9 +130,9 @@ def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: f
 def _silence(db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_seconds: float) -> str | None:
     counted_from = max(since, answered_at(db.rows, tx.id))  # of a car without current, some chargers tell nothing
     if _connected_seconds(db, origin, tx.session, counted_from) >= silent_seconds:
-        return f"no sign of it in {silent_seconds / 60:g} minutes of connection"
+        return Told("no sign of it in {1} of connection", minutes(silent_seconds))
     if seconds(origin.received_at) - seconds(since) >= LONGEST_ABSENCE_SECONDS:
-        return "no sign of it in a week"
+        return Told("no sign of it in a week")
     return None
 
 

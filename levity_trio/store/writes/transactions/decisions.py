@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple, NoReturn
 import orjson
 
 from levity_trio.charging.energy import CERTAIN, judge
-from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, Resolution, State
 from levity_trio.charging.refute.shared import counted
-from levity_trio.charging.reviews import DISMISSIBLE, Code
+from levity_trio.charging.reviews import DISMISSIBLE, Code, in_wh, name_of
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import HIGHEST_WH
@@ -28,7 +28,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, case_of
 from levity_trio.store.cases.neighbours import Course
-from levity_trio.store.cases.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
+from levity_trio.store.cases.settled import NO_PERSONS, OPEN_REVIEWS, by_whom, settled_by
 from levity_trio.store.cases.transaction import Known, by_our_clock, known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
@@ -36,18 +36,18 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
 from levity_trio.store.writes.transactions.judging import compare_neighbours, learn_confirmed, tell_neighbours
-from levity_trio.store.writes.transactions.reviews import CONFIRMED, resolve
-from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
+from levity_trio.store.writes.transactions.reviews import resolve
 from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state
+from levity_trio.told import Moment, Quantity, Told
 
 _INSTEAD: Final = {
-    Cause.OPERATOR: "it has ended, so confirm or correct its figure",
-    Cause.CONFIRMED: "close it before you confirm its figure",
-    Cause.CORRECTED: "close it before you correct its figure",
-    Cause.STOP_ATTACHED: "it has a stop, so correct its figure",
+    Cause.OPERATOR: Told("it has ended, so confirm or correct its figure"),
+    Cause.CONFIRMED: Told("close it before you confirm its figure"),
+    Cause.CORRECTED: Told("close it before you correct its figure"),
+    Cause.STOP_ATTACHED: Told("it has a stop, so correct its figure"),
 }
 """What to do where the life cycle has no step."""
-_OF_IMPORTED: Final = "it is history of another system, which is billed elsewhere"
+_OF_IMPORTED: Final = Told("it is history of another system, which is billed elsewhere")
 INEXACT_SECONDS: Final = 2 * INTERVAL + CLOCK
 """By so much a session may have been longer than its times say, as for those who judge it."""
 
@@ -106,9 +106,9 @@ class Decision:
 
     def __post_init__(self) -> None:
         if self.by.strip().casefold() in ("", *NO_PERSONS):
-            raise DecisionRefused(DecisionProblem.INVALID, "a decision needs the name of a person", "by")
+            raise DecisionRefused(DecisionProblem.INVALID, Told("a decision needs the name of a person"), "by")
         if not self.reason.strip():
-            raise DecisionRefused(DecisionProblem.INVALID, "a decision needs a reason", "reason")
+            raise DecisionRefused(DecisionProblem.INVALID, Told("a decision needs a reason"), "reason")
 
     def origin(self, charger: str) -> Origin:
         """Return the origin of what is decided about a transaction of this charger."""
@@ -119,7 +119,7 @@ def find(db: UnitOfWork, transaction: int) -> Known:
     """Return a transaction. Raises DecisionRefused if there is none."""
     tx = known(db.rows, transaction)
     if tx is None:
-        raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no transaction {transaction}")
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, Told("there is no session {1}", transaction))
     return tx
 
 
@@ -128,11 +128,11 @@ def check(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause) -> Kind:
     return the kind of its row. Raises DecisionRefused."""
     ((newest,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
     if decision.seen_event not in (None, newest):
-        words = f"transaction {tx.id} has changed: its newest event is {newest}, not {decision.seen_event}"
+        words = Told("session {1} has changed: its newest event is {2}, not {3}", tx.id, newest, decision.seen_event)
         raise DecisionRefused(DecisionProblem.CHANGED, words)
     if (kind := TABLE[state(tx), cause].kind) is None:
-        instead = _OF_IMPORTED if state(tx) is State.IMPORTED else _INSTEAD.get(cause, "this is not possible")
-        words = f"transaction {tx.id} is {state(tx)}: {instead}"
+        instead = _OF_IMPORTED if state(tx) is State.IMPORTED else _INSTEAD.get(cause, Told("this is not possible"))
+        words = Told("session {1} is {2}: {3}", tx.id, Told(state(tx).value), instead)
         raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
     return kind
 
@@ -147,7 +147,7 @@ def enter(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Map
     add_event(db, decision.origin(tx.charger), tx.id, entry)
 
 
-def settle(db: UnitOfWork, tx: Known, decision: Decision, resolution: str) -> tuple[str, ...]:
+def settle(db: UnitOfWork, tx: Known, decision: Decision, resolution: Resolution) -> tuple[str, ...]:
     """Resolve what waits about a transaction: its reviews, and the messages set aside with it. Return the codes."""
     set_aside.resolve_of(db, tx.id, (decision.at, decision.by, resolution, decision.reason))
     codes = tuple(code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)))
@@ -183,7 +183,7 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
         _check_figure(db, tx, decision)
         return tx
     enter(db, tx, decision, Cause.CONFIRMED, {"before": before(tx)})
-    codes = settle(db, tx, decision, CONFIRMED)
+    codes = settle(db, tx, decision, Resolution.CONFIRMED)
     if settler is None:
         learn_confirmed(db, tx, case := case_of(Course(db.rows, tx.charger), tx), judge(case), decision.at)
     settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
@@ -204,14 +204,17 @@ def confirm_shown(db: UnitOfWork, transaction: int, figure_wh: int | None, decis
     tx = find(db, transaction)
     wh, reported = tx.energy_delivered or 0, (tx.meter_stop or 0) - (tx.meter_start or 0)
     if figure_wh is None and tx.confidence != CERTAIN and wh < reported:
-        told = f"it is {wh / 1000:.3f} kWh, though the charger reported {reported / 1000:.3f} kWh"
-        raise DecisionRefused(DecisionProblem.INVALID, f"{told}: give the figure that you confirm", "figure_wh")
+        told = Told(
+            "it is {1}, though the charger reported {2}", Quantity(wh / 1000, "kWh"), Quantity(reported / 1000, "kWh")
+        )
+        raise DecisionRefused(DecisionProblem.INVALID, Told("{1}: give the figure that you confirm", told), "figure_wh")
     if figure_wh not in (None, wh):
         if settled_by(db.rows, tx.id) is not None:
             raise DecisionRefused(
-                DecisionProblem.ALREADY_DECIDED, f"session {tx.id} was decided: it is {wh / 1000:.3f} kWh"
+                DecisionProblem.ALREADY_DECIDED,
+                Told("session {1} was decided: it is {2}", tx.id, Quantity(wh / 1000, "kWh")),
             )
-        words = f"the figure of session {tx.id} is {wh / 1000:.3f} kWh now: look at it again"
+        words = Told("the figure of session {1} is {2} now: look at it again", tx.id, Quantity(wh / 1000, "kWh"))
         raise DecisionRefused(DecisionProblem.CHANGED, words)
     return confirm(db, transaction, decision)
 
@@ -229,10 +232,13 @@ def _check_meter(db: UnitOfWork, tx: Known) -> None:
     left = rise - sum(one.energy_wh for one in others)
     if own[0].energy_wh > left:
         names = ", ".join(str(one.id) for one in others)
-        words = (
-            f"its meter rose by {rise / 1000:.3f} kWh for it and for {names}, which have"
-            f" {(rise - left) / 1000:.3f} kWh of it: correct it to {max(0, left) / 1000:.3f} kWh at most, or correct"
-            " the others first"
+        words = Told(
+            "its meter rose by {1} for it and for {2}, which have {3} of it: correct it to {4} at most, or correct the"
+            " others first",
+            Quantity(rise / 1000, "kWh"),
+            names,
+            Quantity((rise - left) / 1000, "kWh"),
+            Quantity(max(0, left) / 1000, "kWh"),
         )
         raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
 
@@ -275,18 +281,21 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
     """Resolve a review that does not question the figure; return its transaction. Raises DecisionRefused."""
     stored = db.row("SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?", (review,))
     if stored is None:
-        raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no review {review}")
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, Told("there is no review {1}", review))
     transaction, code, resolved_by, resolution = stored
     tx = load(db, transaction)
-    if (resolved_by, resolution) == (decision.by, DISMISSED):
+    if (resolved_by, resolution) == (decision.by, Resolution.DISMISSED):
         return tx
     if resolved_by is not None:
-        raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, f"{resolved_by} resolved this review: {resolution}")
+        raise DecisionRefused(
+            DecisionProblem.ALREADY_DECIDED,
+            Told("{1} resolved this review: {2}", by_whom(resolved_by), Told(resolution)),
+        )
     if code not in DISMISSIBLE:
-        words = f"{code} questions the figure: confirm the figure of transaction {tx.id} or correct it"
+        words = Told("{1}: confirm the figure of session {2} or correct it", name_of(code), tx.id)
         raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
     enter(db, tx, decision, Cause.DISMISSED, {"review": review, "code": code})
-    resolve(db, tx.id, code, decision.at, decision.by, DISMISSED, decision.reason)
+    resolve(db, tx.id, code, decision.at, decision.by, Resolution.DISMISSED, decision.reason)
     db.record(
         ReviewDismissed(**tx.about(decision.at), by=decision.by, reason=decision.reason, review=review, code=code)
     )
@@ -297,7 +306,12 @@ def _check_figure(db: UnitOfWork, tx: Known, decision: Decision) -> None:
     """Check that nobody corrected the figure since the operator saw it. Raises DecisionRefused."""
     corrected = db.row("SELECT id, who FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC", (tx.id,))
     if corrected is not None and decision.seen_event is not None and decision.seen_event < corrected[0]:
-        words = f"{corrected[1]} has corrected transaction {tx.id} to {tx.energy_delivered} Wh"
+        words = Told(
+            "{1} has corrected session {2} to {3}",
+            corrected[1],
+            tx.id,
+            in_wh(tx.energy_delivered),
+        )
         raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, words)
 
 
@@ -307,7 +321,9 @@ def _check_stop_time(tx: Known, stop_time: str | None, at: str) -> None:
         return
     last_at = by_our_clock(tx, tx.last_reading_at or tx.start_time)
     if not max(tx.start_time, last_at) <= stop_time <= at:
-        words = f"a stop time lies between {max(tx.start_time, last_at)}, the last sign of charging, and now"
+        words = Told(
+            "a stop time lies between {1}, the last sign of charging, and now", Moment(max(tx.start_time, last_at))
+        )
         raise DecisionRefused(DecisionProblem.INVALID, words, "stop_time")
 
 
@@ -343,7 +359,7 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     _check_times(corrected, stood, decision.at)
     _check_energy(correction, corrected, stood)
     enter(db, tx, decision, Cause.CORRECTED, {"after": after, "before": stood})
-    codes = settle(db, tx, decision, RESOLUTION)
+    codes = settle(db, tx, decision, Resolution.CORRECTED)
     _store(db, tx, corrected, decision.at)
     told, wh = tx.about(decision.at), corrected.figure_wh or 0
     fact = TransactionCorrected(
@@ -389,7 +405,9 @@ def _completed(tx: Known, correction: Correction) -> Correction:
     if figure is None and (correction.meter_start, correction.meter_stop) != (None, None):
         figure = None if begin is None or end is None else end - begin
     if figure is None:
-        raise DecisionRefused(DecisionProblem.INVALID, "a correction needs the energy, or both registers", "figure_wh")
+        raise DecisionRefused(
+            DecisionProblem.INVALID, Told("a correction needs the energy, or both registers"), "figure_wh"
+        )
     return replace(correction, figure_wh=figure, meter_start=begin, meter_stop=end)
 
 
@@ -397,7 +415,11 @@ def _check_correction(tx: Known, entered: Correction, corrected: Correction) -> 
     """Check registers, energy and tag. Raises DecisionRefused."""
     if corrected.figure_wh is not None and corrected.figure_wh < 0 and entered.figure_wh is None:
         begin, end = ((wh or 0) / 1000 for wh in (corrected.meter_start, corrected.meter_stop))
-        words = f"the register at the end, {end:.3f} kWh, is below the one at the start, {begin:.3f} kWh"
+        words = Told(
+            "the register at the end, {1}, is below the one at the start, {2}",
+            Quantity(end, "kWh"),
+            Quantity(begin, "kWh"),
+        )
         raise DecisionRefused(DecisionProblem.INVALID, words, _source(entered))
     for name, wh in (
         ("figure_wh", corrected.figure_wh),
@@ -405,9 +427,9 @@ def _check_correction(tx: Known, entered: Correction, corrected: Correction) -> 
         ("meter_stop_wh", corrected.meter_stop),
     ):
         if wh is not None and not 0 <= wh < HIGHEST_WH:
-            raise DecisionRefused(DecisionProblem.INVALID, f"{wh} Wh is not possible", name)
+            raise DecisionRefused(DecisionProblem.INVALID, Told("{1} is not possible", Quantity(wh, "Wh")), name)
     if corrected.id_tag is not None and (tx.id_tag or corrected.id_tag) != corrected.id_tag:
-        words = f"the charger reported the tag {tx.id_tag}; only an unknown tag can be given"
+        words = Told("the charger reported the card {1}; only an unknown card can be given", tx.id_tag or "")
         raise DecisionRefused(DecisionProblem.INVALID, words, "id_tag")
 
 
@@ -416,10 +438,10 @@ def _check_times(corrected: Correction, stood: Mapping[str, Any], at: str) -> No
     start_time, stop_time = corrected.start_time, corrected.stop_time
     name = "start_time" if stop_time is None else "stop_time"
     if max(start_time or "", stop_time or "") > at:
-        raise DecisionRefused(DecisionProblem.INVALID, "this time is ahead", name)
+        raise DecisionRefused(DecisionProblem.INVALID, Told("this time is ahead"), name)
     is_given = start_time is not None or stop_time is not None
     if is_given and (start_time or stood["start_time"]) > (stop_time or stood["stop_time"]):
-        raise DecisionRefused(DecisionProblem.INVALID, "it cannot stop before it starts", name)
+        raise DecisionRefused(DecisionProblem.INVALID, Told("it cannot stop before it starts"), name)
 
 
 def _check_energy(entered: Correction, corrected: Correction, stood: Mapping[str, Any]) -> None:
@@ -430,9 +452,12 @@ def _check_energy(entered: Correction, corrected: Correction, stood: Mapping[str
     most = int(FASTEST_W * (duration + INEXACT_SECONDS) / 3600)
     if figure > most:
         minutes = int(duration / 60)
-        words = (
-            f"no charger delivers {figure / 1000:.3f} kWh in {minutes // 60} h {minutes % 60} min, the most is"
-            f" {most / 1000:.3f} kWh; if it took longer, correct its times, too"
+        words = Told(
+            "no charger delivers {1} in {2} h {3} min, the most is {4}; if it took longer, correct its times, too",
+            Quantity(figure / 1000, "kWh"),
+            minutes // 60,
+            minutes % 60,
+            Quantity(most / 1000, "kWh"),
         )
         raise DecisionRefused(DecisionProblem.INVALID, words, _source(entered))
 
@@ -463,7 +488,7 @@ def give(db: UnitOfWork, transaction: int, account: int, decision: Decision) -> 
     if before == account:
         return
     if db.row("SELECT 1 FROM account WHERE id = ?", (account,)) is None:
-        raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no account {account}", "account")
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, Told("there is no household {1}", account), "account")
     enter(db, tx, decision, Cause.GIVEN, {"account": account, "before": before})
     db.execute(
         "INSERT INTO tx_account (tx_id, account_id, given_at, given_by, reason) VALUES (?, ?, ?, ?, ?)"
@@ -479,7 +504,7 @@ def take_back(db: UnitOfWork, transaction: int, decision: Decision) -> None:
     tx, before = find(db, transaction), _account(db, transaction)
     if before is None:
         raise DecisionRefused(
-            DecisionProblem.WRONG_STATE, f"transaction {transaction} was not given to an account by hand"
+            DecisionProblem.WRONG_STATE, Told("session {1} was not given to a household by hand", transaction)
         )
     enter(db, tx, decision, Cause.TAKEN_BACK, {"account": None, "before": before})
     db.execute("DELETE FROM tx_account WHERE tx_id = ?", (transaction,))

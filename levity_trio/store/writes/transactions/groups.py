@@ -22,6 +22,7 @@ from levity_trio.store.writes.transactions.decisions import (
     correct,
     find,
 )
+from levity_trio.told import Told
 
 
 class Seen(NamedTuple):
@@ -61,7 +62,7 @@ def _decide(db: UnitOfWork, charger: str, seen: Seen, decision: Decision) -> Dec
     try:
         tx = find(db, seen.transaction)
         if tx.charger != charger:
-            return Decided(tx.id, Result.REFUSED, tx.energy_delivered, f"it is no transaction of {charger}")
+            return Decided(tx.id, Result.REFUSED, tx.energy_delivered, Told("it is no session of {1}", charger))
         is_as_shown = tx.energy_delivered == seen.figure_wh
         if is_as_shown and tx.confidence == CERTAIN and tx.review is None and settled_by(db.rows, tx.id) is not None:
             return Decided(tx.id, Result.ALREADY, tx.energy_delivered)

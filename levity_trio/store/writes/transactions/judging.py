@@ -14,8 +14,8 @@ from datetime import timedelta
 from functools import partial
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
-from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
-from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, Resolution, State
+from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt, in_wh
 from levity_trio.charging.sent.evidence import Case, seconds
 from levity_trio.charging.sent.figures import overlap
 from levity_trio.charging.sent.power import HOUR
@@ -66,6 +66,8 @@ from levity_trio.store.writes.transactions.reviews import (
     resolve,
 )
 from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, open_ones, state
+from levity_trio.told import Moment as Stamp
+from levity_trio.told import Told
 from levity_trio.wire.times import shifted_stamp
 
 MOST_AT_ONCE = 100
@@ -139,9 +141,9 @@ def _later(db: UnitOfWork, tx: Known, judgement: Judgement) -> tuple[Doubt, ...]
     """Return a doubt if later facts contradict a figure that a person settled, unless that person knew it."""
     if judgement.wh == tx.energy_delivered or judgement.wh in overruled(db.rows, tx.id):
         return ()
-    words = f"later facts tell {judgement.wh} Wh; the figure was settled by a person and stays"
-    evidence = (f"{tx.energy_delivered} Wh, settled", f"{judgement.wh} Wh by later facts")
-    doubt = Doubt(Code.LATER_FACTS, words, evidence, {"later facts": judgement.wh})
+    words = Told("later facts tell {1}; the figure was settled by a person and stays", in_wh(judgement.wh))
+    evidence = (Told("{1}, settled", in_wh(tx.energy_delivered)), Told("{1} by later facts", in_wh(judgement.wh)))
+    doubt = Doubt(Code.LATER_FACTS, words, evidence, {Told("later facts"): judgement.wh})
     return () if is_known(db, tx.id, doubt) else (doubt,)
 
 
@@ -205,9 +207,9 @@ def judge_due(db: UnitOfWork, at: str, rule: Rule) -> int:
         for tx in map(Known._make, due):
             error = db.attempt(partial(_judge_due, db, at, tx, rule), JUDGING_SECONDS)
             if error is not None:
-                words = "it could not be judged again after later facts"
+                words = Told("it could not be judged again after later facts")
                 log.error(f"{words}; its figure stays, under review", transaction=tx.id, exc_info=error)
-                _stop_judging(db, Origin(tx.charger, None, at), tx, f"{words}; the server's log says why")
+                _stop_judging(db, Origin(tx.charger, None, at), tx, Told("{1}; the server's log says why", words))
         judged += len(due)
     return judged
 
@@ -260,7 +262,7 @@ def tell_neighbours(
         if steps < MOST_STEPS:
             db.execute(_SCHEDULE, (_due(other.judged_at, origin.received_at), steps, other.id))
         elif other.judge_after is None and not is_settled(db, other.id):
-            words = f"{steps} judgements in a row changed figures around it, so it was not judged again"
+            words = Told("{1} judgements in a row changed figures around it, so it was not judged again", steps)
             log.warning("judging stopped; the transaction is under review", transaction=other.id, reason=words)
             _stop_judging(db, origin, other, words)
 
@@ -285,7 +287,11 @@ def _has_fallen(tx: Known) -> bool:
 def _stop_judging(db: UnitOfWork, origin: Origin, tx: Known, words: str) -> None:
     """Open a review in place of a judgement that is due."""
     db.execute("UPDATE tx SET judge_after = NULL, confidence = ? WHERE id = ?", (DOUBTFUL, tx.id))
-    doubt = Doubt(Code.JUDGING_STOPPED, words, (f"{tx.energy_delivered} Wh, judged at {tx.judged_at}", words))
+    doubt = Doubt(
+        Code.JUDGING_STOPPED,
+        words,
+        (Told("{1}, judged at {2}", in_wh(tx.energy_delivered), Stamp(tx.judged_at or "")), words),
+    )
     if not _has_review(db, tx.id, doubt.code):
         open_review(db, tx.id, doubt, _note(db, origin, tx, words, Cause.LATER), origin.received_at)
         _record(db, origin, tx, tx.energy_delivered or 0, tx.energy_method or "", Cause.LATER)
@@ -331,7 +337,7 @@ def _doubt_settled(db: UnitOfWork, origin: Origin, tx: Known, judgement: Judgeme
         _note(db, origin, tx, words, cause)
     for doubt in _later(db, tx, judgement):
         event = _note(db, origin, tx, _change_text(tx, judgement.wh, judgement.confidence), cause)
-        resolve(db, tx.id, doubt.code, at, SYSTEM, "judged again", "later facts")
+        resolve(db, tx.id, doubt.code, at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
         open_review(db, tx.id, doubt, event, at)
         confidence = DOUBTFUL
     settle = "UPDATE tx SET confidence = ?, judged_at = ?, judge_after = NULL WHERE id = ?"
@@ -339,7 +345,13 @@ def _doubt_settled(db: UnitOfWork, origin: Origin, tx: Known, judgement: Judgeme
 
 
 def _change_text(tx: Known, wh: int, confidence: str) -> str:
-    return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {wh} Wh, {confidence}, now"
+    return Told(
+        "{1}, {2}, before; {3}, {4}, now",
+        in_wh(tx.energy_delivered),
+        Told(tx.confidence or ""),
+        in_wh(wh),
+        Told(confidence),
+    )
 
 
 def _note(db: UnitOfWork, origin: Origin, tx: Known, words: str, cause: Cause) -> int:
@@ -596,7 +608,7 @@ def ask_later(db: UnitOfWork, tx: Known, at: str) -> None:
     if tx.is_clock_unsure:
         db.execute(_ASK, (at, tx.id))
     elif tx.review is not None:
-        resolve(db, tx.id, Code.CLOCK_UNSURE, at, SYSTEM, "judged again", "later facts")
+        resolve(db, tx.id, Code.CLOCK_UNSURE, at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
 
 
 def ask(db: UnitOfWork, tx: Known, at: str, rule: Rule) -> None:
@@ -605,7 +617,7 @@ def ask(db: UnitOfWork, tx: Known, at: str, rule: Rule) -> None:
     doubt = None if prices is None else Doubt(Code.CLOCK_UNSURE, prices.words, (prices.corrected, prices.sent))
     for code, words in db.rows(OPEN_REVIEWS, (tx.id,)):
         if code == Code.CLOCK_UNSURE and (doubt is None or doubt.words != words):
-            resolve(db, tx.id, Code.CLOCK_UNSURE, at, SYSTEM, "judged again", "later facts")
+            resolve(db, tx.id, Code.CLOCK_UNSURE, at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
     if doubt is not None and not is_known(db, tx.id, doubt):
         ((event,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
         open_review(db, tx.id, doubt, event, at)
@@ -629,7 +641,14 @@ def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) 
     if judgement.code is not None and judgement.is_sole:
         factor = None if judgement.factor == 1 else round(judgement.factor * 1000)
         other = (judgement.code, factor or 1000)
-        _revoke(db, tx, "lacks another factor", at, "kind = ? AND coalesce(value, 1000) <> ?", other)
+        _revoke(
+            db,
+            tx,
+            Told("session {1} lacks another factor", tx.id),
+            at,
+            "kind = ? AND coalesce(value, 1000) <> ?",
+            other,
+        )
         _show(db, tx, judgement.code, factor, at)
     elif judgement.is_power_scaled:
         _show(db, tx, POWER_TOO_HIGH, None, at)
@@ -640,7 +659,7 @@ def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) 
         kept = (CEILING, Code.ENDS_ROUNDED if case.ends_digit > 1 else CEILING)
         for code in case.habits.keys() - {*kept}:  # a sister may have proved it
             _show(db, tx, code, None, at, times=0)
-        _revoke(db, tx, "is certain as reported", at, "kind NOT IN (?, ?)", kept)
+        _revoke(db, tx, Told("session {1} is certain as reported", tx.id), at, "kind NOT IN (?, ?)", kept)
 
 
 def learn_confirmed(db: UnitOfWork, tx: Known, case: Case, found: Judgement, at: str) -> None:
@@ -668,5 +687,5 @@ def _revoke(db: UnitOfWork, tx: Known, why: str, at: str, which: str, values: tu
     db.execute(
         "UPDATE habit SET revoked_at = ?, revoked_by = 'system', reason = ? WHERE cp_id = ? AND conn_id = ?"  # noqa: S608
         f" AND revoked_at IS NULL AND {which}",
-        (at, f"transaction {tx.id} {why}", tx.charger, tx.connector or 0, *values),
+        (at, why, tx.charger, tx.connector or 0, *values),
     )

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 import orjson
 
+from levity_trio.charging.lifecycle import Resolution
 from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt
 from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, settled_by
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-
-CONFIRMED, CORRECTED = "confirmed", "corrected"
-"""What becomes of all open reviews when an operator settles the figure."""
+from levity_trio.told import Told
 
 
 def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:
@@ -29,12 +28,14 @@ def replace_doubts(db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], ev
     by_code = {doubt.code: doubt for doubt in doubts}
     for code, words in db.rows(OPEN_REVIEWS, (transaction,)):
         if code not in LASTING and (code not in by_code or by_code[code].words != words):
-            resolve(db, transaction, code, at, SYSTEM, "judged again", "later facts")
+            resolve(db, transaction, code, at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
     for doubt in by_code.values():
         open_review(db, transaction, doubt, event, at)
 
 
-def resolve(db: UnitOfWork, transaction: int, code: Code | str, at: str, by: str, resolution: str, reason: str) -> None:
+def resolve(
+    db: UnitOfWork, transaction: int, code: Code | str, at: str, by: str, resolution: Resolution, reason: str
+) -> None:
     """Resolve the open review of this code, if there is one."""
     db.execute(
         "UPDATE review SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ?"
@@ -47,7 +48,7 @@ def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
     """Resolve the judge's doubts about an end that is void because the transaction goes on."""
     for code, _ in db.rows(OPEN_REVIEWS, (transaction,)):
         if code not in LASTING - OF_THE_PRICE:
-            resolve(db, transaction, code, at, SYSTEM, "reopened", "its charger goes on with it")
+            resolve(db, transaction, code, at, SYSTEM, Resolution.REOPENED, Told("its charger goes on with it"))
 
 
 def is_known(db: UnitOfWork, transaction: int, doubt: Doubt) -> bool:

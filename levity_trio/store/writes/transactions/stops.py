@@ -8,7 +8,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from levity_trio.access.tags import Policy, Verdict
-from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, Resolution, State
 from levity_trio.charging.matching.stops import (
     Begun,
     Match,
@@ -22,7 +22,7 @@ from levity_trio.charging.matching.stops import (
     own_id,
 )
 from levity_trio.charging.names import HIGHEST_ID, LOWEST_ID, reported_id
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.reviews import Code, Doubt, energy_text, in_wh
 from levity_trio.charging.sent.evidence import (
     MEASURAND,
     PHASE,
@@ -62,6 +62,7 @@ from levity_trio.store.writes.transactions.states import (
     newest,
     state,
 )
+from levity_trio.told import Told
 from levity_trio.wire.texts import digest
 
 
@@ -81,7 +82,7 @@ def stop(
     match = _find(db, origin, request, readings, policy, every, course)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, readings)
     if transaction is None:
-        set_aside.set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
+        set_aside.set_aside(db, origin, request.message, Told("no session of this charger fits this stop"))
     else:
         tx = every.get(transaction) if data is None and not readings else None
         for part in [readings] if data is None else data:
@@ -90,8 +91,8 @@ def stop(
         tx = tx or load(db, transaction)
         doubts = [] if match.doubt is None else [match.doubt]
         if request.reason == LOCAL and is_stranger(db, policy, tx, request.id_tag):
-            words = "it was stopped with a tag that is not of the group of its own"
-            evidence = (f"started with {tx.id_tag}", f"stopped with {request.id_tag}")
+            words = Told("it was stopped with a card that is not of the group of its own")
+            evidence = (Told("started with {1}", tx.id_tag or ""), Told("stopped with {1}", request.id_tag or ""))
             doubts.append(Doubt(Code.STOPPED_BY_STRANGER, words, evidence))
         _stop(db, origin, tx, request, doubts, course)
     return None if request.id_tag is None else judge(db, policy, request.id_tag, origin.received_at)
@@ -107,13 +108,17 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
         _stop_again(db, origin, tx, request, cause)
         return
     if state(tx) is State.CLOSED and (operator := _closing_operator(db, tx)) is not None:
-        words = f"{operator} had closed it at {tx.energy_delivered} Wh; its charger's own stop came later"
-        doubts.append(Doubt(Code.OPERATOR_OVERRULED, words, (f"{tx.energy_delivered} Wh", f"{request.meter_stop} Wh")))
+        words = Told(
+            "{1} had closed it at {2}; its charger's own stop came later", operator, in_wh(tx.energy_delivered)
+        )
+        doubts.append(
+            Doubt(Code.OPERATOR_OVERRULED, words, (energy_text(tx.energy_delivered), energy_text(request.meter_stop)))
+        )
     if is_named and not is_about(tx, request):
         _undo_joining(db, origin, tx)
     if not is_joined and tx.review is not None:
         for code in (Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE):
-            resolve(db, tx.id, code, origin.received_at, SYSTEM, "answered", "its own stop came")
+            resolve(db, tx.id, code, origin.received_at, SYSTEM, Resolution.ANSWERED, Told("its own stop came"))
     _end(db, origin, origin, tx, request, cause, tuple(doubts), course)
     look_again(db, origin, request.moment)
 
@@ -161,8 +166,11 @@ def _stop_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause:
     entry = Entry(kind, "charger", request.moment, request.reason, request.message, state(tx), cause)
     added = add_event(db, origin, tx.id, entry)
     if added.is_new and kind is Kind.CONFLICTING_STOP:
-        evidence = (f"meterStop {tx.meter_stop} Wh", f"then {request.meter_stop} Wh")
-        doubt = Doubt(Code.SECOND_STOP, "a second stop came with other values", evidence)
+        evidence = (
+            Told("stop register {1}", in_wh(tx.meter_stop)),
+            Told("then {1}", in_wh(request.meter_stop)),
+        )
+        doubt = Doubt(Code.SECOND_STOP, Told("a second stop came with other values"), evidence)
         open_review(db, tx.id, doubt, added.id, origin.received_at)
         fact = StopConflicted(charger=origin.charger, at=origin.received_at, transaction=tx.id)
         db.record(fact, origin.session)
@@ -179,7 +187,7 @@ def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
 def _undo_joining(db: UnitOfWork, origin: Origin, tx: Known) -> None:
     """Let the stop that ended a transaction wait again, as its own stop has other values. The readings that came with
     it are of no known transaction."""
-    set_aside.put_back(db, origin, tx.id, f"it was joined to transaction {tx.id}, whose own stop came later")
+    set_aside.put_back(db, origin, tx.id, Told("it was joined to session {1}, whose own stop came later", tx.id))
     db.execute(
         "UPDATE meter_val SET tx_id = NULL WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
         " AND told_id <> tx_id AND source = ?",

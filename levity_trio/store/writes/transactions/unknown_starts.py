@@ -28,6 +28,7 @@ from levity_trio.store.writes.transactions import starts
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import link_earlier, unlink_since
 from levity_trio.store.writes.transactions.states import Entry, add_event, newest, open_ones
+from levity_trio.told import Told
 
 MOST_READINGS = 1_000
 """The maximum number of readings examined per connector, from the stop backwards."""
@@ -81,13 +82,15 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
     if stretch.began is None:
         return None
     moment = Moment(stretch.began, None, request.moment.is_believable)
-    entry = Entry(Kind.START, "system", moment, "its start never came")
+    entry = Entry(Kind.START, "system", moment, Told("its start never came"))
     fields = (stretch.connector, request.id_tag, None, None, None)
     tx = starts.insert(db, origin, moment, ACCEPTED, fields, request.transaction)
     added = add_event(db, origin, tx.id, entry)
     if is_id(request.transaction):
-        words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
-        doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
+        words = Told(
+            "its stop names session {1}, which this server never gave out: another server's?", request.transaction
+        )
+        doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", Told("no such session here")))
         open_review(db, tx.id, doubt, added.id, origin.received_at)
     follow(db, origin, tx)
     return tx.id

@@ -19,6 +19,7 @@ from levity_trio.store.writes.transactions.readings import Batch, attach, is_our
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import insert, link_earlier, record_start
 from levity_trio.store.writes.transactions.states import Entry, Sign, add_event, load, resume, suspend_one
+from levity_trio.told import Told
 from levity_trio.wire.texts import digest
 
 
@@ -63,7 +64,9 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
         verdict = judge_start(db, policy, origin, connector, id_tag).verdict
     tx = insert(db, origin, moment, Judged(verdict), fields)
     added = add_event(db, origin, tx.id, Entry(Kind.START, "charger", moment, reason, message))
-    doubt = Doubt(Code.START_UNREADABLE, f"its start could not be read: {reason}", (reason, "kept raw in set_aside"))
+    doubt = Doubt(
+        Code.START_UNREADABLE, Told("its start could not be read: {1}", reason), (reason, Told("kept raw in set_aside"))
+    )
     open_review(db, tx.id, doubt, added.id, origin.received_at)
     record_start(db, origin, tx, Judged(verdict))
     if moment.is_believable and connector is not None:

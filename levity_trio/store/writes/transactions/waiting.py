@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.lifecycle import Cause, Kind, Resolution
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import MeterValue, Moment, Reading, are_meter_values, read, understand
@@ -24,7 +24,7 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.records import record
 from levity_trio.store.cases.evidence import evidence_of
-from levity_trio.store.cases.settled import DISMISSED, SYSTEM
+from levity_trio.store.cases.settled import SYSTEM, by_whom
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
@@ -42,16 +42,16 @@ from levity_trio.store.writes.transactions.decisions import (
 )
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.states import Entry, add_event, load
+from levity_trio.told import Moment as Stamp
+from levity_trio.told import Told
 from levity_trio.wire.large import parts_of
 
 METER_VALUES: Final = "MeterValues"
-ATTACHED: Final = "attached"
-MADE: Final = "made"
 
 _WAITING: Final = (
     "SELECT id, cp_id, session_id, received_at, action, tx_id, looked_by, resolution FROM set_aside WHERE id = ?"
 )
-CAME: Final = "readings with its transactionId arrived later"
+CAME: Final = Told("readings with its transactionId arrived later")
 """Why a stop no longer waits."""
 MOST_COMPARED: Final = 20
 """The newest messages of a charger that were set aside, among which its stop is looked for."""
@@ -99,11 +99,11 @@ def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | 
     Raises DecisionRefused.
     """
     waiting = _load(db, message)
-    if _is_done(waiting, ATTACHED, transaction):
+    if _is_done(waiting, Resolution.ATTACHED, transaction):
         return find(db, transaction)
     tx = find(db, transaction)
     if tx.charger != waiting.charger:
-        words = f"transaction {tx.id} is of {tx.charger}, the message is of {waiting.charger}"
+        words = Told("session {1} is of {2}, the message is of {3}", tx.id, tx.charger, waiting.charger)
         raise DecisionRefused(DecisionProblem.INVALID, words, "transaction")
     if isinstance(told, StopWithData):
         _check_order(tx, waiting, told.stop.moment)
@@ -114,7 +114,7 @@ def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | 
         stops.attach(db, origin, waiting.received, tx.id, told)
     else:
         readings.attach(db, origin, waiting.received, tx.id, told)
-    how = (decision.at, decision.by, ATTACHED, decision.reason)
+    how = (decision.at, decision.by, Resolution.ATTACHED, decision.reason)
     _link(db, decision.origin(tx.charger), (waiting.id, waiting.action), tx.id, how)
     return load(db, tx.id)
 
@@ -124,8 +124,11 @@ def _check_order(tx: Known, waiting: Waiting, stopped: Moment) -> None:
     is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
     is_early = stopped.is_believable and seconds(stopped.understood) < seconds(tx.start_time) - CLOCK_SECONDS
     if is_early and (is_right or waiting.received_at < tx.created_at):
-        words = (
-            f"this stop is of {stopped.understood}, but transaction {tx.id} began at {tx.start_time}: name another one"
+        words = Told(
+            "this stop is of {1}, but session {2} began at {3}: name another one",
+            Stamp(stopped.understood),
+            tx.id,
+            Stamp(tx.start_time),
         )
         raise DecisionRefused(DecisionProblem.INVALID, words, "transaction")
 
@@ -133,17 +136,17 @@ def _check_order(tx: Known, waiting: Waiting, stopped: Moment) -> None:
 def make(db: UnitOfWork, message: int, told: StopWithData, made: Made, decision: Decision) -> Known:
     """Make a transaction of a stop that was set aside; return it. Raises DecisionRefused."""
     waiting = _load(db, message)
-    if _is_done(waiting, MADE, waiting.transaction) and waiting.transaction is not None:
+    if _is_done(waiting, Resolution.MADE, waiting.transaction) and waiting.transaction is not None:
         return load(db, waiting.transaction)
     if waiting.transaction is not None:
-        words = f"this message belongs to transaction {waiting.transaction}: close or correct that"
+        words = Told("this message belongs to session {1}: close or correct that", waiting.transaction)
         raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
     origin = waiting.received._replace(received_at=decision.at)
     transaction = _begin(db, origin, waiting, told, made, decision)
     stops.attach(db, origin, waiting.received, transaction, told)
     if made.figure_wh is not None:
         correct(db, transaction, Correction(figure_wh=made.figure_wh), replace(decision, seen_event=None))
-    how = (decision.at, decision.by, MADE, decision.reason)
+    how = (decision.at, decision.by, Resolution.MADE, decision.reason)
     _link(db, decision.origin(waiting.charger), (waiting.id, waiting.action), transaction, how)
     return load(db, transaction)
 
@@ -151,12 +154,12 @@ def make(db: UnitOfWork, message: int, told: StopWithData, made: Made, decision:
 def dismiss(db: UnitOfWork, message: int, decision: Decision) -> None:
     """Resolve a message that affects no bill. Raises DecisionRefused."""
     waiting = _load(db, message)
-    if _is_done(waiting, DISMISSED, waiting.transaction):
+    if _is_done(waiting, Resolution.DISMISSED, waiting.transaction):
         return
     if waiting.transaction is not None:
         tx = load(db, waiting.transaction)
         enter(db, tx, decision, Cause.DISMISSED, {"set_aside": waiting.id})
-    set_aside.resolve(db, waiting.id, None, (decision.at, decision.by, DISMISSED, decision.reason))
+    set_aside.resolve(db, waiting.id, None, (decision.at, decision.by, Resolution.DISMISSED, decision.reason))
     about = {"charger": waiting.charger, "at": decision.at, "action": waiting.action}
     db.record(MessageDismissed(**about, by=decision.by, reason=decision.reason, set_aside=waiting.id))
 
@@ -164,7 +167,7 @@ def dismiss(db: UnitOfWork, message: int, decision: Decision) -> None:
 def _load(db: UnitOfWork, message: int) -> Waiting:
     row = db.row(_WAITING, (message,))
     if row is None:
-        raise DecisionRefused(DecisionProblem.NOT_FOUND, f"there is no message {message} that was set aside")
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, Told("there is no message {1} that was set aside", message))
     return Waiting(*row)
 
 
@@ -174,7 +177,9 @@ def _is_done(waiting: Waiting, resolution: str, transaction: int | None) -> bool
         return False
     if (waiting.resolution, waiting.transaction) == (resolution, transaction):
         return True
-    words = f"{waiting.looked_by} resolved this message before: {waiting.resolution}"
+    words = Told(
+        "{1} resolved this message before: {2}", by_whom(waiting.looked_by or ""), Told(waiting.resolution or "")
+    )
     raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, words)
 
 
@@ -184,9 +189,9 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
     connector = found.connector if made.connector is None else made.connector
     start_time = made.start_time or found.began
     if connector is None or connector <= 0:
-        raise DecisionRefused(DecisionProblem.INVALID, "no reading shows the connector: give it", "connector")
+        raise DecisionRefused(DecisionProblem.INVALID, Told("no reading shows the connector: give it"), "connector")
     if start_time is None or start_time > told.stop.moment.understood:
-        words = f"no reading shows the start: give its time, before {told.stop.moment.understood}"
+        words = Told("no reading shows the start: give its time, before {1}", Stamp(told.stop.moment.understood))
         raise DecisionRefused(DecisionProblem.INVALID, words, "start_time")
     moment = Moment(start_time, None, True)
     fields = (connector, made.id_tag or told.stop.id_tag, made.meter_start, None, None)
@@ -227,7 +232,7 @@ def store(db: UnitOfWork, origin: Origin, connector: int, data: Iterable[list[Re
         made = unknown_starts.begin(db, received, *told)
         if made is not None:
             stops.attach(db, origin, received, made, told)
-            _link(db, origin, (number, message.action), made, (origin.received_at, SYSTEM, MADE, CAME))
+            _link(db, origin, (number, message.action), made, (origin.received_at, SYSTEM, Resolution.MADE, CAME))
 
 
 def _read(message: Message, received_at: str) -> StopWithData | None:
