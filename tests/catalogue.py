@@ -163,8 +163,9 @@ def of_formats() -> Iterator[tuple[str, str]]:
 
 def of_codes() -> Iterator[tuple[str, str]]:
     """Yield the codes that texts say as they are: the states of sessions, what happened to them, and by what."""
-    for codes in (State, Cause, Kind, Resolution):
+    for codes in (State, Cause, Resolution):
         yield from (("charging/lifecycle.py", one.value) for one in codes)
+    yield from (("charging/lifecycle.py", f"{one} by {{1}}") for one in Kind)
 
 
 def of_papers() -> Iterator[tuple[str, str]]:
