@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "access.certificates",
         "authority",
         "billing",
+        "charging.reviews",
         "documents.cells",
         "documents.paper",
         "documents.qr",

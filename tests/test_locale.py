@@ -53,7 +53,7 @@ def test_a_language_is_that_of_its_block_alone(folder: Path) -> None:
     [
         ("give a whole number", "«give a whole number»"),
         ("give 5 or more", "«give 5 or more»"),
-        ("transaction 7 is of CP-1, the message is of CP-2", "«transaction 7 is of CP-1, the message is of CP-2»"),
+        ("session 7 is of CP-1, the message is of CP-2", "«session 7 is of CP-1, the message is of CP-2»"),
         ("Not ours.", "Not ours."),
         ("2026-10-01", "2026-10-01"),
         ("", ""),

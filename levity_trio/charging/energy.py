@@ -28,7 +28,7 @@ from levity_trio.charging.sent.figures import SEGMENTS, UNKNOWN, Chain, Chosen, 
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.tolerances import CLOCK_SECONDS, ROUNDED_WH
 from levity_trio.records import record
-from levity_trio.told import Told
+from levity_trio.told import Told, joined
 
 RULES: Final = 24
 """The version of these rules. Version 1 was a set of thresholds."""
@@ -213,7 +213,7 @@ def _until(view: View, ended: float) -> View:
 
 def _doubt(case: Case, code: Code, words: str, told: str) -> Doubt:
     age = Told("each reading is {1} old when it comes", minutes(case.lag)) if case.lag else Told("as those before")
-    return Doubt(code, Told("{1}: {2}", OLD, words), (told, age))
+    return Doubt(code, joined(": ", (OLD, words)), (told, age))
 
 
 def is_habit(case: Case, bounds: Bounds, figure: Figure, code: Code, factor: float, *, is_power_scaled: bool) -> bool:

@@ -26,7 +26,7 @@ def test_an_answer_that_may_still_come_is_followed_and_not_asked_for_again() -> 
 @pytest.mark.parametrize(
     ("detail", "told"),
     [
-        ("there is no transaction 1000017", "there is no session 1000017; levity-trio sessions lists all"),
+        ("there is no session 1000017", "there is no session 1000017; levity-trio sessions lists all"),
         ("there is no statement 1", "there is no statement 1; levity-trio bill list lists all"),
         ("there is no tariff 'Night'", "there is no tariff 'Night'"),
         ("there is no account 7", "there is no household 7"),

@@ -213,7 +213,7 @@ def test_it_reads_like_a_story(books: Books, station: Station) -> None:
     charge(station, 11_200, 16_200)
     told = "\n".join(lines(explained(books, number), BERLIN))
     for part in (
-        f"Transaction {number} of CP-1, connector 1, tag TAG: stopped",
+        f"Session {number} of CP-1, connector 1, card TAG: stopped",
         "ended by its charger (Local)",
         ", doubtful, by ",
         "What happened\n  2026-03-01 14:",
@@ -227,6 +227,6 @@ def test_it_reads_like_a_story(books: Books, station: Station) -> None:
         "Explanations by today's rules",
         ": chosen",
         "stop_garbled, open: ",
-        "meterStop 900 Wh",
+        "stop register 900 Wh",
     ):
         assert part in told, f"{part!r} in\n{told}"

@@ -70,12 +70,12 @@ def test_a_new_start_closes_what_is_open_on_its_connector(books: Books, station:
     assert station.bill(older) == (3000, "register", "doubtful")
     assert station.review(older) == "closed by the system: energy after the last reading is unknown"
     assert books.row("SELECT who, reason, timestamp, received_at, session_id FROM tx_event WHERE kind = 'close'") == (
-        *("system", "a transaction began on its connector at 4500 Wh"),
+        *("system", "a session began on its connector at 4500 Wh"),
         *("2026-03-01T13:00:00.000Z", books.at, station.session),
     )
     (fact,) = books.recorded(TransactionClosed)
     assert (fact.transaction, fact.connector, fact.energy_wh, fact.method) == (older, 1, 3000, "register")
-    assert (fact.reason, fact.cause) == ("Other", "a transaction began on its connector at 4500 Wh")
+    assert (fact.reason, fact.cause) == ("Other", "a session began on its connector at 4500 Wh")
     assert [unbilled.energy_wh for unbilled in books.recorded(EnergyUnbilled)] == [500]
     assert books.value("SELECT last_tx_stop_at FROM cp WHERE id = 'CP-1'") == "2026-03-01T13:00:00.000Z"
 
@@ -437,7 +437,7 @@ def test_what_its_own_readings_reach_is_billed_to_it_and_not_to_the_next_one(
         books.wait(HOUR)
     station.stop(newer, 8000)
     assert station.bill(newer) == (wh, "register", "doubtful")
-    assert "500 Wh also belong to the previous transaction" in station.review(newer)
+    assert "500 Wh also belong to the previous session" in station.review(newer)
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) is None
 
 
@@ -474,7 +474,7 @@ def test_one_whose_start_could_not_be_read(books: Books, station: Station) -> No
     wait_and_look(books, MINUTES)
     assert station.bill(transaction) == (1000, "segments", "doubtful")
     assert books.value("SELECT meter_stop FROM tx") == 5000
-    assert station.review(transaction).startswith("its start could not be read: why; meterStart is unknown")
+    assert station.review(transaction).startswith("its start could not be read: why; start register is unknown")
     assert "closed by the system" in station.review(transaction)
     station.stop(transaction, 5500)
     assert station.bill(transaction) == (1500, "segments", "doubtful")
@@ -516,8 +516,8 @@ def test_what_a_late_stop_bills_is_unbilled_no_more(books: Books, station: Stati
 @pytest.mark.parametrize(
     ("next_meter", "meter", "review"),
     [
-        (5000, 9000, "4000 Wh also belong to the next transaction"),
-        (5000, 5900, "900 Wh also belong to the next transaction"),
+        (5000, 9000, "4000 Wh also belong to the next session"),
+        (5000, 5900, "900 Wh also belong to the next session"),
         (5000, 5001, ""),  # meters round
         (0, 9000, ""),  # one that counts each transaction from 0
     ],

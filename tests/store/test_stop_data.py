@@ -47,7 +47,7 @@ def test_a_session_that_begins_again_after_a_boot_and_brings_all_readings_is_bil
 
     assert_figure(station, first, 4200, flagged=True)
     assert_figure(station, second, 3000, flagged=True)
-    assert station.review(first).endswith("4200 Wh also belong to the next transaction")
+    assert station.review(first).endswith("4200 Wh also belong to the next session")
 
 
 @pytest.mark.parametrize("ahead", [20, 60, 600])

@@ -220,7 +220,7 @@ def test_the_id_of_another_charger_closes_nothing_of_it(books: Books, station: S
     assert station.stop(theirs, 8000, tag="TAG") == "Accepted"
     assert open_ones(books) == {theirs}
     assert books.row("SELECT cp_id, action, reason, tx_id, count FROM set_aside") == (
-        *("CP-1", "StopTransaction", "no transaction of this charger fits this stop", None, 1),
+        *("CP-1", "StopTransaction", "no session of this charger fits this stop", None, 1),
     )
     ours = station.start(1000)
     books.wait(HOUR)
@@ -334,7 +334,7 @@ def test_a_start_of_zero_goes_on_where_the_register_stood(books: Books, station:
     books.wait(12 * 60)
     station.stop(second, 510_000)
     assert station.bill(second) == (10_000, "register", "doubtful")
-    assert station.review(second) == "meterStart is 0 Wh, the previous session ended at 500000 Wh"
+    assert station.review(second) == "start register is 0 Wh, the previous session ended at 500000 Wh"
 
 
 def test_who_counts_each_transaction_from_zero_is_billed_so(books: Books, station: Station) -> None:

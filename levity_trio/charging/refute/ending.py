@@ -8,7 +8,7 @@ from levity_trio.charging.reviews import Code, in_wh
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Figure
 from levity_trio.charging.sent.power import HOUR
-from levity_trio.told import Told
+from levity_trio.told import Told, joined
 
 
 def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
@@ -25,7 +25,7 @@ def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
         Told("{1} at the end", in_wh(figure.end)),
         Told("no stop register") if case.is_stopped else Told("no stop"),
     )
-    return Finding(evidence, words=Told("{1}: {2}", told, _unknown_at_the_end(case, bounds)), code=code)
+    return Finding(evidence, words=joined(": ", (told, _unknown_at_the_end(case, bounds))), code=code)
 
 
 def stopped_before_start(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:

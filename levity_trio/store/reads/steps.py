@@ -92,7 +92,7 @@ def _event_words(event: TransactionEvent) -> Told:
     words = Told(f"{event.kind} by {{1}}", by_whom(event.who))
     if event.reason:
         is_code = event.kind == Kind.SUSPEND
-        words = Told("{1}: {2}", words, Told(event.reason) if is_code else event.reason)
+        words = joined(": ", (words, Told(event.reason) if is_code else event.reason))
     return joined("; ", (words, *_registers(event.payload), *_times(event)))
 
 

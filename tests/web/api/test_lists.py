@@ -142,7 +142,7 @@ async def test_one_transaction_with_its_parts(site: Site, station: Station) -> N
     assert told["today"]["is_as_stored"]
     assert (told["bill"]["state"], told["bill"]["account"], told["bill"]["price"]) == ("nobody's", None, None)
     assert "  It belongs to nobody." in told["lines"]
-    assert f"Transaction {number} of CP-1, connector 1, tag TAG: stopped" in told["lines"]
+    assert f"Session {number} of CP-1, connector 1, card TAG: stopped" in told["lines"]
     for part in ("", "/meter-values", "/events", "/explain"):
         for unknown in ("7", "x", "９", "9" * 30):
             with pytest.raises(Problem, match=r"no session|a whole number"):

@@ -13,7 +13,7 @@ from levity_trio.web.dashboard.saying import after_colon, in_words, owner, perso
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("there is no transaction 7", "There is no session 7."),
+        ("there is no session 7", "There is no session 7."),
         ("there is no account 3.", "There is no household 3."),
         ("two accounts and their transactions", "Two households and their sessions."),
         ("no bank account is given", "No bank account is given."),
