@@ -18,7 +18,12 @@ def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: 
     db.execute(
         "INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
-        (transaction, doubt.code, doubt.words, orjson.dumps(dict(doubt.figures)).decode())
+        (
+            transaction,
+            doubt.code,
+            doubt.words,
+            orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode(),
+        )
         + (orjson.dumps(doubt.evidence).decode(), event, at),
     )
 
