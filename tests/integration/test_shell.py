@@ -124,7 +124,7 @@ def test_transactions_and_their_sums(
     assert shown(shell, capsys, "transactions", "--bill", "to-be-billed", "--charger", "CP-1") == []
     assert shown(shell, capsys, "transactions", "--to", "2020-01-01") == []
     told = table(shell, capsys, "explain", numbers[0])
-    assert f"Transaction {numbers[0]}" in told
+    assert f"Session {numbers[0]}" in told
     assert "The bill\n  It belongs to nobody.\n  Why: nobody is known who would pay for it.\n" in told
     assert shown(shell, capsys, "explain", numbers[0])["bill"]["state"] == "nobody's"
     assert shell("transactions", "--from", "yesterday") == 2

@@ -226,9 +226,9 @@ def test_by_hand_and_back(books: Books, station: Station, house: House) -> None:
     assert (house.of(ANNA), house.of(BEN), house.whose(transaction)) == ([], [transaction], BEN)
     house.take_back(transaction)
     assert (house.of(ANNA), house.of(BEN)) == ([transaction], [])
-    with pytest.raises(DecisionRefused, match="was not given to an account by hand"):
+    with pytest.raises(DecisionRefused, match="was not given to a household by hand"):
         house.take_back(transaction)
-    with pytest.raises(DecisionRefused, match="there is no account 9"):
+    with pytest.raises(DecisionRefused, match="there is no household 9"):
         house.give_by_hand(transaction, 9)
     told = books.rows("SELECT kind, who, reason, payload FROM tx_event WHERE kind IN ('give', 'take back') ORDER BY id")
     assert told == [

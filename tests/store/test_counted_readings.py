@@ -92,7 +92,7 @@ def test_an_open_transaction_comes_first(station: Station, name: int | None) -> 
     transaction = station.start(BEGIN, tag="LOST")
     without_start(station, name)
     assert_figure(station, transaction, WH, flagged=True)
-    assert station.review(transaction).startswith("the stop names no transaction")
+    assert station.review(transaction).startswith("the stop names no session")
 
 
 def test_without_a_previous_stop_nothing_is_known(books: Books, station: Station) -> None:

@@ -253,7 +253,7 @@ def test_a_stop_without_its_id_and_then_with_it_leaves_no_doubt(books: Books, st
     wh = charge(station, transaction, 1000)
     at = station.clock()
     station.stop(-1, wh, at=at)
-    assert "the stop names no transaction" in station.review(transaction)
+    assert "the stop names no session" in station.review(transaction)
     station.stop(transaction, wh, at=at)
     assert_figure(station, transaction, 7200, flagged=False)
     assert books.value("SELECT stopped_by FROM tx WHERE id = ?", transaction) == "charger"

@@ -218,7 +218,7 @@ def test_it_says_which_charger_and_both_are_not_confirmed_to_more_than_the_meter
     books: Books, station: Station
 ) -> None:
     one, other = Site(station, Station(books, "CP-2")).charge_both()
-    assert f"also counted transaction {other} on connector 1 of CP-2" in station.review(one)
+    assert f"also counted session {other} on connector 1 of CP-2" in station.review(one)
     assert any(f"  beside: {one} on connector 1 of CP-1" in line for line in lines(explained(books, other), UTC))
     for number, wh in ((one, 2 * WATTS), (other, WATTS)):
         books.connection.execute("UPDATE tx SET energy_delivered = ? WHERE id = ?", (wh, number))

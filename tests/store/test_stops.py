@@ -68,7 +68,7 @@ def test_meter_stop_below_meter_start_closes_and_is_flagged(station: Station) ->
     transaction = station.start(5000)
     station.stop(transaction, 4000)
     assert station.bill(transaction) == (0, "segments", "doubtful")
-    assert "meterStop is below meterStart" in station.review(transaction)
+    assert "the stop register is below the start register" in station.review(transaction)
 
 
 def test_a_stop_before_its_start_in_time_is_billed_and_flagged(station: Station) -> None:
@@ -194,7 +194,7 @@ def test_a_late_stop_without_an_id_wins_too(books: Books, station: Station, no_i
     station.stop(no_id, 8000, at=sent)
     station.stop(no_id, 8000, at=sent)
     assert station.bill(transaction) == (7000, "register", "doubtful")
-    assert "the stop names no transaction" in station.review(transaction)
+    assert "the stop names no session" in station.review(transaction)
     assert books.count("set_aside") == 0
 
 
