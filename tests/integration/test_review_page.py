@@ -96,7 +96,7 @@ class TestSessions:
         (other,) = [one for one in form.buttons if one.words.startswith("It was")]
         page = browser.press(form, other.words)
         assert page.status == 422
-        assert "No charger delivers 112.000 kWh in 0 h 0 min" in page.words
+        assert "No charger delivers 112 kWh in 0 h 0 min" in page.words
         correct = page.form("/correct")
         assert correct.values["figure_wh"] == other.values["figure_wh"] == "112.000"
         begun = datetime.now(UTC) - timedelta(hours=1)
