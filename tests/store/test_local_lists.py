@@ -111,7 +111,7 @@ def test_what_has_no_room_is_left_out_and_told(station: Station) -> None:
     assert set(keeping.memory.local_list) == {"a", "b", "c"}  # those that may charge go first
     status = keeping.status()
     assert (status.state, status.entries, status.left_out) == ("too long", 3, 1)
-    assert "no room for 1 tags" in status.words
+    assert "no room for 1 card;" in status.words
     keeping.remove("A")
     keeping.settle()
     assert set(keeping.memory.local_list) == {"b", "c", "old"}

@@ -14,6 +14,7 @@ from levity_trio.store.writes import authorization
 from levity_trio.store.writes.frames import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
 from levity_trio.store.writes.origin import Start
 from levity_trio.store.writes.transactions import starts, stops, waiting
+from levity_trio.told import Told
 from levity_trio.wire.payloads import call, call_result
 
 WATCHED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
@@ -127,7 +128,7 @@ async def _check_rate(exchange: Exchange, count: int) -> None:
     max_starts = exchange.central.config.max_starts
     most = READINGS_OF_STARTS * max_starts
     if counts[charger][1] > most:
-        raise RateExceeded(f"more than {most} readings a day")
+        raise RateExceeded(Told("more than {1} readings a day", most))
     since = before if day == today else 0
     if times := (since + count) // READINGS_AT_ONCE - since // READINGS_AT_ONCE:
         try:

@@ -15,6 +15,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.belongings import Belonging, belongings_of
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import N_, Told
 from levity_trio.wire.times import in_zone
 
 MOST: Final = 20
@@ -51,9 +52,9 @@ _BILLED: Final = (
 _PAID: Final = f"SELECT account.name {_OF_TASK} JOIN ledger ON ledger.account_id = account.id {_NEW}"
 _BY_HAND: Final = f"SELECT tx_id, account.name {_OF_TASK} JOIN tx_account ON tx_account.account_id = account.id {_NEW}"
 _OBSTACLES: Final = (
-    (_BILLED, "statement {} of {} was closed since, so it is billed"),
-    (_PAID, "money of {} was entered since"),
-    (_BY_HAND, "session {} was given to {} by hand since"),
+    (_BILLED, N_("statement {1} of {2} was closed since, so it is billed")),
+    (_PAID, N_("money of {1} was entered since")),
+    (_BY_HAND, N_("session {1} was given to {2} by hand since")),
 )
 """What is in the way of undoing a task."""
 
@@ -62,7 +63,7 @@ def obstacle(rows: Rows, task: int) -> str | None:
     """Return why a task cannot be undone any longer, None if it can."""
     for sql, words in _OBSTACLES:
         for row in rows(sql, (task,)):
-            return words.format(*row)
+            return Told(words, *row)
     return None
 
 

@@ -21,7 +21,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.leases import ManagedCharger, managed_chargers, newcomers
 from levity_trio.store.reads.present import OMITTED
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.told import Told
+from levity_trio.told import N_, Told
 from levity_trio.wire.charging_profiles import VOLTS
 from levity_trio.wire.times import from_seconds, minutes_before, stamp
 
@@ -177,7 +177,7 @@ def _now(text: str) -> LoadNow:
     )
 
 
-GRID: Final = "Grid operator"
+GRID: Final = N_("Grid operator")
 """Is named, as by the rule, in place of a circuit where his order keeps a car from more."""
 _OF_GRID: Final = ("grid_a", "grid_kw", "grid_of", "grid_drawn", "grid_over_since", "grid_says")
 
@@ -228,9 +228,11 @@ def meter_says(name: str, why: str) -> str:
     return Told("The meter {1} has shown the same for an hour: look whether it measures", name) if why else ""
 
 
-_FIRST: Final = (
-    *("first of {1}", "second of {1}", "third of {1}", "fourth of {1}", "fifth of {1}", "sixth of {1}"),
-    *("seventh of {1}", "eighth of {1}", "ninth of {1}", "tenth of {1}"),
+_FIRST: Final = N_(
+    (
+        *("first of {1}", "second of {1}", "third of {1}", "fourth of {1}", "fifth of {1}", "sixth of {1}"),
+        *("seventh of {1}", "eighth of {1}", "ninth of {1}", "tenth of {1}"),
+    )
 )
 _MINUTE: Final = 60
 
@@ -253,7 +255,7 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
         why = Told("the meter of {1} is silent", car["circuit"])
     elif amperes < car["limit_a"]:
         why = _WHY["steady"]
-    gets = "would get {1} A of {2}: {3}" if is_shadow else "gets {1} A of {2}: {3}"
+    gets = N_("would get {1} A of {2}: {3}") if is_shadow else N_("gets {1} A of {2}: {3}")
     return Told(gets, amperes, most, why)
 
 

@@ -14,6 +14,7 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.local_lists import Lists
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 
 OFF: Final = "off"
@@ -120,20 +121,24 @@ def _text(moment: datetime | None) -> str | None:
 
 
 _WORDS: Final = {
-    State.UP_TO_DATE: "the charger has the list",
-    State.SENDING: "the list is on its way",
-    State.WAITING: "the list is sent when the charger is connected and adopted",
-    State.PAUSED: "a list was sent by hand; the list is kept again after `local-list resume`",
-    State.NOT_SUPPORTED: "the charger keeps no list: without us it knows only the tags of its cache",
-    OFF: "local lists are not kept (--local-list off)",
+    State.UP_TO_DATE: Told("the charger has the list"),
+    State.SENDING: Told("the list is on its way"),
+    State.WAITING: Told("the list is sent when the charger is connected and adopted"),
+    State.PAUSED: Told("a list was sent by hand; the list is kept again after `local-list resume`"),
+    State.NOT_SUPPORTED: Told("the charger keeps no list: without us it knows only the cards of its cache"),
+    OFF: Told("local lists are not kept (--local-list off)"),
 }
 
 
 def _words(state: str, known: Known, left_out: int) -> str:
     if state == State.FAILING:
-        return f"the charger does not take the list: {known.problem}"
+        return Told("the charger does not take the list: {1}", known.problem or "")
     if state == State.TOO_LONG:
-        return f"the charger has no room for {left_out} tags; without us they are unknown to it"
+        return Told(
+            "the charger has no room for {1} card; without us it is unknown to it",
+            left_out,
+            many="the charger has no room for {1} cards; without us they are unknown to it",
+        )
     return _WORDS[state]
 
 

@@ -20,6 +20,7 @@ import orjson
 
 from levity_trio.records import in_order, record
 from levity_trio.store.engine.database import Database, marks
+from levity_trio.told import Told
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -104,7 +105,7 @@ class Sort(NamedTuple):
     def of_keys(self, keys: Sequence[Row]) -> list[Row]:
         """Return keys that were read, each after its value. Raises NoPage."""
         if len(keys) > self.most:
-            raise NoPage("sort", f"there are more than {self.most} to be sorted; narrow the filter")
+            raise NoPage("sort", Told("there are more than {1} to be sorted; narrow the filter", self.most))
         if not callable(self.value):
             return [("" if value is None else value, *key) for value, *key in keys]
         values = self.value(keys)
@@ -173,7 +174,7 @@ def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Ro
     after = None if wanted.cursor is None else key_of(wanted.cursor, len(listing.order))
     skipped = 0 if after is not None else (wanted.page - 1) * wanted.limit
     if skipped + wanted.limit > MOST_COUNTED:
-        raise NoPage("page", f"pages by number end with row {MOST_COUNTED}; go on with next_cursor")
+        raise NoPage("page", Told("pages by number end with row {1}; go on with next_cursor", MOST_COUNTED))
     most = skipped + wanted.limit + 1
     by_branch = [_keys(db, listing, branch, after, most) for branch in listing.branches]
     keys = list(islice(merge(*by_branch, reverse=listing.is_newest_first), skipped, most))
@@ -277,4 +278,4 @@ def key_of(cursor: str, parts: int) -> Row:
 
 def no_cursor() -> NoPage:
     """Return the refusal of a cursor that is not one of ours."""
-    return NoPage("cursor", "the cursor is not one that a page of this list gave")
+    return NoPage("cursor", Told("the cursor is not one that a page of this list gave"))

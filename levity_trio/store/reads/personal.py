@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.months import Month
 from levity_trio.records import record
 from levity_trio.store.billing.drafting import Drafter, Plan, Terms, due, newest_revision
@@ -33,6 +33,7 @@ from levity_trio.store.reads.transactions import TransactionEvent, events_of
 from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.reads.wallets import TermsRow, WalletRow
 from levity_trio.store.wallets import currency_of, standing_of
+from levity_trio.told import N_, Amount, Moment, Told, joined
 from levity_trio.wire.times import in_zone, stamp
 
 NAMED: Final = 5
@@ -95,8 +96,8 @@ def obstacles(db: Database, account: int, rule: OwnershipRule, now: datetime, zo
         return []
     until = ends[0][0]
     if until is None or until > stamp(now):
-        words = f"it is open; close it: levity-trio household close {account}"
-        return [Obstacle(words if until is None else f"it is open until {until}; wait until then")]
+        words = Told("it is open; close it: levity-trio household close {1}", account)
+        return [Obstacle(words if until is None else Told("it is open until {1}; wait until then", Moment(until)))]
     owners = rule.owners(db)
     return [
         *_still_owned(rows, account, now),
@@ -106,18 +107,28 @@ def obstacles(db: Database, account: int, rule: OwnershipRule, now: datetime, zo
     ]
 
 
+_OWNED: Final = N_(
+    {
+        "tag": "a card still belongs to it; take it: {1}",
+        "space": "a space still belongs to it; take it: {1}",
+        "vehicle": "a vehicle still belongs to it; take it: {1}",
+    }
+)
+
+
 def _still_owned(rows: Rows, account: int, now: datetime) -> Iterator[Obstacle]:
     for what, key, connector in rows(_STILL, (account, stamp(now))):
         option = {"tag": f"--card {key}", "space": f"--charger {key}", "vehicle": f"--car {key}"}[what]
         of_charger = f" --connector {connector}" if connector else ""
         words = f"levity-trio household take {account} {option}{of_charger}"
-        yield Obstacle(f"a {what} still belongs to it; take it: {words}")
+        yield Obstacle(Told(_OWNED[what], words))
 
 
 def _charging(rows: Rows, account: int, owners: Owners) -> Iterator[Obstacle]:
     opened = [number for (number,) in rows(_OPEN, ())]
     for number in _of_account(opened, account, owners):
-        yield Obstacle(f"its transaction {number} is open; wait for its end, or close it: levity-trio close {number}")
+        words = Told("its session {1} is open; wait for its end, or close it: levity-trio close {1}", number)
+        yield Obstacle(words)
 
 
 def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _Moment) -> Iterator[Obstacle]:
@@ -131,16 +142,19 @@ def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _Moment) ->
     plan = Plan(known, month, account, terms, stamp(moment.now), newest_revision(rows))
     every = _positions(rows, plan, account)
     if every:
-        named = ", ".join(every[:NAMED]) + (" and more" if len(every) > NAMED else "")
+        named = joined(", ", every[:NAMED])
+        if len(every) > NAMED:
+            named = Told("{1} and more", named)
         early = replace(plan, until=stamp(moment.until)) if last == month else None
         how = _how_to_bill(month, account, None if early is None else _positions(rows, early, account) == every)
-        yield Obstacle(f"it is not billed for: {named}; bill it: {how}", may_be_forced=True)
+        yield Obstacle(Told("it is not billed for: {1}; bill it: {2}", named, how), may_be_forced=True)
 
 
-def _positions(rows: Rows, plan: Plan, account: int) -> list[str]:
+def _positions(rows: Rows, plan: Plan, account: int) -> list[Told]:
     """Return what the statement of an account would have, in words."""
     drafted = Drafter(rows, plan).draft(account, due(rows, plan)[account])
-    return [f"{row.kind} {row.tx_id or row.month}" for one in drafted for row in one.positions]
+    rows_of_all = [row for one in drafted for row in one.positions]
+    return [joined(" ", (Told(row.kind), row.tx_id or str(row.month))) for row in rows_of_all]
 
 
 def _how_to_bill(month: Month, account: int, is_all_early: bool | None) -> str:
@@ -150,23 +164,25 @@ def _how_to_bill(month: Month, account: int, is_all_early: bool | None) -> str:
         return command
     if is_all_early:
         return f"{command} --household {account}"
-    return (
-        f"{command}, when {month} is over; an early bill would not have all of it, because some ended after the account"
-        f" did; move its end: levity-trio household close {account} --until TIME"
+    return Told(
+        "{1}, when {2} is over; an early bill would not have all of it, because some ended after the household did;"
+        " move its end: levity-trio household close {3} --until TIME",
+        *(command, str(month), account),
     )
 
 
 def _owing(rows: Rows, account: int) -> Iterator[Obstacle]:
     standing = standing_of(rows, account)
     if standing.reserved:
-        yield Obstacle("its charging was not charged to its wallet yet; confirm or correct what waits for a review")
+        words = Told("its charging was not charged to its wallet yet; confirm or correct what waits for a review")
+        yield Obstacle(words)
     currency = currency_of(rows)
     if standing.balance and currency is not None:
-        told = written(abs(standing.balance), CURRENCIES[currency])
+        told = Amount(units(abs(standing.balance), CURRENCIES[currency]), currency)
         if standing.balance < 0:
-            yield Obstacle(f"it owes {told}; enter the payment: levity-trio wallet pay {account}")
+            yield Obstacle(Told("it owes {1}; enter the payment: levity-trio wallet pay {2}", told, account))
         else:
-            yield Obstacle(f"it has {told} in its favour; pay it out: levity-trio wallet refund {account}")
+            yield Obstacle(Told("it has {1} in its favour; pay it out: levity-trio wallet refund {2}", told, account))
 
 
 def _of_account(transactions: Sequence[int], account: int, owners: Owners) -> list[int]:

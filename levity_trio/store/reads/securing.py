@@ -11,6 +11,7 @@ from levity_trio.store.reads.pages import Branch, Listing, ListPage, Row, Wanted
 from levity_trio.store.reads.security import CertificateRow
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.securing import Plan, last_report, newest_plan, plan_in, profile_of, standings
+from levity_trio.told import N_
 
 
 @record
@@ -134,7 +135,7 @@ def _shown(db: Database, plan: Plan) -> Securing:
         id=plan.id,
         charger=plan.charger,
         profile=plan.profile,
-        state="under way" if state == State.TO_DO else str(state),
+        state=N_("under way") if state == State.TO_DO else str(state),
         problem=standing.words if standing is not None and standing.state is State.FAILED else None,
         address=plan.address,
         asked_at=plan.asked_at,

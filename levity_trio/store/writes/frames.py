@@ -23,6 +23,7 @@ from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
 from levity_trio.store.reads.totals import FACT
 from levity_trio.store.writes.hiding import NEVER_CHARGED
 from levity_trio.store.writes.origin import Message, Origin, number_in
+from levity_trio.told import Told
 from levity_trio.wire.texts import CUT, digest
 from levity_trio.wire.times import stamp
 
@@ -155,7 +156,6 @@ READING_BYTES: Final = 256
 HIGHEST_CONNECTOR: Final = 100
 """Higher connector numbers share one count, because a charger can invent any number of them."""
 
-_TOO_MANY: Final = "more than {most} a day: {what} of new chargers"
 _ADD: Final = (
     "INSERT INTO event_sum (cp_id, counter, what, amount) VALUES (?, ?, ?, 1)"
     " ON CONFLICT (cp_id, counter, what) DO UPDATE SET amount = event_sum.amount + 1"
@@ -176,19 +176,19 @@ def check_messages(db: UnitOfWork, origin: Origin, message: Message, most_starts
     if message.action == "StartTransaction":
         connector = min(number_in(message, "connectorId") or 0, HIGHEST_CONNECTOR + 1)
         if not db.is_below(charger, f"StartTransaction on {connector}", at, most_starts):
-            raise RateExceeded(f"more than {most_starts} a day: StartTransaction on {connector}")
+            raise RateExceeded(Told("more than {1} a day: StartTransaction on {2}", most_starts, connector))
     if not db.is_below(charger, what, at, most):
-        raise RateExceeded(f"more than {most} a day: {what}")
+        raise RateExceeded(Told("more than {1} a day: session messages", most))
     first = 0 if is_long(message.frame) else FIRST_MESSAGES
     if not db.may_come(charger, what, at, most, first=first):
-        raise RateExceeded(_TOO_MANY.format(most=most, what=what))
+        raise RateExceeded(Told("more than {1} a day: session messages of new chargers", most))
 
 
 def check_readings(db: UnitOfWork, origin: Origin, count: int, most_starts: int) -> None:
     """Count readings of a charger for all new ones, if it is one of them. Raises RateExceeded."""
     what, most = "readings", READINGS_OF_STRANGERS * most_starts
     if not db.may_come(origin.charger, what, origin.received_at, most, amount=count):
-        raise RateExceeded(_TOO_MANY.format(most=most, what=what))
+        raise RateExceeded(Told("more than {1} a day: readings of new chargers", most))
 
 
 def refuse(db: UnitOfWork, origin: Origin, action: str, reason: str) -> None:
