@@ -125,6 +125,11 @@ def chargers(
     return replace(page, data=[_with_connectors(db, one) for one in page.data])
 
 
+def names(db: Database) -> dict[str, str]:
+    """Return the names of the visible chargers that have one."""
+    return dict(db.execute(f"SELECT id, name FROM cp WHERE coalesce(name, '') <> '' AND NOT {_HIDDEN}").fetchall())  # noqa: S608 - our own words
+
+
 def charger(db: Database, identity: str) -> Charger | None:
     """Return one charger, also a hidden one."""
     found = _SHAPE.every(db, "FROM cp WHERE id = ?", (identity,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
 from levity_trio.access.local_lists import folded
@@ -41,6 +42,13 @@ class Report:
     answer: Personal[str | None]
     answered_at: str | None
     answered_by: str | None
+
+
+@record
+class WaitingReport(Report):
+    """A report. `still_listed` are the chargers that are away and still have a lost card in their list."""
+
+    still_listed: tuple[str, ...]
 
 
 _SHAPE: Final = Shape(
@@ -86,6 +94,16 @@ def reports(db: Database, wanted: Wanted) -> list[Report]:
     clause, values = where(wanted.conditions)
     order = "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"  # an index has those that wait
     return _SHAPE.every(db, f"{_FROM}{clause} ORDER BY {order} LIMIT {MOST}", values)
+
+
+def waiting_reports(db: Database, wanted: Wanted) -> list[WaitingReport]:
+    """Return the same with the chargers that may still accept a lost card."""
+    return [_waiting(db, one) for one in reports(db, wanted)]
+
+
+def _waiting(db: Database, found: Report) -> WaitingReport:
+    is_lost = found.id_tag is not None and found.answered_at is None
+    return WaitingReport(**asdict(found), still_listed=tuple(still_listed(db, found.id_tag or "")) if is_lost else ())
 
 
 _AWAY: Final = f"SELECT id, coalesce(name, id) FROM cp WHERE is_connected = 0 AND {SERVED} ORDER BY id"  # noqa: S608 - ours

@@ -146,6 +146,17 @@ _OWNER: Final = (
 _LAST: Final = "SELECT max(start_time) FROM tx INDEXED BY tx_by_tag WHERE id_tag = ?"
 
 
+_NAME: Final = (
+    f"SELECT coalesce((SELECT name FROM ({_OWNER}) AS owner), name) FROM tag"  # noqa: S608 - our own words
+    " WHERE key = ?1 ORDER BY id DESC LIMIT 1"
+)
+
+
+def name_of(db: Database, key: str, now: str) -> str | None:
+    """Return whose the tag with a normal form is, else what it is or was called."""
+    return next((name for (name,) in db.execute(_NAME, (key, now)).fetchall()), None)
+
+
 @noun
 class UsedTag(TagRow):
     """A tag with the account that it belongs to now, and the start of its last transaction."""

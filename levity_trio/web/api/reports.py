@@ -16,7 +16,7 @@ from levity_trio.records import Personal, record
 from levity_trio.store.reads import driving as places
 from levity_trio.store.reads import reports as stored
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.reports import Report, Wanted
+from levity_trio.store.reads.reports import Report, WaitingReport, Wanted
 from levity_trio.store.reads.statements import fees_of, id_of_own
 from levity_trio.store.writes import reports as writes
 from levity_trio.store.writes.reports import (
@@ -36,7 +36,6 @@ from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import midnight
 from levity_trio.web.api.mine import DriversTag
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
-from levity_trio.web.api.shown import extended
 
 ENDPOINTS: Final = Endpoints("reports")
 OWN: Final = f"{ME}/reports"
@@ -94,13 +93,6 @@ class DriversReport:
     written_at: str
     answer: str | None
     answered_at: str | None
-
-
-@record
-class WaitingReport(Report):
-    """A report. `still_listed` are the chargers that are away and still have a lost card in their list."""
-
-    still_listed: tuple[str, ...]
 
 
 # Of drivers
@@ -197,8 +189,7 @@ async def list_reports(request: Asked[ReportsQuery, None]) -> ListPage[WaitingRe
     """List what households reported, the newest first; of a lost card, also which absent chargers still list it"""
     query = request.query
     wanted = Wanted(query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting)
-    found = await request.read(partial(stored.reports, wanted=wanted))
-    return whole([await _waiting(request, one) for one in found])
+    return whole(await request.read(partial(stored.waiting_reports, wanted=wanted)))
 
 
 @ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict")
@@ -211,12 +202,5 @@ async def answer_report(request: Asked[None, AnswerBody]) -> WaitingReport:
         raise not_found(Told("report {1}", number)) from None
     except AlreadyAnswered:
         raise conflict(Told("this was answered otherwise already")) from None
-    (found,) = await request.read(partial(stored.reports, wanted=Wanted(number=number)))
-    return await _waiting(request, found)
-
-
-async def _waiting(request: Request, found: Report) -> WaitingReport:
-    names: list[str] = []
-    if found.id_tag is not None and found.answered_at is None:
-        names = await request.read(partial(stored.still_listed, id_tag=found.id_tag))
-    return extended(WaitingReport, found, still_listed=tuple(names))
+    (found,) = await request.read(partial(stored.waiting_reports, wanted=Wanted(number=number)))
+    return found

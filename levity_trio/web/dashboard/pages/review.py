@@ -5,28 +5,42 @@ cause get one decision, with the figure that each would get.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Final
 from urllib.parse import quote
 
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
+from levity_trio.store.reads import review_groups, security, tags
+from levity_trio.store.reads.billed import OLDEST, billed_transactions
+from levity_trio.store.reads.charger_facts import SetAsideMessage
+from levity_trio.store.reads.chargers import is_known, names
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.reports import WaitingReport, waiting_reports
+from levity_trio.store.reads.reports import Wanted as Reports
+from levity_trio.store.reads.review_groups import GroupPreview, NextSession, PageOf, ReviewGroup
+from levity_trio.store.reads.review_queue import Counts, FittingTransaction, Review, ReviewItem, counts, to_review
+from levity_trio.store.reads.review_queue import Kind as Counted
+from levity_trio.store.reads.security import Newcomer
+from levity_trio.store.reads.tags import AskedTag
+from levity_trio.store.reads.transactions import Filters, Transaction
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.problems import not_found
 from levity_trio.web.dashboard.doubts import DoubtInWords, doubt
-from levity_trio.web.dashboard.page import Changed, Page, Part, View, names_of_chargers
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View
 from levity_trio.web.dashboard.saying import after_colon
 from levity_trio.web.dashboard.shapes import kilowatts, kwh
 
 REVIEW: Final = "/api/admin/review"
-COUNTS: Final = f"{REVIEW}/counts"
-GROUPS: Final = f"{REVIEW}/groups"
-REPORTS: Final = "/api/admin/reports"
 OF_OPERATORS: Final = ("message", "report")
 """Kinds that viewers do not see."""
 AT_ONCE: Final = 25
 """Sessions of a group that a page shows: with more, it is too large for a phone."""
+PAGE: Final = re.compile("[1-9][0-9]{0,5}")
 NAMED: Final = 4
 """Households of a group that are named; of more, the number is told."""
 REPORTED: Final = N_("as reported")
@@ -35,14 +49,111 @@ FEW, MANY, ALL = 10, 50, 500
 CANDIDATES: Final = 2
 """Other figures that are offered as buttons."""
 EXACT: Final = 3
-Item = Mapping[str, Any]
+
+
+@record
+class Figure:
+    """Another figure that a session may have, and the explanation that gives it."""
+
+    wh: int
+    words: str
+
+
+@record
+class Session:
+    """A doubtful session. `answers` are those that the API offers about it; `digits` tell its figures apart."""
+
+    template: str = "session"
+    tx: Transaction
+    place: str
+    who: str | None
+    event: int | None = None
+    reviews: Sequence[tuple[Review, DoubtInWords]] = ()
+    answers: frozenset[str] = frozenset()
+    others: Sequence[Figure] = ()
+    dismissible: Sequence[int] = ()
+    digits: int = 1
+
+    @property
+    def reason(self) -> str:
+        """What is proposed as the reason of a decision."""
+        return "; ".join(
+            dict.fromkeys(_("looked at: %(doubt)s", doubt=after_colon(one.title)) for __, one in self.reviews)
+        )
+
+
+@record
+class Group:
+    """Sessions of one charger with one cause."""
+
+    template: str = "group"
+    group: ReviewGroup
+    place: str
+    title: str
+    households: Sequence[str]
+    more: int
+
+    @property
+    def path(self) -> str:
+        return path_of(self.group.charger, self.group.cause)
+
+
+def path_of(charger: str, cause: str) -> str:
+    """Return the path of the page of a group."""
+    return f"/review/{quote(charger, safe='')}/{quote(cause)}"
+
+
+@record
+class Message:
+    """A message that is not linked to a session, and those to which it can be."""
+
+    template: str = "message"
+    message: SetAsideMessage
+    place: str
+    fitting: Sequence[FittingTransaction]
+    answers: frozenset[str]
+
+    @property
+    def sent(self) -> str:
+        """What the charger sent, in lines."""
+        payload = self.message.payload
+        return payload if isinstance(payload, str) else json.dumps(payload, indent=2, ensure_ascii=False)
+
+
+@record
+class Card:
+    """An unknown card, and where it was held to a charger last."""
+
+    template: str = "tag"
+    asked: AskedTag
+    place: str
+
+
+@record
+class Told:
+    """What a household reported."""
+
+    template: str = "report"
+    report: WaitingReport
+    place: str | None
+
+
+@record
+class Charger:
+    """A charger that waits to be adopted."""
+
+    template: str = "charger"
+    newcomer: Newcomer
+
+
+Entry = Session | Group | Message | Card | Told | Charger
 
 
 @record
 class Found:
     """Entries of one kind, the oldest first. `covered` is how many they stand for, if that is not their number."""
 
-    entries: Sequence[Any]
+    entries: Sequence[Entry]
     cursor: str | None = None
     covered: int | None = None
 
@@ -58,7 +169,12 @@ class Kind:
     name: str
     title: str
     counted: str
-    read: Callable[[View, int], Awaitable[Found]]
+    read: Callable[[Look, View, int], Found]
+
+    def of(self, waiting: Counts) -> Counted:
+        """Return how many of it wait."""
+        found: Counted = getattr(waiting, self.counted)
+        return found
 
 
 @record
@@ -70,206 +186,103 @@ class Section:
     found: Found
 
 
-@record(kw_only=False)
-class Names:
-    """What people call chargers and tags."""
-
-    chargers: Mapping[str, str]
-    tags: Mapping[str, str]
-
-    def charger(self, charger: str) -> str:
-        return self.chargers.get(charger, charger)
-
-    def tag(self, id_tag: str | None) -> str | None:
-        return self.tags.get(id_tag or "") or id_tag
-
-
-@record
-class Figure:
-    """Another figure that a session may have, and the explanation that gives it."""
-
-    wh: int
-    words: str
-
-
-@record
-class Session:
-    """A doubtful session. `answers` are those that the API offers about it; `digits` tell its figures apart."""
-
-    tx: Item
-    place: str
-    who: str | None
-    event: int | None
-    reviews: Sequence[tuple[Item, DoubtInWords]]
-    answers: frozenset[str]
-    others: Sequence[Figure]
-    dismissible: Sequence[int]
-    digits: int
-
-    @property
-    def reason(self) -> str:
-        """What is proposed as the reason of a decision."""
-        return "; ".join(
-            dict.fromkeys(_("looked at: %(doubt)s", doubt=after_colon(one.title)) for __, one in self.reviews)
-        )
-
-
-@record
-class Group:
-    """Sessions of one charger with one cause."""
-
-    template: str = "group"
-    group: Item
-    place: str
-    title: str
-    households: Sequence[str]
-    more: int
-
-    @property
-    def path(self) -> str:
-        return path_of(self.group["charger"], self.group["cause"])
-
-
-def path_of(charger: str, cause: str) -> str:
-    """Return the path of the page of a group."""
-    return f"/review/{quote(charger, safe='')}/{quote(cause)}"
-
-
-@record
-class Message:
-    """A message that is not linked to a session, and those to which it can be."""
-
-    message: Item
-    place: str
-    fitting: Sequence[Item]
-    answers: frozenset[str]
-
-    @property
-    def sent(self) -> str:
-        """What the charger sent, in lines."""
-        payload = self.message["payload"]
-        return payload if isinstance(payload, str) else json.dumps(payload, indent=2, ensure_ascii=False)
-
-
 # What is read
 
 
-async def _sessions(view: View, most: int) -> Found:
-    groups: Sequence[Group] = ()
-    if view.may("GET", REVIEW):
-        cursor = view.query.get("cursor")
-        page = await view.get(REVIEW, kind="transaction", alone=True, sort="oldest", limit=most, cursor=cursor)
-        items, groups = page["data"], await _groups(view)
-    else:
-        page = await view.get(
-            "/api/admin/transactions", review="true", sort="oldest", limit=most, cursor=view.query.get("cursor")
-        )
-        items = [{"transaction": one, "reviews": (), "event": None, "answers": ()} for one in page["data"]]
-    names = await _names(view, {one["transaction"]["id_tag"] for one in items})
-    entries = [*groups, *(_session(one, names) for one in items)]
-    covered = len(items) + sum(one.group["count"] for one in groups)
-    return Found(entries=entries, cursor=page.get("next_cursor"), covered=covered)
-
-
-async def _groups(view: View) -> Sequence[Group]:
-    """Return what several sessions have in common."""
-    names = await names_of_chargers(view)
-    found = [one for one in (await view.get(GROUPS))["data"] if one["count"] > 1]
-    return [
-        Group(
-            group=one,
-            place=names.get(one["charger"], one["charger"]),
-            title=_title(one["codes"]),
-            households=one["households"][:NAMED],
-            more=max(0, len(one["households"]) - NAMED),
-        )
-        for one in found
+def _sessions(look: Look, view: View, most: int) -> Found:
+    chargers, wanted = look(names), Wanted(limit=most, cursor=view.query.get("cursor"))
+    if not view.may("GET", REVIEW):
+        page = look(billed_transactions, Filters(review=True), wanted, OLDEST)
+        shown = [Session(tx=one, place=chargers.get(one.charger, one.charger), who=one.id_tag) for one in page.data]
+        return Found(entries=shown, cursor=page.next_cursor)
+    queue = look(to_review, None, "transaction", wanted, is_newest_first=False, is_alone=True)
+    groups = [one for one in look(review_groups.groups) if one.count > 1]
+    alone = [(one, one.transaction) for one in queue.data if one.transaction is not None]
+    entries: list[Entry] = [
+        *(_group(one, chargers) for one in groups),
+        *(_session(one, tx, chargers.get(tx.charger, tx.charger), _who(look, view, tx.id_tag)) for one, tx in alone),
     ]
+    covered = len(queue.data) + sum(one.count for one in groups)
+    return Found(entries=entries, cursor=queue.next_cursor, covered=covered)
+
+
+def _group(group: ReviewGroup, chargers: Mapping[str, str]) -> Group:
+    """Return what several sessions have in common."""
+    return Group(
+        group=group,
+        place=chargers.get(group.charger, group.charger),
+        title=_title(group.codes),
+        households=group.households[:NAMED],
+        more=max(0, len(group.households) - NAMED),
+    )
 
 
 def _title(codes: Sequence[str]) -> str:
     return ", ".join(doubt(code).title for code in codes)
 
 
-def _session(item: Item, names: Names) -> Session:
-    tx = item["transaction"]
-    others = _others(item)
-    figures = [tx["energy_wh"], *(other.wh for other in others)]
+def _who(look: Look, view: View, id_tag: str | None) -> str | None:
+    """Return whose a card is, else what it is called."""
+    server = view.api.server
+    return id_tag and (look(tags.name_of, server.id_tags.policy.key(id_tag), server.stamp()) or id_tag)
+
+
+def _session(item: ReviewItem, tx: Transaction, place: str, who: str | None) -> Session:
+    others = _others(item, tx.energy_wh)
+    figures = [tx.energy_wh, *(other.wh for other in others)]
     return Session(
         tx=tx,
-        place=names.charger(tx["charger"]),
-        who=names.tag(tx["id_tag"]),
-        event=item["event"],
-        reviews=[(one, doubt(one["code"])) for one in item["reviews"]],
-        answers=frozenset(one["answer"] for one in item["answers"]),
+        place=place,
+        who=who,
+        event=item.event,
+        reviews=[(one, doubt(one.code)) for one in item.reviews],
+        answers=frozenset(one.answer for one in item.answers),
         others=others,
-        dismissible=[one["id"] for one in item["answers"] if one["subject"] == "reviews"],
+        dismissible=[one.id for one in item.answers if one.subject == "reviews"],
         digits=1 if len({kwh(wh) for wh in figures}) == len(figures) else EXACT,
     )
 
 
-def _others(item: Item) -> list[Figure]:
+def _others(item: ReviewItem, proposed: int | None) -> list[Figure]:
     """Return the other figures that the reviews of an ended session name, each once."""
-    others: dict[int, str] = {}
-    for review in item["reviews"]:
-        for words, wh in (review["figures"] or {}).items():
+    others: dict[int | None, str] = {}
+    for review in item.reviews:
+        for words, wh in (review.figures or {}).items():
             others.setdefault(wh, words)
-    others.pop(item["transaction"]["energy_wh"], None)
-    return [Figure(wh=wh, words=words) for wh, words in others.items()][:CANDIDATES]
+    others.pop(proposed, None)
+    return [Figure(wh=wh, words=words) for wh, words in others.items() if wh is not None][:CANDIDATES]
 
 
-async def _messages(view: View, most: int) -> Found:
-    if not view.may("GET", REVIEW):
-        return Found(entries=())
-    page = await view.get(REVIEW, kind="message", sort="oldest", limit=most, cursor=view.query.get("cursor"))
-    names = await _names(view, ())
+def _messages(look: Look, view: View, most: int) -> Found:
+    chargers, wanted = look(names), Wanted(limit=most, cursor=view.query.get("cursor"))
+    page = look(to_review, None, "message", wanted, is_newest_first=False)
     entries = [
         Message(
-            message=one["message"],
-            place=names.charger(one["charger"]),
-            fitting=one["fitting"],
-            answers=frozenset(answer["answer"] for answer in one["answers"]),
+            message=one.message,
+            place=chargers.get(one.charger, one.charger),
+            fitting=one.fitting,
+            answers=frozenset(answer.answer for answer in one.answers),
         )
-        for one in page["data"]
+        for one in page.data
+        if one.message is not None
     ]
-    return Found(entries=entries, cursor=page.get("next_cursor"))
+    return Found(entries=entries, cursor=page.next_cursor)
 
 
-async def _newcomers(view: View, most: int) -> Found:
-    found = (await view.get("/api/admin/newcomers", waiting="true", limit=ALL))["data"]
-    return Found(entries=sorted(found, key=lambda one: one["waiting_since"])[:most])
+def _newcomers(look: Look, _view: View, most: int) -> Found:
+    found = look(security.newcomers, Wanted(limit=ALL), is_waiting=True).data
+    return Found(entries=[Charger(newcomer=one) for one in sorted(found, key=attrgetter("waiting_since"))[:most]])
 
 
-async def _tags(view: View, most: int) -> Found:
-    found = (await view.get("/api/admin/asked-id-tags"))["data"]
-    names = await _names(view, ())
-    oldest = sorted(found, key=lambda one: one["first_at"])[:most]
-    return Found(entries=[one | {"place": names.charger(one["charger"])} for one in oldest])
+def _tags(look: Look, view: View, most: int) -> Found:
+    chargers, found = look(names), look(tags.asked_tags, view.api.server.stamp())
+    oldest = sorted(found, key=attrgetter("first_at"))[:most]
+    return Found(entries=[Card(asked=one, place=chargers.get(one.charger, one.charger)) for one in oldest])
 
 
-async def _names(view: View, id_tags: Sequence[str | None] | set[str | None]) -> Names:
-    chargers = await names_of_chargers(view)
-    is_shown = view.may("GET", REVIEW)
-    tags = {one: await _name_of(view, one) for one in id_tags if one} if is_shown else {}
-    return Names(chargers, tags)
-
-
-async def _name_of(view: View, id_tag: str) -> str:
-    """Return whose a tag is, else what it is called."""
-    try:
-        tag = await view.get(f"/api/admin/id-tags/{id_tag}")
-    except Refused:
-        return id_tag
-    return str(tag["account_name"] or tag["name"] or id_tag)
-
-
-async def _reports(view: View, most: int) -> Found:
-    if not view.may("GET", REPORTS):
-        return Found(entries=())
-    found = (await view.get(REPORTS, waiting=True))["data"]
-    names = await names_of_chargers(view)
-    oldest = [{**one, "place": names.get(one["charger"], one["charger"])} for one in reversed(found)]
-    return Found(entries=oldest[:most])
+def _reports(look: Look, _view: View, most: int) -> Found:
+    found = look(waiting_reports, Reports(is_waiting=True))
+    return Found(entries=[Told(report=one, place=one.charger_name or one.charger) for one in found[::-1][:most]])
 
 
 KINDS: Final = N_(
@@ -297,29 +310,36 @@ def _shown(view: View) -> tuple[Kind, ...]:
     return tuple(one for one in KINDS if one.name not in OF_OPERATORS or view.may("GET", REVIEW))
 
 
-async def _read(view: View) -> Mapping[str, Any]:
-    waiting = await view.get(COUNTS)
-    chosen = _chosen(view)
+async def _read(view: View) -> Values:
+    return await view.look(_queues, view)
+
+
+def _queues(look: Look, view: View) -> Values:
+    waiting, chosen, shown = look(counts), _chosen(view), _shown(view)
     most = FEW if len(chosen) > 1 else MANY
     sections = [
-        Section(kind=one, count=waiting[one.counted]["count"], found=await one.read(view, most))
+        Section(kind=one, count=one.of(waiting).count, found=one.read(look, view, most))
         for one in chosen
-        if one in _shown(view)
+        if one in shown
     ]
     return {
         "queues": [one for one in sections if one.found.entries],
-        "kinds": [(one, waiting[one.counted]["count"]) for one in _shown(view)],
-        "total": sum(waiting[one.counted]["count"] for one in _shown(view)),
+        "kinds": [(one, one.of(waiting).count) for one in shown],
+        "total": _total(view, waiting),
         "chosen": chosen[0].name if len(chosen) == 1 else "",
         "here": f"/review?kind={chosen[0].name}" if len(chosen) == 1 else "/review",
-        "seen": max((at for one in _shown(view) for at in waiting[one.counted]["newest"]), default=""),
+        "seen": max((at for one in shown for at in one.of(waiting).newest), default=""),
         "may_decide": view.may("POST", "/api/admin/transactions/{id}/confirm"),
         "news": _news(view, waiting),
     }
 
 
 async def _live(view: View, _changed: Changed) -> Sequence[Part]:
-    return [_news(view, await view.get(COUNTS))]
+    return [_news(view, await view.look(_counts))]
+
+
+def _counts(look: Look) -> Counts:
+    return look(counts)
 
 
 # One decision for one cause
@@ -343,24 +363,22 @@ class Next:
     asks: bool
 
 
-async def _read_group(view: View) -> Mapping[str, Any]:
-    charger, cause = view.path["charger"], view.path["cause"]
-    page = view.query.get("page", "1")
-    group = await view.get(f"{GROUPS}/{charger}/{cause}", limit=AT_ONCE, page=page if page.isdecimal() else "1")
-    choices = _choices(group["totals"])
+async def _read_group(view: View) -> Values:
+    charger, cause, page = view.path["charger"], view.path["cause"], view.query.get("page", "1")
+    group = await view.look(_preview, charger, cause, int(page) if PAGE.fullmatch(page) else 1)
+    choices = _choices(group.totals)
     take = view.query.get("take", "")
     chosen = take if take in {one.name for one in choices} else ""
-    sessions = [{**one, "gets_wh": one["figures"][chosen] if chosen else one["energy_wh"]} for one in group["data"]]
-    title = _title(group["codes"])
+    title = _title(group.codes)
     return {
         "group": group,
         "title": title,
-        "doubts": [(code, doubt(code)) for code in group["codes"]],
-        "place": group["charger_name"] or charger,
-        "sessions": sessions,
+        "doubts": [(code, doubt(code)) for code in group.codes],
+        "place": group.charger_name or charger,
+        "sessions": [(one, one.figures[chosen] if chosen else one.energy_wh) for one in group.data],
         "at_once": AT_ONCE,
-        "total_wh": group["totals"][chosen],
-        "pages": -(-group["count"] // AT_ONCE),
+        "total_wh": group.totals[chosen],
+        "pages": -(-group.count // AT_ONCE),
         "reported": REPORTED,
         "choices": choices,
         "chosen": chosen,
@@ -370,64 +388,79 @@ async def _read_group(view: View) -> Mapping[str, Any]:
     }
 
 
+def _preview(look: Look, charger: str, cause: str, page: int) -> GroupPreview:
+    """Raises Problem."""
+    if not look(is_known, charger):
+        raise not_found(f"charger {charger}")
+    if (found := look(review_groups.preview, charger, cause, PageOf(page, AT_ONCE))) is None:
+        raise not_found(f"cause {cause}")
+    return found
+
+
 def _choices(totals: Mapping[str, int]) -> Sequence[Choice]:
     """Return the figures that all sessions have; without those that come to the same as the proposed ones."""
     others = [name for name, wh in totals.items() if name and wh != totals[""]]
     return [Choice(name="", words=_("as proposed")), *(Choice(name=one, words=said(one)) for one in others)]
 
 
-def _nexts(group: Item) -> Iterator[Next]:
+def _nexts(group: GroupPreview) -> Iterator[Next]:
     """Yield what becomes of the next session, once for connectors of which the same is said."""
-    is_several = len(group["codes"]) > 1
+    is_several = len(group.codes) > 1
     found: dict[str, Next] = {}
-    for one in group["next"]:
+    for one in group.next:
         words = _next_words(one)
-        words = f"{doubt(one['code']).title}: {words}" if is_several else words
-        habit = one["habit"] if one["outcome"] in ("certain", "asks") else None
-        if habit is not None and one["connector"] > 1:
-            words = _("Connector %(connector)s: %(words)s", connector=one["connector"], words=words)
-        found.setdefault(words, Next(words=words, habit=habit, asks=one["outcome"] == "asks"))
+        words = f"{doubt(one.code).title}: {words}" if is_several else words
+        habit = one.habit if one.outcome in ("certain", "asks") else None
+        if habit is not None and one.connector > 1:
+            words = _("Connector %(connector)s: %(words)s", connector=one.connector, words=words)
+        found.setdefault(words, Next(words=words, habit=habit, asks=one.outcome == "asks"))
     yield from found.values()
 
 
-def _next_words(one: Item) -> str:
+def _next_words(one: NextSession) -> str:
     """Return what becomes of the next session; the API says how it is found."""
-    if one["outcome"] == "certain":
+    if one.outcome == "certain":
         return _(
             "You will not be asked about it. The server knows this habit: %(shown)s sessions showed it, each confirmed "
             "by its power or the car's battery. The corrected figure is billed unless something else speaks "
             "against it.",
-            shown=one["shown"],
+            shown=one.shown,
         )
-    if one["outcome"] == "asks":
-        return _("It will wait for you, because %(who)s wants to be asked. The habit is known.", who=one["asks_by"])
-    if one["outcome"] == "learns":
+    if one.outcome == "asks":
+        return _("It will wait for you, because %(who)s wants to be asked. The habit is known.", who=one.asks_by)
+    if one.outcome == "learns":
         return _(
             "It will wait for you. %(shown)s of %(needed)s sessions have shown this habit, confirmed by their power or "
             "the car's battery. After %(needed)s, the server stops asking.",
-            shown=one["shown"],
-            needed=one["needed"],
+            shown=one.shown,
+            needed=one.needed,
         )
-    if one["ceiling_w"] is not None:
+    if one.ceiling_w is not None:
         words = N_("It will wait for you if it is faster than %(kw)s kW, the highest power known of this connector.")
-        return _(words, kw=kilowatts(one["ceiling_w"]))
+        return _(words, kw=kilowatts(one.ceiling_w))
     return _("It will wait for you again.")
 
 
 # The count beside the entry of the navigation
 
 
+COUNTS: Final = f"{REVIEW}/counts"
+
+
 async def count_part(view: View) -> Part | None:
     """Return the number of what waits, for the navigation of every page; None for those who decide nothing here."""
     if not view.may("GET", COUNTS):
         return None
-    waiting = await view.get(COUNTS)
-    return Part("waiting", "review/count.html", {"count": sum(waiting[one.counted]["count"] for one in _shown(view))})
+    return Part("waiting", "review/count.html", {"count": _total(view, await view.look(_counts))})
 
 
-def _news(view: View, waiting: Item) -> Part:
+def _total(view: View, waiting: Counts) -> int:
+    return sum(one.of(waiting).count for one in _shown(view))
+
+
+def _news(view: View, waiting: Counts) -> Part:
     """Return the times since when the newest entries wait: the browser counts those after what the page shows."""
-    times = [at for one in _chosen(view) if one in _shown(view) for at in waiting[one.counted]["newest"]]
+    times = [at for one in _chosen(view) if one in _shown(view) for at in one.of(waiting).newest]
     return Part("review-times", "review/times.html", {"times": sorted(times)})
 
 
