@@ -34,6 +34,7 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.billing import closing
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import OF_SORT, whole
 from levity_trio.web.api.local_times import LocalDay, local_day
@@ -110,8 +111,12 @@ def refusals() -> Iterator[None]:
 
 def rule(request: Request) -> Rule:
     """Return by what transactions are billed."""
-    config = request.api.config
-    return Rule(config.time_zone, request.api.id_tags.policy, BillBy(config.bill_by))
+    return rule_of(request.api)
+
+
+def rule_of(server: Server) -> Rule:
+    """Return by what a server bills."""
+    return Rule(server.config.time_zone, server.id_tags.policy, BillBy(server.config.bill_by))
 
 
 def month_of(request: Request) -> Month:

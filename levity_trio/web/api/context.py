@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import field
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -20,6 +20,7 @@ from levity_trio.plugins.base import Load, PluginState
 from levity_trio.records import record
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.now.attention import Storing
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.told import Told
@@ -96,6 +97,35 @@ class Refusals:
         if len(self._recorded) > REMEMBERED:
             del self._recorded[next(iter(self._recorded))]
         return count < RECORDED
+
+
+class Server(Protocol):
+    """What reads of the database need to know of the server: pages know no more of it."""
+
+    @property
+    def config(self) -> ServerConfig: ...
+
+    @property
+    def id_tags(self) -> Index: ...
+
+    @property
+    def sessions(self) -> OpenSessions: ...
+
+    @property
+    def writer(self) -> Storing: ...
+
+    @property
+    def begun_at(self) -> str: ...
+
+    @property
+    def is_clock_trusted(self) -> Callable[[], bool]: ...
+
+    @property
+    def messages(self) -> Messages: ...
+
+    def now(self) -> datetime: ...
+
+    def stamp(self) -> str: ...
 
 
 @record

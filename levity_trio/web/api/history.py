@@ -22,8 +22,9 @@ from levity_trio.store.reads.history import Grouping, History, Period, Wanted, s
 from levity_trio.store.reads.power import OfWeek, WeekHistory, hours_of_week
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.told import Told
-from levity_trio.web.api.billing import rule
+from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role
 from levity_trio.web.api.lists import OfCharger
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
@@ -76,18 +77,17 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
     if (query.of is Grouping.ACCOUNT or query.account is not None or query.costs) and not request.sees_all:
         words = Told("history by household, and costs, need a token with the role operator")
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
-    zone = request.zone
-    periods = _periods(query, today(request.api.now(), zone), zone)
-    wanted = Wanted(query.of, query.charger, query.account)
-    priced_by = rule(request)
-
-    def read(db: Database) -> History:
-        found = series(db, wanted, periods)
-        history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
-        return with_costs(rows_of(db), history, wanted, priced_by) if query.costs and periods else history
-
-    history = await request.read(read)
+    history = await request.read(partial(read_history, server=request.api, query=query))
     return Response(encoded(_rows(history)), media_type=CSV) if query.format == "csv" else history
+
+
+def read_history(db: Database, server: Server, query: HistoryQuery) -> History:
+    """Return the energy of each period. Raises Problem."""
+    zone, wanted = server.config.time_zone, Wanted(query.of, query.charger, query.account)
+    periods = _periods(query, today(server.now(), zone), zone)
+    found = series(db, wanted, periods)
+    history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
+    return with_costs(rows_of(db), history, wanted, rule_of(server)) if query.costs and periods else history
 
 
 def _rows(history: History) -> Iterator[tuple[str | int | Decimal, ...]]:
@@ -114,18 +114,23 @@ def _units(amount: int | None, exponent: int) -> str | Decimal:
 @ENDPOINTS.get("/api/history/week", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
 async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
     """Show the energy by the hour of the week, of 400 days at most; without `from`, of four weeks."""
-    query, zone = request.query, request.zone
+    query = request.query
     if query.account is not None and not request.sees_all:
         raise Problem(
             HTTPStatus.FORBIDDEN, "forbidden", Told("history by household needs a token with the role operator")
         )
-    last = today(request.api.now(), zone) if query.before is None else local_day(query.before, "to") - DAY
+    found = await request.read(partial(read_week, server=request.api, query=query))
+    return Response(encoded(_hours(found)), media_type=CSV) if query.format == "csv" else found
+
+
+def read_week(db: Database, server: Server, query: WeekQuery) -> WeekHistory:
+    """Return the energy by the hour of the week. Raises Problem."""
+    zone = server.config.time_zone
+    last = today(server.now(), zone) if query.before is None else local_day(query.before, "to") - DAY
     first = last - timedelta(days=WEEKS_DAYS - 1) if query.since is None else local_day(query.since, "from")
     first = max(first, last - timedelta(days=MOST_DAYS - 1))
     since, before = begins_at(min(first, last), zone), begins_at(last + DAY, zone)
-    wanted = OfWeek(since, before, zone, query.charger, query.account)
-    found = await request.read(partial(hours_of_week, wanted=wanted))
-    return Response(encoded(_hours(found)), media_type=CSV) if query.format == "csv" else found
+    return hours_of_week(db, OfWeek(since, before, zone, query.charger, query.account))
 
 
 def _hours(found: WeekHistory) -> Iterator[tuple[str | int | Decimal, ...]]:

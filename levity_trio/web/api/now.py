@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Annotated, Final
 
@@ -12,8 +13,9 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now import View as AskedNow
 from levity_trio.store.reads.now.attention import Machine
-from levity_trio.web.api.billing import rule
+from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 
 ENDPOINTS: Final = Endpoints("now")
@@ -28,16 +30,19 @@ class NowQuery(Sent):
 @ENDPOINTS.get("/api/now", Role.VIEWER, "invalid")
 async def get_now(request: Asked[NowQuery, None]) -> Now:
     """Show the site as it is now: power and energy, what wants a look, and each charger."""
-    api, query = request.api, request.query
+    query = request.query
     # The text may also be the identity of one charger that has a comma in it.
     names = None if query.charger is None else [query.charger, *map(str.strip, query.charger.split(","))]
-    chosen = names and frozenset(names)
-    is_trusted, terms, at = api.is_clock_trusted(), rule(request), api.now()
+    return await request.read(
+        partial(read_now, server=request.api, sees_all=request.sees_all, chosen=names and frozenset(names))
+    )
 
-    def read(db: Database) -> Now:
-        machine = Machine.seen_by(api.writer, db, api.config, api.begun_at, is_clock_trusted=is_trusted)
-        machine = machine._replace(address=partial(present_address, api.config.host))
-        name, tag = api.config.server_name, api.config.auto_start_id_tag
-        return now(db, AskedNow(at, terms, name, tag, machine, request.sees_all, chosen), api.sessions)
 
-    return await api.reader.run(read)
+def read_now(db: Database, server: Server, *, sees_all: bool, chosen: Collection[str] | None) -> Now:
+    """Return the site as it is now, with these chargers (None: all)."""
+    config = server.config
+    trusted = server.is_clock_trusted()
+    machine = Machine.seen_by(server.writer, db, config, server.begun_at, is_clock_trusted=trusted)
+    machine = machine._replace(address=partial(present_address, config.host))
+    terms, name, tag = rule_of(server), config.server_name, config.auto_start_id_tag
+    return now(db, AskedNow(server.now(), terms, name, tag, machine, sees_all, chosen), server.sessions)

@@ -5,19 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from http import HTTPStatus
-from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.types import ASGIApp
 
-from levity_trio.access.tags import Index
-from levity_trio.config import ServerConfig
 from levity_trio.locale import N_, _
-from levity_trio.notify.opening import Messages
 from levity_trio.records import record
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role, whole_number
 from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.looking import Look, Snapshots
@@ -29,23 +27,6 @@ P = ParamSpec("P")
 Values = Mapping[str, Any]
 EVERYTHING: Final = None
 """As `changed` of a live page: no matter which chargers facts were about."""
-
-
-class Server(Protocol):
-    """What pages know of the server beside its database, which they see through View.look."""
-
-    @property
-    def config(self) -> ServerConfig: ...
-
-    @property
-    def id_tags(self) -> Index: ...
-
-    @property
-    def messages(self) -> Messages: ...
-
-    def now(self) -> datetime: ...
-
-    def stamp(self) -> str: ...
 
 
 @record(kw_only=False)

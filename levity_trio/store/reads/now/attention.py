@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from levity_trio.access.places import Reason
 from levity_trio.access.tags import Policy
@@ -20,7 +20,7 @@ from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.cases.case import length
 from levity_trio.store.connectors import differing
 from levity_trio.store.engine.database import Database, Space
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Sharing
 from levity_trio.store.reads import mqtt
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.load import LoadNow, problems
@@ -126,6 +126,19 @@ _GIVEN_UP: Final = (
 _OLD_RUN: Final = "SELECT 1 FROM run WHERE id = (SELECT min(id) FROM run) AND started_at <= ?"
 
 
+class Storing(Protocol):
+    """What a writer tells of itself."""
+
+    @property
+    def is_failing(self) -> bool: ...
+
+    @property
+    def is_damaged(self) -> bool: ...
+
+    @property
+    def sharing(self) -> Sharing: ...
+
+
 class Machine(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right, its disk, and when
     the database was last backed up. `is_saved_elsewhere`: by another program, which is watched elsewhere too.
@@ -146,7 +159,7 @@ class Machine(NamedTuple):
 
     @classmethod
     def seen_by(
-        cls, writer: Writer, db: Database, config: ServerConfig, begun_at: str, *, is_clock_trusted: bool
+        cls, writer: Storing, db: Database, config: ServerConfig, begun_at: str, *, is_clock_trusted: bool
     ) -> Machine:
         """Return what the server with this writer and database knows, but for its present address. One of several
         servers does not know the addresses of the others' machines."""
