@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from levity_trio.nouns import Car, Household
-from levity_trio.records import noun, record
+from levity_trio.records import in_order, noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Condition, ListPage, Sort, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -72,6 +72,12 @@ def accounts(db: Database, filters: AccountFilters, wanted: Wanted, sort: Sort |
         conditions.append(Condition(is_open, (filters.now, filters.now)))
     listing = by_name("account", conditions, sort=sort)
     return read_page(db, listing, wanted, _ACCOUNT.by_id(db, "account"))
+
+
+def names(db: Database) -> dict[int, str]:
+    """Return the names of all accounts, in their order."""
+    rows = db.execute(f"SELECT id, name FROM account WHERE {NOT_UNDONE.sql} ORDER BY id").fetchall()  # noqa: S608 - ours
+    return dict(sorted(rows, key=lambda row: in_order(row[1])))
 
 
 def account(db: Database, number: int) -> Account | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from levity_trio.records import ForOperators, record
+from levity_trio.records import ForOperators, in_order, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -126,8 +126,9 @@ def chargers(
 
 
 def names(db: Database) -> dict[str, str]:
-    """Return the names of the visible chargers that have one."""
-    return dict(db.execute(f"SELECT id, name FROM cp WHERE coalesce(name, '') <> '' AND NOT {_HIDDEN}").fetchall())  # noqa: S608 - our own words
+    """Return what people call the visible chargers: their names, or identities, in this order."""
+    rows = db.execute(f"SELECT id, coalesce(nullif(name, ''), id) FROM cp WHERE NOT {_HIDDEN} ORDER BY id").fetchall()  # noqa: S608 - our own words
+    return dict(sorted(rows, key=lambda row: in_order(row[1])))
 
 
 def charger(db: Database, identity: str) -> Charger | None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 from starlette.responses import Response
 
+from levity_trio.config import ServerConfig
 from levity_trio.documents.paper import CodeSheet, Form, Label
 from levity_trio.listening.addresses import is_loopback, reachable
 from levity_trio.locale import _, language
@@ -47,9 +48,13 @@ class Addresses(msgspec.Struct):
 @ENDPOINTS.get("/api/admin/addresses", Role.OPERATOR)
 async def get_addresses(request: Request) -> Addresses:
     """Show the addresses to enter in chargers."""
-    config = request.api.config
+    return Addresses(chargers=addresses_of(request.api.config))
+
+
+def addresses_of(config: ServerConfig) -> list[ChargerAddress]:
+    """Return where chargers connect, TLS first."""
     tls = [] if config.tls_port is None else [_address("wss", config.host, config.tls_port)]
-    return Addresses(chargers=[*tls, _address("ws", config.host, config.port)])
+    return [*tls, _address("ws", config.host, config.port)]
 
 
 def _address(scheme: str, host: str, port: int) -> ChargerAddress:

@@ -193,6 +193,12 @@ def read_query(kind: type[msgspec.Struct] | None, parameters: QueryParams) -> An
         raise of_validation(error) from None
 
 
+def asked(kind: type[S], given: Mapping[str, str]) -> S:
+    """Return parameters as a struct, checked in the same way. Raises Problem."""
+    found: S = read_query(kind, QueryParams(given))
+    return found
+
+
 def of_validation(error: msgspec.ValidationError) -> Problem:
     """Return the problem for a value of the wrong type: which field, and what is expected."""
     found = _AT.match(str(error))

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.billing.months import Month
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import charger_facts as facts
 from levity_trio.store.reads import chargers, links
 from levity_trio.store.reads.pages import ListPage
@@ -18,6 +19,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.billing import MonthName
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import CHARGER, TAG
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Endpoints, H, Request, Role
 from levity_trio.web.api.lists import (
     OfCharger,
@@ -130,10 +132,17 @@ async def list_links(request: Asked[PagedWhose, None]) -> ListPage[links.Link]:
 @both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
 async def list_uptimes(request: Asked[UptimeQuery, None]) -> ListPage[links.Uptime]:
     charger, query = await whose(request), request.query
-    now = request.api.stamp()
-    until = min(moment(query.until, "to") or now, now)
-    since = moment(query.since, "from") or ago(request.api, UPTIME_DAYS)
-    return whole(await request.read(lambda db: links.uptimes(db, charger, since, until)))
+    since, until = moment(query.since, "from"), moment(query.until, "to")
+    read = partial(read_uptimes, server=request.api, charger=charger, since=since, until=until)
+    return whole(await request.read(read))
+
+
+def read_uptimes(
+    db: Database, server: Server, charger: str | None, since: str | None = None, until: str | None = None
+) -> list[links.Uptime]:
+    """Return how long a charger, or each of them, was connected; by default, in the last 30 days."""
+    now = server.stamp()
+    return links.uptimes(db, charger, since or ago(server, UPTIME_DAYS), min(until or now, now))
 
 
 @both(ENDPOINTS, "repairs", "what had to be repaired in the messages")
@@ -157,9 +166,13 @@ async def list_connectors(request: Asked[Whose, None]) -> ListPage[chargers.Conn
 @ENDPOINTS.get(f"{CHARGER}/use", Role.VIEWER, "invalid", "not_found")
 async def get_use(request: Asked[UseQuery, None]) -> ChargerUse:
     """Show a month of a charger: how long cars were in sessions and charged, its faults, and its habits."""
-    charger, zone = await known_charger(request), request.zone
-    today = in_zone(request.api.now(), zone).date()
-    month = Month.parse(request.query.month) if request.query.month else Month.of(today)
+    charger = await known_charger(request)
+    return await request.read(partial(read_use, server=request.api, charger=charger, query=request.query))
+
+
+def read_use(db: Database, server: Server, charger: str, query: UseQuery) -> ChargerUse:
+    """Return how a charger was used in a month."""
+    zone = server.config.time_zone
+    month = Month.parse(query.month) if query.month else Month.of(in_zone(server.now(), zone).date())
     times = stamp(month.since(zone)), stamp(month.until(zone))
-    asked = AskedUse(charger, str(month), *times, request.api.stamp(), zone)
-    return await request.read(partial(use_of, asked=asked))
+    return use_of(db, AskedUse(charger, str(month), *times, server.stamp(), zone))

@@ -112,10 +112,11 @@ class TrustBody(Sent):
 async def list_limited_chargers(request: Request) -> ListPage[LimitedCharger]:
     """List the chargers that load management limits, what they were sent, and whether they obey"""
     now = request.api.now()
-    return await request.read(lambda db: whole(_limited(db, now)))
+    return await request.read(lambda db: whole(limited_chargers(db, now)))
 
 
-def _limited(db: Database, now: datetime) -> list[LimitedCharger]:
+def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
+    """Return the chargers that load management limits."""
     leases, most = stored_leases(db), _writes_a_day(db)
     return [
         _shown(one, [_lease(lease, now, most) for lease in leases if lease.charger == one.charger])

@@ -26,8 +26,9 @@ from levity_trio.store.writes import limits as writes
 from levity_trio.store.writes.accounts import Code
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import refusals
-from levity_trio.web.api.billing import rule
+from levity_trio.web.api.billing import rule, rule_of
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CONNECTORS, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import ago, whole
 from levity_trio.web.api.local_times import begins_at, today
@@ -89,10 +90,14 @@ class RefusedQuery(Sent, kw_only=True):
 @ENDPOINTS.get(f"{SPACES}/refused-cards", Role.OPERATOR)
 async def list_refused_cards(request: Asked[RefusedQuery, None]) -> ListPage[RefusedCard]:
     """List the cards of the last 90 days that a space would refuse, if it was for its household only"""
-    query, api = request.query, request.api
-    space = AtSpace(query.charger, query.connector, query.account)
-    read = partial(stored.refused_then, rule=rule(request), space=space, now=api.stamp(), since=ago(api, LATELY_DAYS))
-    return whole(await request.read(read))
+    space = AtSpace(request.query.charger, request.query.connector, request.query.account)
+    return whole(await request.read(partial(read_refused, server=request.api, space=space)))
+
+
+def read_refused(db: Database, server: Server, space: AtSpace) -> list[RefusedCard]:
+    """Return the cards that a space would refuse."""
+    now, since = server.stamp(), ago(server, LATELY_DAYS)
+    return stored.refused_then(db, rule=rule_of(server), space=space, now=now, since=since)
 
 
 @record

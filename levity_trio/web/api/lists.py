@@ -21,7 +21,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, Wanted
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
-from levity_trio.web.api.context import Api
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CONNECTORS, Request
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.sheets import encoded
@@ -125,6 +125,6 @@ def moment(text: str | None, field: str) -> str | None:
     return stamp(understood)
 
 
-def ago(api: Api, days: float) -> str:
+def ago(server: Server, days: float) -> str:
     """Return the time some days ago."""
-    return stamp(api.clock() - timedelta(days=days))
+    return stamp(server.now() - timedelta(days=days))

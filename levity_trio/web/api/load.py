@@ -16,8 +16,9 @@ from levity_trio.store.reads.load import GRID, LoadCar, LoadKept, LoadLine, Load
 from levity_trio.store.reads.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.told import Figure, Quantity, Told
-from levity_trio.web.api.billing import rule
+from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
@@ -44,11 +45,15 @@ async def get_load(request: Request) -> LoadNow:
 async def get_load_day(request: Asked[LoadDayQuery, None]) -> LoadDayOfCars:
     """Show a day of load management by the quarter of an hour: each phase of each circuit, and who waited or was bound.
     Two years are kept."""
-    zone = request.zone
-    day = today(request.api.now(), zone) if request.query.day is None else local_day(request.query.day, "day")
-    since, until, at = begins_at(day, zone), begins_at(day + DAY, zone), request.api.stamp()
-    read = partial(load_day_of_cars, day=str(day), since=since, until=until, at=at, rule=rule(request))
-    return await request.read(read)
+    return await request.read(partial(read_load_day, server=request.api, wanted=request.query.day))
+
+
+def read_load_day(db: Database, server: Server, wanted: str | None) -> LoadDayOfCars:
+    """Return a day. Raises Problem."""
+    zone = server.config.time_zone
+    day = today(server.now(), zone) if wanted is None else local_day(wanted, "day")
+    since, until, at = begins_at(day, zone), begins_at(day + DAY, zone), server.stamp()
+    return load_day_of_cars(db, day=str(day), since=since, until=until, at=at, rule=rule_of(server))
 
 
 # Why

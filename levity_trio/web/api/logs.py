@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.logged import Frame, FrameFilters, frames
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 from levity_trio.web.api.lists import Before, OfCharger, Since, ago, moment, page
 
@@ -51,19 +53,19 @@ async def list_frames(request: Asked[LogsQuery, None]) -> ListPage[LogEntry]:
     """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page may be empty
     without being the last: go on while there is a next_cursor.
     """
-    query = request.query
+    return await page(request, partial(read_frames, server=request.api, query=request.query))
+
+
+def read_frames(db: Database, server: Server, query: LogsQuery) -> ListPage[LogEntry]:
+    """Return a page of frames. Raises NoPage, Problem."""
     is_filtered = bool(query.charger or query.action or query.direction or query.message_id or query.text)
-    since = moment(query.since, "from") or (ago(request.api, FILTERED_DAYS) if is_filtered else None)
+    since = moment(query.since, "from") or (ago(server, FILTERED_DAYS) if is_filtered else None)
     filters = FrameFilters(
         *(query.charger, query.action, query.direction, query.message_id, query.text),
         *(since, moment(query.before, "to")),
     )
-
-    def read(db: Database) -> ListPage[LogEntry]:
-        found = frames(db, filters, query.limit, query.cursor)
-        return found.of_rows([_entry(frame) for frame in found.data])
-
-    return await page(request, read)
+    found = frames(db, filters, query.limit, query.cursor)
+    return found.of_rows([_entry(frame) for frame in found.data])
 
 
 def _entry(frame: Frame) -> LogEntry:

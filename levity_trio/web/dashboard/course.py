@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
+from levity_trio.store.reads.charger_facts import Command
+from levity_trio.store.reads.now.chargers import LastCommand
 
 
 class Step(NamedTuple):
@@ -30,48 +32,48 @@ _ENDS: Final[Mapping[str, tuple[str, str]]] = N_(
 _OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken", "not seen": "look"}
 
 
-def steps(command: Mapping[str, Any]) -> list[Step]:
+def steps(command: Command) -> list[Step]:
     """Return the course of a command so far, in order."""
     return [*_sending(command), *_answer(command), *_outcome(command)]
 
 
-def _sending(command: Mapping[str, Any]) -> Iterator[Step]:
-    if command["sent_at"] is not None:
-        yield Step("done", _("sent"), command["sent_at"])
-    elif command["state"] == "queued":
-        yield Step("busy", _("waits for the charger"), command["requested_at"])
+def _sending(command: Command) -> Iterator[Step]:
+    if command.sent_at is not None:
+        yield Step("done", _("sent"), command.sent_at)
+    elif command.state == "queued":
+        yield Step("busy", _("waits for the charger"), command.requested_at)
 
 
-def _answer(command: Mapping[str, Any]) -> Iterator[Step]:
-    state, at = command["state"], command["answered_at"]
+def _answer(command: Command) -> Iterator[Step]:
+    state, at = command.state, command.answered_at
     if state == "sent":
         yield Step("busy", _("waits for the answer"))
     elif state == "accepted":
-        yield Step("done", _("answered late") if command["is_late"] else _status(command) or _("accepted"), at)
+        yield Step("done", _("answered late") if command.is_late else _status(command) or _("accepted"), at)
     elif state == "rejected":
         yield Step(
             "broken", _("refused by the charger (%(reason)s)", reason=_status(command) or _("no reason given")), at
         )
     elif state in _ENDS:
         kind, words = _ENDS[state]
-        details = " ".join(one for one in (command["error_code"], command["error_description"]) if one)
+        details = " ".join(one for one in (command.error_code, command.error_description) if one)
         yield Step(kind, f"{_(words)}: {details}" if details else _(words), at)
 
 
-def _status(command: Mapping[str, Any]) -> str:
-    answer = command["answer"]
+def _status(command: Command) -> str:
+    answer = command.answer
     status = answer.get("status") if isinstance(answer, Mapping) else None
     return "" if status is None else said(str(status).lower())
 
 
-def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:
-    outcome = command["outcome"]
+def _outcome(command: Command) -> Iterator[Step]:
+    outcome = command.outcome
     if outcome == "pending":
         yield Step("busy", _("the result is not known yet"))
     elif outcome is not None:
         kind = _OUTCOMES.get(outcome, "look")
-        words = _("not confirmed in time") if outcome == "not seen" else said(command["outcome_words"] or outcome)
-        yield Step(kind, words, command["outcome_at"])
+        words = _("not confirmed in time") if outcome == "not seen" else said(command.outcome_words or outcome)
+        yield Step(kind, words, command.outcome_at)
 
 
 # For drivers
@@ -104,8 +106,8 @@ class Course:
         return self.steps[-1].kind == "busy"
 
 
-def course(command: Mapping[str, Any]) -> Course:
-    return Course(tuple(_driver_steps(command["state"], command["outcome"], command["action"])))
+def course(state: str, outcome: str | None, action: str) -> Course:
+    return Course(tuple(_driver_steps(state, outcome, action)))
 
 
 def _driver_steps(state: str, outcome: str | None, action: str) -> Iterator[Step]:
@@ -162,27 +164,27 @@ ENDS: Final[Mapping[str, str]] = N_(
 FAILED: Final = frozenset({"rejected", "error", "timed out", "gone", "expired", "contradicted", "not seen"})
 
 
-def short_steps(command: Mapping[str, Any]) -> list[str]:
+def short_steps(command: LastCommand) -> list[str]:
     """Return the course of a command in few words: sent, accepted, what came of it."""
     return [*_short_steps(command)]
 
 
-def has_failed(command: Mapping[str, Any]) -> bool:
+def has_failed(command: LastCommand) -> bool:
     """Whether a command did not do what it was sent for."""
-    return command["state"] in FAILED or command["outcome"] in FAILED
+    return command.state in FAILED or command.outcome in FAILED
 
 
-def _short_steps(command: Mapping[str, Any]) -> Iterator[str]:
-    state, outcome = command["state"], command["outcome"]
+def _short_steps(command: LastCommand) -> Iterator[str]:
+    state, outcome = command.state, command.outcome
     if state not in ("queued", "expired", "cancelled"):
         yield _("sent")
     if state in ANSWERS:
         yield _(ANSWERS[state])
     match outcome:
         case "fulfilled":
-            yield _(ENDS.get(command["action"], N_("done")))
+            yield _(ENDS.get(command.action, N_("done")))
         case "contradicted":
-            yield said(command["outcome_words"] or "") or _("the charger did something else")
+            yield said(command.outcome_words or "") or _("the charger did something else")
         case "not seen":
             yield _("it had no effect")
         case _ if state == "sent" or (state, outcome) == ("accepted", "pending"):

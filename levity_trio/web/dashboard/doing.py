@@ -525,7 +525,7 @@ async def _explanation(view: View, endpoint: Endpoint, refused: Refused) -> str 
 async def _interrupts(view: View, refused: Refused) -> str:
     """Return whose sessions are in the way, and what to do about it."""
     ids = refused.document.get("transactions", ())
-    names = [one["who"] for one in await open_sessions(view, view.path["id"]) if one["id"] in ids]
+    names = [one.who or "" for one in await view.look(open_sessions, view.path["id"]) if one.id in ids]
     words = _are_charging(names) if names else _("a session is open here: stop it first")
     if view.caller.role < Role.ADMIN:
         return words

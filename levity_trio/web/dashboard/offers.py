@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
+from levity_trio.store.reads.billed import BilledTransaction
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.dashboard import shapes
 from levity_trio.web.dashboard.desk import Desk
@@ -64,7 +65,7 @@ class Circumstances:
     """What is known of what a form is about. `sessions` are the open ones that it would end."""
 
     charger: Mapping[str, Any] | None = None
-    sessions: Sequence[Mapping[str, Any]] = ()
+    sessions: Sequence[BilledTransaction] = ()
 
 
 @record(kw_only=False)
@@ -86,7 +87,7 @@ class Offers:
         try:
             charger = await self.view.get(self._api)
             ends_sessions = "needs_force" in self.endpoint.problems or self.endpoint.path.endswith(ENDING)
-            return Circumstances(charger, await open_sessions(self.view, charger["id"]) if ends_sessions else ())
+            return Circumstances(charger, await self.view.look(open_sessions, charger["id"]) if ends_sessions else ())
         except Refused:
             return Circumstances()
 
@@ -178,8 +179,9 @@ class Offers:
     async def _open_sessions(self, around: Circumstances) -> list[Offer]:
         if around.charger is None:
             return []
-        sessions = around.sessions or await open_sessions(self.view, around.charger["id"])
-        return [Offer(str(one["id"]), _("%(who)s, connector %(connector)s", **one)) for one in sessions]
+        sessions = around.sessions or await self.view.look(open_sessions, around.charger["id"])
+        words = N_("%(who)s, connector %(connector)s")
+        return [Offer(str(one.id), _(words, who=one.who, connector=one.connector)) for one in sessions]
 
     async def _tags(self, _around: Circumstances) -> list[Offer]:
         listed = [Offer(one["id_tag"], one["name"] or "") for one in await self._rows("/api/admin/id-tags")]

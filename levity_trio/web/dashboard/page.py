@@ -4,7 +4,7 @@ And the sections, in the order of how often they are needed."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import UTC, tzinfo
 from http import HTTPStatus
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
@@ -15,8 +15,13 @@ from starlette.types import ASGIApp
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
+from levity_trio.store.reads.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.chargers import names
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.transactions import Filters
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role, whole_number
+from levity_trio.web.api.leases import LimitedCharger, limited_chargers
 from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.looking import Look, Snapshots
 from levity_trio.web.dashboard.refused import Refused, answered, refusals
@@ -206,22 +211,20 @@ MOST_SESSIONS: Final = 20
 MOST_CHARGERS: Final = 500
 
 
-async def open_sessions(view: View, charger: str) -> list[dict[str, Any]]:
+def open_sessions(look: Look, charger: str) -> list[BilledTransaction]:
     """Return the open sessions of a charger, with whose they are: the household or the tag's name, else the tag."""
-    found = (await view.get("/api/admin/transactions", charger=charger, status=OPEN, limit=MOST_SESSIONS))["data"]
-    return [{**one, "who": one["who"] or one["id_tag"] or "somebody"} for one in found]
+    found = look(billed_transactions, Filters(charger=charger, status=OPEN), Wanted(limit=MOST_SESSIONS)).data
+    return [replace(one, who=one.who or one.id_tag or "somebody") for one in found]
 
 
 async def names_of_chargers(view: View) -> Mapping[str, str]:
-    """Return the names of the chargers that have one."""
-    found = (await view.get("/api/admin/chargers", limit=MOST_CHARGERS))["data"]
-    return {one["id"]: one["name"] for one in found if one["name"]}
+    """Return what people call the chargers."""
+    return await view.look(lambda look: look(names))
 
 
-async def limited_charger(view: View, charger: str) -> Mapping[str, Any] | None:
+def limited_charger(look: Look, view: View, charger: str) -> LimitedCharger | None:
     """Return how load management limits a charger, None if it does not."""
-    found = (await view.get("/api/load/chargers"))["data"]
-    return next((one for one in found if one["charger"] == charger), None)
+    return next((one for one in look(limited_chargers, view.api.server.now()) if one.charger == charger), None)
 
 
 async def chargers_and_currency(view: View) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from levity_trio.locale.texts import said
 from levity_trio.refusals import plain_words
+from levity_trio.store.reads.pages import NoPage
 from levity_trio.told import without
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.fields import label_of
@@ -65,6 +66,9 @@ def refusals() -> Iterator[None]:
     except Problem as problem:
         document = {"code": problem.code, "detail": problem.detail, **problem.members}
         raise Refused(problem.status, document) from None
+    except NoPage as error:
+        document = {"code": "not_found", "detail": str(error), "field": error.field}
+        raise Refused(HTTPStatus.NOT_FOUND, document) from None
 
 
 def answered(reply: Reply) -> Any:

@@ -22,8 +22,9 @@ from markupsafe import Markup
 from levity_trio.locale import N_, _, _n, _p, formats, language, languages
 from levity_trio.locale.texts import said
 from levity_trio.records import record
-from levity_trio.web.dashboard import charts, money, pictures, saying, shapes
+from levity_trio.web.dashboard import charts, course, money, pictures, saying, shapes
 from levity_trio.web.dashboard.fields import CHOICES
+from levity_trio.web.dashboard.operations import words_of
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, method, sentence, state_of
 from levity_trio.wire.times import in_zone
@@ -175,8 +176,9 @@ def _content(environment: Environment, part: Part, shared: Mapping[str, Any]) ->
 
 OF_MONEY: Final = ("money", "amount", "price", "typed", "month", "day", "line", "times")
 """Filters of these names are functions of money.py."""
-OF_PICTURES: Final = ("day_values", "month_values", "phase_values")
-"""What templates call by these names are functions of pictures.py."""
+PICTURES: Final = vars(charts) | vars(pictures)
+OF_PICTURES: Final = ("compared", "stack", "steps", "day_values", "month_values", "phase_values")
+"""What templates call by these names are functions of charts.py and pictures.py."""
 
 
 def _environment() -> Environment:
@@ -208,6 +210,8 @@ def _environment() -> Environment:
         "words": _known_words,
         "sentence": lambda words: sentence(in_words(said(words))),
         "said": lambda words: in_words(said(words)),
+        "course": course.steps,
+        "operation": words_of,
         "choice": _choice,
         "duration": _duration,
         "period": _period,
@@ -224,9 +228,8 @@ def _environment() -> Environment:
         **{name: vars(money)[name] for name in OF_MONEY},
     }
     made.globals |= {"_": _, "gettext": _, "_n": _n, "_p": _p, "N_": N_, "language": language}
-    made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve, "steps": charts.steps}
-    made.globals |= {name: vars(pictures)[name] for name in OF_PICTURES}
-    made.globals |= {"compared": charts.compared, "stack": charts.stack, "hours_of_week": charts.week}
+    made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve}
+    made.globals |= {"hours_of_week": charts.week, **{name: PICTURES[name] for name in OF_PICTURES}}
     return made
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.reads import power
+from levity_trio.store.reads.charger_facts import Command
 from levity_trio.store.writes import load, sessions
 from levity_trio.store.writes.power import keep
 from levity_trio.web.api.endpoints import Caller, Role
@@ -163,12 +164,10 @@ async def test_only_one_that_waits_is_new(site: Site) -> None:
         assert "New" in (await look(site, page)).words
 
 
-def command(state: str, **fields: Any) -> dict[str, Any]:
+def command(state: str, **fields: Any) -> Command:
     at = "2026-01-01T00:00:00.000Z"
-    told: dict[str, Any] = dict.fromkeys(
-        ("answered_at", "answer", "error_code", "error_description", "outcome", "outcome_words", "outcome_at")
-    )
-    return {"state": state, "requested_at": at, "sent_at": at, "is_late": False, **told, **fields}
+    told: dict[str, Any] = dict.fromkeys(Command.__dataclass_fields__)
+    return Command(**{**told, "state": state, "requested_at": at, "sent_at": at, "is_late": False, **fields})
 
 
 class TestACourse:
@@ -193,7 +192,7 @@ class TestACourse:
             (command("cancelled", sent_at=None), ["cancelled before it was sent"]),
         ],
     )
-    def test_says_what_came_of_it(self, given: dict[str, Any], words: list[str]) -> None:
+    def test_says_what_came_of_it(self, given: Command, words: list[str]) -> None:
         assert [one.words for one in steps(given)] == words
 
     @pytest.mark.parametrize("answer", [None, "text", [], {"status": None}, {"status": 7}])

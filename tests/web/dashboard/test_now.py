@@ -26,11 +26,6 @@ from tests.web.dashboard.opening import TEMPLATES, Opening, attributes
 
 (NOW,) = now.PAGES
 HOSTILE = '"><script>alert(1)</script>'
-NOTHING: Mapping[str, Any] = {
-    "site": {
-        "energy": {"month_wh": 0, "last_month_wh": 0, "last_month_since": "2026-02-01T00:00:00.000Z"},
-    }
-}
 STOP = "/do/post/admin/chargers/CP-1/remote-stop"
 
 
@@ -294,7 +289,8 @@ class TestTheDay:
         assert (await look(site))["day"].words == ""
 
     async def test_of_the_same_figures_it_is_rendered_once(self, site: Site, drawn: Shown) -> None:
-        (first,) = [one for one in await now._pictures(Opening(site).view("", {}), NOTHING) if one.id == "day"]
+        assert NOW.live is not None
+        (first,) = [one for one in await NOW.live(Opening(site).view("", {}), None) if one.id == "day"]
         parts = [first, replace(first, id="again", values={}), replace(first, id="other", key=b"other")]
         html = TEMPLATES.render_parts(parts, Opening(site).view("", {}), site.books.now)
         assert html["again"] == html["day"] == html["other"]

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
+from levity_trio.store.reads import charger_facts, chargers, local_lists, places
+from levity_trio.store.reads.charger_facts import Command
+from levity_trio.store.reads.chargers import Charger
+from levity_trio.store.reads.links import links
+from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.places import AtSpace, RefusedCard, SpaceRow
+from levity_trio.told import Told
+from levity_trio.web.api.bodies import asked
+from levity_trio.web.api.charger_facts import UseQuery, read_uptimes, read_use
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.course import steps
-from levity_trio.web.dashboard.operations import groups_for, page_of, words_of
+from levity_trio.web.api.history import HistoryQuery, read_history
+from levity_trio.web.api.limits import SPACES, read_refused
+from levity_trio.web.api.logs import LogEntry, LogsQuery, read_frames
+from levity_trio.web.api.problems import not_found
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.operations import groups_for, page_of
 from levity_trio.web.dashboard.page import (
     Changed,
     Page,
@@ -21,7 +34,6 @@ from levity_trio.web.dashboard.page import (
     View,
     limited_charger,
     open_sessions,
-    with_refused,
 )
 from levity_trio.web.dashboard.pictures import use_values
 from levity_trio.web.dashboard.shapes import json_text, length, moment
@@ -56,64 +68,69 @@ TABS: Final = N_(
 )
 
 
-def api_of(view: View) -> str:
-    """Return the path of the charger in the API."""
-    return f"/api/admin/chargers/{view.path['id']}"
+def the_charger(look: Look, view: View) -> Charger:
+    """Return the charger that a page is about. Raises Problem."""
+    if (found := look(chargers.charger, view.path["id"])) is None:
+        raise not_found(Told("charger {1}", view.path["id"]))
+    return found
 
 
-async def head(view: View, tab: str, charger: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what all pages about a charger show at their top."""
-    facts = charger or await view.get(api_of(view))
+def head(look: Look, view: View, tab: str) -> Values:
+    """Return what all pages about a charger show at their top. Raises Problem."""
+    facts = the_charger(look, view)
     return {
         "charger": facts,
-        "home": page_of(facts["id"]),
+        "home": page_of(facts.id),
         "tab": tab,
         "tabs": [one for one in TABS if view.caller.role >= one.role],
     }
 
 
 async def _read(view: View) -> Values:
-    charger = await view.get(api_of(view))
+    return await view.look(_shown, view)
+
+
+def _shown(look: Look, view: View) -> Values:
+    charger = the_charger(look, view)
+    station = None if charger.station_id is None else look(chargers.station, charger.station_id)
     return {
-        **await head(view, "", charger),
-        "parts": await _parts(view, charger),
+        **head(look, view, ""),
+        "parts": {one.id: one for one in _parts(look, view, charger)},
         "groups": groups_for(view),
-        "uptime": await _uptime(view, charger["created_at"]),
-        "station": await _station(view, charger["station_id"]),
-        **await _spaces(view, charger["id"]),
+        "uptime": _uptime(look, view, charger),
+        "station": station and station.name,
+        **_spaces(look, view, charger.id),
     }
 
 
-async def _station(view: View, number: int | None) -> str | None:
-    """Return what the station of a charger is called."""
-    stations = [] if number is None else (await view.get("/api/admin/stations"))["data"]
-    return next((one["name"] for one in stations if one["id"] == number), None)
-
-
-SPACES: Final = "/api/admin/spaces"
-
-
-async def _spaces(view: View, charger: str) -> Values:
+def _spaces(look: Look, view: View, charger: str) -> Values:
     """Return whose the spaces of a charger are, and what its list lacks of that while it is away."""
     if not view.may("GET", SPACES):
         return {"spaces": [], "behind": 0}
-    spaces = (await view.get(SPACES, charger=charger))["data"]
-    kept = (await view.get(f"{api_of(view)}/local-lists/status"))["data"] if spaces else []
-    behind = [one["behind"] for one in kept if (one["version"] or 0) > 0]
-    return {"spaces": await with_refused(view, spaces), "behind": sum(behind)}
+    server = view.api.server
+    spaces = look(places.spaces, now=server.stamp(), charger=charger)
+    kept = look(local_lists.statuses, charger, server.id_tags.policy, server.now(), (), is_on=True) if spaces else []
+    behind = sum(one.behind for one in kept if (one.version or 0) > 0)
+    return {"spaces": [(one, _refused(look, view, one)) for one in spaces], "behind": behind}
 
 
-async def _uptime(view: View, created_at: str) -> Values:
+def _refused(look: Look, view: View, space: SpaceRow) -> list[RefusedCard]:
+    """Return the cards that a space would refuse if it was for its household only."""
+    at = AtSpace(space.charger, space.connector or 0, space.account)
+    return [] if space.exclusive else look(read_refused, view.api.server, at)
+
+
+def _uptime(look: Look, view: View, charger: Charger) -> Values:
     """Return how long the charger was connected: its share of 30 days, or of the time since it has been known."""
-    (found,) = (await view.get(f"{api_of(view)}/uptime"))["data"]
-    known = moment(found["until"]) - max(moment(found["since"]), moment(created_at))
-    return {**found, "of": length(known.total_seconds())}
+    (found,) = look(read_uptimes, view.api.server, charger.id)
+    known = moment(found.until) - max(moment(found.since), moment(charger.created_at))
+    return {"share": found.share, "links": found.links, "of": length(known.total_seconds())}
 
 
 async def _live(view: View, changed: Changed) -> Sequence[Part]:
     if is_elsewhere(view, changed):
         return ()
-    return list((await _parts(view, await view.get(api_of(view)))).values())
+    return await view.look(lambda look: _parts(look, view, the_charger(look, view)))
 
 
 def is_elsewhere(view: View, changed: Changed) -> bool:
@@ -121,48 +138,51 @@ def is_elsewhere(view: View, changed: Changed) -> bool:
     return changed is not None and view.path["id"] not in changed
 
 
-async def _parts(view: View, charger: Mapping[str, Any]) -> dict[str, Part]:
-    state = Part(STATE, "charger/state.html", await _state(view, charger))
+def _parts(look: Look, view: View, charger: Charger) -> list[Part]:
+    state = Part(STATE, "charger/state.html", _state(look, view, charger))
     if view.caller.role < Role.OPERATOR:
-        return {STATE: state}
-    asked = (await view.get(f"{api_of(view)}/commands", limit=LAST_COMMANDS))["data"]
-    return {STATE: state, COMMANDS: commands_part(asked)}
+        return [state]
+    return [state, commands_part(look(charger_facts.commands, charger.id, Wanted(limit=LAST_COMMANDS)).data)]
 
 
-def commands_part(commands: Sequence[Mapping[str, Any]]) -> Part:
+def commands_part(commands: Sequence[Command]) -> Part:
     """Return the part that shows commands with their course."""
-    shown = [{**one, "words": words_of(one["action"]), "steps": steps(one)} for one in commands]
-    return Part(COMMANDS, "charger/commands.html", {"commands": shown})
+    return Part(COMMANDS, "charger/commands.html", {"commands": commands})
 
 
-async def _state(view: View, charger: Mapping[str, Any]) -> Values:
-    faults = (await view.get(f"{api_of(view)}/faults", open=True, limit=10))["data"] if charger["open_faults"] else []
-    links = (await view.get(f"{api_of(view)}/links", limit=1))["data"] if not charger["is_connected"] else []
-    sessions = await open_sessions(view, charger["id"])
-    known = {one["connector"] for one in charger["connectors"]}
+def _state(look: Look, view: View, charger: Charger) -> Values:
+    ten, sessions = Wanted(limit=10), open_sessions(look, charger.id)
+    ended = [] if charger.is_connected else look(links, charger.id, Wanted(limit=1)).data
+    known = {one.connector for one in charger.connectors}
     return {
         "charger": charger,
-        "home": page_of(charger["id"]),
-        "faults": faults,
-        "link": links[0] if links else None,
-        "sessions": {one["connector"]: one for one in sessions},
-        "others": [one for one in sessions if one["connector"] not in known],
-        "limited": await limited_charger(view, charger["id"]),
+        "home": page_of(charger.id),
+        "faults": look(charger_facts.faults, charger.id, ten, is_open=True).data if charger.open_faults else [],
+        "link": ended[0] if ended else None,
+        "sessions": {one.connector: one for one in sessions},
+        "others": [one for one in sessions if one.connector not in known],
+        "limited": limited_charger(look, view, charger.id),
     }
 
 
 async def _read_use(view: View) -> Values:
+    return await view.look(_use, view)
+
+
+def _use(look: Look, view: View) -> Values:
     """A month of the charger: its days, how long cars charged and stayed, its faults, and its habits."""
-    use = await view.get(f"{api_of(view)}/use", month=view.query.get("month"))
-    month = Month.parse(use["month"])
-    history = await view.get("/api/history", charger=use["charger"], from_=month.first_day, to=month.next.first_day)
+    page, server = head(look, view, "use"), view.api.server
+    given = {name: value for name, value in view.query.items() if name == "month" and value}
+    use = look(read_use, server, page["charger"].id, asked(UseQuery, given))
+    month = Month.parse(use.month)
+    days = HistoryQuery(charger=use.charger, since=str(month.first_day), before=str(month.next.first_day))
     return {
-        **await head(view, "use"),
+        **page,
         "use": use,
         "month": month.first_day,
         "before": str(month.before),
-        "after": str(month.next) if use["is_over"] else None,
-        **use_values(use, history),
+        "after": str(month.next) if use.is_over else None,
+        **use_values(use, look(read_history, server, days)),
     }
 
 
@@ -172,68 +192,71 @@ CODES: Final = "/api/admin/codes"
 
 
 async def _read_all(view: View) -> Values:
-    events = await _all(view)
-    is_hidden = "hidden" in view.query
+    found = await view.look(_all, view)
     return {
-        "list": _list_part(view, events["data"]),
-        "cursor": events.get("next_cursor"),
-        "is_hidden": is_hidden,
-        "sees_codes": bool(events["data"]) and view.may("GET", CODES),
+        "list": _list_part(view, found.data),
+        "cursor": found.next_cursor,
+        "is_hidden": "hidden" in view.query,
+        "sees_codes": bool(found.data) and view.may("GET", CODES),
     }
 
 
 async def _live_all(view: View, _changed: Changed) -> Sequence[Part]:
-    return [_list_part(view, (await _all(view))["data"])]
+    return [_list_part(view, (await view.look(_all, view)).data)]
 
 
-async def _all(view: View) -> Any:
-    hidden = True if "hidden" in view.query else None
-    return await view.get("/api/admin/chargers", hidden=hidden, limit=MOST_CHARGERS, cursor=view.query.get("cursor"))
+def _all(look: Look, view: View) -> ListPage[Charger]:
+    wanted = Wanted(limit=MOST_CHARGERS, cursor=view.query.get("cursor") or None)
+    return look(chargers.chargers, None, None, wanted, is_hidden="hidden" in view.query)
 
 
-def _list_part(view: View, rows: Sequence[Mapping[str, Any]]) -> Part:
-    chargers = [{**one, "home": page_of(one["id"])} for one in rows]
-    return Part(ALL, "charger/list.html", {"chargers": chargers, "is_hidden": "hidden" in view.query})
+def _list_part(view: View, rows: Sequence[Charger]) -> Part:
+    found = [(one, page_of(one.id)) for one in rows]
+    return Part(ALL, "charger/list.html", {"chargers": found, "is_hidden": "hidden" in view.query})
 
 
 MOST_COMMANDS: Final = 50
 COMMAND: Final = "command"
+COMMAND_PART: Final = "charger/command.html"
 
 
 async def _read_commands(view: View) -> Values:
-    commands = await _commands(view)
-    return {
-        **await head(view, "commands"),
-        "list": commands_part(commands["data"]),
-        "cursor": commands.get("next_cursor"),
-    }
+    return await view.look(_every_command, view)
+
+
+def _every_command(look: Look, view: View) -> Values:
+    page, found = head(look, view, "commands"), _commands(look, view)
+    return {**page, "list": commands_part(found.data), "cursor": found.next_cursor}
 
 
 async def _live_commands(view: View, changed: Changed) -> Sequence[Part]:
-    return () if is_elsewhere(view, changed) else [commands_part((await _commands(view))["data"])]
+    return () if is_elsewhere(view, changed) else [commands_part((await view.look(_commands, view)).data)]
 
 
-async def _commands(view: View) -> Any:
-    return await view.get(f"{api_of(view)}/commands", limit=MOST_COMMANDS, cursor=view.query.get("cursor"))
+def _commands(look: Look, view: View) -> ListPage[Command]:
+    wanted = Wanted(limit=MOST_COMMANDS, cursor=view.query.get("cursor") or None)
+    return look(charger_facts.commands, view.path["id"], wanted)
 
 
 async def _read_command(view: View) -> Values:
-    command = await _command(view)
-    charger = await view.get(f"/api/admin/chargers/{command['charger']}")
-    return {"command": command, "charger": charger, "home": page_of(charger["id"]), "part_": _command_part(command)}
+    return await view.look(_one_command, view.number)
+
+
+def _one_command(look: Look, number: int) -> Values:
+    command = _command(look, number)
+    charger = look(chargers.charger, command.charger)
+    home, values = page_of(command.charger), {"command": command}
+    return {"command": command, "charger": charger, "home": home, "part_": Part(COMMAND, COMMAND_PART, values)}
 
 
 async def _live_command(view: View, _changed: Changed) -> Sequence[Part]:
-    return [_command_part(await _command(view))]
+    return [Part(COMMAND, COMMAND_PART, {"command": await view.look(_command, view.number)})]
 
 
-async def _command(view: View) -> dict[str, Any]:
-    found = await view.get(f"/api/admin/commands/{view.path['id']}")
-    return {**found, "words": words_of(found["action"]), "steps": steps(found)}
-
-
-def _command_part(command: Mapping[str, Any]) -> Part:
-    return Part(COMMAND, "charger/command.html", {"command": command})
+def _command(look: Look, number: int) -> Command:
+    if (found := look(charger_facts.command, number)) is None:
+        raise not_found(Told("command {1}", number))
+    return found
 
 
 MOST_FRAMES: Final = 40
@@ -246,11 +269,15 @@ DIRECTIONS: Final = N_((("recv", "from the charger"), ("send", "to the charger")
 
 
 async def _read_frames(view: View) -> Values:
-    frames = await _frames(view)
+    return await view.look(_some_frames, view)
+
+
+def _some_frames(look: Look, view: View) -> Values:
+    page, found = head(look, view, "frames"), _frames(look, view)
     return {
-        **await head(view, "frames"),
-        "frames": _frames_part(frames["data"]),
-        "cursor": frames.get("next_cursor"),
+        **page,
+        "frames": _frames_part(found.data),
+        "cursor": found.next_cursor,
         "given": {name: view.query.get(name, "") for name in FILTERS},
         "directions": DIRECTIONS,
         "is_paused": _stands_still(view),
@@ -258,32 +285,32 @@ async def _read_frames(view: View) -> Values:
 
 
 async def _live_frames(view: View, _changed: Changed) -> Sequence[Part]:
-    return () if _stands_still(view) else [_frames_part((await _frames(view))["data"])]
+    return () if _stands_still(view) else [_frames_part((await view.look(_frames, view)).data)]
 
 
 def _stands_still(view: View) -> bool:
     return "pause" in view.query or "cursor" in view.query
 
 
-async def _frames(view: View) -> Any:
-    given = {name: view.query.get(name) for name in (*FILTERS, "cursor")}
-    return await view.get("/api/logs", charger=view.path["id"], limit=MOST_FRAMES, **given)
+def _frames(look: Look, view: View) -> ListPage[LogEntry]:
+    given = {name: view.query[name] for name in (*FILTERS, "cursor") if view.query.get(name)}
+    query = asked(LogsQuery, {**given, "charger": view.path["id"], "limit": str(MOST_FRAMES)})
+    return look(read_frames, view.api.server, query)
 
 
-def _frames_part(frames: Sequence[Mapping[str, Any]]) -> Part:
-    return Part("frames", "charger/frame_rows.html", {"frames": [{**one, **_opened(one["payload"])} for one in frames]})
+def _frames_part(frames: Sequence[LogEntry]) -> Part:
+    return Part("frames", "charger/frame_rows.html", {"frames": [(one, _opened(one.payload)) for one in frames]})
 
 
-def _opened(frame: str) -> Mapping[str, str]:
-    """Return a frame as it is opened, and as one line."""
+def _opened(frame: str) -> str:
+    """Return a frame as it is opened."""
     if len(frame) > MOST_CHARACTERS:
         more = _("%(count)s characters in all; `levity-trio logs` shows them", count=len(frame))
-        opened = f"{frame[:MOST_CHARACTERS]}\n… {more}"
-        return {"opened": opened, "line": frame[:200]}
+        return f"{frame[:MOST_CHARACTERS]}\n… {more}"
     try:
-        return {"opened": json_text(orjson.loads(frame)), "line": frame[:200]}
+        return json_text(orjson.loads(frame))
     except orjson.JSONDecodeError:
-        return {"opened": frame, "line": frame[:200]}
+        return frame
 
 
 _page: Final = partial(Page, section=SECTION)

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.page import Page, Read, Values, View
-from levity_trio.web.dashboard.pages.charger import PATH, SECTION, api_of, head
+from levity_trio.web.dashboard.pages.charger import PATH, SECTION, head
 from levity_trio.web.dashboard.refused import Refused
 
 ROWS: Final = 50
@@ -213,6 +213,11 @@ _REGISTRATIONS: Final = N_(
 )
 
 
+def api_of(view: View) -> str:
+    """Return the path of the charger in the API."""
+    return f"/api/admin/chargers/{view.path['id']}"
+
+
 async def _table(view: View, kind: Kind) -> Values:
     path, query = f"{api_of(view)}/{kind.path}", dict[str, Any]()
     if kind is _FILES:
@@ -230,7 +235,7 @@ def _chosen(tab: str, kinds: Sequence[Kind], for_operators: Sequence[Kind] = ())
     async def read(view: View) -> Values:
         offered = (*kinds, *(for_operators if view.caller.role >= Role.OPERATOR else ()))
         kind = next((one for one in offered if one.path == view.query.get("show")), offered[0])
-        return {**await head(view, tab), "kinds": offered, "kind": kind, "table": await _table(view, kind)}
+        return {**await view.look(head, view, tab), "kinds": offered, "kind": kind, "table": await _table(view, kind)}
 
     return read
 
@@ -245,7 +250,7 @@ async def _read_limits(view: View) -> Values:
 
 async def _read_configuration(view: View) -> Values:
     return {
-        **await head(view, "configuration"),
+        **await view.look(head, view, "configuration"),
         "entries": (await view.get(f"{api_of(view)}/configuration"))["data"],
         "readings": (await view.get(f"{api_of(view)}/configuration/readings", limit=1))["data"],
         "changes": await _changes(view),
@@ -277,7 +282,7 @@ async def _compared(view: View) -> AsyncIterator[Mapping[str, Any]]:
 
 async def _read_security(view: View) -> Values:
     return {
-        **await head(view, "security"),
+        **await view.look(head, view, "security"),
         "security": await view.get(f"{api_of(view)}/security"),
         "way": await _way(view),
         "table": await _table(view, _REGISTRATIONS),

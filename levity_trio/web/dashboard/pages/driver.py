@@ -162,7 +162,7 @@ async def _command(view: View, charger: str, connectors: Sequence[Mapping[str, A
         command = await view.get(f"/api/me/commands/{number}")
     except Refused:  # another one's, or an old address
         return None
-    shown = course(command)
+    shown = course(command["state"], command["outcome"], command["action"])
     open_here = {one["transaction"] for one in connectors}
     is_over = shown.is_done and command["action"] == "start" and command["transaction"] not in open_here
     return None if command["charger"] != charger or is_over else {**command, "course": shown}

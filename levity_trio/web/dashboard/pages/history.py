@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
+from levity_trio.store.reads import accounts, chargers
+from levity_trio.store.reads.history import Figures, History, Series
+from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.history import HistoryQuery, WeekQuery, read_history, read_week
 from levity_trio.web.dashboard.fields import day_after
-from levity_trio.web.dashboard.page import MOST_CHARGERS, Page, View
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.page import Page, Values, View
 from levity_trio.web.dashboard.pictures import ENERGY, SHOWN, label_of, stacks, week_values
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import wrong_way_round
@@ -28,17 +33,22 @@ LENGTHS: Final[Mapping[str, str]] = {
 FILTERS: Final = ("charger", "account", "from", "to")
 
 
-async def _read(view: View) -> Mapping[str, Any]:
+async def _read(view: View) -> Values:
     sees_all = view.caller.role >= Role.OPERATOR
     whose = {one: words for one, words in WHOSE.items() if one != "account" or sees_all}
     by, group = _chosen(view, "by", LENGTHS, "day"), _chosen(view, "of", whose, "site")
     shown = _chosen(view, "show", SHOWN, ENERGY) if sees_all else ENERGY
     given = {name: view.query[name] for name in FILTERS if view.query.get(name) and (name != "account" or sees_all)}
-    problem, asked = wrong_way_round(given.get("from"), given.get("to")), _until(given)
-    path, query = (WEEK, asked) if by == "hour" else (HISTORY, {"by": by, "of": group, **asked})
+    path, query = (WEEK, _until(given)) if by == "hour" else (HISTORY, {"by": by, "of": group, **_until(given)})
     if path == HISTORY and shown != ENERGY:
         query["costs"] = "true"
-    found, problem = (None, problem) if problem else await _found(view, path, query)
+    problem, found = wrong_way_round(given.get("from"), given.get("to")), dict[str, Values]()
+    try:
+        found = {} if problem else await view.look(_shown, view, by, shown, query)
+    except Refused as refused:
+        if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        problem = refused.labelled
     return {
         "by": by,
         "group": group,
@@ -48,10 +58,10 @@ async def _read(view: View) -> Mapping[str, Any]:
         "shows": SHOWN if sees_all else {},
         "given": given,
         "problem": problem,
-        "choices": await _choices(view, sees_all=sees_all),
+        "choices": await view.look(_choices, sees_all),
         "file": f"{path.removeprefix('/api')}?{urlencode({**query, 'format': 'csv'})}",
-        "week": week_values(found) if found and by == "hour" else None,
-        "history": _shown(found, by, shown) if found and by != "hour" else None,
+        "week": found.get("week"),
+        "history": found.get("history"),
     }
 
 
@@ -59,24 +69,10 @@ def _chosen(view: View, name: str, choices: Mapping[str, str], usual: str) -> st
     return view.query.get(name, "") if view.query.get(name) in choices else usual
 
 
-async def _choices(view: View, *, sees_all: bool) -> Mapping[str, Mapping[str, str]]:
+def _choices(look: Look, sees_all: bool) -> Values:
     """Return the chargers and households by which a picture can be filtered."""
-    chargers = (await view.get("/api/admin/chargers", limit=MOST_CHARGERS))["data"]
-    accounts = (await view.get("/api/admin/accounts", limit=MOST_CHARGERS))["data"] if sees_all else []
-    return {
-        "charger": {one["id"]: one["name"] or one["id"] for one in chargers},
-        "account": {str(one["id"]): one["name"] for one in accounts},
-    }
-
-
-async def _found(view: View, path: str, query: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
-    """Return what the API tells, or nothing and what is wrong with what was asked for."""
-    try:
-        return await view.get(path, **query), ""
-    except Refused as refused:
-        if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
-            raise
-        return None, refused.labelled
+    households = look(accounts.names) if sees_all else {}
+    return {"charger": look(chargers.names), "account": {str(number): name for number, name in households.items()}}
 
 
 def _until(given: Mapping[str, str]) -> dict[str, str]:
@@ -87,45 +83,44 @@ def _until(given: Mapping[str, str]) -> dict[str, str]:
         return dict(given)
 
 
-def _shown(history: Mapping[str, Any], by: str, shown: str) -> Mapping[str, Any]:
-    """Return the pictures, whose they are, and the same as a table, the newest first."""
-    series = [{**one, "href": _sessions(one), "page": _page_of(one)} for one in history["series"]]
-    return {
-        "pictures": stacks(history, shown, _("The site") if history["of"] == "site" else _("No household")),
-        "series": series,
-        "currency": history["currency"],
-        "without_price": history["without_price"],
-        "left": history["left"],
-        "rows": [*_rows(series, history["periods"], by)][::-1],
-    }
+def _shown(look: Look, view: View, by: str, shown: str, query: Mapping[str, str]) -> dict[str, Values]:
+    """Return the hours of a week; or the pictures, whose they are, and the same as a table, the newest first. Raises
+    Problem."""
+    server = view.api.server
+    if by == "hour":
+        return {"week": week_values(look(read_week, server, asked(WeekQuery, query)))}
+    history = look(read_history, server, asked(HistoryQuery, query))
+    pictures = stacks(history, shown, _("The site") if history.of == "site" else _("No household"))
+    series = [(one, _sessions(one), _page_of(one)) for one in history.series]
+    return {"history": {"of": history, "pictures": pictures, "series": series, "rows": [*_rows(history)][::-1]}}
 
 
-def _rows(
-    series: Sequence[Mapping[str, Any]], periods: Sequence[Mapping[str, Any]], by: str
-) -> Iterator[Mapping[str, Any]]:
-    """Yield each period in which somebody charged, with the figures of each series and the sessions of all."""
-    for place, period in enumerate(periods):
-        figures = [one["figures"][place] for one in series]
-        if any(one["sessions"] for one in figures):
-            first, last = _days(period["name"], by)
-            whose = series[0] if len(series) == 1 else {}
-            query = urlencode({**_whose(whose), "ended_since": first, "ended_before": last})
-            yield {"label": label_of(period["name"]), "href": f"/sessions?{query}", "figures": figures}
+def _rows(history: History) -> Iterator[tuple[str, str, list[Figures]]]:
+    """Yield the label of each period in which somebody charged, the way to the sessions of all, and the figures of each
+    series."""
+    for place, period in enumerate(history.periods):
+        figures = [one.figures[place] for one in history.series]
+        if any(one.sessions for one in figures):
+            first, last = _days(period.name, history.by)
+            whose = _whose(history.series[0]) if len(history.series) == 1 else {}
+            query = urlencode({**whose, "ended_since": first, "ended_before": last})
+            yield label_of(period.name), f"/sessions?{query}", figures
 
 
-def _sessions(series: Mapping[str, Any]) -> str:
+def _sessions(series: Series) -> str:
     return f"/sessions?{urlencode(_whose(series))}"
 
 
-def _whose(series: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: series[name] for name in ("charger", "account") if series.get(name) is not None}
+def _whose(series: Series) -> dict[str, str | int]:
+    found = {"charger": series.charger, "account": series.account}
+    return {name: one for name, one in found.items() if one is not None}
 
 
-def _page_of(series: Mapping[str, Any]) -> str:
+def _page_of(series: Series) -> str:
     """Return the page of a charger or a household; none of the site, and of nobody."""
-    if series["charger"] is not None:
-        return f"/chargers/{quote(series['charger'], safe='')}"
-    return "" if series["account"] is None else f"/accounts/{series['account']}"
+    if series.charger is not None:
+        return f"/chargers/{quote(series.charger, safe='')}"
+    return "" if series.account is None else f"/accounts/{series.account}"
 
 
 def _days(name: str, by: str) -> tuple[date, date]:

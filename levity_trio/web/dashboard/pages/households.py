@@ -9,7 +9,10 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from levity_trio.locale import N_
+from levity_trio.store.reads.history import History
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.history import HistoryQuery, read_history
+from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import (
     Page,
     Sorting,
@@ -67,7 +70,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "belongings": [*(one for one in valid if one["what"] != "space"), *spaces],
         "cards": await _marked_cards(view, [one["tag"] for one in valid if one["what"] == "tag"]),
         "reports": (await view.get("/api/admin/reports", account=number, waiting=True))["data"],
-        "months": months_values(await view.get("/api/history", by="month", account=number, costs=True)),
+        "months": months_values(await view.look(_months, view, household["id"])),
         "sessions": (await view.get(f"{ACCOUNTS}/{number}/transactions", limit=FEW))["data"],
         "statements": (await view.get("/api/admin/statements", account=number, limit=FEW))["data"],
         "wallet": await view.get(f"{WALLETS}/{number}"),
@@ -85,6 +88,10 @@ async def _show(view: View) -> Mapping[str, Any]:
         **await chargers_and_currency(view),
         "prepaid": PREPAID,
     }
+
+
+def _months(look: Look, view: View, account: int) -> History:
+    return look(read_history, view.api.server, HistoryQuery(by="month", account=account, costs=True))
 
 
 async def _marked_cards(view: View, tags: Sequence[str]) -> Mapping[str, Any]:

@@ -11,13 +11,18 @@ from typing import Any, Final
 
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.leases import TRIED
+from levity_trio.store.reads.load import LoadDayLine
+from levity_trio.store.reads.load_day import LoadDayOfCars
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.feeder import METERS
+from levity_trio.web.api.load import read_load_day
 from levity_trio.web.dashboard.fields import TEXT, Field, Offer
+from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import (
     Changed,
     Page,
     Part,
+    Values,
     View,
     limited_charger,
     names_of_chargers,
@@ -27,7 +32,6 @@ from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 
-DAY: Final = "/api/load/day"
 SITE: Final = "/api/admin/load/site"
 A_DAY: Final = timedelta(days=1)
 HOUR: Final = 3600
@@ -83,45 +87,50 @@ async def costs_of_disobedience(view: View) -> Mapping[str, int]:
     return costs
 
 
-async def _read(view: View) -> Mapping[str, Any]:
+async def _read(view: View) -> Values:
+    problem = ""
     try:
-        found, problem = await view.get(DAY, day=view.query.get("day")), ""
+        found = await view.look(_day, view, view.query.get("day") or None)
     except Refused as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        found, problem = await view.get(DAY), refused.labelled
-    day = date.fromisoformat(found["day"])
+        found, problem = await view.look(_day, view, None), refused.labelled
+    day = date.fromisoformat(found.day)
     return {
         "day": found,
         "problem": problem,
         "before": day - A_DAY,
         "after": day + A_DAY,
         "circuits": [*_circuits(view, found)],
-        "wants": any(one["wanted_wh"] for one in found["sessions"]),
+        "wants": any(one.wanted_wh for one in found.sessions),
     }
 
 
-def _circuits(view: View, day: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _day(look: Look, view: View, day: str | None) -> LoadDayOfCars:
+    return look(read_load_day, view.api.server, day)
+
+
+def _circuits(view: View, day: LoadDayOfCars) -> Iterator[Values]:
     """Yield each circuit with its phases, and the same by the hour; those are open that say something."""
-    lines = dict[str, list[Mapping[str, Any]]]()
-    for line in day["lines"]:
-        lines.setdefault(line["circuit"], []).append(line)
-    bound = {each["circuit"] for one in day["sessions"] for each in one["bound"]}
-    since, hours = moment(day["since"]), len(day["lines"][0]["cars_a"]) * day["step_seconds"] // HOUR if lines else 0
-    an_hour = HOUR // day["step_seconds"]
+    lines = dict[str, list[LoadDayLine]]()
+    for line in day.lines:
+        lines.setdefault(line.circuit, []).append(line)
+    bound = {each.circuit for one in day.sessions for each in one.bound}
+    since, hours = moment(day.since), len(day.lines[0].cars_a) * day.step_seconds // HOUR if lines else 0
+    an_hour = HOUR // day.step_seconds
     for place, (name, some) in enumerate(lines.items()):
         rows = []
         for hour in range(hours):
             part = slice(hour * an_hour, (hour + 1) * an_hour)
-            values = [_mean(line[what][part]) for line in some for what in ("house_a", "cars_a")]
+            values = [_mean(values[part]) for line in some for values in (line.house_a, line.cars_a)]
             if any(value is not None for value in values):
                 rows.append((f"{in_zone(since + timedelta(hours=hour), view.api.zone):%H:%M}", values))
         yield {
             "name": name,
             "lines": some,
             "rows": rows,
-            "has_house": any(value is not None for line in some for value in line["house_a"]),
-            "is_open": not place or name in bound or any(line["over_seconds"] for line in some),
+            "has_house": any(value is not None for line in some for value in line.house_a),
+            "is_open": not place or name in bound or any(line.over_seconds for line in some),
         }
 
 
@@ -246,16 +255,16 @@ async def _trial(view: View) -> Part:
     trial = await view.find(f"/api/load/trials/{charger['id']}")
     found = {} if trial is None else {one["step"]: one for one in trial["steps"]}
     running = next((step for step, one in found.items() if one["is_passed"] is None), None)
-    sessions = await open_sessions(view, charger["id"])
+    sessions = await view.look(open_sessions, charger["id"])
     values = {
         "charger": charger,
-        "limited": await limited_charger(view, charger["id"]),
+        "limited": await view.look(limited_charger, view, charger["id"]),
         "costs": await costs_of_disobedience(view),
         "trial": trial,
         "steps": [(step, words, found.get(step)) for step, words in TRIED.items()],
         "running": running,
         "to_do": _(TO_DO.get(running or "", LEAVE)),
-        "connectors": sorted({one["connector"] or 1 for one in sessions}),
+        "connectors": sorted({one.connector or 1 for one in sessions}),
     }
     return Part("trial", "load/trial.html", values)
 
