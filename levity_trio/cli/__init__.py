@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from levity_trio import __version__
-from levity_trio.cli.declaring import Group, summary
+from levity_trio.cli.declaring import OLD_NAMES, Group, summary
 from levity_trio.config import NOT_ALLOWED, ConfigError, EnvironmentProblem
 from levity_trio.locale.formats import writing_as_in
 from levity_trio.output import readable
@@ -55,13 +55,6 @@ MODULES: Final = {
 }
 """Where commands are; the others are in a module of their name, with _ for -, and after a word of Python."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
-OLD_NAMES: Final = {
-    "account": "household",
-    "tag": "card",
-    "vehicle": "car",
-    **dict.fromkeys(("transactions", "transaction", "session"), "sessions"),
-}
-"""Names of commands that go on working."""
 SERVERS: Final = ("serve", "demo", "simulate", "simulator")
 """Commands that run for long and serve others: those have a language of their own."""
 _KINDS_OF_NUMBERS: Final = {
@@ -94,7 +87,7 @@ class Commands(Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and name not in self.old_names:
+        if name not in COMMANDS and name not in OLD_NAMES:
             from difflib import get_close_matches  # noqa: PLC0415 - nearly nobody mistypes
 
             if near := get_close_matches(name, COMMANDS):  # Click knows only commands that are imported
@@ -111,7 +104,6 @@ def command_of(name: str) -> click.Command:
 
 @click.group(
     cls=Commands,
-    old_names=OLD_NAMES,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -154,6 +146,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _misused(problem: click.UsageError) -> str:
     hint = problem.ctx.command_path if problem.ctx else "levity-trio"
     words = problem.format_message().removesuffix(".")
+    if isinstance(problem, click.NoSuchOption) and problem.ctx is not None:
+        new = OLD_NAMES.get(problem.option_name)
+        if any(new in parameter.opts for parameter in problem.ctx.command.params):
+            words = f"{problem.option_name} is called {new} now"
     for of_programs, of_people in _KINDS_OF_NUMBERS.items():
         words = words.replace(of_programs, of_people)
     return f"{words}{'' if words.endswith('?') else '.'} See {hint} --help."

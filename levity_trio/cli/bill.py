@@ -18,7 +18,7 @@ import click
 
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, renamed
+from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.terminal import (
     CountProgress,
@@ -131,7 +131,9 @@ owner = Group("owner", help="Say who bills, as it stands on statements.", epilog
 bill.add_command(owner)
 _MONTH: Final = click.argument("month", metavar="MONTH")
 _CARRY: Final = click.option("--carry-below", metavar="AMOUNT", help="Carry smaller totals on, if a statement follows.")
-_HOUSEHOLD: Final = renamed("account", "--household", "--account", "Only this one, which has moved out.")
+_HOUSEHOLD: Final = click.option(
+    "account", "--household", metavar="HOUSEHOLD", help="Only this one, which has moved out."
+)
 _PATH: Final = click.argument(
     "path", metavar="[FILE]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
@@ -273,7 +275,7 @@ def _money(record: Mapping[str, Any], name: str) -> str:
 
 
 @command("list", group=bill, epilog=an_example("bill list", "bill list --json"))
-@renamed("account", "--household", "--account", "Only of this household.")
+@click.option("account", "--household", metavar="HOUSEHOLD", help="Only of this household.")
 @click.option("--month", metavar="MONTH", help="Only of this month, such as 2026-10.")
 @limit("How many, the newest.")
 def show_all(operator: Operator, account: str | None, month: str | None, limit: int) -> None:

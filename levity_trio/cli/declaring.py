@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import wraps
@@ -22,7 +22,20 @@ from levity_trio.records import helps_of
 EXISTING: Final = "Existing database, as for `serve`."
 PROGRAM: Final = "  levity-trio "
 LONGEST_SUMMARY: Final = 1000
-NO_NAMES: Final[Mapping[str, str]] = {}
+OLD_NAMES: Final = {
+    "account": "household",
+    "tag": "card",
+    "vehicle": "car",
+    **dict.fromkeys(("transactions", "transaction", "session"), "sessions"),
+    "--account": "--household",
+    **dict.fromkeys(("--tag", "--id-tag"), "--card"),
+    "--vehicle": "--car",
+    "--transaction": "--session",
+    **dict.fromkeys(("--figure-wh", "--total-wh"), "--kwh"),
+    "--meter-start-wh": "--start-kwh",
+    "--meter-stop-wh": "--stop-kwh",
+}
+"""What commands and options were called before, and what they are called now."""
 Callback = Callable[..., int | None]
 Decorator = Callable[[Callback], Callback]
 
@@ -79,18 +92,17 @@ def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Group(click.Group):
-    """A group of commands. Its help has the whole summary of each; `old_names` go on working, and are not listed."""
+    """A group of commands. Its help has the whole summary of each; an old name is answered with the new one."""
 
     group_class = type
-
-    def __init__(self, *words: Any, old_names: Mapping[str, str] = NO_NAMES, **options: Any) -> None:
-        super().__init__(*words, **options)
-        self.old_names = old_names
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        return super().resolve_command(ctx, [self.old_names.get(args[0], args[0]), *args[1:]])
+        known, new = self.list_commands(ctx), OLD_NAMES.get(args[0])
+        if args[0] not in known and new in known:
+            raise click.UsageError(f"{args[0]} is called {new} now", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -100,37 +112,6 @@ class Group(click.Group):
 def summary(command: click.Command) -> str:
     """Return what a command does, in a sentence that is never cut."""
     return command.get_short_help_str(LONGEST_SUMMARY)
-
-
-class _Renamed(click.Option):
-    """An option whose old name goes on working; help and errors tell the new one."""
-
-    def __init__(self, *words: Any, old: str, **options: Any) -> None:
-        super().__init__(*words, **options)
-        self._old = old
-
-    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        told = self.opts
-        self.opts = [*told, self._old]
-        super().add_to_parser(parser, ctx)
-        self.opts = told
-
-
-def renamed(name: str, flag: str, old: str, words: str, **options: Any) -> Decorator:
-    """Return the option of a parameter that had another flag before, which goes on working."""
-    metavar = flag.removeprefix("--").upper()
-    return click.option(name, flag, cls=_Renamed, old=old, metavar=metavar, help=words, **options)
-
-
-class Words(click.Choice[str]):
-    """A choice of words, some of which were called otherwise before."""
-
-    def __init__(self, words: Sequence[str], old: Mapping[str, str]) -> None:
-        super().__init__(words)
-        self._old = old
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return super().convert(self._old.get(value, value), param, ctx)
 
 
 class Number(click.ParamType[Decimal]):
@@ -161,12 +142,8 @@ class _Kwh(click.ParamType[int]):
 
 
 def energy(name: str, flag: str, words: str) -> Decorator:
-    """Return the option of an energy, `name` in kWh, which may be given in Wh too: `name` of the API has that end."""
-    wh = f"{name.removesuffix('_kwh')}_wh"
-    return together(
-        click.option(name, flag, type=_Kwh(), metavar="KWH", help=words),
-        click.option(wh, f"--{wh.replace('_', '-')}", type=int, hidden=True),
-    )
+    """Return the option of an energy, which is typed in kWh; its value is in Wh."""
+    return click.option(name, flag, type=_Kwh(), metavar="KWH", help=words)
 
 
 # Examples

@@ -16,12 +16,10 @@ from levity_trio.cli.declaring import (
     SESSION,
     WIDE,
     Group,
-    Words,
     an_example,
     changes,
     limit,
     options_of,
-    renamed,
     together,
 )
 from levity_trio.cli.limits import LIMITS, set_limits, take_limits
@@ -41,7 +39,6 @@ ALL_OWNED: Final = "every session belongs to somebody"
 OF_TRANSACTION: Final = ("id", "start_time", "charger", "connector", "energy_kwh", "id_tag", "ground", "outside")
 FILES: Final = {"households": "account", "cards": "account-tag", "spaces": "account-space", "cars": "vehicle"}
 IMPORTED: Final = {"list": "household", **FILES}
-OLD_FILES: Final = {"accounts": "households", "tags": "cards", "vehicles": "cars"}
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -132,7 +129,6 @@ household = Group(
     "household",
     help="Say who is billed, and what belongs to whom.",
     epilog=EXAMPLES,
-    old_names={"transactions": "sessions"},
 )
 _FIELDS: Final = together(
     options_of(Household),
@@ -141,15 +137,15 @@ _FIELDS: Final = together(
     click.option("--until", metavar="TIME", help="Until when it is open."),
 )
 _BELONGING: Final = together(
-    renamed("tag", "--card", "--tag", "A card."),
+    click.option("tag", "--card", metavar="CARD", help="A card."),
     click.option("--charger", metavar="ID", help="A charger with all its connectors."),
     click.option("--connector", type=click.IntRange(1), metavar="NUMBER", help="One connector of --charger."),
-    renamed("vehicle", "--car", "--vehicle", "A car, or that of --card."),
-    renamed("transaction", "--session", "--transaction", "A session, by hand.", type=click.IntRange(1)),
+    click.option("vehicle", "--car", metavar="CAR", help="A car, or that of --card."),
+    click.option("transaction", "--session", metavar="SESSION", help="A session, by hand.", type=click.IntRange(1)),
     click.option("--since", metavar="TIME", help="Since when; now by default."),
     click.option("--reason", help="Why, for those who ask later."),
 )
-_KIND: Final = click.argument("kind", metavar="KIND", type=Words(list(FILES), OLD_FILES))
+_KIND: Final = click.argument("kind", metavar="KIND", type=click.Choice(list(FILES)))
 
 
 @command("export-all", group=household, epilog=EXPORT_EXAMPLES)
@@ -334,7 +330,7 @@ def show_unowned(operator: Operator, limit: int, **query: Any) -> None:
 
 
 @command("import", group=household, epilog=IMPORT_EXAMPLES)
-@click.argument("kind", metavar="KIND", type=Words(list(IMPORTED), OLD_FILES))
+@click.argument("kind", metavar="KIND", type=click.Choice(list(IMPORTED)))
 @FILE
 def import_file(operator: Operator, kind: str, path: Path) -> None:
     """Import a CSV file: all of its lines, or none.

@@ -13,12 +13,10 @@ from levity_trio.cli.declaring import (
     SESSION,
     WIDE,
     Group,
-    Words,
     an_example,
     energy,
     limit,
     present,
-    renamed,
 )
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, say
@@ -61,8 +59,7 @@ review = _Listing("review", help="List what waits for a person, and decide about
 
 def decide(operator: Operator, *path: str, **fields: object) -> int:
     """Send a decision and show its result. Times and figures that were not given are left out."""
-    body = {name.replace("_kwh", "_wh"): value for name, value in present(fields).items()}
-    done: Mapping[str, Any] | None = operator.post(*path, body=body)
+    done: Mapping[str, Any] | None = operator.post(*path, body=present(fields))
     if operator.is_json or done is None:
         operator.record(done or {"done": True})
     else:
@@ -88,7 +85,7 @@ def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
 
 @command("list", group=review, epilog=an_example("review list", "review list --charger CP-1"))
 @OF_CHARGER
-@click.option("--kind", type=Words(["session", "message"], {"transaction": "session"}), help="Only these.")
+@click.option("--kind", type=click.Choice(["session", "message"]), help="Only these.")
 @limit("How many, the newest.")
 def list_queue(operator: Operator, charger: str | None, kind: str | None, **query: object) -> None:
     """List what waits for a person, the newest first."""
@@ -161,17 +158,18 @@ def _proposed(one: Mapping[str, Any]) -> tuple[int, int]:
 @click.argument("charger")
 @click.argument("cause")
 @click.option("--as-reported", is_flag=True, help="With the figure that the charger reported, not the proposed one.")
-@energy("total_kwh", "--kwh", "What they come to together; needed if the charger reported more.")
+@energy("total_wh", "--kwh", "What they come to together; needed if the charger reported more.")
 @REASON
-def settle(operator: Operator, charger: str, cause: str, reason: str, *, as_reported: bool, **total: object) -> int:
+def settle(
+    operator: Operator, charger: str, cause: str, reason: str, *, as_reported: bool, total_wh: int | None
+) -> int:
     """Settle all sessions of a group, each with the figure that `review groups` shows; 100 at most."""
     shown = operator.get("review", "groups", charger, cause)["data"]
     if not shown:
         say("no session waits for this reason")
         return 0
-    wh = total["total_kwh"] if total["total_wh"] is None else total["total_wh"]
     proposed, reported = (sum(one) for one in zip(*map(_proposed, shown), strict=True))
-    if not as_reported and wh != proposed and (wh is not None or proposed < reported):
+    if not as_reported and total_wh != proposed and (total_wh is not None or proposed < reported):
         words = f"they come to {cell(proposed / 1000)} kWh, and the charger reported {cell(reported / 1000)} kWh"
         raise ConfigError(f"{words}: look at levity-trio review groups {charger} {cause}, then give --kwh TOTAL")
     sessions = [
@@ -194,7 +192,7 @@ def settle(operator: Operator, charger: str, cause: str, reason: str, *, as_repo
 
 @command("confirm", group=review)
 @SESSION
-@energy("figure_kwh", "--kwh", "The figure that you confirm; needed if the charger reported more.")
+@energy("figure_wh", "--kwh", "The figure that you confirm; needed if the charger reported more.")
 @REASON
 @EVENT
 def confirm(operator: Operator, transaction: int, **fields: object) -> int:
@@ -205,7 +203,7 @@ def confirm(operator: Operator, transaction: int, **fields: object) -> int:
 @command("attach", group=review)
 @click.argument("message", type=int)
 @SESSION
-@energy("meter_stop_kwh", "--stop-kwh", "The register, if the stop has none that can be read.")
+@energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
 @click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
 @REASON
 @EVENT
@@ -220,11 +218,11 @@ def attach(operator: Operator, message: int, **fields: object) -> int:
 @click.option(
     "--start-time", metavar="TIME", help="When it began, if no reading shows it: 2026-03-01T12:00 at the site."
 )
-@energy("meter_start_kwh", "--start-kwh", "The register at its start.")
-@energy("meter_stop_kwh", "--stop-kwh", "The register, if the stop has none that can be read.")
+@energy("meter_start_wh", "--start-kwh", "The register at its start.")
+@energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
 @click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
-@renamed("id_tag", "--card", "--id-tag", "The card, if the stop has none.")
-@energy("figure_kwh", "--kwh", "Its energy, if you know it.")
+@click.option("id_tag", "--card", metavar="CARD", help="The card, if the stop has none.")
+@energy("figure_wh", "--kwh", "Its energy, if you know it.")
 @REASON
 def make(operator: Operator, message: int, **fields: object) -> int:
     """Make a session of a stop that fits none."""
@@ -254,12 +252,12 @@ Examples:
 
 @command("correct", epilog=CORRECT_EXAMPLES)
 @SESSION
-@energy("figure_kwh", "--kwh", "The energy, if it is not the difference of the registers.")
-@energy("meter_start_kwh", "--start-kwh", "The register at its start.")
-@energy("meter_stop_kwh", "--stop-kwh", "The register at its end.")
+@energy("figure_wh", "--kwh", "The energy, if it is not the difference of the registers.")
+@energy("meter_start_wh", "--start-kwh", "The register at its start.")
+@energy("meter_stop_wh", "--stop-kwh", "The register at its end.")
 @click.option("--start-time", metavar="TIME", help="When it began, for the bill, as 2026-03-01T12:00 at the site.")
 @click.option("--stop-time", metavar="TIME", help="When it ended, for the bill, likewise.")
-@renamed("id_tag", "--card", "--id-tag", "The card, if none is known.")
+@click.option("id_tag", "--card", metavar="CARD", help="The card, if none is known.")
 @REASON
 @EVENT
 def correct(operator: Operator, transaction: int, **fields: object) -> int:
@@ -282,7 +280,7 @@ Examples:
 @command("close", epilog=CLOSE_EXAMPLES)
 @SESSION
 @click.option("--stop-time", metavar="TIME", help="When it ended, as 2026-03-01T13:00 at the site.  [default: now]")
-@energy("meter_stop_kwh", "--stop-kwh", "The register at its end; the figure is then corrected.")
+@energy("meter_stop_wh", "--stop-kwh", "The register at its end; the figure is then corrected.")
 @REASON
 @EVENT
 def close(operator: Operator, transaction: int, **fields: object) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.states import BillState
-from levity_trio.cli.declaring import OF_CHARGER, SESSION, Words, limit, renamed
+from levity_trio.cli.declaring import OF_CHARGER, SESSION, limit
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, fill, local_second, none_yet, say
 from levity_trio.documents.cells import inert
@@ -68,7 +68,7 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 @command("sessions", epilog=EXAMPLES)
 @OF_CHARGER
 @click.option("--connector", type=int, metavar="NUMBER", help="Only of this connector.")
-@renamed("tag", "--card", "--tag", "Only of this card.")
+@click.option("tag", "--card", metavar="CARD", help="Only of this card.")
 @click.option("--status", type=click.Choice(["Active", "Completed"]), help="Only those that are open, or have ended.")
 @click.option("--from", "since", metavar="TIME", help="Begun at or after this time or day.")
 @click.option("--to", "until", metavar="TIME", help="Begun before this time or day.")
@@ -76,7 +76,7 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 @click.option(
     "--bill", type=click.Choice(list(STATES)), metavar="STATE", help=f"Only those in this state: {', '.join(STATES)}."
 )
-@click.option("--by", type=Words(list(BY), {"tag": "card"}), help="Sum them by month of their end, charger or card.")
+@click.option("--by", type=click.Choice(list(BY)), help="Sum them by month of their end, charger or card.")
 @click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
 @limit("How many, the newest.")
 def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **filters: Any) -> None:

@@ -13,7 +13,7 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
-from levity_trio.cli.declaring import WIDE, Group, an_example, examples_of, limit, renamed, together
+from levity_trio.cli.declaring import WIDE, Group, an_example, examples_of, limit, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import fill, local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -79,7 +79,7 @@ _CORRECT: Final = click.option(
     "--correct-statements", is_flag=True, help="Do it also if it corrects statements that are closed already."
 )
 _PAYER: Final = together(
-    renamed("account", "--household", "--account", "A household, by its number or name."),
+    click.option("account", "--household", metavar="HOUSEHOLD", help="A household, by its number or name."),
     click.option("--charger", metavar="ID", help="A charger."),
 )
 _TARGET: Final = together(_PAYER, click.option("--site", "is_site", is_flag=True, help="The whole site."))

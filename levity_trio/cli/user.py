@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import ID, OF_LANGUAGE, WIDE, Group, changes, renamed
+from levity_trio.cli.declaring import ID, OF_LANGUAGE, WIDE, Group, changes
 from levity_trio.cli.operator import API, Operator, over_socket
 from levity_trio.cli.terminal import local_minute
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -45,7 +45,7 @@ without a token. Give --api to use the API of another machine.
 user = Group("user", help="Say who may log in with a browser, and see who did.", epilog=EXAMPLES)
 _NAMED: Final = click.argument("named", metavar="USER")
 _ROLES: Final = click.Choice(["driver", "viewer", "operator", "admin"])
-_HOUSEHOLD: Final = renamed("account", "--household", "--account", "The household of a driver.")
+_HOUSEHOLD: Final = click.option("account", "--household", metavar="HOUSEHOLD", help="The household of a driver.")
 _STDIN: Final = click.option("is_stdin", "--password-stdin", is_flag=True, help="Read the password from stdin.")
 _LINK: Final = click.option("is_link", "--link", is_flag=True, help="Make a one-time code for a link (a day).")
 _PIN: Final = click.option("is_pin", "--pin", is_flag=True, help="Make a one-time PIN (15 minutes).")

@@ -21,7 +21,7 @@ from tests.integration.test_shell import Shell, charge, shell, shown, table
 __all__ = ["shell"]
 ODD = "CP 1;é=&"
 NAMES = ("=1+1", "\u202e<b>Anna</b>", '@Cleo, "flat"\n3', "'Ben")
-FILES = ("accounts", "vehicles", "tags", "spaces")
+FILES = {"households": "account", "cars": "vehicle", "cards": "account-tag", "spaces": "account-space"}
 
 
 @pytest.fixture
@@ -43,20 +43,20 @@ def test_a_household_from_its_beginning_to_its_end(
         by_tag, by_space = charge(charger, "Card", 1000, 4000), charge(charger, "Guest", 4000, 5000)
     assert "nobody's" in table(shell, capsys, "household", "whose", by_tag)
     assert len(shown(shell, capsys, "household", "unowned")) == 2
-    table(shell, capsys, "household", "give", "flat 3", "--tag", "card", "--vehicle", "Kombi", "--since", "2026-01-01")
-    table(shell, capsys, "household", "give", 1, "--vehicle", "kombi")
+    table(shell, capsys, "household", "give", "flat 3", "--card", "card", "--car", "Kombi", "--since", "2026-01-01")
+    table(shell, capsys, "household", "give", 1, "--car", "kombi")
     given = table(shell, capsys, "household", "give", 1, "--charger", ODD, "--connector", 1, "--name", "Space 12")
     assert "Space 12" in given
     assert f"{ODD} connector 1" in given
     assert [one["transaction"]["id"] for one in shown(shell, capsys, "household", "sessions", 1)] == [by_tag]
     reason = ("--reason", "a guest of theirs")
-    assert shell("household", "give", 1, "--transaction", by_space) == 2
-    assert "given by local admin" in table(shell, capsys, "household", "give", 1, "--transaction", by_space, *reason)
+    assert shell("household", "give", 1, "--session", by_space) == 2
+    assert "given by local admin" in table(shell, capsys, "household", "give", 1, "--session", by_space, *reason)
     assert "since 2026-01-01 00:00, given by" in table(shell, capsys, "household", "whose", by_tag)
     assert table(shell, capsys, "household", "unowned") == "every session belongs to somebody\n"
     assert "give by local admin: a guest of theirs" in table(shell, capsys, "explain", by_space)
-    assert "nobody's" in table(shell, capsys, "household", "take", 1, "--transaction", by_space, *reason)
-    assert shell("household", "take", 1, "--transaction", by_space, *reason) == 2
+    assert "nobody's" in table(shell, capsys, "household", "take", 1, "--session", by_space, *reason)
+    assert shell("household", "take", 1, "--session", by_space, *reason) == 2
     told = table(shell, capsys, "household", "close", 1, "--until", "2030-01-01")
     since = "--since 2029-12-31T23:00:00.000Z --reason 'moved out'"
     take = "take it: levity-trio household take 1"
@@ -67,9 +67,9 @@ def test_a_household_from_its_beginning_to_its_end(
     ]
     assert shown(shell, capsys, "household", "list", "--closed")["data"] == []
     assert shown(shell, capsys, "household", "change", 1, "--until", "", "--name", "Flat 4")["until"] is None
-    assert shell("household", "take", 1, "--tag", "card", "--since", "2026-02-01") == 2
+    assert shell("household", "take", 1, "--card", "card", "--since", "2026-02-01") == 2
     assert "levity-trio: --reason: it belongs to household 1 since" in capsys.readouterr().err
-    table(shell, capsys, "household", "take", 1, "--tag", "card", "--since", "2026-02-01", *reason)
+    table(shell, capsys, "household", "take", 1, "--card", "card", "--since", "2026-02-01", *reason)
     assert len(shown(shell, capsys, "household", "unowned", "--charger", ODD)) == 2
     assert "is removed" in table(shell, capsys, "car", "remove", "Kombi")
     assert shell("household", "show", "Nobody") == 2
@@ -101,7 +101,7 @@ def test_files_come_back_as_they_were(
         with Charger(other.port, ODD) as charger:
             charger.boot()
         for kind, text in exported.items():
-            name = {"accounts": "account", "vehicles": "vehicle"}.get(kind, f"account-{kind[:-1]}")
+            name = FILES[kind]
             body = text.encode()
             api_of(other).send("POST", "admin", f"{name}-import", body=body, media_type="text/csv")
             assert api_of(other).send("GET", "admin", f"{name}-export").decode() == text

@@ -50,7 +50,7 @@ def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_
     (tmp_path / "flat.toml").write_text(FLAT)
     for name in ("Anna", "Ben"):
         table(shell, capsys, "household", "add", name, "--since", "2026-01-01")
-        table(shell, capsys, "household", "give", name, "--tag", name, "--since", "2026-01-01")
+        table(shell, capsys, "household", "give", name, "--card", name, "--since", "2026-01-01")
     table(shell, capsys, "tariff", "add", tmp_path / "flat.toml")
     table(shell, capsys, "tariff", "assign", "Flat", "--site", "--since", "2026-01-01")
     return made
@@ -79,7 +79,7 @@ def test_a_month_from_preview_to_the_next_statement(
     assert shell("bill", "close", THIS, "--yes") != 0
     assert f"{THIS} is not over" in capsys.readouterr().err
     assert table(shell, capsys, "bill", "preview", THIS).startswith("no statements\n")
-    table(shell, capsys, "correct", site[0], "--figure-wh", 3000, "--reason", "read from its display")
+    table(shell, capsys, "correct", site[0], "--kwh", 3, "--reason", "read from its display")
     told = shown(shell, capsys, "bill", "preview", THIS)
     assert told["sums"]["corrections"] == 1
     assert told["sums"]["charged"] == -30
@@ -137,7 +137,7 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
     table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
     table(shell, capsys, "bill", "owner", "set", "--name", "Owner")
     table(shell, capsys, "household", "close", "Anna", "--until", (LAST + timedelta(hours=1)).isoformat())
-    early = ("--account", "Anna")
+    early = ("--household", "Anna")
     told = table(shell, capsys, "bill", "preview", MONTH, *early)
     end = (LAST + timedelta(hours=1)).astimezone(BERLIN)
     assert f"nothing to bill household 1 for in {MONTH} until its end, {end:%Y-%m-%d %H:%M}" in told

@@ -109,7 +109,7 @@ def test_what_is_personal_goes_when_nothing_is_left_to_do(
     table(shell, capsys, *CLOSE)
     assert shell(*DELETE) == 2
     assert "levity-trio household take 1 --card Card" in capsys.readouterr().err
-    table(shell, capsys, "household", "take", 1, "--tag", "Card", "--since", "2026-01-01", "--reason", TEXTS[3])
+    table(shell, capsys, "household", "take", 1, "--card", "Card", "--since", "2026-01-01", "--reason", TEXTS[3])
     assert shell(*DELETE) == 2
     assert "levity-trio wallet pay 1" in capsys.readouterr().err
     enter(server, "payment", 500)

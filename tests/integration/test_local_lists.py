@@ -206,7 +206,7 @@ def test_our_simulator_gets_what_people_change_as_one_list(tmp_path: Path) -> No
         run_forked(("simulator", "add", "SIM-1"), tmp_path, settings, 60).check_returncode()
         assert wait_state(server, "up to date", "SIM-1")["entries"] == 0
         for words in (("add", "A"), ("add", "B"), ("import", str(table)), ("block", "A")):
-            assert shell(server, "tag", *words) == 0
+            assert shell(server, "card", *words) == 0
         wait_entries(server, 10)
         ((kind, _, tags, answer),) = sent(server, "SIM-1")
         assert (kind, len(tags), answer) == ("Full", 10, "Accepted")

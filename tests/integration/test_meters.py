@@ -78,7 +78,7 @@ def test_a_difference_with_a_reason_is_told_and_is_no_failure(
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         transaction = charge(charger, "Card", 1000, 4000)
-    table(shell, capsys, "correct", transaction, "--figure-wh", 2462, "--reason", "read from its display")
+    table(shell, capsys, "correct", transaction, "--kwh", 2.462, "--reason", "read from its display")
     assert "it does not quite add up: 0.538 kWh differ" in table(shell, capsys, "reconcile", MONTH)
 
 

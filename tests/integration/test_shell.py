@@ -103,31 +103,31 @@ def test_transactions_and_their_sums(
         charger.boot()
         numbers = [charge(charger, "TAG", 1000, 3500), charge(charger, FORMULA, 3500, 4000)]
     month = now()[:7]
-    assert [one["id"] for one in shown(shell, capsys, "transactions")] == numbers[::-1]
-    assert shown(shell, capsys, "transactions", "--by", "month") == [
+    assert [one["id"] for one in shown(shell, capsys, "sessions")] == numbers[::-1]
+    assert shown(shell, capsys, "sessions", "--by", "month") == [
         {"month": month, "transactions": 2, "kwh": 3.0, "in_review": 0}
     ]
-    assert [(one["tag"], one["kwh"]) for one in shown(shell, capsys, "transactions", "--by", "tag")] == [
+    assert [(one["tag"], one["kwh"]) for one in shown(shell, capsys, "sessions", "--by", "card")] == [
         (FORMULA, 0.5),
         ("TAG", 2.5),
     ]
-    rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "transactions", "--csv"))))
+    rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "sessions", "--csv"))))
     assert [(row["id"], row["id_tag"], row["kwh"], row["bill"]) for row in rows] == [
         (str(numbers[1]), f"'{FORMULA}", "0.5", "nobody's"),
         (str(numbers[0]), "TAG", "2.5", "nobody's"),
     ]
     with monkeypatch.context() as german:
         german.setenv("LC_ALL", "de_DE.UTF-8")
-        rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "transactions", "--csv")), delimiter=";"))
+        rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "sessions", "--csv")), delimiter=";"))
     assert [row["kwh"] for row in rows] == ["0,5", "2,5"]
-    assert [one["id"] for one in shown(shell, capsys, "transactions", "--bill", "nobodys")] == numbers[::-1]
-    assert shown(shell, capsys, "transactions", "--bill", "to-be-billed", "--charger", "CP-1") == []
-    assert shown(shell, capsys, "transactions", "--to", "2020-01-01") == []
+    assert [one["id"] for one in shown(shell, capsys, "sessions", "--bill", "nobodys")] == numbers[::-1]
+    assert shown(shell, capsys, "sessions", "--bill", "to-be-billed", "--charger", "CP-1") == []
+    assert shown(shell, capsys, "sessions", "--to", "2020-01-01") == []
     told = table(shell, capsys, "explain", numbers[0])
     assert f"Session {numbers[0]}" in told
     assert "The bill\n  It belongs to nobody.\n  Why: nobody is known who would pay for it.\n" in told
     assert shown(shell, capsys, "explain", numbers[0])["bill"]["state"] == "nobody's"
-    assert shell("transactions", "--from", "yesterday") == 2
+    assert shell("sessions", "--from", "yesterday") == 2
     assert shell("explain", 7) == 2
 
 
@@ -156,8 +156,8 @@ def test_no_text_of_a_charger_commands_the_terminal(
         charger.start(tag, 1000)
         charger.call("DataTransfer", vendorId="V", data=tag)
     every = (
-        *(("transactions",), ("transactions", "--csv"), ("transactions", "--json"), ("transactions", "--by", "tag")),
-        *(("transactions", "--by", "tag", "--csv"), ("commands", "--charger", f"\x1b{tag}"), ("status",)),
+        *(("sessions",), ("sessions", "--csv"), ("sessions", "--json"), ("sessions", "--by", "card")),
+        *(("sessions", "--by", "card", "--csv"), ("commands", "--charger", f"\x1b{tag}"), ("status",)),
         *(("logs", "--db", server.database), ("logs", "--db", server.database, "--json"), (f"\x1b{tag}",)),
     )
     with terminal(monkeypatch) as read:
@@ -166,7 +166,7 @@ def test_no_text_of_a_charger_commands_the_terminal(
             told = read().decode()
             assert "CP-1" in told or "T" in told
             assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", told), words
-    rows = csv.DictReader(io.StringIO(table(shell, capsys, "transactions", "--csv")))
+    rows = csv.DictReader(io.StringIO(table(shell, capsys, "sessions", "--csv")))
     assert [row["id_tag"] for row in rows] == [tag]
 
 

@@ -13,7 +13,7 @@ from tests.integration.test_shell import Shell
         (("bill", "preview", "hello"), "MONTH: give a month such as 2026-10"),
         (("bill", "begin", "soon"), "DAY: give a day such as 2026-10-01, from "),
         (("webhook", "add", "home", "home.example"), "URL: give a URL that begins with http:// or https://"),
-        (("transactions", "--from", "yesterday"), "Invalid value for --from: yesterday: give a time such as "),
+        (("sessions", "--from", "yesterday"), "Invalid value for --from: yesterday: give a time such as "),
         (("household", "unowned", "--to", "soon"), "Invalid value for --to: soon: give a time such as "),
         (("configuration", "CP-1", "--since", "soon"), "Invalid value for --since: soon: give a time such as "),
         (("card", "add", " x"), "CARD: it is empty, begins or ends with a space, or is not printable"),
@@ -37,7 +37,7 @@ def test_the_option_is_named(
         ("charger", "refuse", "CP 7"),
         ("chargers", "CP 7"),
         ("configuration", "CP 7"),
-        *((*listed, "--charger", "CP 7") for listed in (("transactions",), ("events",), ("commands",))),
+        *((*listed, "--charger", "CP 7") for listed in (("sessions",), ("events",), ("commands",))),
         *(
             (*listed, "--charger", "CP 7")
             for listed in (("files", "list"), ("review", "list"), ("household", "unowned"))

@@ -274,7 +274,7 @@ def test_others_are_answered_while_a_document_is_made(server: Serving) -> None:
 def test_statements_in_the_shell(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     listed = table(shell, capsys, "bill", "list", "--wide", "--month", "2026-10")
     assert "carried on, 1 corrections" in listed
-    assert len(shown(shell, capsys, "bill", "list", "--account", "Anna")["data"]) == 1
+    assert len(shown(shell, capsys, "bill", "list", "--household", "Anna")["data"]) == 1
     told = table(shell, capsys, "bill", "show", 3)
     assert "corrects line 2 of statement 1; Meter 4 ran fast" in told
     assert "from the wallet: 1.75 EUR" in told

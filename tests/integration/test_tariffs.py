@@ -40,15 +40,15 @@ def test_from_an_example_to_an_assigned_tariff(
     assign = ("tariff", "assign", "<B>tag/nacht</B>", "--since")
     table(shell, capsys, *assign, "2026-10-01", "--site")
     table(shell, capsys, *assign, "2026-10-01", "--charger", ODD)
-    told = table(shell, capsys, *assign, "2026-10-01", "--account", "flat 3", "--reason", "asked for it")
+    told = table(shell, capsys, *assign, "2026-10-01", "--household", "flat 3", "--reason", "asked for it")
     assert told == "household 1, Flat 3: <b>Tag/Nacht</b> from 2026-10-01 on\n"
-    assert "that was so already" in table(shell, capsys, *assign, "2026-10-01", "--account", 1)
-    told = table(shell, capsys, "tariff", "unassign", "--account", 1, "--since", "2026-12-01")
+    assert "that was so already" in table(shell, capsys, *assign, "2026-10-01", "--household", 1)
+    told = table(shell, capsys, "tariff", "unassign", "--household", 1, "--since", "2026-12-01")
     assert told == "household 1, Flat 3: no tariff of its own from 2026-12-01 on\n"
-    which = table(shell, capsys, "tariff", "which", "--account", "Flat 3", "--charger", ODD, "--day", "2026-11-30")
+    which = table(shell, capsys, "tariff", "which", "--household", "Flat 3", "--charger", ODD, "--day", "2026-11-30")
     assert "version of 2026-10-01\n  assigned to the household 1, Flat 3 since 2026-10-01, by local admin" in which
     assert "asked for it" in which
-    which = shown(shell, capsys, "tariff", "which", "--account", 1, "--charger", ODD, "--day", "2026-12-01")
+    which = shown(shell, capsys, "tariff", "which", "--household", 1, "--charger", ODD, "--day", "2026-12-01")
     assert which["assignment"]["charger"] == ODD
     assert table(shell, capsys, "tariff", "which", "--day", "2026-09-30") == "no tariff holds on 2026-09-30\n"
     lines = shown(shell, capsys, "tariff", "assignments", "--tariff", "<b>Tag/Nacht</b>")["data"]
@@ -58,9 +58,9 @@ def test_from_an_example_to_an_assigned_tariff(
         ("site", None),
     ]
     assert [one["id"] for one in shown(shell, capsys, "tariff", "assignments", "--site")["data"]] == [1]
-    assert "household 1, Flat 3  -" in table(shell, capsys, "tariff", "assignments", "--account", 1)
+    assert "household 1, Flat 3  -" in table(shell, capsys, "tariff", "assignments", "--household", 1)
     assert shell("tariff", "assign", "Flat", "--site", "--since", "2026-10-01") == 2
-    assert shell("tariff", "unassign", "--account", 1, "--site", "--since", "2026-10-01") == 2
+    assert shell("tariff", "unassign", "--household", 1, "--site", "--since", "2026-10-01") == 2
 
 
 def test_the_next_version_from_the_one_before(

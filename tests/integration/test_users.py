@@ -93,7 +93,7 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     assert shell("add", "anna", "--role", "admin", "--password-stdin") == 0
     assert capsys.readouterr().out == "This is user 1, anna (admin).\n"
     api_of(server).ask("POST", "admin", "accounts", given={"name": "Flat 7"})
-    made = shown(shell, capsys, "add", "ben", "--role", "driver", "--account", "Flat 7", "--pin")
+    made = shown(shell, capsys, "add", "ben", "--role", "driver", "--household", "Flat 7", "--pin")
     assert (made["account"], made["invitation"]["kind"]) == (1, "pin")
     assert shell("invite", "Ben") == 0
     code, words, until, local = capsys.readouterr().out.splitlines()

@@ -44,7 +44,7 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
     shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]
 ) -> None:
     why = ("--reason", "why")
-    table(shell, capsys, "household", "give", 1, "--tag", "Card")
+    table(shell, capsys, "household", "give", 1, "--card", "Card")
     assert shell("wallet", "top-up", 1, "12.50", *why) == 2
     assert "give --currency" in capsys.readouterr().err
     for amount, words in (
