@@ -160,4 +160,6 @@ def _is_on(state: Switch, key: str = "") -> bool | None:
 def _told(key: str, state: Switch) -> str:
     if state is Switch.NOT_SUPPORTED:
         return Told("{1}: not supported", key)
-    return Told("{1}: not known", key) if state is Switch.NOT_KNOWN else Told("{1} is {2}", key, str(state.value))
+    if state is Switch.NOT_KNOWN:
+        return Told("{1}: not known", key)
+    return Told("{1} is true", key) if state is Switch.ON else Told("{1} is false", key)

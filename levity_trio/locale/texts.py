@@ -165,11 +165,17 @@ def _patterns(catalogue: GNUTranslations) -> Sequence[_Pattern]:
     """Return the texts with gaps that have a translation, the most particular ones first."""
     texts: dict[object, str] = vars(catalogue)["_catalog"]  # gettext has no other way to all of them
     found = [_Pattern(_GAP.split(text)[::2], said) for text, said in texts.items() if isinstance(text, str) and said]
-    particular = (one for one in found if len(one.around) > 1 and one.around not in VAGUE)
+    particular = (one for one in found if len(one.around) > 1 and not _is_vague(one.around))
     return sorted(particular, key=lambda one: -sum(map(len, one.around)))
 
 
-VAGUE: Final = (["", " and ", ""], ["", " to ", ""], ["", "; ", ""])
-"""What stands between the gaps of texts that would be found in any other."""
+LEAST_LETTERS: Final = 4
+
+
+def _is_vague(around: Sequence[str]) -> bool:
+    """Whether what stands between the gaps of a text would be found in any other."""
+    return len(around) > 2 and sum(map(str.isalpha, "".join(around))) < LEAST_LETTERS
+
+
 _IS_TEXT: Final = re.compile(r"[A-Za-z]{2}")
 _GAP: Final = re.compile(r"\{(\d+)\}")

@@ -228,7 +228,7 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             is_of_readings = begin in case.view.wh[:1] or (why_end != "" and case.is_stopped)
             base = Candidate(
                 code=_code(case, why_begin, why_end),
-                words=", and ".join(filter(None, (why_begin, why_end))),
+                words=_both(why_begin, why_end),
                 method=SEGMENTS if is_of_readings else REGISTER,
                 chain=_counted_between(case, bounds, begin, end) if why_begin else _between(case, begin, end),
                 assumptions=len([why for why in (why_begin, why_end) if why]),
@@ -292,8 +292,13 @@ def _corrected(base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
         yield replace(mended, method=SEGMENTS, is_partial=True)
 
 
+def _both(first: str, second: str) -> str:
+    """Return two texts as one; either may be missing."""
+    return Told("{1}, and {2}", first, second) if first and second else first or second
+
+
 def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: int) -> Candidate:
-    code, words = (base.code, Told("{1}, and {2}", base.words, words)) if base.words else (code, words)
+    code, words = base.code if base.words else code, _both(base.words, words)
     return replace(base, code=code, words=words, chain=chain, assumptions=assumptions)
 
 

@@ -26,11 +26,11 @@ def faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | No
     fastest = _fastest_step_w(case, bounds, chain, slack) if chain.at[2:] else 0.0
     if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
         return None
-    known = Told("this charger is known to") if case.ceiling_w else Told("an AC charger can")
-    return (
-        Told("{1} in {2}", in_wh(chain.wh[-1]), minutes(case.longest)),
-        Told("{1}, as {2} deliver", Quantity(round(usual), "W"), known),
-    )
+    power = Quantity(round(usual), "W")
+    known = Told("{1}, as an AC charger can deliver", power)
+    if case.ceiling_w:
+        known = Told("{1}, as this charger is known to deliver", power)
+    return (Told("{1} in {2}", in_wh(chain.wh[-1]), minutes(case.longest)), known)
 
 
 def ceiling_w(case: Case) -> float:

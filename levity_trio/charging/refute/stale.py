@@ -187,11 +187,9 @@ def _lacking(case: Case, chain: Chain, end: _End) -> tuple[Evidence, bool] | Non
     if lack <= max(spare, end.missing - allowed, watts * tolerances.INTERVAL / HOUR):
         return None
     is_shown = bool(case.power) and case.power.is_steady and abs(lack - end.missing) <= min(allowed, expected)
-    source = Told("power") if case.power else Told("the pace beside it")
-    return (
-        Told("{1} in {2}", in_wh(risen), Quantity(round(seconds), "s")),
-        Told("{1} by {2}", in_wh(round(expected)), source),
-    ), is_shown
+    flowed = in_wh(round(expected))
+    source = Told("{1} by power", flowed) if case.power else Told("{1} by the pace beside it", flowed)
+    return (Told("{1} in {2}", in_wh(risen), Quantity(round(seconds), "s")), source), is_shown
 
 
 def _watts(case: Case, chain: Chain, end: _End) -> float:

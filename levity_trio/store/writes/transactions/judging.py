@@ -67,7 +67,7 @@ from levity_trio.store.writes.transactions.reviews import (
 )
 from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, open_ones, state
 from levity_trio.told import Moment as Stamp
-from levity_trio.told import Told
+from levity_trio.told import Told, joined
 from levity_trio.wire.times import shifted_stamp
 
 MOST_AT_ONCE = 100
@@ -316,7 +316,8 @@ def _judge_now(db: UnitOfWork, origin: Origin, tx: Known, judgement: Judgement, 
         return
     confidence = _confidence(db, tx, judgement)
     if not words or (tx.energy_delivered, tx.confidence) != (judgement.wh, confidence):
-        words = "; ".join(filter(None, (_change_text(tx, judgement.wh, confidence), words)))
+        change = _change_text(tx, judgement.wh, confidence)
+        words = joined("; ", [one for one in (change, words) if one])
     event = _note(db, origin, tx, words, cause)
     meter_stop = judgement.billed_until if tx.stopped_by == "system" else tx.meter_stop
     db.execute(
