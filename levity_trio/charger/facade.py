@@ -27,6 +27,7 @@ from levity_trio.store.writes import commands, registration
 from levity_trio.store.writes.commands import Asking, Draft, Message, NewCommand, Repeatable
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.registration import Decided
+from levity_trio.told import Told
 from levity_trio.wire.dispatch import new_message_id
 from levity_trio.wire.errors import (
     CallFailed,
@@ -145,7 +146,7 @@ class Chargers:
         if repeatable is not None and (repeated := await self.repeated(charger, asked_by, repeatable)) is not None:
             return repeated
         if words := self.objection(charger, action):
-            raise NotRegistered(f"{action} was not sent to {charger}: {words}")
+            raise NotRegistered(Told("{1} was not sent to {2}: {3}", action, charger, words))
         await self._check(charger, can_wait=deadline_seconds is not None, is_masked=new.is_masked)
         return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at))
 
@@ -190,7 +191,7 @@ class Chargers:
         """
         session = self._central.registry.find(charger)
         if session is None:
-            raise NotConnected(f"{charger} is not connected to this server")
+            raise NotConnected(Told("{1} is not connected to this server", charger))
         return await session.commands.ask(action, payload, seconds)
 
     def cut(self, charger: str, seconds: float) -> None:
@@ -283,9 +284,11 @@ class Chargers:
         elif charger not in self._central.known:
             raise UnknownCharger(charger)
         elif is_elsewhere and is_masked:
-            raise NotConnected(f"{charger} is connected to another server, and a secret is not stored; ask that server")
+            raise NotConnected(
+                Told("{1} is connected to another server, and a secret is not stored; ask that server", charger)
+            )
         elif session is None and not is_elsewhere and not can_wait:
-            raise NotConnected(f"{charger} is not connected")
+            raise NotConnected(Told("{1} is not connected", charger))
 
     async def _store(self, new: NewCommand, waiting: Waiting) -> int:
         """Store a row. The shield ends with the writer's own deadline: once handed in, the write is executed."""
@@ -297,7 +300,7 @@ class Chargers:
             with trio.CancelScope(shield=True):
                 queued = await self._central.writer.run(queue, new)
         except commands.Away:
-            raise NotConnected(f"{new.charger} is not connected") from None
+            raise NotConnected(Told("{1} is not connected", new.charger)) from None
         except StoreUnavailable:
             self._give_up(new.charger, new.message_id)
             raise
@@ -305,7 +308,7 @@ class Chargers:
             if queued is None or not queued.is_new:
                 pending.discard(new.message_id)
         if queued is None:
-            raise CallQueueFull(f"{commands.QUEUED_COMMANDS} commands are already waiting for {new.charger}")
+            raise CallQueueFull(Told("{1} commands are already waiting for {2}", commands.QUEUED_COMMANDS, new.charger))
         self._announce(new.charger, new.message_id, queued.id)
         return queued.id
 
