@@ -100,7 +100,7 @@ def in_words(held: Content) -> str:
     if held.until is None:
         return "nothing stored yet"
     is_open = f" ({held.open_transactions:,} open)" if held.open_transactions else ""
-    transactions = f"{counted(held.transactions, 'transaction')}{is_open}"
+    transactions = f"{counted(held.transactions, 'session')}{is_open}"
     return f"until {minute(held.until)}, {transactions}, {printed(held.energy_wh / 1000, 3)} kWh"
 
 

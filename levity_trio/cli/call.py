@@ -61,7 +61,7 @@ def _complete(context: click.Context, _parameter: click.Parameter, incomplete: s
 @click.option("--model", metavar="MODEL", help="Ask all chargers of a model; leave CHARGER out.")
 @click.option("--at-once", type=click.IntRange(1, 100), default=5, show_default=True, help="Chargers asked at once.")
 @click.option("--raw", is_flag=True, help="Send any action; nothing is checked (admin).")
-@click.option("--force", is_flag=True, help="Send it although a transaction is open (admin).")
+@click.option("--force", is_flag=True, help="Send it although a session is open (admin).")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Wait so long for the response.")
 @click.option("--deadline", type=float, metavar="SECONDS", help="Wait so long for a charger that is away.")
 @click.option("--no-wait", is_flag=True, help="Show the command at once.")

@@ -136,7 +136,7 @@ def add(operator: Operator, identity: str, name: str | None) -> None:
 
 @command("adopt", group=charger, epilog=ADOPT_EXAMPLES)
 @click.argument("identity", metavar="[CHARGER]", required=False)
-@click.option("--all", "is_all", is_flag=True, help="Adopt every charger with a transaction.")
+@click.option("--all", "is_all", is_flag=True, help="Adopt every charger with a session.")
 @_REASON
 def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -> None:
     """Adopt a charger: it is registered and served."""

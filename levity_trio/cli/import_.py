@@ -63,7 +63,7 @@ or written, 2 for wrong usage or a file that is not Levity's.
 @click.argument("old", metavar="OLD.db")
 @JSON_LINES
 def levity(config: ServerConfig, *, old: str, is_json: bool) -> None:
-    """Import the chargers, transactions, readings and errors of a database of Levity."""
+    """Import the chargers, sessions, readings and errors of a database of Levity."""
     from levity_trio.store.reads.levity.history import History  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.store.reads.levity.old_file import open_levity  # noqa: PLC0415 - so that --help answers at once
 
@@ -169,7 +169,7 @@ class Report:
         show_table(("history", *COUNTS), rows)
         connectors = f"{self._connectors} connectors: their numbers were used, their statuses are not history"
         say(f"\n{cell(str(old))} has {connectors}.")
-        say(f"The energy of its transactions, as Levity said: {printed(self._wh / 1000, 3)} kWh.")
+        say(f"The energy of its sessions, as Levity said: {printed(self._wh / 1000, 3)} kWh.")
         self._show_odd()
         serve = shlex.join(("levity-trio", "serve", "--db", str(new)))
         say(f"\nUnless its server runs already, start it: {serve}")

@@ -92,7 +92,7 @@ def _show_proof(moved: Moved) -> None:
 
 def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> Iterator[str]:
     sums = moved.proof.sums
-    yield f"Both have {sums.transactions:,} completed transactions with {printed(sums.energy_wh / 1000, 3)} kWh."
+    yield f"Both have {sums.transactions:,} completed sessions with {printed(sums.energy_wh / 1000, 3)} kWh."
     yield f"Closed statements: {_money(sums.statements)}. Ledger: {_money(sums.ledger)}."
     if moved.proof.nuls:
         yield f"A NUL is stored as {chr(0x2400)} in {moved.proof.nuls:,} texts of chargers."

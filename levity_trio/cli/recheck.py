@@ -52,11 +52,11 @@ Exit status: 0 without any difference, 1 with differences or when the database c
 """
 
 
-@on_database("recheck", epilog=EXAMPLES, short_help="Judge all transactions again and list the differences.")
+@on_database("recheck", epilog=EXAMPLES, short_help="Judge all sessions again and list the differences.")
 @click.argument("charger", required=False, metavar="[CHARGER]")
 @JSON_LINES
 def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
-    """Judge all completed transactions again by the present rules, and list the differences."""
+    """Judge all completed sessions again by the present rules, and list the differences."""
     from levity_trio.store.reads.recheck import Rechecking  # noqa: PLC0415 - so that --help answers at once
 
     rechecking = Rechecking(config.database, charger)
@@ -103,7 +103,7 @@ class Totals:
             yield page.differences
 
     def in_words(self) -> str:
-        judged = f"{counted(self.transactions, 'transaction')}, {printed(self.stored_wh / 1000, 3)} kWh"
+        judged = f"{counted(self.transactions, 'session')}, {printed(self.stored_wh / 1000, 3)} kWh"
         if not self.differences:
             return f"{judged}: no difference."
         by_cause = ", ".join(f"{count:,} by {cause}" for cause, count in self.causes.items() if count)

@@ -41,7 +41,7 @@ METERS: Final = (
 @click.argument("month")
 @WIDE
 def reconcile(operator: Operator, month: str) -> int:
-    """Reconcile a month: registers, transactions, and the house's meters."""
+    """Reconcile a month: registers, sessions, and the house's meters."""
     reconciled = operator.get("reconciliations", month)
     if not operator.is_told(reconciled):
         _say(reconciled)
@@ -58,7 +58,7 @@ def _say(month: Mapping[str, Any]) -> None:
     title = "sessions that ended after later ones began, whose energy they hide"
     show_below(HIDING, map(_hiding, hiding), title)
     steps = [{**remark, "register": remark["ground"]} for remark in remarks]
-    show_below(REMARKS, steps, "steps of registers between transactions")
+    show_below(REMARKS, steps, "steps of registers between sessions")
     for meter in month["meters"]:
         _say_meter(meter)
     say(f"\n{_verdict(month)}")
@@ -83,9 +83,9 @@ def _verdict(month: Mapping[str, Any]) -> str:
 def _what(month: Mapping[str, Any]) -> str:
     """Return what is to be looked at where something does not add up."""
     bare = [record["transaction"] for record in _of_chargers(month, "differences") if not record["reason"]]
-    told = [f"transaction {number}: levity-trio explain {number}" for number in bare[:1]]
+    told = [f"session {number}: levity-trio explain {number}" for number in bare[:1]]
     late = [record["transaction"] for record in _of_chargers(month, "hiding")]
-    told += [f"the end of transaction {number}: levity-trio explain {number}" for number in late[:1]]
+    told += [f"the end of session {number}: levity-trio explain {number}" for number in late[:1]]
     for meter in month["meters"]:
         if meter["differs"]:
             show = shlex.join(("levity-trio", "meter", "show", meter["name"]))
@@ -103,9 +103,9 @@ def _lines(sums: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             figures = {"kWh": _kwh(line["wh"]), "of_these_doubtful": doubtful, "transactions": count}
             yield {**figures, "": line["state"]}
     yield {"kWh": _kwh(-sums["before_wh"]), "": "of these, before the month"}
-    yield {"kWh": _kwh(sums["later_wh"]), "": "in the month, of transactions that ended after it"}
+    yield {"kWh": _kwh(sums["later_wh"]), "": "in the month, of sessions that ended after it"}
     doubtful = _kwh(sums["between_doubtful_wh"]) if sums["between_doubtful_wh"] else None
-    yield {"kWh": _kwh(sums["between_wh"]), "of_these_doubtful": doubtful, "": "unbilled, between transactions"}
+    yield {"kWh": _kwh(sums["between_wh"]), "of_these_doubtful": doubtful, "": "unbilled, between sessions"}
     yield {"kWh": _kwh(sums["accounted_wh"]), "": "accounted for"}
     yield {"kWh": _kwh(sums["difference_wh"]), "": "difference"}
 

@@ -122,6 +122,6 @@ def _lost(restored: Restored) -> str:
     lost = restored.lost
     since, until = (minute(at) if at else "the beginning" for at in (restored.content.until, lost.until))
     if since == until and not (lost.transactions or lost.energy_wh or lost.entries):
-        return "No transaction is lost."
-    told = f"{counted(lost.transactions, 'transaction')}, new or changed, {printed(lost.energy_wh / 1000, 3)} kWh"
+        return "No session is lost."
+    told = f"{counted(lost.transactions, 'session')}, new or changed, {printed(lost.energy_wh / 1000, 3)} kWh"
     return f"Lost: {since} to {until}, {told}{lost.and_entries}."

@@ -39,12 +39,12 @@ def test_a_copy_from_its_making_to_its_restoration(capsys: pytest.CaptureFixture
     assert main(["restore", str(BACKUP)]) == 1
     refused = capsys.readouterr()
     assert refused.out == ""
-    assert "1 transaction, new or changed since, with 1.000 kWh would be lost; restore with --force" in refused.err
+    assert "1 session, new or changed since, with 1.000 kWh would be lost; restore with --force" in refused.err
     assert main(["restore", str(BACKUP), "--force"]) == 0
     first, lost, kept, ids = told(capsys).splitlines()
     assert first.startswith("levity.db is restored: until 20")
     assert lost.startswith("Lost: 20")
-    assert lost.endswith(" UTC, 1 transaction, new or changed, 1.000 kWh.")
+    assert lost.endswith(" UTC, 1 session, new or changed, 1.000 kWh.")
     assert Path(kept.removeprefix("The replaced database is kept: ")).exists()
     assert ids.startswith("transactionIds go on above ")
 

@@ -55,7 +55,7 @@ def test_people_get_a_proof_and_what_to_do_next(
     assert re.search(r"^tx +1 +[0-9a-f]{16}$", out, re.MULTILINE)
     lines = out.splitlines()
     assert lines[-9:-7] == [
-        "Both have 1 completed transactions with 1.000 kWh.",
+        "Both have 1 completed sessions with 1.000 kWh.",
         "Closed statements: none. Ledger: none.",
     ]
     assert lines[-7].startswith("Moved in ")

@@ -35,7 +35,7 @@ WRONG = "UPDATE tx SET energy_delivered = 4000, rules = 1 WHERE cp_id = 'CP-1';"
 
 def test_no_difference(tmp_path: Path, typed: Type) -> None:
     fill(tmp_path)
-    assert typed() == Run(0, ["2 transactions, 10.000 kWh: no difference."], "")
+    assert typed() == Run(0, ["2 sessions, 10.000 kWh: no difference."], "")
 
 
 def test_differences_apart_by_cause(tmp_path: Path, typed: Type) -> None:
@@ -51,14 +51,14 @@ def test_differences_apart_by_cause(tmp_path: Path, typed: Type) -> None:
     assert lines[6].startswith("By later facts and habits: ")
     assert lines[9].split()[1] == "CP-2"
     assert lines[10].startswith("    facts: ")
-    assert lines[-1].startswith("2 transactions, 9.000 kWh: 2 differ (1 by rules, 1 by facts), +")
+    assert lines[-1].startswith("2 sessions, 9.000 kWh: 2 differ (1 by rules, 1 by facts), +")
     assert max(map(len, lines)) <= 100
     assert max(len(line) for line in lines if "CP-" in line) <= 80
 
 
 def test_one_charger(tmp_path: Path, typed: Type) -> None:
     fill(tmp_path, WRONG)
-    assert typed("CP-2") == Run(0, ["1 transaction, 5.000 kWh: no difference."], "")
+    assert typed("CP-2") == Run(0, ["1 session, 5.000 kWh: no difference."], "")
     assert typed("CP-1").status == 1
 
 

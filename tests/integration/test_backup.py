@@ -163,7 +163,7 @@ def test_a_day_is_lost_and_the_chargers_go_on(tmp_path: Path) -> None:
         server.stop()
     refused = ran("restore", backup, "--db", database)
     assert refused.returncode == 1
-    assert "; 1 transaction, new or changed since, with 0.000 kWh would be lost" in refused.stderr
+    assert "; 1 session, new or changed since, with 0.000 kWh would be lost" in refused.stderr
     restored = ran("restore", backup, "--db", database, "--force", "--json")
     told = json.loads(restored.stdout.splitlines()[-1])
     assert told["lost"]["transactions"] == 1

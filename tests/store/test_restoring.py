@@ -51,7 +51,7 @@ def test_a_newer_database_is_replaced_only_by_force_and_kept(site: Path) -> None
     before = site.read_bytes()
     with pytest.raises(
         EnvironmentProblem,
-        match=rf"is newer.* {LOST} transactions, new or changed since, with {LOST}\.000 kWh would be lost.*--f",
+        match=rf"is newer.* {LOST} sessions, new or changed since, with {LOST}\.000 kWh would be lost.*--f",
     ):
         restore(site, is_forced=False)
     assert site.read_bytes() == before
@@ -273,7 +273,7 @@ def test_a_payment_that_would_be_lost_is_told(site: Path) -> None:
         db.execute(f"INSERT INTO ledger ({names}) VALUES (1, 'payment', 452, 'EUR', 'cash', '2026', 'anna')")
 
     run(site, pay)
-    words = r"0 transactions, new or changed since, with 0\.000 kWh and 1 entry of a ledger \(a payment, or a charge\)"
+    words = r"0 sessions, new or changed since, with 0\.000 kWh and 1 entry of a ledger \(a payment, or a charge\)"
     with pytest.raises(EnvironmentProblem, match=words):
         restore(site, is_forced=False)
     restored = restore(site)

@@ -204,7 +204,7 @@ def _refusal(database: Path, held: Content, standing: _Standing) -> str:
     number, energy_wh = standing.lost.transactions, standing.lost.energy_wh
     return (
         f"{database} is newer: it goes until {standing.content.until}, the backup until {held.until};"
-        f" {number:,} transaction{'' if number == 1 else 's'}, new or changed since, with {energy_wh / 1000:,.3f} kWh"
+        f" {number:,} session{'' if number == 1 else 's'}, new or changed since, with {energy_wh / 1000:,.3f} kWh"
         f"{standing.lost.and_entries} would be lost{force}"
     )
 

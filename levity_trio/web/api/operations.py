@@ -91,7 +91,7 @@ class WaitQuery(Sent):
 class OperationQuery(WaitQuery):
     """How an operation is sent."""
 
-    force: Annotated[bool, Meta(description="Send it although a transaction is open (admin).")] = False
+    force: Annotated[bool, Meta(description="Send it although a session is open (admin).")] = False
     errors: Annotated[Literal["http", "state"], Meta(description="http: 502 and 504 for errors.")] | None = None
 
 

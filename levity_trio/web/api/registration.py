@@ -70,7 +70,7 @@ async def list_newcomers(request: Asked[NewcomersQuery, None]) -> ListPage[Newco
 
 @ENDPOINTS.post(f"{ADMIN}/newcomers/adopt", Role.OPERATOR)
 async def adopt_all(request: Asked[None, RegistrationBody]) -> AdoptionReport:
-    """Adopt all newcomers with a transaction."""
+    """Adopt all newcomers with a session."""
     return AdoptionReport(adopted=await request.api.chargers.adopt_all(_decided(request)))
 
 
