@@ -9,7 +9,10 @@ from functools import partial
 import pytest
 
 from levity_trio.billing.ledger import Kind, Standing, Terms
+from levity_trio.locale import speaking
+from levity_trio.locale.texts import said
 from levity_trio.store.reads import charges as reads
+from levity_trio.store.reads import wallets as shown
 from levity_trio.store.reads.charges import Look, Used
 from levity_trio.store.writes import wallets
 from levity_trio.store.writes.transactions import decisions
@@ -66,6 +69,12 @@ class Charging(Purses):
         return self.books.rows(
             "SELECT kind, amount, tx_id FROM ledger WHERE account_id = ? AND kind <> 'top-up' ORDER BY id", account
         )
+
+    def reasons(self) -> list[str]:
+        """The reasons of Anna's entries after her top-up, in the language of the reader."""
+        numbers = self.books.rows("SELECT id FROM ledger WHERE account_id = ? AND kind <> 'top-up' ORDER BY id", ANNA)
+        with reading(self.books) as db:
+            return [said(shown.entry(db, number).reason) for (number,) in numbers]
 
     @property
     def reserved(self) -> dict[int, int]:
@@ -163,6 +172,12 @@ def test_it_goes_with_its_transaction(house: Charging, station: Station) -> None
     assert house.ledger(ANNA) == [("charge", -120, transaction), ("correction", 120, transaction)] + [
         ("correction", -120, transaction)
     ]
+    with speaking("de"):
+        assert house.reasons() == [
+            f"Ladevorgang {transaction}",
+            f"Ladevorgang {transaction} gehört jetzt einem anderen Haushalt",
+            f"Ladevorgang {transaction} gehört wieder diesem Haushalt",
+        ]
     other = charge(station)
     house.look()
     house.give_by_hand(other, BEN)

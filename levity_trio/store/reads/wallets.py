@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
@@ -22,6 +23,7 @@ from levity_trio.store.reads.pages import (
 )
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.wallets import currency_of, standing_of
+from levity_trio.told import N_, Told
 
 
 @record
@@ -150,12 +152,33 @@ def entries(db: Database, account: int, kind: str | None, wanted: Wanted) -> Lis
     """Return a page of the entries of an account, the newest first. Raises NoPage."""
     conditions = given(("account_id = ?", account), ("kind = ?", kind))
     listing = Listing([Branch("ledger INDEXED BY ledger_of_account", conditions)])
-    return read_page(db, listing, wanted, _ENTRY.by_id(db, "ledger"))
+    load = _ENTRY.by_id(db, "ledger")
+    return read_page(db, listing, wanted, lambda key: _told(load(key)))
 
 
 def entry(db: Database, number: int) -> EntryRow:
     """Return one entry."""
-    return _ENTRY.every(db, "FROM ledger WHERE id = ?", (number,))[0]
+    return _told(_ENTRY.every(db, "FROM ledger WHERE id = ?", (number,))[0])
+
+
+_OWN_REASONS: Final[Mapping[str, str]] = N_(
+    {
+        "statement {}": "statement {1}",
+        "transaction {}": "session {1}",
+        "transaction {} belongs to another account now": "session {1} belongs to another household now",
+        "transaction {} belongs to this account again": "session {1} belongs to this household again",
+    }
+)
+"""The reasons that the program enters itself, as they are stored, and as they are told."""
+
+
+def _told(entry: EntryRow) -> EntryRow:
+    """Return an entry with the reason as a text, if it is the program's own."""
+    number = entry.statement if entry.transaction is None else entry.transaction
+    for stored, told in _OWN_REASONS.items():
+        if number is not None and entry.reason == stored.format(number):
+            return replace(entry, reason=Told(told, number))
+    return entry
 
 
 def reservations(db: Database, account: int, most: int) -> list[ReservationRow]:
