@@ -10,7 +10,9 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.records import ForOperators, Help, Personal, noun, whole_text
+from levity_trio.told import Told
 
+ONE_LINE: Final = Told("give one line without control characters")
 NOT_ONLY_DIGITS: Final = {"pattern": r"[^\d\s]"}
 Name = Annotated[
     Personal[str],
@@ -21,12 +23,26 @@ Name = Annotated[
         extra_json_schema=NOT_ONLY_DIGITS | {"examples": ["Flat 3"]},
     ),
 ]
-UserName = Annotated[Personal[str], whole_text(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$")]
+UserName = Annotated[
+    Personal[str],
+    whole_text(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\W\d_](.*\S)?$",
+        words=Told("begin with a letter, and end without a space"),
+    ),
+]
 """It begins with a letter, so that it is not taken for an id."""
 Text = Annotated[Personal[str], Meta(max_length=2000)] | None
 Plate = Annotated[Personal[str], Meta(max_length=20)] | None
-Line = Annotated[Personal[str], whole_text(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None
-Lines = Annotated[Personal[str], whole_text(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")] | None
+Line = Annotated[Personal[str], whole_text(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", words=ONE_LINE)] | None
+Lines = (
+    Annotated[
+        Personal[str],
+        whole_text(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$", words=Told("it has a control character")),
+    ]
+    | None
+)
 
 
 @noun
@@ -93,7 +109,9 @@ class Recipient:
 class Biller:
     """Who bills, as it stands on statements. `payment_days` are counted from the closing."""
 
-    name: Annotated[Personal[str], whole_text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    name: Annotated[
+        Personal[str], whole_text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", words=ONE_LINE)
+    ]
     address: Lines = None
     contact: Annotated[Line, Meta(description="Whom to ask about a line.")] = None
     bank_account: Line = None

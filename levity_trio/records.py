@@ -57,10 +57,14 @@ def _is_personal(hint: Any) -> bool:
     return any(map(_is_personal, get_args(hint)))
 
 
-def whole_text(*, pattern: str, **limits: Any) -> Meta:
+WORDS: Final = "words"
+"""The name in `Meta.extra` of what to say about a text that does not fit its pattern."""
+
+
+def whole_text(*, pattern: str, words: str, **limits: Any) -> Meta:
     """Return the limits of a text that fits a pattern of JSON Schema from its beginning to its end. Python's `$` would
-    leave a line feed at the end."""
-    return Meta(pattern=pattern.removesuffix("$") + r"\Z", **limits)
+    leave a line feed at the end. `words` say how to write it."""
+    return Meta(pattern=pattern.removesuffix("$") + r"\Z", extra={WORDS: words}, **limits)
 
 
 @overload

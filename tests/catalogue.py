@@ -41,7 +41,6 @@ _WORDS: Final = re.compile(r"[A-Za-z]{2}[,:;.]? [A-Za-z(“{]|^[A-Z][a-z]+$")
 
 OF_PROGRAM: Final = (
     "nouns.py",
-    "refusals.py",
     "charging",
     "access",
     "billing",

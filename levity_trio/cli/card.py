@@ -174,7 +174,7 @@ def import_file(operator: Operator, path: Path) -> None:
 
     `-` is stdin.
     """
-    done = send_file(operator, "id-tag-import", path, {"status": STATUSES})
+    done = send_file(operator, "id-tag-import", path)
     show_results(operator, done, done["lines"], counted(done["tags"], "card"))
 
 

@@ -28,7 +28,6 @@ from levity_trio.cli.terminal import Output, local_words, say
 from levity_trio.client import UNIX, Api, Refusal, Sought, is_open
 from levity_trio.config import ConfigError, EnvironmentProblem, socket_path
 from levity_trio.config.sources import load
-from levity_trio.refusals import NEEDED, plain_words
 
 ADMIN: Final = "admin"
 PAGE_ROWS: Final = 500
@@ -53,6 +52,8 @@ TYPED_AS: Final[Mapping[str, str]] = {"max_transactions": "most", "begun_on": "d
 """Fields whose option or argument has another name; one that goes on with a unit or `_at` is found without."""
 NAMES: Final[Mapping[str, str]] = {"accounts": "household", "vehicles": "car"}
 """What people call a resource of the API, and the command for it."""
+NEEDED: Final = "this is needed"
+"""What the API says of a field that was left out."""
 NO_CHARGER: Final = "there is no charger "
 LISTS: Final[Mapping[str, str]] = {
     "there is no session ": "levity-trio sessions",
@@ -325,9 +326,8 @@ def in_words(refusal: Refusal) -> str:
 def _detail(refusal: Refusal) -> str:
     detail, field = str(refusal), str(refusal.document.get("field") or "")
     if not field or not detail.startswith(f"{field}: "):
-        before, colon, words = detail.rpartition(": ")
-        return f"{before}{colon}{plain_words(words)}"
-    typed, words = _typed(field), plain_words(detail.removeprefix(f"{field}: "))
+        return detail
+    typed, words = _typed(field), detail.removeprefix(f"{field}: ")
     return f"give {typed} too" if words == NEEDED and typed != field else f"{typed}: {words}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -14,22 +13,17 @@ from levity_trio.cli.operator import Operator, RefusedByApi
 from levity_trio.cli.terminal import ProgressLine, say, show_table, warn
 from levity_trio.config import EnvironmentProblem
 from levity_trio.locale.formats import printed
-from levity_trio.refusals import Typed, plain_words
 from levity_trio.writing import created
 
 PATIENCE_SECONDS: Final = 1800.0
 """200,000 lines take long on a slow disk."""
-NO_CHOICES: Final[Mapping[str, Sequence[str]]] = {}
 FILE: Final = click.argument(
     "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
 
 
-def send_file(operator: Operator, resource: str, path: Path, choices: Mapping[str, Sequence[str]] = NO_CHOICES) -> Any:
-    """Import a file (`-` is stdin); return what became of it. Shows the wrong lines. Raises RefusedByApi.
-
-    `choices` are the values of columns that have only some.
-    """
+def send_file(operator: Operator, resource: str, path: Path) -> Any:
+    """Import a file (`-` is stdin); return what became of it. Shows the wrong lines. Raises RefusedByApi."""
     content = sys.stdin.buffer.read() if str(path) == "-" else read_file(path)
     try:
         answer = operator.send("POST", resource, body=content, media_type="text/csv", patience=PATIENCE_SECONDS)
@@ -37,8 +31,7 @@ def send_file(operator: Operator, resource: str, path: Path, choices: Mapping[st
         if not operator.is_told(refused.document):
             for fault in refused.document.get("lines", []):
                 where = f" {fault['field']}:" if fault["field"] else ""
-                words = plain_words(fault["detail"], Typed(choices=choices.get(fault["field"], ())))
-                warn(f"line {fault['line']}:{where} {words}")
+                warn(f"line {fault['line']}:{where} {fault['detail']}")
         raise
     return json.loads(answer)
 

@@ -21,7 +21,12 @@ from levity_trio.web.api.tokens import make, written
 
 ENDPOINTS: Final = Endpoints("access")
 
-Name = Annotated[str, whole_text(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
+Name = Annotated[
+    str,
+    whole_text(
+        min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", words=Told("it is empty, or has a space at an end")
+    ),
+]
 
 
 class NewTokenBody(Sent):

@@ -57,7 +57,9 @@ Minor = Annotated[
 Account = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
 
 
-MonthName = Annotated[str, whole_text(pattern=MONTH_PATTERN, description="Such as 2026-10.")]
+MonthName = Annotated[
+    str, whole_text(pattern=MONTH_PATTERN, words=Told("give a month such as 2026-10"), description="Such as 2026-10.")
+]
 
 
 class BeginBody(Sent):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, inspect
 from starlette.datastructures import QueryParams
 
-from levity_trio.records import record
-from levity_trio.told import Told
+from levity_trio.records import WORDS, record
+from levity_trio.told import Figure, Quantity, Told, Value
 from levity_trio.web.api.problems import Json, Problem, invalid
 from levity_trio.wire.frames import MAX_DEPTH
 
-_AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
-_MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 LARGEST: Final = 2**63 - 1
 LARGEST_EXACT: Final = 2**53
 """Floating-point numbers hold each whole number up to this one exactly."""
@@ -29,10 +27,12 @@ Components = Callable[[type], Schema]
 """Returns the schema of a type."""
 Fields = Mapping[str, Schema]
 """JSON schemas by the name of a field."""
-MINOR_UNITS: Final[Values] = {"format": "minor-units"}
-"""Marks a whole number as an amount of money in minor units of its currency, such as cents."""
 WATT_HOURS: Final[Values] = {"format": "watt-hours"}
 """Marks a whole number as an energy or a register in Wh."""
+NOT_BLANK: Final[Values] = {WORDS: Told("give a text; it is empty")}
+"""Says what to do about a text that has blanks only."""
+MINOR_UNITS: Final[Values] = {"format": "minor-units"}
+"""Marks a whole number as an amount of money in minor units of its currency, such as cents."""
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """The pattern of names in paths."""
 MONTH_PATTERN: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"
@@ -107,7 +107,7 @@ class StructBody(Generic[S]):
         try:
             return msgspec.convert(read_json(raw), self.kind)
         except msgspec.ValidationError as error:
-            raise of_validation(error) from None
+            raise of_validation(error, self.kind) from None
 
     def schema(self, components: Components) -> Schema:
         """Return the schema of the struct, or one for each way."""
@@ -190,7 +190,7 @@ def read_query(kind: type[msgspec.Struct] | None, parameters: QueryParams) -> An
     try:
         return msgspec.convert(dict(parameters), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise of_validation(error) from None
+        raise of_validation(error, kind) from None
 
 
 def asked(kind: type[S], given: Mapping[str, str]) -> S:
@@ -199,10 +199,116 @@ def asked(kind: type[S], given: Mapping[str, str]) -> S:
     return found
 
 
-def of_validation(error: msgspec.ValidationError) -> Problem:
-    """Return the problem for a value of the wrong type: which field, and what is expected."""
-    found = _AT.match(str(error))
-    words, path = (found["words"], found["path"] or "") if found else (str(error), "")
-    unknown = _UNKNOWN.search(words) or _MISSING.search(words)
-    name = ".".join(part for part in (path.strip("."), unknown["name"] if unknown else "") if part)
-    return invalid(name or "body", words[:1].lower() + words[1:].replace("`", "").replace(r"\\Z", "$"))
+# What is wrong with a value. msgspec says what it expected, in types of a program: its messages are read here alone.
+
+NEEDED: Final = Told("this is needed")
+MOST_CHOICES: Final = 12
+"""Of more, a list is no help."""
+_UNITS: Final[Mapping[str, str]] = {"watt-hours": "Wh"}
+"""By the format in a JSON schema."""
+_TYPES: Final[Mapping[str, Told]] = {
+    "int": Told("give a whole number"),
+    "float": Told("give a number"),
+    "bool": Told("say yes or no"),
+    "str": Told("give a text"),
+    "array": Told("give a list"),
+    "object": Told("give an object"),
+}
+_MESSAGE: Final = re.compile(
+    r"(?:Expected `(?P<kind>\w+)[^`]*`"
+    r"(?:(?P<length> of length)? (?P<sign>[<>]=?) (?P<bound>\S+)| that's a multiple of (?P<step>\S+)"
+    r"|(?P<pattern> matching regex) .*?|, got .*?)"
+    r"|Object (?:contains unknown|(?P<missing>missing required)) field `(?P<field>[^`]*)`"
+    r"|.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?",
+    re.DOTALL,
+)
+_type_of: Final = cache(inspect.type_info)
+
+
+def of_validation(error: msgspec.ValidationError, kind: type) -> Problem:
+    """Return the problem for a value that cannot be used in a request of this kind: which field, and what to give."""
+    found = _MESSAGE.fullmatch(str(error))
+    assert found is not None  # noqa: S101 - its last choice fits every message
+    path = found["path"] or ""
+    kinds = list(_at(_type_of(kind), path))
+    if found["key"]:
+        kinds = [inner for one in kinds if isinstance(one, inspect.DictType) for inner in _unwrapped(one.key_type)]
+    place = ".".join(part for part in (path.strip("."), found["field"]) if part)
+    return invalid(place or "body", _words(found, kinds))
+
+
+def _at(kind: inspect.Type, path: str) -> Iterator[inspect.Type]:
+    """Yield the types that a value may have at a path such as .rows[0].card"""
+    kinds = [*_unwrapped(kind)]
+    for step in path.replace("[", ".[").split(".")[1:]:
+        kinds = [inner for one in kinds for part in _parts(one, step) for inner in _unwrapped(part)]
+    yield from kinds
+
+
+def _unwrapped(kind: inspect.Type) -> Iterator[inspect.Type]:
+    """Yield a type, and what is inside its marks and choices."""
+    yield kind
+    if isinstance(kind, inspect.Metadata):
+        yield from _unwrapped(kind.type)
+    elif isinstance(kind, inspect.UnionType):
+        for one in kind.types:
+            yield from _unwrapped(one)
+
+
+def _parts(kind: inspect.Type, step: str) -> Iterator[inspect.Type]:
+    """Yield the type of a field, or of what a list or a mapping has."""
+    match kind:
+        case inspect.StructType():
+            yield from (field.type for field in kind.fields if field.encode_name == step)
+        case inspect.ListType() | inspect.VarTupleType() if step.startswith("["):
+            yield kind.item_type
+        case inspect.DictType() if step.startswith("["):
+            yield kind.value_type
+
+
+def _words(found: re.Match[str], kinds: list[inspect.Type]) -> Told:
+    marks = [one for one in kinds if isinstance(one, inspect.Metadata)]
+    choices = [str(value) for one in kinds if isinstance(one, inspect.LiteralType) for value in one.values]
+    if found["field"] is not None:
+        return NEEDED if found["missing"] else Told("this is not asked for here")
+    if choices:
+        is_short = len(choices) <= MOST_CHOICES
+        return Told("choose one of {1}", ", ".join(choices)) if is_short else Told("choose one of the list")
+    if found["length"]:
+        return _length(found["sign"], int(found["bound"]), is_text=found["kind"] == "str")
+    if found["sign"]:
+        units = [_UNITS.get((one.extra_json_schema or {}).get("format", ""), "") for one in marks]
+        return _limit(found["sign"], _bound(found["bound"], "".join(units)))
+    if found["step"]:
+        return Told("give a multiple of {1}", _bound(found["step"]))
+    if found["pattern"]:
+        written = [one.extra[WORDS] for one in marks if one.extra and WORDS in one.extra]
+        return written[0] if written else Told("it is empty, or not written as it must be")
+    return _TYPES.get(found["kind"], Told("this value cannot be used"))
+
+
+def _bound(number: str, unit: str = "") -> Value:
+    if not number.removeprefix("-").isdecimal():
+        return Figure(float(number))
+    return Quantity(int(number), unit) if unit else int(number)
+
+
+def _limit(sign: str, bound: Value) -> Told:
+    match sign:
+        case ">=":
+            return Told("give {1} or more", bound)
+        case "<=":
+            return Told("give {1} at most", bound)
+        case ">":
+            return Told("give more than {1}", bound)
+        case _:
+            return Told("give less than {1}", bound)
+
+
+def _length(sign: str, count: int, *, is_text: bool) -> Told:
+    """Return how long a text, or a list, must be."""
+    if not is_text or (sign == ">=" and count == 1):
+        return NEEDED if sign == ">=" and count == 1 else _limit(sign, count)
+    if sign == ">=":
+        return Told("give {1} character or more", count, many="give {1} characters or more")
+    return Told("give {1} character at most", count, many="give {1} characters at most")

@@ -27,7 +27,7 @@ from levity_trio.store.writes import securing as plans
 from levity_trio.store.writes.certificates import NewCertificate
 from levity_trio.store.writes.securing import NewPlan
 from levity_trio.told import Moment, Told
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import NOT_BLANK, Sent
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -83,7 +83,7 @@ class AdoptedBody(Sent):
 class NameBody(Sent):
     """Why a charger may have a certificate with a name that does not contain its serial number."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
 
 
 class RevocationBody(Sent):
@@ -217,7 +217,17 @@ class SecuringBody(Sent):
     """
 
     profile: Annotated[int, Meta(ge=1, le=3)]
-    address: Annotated[str, whole_text(max_length=LONGEST_ADDRESS, pattern=r"^wss?://[!-~]+$")] | None = None
+    address: (
+        Annotated[
+            str,
+            whole_text(
+                max_length=LONGEST_ADDRESS,
+                pattern=r"^wss?://[!-~]+$",
+                words=Told("give an address that begins with ws:// or wss://"),
+            ),
+        ]
+        | None
+    ) = None
 
 
 @ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")

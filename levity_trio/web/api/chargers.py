@@ -71,6 +71,7 @@ class NewCharger(Sent):
         whole_text(
             description="Its OCPP identity, the last part of its URL: printable ASCII without /.",
             pattern=r"^[ -.0-~]*[!-.0-~][ -.0-~]*$",
+            words=Told("use letters, digits and signs of ASCII, but no /"),
             max_length=MAX_IDENTITY,
             examples=["CP-7"],
         ),

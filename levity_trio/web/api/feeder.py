@@ -298,7 +298,9 @@ class RotationBody(Sent, kw_only=True):
 
     charger: Charger
     connector: Connector = 1
-    rotation: Annotated[str, whole_text(pattern=f"^({'|'.join(ROTATIONS)})$")]
+    rotation: Annotated[
+        str, whole_text(pattern=f"^({'|'.join(ROTATIONS)})$", words=Told("choose one of {1}", ", ".join(ROTATIONS)))
+    ]
 
 
 @ENDPOINTS.put(f"{LOAD}/rotations", Role.ADMIN, "invalid", "conflict", "not_found")

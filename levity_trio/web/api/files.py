@@ -43,7 +43,15 @@ class FilesQuery(Paged):
 class NewFirmware(Sent):
     """The name by which the location of an update names the firmware."""
 
-    title: Annotated[str, whole_text(pattern=TITLE, max_length=100, examples=["grizzl-5.6.bin"])]
+    title: Annotated[
+        str,
+        whole_text(
+            pattern=TITLE,
+            words=Told("use A-Z, a-z, 0-9, . _ and -, first a letter or a digit"),
+            max_length=100,
+            examples=["grizzl-5.6.bin"],
+        ),
+    ]
 
 
 @ENDPOINTS.get(FILES, Role.VIEWER)

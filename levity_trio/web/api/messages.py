@@ -53,8 +53,15 @@ NO_PUSH: Final = Told("no ntfy server is set; start the server with --ntfy")
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
 
-MailAddress = Annotated[Personal[str], whole_text(max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$")]
-LocalTimeOfDay = Annotated[str, whole_text(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+MailAddress = Annotated[
+    Personal[str],
+    whole_text(
+        max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$", words=Told("give a mail address such as anna@example.org")
+    ),
+]
+LocalTimeOfDay = Annotated[
+    str, whole_text(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", words=Told("give a time such as 22:30"))
+]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_SITE, *OF_DRIVER]})]
 DriversKind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_DRIVER]})]
 QUIET: Final = "local time; nothing but faults, exceeded limits and a full disk comes between these two"

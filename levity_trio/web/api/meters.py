@@ -23,7 +23,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import refusals, said, stored_fields
 from levity_trio.web.api.billing import month_of
-from levity_trio.web.api.bodies import Sent, StreamedBody, Values, changes_of
+from levity_trio.web.api.bodies import NOT_BLANK, Sent, StreamedBody, Values, changes_of
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import CSV, Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
@@ -120,7 +120,7 @@ class ReadingLine(Sent):
 class VoidBody(Sent):
     """Why a reading is wrong."""
 
-    reason: Annotated[str, Meta(max_length=500, pattern=r"\S")]
+    reason: Annotated[str, Meta(max_length=500, pattern=r"\S", extra=NOT_BLANK)]
 
 
 class MetersQuery(Paged):

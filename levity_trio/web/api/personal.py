@@ -27,7 +27,7 @@ from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes import personal as writes
 from levity_trio.told import Told, joined
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import NOT_BLANK, Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import every_page
 from levity_trio.web.api.owned import rule_of
@@ -178,7 +178,7 @@ MOST_YEARS: Final = 100
 class DeletionQuery(Sent):
     """Why, and for how many years closed statements keep their names."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
     keep_years: Annotated[int, Meta(ge=0, le=MOST_YEARS)] = KEEP_YEARS
     force: Annotated[bool, Meta(description="Although something of it is not billed.")] = False
 

@@ -29,7 +29,7 @@ from levity_trio.store.writes.reports import (
 )
 from levity_trio.told import Told
 from levity_trio.web.api import tags
-from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.bodies import NOT_BLANK, Sent
 from levity_trio.web.api.driving import ME, TAG, WHY_NOT, account_of, household, tags_of
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
@@ -43,7 +43,7 @@ REPORTS: Final = "/api/admin/reports"
 LONGEST: Final = 300
 
 Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
-Words = Annotated[Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S")]
+Words = Annotated[Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S", extra=NOT_BLANK)]
 OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
 OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
 

@@ -34,7 +34,7 @@ from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.waiting import Made
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.bodies import WATT_HOURS, Sent
+from levity_trio.web.api.bodies import NOT_BLANK, WATT_HOURS, Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.local_times import LocalInstant, local_instant
@@ -52,7 +52,7 @@ Wh = Annotated[int, Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
 Id = Annotated[int, Meta(ge=1, le=2**62)]
 
 
-Reason = Annotated[Personal[str], Meta(min_length=1, max_length=500, pattern=r"\S")]
+Reason = Annotated[Personal[str], Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
 
 
 class QueueQuery(Paged):

@@ -35,7 +35,11 @@ ProfileNumber = Annotated[int, Meta(ge=0, le=3, description="Security profile of
 
 Password = Annotated[
     str,
-    whole_text(pattern=r"^([0-9A-Fa-f]{2}){16,20}$", description="16 to 20 bytes, hexadecimal; left out, one is made."),
+    whole_text(
+        pattern=r"^([0-9A-Fa-f]{2}){16,20}$",
+        words=Told("give 32 to 40 hexadecimal digits, an even number"),
+        description="16 to 20 bytes, hexadecimal; left out, one is made.",
+    ),
 ]
 
 

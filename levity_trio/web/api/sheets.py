@@ -91,7 +91,7 @@ def converted(cells: Cells, kind: type[T]) -> T:
     try:
         return msgspec.convert({name: cell for name, cell in cells.items() if cell is not None}, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise of_validation(error) from None
+        raise of_validation(error, kind) from None
 
 
 def refuse(faults: Sequence[Fault]) -> None:

@@ -52,7 +52,15 @@ MOST_TAGS: Final = 20_000
 
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
-IdTag = Annotated[str, whole_text(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="In upper or lower case.")]
+IdTag = Annotated[
+    str,
+    whole_text(
+        pattern=TAG_PATTERN,
+        words=Told("it is empty, begins or ends with a space, or is not printable"),
+        max_length=LONGEST_TAG,
+        description="In upper or lower case.",
+    ),
+]
 Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None
 _EXPIRY = Meta(
     description="From when on it is Expired: a time, or a day, in the time zone of the site.", extra_json_schema=UNTIL

@@ -32,7 +32,7 @@ from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.bodies import MINOR_UNITS, Sent
+from levity_trio.web.api.bodies import MINOR_UNITS, NOT_BLANK, Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
@@ -66,7 +66,8 @@ Currency = Annotated[
     ),
 ]
 Why = Annotated[
-    Personal[str], Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later.")
+    Personal[str],
+    Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK, description="For those who ask later."),
 ]
 
 

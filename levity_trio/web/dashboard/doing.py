@@ -26,7 +26,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.locale import N_, _, language, speaking
 from levity_trio.locale.texts import said
 from levity_trio.records import record
-from levity_trio.refusals import Typed, plain_words
+from levity_trio.told import Told
 from levity_trio.web.api.bodies import StreamedBody
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.messages import OWN, RECIPIENT
@@ -35,7 +35,6 @@ from levity_trio.web.api.users import USER, USERS
 from levity_trio.web.below import API
 from levity_trio.web.dashboard.desk import Desk, Note
 from levity_trio.web.dashboard.fields import (
-    ENERGY,
     LABELS,
     LEAST_ROWS,
     MONEY,
@@ -57,14 +56,14 @@ from levity_trio.web.dashboard.fields import (
     with_rows,
     with_twice,
 )
-from levity_trio.web.dashboard.money import money
+from levity_trio.web.dashboard.money import in_currency
 from levity_trio.web.dashboard.offers import OPERATIONS, Offers, subject_of
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
 from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.refused import Refused, answered
 from levity_trio.web.dashboard.saying import capital, in_words, sentence, told
-from levity_trio.web.dashboard.shapes import minute, moment, typed_kwh
+from levity_trio.web.dashboard.shapes import minute, moment
 from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
 from levity_trio.web.drivers_address import drivers_address
@@ -244,22 +243,14 @@ class Form:
         field = next((one for one in every(fields) if one.name.removeprefix(QUERY) == refused.field), None)
         if field is None:
             return {"": refused.labelled}
-        unit = await self._unit(field, entered)
-        typed = Typed(unit=unit, choices=field.choices, example=field.example)
-        return {refused.field: self.told(plain_words(refused.told, typed))}
+        words = refused.told
+        if field.kind == MONEY and isinstance(words, Told):
+            words = in_currency(words, await self._currency(entered))
+        return {refused.field: self.told(words)}
 
     def told(self, words: str) -> str:
         """Return what the API says about a field, with its figures and times as people write them."""
         return told(words, self.desk.api.now(), self.desk.zone)
-
-    async def _unit(self, field: Field, entered: Mapping[str, str]) -> Callable[[int], str]:
-        """Return how a number of the API is written in the unit in which it is typed."""
-        if field.kind == ENERGY:
-            return lambda wh: f"{typed_kwh(wh)} kWh"
-        if field.kind != MONEY:
-            return str
-        currency = await self._currency(entered)
-        return lambda minor: money(minor, currency)
 
     def _changed(self, entered: Mapping[str, str]) -> Mapping[str, str]:
         """Return what is sent: of a PATCH and of a task only what differs from what the form showed at first."""
@@ -337,13 +328,11 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
 async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str, str]:
     """Return what is wrong, by the names of fields; of a file, by its lines."""
     if cells := problems_of_rows(refused.document, given_in(content)):
-        return {name: form.told(plain_words(words)) for name, words in cells.items()}
+        return {name: form.told(words) for name, words in cells.items()}
     lines = refused.document.get("lines", ())[:MOST_LINES]
     if not lines:
         return await form.problem_of(refused, given_in(content))
-    return {"": refused.words} | {
-        f"{LINE}{one['line']}, {one['field']}": form.told(plain_words(one["detail"])) for one in lines
-    }
+    return {"": refused.words} | {f"{LINE}{one['line']}, {one['field']}": form.told(one["detail"]) for one in lines}
 
 
 def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:

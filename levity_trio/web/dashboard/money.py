@@ -12,6 +12,7 @@ from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.template import ENGLISH, Template, window_name
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
+from levity_trio.told import Amount, Told
 from levity_trio.web.dashboard.shapes import UNKNOWN, whole
 from levity_trio.wire.times import in_zone
 
@@ -46,6 +47,12 @@ def money(minor: int | None, code: str | None) -> str:
 def amount(minor: int | None, code: str | None) -> str:
     """Return an amount without its currency, for columns that name it in their head."""
     return UNKNOWN if minor is None or code is None else _here().amount(minor, CURRENCIES[code])
+
+
+def in_currency(refusal: Told, code: str) -> Told:
+    """Return what the API refuses about an amount, with the bound, which is in minor units there, in a currency."""
+    bounds = [Amount(units(one, CURRENCIES[code]), code) if isinstance(one, int) else one for one in refusal.values]
+    return Told(refusal.template, *bounds)
 
 
 def price(text: str | None, code: str | None) -> str:

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from levity_trio.locale.texts import said
-from levity_trio.refusals import plain_words
 from levity_trio.store.reads.pages import NoPage
 from levity_trio.told import without
 from levity_trio.web.api.problems import Problem
@@ -45,7 +44,7 @@ class Refused(Exception):
     @property
     def words(self) -> str:
         """What to do about it, in plain words, without the name of the field."""
-        return in_words(with_commas(said(plain_words(self.told))))
+        return in_words(with_commas(said(self.told)))
 
     @property
     def labelled(self) -> str:

@@ -226,7 +226,7 @@ async def test_a_charger_is_added_changed_retired_and_forgotten(site: Site) -> N
 async def test_a_charger_that_charges_is_not_hidden(site: Site, station: Station) -> None:
     station.start()
     for path in (endpoint("DELETE", CHARGER), endpoint("POST", f"{CHARGER}/forget")):
-        with pytest.raises(Problem, match="has an open transaction") as raised:
+        with pytest.raises(Problem, match="has an open session") as raised:
             await site.call(path, id="CP-1")
         assert (raised.value.status, raised.value.code) == (409, "conflict")
 
@@ -264,7 +264,7 @@ async def test_several_are_forgotten_at_once_or_none(site: Site, station: Statio
     ):
         assert (await site.call(forget, body=body))["forgotten"] == forgotten
     station.start(9000)
-    with pytest.raises(Problem, match="CP-1 has an open transaction"):
+    with pytest.raises(Problem, match="CP-1 has an open session"):
         await site.call(forget, body={"chargers": ["OLD", "CP-1"]})
 
 

@@ -14,7 +14,6 @@ import msgspec
 import pytest
 
 from levity_trio.nouns import UserName
-from levity_trio.refusals import plain_words
 from levity_trio.web.api.bodies import StructBody
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import document
@@ -83,10 +82,8 @@ def test_a_name_with_a_line_feed_is_refused_in_plain_words(name: str) -> None:
     class Named(msgspec.Struct):
         name: UserName
 
-    with pytest.raises(Problem, match=r"name: expected str matching regex .*\$'$") as caught:
+    with pytest.raises(Problem, match=r"^name: begin with a letter, and end without a space$"):
         StructBody(Named).read(msgspec.json.encode({"name": name}))
-    told = caught.value.detail.removeprefix("name: ")
-    assert plain_words(told) == "begin with a letter, and end without a space"
 
 
 async def handle(_asked: object) -> None:

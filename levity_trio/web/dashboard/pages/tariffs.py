@@ -11,7 +11,7 @@ from typing import Any, Final
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
-from levity_trio.refusals import plain_words
+from levity_trio.told import parted
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.fields import Field, Unreadable, body_of, fields_of, filled, texts
 from levity_trio.web.dashboard.page import USUAL, Page, View, names_of_chargers
@@ -137,12 +137,10 @@ async def _preview(
     except Unreadable as unreadable:
         return None, {unreadable.name: capital(str(unreadable))}
     except Refused as refused:
-        faults = [fault.partition(": ") for fault in refused.document.get("faults", ())]
-        told = {name: words for name, _mark, words in reversed(faults)} or {refused.field: refused.told}
+        faults = [parted(fault) for fault in refused.document.get("faults", ())]
+        told = dict(reversed(faults)) or {refused.field: refused.told}
         named = {one.name for one in fields}
-        return None, {
-            name if name in named else "": capital(in_words(said(plain_words(words)))) for name, words in told.items()
-        }
+        return None, {name if name in named else "": capital(in_words(said(words))) for name, words in told.items()}
 
 
 async def _billing(view: View) -> Values | None:
