@@ -25,6 +25,7 @@ from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Before, EndedBefore, EndedSince, OfCharger, Since, moment, page, whole
 from levity_trio.web.api.problems import not_found
@@ -75,9 +76,9 @@ class OwnerBody(ReviewBody, kw_only=True):
     account: Id
 
 
-def rule_of(request: Request) -> OwnershipRule:
+def rule_of(server: Server) -> OwnershipRule:
     """Return by what transactions belong to accounts."""
-    return OwnershipRule(request.api.id_tags.policy, BillBy(request.api.config.bill_by))
+    return OwnershipRule(server.id_tags.policy, BillBy(server.config.bill_by))
 
 
 @ENDPOINTS.get(
@@ -113,7 +114,7 @@ async def list_owned_tags(request: Request) -> ListPage[UnlistedTag]:
 async def get_account_of(request: Request) -> Ownership:
     """Say whose a transaction is, and why."""
     number = request.number()
-    return await request.find(partial(owned, number=number, rule=rule_of(request)), Told("session {1}", number))
+    return await request.find(partial(owned, number=number, rule=rule_of(request.api)), Told("session {1}", number))
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)

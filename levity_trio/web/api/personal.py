@@ -200,7 +200,7 @@ async def delete_personal(request: Asked[DeletionQuery, None]) -> PersonalDeleti
         raise conflict(Told("this machine's clock cannot be trusted; set it, and try again"))
     if await api.reader.run(partial(stored.account, number=number)) is None:
         raise not_found(Told("household {1}", number))
-    look = partial(obstacles, account=number, rule=rule_of(request), now=api.now(), zone=zone)
+    look = partial(obstacles, account=number, rule=rule_of(api), now=api.now(), zone=zone)
     _refuse(await api.reader.run(look), is_forced=query.force)
     told = writes.Deletion(query.keep_years, query.reason.strip(), api.stamp(), request.caller.name)
     with refusals():

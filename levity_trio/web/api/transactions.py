@@ -32,8 +32,9 @@ from levity_trio.store.reads.explained import lines
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
 from levity_trio.store.reads.transactions import Filters, Reading, TransactionEvent, anonymous_event, events_of
 from levity_trio.told import Told
-from levity_trio.web.api.billing import rule
+from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import (
     CSV,
@@ -143,30 +144,28 @@ class TransactionExplanation(Explanation):
 async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | StreamingResponse:
     """List transactions by their start, or with ended_since or ended_before by their end; CSV too."""
     query = request.query
+    query.filters()  # raises Problem before a file begins
+    read = partial(read_transactions, query=query, sees_all=request.sees_all)
     if query.format == "csv":
-        return StreamingResponse(_file(request, _reading(request)), media_type=CSV)
-    wanted = Wanted(query.page, query.limit, query.cursor)
-    return await page(request, partial(_reading(request), wanted=wanted))
+        return StreamingResponse(_file(request, read), media_type=CSV)
+    return await page(request, partial(read, wanted=Wanted(query.page, query.limit, query.cursor)))
 
 
 @ENDPOINTS.get("/api/admin/transaction-sums", Role.VIEWER, "invalid", "not_found")
 async def get_sums(request: Asked[FilterQuery, None]) -> TransactionSums:
     """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not billed yet."""
     query, now = request.query, request.api.now()
-    return await request.read(partial(sums_of, filters=query.filters(), rule=rule(request), now=now))
+    return await request.read(partial(sums_of, filters=query.filters(), rule=rule_of(request.api), now=now))
 
 
-def _reading(request: Listed) -> Read:
-    """Return what reads a page of the transactions that were asked for. Raises Problem."""
-    query, is_file = request.query, request.query.format == "csv"
-    filters, order = query.filters(), TIMES.get(query.sort, NEWEST)
-    if query.sort not in TIMES and not is_file:
-        order = Order(Column(query.sort.removeprefix("-")), query.sort.startswith("-"), request.sees_all)
-
-    def read(db: Database, wanted: Wanted) -> ListPage[BilledTransaction]:
-        return billed_transactions(db, filters, wanted, order)
-
-    return read
+def read_transactions(
+    db: Database, query: TransactionsQuery, wanted: Wanted, *, sees_all: bool
+) -> ListPage[BilledTransaction]:
+    """Return a page of transactions. Raises Problem, NoPage."""
+    order = TIMES.get(query.sort, NEWEST)
+    if query.sort not in TIMES and query.format != "csv":
+        order = Order(Column(query.sort.removeprefix("-")), query.sort.startswith("-"), sees_all)
+    return billed_transactions(db, query.filters(), wanted, order)
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.VIEWER, "not_found")
@@ -210,17 +209,20 @@ async def list_events(request: Request) -> ListPage[TransactionEvent]:
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/explain", Role.VIEWER, "not_found")
 async def explain_transaction(request: Asked[ExplainQuery, None]) -> TransactionExplanation:
     """Explain a transaction: all that is known of it, what speaks for and against its figure, and its bill."""
-    number = request.number()
-    read = partial(
-        explain,
-        rule=rule(request),
-        now=request.api.now(),
-        is_anonymous=not request.sees_all,
-        is_weighed=request.query.weighed,
-    )
-    explanation = await request.find(partial(read, number=number), Told("session {1}", number))
-    said = tuple(lines(explanation, request.zone))
-    return extended(TransactionExplanation, explanation, lines=said)
+    number, sees_all, is_weighed = request.number(), request.sees_all, request.query.weighed
+    read = partial(read_explanation, server=request.api, sees_all=sees_all, is_weighed=is_weighed)
+    return await request.find(partial(read, number=number), Told("session {1}", number))
+
+
+def read_explanation(
+    db: Database, server: Server, number: int, *, sees_all: bool, is_weighed: bool
+) -> TransactionExplanation | None:
+    """Return all that is known of a transaction; None if it does not exist."""
+    rule, now = rule_of(server), server.now()
+    explanation = explain(db, number, rule, now=now, is_anonymous=not sees_all, is_weighed=is_weighed)
+    if explanation is None:
+        return None
+    return extended(TransactionExplanation, explanation, lines=tuple(lines(explanation, server.config.time_zone)))
 
 
 # The file of transactions

@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.locale import N_, SOURCE, _, language
 from levity_trio.locale.formats import symbol, typed
 from levity_trio.locale.texts import Reader, in_units, said
+from levity_trio.store.reads.bill.shape import Bill
 from levity_trio.told import Told, Value
 from levity_trio.web.api.access import LOCAL_ADMIN
 from levity_trio.web.dashboard.shapes import UNKNOWN, clock, moment
@@ -131,16 +132,16 @@ def sentence(words: str) -> str:
 # Whose a session is
 
 
-def grounds(bill: Mapping[str, Any] | None, id_tag: str | None) -> Sequence[str]:
+def grounds(bill: Bill | None, id_tag: str | None) -> Sequence[str]:
     """Return why a session is whose it is, with the name of its household, and its card as the charger sent it."""
     if bill is None:
         return ()
     named: dict[str, Value] = {}
-    if bill["account_name"]:
-        named[f"household {bill['account']}"] = bill["account_name"]
+    if bill.account_name:
+        named[f"household {bill.account}"] = bill.account_name
     if id_tag:
         named[f"the card {id_tag}".lower()] = Told("the card {1}", id_tag)
-    return [said(_with_names(one, named)) for one in bill["grounds"]]
+    return [said(_with_names(one, named) if isinstance(one, Told) else one) for one in bill.grounds]
 
 
 def _with_names(text: Told, names: Mapping[str, Value]) -> Told:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from levity_trio.charging.sent.figures import METHODS
+from levity_trio.store.reads.bill.shape import Bill
 from levity_trio.told import Told
 from levity_trio.web.dashboard import saying
 from levity_trio.web.dashboard.saying import grounds, measured, told
@@ -70,9 +73,10 @@ def test_a_ground_names_the_household_and_the_tag_as_it_was_sent() -> None:
     what = Told("household {1}", 5), Told("the card {1}", "04c0ffee"), "3 Nov 2026"
     claimed = Told("{1}: {2} belonged to it since {3}", *what)
     told_by_api = Told("{1}, given by {2}: {3}", claimed, "cleo", "from account 51")
-    bill = {"account": 5, "account_name": r"Flat \1", "grounds": [told_by_api]}
+    nothing: dict[str, Any] = dict.fromkeys(Bill.__dataclass_fields__)
+    bill = Bill(**{**nothing, "account": 5, "account_name": r"Flat \1", "grounds": (told_by_api,)})
     assert grounds(bill, "04C0FFEE") == [
         r"Flat \1: the card 04C0FFEE belonged to it since 3 Nov 2026, given by cleo: from account 51"
     ]
-    assert grounds({**bill, "account_name": None}, None)[0].startswith("household 5: the card 04c0ffee ")
+    assert grounds(replace(bill, account_name=None), None)[0].startswith("household 5: the card 04c0ffee ")
     assert grounds(None, "04C0FFEE") == ()

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
+from levity_trio.store.reads.curve import Curve
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import course
@@ -198,12 +199,16 @@ async def _live_session(view: View, changed: Changed) -> Sequence[Part]:
 
 
 async def _session_parts(view: View, session: Mapping[str, Any]) -> Sequence[Part]:
-    known = await view.get(f"{OWN}/{session['id']}/curve")
-    count = len(known["power"])
+    known = Curve(**await view.get(f"{OWN}/{session['id']}/curve"))
+    count = len(known.power)
     return [
         Part("own-head", "driver/head.html", {"one": session, "changes": _changes(session["bill"]["changes"])}),
         Part("own-bill", "driver/bill.html", {"one": session}),
-        Part("curves", "session/curves.html", {"known": known, "count": count, **curves(known, None, view.api.zone)}),
+        Part(
+            "curves",
+            "session/curves.html",
+            {"known": known, "count": count, **curves(known, None, view.api.zone)},
+        ),
         await _reports(view, "session", "statement", transaction=session["id"]),
     ]
 

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta, tzinfo
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from levity_trio.billing.ownership import Ground
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.lifecycle import Answer, Kind, State, about_transaction
 from levity_trio.locale import N_, _
 from levity_trio.locale.formats import number
+from levity_trio.records import record
+from levity_trio.store.reads.bill.shape import Bill
+from levity_trio.store.reads.billed import BilledTransaction, billed_transaction
+from levity_trio.store.reads.curve import Curve as Drawn
+from levity_trio.store.reads.curve import curve
+from levity_trio.store.reads.owned import owned
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.review_queue import Review
+from levity_trio.store.reads.transactions import TransactionEvent, events_of, of_transaction
+from levity_trio.told import Told
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.logs import LogsQuery, read_frames
+from levity_trio.web.api.owned import rule_of
+from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.transactions import read_explanation
 from levity_trio.web.dashboard.charts import Band, Curve
+from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.money import money
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
 from levity_trio.web.dashboard.saying import grounds
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import shifted_stamp
 
 ONE: Final = "/api/admin/transactions"
-ACCOUNT: Final = f"{ONE}/{{id}}/account"
-"""Whose it is: who may not see that sees no bill."""
 LOGS: Final = "/api/logs"
 MOST_WEIGHED: Final = 3000
 """Readings of a session up to which the page weighs all explanations again: 12 ms for 1,000 of them."""
@@ -36,87 +49,91 @@ SITE: Final = ""
 """Among what changed: a fact about no charger."""
 
 
-async def _read(view: View) -> Mapping[str, Any]:
-    known = await view.get(f"{ONE}/{view.path['id']}")
-    return {"one": known, "parts": await _parts(view, known)}
+async def _read(view: View) -> Values:
+    return await view.look(_session, view, view.number)
+
+
+def _session(look: Look, view: View, number: int) -> Values:
+    known = the_session(look, number)
+    return {"one": known, "parts": _parts(look, view, known)}
 
 
 async def _live(view: View, changed: Changed) -> Sequence[Part]:
-    known = await view.get(f"{ONE}/{view.path['id']}")
-    is_about = changed is EVERYTHING or not changed.isdisjoint({known["charger"], SITE})
-    return await _parts(view, known) if is_about else []
+    return await view.look(_changed_parts, view, changed, view.number)
 
 
-async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
-    path = f"{ONE}/{known['id']}"
-    values = await view.get(f"{path}/meter-values", limit=1)
-    count = int(values.get("total") or values.get("total_at_least") or 0)
-    is_weighed = count <= MOST_WEIGHED or view.query.get("weighed") == "true"
-    told = await view.get(f"{path}/explain", weighed=is_weighed)
-    curve = await view.get(f"{path}/curve")
-    events = (await view.get(f"{path}/events"))["data"]
-    bill = told["bill"]
-    values = {"one": known, "told": told, "bill": bill, "count": count, "is_weighed": is_weighed}
-    lines = told["lines"]
+def _changed_parts(look: Look, view: View, changed: Changed, number: int) -> Sequence[Part]:
+    known = the_session(look, number)
+    is_about = changed is EVERYTHING or not changed.isdisjoint({known.charger, SITE})
+    return _parts(look, view, known) if is_about else []
+
+
+def the_session(look: Look, number: int) -> BilledTransaction:
+    """Return the session that a page is about. Raises Problem."""
+    if (found := look(billed_transaction, number)) is None:
+        raise not_found(Told("session {1}", number))
+    return found
+
+
+def _parts(look: Look, view: View, known: BilledTransaction) -> Sequence[Part]:
+    listed, drawn = look(of_transaction, known.id, None, Wanted(limit=1)), look(curve, known.id)
+    count = 0 if listed is None else listed.total or listed.total_at_least or 0
+    is_weighed, server = count <= MOST_WEIGHED or view.query.get("weighed") == "true", view.api.server
+    told = look(read_explanation, server, known.id, sees_all=view.sees_all, is_weighed=is_weighed)
+    if told is None or drawn is None:
+        raise not_found(Told("session {1}", known.id))
+    events, bill, lines = look(events_of, known.id), told.bill, told.lines
     if bill is None and BILL in lines:
         lines = lines[: lines.index(BILL)]
-    doubts = [one for one in told["reviews"] if one["resolved_at"] is None]
+    doubts = [one for one in told.reviews if one.resolved_at is None]
+    values = {"one": known, "told": told, "bill": bill, "count": count, "is_weighed": is_weighed}
+    doubted = {"doubts": doubts, "imported_doubt": _imported_doubt(known, events)}
+    actions = _actions(look, view, known, doubts, events)
+    billed = {"bill": bill, "money": _money(bill), "grounds": grounds(bill, known.id_tag)}
+    pictures = {"known": drawn, "count": count, **curves(drawn, bill, view.api.zone)}
     return [
-        Part(
-            "head",
-            "session/head.html",
-            {
-                **values,
-                "doubts": doubts,
-                "imported_doubt": _imported_doubt(known, events),
-                "actions": await _actions(view, known, doubts, events),
-            },
-        ),
-        Part("curves", "session/curves.html", {"known": curve, "count": count, **curves(curve, bill, view.api.zone)}),
+        Part("head", "session/head.html", {**values, **doubted, "actions": actions}),
+        Part("curves", "session/curves.html", pictures),
         Part("why", "session/why.html", values),
-        Part(
-            "bill",
-            "session/bill.html",
-            {"bill": bill, "money": _money(bill), "grounds": grounds(bill, known["id_tag"])},
-        ),
+        Part("bill", "session/bill.html", billed),
         Part("story", "session/story.html", {**values, "lines": lines, "sees_frames": view.may("GET", LOGS)}),
     ]
 
 
-def _imported_doubt(known: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str | None:
+def _imported_doubt(known: BilledTransaction, events: Sequence[TransactionEvent]) -> str | None:
     """Return what speaks against the figure of an imported session, as its newest import found it."""
-    if known["imported_id"] is None or known["confidence"] != DOUBTFUL:
+    if known.imported_id is None or known.confidence != DOUBTFUL:
         return None
-    return next((str(one["reason"]) for one in reversed(events) if one["kind"] == Kind.IMPORT and one["reason"]), None)
+    return next((one.reason for one in reversed(events) if one.kind == Kind.IMPORT and one.reason), None)
 
 
 # What can be done
 
 
-async def _actions(
-    view: View, known: Mapping[str, Any], doubts: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]
-) -> Mapping[str, Any]:
+def _actions(
+    look: Look, view: View, known: BilledTransaction, doubts: Sequence[Review], events: Sequence[TransactionEvent]
+) -> Values:
     """Return what an operator can do: the answers that this session takes, and which doubts can be dismissed."""
     if not view.may("POST", f"{ONE}/{{id}}/correct"):
         return {}
-    state = State(known["state"])
+    state, owner = State(known.state), look(owned, known.id, rule_of(view.api.server))
     return {
         "answers": set(about_transaction(state, ())),
-        "dismissible": {one["id"] for one in doubts if Answer.DISMISS in about_transaction(state, {one["code"]})},
-        "event": max((one["id"] for one in events), default=""),
-        "is_given": (await view.get(f"{ONE}/{known['id']}/account"))["ground"] == Ground.HAND,
+        "dismissible": {one.id for one in doubts if Answer.DISMISS in about_transaction(state, {one.code})},
+        "event": max((one.id for one in events), default=""),
+        "is_given": owner is not None and owner.ground == Ground.HAND,
     }
 
 
 # Curves
 
 
-def curves(known: Mapping[str, Any], bill: Mapping[str, Any] | None, zone: tzinfo) -> Mapping[str, Any]:
+def curves(known: Drawn, bill: Bill | None, zone: tzinfo) -> Values:
     """Return the curves of power and register, and the table beneath them."""
-    since, until = moment(known["since"]), moment(known["until"])
+    since, until = moment(known.since), moment(known.until)
     seconds = (until - since).total_seconds()
-    powers = [(at, value / 1000) for at, *both in known["power"] for value in dict.fromkeys(both)]
-    registers = [(at, wh / 1000) for at, wh in known["register"]]
+    powers = [(at, value / 1000) for at, *both in known.power for value in dict.fromkeys(both)]
+    registers = [(at, wh / 1000) for at, wh in known.register]
     bands = [*_bands(known, bill, seconds)]
     power = Curve(
         words=_of(_("Power"), powers, "kW"),
@@ -146,84 +163,98 @@ def _of(name: str, points: Sequence[tuple[float, float]], unit: str) -> str:
     return _(words, name=name, low=number(min(values), 1), high=number(max(values), 1), unit=unit)
 
 
-def _bands(known: Mapping[str, Any], bill: Mapping[str, Any] | None, seconds: float) -> Iterator[Band]:
+def _bands(known: Drawn, bill: Bill | None, seconds: float) -> Iterator[Band]:
     """Yield the stretches of time in which one price held, if there were several."""
-    seams = bill["price"]["seams"] if bill and bill["price"] else ()
+    seams = bill.price.seams if bill and bill.price else ()
     if not seams:
         return
-    since = moment(known["since"])
-    edges = [0.0, *((moment(one["at"]) - since).total_seconds() for one in seams), seconds]
-    names = [one or _("otherwise") for one in (seams[0]["ends"], *(one["begins"] for one in seams))]
+    since = moment(known.since)
+    edges = [0.0, *((moment(one.at) - since).total_seconds() for one in seams), seconds]
+    names = [one or _("otherwise") for one in (seams[0].ends, *(one.begins for one in seams))]
     shades = {name: shade for shade, name in enumerate(dict.fromkeys(names))}
     for begin, end, name in zip(edges, edges[1:], names, strict=False):
         yield Band(begin, end, name, shades[name])
 
 
-def _rows(known: Mapping[str, Any], seconds: float) -> Sequence[Mapping[str, Any]]:
+@record
+class Row:
+    """What both curves tell of a stretch of time: the power in W, and the register in Wh."""
+
+    at: str
+    least: float | None = None
+    most: float | None = None
+    wh: int | None = None
+
+
+def _rows(known: Drawn, seconds: float) -> Sequence[Row]:
     """Return the table of both curves: a row for each stretch of time in which something was told."""
-    step = max(1.0, seconds / 240)
-    by_number: dict[int, dict[str, Any]] = {}
-    for at, least, most in known["power"]:
-        by_number.setdefault(int(at / step), {"at": at}).update(least=least, most=most)
-    for at, wh in known["register"]:
-        by_number.setdefault(int(at / step), {"at": at}).update(wh=wh)
-    rows = [row for _, row in sorted(by_number.items())]
+    step, times = max(1.0, seconds / 240), dict[int, float]()
+    powers, registers = dict[int, tuple[float, float]](), dict[int, int]()
+    for at, least, most in known.power:
+        times.setdefault(int(at / step), at)
+        powers[int(at / step)] = least, most
+    for at, wh in known.register:
+        times.setdefault(int(at / step), at)
+        registers[int(at / step)] = wh
     return [
-        {
-            "least": None,
-            "most": None,
-            "wh": None,
-            **one,
-            "at": shifted_stamp(known["since"], timedelta(seconds=one["at"])),
-        }
-        for one in rows
+        Row(
+            at=shifted_stamp(known.since, timedelta(seconds=at)),
+            least=powers.get(number, (None, None))[0],
+            most=powers.get(number, (None, None))[1],
+            wh=registers.get(number),
+        )
+        for number, at in sorted(times.items())
     ]
 
 
 # Money
 
 
-def _money(bill: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _money(bill: Bill | None) -> Values:
     """Return the amounts of a bill as texts."""
     if bill is None:
         return {}
-    price, positions = bill["price"], bill["positions"]
-    currency = price["currency"] if price else positions[-1]["currency"] if positions else None
+    price, positions = bill.price, bill.positions
+    currency = price.currency if price else positions[-1].currency if positions else None
     return {
-        "price": price and money(price["amount"], currency),
-        "lines": [(one["words"], money(one["amount"], currency)) for one in (price or {}).get("lines", ())],
-        "billed": None if bill["billed_amount"] is None else money(bill["billed_amount"], currency),
-        "positions": [(one, money(one["amount"], one["currency"])) for one in positions],
-        "pending": [(one["account"], money(one["amount"], currency)) for one in bill["pending"]],
-        "charges": [(one, money(one["amount"], one["currency"])) for one in bill["charges"]],
+        "price": price and money(price.amount, currency),
+        "lines": [(one.words, money(one.amount, currency)) for one in (price.lines if price else ())],
+        "billed": None if bill.billed_amount is None else money(bill.billed_amount, currency),
+        "positions": [(one, money(one.amount, one.currency)) for one in positions],
+        "pending": [(one.account, money(one.amount, currency)) for one in bill.pending],
+        "charges": [(one, money(one.amount, one.currency)) for one in bill.charges],
     }
 
 
 # One tap deeper
 
 
-async def _readings(view: View) -> Mapping[str, Any]:
-    path = f"{ONE}/{view.path['id']}"
-    measurand = view.query.get("measurand", "")
-    return {
-        "one": await view.get(path),
-        "measurand": measurand,
-        "found": await view.get(
-            f"{path}/meter-values", measurand=measurand, limit=READINGS, cursor=view.query.get("cursor")
-        ),
-    }
+async def _readings(view: View) -> Values:
+    return await view.look(_some_readings, view, view.number)
 
 
-async def _frames(view: View) -> Mapping[str, Any]:
-    known = await view.get(f"{ONE}/{view.path['id']}")
-    last = known["stop_time"] or known["last_reading_at"]
-    window = {
-        "from": shifted_stamp(min(known["start_time"], known["created_at"]), -MARGIN),
-        "to": None if known["status"] == "Active" else shifted_stamp(max(last, known["updated_at"]), MARGIN),
-    }
-    action = view.query.get("action", "")
-    asked = {"charger": known["charger"], "action": action, "limit": READINGS, "cursor": view.query.get("cursor")}
-    return {"one": known, "action": action, "found": await view.get(LOGS, **asked, **window)}
+def _some_readings(look: Look, view: View, number: int) -> Values:
+    measurand, wanted = view.query.get("measurand", ""), Wanted(limit=READINGS, cursor=view.query.get("cursor") or None)
+    found = look(of_transaction, number, measurand or None, wanted)
+    return {"one": the_session(look, number), "measurand": measurand, "found": found}
+
+
+async def _frames(view: View) -> Values:
+    return await view.look(_some_frames, view, view.number)
+
+
+def _some_frames(look: Look, view: View, number: int) -> Values:
+    known, action = the_session(look, number), view.query.get("action", "")
+    last = known.stop_time or known.last_reading_at or known.updated_at
+    query = LogsQuery(
+        charger=known.charger,
+        action=action or None,
+        limit=READINGS,
+        cursor=view.query.get("cursor") or None,
+        since=shifted_stamp(min(known.start_time, known.created_at), -MARGIN),
+        before=None if known.status == "Active" else shifted_stamp(max(last, known.updated_at), MARGIN),
+    )
+    return {"one": known, "action": action, "found": look(read_frames, view.api.server, query)}
 
 
 _PATH: Final = "/sessions/{id}"

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from levity_trio.billing.states import BillState
 from levity_trio.locale import N_, _
-from levity_trio.web.dashboard.page import Page, Sorting, View
+from levity_trio.store.reads import accounts, chargers
+from levity_trio.store.reads.billed import BilledTransaction, TransactionSums, sums_of
+from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.web.api.billing import rule_of
+from levity_trio.web.api.bodies import asked
+from levity_trio.web.api.transactions import FilterQuery, TransactionsQuery, read_transactions
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.page import Page, Sorting, Values, View
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import wrong_way_round
 from levity_trio.wire.times import in_zone, stamp
 
-TRANSACTIONS: Final = "/api/admin/transactions"
-SUMS: Final = "/api/admin/transaction-sums"
 ACCOUNTS: Final = "/api/admin/accounts"
-CHARGERS: Final = "/api/admin/chargers"
-MOST_CHOICES: Final = 500
 NEWEST: Final = "newest"
 OLDEST: Final = "oldest"
 SPANS: Final = (("from", "to"), ("ended_since", "ended_before"))
+NO_SESSIONS: Final = ListPage[BilledTransaction]([], 1, 1)
 UNREADABLE: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND)
 
 
@@ -51,13 +55,19 @@ DOUBTS: Final = (Choice("true", N_("in doubt")), Choice("false", N_("not in doub
 BILLS: Final = tuple(Choice(one.value, one.value) for one in BillState)
 
 
-async def _read(view: View) -> Mapping[str, Any]:
-    filters = [*await _filters(view)]
+async def _read(view: View) -> Values:
+    filters = await view.look(_filters, view)
     chosen = {one.name: view.query[one.name] for one in filters if view.query.get(one.name)}
     sorting = Sorting(view.query.get("sort", ""), chosen, NEWEST, {"time": (OLDEST, NEWEST)})
     query = {**chosen, **_moments(chosen, view.api.zone)}
     by_time = {"sort": OLDEST} if sorting.asked == OLDEST else {}
-    sessions, problem = await _found(view, {**query, **({"sort": sorting.asked} if sorting.asked else {})})
+    sessions, problem = NO_SESSIONS, _wrong_way_round(view)
+    try:
+        sessions = NO_SESSIONS if problem else await view.look(_found, view, {**query, "sort": sorting.asked})
+    except Refused as refused:
+        if refused.status not in UNREADABLE:
+            raise
+        problem = refused.labelled
     return {
         "filters": filters,
         "given": chosen,
@@ -65,45 +75,45 @@ async def _read(view: View) -> Mapping[str, Any]:
         "found": sessions,
         "problem": problem,
         "sorting": sorting,
-        "sums": await view.get(SUMS, **query) if chosen and sessions["data"] else None,
+        "sums": await view.look(_sums, view, query) if chosen and sessions.data else None,
         "file": urlencode({**query, **by_time, "format": "csv"}),
         "sees_bills": view.may("GET", ACCOUNTS),
     }
 
 
-async def _found(view: View, query: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
-    """Return a page of sessions, or none and what is wrong with the filter."""
-    for first, last in SPANS:
-        if problem := wrong_way_round(view.query.get(first), view.query.get(last)):
-            return {"data": []}, problem
-    try:
-        return await view.get(TRANSACTIONS, **query, cursor=view.query.get("cursor")), ""
-    except Refused as refused:
-        if refused.status not in UNREADABLE:
-            raise
-        return {"data": []}, refused.labelled
+def _wrong_way_round(view: View) -> str:
+    found = (wrong_way_round(view.query.get(first), view.query.get(last)) for first, last in SPANS)
+    return next((problem for problem in found if problem), "")
 
 
-async def _filters(view: View) -> Iterator[Filter]:
+def _found(look: Look, view: View, given: Mapping[str, str]) -> ListPage[BilledTransaction]:
+    """Return a page of sessions. Raises Problem, NoPage."""
+    every = {**given, "cursor": view.query.get("cursor", "")}
+    query = asked(TransactionsQuery, {name: value for name, value in every.items() if value})
+    return look(read_transactions, query, Wanted(limit=query.limit, cursor=query.cursor), sees_all=view.sees_all)
+
+
+def _sums(look: Look, view: View, given: Mapping[str, str]) -> TransactionSums:
+    server = view.api.server
+    return look(sums_of, asked(FilterQuery, given).filters(), rule_of(server), server.now())
+
+
+def _filters(look: Look, view: View) -> Sequence[Filter]:
     """Return the fields of the filter. Households and bills are for those who may see them."""
-    chargers = (await view.get(CHARGERS, limit=MOST_CHOICES))["data"]
-    of_charger = [Choice(one["id"], one["name"] or one["id"]) for one in chargers]
-    accounts, sees_bills = [], view.may("GET", ACCOUNTS)
-    if sees_bills:
-        accounts = [
-            Choice(str(one["id"]), one["name"]) for one in (await view.get(ACCOUNTS, limit=MOST_CHOICES))["data"]
-        ]
-    return _fields(of_charger, accounts, sees_bills=sees_bills)
+    sees_bills = view.may("GET", ACCOUNTS)
+    of_charger = [Choice(charger, name) for charger, name in look(chargers.names).items()]
+    households = look(accounts.names) if sees_bills else {}
+    return [*_fields(of_charger, [Choice(str(one), name) for one, name in households.items()], sees_bills=sees_bills)]
 
 
 def _told(choices: Sequence[Choice]) -> Sequence[Choice]:
     return [Choice(one.value, _(one.words)) for one in choices]
 
 
-def _fields(chargers: Sequence[Choice], accounts: Sequence[Choice], *, sees_bills: bool) -> Iterator[Filter]:
-    yield Filter("charger", _("Charger"), choices=chargers)
+def _fields(of_charger: Sequence[Choice], of_account: Sequence[Choice], *, sees_bills: bool) -> Iterator[Filter]:
+    yield Filter("charger", _("Charger"), choices=of_charger)
     if sees_bills:
-        yield Filter("account", _("Household"), choices=accounts)
+        yield Filter("account", _("Household"), choices=of_account)
     yield Filter("from", _("From"), "date")
     yield Filter("to", _("To"), "date")
     yield Filter("ended_since", _("Ended from"), "date")
