@@ -6,14 +6,17 @@ from datetime import timedelta
 
 import pytest
 
+from levity_trio.locale import speaking
+from levity_trio.locale.texts import said
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads import logged
 from levity_trio.store.reads.charger_facts import command, commands
 from levity_trio.store.reads.configuration import changes, configuration, differences, history, of_all
-from levity_trio.store.reads.links import Uptime, links, uptimes
+from levity_trio.store.reads.links import STOPPING, Uptime, links, uptimes
 from levity_trio.store.reads.logged import FrameFilters, frames
 from levity_trio.store.reads.pages import NoPage, Wanted
 from levity_trio.store.writes import sessions
+from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.store.books import NOON, Books, Station
 from tests.store.reading import reading
@@ -40,6 +43,16 @@ def test_the_newest_link_comes_first(books: Books, station: Station) -> None:
         assert links(db, None, Wanted()).total == 2
     assert (first.remote_address, first.close_code, first.close_reason) == ("10.0.0.1", 1006, "silent")
     assert (first.is_end_known, second.ended_at, second.is_clock_trusted) == (True, None, True)
+
+
+def test_why_this_server_ended_a_link_is_told_and_the_reason_of_a_charger_stays(books: Books, station: Station) -> None:
+    for reason in (STOPPING, "Left", "silent"):
+        station.lose(reason=reason)
+        station.connect()
+    with reading(books) as db, speaking("de"):
+        reasons = [one.close_reason for one in links(db, "CP-1", Wanted()).data]
+        assert reasons == [None, "silent", "Left", STOPPING]
+        assert [said(one) for one in reasons if isinstance(one, Told)] == ["der Server hält an"]
 
 
 def test_uptime_is_the_time_in_at_least_one_link(books: Books, station: Station) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape
+from levity_trio.told import N_
 
 
 @record
@@ -76,7 +77,9 @@ _FROM: Final = (
     "FROM ownership LEFT JOIN space ON what = 'space' AND space.cp_id = key AND space.conn_id = ownership.conn_id"
     " LEFT JOIN vehicle ON vehicle.id = ownership.vehicle_id"
 )
-_BELONGING: Final = Shape(Belonging, **_EXPRESSIONS)
+OWN_REASONS: Final = (N_("moved out"), N_("undone"))
+"""Reasons of periods that tasks of households give."""
+_BELONGING: Final = Shape(Belonging, **_EXPRESSIONS).with_own(OWN_REASONS, "end_reason", "void_reason")
 _UNLISTED: Final = Shape(UnlistedTag, account="account.id", account_name="account.name")
 _EXPORTED: Final = Shape(
     Exported,

@@ -12,13 +12,22 @@ from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
+from levity_trio.told import N_
 from levity_trio.wire.times import shifted_stamp
 
 ABNORMAL: Final = 1006
 """The close code of a connection that ended without one (RFC 6455 §7.4.1)."""
 SERVER_ENDED: Final = Cause.SERVER_ENDED.value
 """The server ended without closing its sessions (kill -9, power loss), at an unknown time."""
-STOPPING: Final = "the server is stopping"
+STOPPING: Final = N_("the server is stopping")
+OWN_REASONS: Final = N_(
+    (
+        *("the server ended", STOPPING, "replaced by a newer connection"),
+        *("the connection failed", "the database cannot be written", "this server was silent for too long"),
+        *("this charger is refused", "a trial of load management cuts this link for a few minutes"),
+    )
+)
+"""Why this server ended connections. Another reason is the charger's."""
 NO_OUTAGES: Final = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
 """Causes of a suspension other than the charger's absence."""
 
@@ -57,7 +66,9 @@ class Uptime:
     share: float | None
 
 
-_LINK: Final = Shape(Link, is_end_known=f"close_reason IS NOT '{SERVER_ENDED}'", is_clock_trusted="clock_trusted")
+_LINK: Final = Shape(
+    Link, is_end_known=f"close_reason IS NOT '{SERVER_ENDED}'", is_clock_trusted="clock_trusted"
+).with_own(OWN_REASONS, "close_reason")
 _WITHIN: Final = (
     "SELECT connected_at, coalesce(ended_at, ?2), close_reason IS ?3 FROM session"
     " WHERE cp_id = ?1 AND connected_at < ?2 AND imported_from IS NULL ORDER BY id DESC"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import Field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 import orjson
 
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
+from levity_trio.told import Told
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.pages import Row
@@ -43,6 +44,15 @@ class Shape(Generic[S]):
         }
         known = COLUMNS | expressions
         self.columns = ", ".join(known.get(name, name) for name in self._names)
+
+    def with_own(self, words: Collection[str], *names: str) -> Self:
+        """Read these fields as texts where they are words of the program."""
+
+        def of_program(kept: str | None) -> str | None:
+            return Told(kept) if kept is not None and kept in words else kept
+
+        self._convert |= {self._names.index(name): of_program for name in names}
+        return self
 
     def read(self, row: Row) -> S:
         values = list(row)

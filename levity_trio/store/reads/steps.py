@@ -17,7 +17,7 @@ from levity_trio.store.cases.settled import by_whom
 from levity_trio.store.cases.transaction import LAST_TIME, Known
 from levity_trio.store.engine.database import Database
 from levity_trio.store.load_spans import BELOW, PAUSED, WAITED, LoadSpan, spans_of
-from levity_trio.store.reads.links import ABNORMAL
+from levity_trio.store.reads.links import ABNORMAL, OWN_REASONS
 from levity_trio.store.reads.review_queue import Review
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
@@ -156,7 +156,7 @@ def _links(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
 
 def _end(code: int | None, reason: str | None) -> str:
     if reason:
-        return reason
+        return Told(reason) if reason in OWN_REASONS else reason
     return Told("without a close frame") if code is None or code == ABNORMAL else Told("closed with code {1}", code)
 
 

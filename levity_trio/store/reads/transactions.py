@@ -16,6 +16,7 @@ from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page, where
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
 from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.told import Told
 
 ACTIVE: Final = "Active"
 COMPLETED: Final = "Completed"
@@ -186,7 +187,7 @@ class TransactionEvent:
 _EVENTS: Final = Shape(TransactionEvent)
 
 
-OPERATOR: Final = "an operator"
+OPERATOR: Final = Told("an operator")
 
 
 def anonymous_event(event: TransactionEvent) -> TransactionEvent:

@@ -74,7 +74,7 @@ _HISTORY: Final = N_(
                 Column("From", "connected_at", "time"),
                 Column("Until", "ended_at", "time"),
                 Column("Closed with", "close_code", "number"),
-                Column("Reason", "close_reason"),
+                Column("Reason", "close_reason", "told"),
                 Column("Address", "remote_address"),
             ),
             "The charger never connected.",
