@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime, tzinfo
 from typing import Final, NamedTuple, Self
 
+from levity_trio.told import Told
 from levity_trio.wire.times import in_zone
 
 _WRITTEN: Final = re.compile(r"(20\d\d|21\d\d)-(0[1-9]|1[0-2])", re.ASCII)
@@ -26,7 +27,7 @@ class Month(NamedTuple):
         """Return the month that is written as 2026-10. Raises ValueError."""
         match = _WRITTEN.fullmatch(text)
         if match is None:
-            raise ValueError("give a month such as 2026-10")
+            raise ValueError(Told("give a month such as 2026-10"))
         return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:

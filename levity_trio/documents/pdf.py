@@ -25,6 +25,7 @@ from levity_trio.documents import DocumentProblem
 from levity_trio.documents.fonts import Fonts
 from levity_trio.documents.qr import payment_modules
 from levity_trio.documents.sheet import Facts, Row, Sheet, Table, media_type
+from levity_trio.told import Told
 
 _FAMILY: Final = "sheet"
 _MARGIN: Final = 16.0  # all lengths are in mm
@@ -263,10 +264,12 @@ def check_logo(logo: bytes) -> tuple[int, int]:
         with Image.open(io.BytesIO(logo), formats=("PNG", "JPEG")) as image:
             width, height = image.size
             if width * height > _LARGEST_LOGO:
-                raise DocumentProblem(f"the logo has {width} × {height} pixels; it may have {_LARGEST_LOGO} in all")
+                raise DocumentProblem(
+                    Told("the logo has {1} × {2} pixels; it may have {3} in all", width, height, _LARGEST_LOGO)
+                )
             image.load()
     except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError, ValueError) as problem:
-        raise DocumentProblem(f"the logo cannot be read: {problem}") from problem
+        raise DocumentProblem(Told("the logo cannot be read: {1}", str(problem))) from problem
     return width, height
 
 

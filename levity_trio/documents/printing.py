@@ -17,6 +17,7 @@ import trio
 
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper
+from levity_trio.told import Quantity, Told
 
 DEADLINE_SECONDS: Final = 60.0
 SECONDS_A_PAPER: Final = 20.0
@@ -69,11 +70,13 @@ async def _run(task: str, papers: Sequence[Paper | CodeSheet | Letter | bytes | 
                 )
         result, problem = pickle.loads(done.stdout)  # noqa: S301 - our own process wrote it
     except trio.TooSlowError:
-        raise DocumentProblem(f"the process of documents was stopped: it took more than {seconds:g} s") from None
+        raise DocumentProblem(
+            Told("the process of documents was stopped: it took more than {1}", Quantity(seconds, "s"))
+        ) from None
     except (OSError, subprocess.CalledProcessError) as failure:
-        raise DocumentProblem(f"the process of documents failed: {_words(failure)}") from failure
+        raise DocumentProblem(Told("the process of documents failed: {1}", _words(failure))) from failure
     except (pickle.UnpicklingError, EOFError) as failure:
-        raise DocumentProblem("the process of documents ended without an answer") from failure
+        raise DocumentProblem(Told("the process of documents ended without an answer")) from failure
     if problem is not None:
         raise problem
     return result

@@ -14,6 +14,7 @@ import msgspec
 from levity_trio.billing.statement import NO_DIGEST, in_groups
 from levity_trio.documents import DocumentProblem
 from levity_trio.records import record
+from levity_trio.told import Told
 
 LARGEST_LOGO_BYTES: Final = 1_000_000
 _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -112,8 +113,8 @@ def _texts(block: Table | Facts) -> list[str]:
 def media_type(logo: bytes) -> str:
     """Return the type of a logo by its first bytes. Raises DocumentProblem if it is too large or of another kind."""
     if len(logo) > LARGEST_LOGO_BYTES:
-        raise DocumentProblem(f"the logo has {len(logo)} bytes; it may have {LARGEST_LOGO_BYTES}")
+        raise DocumentProblem(Told("the logo has {1} bytes; it may have {2}", len(logo), LARGEST_LOGO_BYTES))
     for beginning, name in _BEGINNINGS.items():
         if logo.startswith(beginning):
             return name
-    raise DocumentProblem("the logo is neither a PNG nor a JPEG file")
+    raise DocumentProblem(Told("the logo is neither a PNG nor a JPEG file"))

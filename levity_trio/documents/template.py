@@ -25,6 +25,7 @@ from levity_trio.locale import SOURCE, _, speaking
 from levity_trio.locale.formats import tables
 from levity_trio.locale.texts import said
 from levity_trio.records import record
+from levity_trio.told import Told, joined
 from levity_trio.wire.times import in_zone
 
 DATE_FIELDS: Final = frozenset(("day", "day2", "month", "short", "number", "number2", "year"))
@@ -54,7 +55,7 @@ class TemplateProblem(DocumentProblem):
     """A template has faults: one line for each argument."""
 
     def __str__(self) -> str:
-        return "\n".join(self.args)
+        return joined("\n", self.args)
 
 
 @record(kw_only=False)
@@ -174,10 +175,12 @@ def parse(text: str) -> Template:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise TemplateProblem(f"this is no TOML: {problem}") from None
+        raise TemplateProblem(Told("this is no TOML: {1}", str(problem))) from None
     if not _ENGLISH_VALUES.keys() & values.keys():
         entries = ", ".join(_ENGLISH_VALUES)
-        raise TemplateProblem(f"this is no template, which has {entries}; begin with a copy of this program's own")
+        raise TemplateProblem(
+            Told("this is no template, which has {1}; begin with a copy of this program's own", entries)
+        )
     for table, texts in _LATER.items():
         if isinstance(values.get(table), dict):
             values[table] = {**texts, **values[table]}
@@ -190,9 +193,11 @@ def parse(text: str) -> Template:
 def _differences(model: Any, value: Any, path: str) -> Iterator[str]:
     """Yield what is missing, unknown, of another type, or has other fields than the English file."""
     if type(model) is not type(value):
-        yield f"{path} must be {_TYPES[type(model)]}"
+        yield Told("{1} must be {2}", path, _TYPES[type(model)])
     elif path == _OWN_ENTRIES:
-        yield from (f"{path}.{name} must be a text" for name, text in value.items() if not isinstance(text, str))
+        for name, text in value.items():
+            if not isinstance(text, str):
+                yield Told("{1} must be {2}", _below(path, name), _TYPES[str])
     elif isinstance(model, dict):
         yield from _table_differences(model, value, path)
     elif isinstance(model, list):
@@ -203,34 +208,37 @@ def _differences(model: Any, value: Any, path: str) -> Iterator[str]:
 
 def _table_differences(model: dict[str, Any], value: dict[str, Any], path: str) -> Iterator[str]:
     for name in model.keys() - value.keys():
-        english = f" (in English: {model[name]!r})" if isinstance(model[name], str) else ""
-        yield f"{_below(path, name)} is missing{english}"
+        where = _below(path, name)
+        if isinstance(model[name], str):
+            yield Told("{1} is missing (in English: {2})", where, repr(model[name]))
+        else:
+            yield Told("{1} is missing", where)
     for name in value.keys() - model.keys():
-        yield f"{_below(path, name)} is unknown; look for a spelling mistake"
+        yield Told("{1} is unknown; look for a spelling mistake", _below(path, name))
     for name in filter(value.__contains__, model):
         yield from _differences(model[name], value[name], _below(path, name))
 
 
 def _list_differences(model: list[str], value: list[Any], path: str) -> Iterator[str]:
     if len(model) != len(value):
-        yield f"{path} must have {len(model)} entries; it has {len(value)}"
+        yield Told("{1} must have {2} entries; it has {3}", path, len(model), len(value))
     if not all(isinstance(text, str) and text for text in value):
-        yield f"{path} must be a list of texts"
+        yield Told("{1} must be {2}", path, _TYPES[list])
 
 
 def _field_differences(model: str, value: str, path: str) -> Iterator[str]:
     try:
         fields = _fields(value)
     except ValueError as problem:
-        yield f"{path}: {problem} (a brace itself is written twice)"
+        yield Told("{1}: {2} (a brace itself is written twice)", path, str(problem))
         return
     allowed = DATE_FIELDS if path in _CHOSEN_FIELDS else _fields(model)
     needed = frozenset() if path in _CHOSEN_FIELDS else allowed
     if unknown := sorted(fields - allowed):
-        possible = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
-        yield f"{path} has the unknown field {{{unknown[0]}}}; possible here: {possible}"
+        possible = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or Told("none")
+        yield Told("{1} has the unknown field {2}; possible here: {3}", path, f"{{{unknown[0]}}}", possible)
     if missing := sorted(needed - fields):
-        yield f"{path} needs the field {{{missing[0]}}}"
+        yield Told("{1} needs the field {2}", path, f"{{{missing[0]}}}")
 
 
 def _fields(text: str) -> frozenset[str]:
@@ -238,7 +246,7 @@ def _fields(text: str) -> frozenset[str]:
     parts = [part for part in Formatter().parse(text) if part[1] is not None]
     for _text, name, form, conversion in parts:
         if form or conversion or not str(name).isidentifier():
-            raise ValueError(f"the field {{{name}}} must be a plain name")
+            raise ValueError(Told("the field {1} must be a plain name", f"{{{name}}}"))
     return frozenset(str(part[1]) for part in parts)
 
 
@@ -251,22 +259,22 @@ def _wrong_values(values: Mapping[str, Any]) -> Iterator[str]:
         ("csv.decimal", _DECIMALS),
     ):
         if isinstance(sign := _at(values, path), str) and sign not in allowed:
-            yield f"{path} must be one of {', '.join(map(repr, allowed))}"
+            yield Told("{1} must be one of {2}", path, ", ".join(map(repr, allowed)))
     for path in ("numbers.thousands", "numbers.minus"):
         if isinstance(sign := _at(values, path), str) and (len(sign) > _LONGEST_SIGN or sign.isalnum()):
-            yield f"{path} must be one sign"
+            yield Told("{1} must be one sign", path)
     yield from _clashes(values)
 
 
 def _clashes(values: Mapping[str, Any]) -> Iterator[str]:
     for first, second in (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "csv.separator")):
         if _at(values, first) == _at(values, second):
-            yield f"{first} and {second} must differ"
+            yield Told("{1} and {2} must differ", first, second)
     if _at(values, "numbers.minus") == "":
-        yield "numbers.minus must not be empty"
+        yield Told("numbers.minus must not be empty")
     order = _at(values, "address.order")
     if isinstance(order, list) and sorted(map(str, order)) != sorted(ADDRESS_PARTS):
-        yield f"address.order must have each of {', '.join(ADDRESS_PARTS)} once"
+        yield Told("address.order must have each of {1} once", ", ".join(ADDRESS_PARTS))
 
 
 def _at(values: Any, path: str) -> Any:
@@ -280,7 +288,11 @@ def _below(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-_TYPES: Final[dict[type, str]] = {str: "a text", list: "a list of texts", dict: "a table"}
+_TYPES: Final[dict[type, Told]] = {
+    str: Told("a text"),
+    list: Told("a list of texts"),
+    dict: Told("a table"),
+}
 ENGLISH_TEXT: Final = files("levity_trio.documents").joinpath("english.toml").read_text(encoding="utf-8")
 _ENGLISH_VALUES: Final = tomllib.loads(ENGLISH_TEXT)
 ENGLISH: Final = parse(ENGLISH_TEXT)

@@ -167,7 +167,7 @@ async def problems_of(api: Api, statements: Sequence[Printed]) -> list[str]:
         paper, texts = paper_of_draft(statements[0]), _texts(statements)
         missing = await printing.missing_characters(paper, texts, api.config.font)
     except DocumentProblem as problem:
-        return problems + str(problem).splitlines()
+        return [*problems, *problem.args]
     return problems + [
         Told(
             "the font lacks {1} (U+{2}), as in {3}: give another with --font",
