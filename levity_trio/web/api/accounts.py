@@ -30,11 +30,12 @@ from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.told import Told, joined
 from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody, Values, changes_of
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
 from levity_trio.web.api.openapi import OF_CODE
-from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import extended
 from levity_trio.web.api.tags import TAG_PATTERN, IdTag, clear_caches
 
@@ -160,12 +161,18 @@ def stored_fields(request: Request, fields: Values) -> Values:
 async def list_accounts(request: Asked[AccountsQuery, None]) -> ListPage[Account] | StreamingResponse:
     """List accounts, by their names or a column; CSV too."""
     query = request.query
-    filters = AccountFilters(now=request.api.stamp(), name=query.name, search=query.search, is_open=query.open)
-    read = partial(stored.accounts, filters=filters)
     if query.format == "csv":
-        return as_csv(request, IN_FILE, read)
-    sort = sort_by(ACCOUNT_COLUMNS, query.sort)
-    return await page(request, partial(read, wanted=wanted(query), sort=sort))
+        return as_csv(request, IN_FILE, partial(stored.accounts, filters=_filters(request.api, query)))
+    return await page(request, partial(read_accounts, server=request.api, query=query))
+
+
+def read_accounts(db: Database, server: Server, query: AccountsQuery) -> ListPage[Account]:
+    """Return a page of accounts. Raises NoPage."""
+    return stored.accounts(db, _filters(server, query), wanted(query), sort_by(ACCOUNT_COLUMNS, query.sort))
+
+
+def _filters(server: Server, query: AccountsQuery) -> AccountFilters:
+    return AccountFilters(now=server.stamp(), name=query.name, search=query.search, is_open=query.open)
 
 
 @ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED)
@@ -205,13 +212,15 @@ async def _change(request: Request, fields: Values) -> AccountWithBelongings:
 
 
 async def _shown(request: Request, number: int) -> AccountWithBelongings:
-    def read(db: Database) -> AccountWithBelongings | None:
-        account = stored.account(db, number)
-        if account is None:
-            return None
-        return extended(AccountWithBelongings, account, belongings=belongings_of(db, number))
+    return await request.read(partial(read_account, number=number))
 
-    return await request.find(read, Told("household {1}", number))
+
+def read_account(db: Database, number: int) -> AccountWithBelongings:
+    """Return an account with what belongs to it. Raises Problem."""
+    account = stored.account(db, number)
+    if account is None:
+        raise not_found(Told("household {1}", number))
+    return extended(AccountWithBelongings, account, belongings=belongings_of(db, number))
 
 
 # What belongs to them

@@ -26,7 +26,7 @@ from levity_trio.store.writes import limits as writes
 from levity_trio.store.writes.accounts import Code
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import refusals
-from levity_trio.web.api.billing import rule, rule_of
+from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Sent
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CONNECTORS, HIGHEST_ID, Asked, Endpoints, Request, Role
@@ -114,27 +114,32 @@ class MonthUse:
 @ENDPOINTS.get(f"{OF_ACCOUNT}/use", Role.OPERATOR, "invalid", "not_found")
 async def list_account_use(request: Request) -> ListPage[MonthUse]:
     """Show what a household has used in this month and in the one before, whether it has a limit or not"""
-    return whole(await _use(request, [Filters(account=request.number())]))
+    read = partial(read_use, server=request.api, wanted=[Filters(account=request.number())])
+    return whole(await request.read(read))
 
 
 @ENDPOINTS.get("/api/admin/id-tag-use/{tag}", Role.OPERATOR, "not_found")
 async def list_tag_use(request: Request) -> ListPage[MonthUse]:
     """Show what a card has used in this month and in the one before, whether it has a limit or not"""
-    policy = request.api.id_tags.policy
-    key = policy.key(request.path["tag"])
-    forms = await request.read(lambda db: [*forms_as_sent(db, key, policy)])
-    return whole(await _use(request, [Filters(tag=form) for form in forms]))
+    return whole(await request.read(partial(read_use_of_tag, server=request.api, tag=request.path["tag"])))
 
 
-async def _use(request: Request, wanted: Sequence[Filters]) -> list[MonthUse]:
+def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
+    """Return what a card has used in this month and in the one before."""
+    policy = server.id_tags.policy
+    return read_use(db, server, [Filters(tag=form) for form in forms_as_sent(db, policy.key(tag), policy)])
+
+
+def read_use(db: Database, server: Server, wanted: Sequence[Filters]) -> list[MonthUse]:
     """Return what the transactions that are wanted come to, in this month and in the one before."""
-    now, this, found = request.api.now(), Month.of(today(request.api.now(), request.zone)), list[MonthUse]()
+    now, zone, found = server.now(), server.config.time_zone, list[MonthUse]()
+    this = Month.of(today(now, zone))
     for month, is_present in ((this, True), (this.before, False)):
-        since, before = (begins_at(one.first_day, request.zone) for one in (month, month.next))
+        since, before = (begins_at(one.first_day, zone) for one in (month, month.next))
         wanted_here = [replace(one, ended_since=since, ended_before=before) for one in wanted]
         if is_present:
             wanted_here += [replace(one, status=ACTIVE) for one in wanted]
-        sums = [await request.read(partial(sums_of, filters=one, rule=rule(request), now=now)) for one in wanted_here]
+        sums = [sums_of(db, one, rule_of(server), now) for one in wanted_here]
         costs = [cost for one in sums for cost in one.costs or ()]
         is_known = len({cost.currency for cost in costs}) == 1 and all(cost.to_bill is not None for cost in costs)
         amount = sum(cost.billed + (cost.to_bill or 0) for cost in costs) if is_known else None

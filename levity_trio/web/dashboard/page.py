@@ -15,13 +15,20 @@ from starlette.types import ASGIApp
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.belongings import Belonging
 from levity_trio.store.reads.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.chargers import names
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.places import AtSpace, RefusedCard, SpaceRow
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import Filters
+from levity_trio.store.wallets import currency_of
+from levity_trio.web.api.bodies import S, asked
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role, whole_number
 from levity_trio.web.api.leases import LimitedCharger, limited_chargers
+from levity_trio.web.api.limits import read_refused
 from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.looking import Look, Snapshots
 from levity_trio.web.dashboard.refused import Refused, answered, refusals
@@ -202,6 +209,24 @@ async def sorted_list(view: View, path: str, sorting: Sorting, **query: Any) -> 
         return await view.get(path, **query), refused.words
 
 
+async def read_sorted(
+    view: View, read: Callable[[Database, Server, S], ListPage[T]], kind: type[S], sorting: Sorting, **query: object
+) -> tuple[ListPage[T], str]:
+    """Return a page of a list as it is to be sorted, and ""; in its own order, and why, if it cannot be."""
+    given = {"cursor": view.query.get("cursor"), **query}
+    texts = {name: str(value) for name, value in given.items() if value not in (None, "")}
+
+    def of(look: Look, sort: Mapping[str, str]) -> ListPage[T]:
+        return look(read, view.api.server, asked(kind, {**texts, **sort}))
+
+    try:
+        return await view.look(of, {"sort": sorting.asked} if sorting.asked else {}), ""
+    except Refused as refused:
+        if refused.field != "sort":
+            raise
+        return await view.look(of, {}), refused.words
+
+
 # What several pages ask
 
 USUAL: Final = "EUR"
@@ -238,6 +263,18 @@ async def chargers_and_currency(view: View) -> Mapping[str, Any]:
     }
 
 
+def refused_at(look: Look, view: View, space: Belonging | SpaceRow) -> Sequence[RefusedCard]:
+    """Return the cards that a space would refuse if it was for its household only."""
+    if space.charger is None or space.exclusive:
+        return ()
+    return look(read_refused, view.api.server, AtSpace(space.charger, space.connector or 0, space.account))
+
+
+def currency(look: Look) -> str:
+    """Return the currency in which this site bills."""
+    return look(lambda db: currency_of(rows_of(db))) or USUAL
+
+
 async def with_refused(view: View, spaces: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return spaces, each with the cards that it would refuse if it was for its household only."""
     found = list[Mapping[str, Any]]()
@@ -251,8 +288,7 @@ async def with_refused(view: View, spaces: Sequence[Mapping[str, Any]]) -> list[
 
 async def currency_of_site(view: View) -> str:
     """Return the currency in which this site bills."""
-    wallets = (await view.get("/api/admin/wallets", limit=1))["data"]
-    return (wallets[0]["currency"] if wallets else None) or USUAL
+    return await view.look(currency)
 
 
 class Section(NamedTuple):

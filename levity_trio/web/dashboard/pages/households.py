@@ -2,141 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
+from levity_trio.access.places import ACCOUNT
 from levity_trio.locale import N_
-from levity_trio.store.reads.history import History
+from levity_trio.store.reads import chargers, messages, personal, reports, statements, users, wallets
+from levity_trio.store.reads.belongings import Belonging
+from levity_trio.store.reads.household_tasks import Departure, Task, leaving, tasks_of
+from levity_trio.store.reads.owned import transactions_of
+from levity_trio.store.reads.pages import MOST_ROWS, Wanted
+from levity_trio.store.reads.places import limits_of
+from levity_trio.store.reads.tags import TagRow, periods
+from levity_trio.store.reads.transactions import Filters
+from levity_trio.store.reads.wallets import WalletFilters, WalletRow
+from levity_trio.web.api.accounts import AccountsQuery, AccountWithBelongings, read_account, read_accounts
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.history import HistoryQuery, read_history
+from levity_trio.web.api.limits import read_use
 from levity_trio.web.dashboard.looking import Look
-from levity_trio.web.dashboard.page import (
-    Page,
-    Sorting,
-    View,
-    chargers_and_currency,
-    names_of_chargers,
-    sorted_list,
-    with_refused,
-)
+from levity_trio.web.dashboard.page import Page, Sorting, Values, View, currency, read_sorted, refused_at
 from levity_trio.web.dashboard.pictures import months_values
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
-ACCOUNTS: Final = "/api/admin/accounts"
-WALLETS: Final = "/api/admin/wallets"
 OPEN: Final[Mapping[str, Mapping[str, str]]] = {
     "": {"open": "true"},
     "left": {"open": "false"},
     "all": {},
 }
 """The filters of the API: who lives here now, who has left, all."""
-FEW: Final = 10
-MOST: Final = 500
+FEW: Final = Wanted(limit=10)
 PREPAID: Final = "prepaid"
 """A look at a bill that is not ready works on it for so long."""
 
 
-async def _list(view: View) -> Mapping[str, Any]:
+async def _list(view: View) -> Values:
     search, who = view.query.get("search", "").strip(), view.query.get("who", "")
     filters = {name: value for name, value in (("search", search), ("who", who)) if value}
     sorting = Sorting(view.query.get("sort", ""), filters, "name")
-    asked = {"search": search, **OPEN.get(who, OPEN[""])}
-    page, problem = await sorted_list(view, ACCOUNTS, sorting, cursor=view.query.get("cursor"), **asked)
-    balances = {one["account"]: one for one in (await view.get(WALLETS, limit=MOST))["data"]}
+    given = {"search": search, **OPEN.get(who, OPEN[""])}
+    page, problem = await read_sorted(view, read_accounts, AccountsQuery, sorting, **given)
     return {
         "sorting": sorting,
         "problem": problem,
-        "file": urlencode({**{name: value for name, value in asked.items() if value}, "format": "csv"}),
-        "households": page["data"],
-        "total": page.get("total"),
-        "cursor": page.get("next_cursor"),
-        "balances": balances,
+        "file": urlencode({**{name: value for name, value in given.items() if value}, "format": "csv"}),
+        "page_of": page,
+        "balances": await view.look(_balances),
         "search": search,
         "who": who,
     }
 
 
-async def _show(view: View) -> Mapping[str, Any]:
-    number = view.path["id"]
-    household = await view.get(f"{ACCOUNTS}/{number}")
-    valid = [one for one in household["belongings"] if one["voided_at"] is None]
-    spaces = await with_refused(view, [one for one in valid if one["what"] == "space"])
+def _balances(look: Look) -> Mapping[int, WalletRow]:
+    return {one.account: one for one in look(wallets.wallets, WalletFilters(), Wanted(limit=MOST_ROWS)).data}
+
+
+async def _show(view: View) -> Values:
+    return await view.look(_household, view, view.number)
+
+
+def _household(look: Look, view: View, number: int) -> Values:
+    server = view.api.server
+    household = look(read_account, number)
+    valid = [one for one in household.belongings if one.voided_at is None]
+    waiting = reports.Wanted(account=number, is_waiting=True)
+    history = look(read_history, server, HistoryQuery(by="month", account=number, costs=True))
     return {
         "household": household,
-        "belongings": [*(one for one in valid if one["what"] != "space"), *spaces],
-        "cards": await _marked_cards(view, [one["tag"] for one in valid if one["what"] == "tag"]),
-        "reports": (await view.get("/api/admin/reports", account=number, waiting=True))["data"],
-        "months": months_values(await view.look(_months, view, household["id"])),
-        "sessions": (await view.get(f"{ACCOUNTS}/{number}/transactions", limit=FEW))["data"],
-        "statements": (await view.get("/api/admin/statements", account=number, limit=FEW))["data"],
-        "wallet": await view.get(f"{WALLETS}/{number}"),
-        "entries": (await view.get(f"{WALLETS}/{number}/entries", limit=FEW))["data"],
-        "drivers": await _drivers(view, household["id"]),
-        "told": await view.get("/api/admin/recipients", account=household["id"]),
-        "can_mail": (await view.get("/api/admin/messages/ways"))["mail"],
-        "task": await _task(view, household),
-        "personal": await view.find(f"{ACCOUNTS}/{number}/personal"),
-        "may_delete": view.may("DELETE", f"{ACCOUNTS}/{{id}}/personal"),
-        "may_set_terms": view.may("POST", f"{WALLETS}/{{id}}/terms"),
-        "names": await names_of_chargers(view),
-        "limits": await view.get(f"{ACCOUNTS}/{number}/limits"),
-        "use": (await view.get(f"{ACCOUNTS}/{number}/limits/use"))["data"],
-        **await chargers_and_currency(view),
+        "belongings": valid,
+        "refused_cards": {one.id: refused_at(look, view, one) for one in valid if one.what == "space"},
+        "cards": _marked_cards(look, view, valid),
+        "reports": look(reports.reports, waiting),
+        "months": months_values(history),
+        "sessions": look(transactions_of, Filters(account=number), FEW).data,
+        "statements": look(statements.closed_statements, number, None, FEW).data,
+        "wallet": look(wallets.wallet, number),
+        "entries": look(wallets.entries, number, None, FEW).data,
+        "drivers": [one for one in look(users.drivers_of, number) if one.removed_at is None],
+        "told": look(messages.recipients, number),
+        "can_mail": server.config.mail is not None,
+        "task": _task(look, number),
+        "personal": look(personal.deletion, number),
+        "may_delete": view.may("DELETE", "/api/admin/accounts/{id}/personal"),
+        "may_set_terms": view.may("POST", "/api/admin/wallets/{id}/terms"),
+        "limits": look(limits_of, ACCOUNT, str(number), server.stamp()),
+        "use": look(read_use, server, [Filters(account=number)]),
+        "chargers": look(chargers.names),
+        "currency": currency(look),
         "prepaid": PREPAID,
     }
 
 
-def _months(look: Look, view: View, account: int) -> History:
-    return look(read_history, view.api.server, HistoryQuery(by="month", account=account, costs=True))
-
-
-async def _marked_cards(view: View, tags: Sequence[str]) -> Mapping[str, Any]:
-    """Return those of these cards that were added and are not simply accepted, by their numbers."""
-    found = {}
-    for tag in tags:
-        with suppress(Refused):  # nobody added it
-            card = await view.get(f"/api/admin/id-tags/{quote(tag, safe='')}")
-            if card["ended_at"] or card["status"] != "Accepted" or card["expires_at"]:
+def _marked_cards(look: Look, view: View, belongings: list[Belonging]) -> Mapping[str, TagRow]:
+    """Return those of the cards that were added and are not simply accepted, by their numbers."""
+    found = dict[str, TagRow]()
+    for tag in (one.tag for one in belongings if one.what == "tag" and one.tag is not None):
+        for card in look(periods, view.api.server.id_tags.policy.key(tag))[:1]:
+            if card.ended_at or card.status != "Accepted" or card.expires_at:
                 found[tag] = card
     return found
 
 
-async def _task(view: View, household: Mapping[str, Any]) -> Any:
+def _task(look: Look, account: int) -> Task | None:
     """Return what was done to a household last by a whole task and can be undone, None if there is nothing."""
-    tasks = (await view.get("/api/admin/household-tasks", account=household["id"]))["data"]
-    newest = next((one for one in tasks if one["undone_at"] is None), None)
-    return newest if newest is not None and newest["obstacle"] is None else None
+    newest = next((one for one in look(tasks_of, account) if one.undone_at is None), None)
+    return newest if newest is not None and newest.obstacle is None else None
 
 
-async def _last_bill(view: View) -> Mapping[str, Any]:
+async def _last_bill(view: View) -> Values:
     """Return the last statement of a household that moves out, or why there is none."""
-    household = await view.get(f"{ACCOUNTS}/{view.path['id']}")
-    leaving = await view.get(f"{ACCOUNTS}/{household['id']}/move-out", until=household["until"])
-    shown = {"household": household, "month": leaving["month"], "refused": None}
+    household, departure = await view.look(_departure, view, view.number)
+    shown = {"household": household, "month": departure.month, "refused": None}
     try:
         billing = await view.get("/api/admin/billing")
-        shown["month"] = month = max(leaving["month"], billing["open_month"])
-        preview = await view.get(f"/api/admin/drafts/{month}", account=household["id"])
+        shown["month"] = month = max(departure.month, billing["open_month"])
+        preview = await view.get(f"/api/admin/drafts/{month}", account=household.id)
     except Refused as refused:
         return {**shown, "refused": refused}
     return {**shown, "sums": preview["sums"]}
 
 
+def _departure(look: Look, view: View, number: int) -> tuple[AccountWithBelongings, Departure]:
+    server, household = view.api.server, look(read_account, number)
+    departure = look(leaving, number, household.until or server.stamp(), server.config.time_zone)
+    assert departure is not None  # noqa: S101 - the household was read in the same snapshot
+    return household, departure
+
+
 async def _cards(view: View) -> Mapping[str, Any]:
     (part,) = await unknown_cards(view)
     return {"cards": part}
-
-
-async def _drivers(view: View, household: int) -> Sequence[Mapping[str, Any]]:
-    """Return the users who are drivers of a household, none where the reader may not see users."""
-    if view.caller.role < Role.OPERATOR:
-        return []
-    users = await view.get("/api/admin/users")
-    return [one for one in users if one["account"] == household and one["removed_at"] is None]
 
 
 _page: Final = partial(Page, role=Role.OPERATOR, section=N_("Households"), help="tasks/household")
