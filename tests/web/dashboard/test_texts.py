@@ -98,7 +98,7 @@ def _name(call: nodes.Call) -> str:
 
 
 def _is_mark(call: nodes.Call) -> bool:
-    return _name(call) in ("_", "_n", "gettext")
+    return _name(call) in ("_", "_n", "_p", "gettext")
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT.list_templates())
