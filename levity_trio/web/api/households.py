@@ -15,6 +15,7 @@ from msgspec import Meta
 from levity_trio.billing.assignments import Scope, Target
 from levity_trio.nouns import Name, Plate, Text, UserName
 from levity_trio.records import Personal, record
+from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import accounts
 from levity_trio.store.reads import household_tasks as stored
@@ -42,6 +43,7 @@ from levity_trio.web.api.accounts import (
     stored_fields,
 )
 from levity_trio.web.api.bodies import Sent, StreamedBody
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import CSV, OfCharger, whole
 from levity_trio.web.api.local_times import (
@@ -54,7 +56,7 @@ from levity_trio.web.api.local_times import (
     local_moment,
     midnight,
 )
-from levity_trio.web.api.problems import Json, Problem
+from levity_trio.web.api.problems import Json, Problem, not_found
 from levity_trio.web.api.sheets import Cells, Sheet, converted
 from levity_trio.web.api.tags import IdTag, clear_caches
 from levity_trio.web.api.users import Invitation, make_invitation, manager, managing, shown_invitation
@@ -281,9 +283,16 @@ class DepartureResult(msgspec.Struct):
 @ENDPOINTS.get(MOVE_OUT, Role.OPERATOR, "not_found", "invalid")
 async def preview_move_out(request: Asked[MoveOutQuery, None]) -> Departure:
     """Say what ends if a household moves out, and what is left to do."""
-    until = local_moment(request.query.until, "until", request.zone) or request.api.stamp()
-    read = partial(stored.leaving, account=request.number(), until=until, zone=request.zone)
-    return await request.find(read, Told("household {1}", request.number()))
+    until = local_moment(request.query.until, "until", request.zone)
+    return await request.read(partial(read_departure, server=request.api, number=request.number(), until=until))
+
+
+def read_departure(db: Database, server: Server, number: int, until: str | None) -> Departure:
+    """Return what ends if a household moves out, now or at a time. Raises Problem."""
+    found = stored.leaving(db, number, until or server.stamp(), server.config.time_zone)
+    if found is None:
+        raise not_found(Told("household {1}", number))
+    return found
 
 
 @ENDPOINTS.post(MOVE_OUT, Role.OPERATOR, "not_found", "conflict")
@@ -342,7 +351,10 @@ class UnknownCardsQuery(Sent):
 async def list_unknown_cards(request: Asked[UnknownCardsQuery, None]) -> ListPage[UnknownCard]:
     """List the cards that were held to a charger and that nobody knows, the last one first: in the last minute, unless
     `since` is earlier."""
-    query = request.query
-    since = local_instant(query.since, "since", request.zone) or stamp(request.api.now() - timedelta(minutes=1))
-    policy = request.api.id_tags.policy
-    return whole(await request.read(partial(stored.unknown_cards, policy=policy, since=since, charger=query.charger)))
+    return whole(await request.read(partial(read_unknown_cards, server=request.api, query=request.query)))
+
+
+def read_unknown_cards(db: Database, server: Server, query: UnknownCardsQuery) -> list[UnknownCard]:
+    """Return the cards that were held to a charger and that nobody knows. Raises Problem."""
+    since = local_instant(query.since, "since", server.config.time_zone) or stamp(server.now() - timedelta(minutes=1))
+    return stored.unknown_cards(db, server.id_tags.policy, since, query.charger)

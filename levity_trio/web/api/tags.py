@@ -26,8 +26,10 @@ from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values, changes_of
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
-from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_file, page, wanted, whole
+from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_file, page, whole
+from levity_trio.web.api.lists import wanted as wanted_of
 from levity_trio.web.api.local_times import UNTIL, local_moment
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.sheets import Sheet, converted, read
@@ -161,26 +163,37 @@ class TagImport:
 async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag] | StreamingResponse:
     """List the tags that were added, in their alphabetical order or by a column; CSV too."""
     query = request.query
-    if not request.sees_all and (query.sort or "").removeprefix("-") in ("name", "household"):
+    read = partial(read_tags, server=request.api, query=query, sees_all=request.sees_all)
+    if query.format == "csv":
+        columns = IN_FILE if request.sees_all else {**IN_FILE, "id_tag": lambda _: MASK}
+        return as_csv(request, columns, partial(read, is_sorted=False))
+    return await page(request, read)
+
+
+def read_tags(
+    db: Database,
+    server: Server,
+    query: TagsQuery,
+    wanted: Wanted | None = None,
+    *,
+    sees_all: bool,
+    is_sorted: bool = True,
+) -> ListPage[UsedTag]:
+    """Return a page of tags: the one that is asked for, or that which is `wanted`. Raises NoPage, Problem."""
+    if not sees_all and (query.sort or "").removeprefix("-") in ("name", "household"):
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", Told("to sort by names needs a token with the role operator"))
     filters = Filters(
         status=query.status,
         parent=query.parent,
         search=query.search,
-        sees_names=request.sees_all,
+        sees_names=sees_all,
         expired=query.expired,
-        now=request.api.stamp(),
+        now=server.stamp(),
     )
-    policy = request.api.id_tags.policy
-
-    def listed(db: Database, wanted: Wanted, asked: str | None = None) -> ListPage[UsedTag]:
-        found = stored.tags(db, filters, wanted, stored.sort_of_tags(db, asked, policy, filters.now))
-        return found.of_rows([with_use(db, tag, policy, filters.now) for tag in found.data])
-
-    if query.format == "csv":
-        columns = IN_FILE if request.sees_all else {**IN_FILE, "id_tag": lambda _: MASK}
-        return as_csv(request, columns, listed)
-    return await page(request, partial(listed, wanted=wanted(query), asked=query.sort))
+    policy = server.id_tags.policy
+    sort = stored.sort_of_tags(db, query.sort, policy, filters.now) if is_sorted else None
+    found = stored.tags(db, filters, wanted or wanted_of(query), sort)
+    return found.of_rows([with_use(db, tag, policy, filters.now) for tag in found.data])
 
 
 @ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED)
@@ -199,13 +212,19 @@ async def create_tag(request: Asked[None, TagBody]) -> ChangedTag:
 @ENDPOINTS.get(ID_TAG, Role.VIEWER, "not_found")
 async def get_tag(request: Request) -> TagWithPeriods:
     """Show a tag as it is and as it was, also one that was removed."""
-    policy = request.api.id_tags.policy
-    key = policy.key(request.path["tag"])
-    periods = await request.read(partial(stored.periods, key=key))
-    if not periods:
+    found = await request.read(partial(read_tag, server=request.api, tag=request.path["tag"]))
+    if found is None:
         raise _unknown(request)
-    use = await request.read(partial(use_of, key=key, policy=policy, now=request.api.stamp()))
-    return extended(TagWithPeriods, periods[0], periods=periods, **asdict(use))
+    return found
+
+
+def read_tag(db: Database, server: Server, tag: str) -> TagWithPeriods | None:
+    """Return a tag, None if nobody has added it."""
+    policy = server.id_tags.policy
+    key = policy.key(tag)
+    if not (periods := stored.periods(db, key)):
+        return None
+    return extended(TagWithPeriods, periods[0], periods=periods, **asdict(use_of(db, key, policy, server.stamp())))
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")

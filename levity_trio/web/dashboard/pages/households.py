@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from levity_trio.access.places import ACCOUNT
 from levity_trio.locale import N_
 from levity_trio.store.reads import chargers, messages, personal, reports, statements, users, wallets
 from levity_trio.store.reads.belongings import Belonging
-from levity_trio.store.reads.household_tasks import Departure, Task, leaving, tasks_of
+from levity_trio.store.reads.household_tasks import Task, tasks_of
 from levity_trio.store.reads.owned import transactions_of
 from levity_trio.store.reads.pages import MOST_ROWS, Wanted
 from levity_trio.store.reads.places import limits_of
 from levity_trio.store.reads.tags import TagRow, periods
 from levity_trio.store.reads.transactions import Filters
 from levity_trio.store.reads.wallets import WalletFilters, WalletRow
-from levity_trio.web.api.accounts import AccountsQuery, AccountWithBelongings, read_account, read_accounts
+from levity_trio.web.api.accounts import AccountsQuery, read_account, read_accounts
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.history import HistoryQuery, read_history
+from levity_trio.web.api.households import read_departure
 from levity_trio.web.api.limits import read_use
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Sorting, Values, View, currency, read_sorted, refused_at
@@ -114,7 +115,8 @@ def _task(look: Look, account: int) -> Task | None:
 
 async def _last_bill(view: View) -> Values:
     """Return the last statement of a household that moves out, or why there is none."""
-    household, departure = await view.look(_departure, view, view.number)
+    household = await view.look(lambda look: look(read_account, view.number))
+    departure = await view.look(lambda look: look(read_departure, view.api.server, household.id, household.until))
     shown = {"household": household, "month": departure.month, "refused": None}
     try:
         billing = await view.get("/api/admin/billing")
@@ -125,14 +127,7 @@ async def _last_bill(view: View) -> Values:
     return {**shown, "sums": preview["sums"]}
 
 
-def _departure(look: Look, view: View, number: int) -> tuple[AccountWithBelongings, Departure]:
-    server, household = view.api.server, look(read_account, number)
-    departure = look(leaving, number, household.until or server.stamp(), server.config.time_zone)
-    assert departure is not None  # noqa: S101 - the household was read in the same snapshot
-    return household, departure
-
-
-async def _cards(view: View) -> Mapping[str, Any]:
+async def _cards(view: View) -> Values:
     (part,) = await unknown_cards(view)
     return {"cards": part}
 

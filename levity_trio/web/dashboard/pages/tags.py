@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Final
 from urllib.parse import urlencode
 
+from levity_trio.access.places import TAG
 from levity_trio.locale import N_
-from levity_trio.web.dashboard.page import Page, Sorting, View, chargers_and_currency, sorted_list
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.store.reads import accounts, chargers
+from levity_trio.store.reads.accounts import AccountFilters
+from levity_trio.store.reads.belongings import UnlistedTag, unlisted_tags
+from levity_trio.store.reads.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.places import limits_of
+from levity_trio.store.reads.reports import Wanted as Reports
+from levity_trio.store.reads.reports import waiting_reports
+from levity_trio.store.reads.tags import asked_tags
+from levity_trio.store.reads.transactions import Filters
+from levity_trio.web.api.limits import read_use_of_tag
+from levity_trio.web.api.owned import MOST_TAGS
+from levity_trio.web.api.tags import TagsQuery, read_tag, read_tags
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.page import USUAL, Page, Sorting, Values, View, currency, read_sorted
 
 TAGS: Final = "/api/admin/id-tags"
-OWNED: Final = "/api/admin/owned-id-tags"
-REPORTS: Final = "/api/admin/reports"
-ACCOUNTS: Final = "/api/admin/accounts"
 SESSIONS: Final = 20
 HOUSEHOLDS: Final = 100
 STATES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -25,22 +37,19 @@ STATES: Final[Mapping[str, Mapping[str, str]]] = {
 """The filters of the API for each state."""
 
 
-async def _list(view: View) -> Mapping[str, Any]:
+async def _list(view: View) -> Values:
     search, state = view.query.get("search", "").strip(), view.query.get("state", "")
     filters = {name: value for name, value in (("search", search), ("state", state)) if value}
     sorting = Sorting(view.query.get("sort", ""), filters, "id_tag")
     given = {"search": search, **STATES.get(state, {})}
-    page, problem = await sorted_list(view, TAGS, sorting, cursor=view.query.get("cursor"), **given)
-    asked_tags = (await view.get("/api/admin/asked-id-tags"))["data"]
+    page, problem = await read_sorted(view, partial(read_tags, sees_all=view.sees_all), TagsQuery, sorting, **given)
     return {
         "sorting": sorting,
         "problem": problem,
         "file": urlencode({**{name: value for name, value in given.items() if value}, "format": "csv"}),
-        "tags": page["data"],
-        "total": page.get("total"),
-        "cursor": page.get("next_cursor"),
-        "asked": asked_tags,
-        "unlisted": await _unlisted(view, search) if not state and not view.query.get("cursor") else [],
+        "page_of": page,
+        "asked": await view.look(lambda look: look(asked_tags, view.api.server.stamp())),
+        "unlisted": await view.look(_unlisted, view, search) if not state and not view.query.get("cursor") else [],
         "search": search,
         "state": state,
         "states": [*STATES],
@@ -49,65 +58,46 @@ async def _list(view: View) -> Mapping[str, Any]:
     }
 
 
-async def _unlisted(view: View, search: str) -> Any:
+def _unlisted(look: Look, view: View, search: str) -> Sequence[UnlistedTag]:
     """Return the tags that households were given and nobody added, for those who may see whose they are."""
-    if not view.may("GET", OWNED):
+    if not view.may("GET", "/api/admin/owned-id-tags"):
         return []
-    found = (await view.get(OWNED))["data"]
-    return [one for one in found if search.lower() in f"{one['id_tag']} {one['account_name']}".lower()]
+    found = look(unlisted_tags, view.api.server.stamp(), MOST_TAGS)
+    return [one for one in found if search.lower() in f"{one.id_tag} {one.account_name}".lower()]
 
 
-async def _show(view: View) -> Mapping[str, Any]:
-    id_tag = view.path["tag"]
-    tag = await _known(view, id_tag)
-    forms = (tag or {}).get("sent_as") or [id_tag]
-    sessions: list[Any] = []
+async def _show(view: View) -> Values:
+    return await view.look(_tag, view, view.path["tag"])
+
+
+def _tag(look: Look, view: View, id_tag: str) -> Values:
+    server, may_change = view.api.server, view.may("POST", TAGS)
+    tag = look(read_tag, server, id_tag)
+    forms = (tag.sent_as if tag is not None else []) or [id_tag]
+    sessions = list[BilledTransaction]()
     for form in forms:
-        sessions += (await view.get("/api/admin/transactions", tag=form, limit=SESSIONS))["data"]
-    may_give = view.may("POST", f"{ACCOUNTS}/{{id}}/give")
+        sessions += look(billed_transactions, Filters(tag=form), Wanted(limit=SESSIONS)).data
+    household = view.query.get("household", "")
+    living = AccountFilters(now=server.stamp(), search=household or None, is_open=True)
+    unlisted = _unlisted(look, view, "") if tag is None else []
+    lost = Reports(id_tag=id_tag, is_waiting=True)
     return {
-        "id_tag": id_tag if tag is None else tag["id_tag"],
+        "id_tag": id_tag if tag is None else tag.id_tag,
         "tag": tag,
-        "owner": await _owner(view, id_tag) if tag is None else None,
-        "lost": await _lost(view, id_tag),
-        "sessions": sorted(sessions, key=lambda one: one["start_time"], reverse=True)[:SESSIONS],
+        "owner": next((one for one in unlisted if one.id_tag.lower() == id_tag.lower()), None),
+        "lost": next(iter(look(waiting_reports, lost)), None) if may_change else None,
+        "sessions": sorted(sessions, key=lambda one: one.start_time, reverse=True)[:SESSIONS],
         "forms": forms,
-        "households": await _households(view) if may_give else [],
-        "household": view.query.get("household", ""),
-        "is_giving": bool(view.query.get("give") or view.query.get("household")),
-        "may_change": view.may("POST", TAGS),
+        "households": look(accounts.accounts, living, Wanted(limit=HOUSEHOLDS)).data if may_change else [],
+        "household": household,
+        "is_giving": bool(view.query.get("give") or household),
+        "may_change": may_change,
         "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
-        "limits": await view.get(f"/api/admin/id-tag-limits/{id_tag}"),
-        "use": (await view.get(f"/api/admin/id-tag-use/{id_tag}"))["data"] if may_give else [],
-        **await chargers_and_currency(view),
+        "limits": look(limits_of, TAG, server.id_tags.policy.key(id_tag), server.stamp()),
+        "use": look(read_use_of_tag, server, id_tag) if may_change else [],
+        "chargers": look(chargers.names) if may_change else {},
+        "currency": currency(look) if may_change else USUAL,
     }
-
-
-async def _owner(view: View, id_tag: str) -> Any:
-    """Return whose a tag is that nobody has added, None if it is nobody's."""
-    return next((one for one in await _unlisted(view, "") if one["id_tag"].lower() == id_tag.lower()), None)
-
-
-async def _lost(view: View, id_tag: str) -> Any:
-    """Return the report of its loss that waits for an answer, None if there is none."""
-    if not view.may("GET", REPORTS):
-        return None
-    return next(iter((await view.get(REPORTS, tag=id_tag, waiting=True))["data"]), None)
-
-
-async def _known(view: View, id_tag: str) -> Any:
-    """Return a tag, None if nobody has added it."""
-    try:
-        return await view.get(f"{TAGS}/{id_tag}")
-    except Refused as refused:
-        if refused.code != "not_found":
-            raise
-        return None
-
-
-async def _households(view: View) -> Any:
-    given = {"search": view.query.get("household"), "limit": HOUSEHOLDS}
-    return (await view.get(ACCOUNTS, open="true", **given))["data"]
 
 
 PAGES: Final = N_(
