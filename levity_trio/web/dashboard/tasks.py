@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final
-from urllib.parse import quote
 
 from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
+from levity_trio.store.reads.bill.shape import Bill
+from levity_trio.store.reads.billed import BilledTransaction, billed_transaction
+from levity_trio.store.reads.explain import explain
+from levity_trio.store.reads.household_tasks import Departure, UnknownCard
+from levity_trio.told import Told
+from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.households import UnknownCardsQuery, read_departure, read_unknown_cards
+from levity_trio.web.api.local_times import local_moment
+from levity_trio.web.api.problems import not_found
 from levity_trio.web.dashboard.fields import WHICH, day_after
-from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.page import Changed, Part, View, asked, names_of_chargers
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
 from levity_trio.wire.times import in_zone
@@ -20,7 +29,7 @@ HOUSEHOLDS, MOVE_INS = "/api/admin/households", "/api/admin/move-ins"
 MOVE_OUT: Final = "/api/admin/accounts/{id}/move-out"
 SESSION: Final = "/api/admin/transactions/{id}"
 TARIFFS: Final = "/api/admin/tariffs"
-RECIPIENTS, WAYS = "/api/admin/recipients", "/api/admin/messages/ways"
+RECIPIENTS: Final = "/api/admin/recipients"
 CARDS: Final = "/accounts/cards"
 """The page of unknown cards, whose live part other pages show, too."""
 ROWS: Final = 16
@@ -48,8 +57,12 @@ class Task:
 
 async def unknown_cards(view: View, _changed: Changed = None) -> Sequence[Part]:
     """Return the part of a page that shows cards which were held to a charger and that nobody knows."""
-    found = (await view.get("/api/admin/unknown-cards", since=view.query.get("since")))["data"]
-    return [Part("unknown-cards", "tasks/cards.html", {"cards": found})]
+    return [Part("unknown-cards", "tasks/cards.html", {"cards": await view.look(_unknown_cards, view)})]
+
+
+def _unknown_cards(look: Look, view: View) -> Sequence[UnknownCard]:
+    since = {"since": view.query["since"]} if view.query.get("since") else {}
+    return look(read_unknown_cards, view.api.server, asked(UnknownCardsQuery, since))
 
 
 async def _with_cards(view: View, _entered: Values) -> Values:
@@ -59,16 +72,20 @@ async def _with_cards(view: View, _entered: Values) -> Values:
 
 async def _leaving(view: View, entered: Values) -> Values:
     """Return what moving out ends, on the day that was chosen."""
-    number = view.path["id"]
     try:
         until = day_after(entered.get("until", ""))
     except ValueError:  # none is chosen yet, or the form says what is wrong
         until = None
     return {
-        "leaving": await view.get(f"/api/admin/accounts/{quote(number)}/move-out", until=until),
+        "leaving": await view.look(_departure, view, until),
         "names": await names_of_chargers(view),
         "may_delete": view.may("DELETE", "/api/admin/accounts/{id}/personal"),
     }
+
+
+def _departure(look: Look, view: View, until: str | None) -> Departure:
+    server = view.api.server
+    return look(read_departure, server, view.number, local_moment(until, "until", server.config.time_zone))
 
 
 # Correct a session
@@ -77,20 +94,28 @@ async def _leaving(view: View, entered: Values) -> Values:
 async def _as_it_is(view: View) -> Mapping[str, str]:
     """Return a session as the fields of a correction show it, none for one that is not there."""
     try:
-        session = await view.get(SESSION.format(**view.path))
+        session = await view.look(_session, view)
     except Refused:
         return {}
-    energy = {} if session["energy_wh"] is None else {"figure_wh": typed_kwh(session["energy_wh"])}
+    energy = {} if session.energy_wh is None else {"figure_wh": typed_kwh(session.energy_wh)}
     return {**energy, **_times(session, view.api.zone)}
 
 
-def _times(session: Values, zone: tzinfo) -> Mapping[str, str]:
+def _session(look: Look, view: View) -> BilledTransaction:
+    """Return the session of a form. Raises Problem."""
+    found = look(billed_transaction, view.number)
+    if found is None:
+        raise not_found(Told("session {1}", view.number))
+    return found
+
+
+def _times(session: BilledTransaction, zone: tzinfo) -> Mapping[str, str]:
     """Return its times as fields show them, and which of both each is if a change of the clock repeats it."""
     shown = dict[str, str]()
-    for name in ("start_time", "stop_time"):
-        if session[name] is None:
+    for name, stamp in (("start_time", session.start_time), ("stop_time", session.stop_time)):
+        if stamp is None:
             continue
-        at = in_zone(moment(session[name]), zone)
+        at = in_zone(moment(stamp), zone)
         shown[name] = f"{at:%Y-%m-%dT%H:%M:%S}"
         if at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset():
             shown[f"{name}{WHICH}"] = str(at.fold)
@@ -98,9 +123,14 @@ def _times(session: Values, zone: tzinfo) -> Mapping[str, str]:
 
 
 async def _correction(view: View, _entered: Values) -> Values:
-    session = await view.get(SESSION.format(**view.path))
-    told = await view.get(f"{SESSION.format(**view.path)}/explain", weighed=False)
-    return {"session": session, "bill": told["bill"], "kept": _times(session, view.api.zone)}
+    session = await view.look(_session, view)
+    return {"session": session, "bill": await view.look(_bill, view), "kept": _times(session, view.api.zone)}
+
+
+def _bill(look: Look, view: View) -> Bill | None:
+    server = view.api.server
+    found = look(explain, view.number, rule_of(server), now=server.now(), is_weighed=False)
+    return None if found is None else found.bill
 
 
 async def _nothing(_view: View, _entered: Values) -> Values:
@@ -121,7 +151,9 @@ async def _telling(view: View, entered: Values) -> Values:
         known = await view.get(f"{RECIPIENTS}/{view.path['id']}")
         who, account = known["who"], known["account"]
     household = await view.get(f"/api/admin/accounts/{account}") if account else None
-    return {"who": who, "household": household, "kinds": kinds_for(who), "ways": await view.get(WAYS)}
+    config = view.api.server.config
+    ways = {"mail": config.mail is not None, "push": config.ntfy is not None}
+    return {"who": who, "household": household, "kinds": kinds_for(who), "ways": ways}
 
 
 TASKS: Final[Mapping[tuple[str, str], Task]] = {
