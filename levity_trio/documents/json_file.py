@@ -107,6 +107,11 @@ class StatementDocument(msgspec.Struct, frozen=True):
     previous_digest: str | None
 
 
+def statement_of(content: object) -> StatementDocument:
+    """Return the statement of a file that was parsed."""
+    return msgspec.convert(content, StatementDocument)
+
+
 def json_bytes(statement: Statement) -> bytes:
     """Return the file."""
     document = msgspec.convert(statement, StatementDocument, from_attributes=True)

@@ -123,8 +123,13 @@ def rule_of(server: Server) -> Rule:
 
 def month_of(request: Request) -> Month:
     """Return the month in the path. Raises Problem."""
+    return month_named(request.path["month"])
+
+
+def month_named(text: str) -> Month:
+    """Return a month such as 2026-10. Raises Problem."""
     try:
-        return Month.parse(request.path["month"])
+        return Month.parse(text)
     except ValueError as error:
         raise invalid("month", str(error)) from None
 
@@ -139,7 +144,14 @@ async def computed(request: Request, read: Callable[[Database], T]) -> T:
 @ENDPOINTS.get(BILLING, Role.OPERATOR, "not_found")
 async def get_billing(request: Request) -> stored.Billing:
     """Show since when this system bills, and which months are closed."""
-    return await request.find(stored.billing, Told("billing yet; say since when this system bills"))
+    return await request.read(read_billing)
+
+
+def read_billing(db: Database) -> stored.Billing:
+    """Return how far billing is. Raises Problem before it began."""
+    if (found := stored.billing(db)) is None:
+        raise not_found(Told("billing yet; say since when this system bills"))
+    return found
 
 
 @ENDPOINTS.put(BILLING, Role.ADMIN, "conflict")
@@ -225,10 +237,12 @@ async def get_first_bill(request: Request) -> FirstBill:
 @ENDPOINTS.get(MONTHS, Role.OPERATOR)
 async def list_months(request: Asked[MonthsQuery, None]) -> ListPage[BillMonth]:
     """List the months since this system bills, the newest first: how far each is, and what it comes to."""
-    query = request.query
-    zone, now = request.zone, request.api.now()
-    read = partial(months.months, zone=zone, now=now, before=query.cursor, most=query.limit + 1)
-    found = await request.read(read)
+    return await request.read(partial(read_months, server=request.api, query=request.query))
+
+
+def read_months(db: Database, server: Server, query: MonthsQuery) -> ListPage[BillMonth]:
+    """Return some months since this system bills."""
+    found = months.months(db, server.config.time_zone, server.now(), query.cursor, query.limit + 1)
     shown = found[: query.limit]
     next_cursor = shown[-1].month if len(found) > len(shown) else None
     return ListPage(data=shown, page=1, limit=query.limit, next_cursor=next_cursor)
@@ -237,9 +251,12 @@ async def list_months(request: Asked[MonthsQuery, None]) -> ListPage[BillMonth]:
 @ENDPOINTS.get(f"{MONTHS}/{{month}}", Role.OPERATOR, "not_found")
 async def get_month(request: Request) -> BillMonth:
     """Show how far a month is, and what it comes to."""
-    month = month_of(request)
-    read = partial(months.month, month=month, zone=request.zone, now=request.api.now())
-    return given_month(month, await request.read(read))
+    return await request.read(partial(read_month, server=request.api, month=month_of(request)))
+
+
+def read_month(db: Database, server: Server, month: Month) -> BillMonth:
+    """Return how far a month is. Raises Problem."""
+    return given_month(month, months.month(db, month, server.config.time_zone, server.now()))
 
 
 def given_month(month: Month, found: T | None) -> T:

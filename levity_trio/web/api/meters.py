@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.billing.money import typed_number
+from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
 from levity_trio.nouns import Name
@@ -24,9 +25,11 @@ from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_
 from levity_trio.web.api.accounts import refusals, said, stored_fields
 from levity_trio.web.api.billing import month_of
 from levity_trio.web.api.bodies import NOT_BLANK, Sent, StreamedBody, Values, changes_of
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import CSV, Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalEnd, LocalTime, local_moment, midnight
+from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.sheets import Cells, Sheet, converted
 from levity_trio.web.api.shown import extended
 from levity_trio.wire.times import stamp
@@ -180,7 +183,14 @@ async def change_meter(request: Asked[None, MeterChangeBody]) -> Meter:
 
 
 async def _shown(request: Request, number: int) -> Meter:
-    return await request.find(partial(stored.meter, number=number), Told("meter {1}", number))
+    return await request.read(partial(read_meter, number=number))
+
+
+def read_meter(db: Database, number: int) -> Meter:
+    """Return a meter of the house. Raises Problem."""
+    if (found := stored.meter(db, number)) is None:
+        raise not_found(Told("meter {1}", number))
+    return found
 
 
 # Readings
@@ -249,7 +259,10 @@ async def import_readings(request: Upload) -> ImportedLines:
 @ENDPOINTS.get("/api/admin/reconciliations/{month}", Role.OPERATOR, "invalid")
 async def get_reconciliation(request: Request) -> Reconciliation:
     """Reconcile a month: the registers' energy with that of transactions and of the house's meters."""
-    month, zone = month_of(request), request.zone
-    span = Span(stamp(month.since(zone)), stamp(month.until(zone)))
-    read = partial(reconciliation, month=str(month), span=span, now=request.api.stamp())
-    return await request.read(read)
+    return await request.read(partial(read_reconciliation, server=request.api, month=month_of(request)))
+
+
+def read_reconciliation(db: Database, server: Server, month: Month) -> Reconciliation:
+    """Reconcile a month."""
+    zone = server.config.time_zone
+    return reconciliation(db, str(month), Span(stamp(month.since(zone)), stamp(month.until(zone))), server.stamp())

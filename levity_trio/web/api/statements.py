@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
-from levity_trio.billing.statement import Statement
 from levity_trio.documents.json_file import StatementDocument
 from levity_trio.documents.paper import Form, Paper
 from levity_trio.records import record
@@ -26,6 +25,7 @@ from levity_trio.store.reads.statements import ClosedStatement
 from levity_trio.told import Told
 from levity_trio.web.api.billing import NOT_DRAFTED, MonthName, TermsOfMonth, computed, month_of, rule
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
 from levity_trio.web.api.papers import (
@@ -120,16 +120,29 @@ class DraftProblems:
 async def list_statements(request: Asked[StatementsQuery, None]) -> ListPage[ClosedStatement] | StreamingResponse:
     """List closed statements, the newest first or by a column; CSV too."""
     query = request.query
-    read = partial(stored.closed_statements, account=query.account, month=query.month)
     if query.format == "csv":
+        read = partial(stored.closed_statements, account=query.account, month=query.month)
         return as_csv(request, IN_FILE, read)
-    return await page(request, partial(read, wanted=wanted(query), sort=sort_by(stored.CLOSED_COLUMNS, query.sort)))
+    return await page(request, lambda db: read_statements(db, request.api, query))
+
+
+def read_statements(db: Database, _server: Server, query: StatementsQuery) -> ListPage[ClosedStatement]:
+    """Return a page of closed statements. Raises NoPage."""
+    sort = sort_by(stored.CLOSED_COLUMNS, query.sort)
+    return stored.closed_statements(db, query.account, query.month, wanted(query), sort)
 
 
 @ENDPOINTS.get(STATEMENT, Role.OPERATOR, "not_found")
 async def get_statement(request: Request) -> StatementDocument:
     """Show a closed statement with its lines."""
-    return await _as_json(request, await _closed(request))
+    return await request.read(partial(read_statement, number=request.number("number")))
+
+
+def read_statement(db: Database, number: int) -> StatementDocument:
+    """Return a closed statement. Raises Problem."""
+    if (row := stored.id_of_number(db, number)) is None:
+        raise not_found(Told("statement {1}", number))
+    return msgspec.convert(statement(rows_of(db), row), StatementDocument, from_attributes=True)
 
 
 @ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, **ANY_FORM)
@@ -225,13 +238,6 @@ async def _drafted(
 
 
 # Any statement
-
-
-async def _as_json(request: Request, statement_id: int) -> StatementDocument:
-    def read(db: Database) -> Statement:
-        return statement(rows_of(db), statement_id)
-
-    return msgspec.convert(await request.read(read), StatementDocument, from_attributes=True)
 
 
 def paper_of(request: Request, statement_id: int) -> Callable[[], Awaitable[Paper]]:

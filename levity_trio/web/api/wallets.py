@@ -33,6 +33,7 @@ from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.bodies import MINOR_UNITS, NOT_BLANK, Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
 from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
@@ -130,10 +131,18 @@ class WalletWithTerms(WalletRow):
 async def list_wallets(request: Asked[WalletsQuery, None]) -> ListPage[WalletRow] | StreamingResponse:
     """List the wallets of all accounts with their balances, by the names of accounts or a column; CSV too."""
     query = request.query
-    read = partial(stored.wallets, filters=WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent))
     if query.format == "csv":
-        return as_csv(request, IN_FILE, read)
-    return await page(request, partial(read, wanted=wanted(query), sort=sort_by(WALLET_COLUMNS, query.sort)))
+        return as_csv(request, IN_FILE, partial(stored.wallets, filters=_filters(query)))
+    return await page(request, lambda db: read_wallets(db, request.api, query))
+
+
+def read_wallets(db: Database, _server: Server, query: WalletsQuery) -> ListPage[WalletRow]:
+    """Return a page of wallets. Raises NoPage."""
+    return stored.wallets(db, _filters(query), wanted(query), sort_by(WALLET_COLUMNS, query.sort))
+
+
+def _filters(query: WalletsQuery) -> WalletFilters:
+    return WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
 
 
 @ENDPOINTS.get(WALLET, Role.OPERATOR, "not_found", "invalid")

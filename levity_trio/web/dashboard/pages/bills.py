@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from levity_trio.billing.states import BillState
+from levity_trio.documents.json_file import StatementDocument, statement_of
 from levity_trio.locale import N_, _
-from levity_trio.web.api.endpoints import Role
+from levity_trio.store.reads import chargers, messages, meters
+from levity_trio.store.reads.billing import biller, first_bill
+from levity_trio.store.reads.months import BillMonth, MonthState, held_back_of_month
+from levity_trio.store.reads.pages import MOST_ROWS, Wanted
+from levity_trio.web.api.billing import MonthsQuery, month_named, read_billing, read_month, read_months
+from levity_trio.web.api.endpoints import Role, whole_number
+from levity_trio.web.api.history import HistoryQuery, read_history
+from levity_trio.web.api.meters import read_meter, read_reconciliation
+from levity_trio.web.api.statements import StatementsQuery, read_statement, read_statements
+from levity_trio.web.api.wallets import WalletsQuery, read_wallets
+from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.money import minor_of, money
-from levity_trio.web.dashboard.page import Page, Sorting, View, currency_of_site, names_of_chargers, sorted_list
+from levity_trio.web.dashboard.page import (
+    Page,
+    Sorting,
+    View,
+    asked,
+    currency_of_site,
+    names_of_chargers,
+    read_sorted,
+    sorted_list,
+)
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
@@ -24,6 +42,8 @@ MOST: Final = 200
 AT_ONCE: Final = 20
 """Statements of one archive."""
 
+UNSORTED: Final = Sorting("", {}, "")
+
 Values = dict[str, Any]
 
 
@@ -31,9 +51,13 @@ Values = dict[str, Any]
 
 
 async def _months(view: View) -> Values:
-    first = await view.get("/api/admin/first-bill")
-    found = await view.get("/api/admin/months", cursor=view.query.get("cursor"))
-    return {"first": first, "months": found["data"], "next_cursor": found.get("next_cursor")}
+    return await view.look(_bills, view)
+
+
+def _bills(look: Look, view: View) -> Values:
+    query = asked(MonthsQuery, {"cursor": view.query["cursor"]} if view.query.get("cursor") else {})
+    page = look(read_months, view.api.server, query)
+    return {"first": look(first_bill), "months": page.data, "next_cursor": page.next_cursor}
 
 
 # One month
@@ -41,16 +65,22 @@ async def _months(view: View) -> Values:
 
 async def _month(view: View) -> Values:
     month = view.path["month"]
-    row = await view.get(f"/api/admin/months/{month}")
-    names = await names_of_chargers(view)
-    shown: Values = {"month": month, "one": row, "names": names, "open_month": None}
-    if row["state"] == "closed":
-        return shown | {"nobody": await _nobody(view, row)} | await _closed(view, month)
-    open_month = (await view.get("/api/admin/billing"))["open_month"]
-    if open_month != month:
-        return shown | {"open_month": open_month}
-    ended = _days_of(view, row)
-    return shown | {"early": await _statements(view, month), "ended": ended} | await _preview(view, month)
+    row, shown = await view.look(_of_month, view, month)
+    if row.state is MonthState.CLOSED:
+        return shown | await _closed(view, month)
+    if shown["open_month"]:
+        return shown
+    early, _why = await read_sorted(view, read_statements, StatementsQuery, UNSORTED, month=month, limit=MOST)
+    return shown | {"early": early, "ended": _days_of(view, row)} | await _preview(view, month)
+
+
+def _of_month(look: Look, view: View, month: str) -> tuple[BillMonth, Values]:
+    """Return a month, and what its page shows in any case: with `open_month`, if that is to be closed before."""
+    row = look(read_month, view.api.server, month_named(month))
+    shown: Values = {"month": month, "one": row, "names": look(chargers.names), "open_month": None}
+    if row.state is not MonthState.CLOSED and (open_month := look(read_billing).open_month) != month:
+        shown["open_month"] = open_month
+    return row, shown
 
 
 async def _preview(view: View, month: str) -> Values:
@@ -81,47 +111,55 @@ async def _terms(view: View) -> tuple[dict[str, int], str]:
 
 async def _closed(view: View, month: str) -> Values:
     sorting = Sorting(view.query.get("sort", "") or "number", {}, "number")
-    statements, _why = await sorted_list(
-        view, "/api/admin/statements", sorting, month=month, limit=MOST, cursor=view.query.get("cursor")
-    )
-    held_back = (await view.get(f"/api/admin/closings/{month}/held-back"))["data"]
-    numbers = sorted(one["number"] for one in statements["data"])
+    statements, _why = await read_sorted(view, read_statements, StatementsQuery, sorting, month=month, limit=MOST)
+    numbers = sorted(one.number for one in statements.data)
     archives = [(some[0], some[-1]) for some in (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))]
-    told = [one for one in await view.get("/api/admin/recipients") if one["account"] and one["mail"]]
-    wallets = (await view.get("/api/admin/wallets", limit=500))["data"]
-    balances = {one["account"]: one for one in wallets}
-    shown = {"statements": statements, "held_back": held_back, "archives": archives, "balances": balances}
-    mail = {
-        "can_mail": (await view.get("/api/admin/messages/ways"))["mail"],
-        "mailed": {one["account"] for one in told},
+    shown = {"statements": statements, "archives": archives, "sorting": sorting}
+    return shown | await view.look(_beside_closed, view, month)
+
+
+def _beside_closed(look: Look, view: View, month: str) -> Values:
+    wallets = look(read_wallets, view.api.server, WalletsQuery(limit=MOST_ROWS)).data
+    return {
+        "nobody": _nobody(look, view, look(read_month, view.api.server, month_named(month))),
+        "held_back": look(held_back_of_month, month),
+        "balances": {one.account: one for one in wallets},
+        "can_mail": view.api.server.config.mail is not None,
+        "mailed": {one.account for one in look(messages.recipients) if one.account and one.mail},
     }
-    return shown | mail | {"sorting": sorting}
 
 
-async def _nobody(view: View, one: Mapping[str, Any]) -> Values | None:
+def _nobody(look: Look, view: View, month: BillMonth) -> Values | None:
     """Return what ended in a month and belongs to nobody now, and the filter that lists it."""
-    since, until = (in_zone(moment(one[name]), view.api.zone).date() for name in ("since", "until"))
-    found = await view.get("/api/history", of="account", from_=since, to=until)
-    for series in found["series"]:
-        if series["account"] is None:
-            return {**series["total"], "query": {"bill": BillState.NOBODYS.value, **_days_of(view, one)}}
+    since, until = _span(view, month)
+    query = asked(HistoryQuery, {"of": "account", "from": str(since), "to": str(until)})
+    for series in look(read_history, view.api.server, query).series:
+        if series.account is None:
+            filters = {"bill": BillState.NOBODYS.value, **_days_of(view, month)}
+            return {"sessions": series.total.sessions, "energy_wh": series.total.energy_wh, "query": filters}
     return None
 
 
-def _days_of(view: View, one: Mapping[str, Any]) -> dict[str, date]:
+def _days_of(view: View, month: BillMonth) -> dict[str, date]:
     """Return the filter of the sessions that ended in a month."""
-    since, until = (in_zone(moment(one[name]), view.api.zone).date() for name in ("since", "until"))
+    since, until = _span(view, month)
     return {"ended_since": since, "ended_before": until - timedelta(days=1)}
 
 
-async def _statements(view: View, month: str) -> Any:
-    return await view.get("/api/admin/statements", month=month, limit=MOST, cursor=view.query.get("cursor"))
+def _span(view: View, month: BillMonth) -> tuple[date, date]:
+    """Return the first day of a month, and the one after it."""
+    since, until = (in_zone(moment(one), view.api.zone).date() for one in (month.since, month.until))
+    return since, until
 
 
 async def _reconciliation(view: View) -> Values:
     month = view.path["month"]
-    found = await view.get(f"/api/admin/reconciliations/{month}")
-    return {"month": month, "found": found, "names": await names_of_chargers(view)}
+
+    def read(look: Look) -> Values:
+        found = look(read_reconciliation, view.api.server, month_named(month))
+        return {"month": month, "found": found, "names": look(chargers.names)}
+
+    return await view.look(read)
 
 
 async def _papers(view: View) -> Values:
@@ -134,57 +172,54 @@ async def _papers(view: View) -> Values:
 
 async def _statement(view: View) -> Values:
     number = view.path["number"]
-    one = await view.get(f"/api/admin/statements/{number}")
-    document = f"/get/admin/statements/{number}/document?"
-    sent = await view.get(f"/api/admin/statements/{number}/messages")
-    return {
-        "one": one,
-        "document": document,
-        "cards": _cards(one),
-        "names": await names_of_chargers(view),
-        "sent": sent,
-    }
+
+    def read(look: Look) -> Values:
+        one = look(read_statement, whole_number(view.path, "number"))
+        sent = look(messages.messages_of_statement, int(number))
+        return {"one": one, "cards": _cards(one), "names": look(chargers.names), "sent": sent}
+
+    return {**await view.look(read), "document": f"/get/admin/statements/{number}/document?"}
 
 
 async def _drafted(view: View) -> Values:
     path = f"/admin/drafts/{view.path['month']}/statements/{view.path['number']}"
     terms, _problem = await _terms(view)
-    one = await view.get(f"/api{path}", **terms)
+    one = statement_of(await view.get(f"/api{path}", **terms))
     names = await names_of_chargers(view)
     document = f"/get{path}/document?{urlencode(terms)}&"
     return {"one": one, "document": document, "cards": _cards(one), "names": names, "sent": []}
 
 
-def _cards(one: Mapping[str, Any]) -> list[str]:
+def _cards(one: StatementDocument) -> list[str]:
     """Return the cars, or else the cards, of a statement."""
-    every = (each["vehicle"] or each["tag"] for each in (*one["positions"], *one["held_back"]))
+    every = (each.vehicle or each.tag for each in (*one.positions, *one.held_back))
     return list(dict.fromkeys(card for card in every if card))
 
 
 async def _biller(view: View) -> Values:
-    try:
-        return {"biller": await view.get("/api/admin/biller")}
-    except Refused as refused:
-        if refused.status != HTTPStatus.NOT_FOUND:
-            raise
-        return {"biller": None}
+    return {"biller": await view.look(lambda look: look(biller))}
 
 
 async def _payments(view: View) -> Values:
     sorting = Sorting(view.query.get("sort", ""), {}, "name")
-    wallets, _why = await sorted_list(view, "/api/admin/wallets", sorting, limit=MOST, cursor=view.query.get("cursor"))
+    wallets, _why = await read_sorted(view, read_wallets, WalletsQuery, sorting, limit=MOST)
     return {"wallets": wallets, "sorting": sorting}
 
 
 async def _meters(view: View) -> Values:
-    meters = (await view.get("/api/admin/meters", limit=MOST))["data"]
-    return {"meters": meters, "names": await names_of_chargers(view)}
+    def read(look: Look) -> Values:
+        return {"meters": look(meters.meters, None, Wanted(limit=MOST)).data, "names": look(chargers.names)}
+
+    return await view.look(read)
 
 
 async def _meter(view: View) -> Values:
-    path = f"/api/admin/meters/{view.path['id']}"
-    readings = await view.get(f"{path}/readings", cursor=view.query.get("cursor"))
-    return {"meter": await view.get(path), "readings": readings, "names": await names_of_chargers(view)}
+    def read(look: Look) -> Values:
+        meter = look(read_meter, view.number)
+        readings = look(meters.readings, meter.id, Wanted(cursor=view.query.get("cursor") or None))
+        return {"meter": meter, "readings": readings, "names": look(chargers.names)}
+
+    return await view.look(read)
 
 
 _page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
