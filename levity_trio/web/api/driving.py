@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -20,6 +20,7 @@ from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import Payload
 from levity_trio.operations.outcomes import State
 from levity_trio.records import record
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import driving as stored
 from levity_trio.store.reads.driving import (
     START,
@@ -36,9 +37,10 @@ from levity_trio.store.reads.load import newest_site
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.commands import FINAL
 from levity_trio.told import Told
-from levity_trio.web.api.billing import rule
+from levity_trio.web.api.billing import rule, rule_of
 from levity_trio.web.api.bodies import WATT_HOURS, Sent
-from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
+from levity_trio.web.api.context import Server
+from levity_trio.web.api.endpoints import Answer, Asked, Caller, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import GivenTime, local_moment
 from levity_trio.web.api.operations import WaitQuery, accepted, checked, is_waiting, order, repeated
@@ -153,28 +155,51 @@ async def get_charger(request: Request) -> PlacesOfCharger:
     return await _charger(request)
 
 
+class Places(NamedTuple):
+    """The chargers that were asked for, all of them, and the tags with which somebody looks."""
+
+    found: list[PlacesOfCharger]
+    every: list[PlacesOfCharger]
+    keys: list[str]
+
+
 async def _places(request: Request, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
-    own = Household(request.caller.account, rule(request))  # anybody may look, but not at what is others' only
-    read = partial(stored.places, household=own, now=request.api.now(), tag=tag)
-    found = await request.read(partial(read, charger=charger))
-    is_nobody, limits = own.account is None, request.api.id_tags.places
-    if limits.are_for_all or (is_nobody and request.caller.role is not Role.DRIVER):
-        return found
-    keys = [] if is_nobody else [one.key for one in await tags_of(request) if tag in (None, one.key)]
-    at, every = request.api.stamp(), found if charger is None else await request.read(read)
-    refusal = partial(_refusal, request.api.id_tags, keys, at)
+    read = partial(read_places, server=request.api, account=request.caller.account, charger=charger, tag=tag)
+    return seen_by(request.caller, request.api, await request.read(read))
+
+
+def read_places(
+    db: Database, server: Server, account: int | None, charger: str | None = None, tag: str | None = None
+) -> Places:
+    """Return the chargers, or one, for `seen_by`: anybody may look, but not at what is others' only."""
+    own = Household(account, rule_of(server))
+    found = stored.places(db, own, server.now(), tag=tag, charger=charger)
+    is_whole = charger is None or server.id_tags.places.are_for_all
+    every = found if is_whole else stored.places(db, own, server.now(), tag=tag)
+    tags = [] if account is None else stored.tags_of(db, account, server.stamp())
+    return Places(found, every, [one.key for one in tags if tag in (None, one.key)])
+
+
+def seen_by(caller: Caller, server: Server, places: Places) -> list[PlacesOfCharger]:
+    """Return chargers as somebody sees them: what is for others, and where none of the own tags may charge."""
+    limits, keys, at = server.id_tags.places, places.keys, server.stamp()
+    if limits.are_for_all or (caller.account is None and caller.role is not Role.DRIVER):
+        return places.found
+    refusal = partial(_refusal, server.id_tags, keys, at)
     elsewhere = [
-        one.name or one.id for one in every if any(refusal((one.id, place.id)) is None for place in one.connectors)
+        one.name or one.id
+        for one in places.every
+        if any(refusal((one.id, place.id)) is None for place in one.connectors)
     ]
 
     def seen(charger: str, place: Place) -> Place:
         reason, admitted = refusal((charger, place.id)), limits.admitted(charger, place.id, at)
-        is_of_others = admitted is not None and own.account not in admitted
+        is_of_others = admitted is not None and caller.account not in admitted
         if is_of_others and place.transaction is None and (reason is not None or not keys):
             place = replace(place, state=PlaceState.PRIVATE)
         return _refused(place, reason, elsewhere)
 
-    return [replace(one, connectors=[seen(one.id, place) for place in one.connectors]) for one in found]
+    return [replace(one, connectors=[seen(one.id, place) for place in one.connectors]) for one in places.found]
 
 
 def _refusal(tags: Index, keys: Sequence[str], at: str, place: tuple[str, int]) -> Reason | None:
@@ -264,7 +289,7 @@ def _tag(request: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     """Return the tag that was chosen, else the only one that may charge. Raises Problem."""
     if not tags:
         raise conflict(NO_TAG)
-    usable = [one for one in tags if why_not(request, one) is None]
+    usable = [one for one in tags if why_not(request.api, one) is None]
     given, choices = request.body.id_tag, ", ".join(one.id_tag for one in usable or tags)
     if given is not None:
         key = request.api.id_tags.policy.key(given)
@@ -276,9 +301,9 @@ def _tag(request: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     return chosen[0]
 
 
-def why_not(request: Request, tag: OwnTag) -> str | None:
+def why_not(server: Server, tag: OwnTag) -> str | None:
     """Return why a tag may not charge, None if it may, as far as is known before it is presented."""
-    tags, at = request.api.id_tags, request.api.stamp()
+    tags, at = server.id_tags, server.stamp()
     known = tags.find(tag.key)
     verdict = tags.judge(tag.id_tag, at)
     if verdict.is_accepted or tags.policy.is_asked_outside(tag.key, known):
@@ -305,7 +330,7 @@ async def _under_way(request: Request, charger: str, action: str) -> list[UnderW
 
 
 async def _check_tag(request: Request, own: Household, tag: OwnTag) -> None:
-    words, known = why_not(request, tag), request.api.id_tags.find(tag.key)
+    words, known = why_not(request.api, tag), request.api.id_tags.find(tag.key)
     if words is None and known is not None and known.most is not None:
         count = await request.read(partial(stored.running, rule=own.rule, key=tag.key))
         words = Told("it is charging already") if count >= known.most else None
@@ -402,8 +427,15 @@ async def get_command(request: Request) -> DriversCommand:
 
 
 async def _shown(request: Request, number: int) -> DriversCommand:
-    read = partial(stored.own_command, household=household(request), asked_by=request.caller.name, number=number)
-    own = await request.find(read, Told("command {1}", number))
+    own, name = household(request), request.caller.name
+    return await request.read(partial(read_command, household=own, asked_by=name, number=number))
+
+
+def read_command(db: Database, household: Household, asked_by: str, number: int) -> DriversCommand:
+    """Return a command of somebody of a household. Raises Problem for any other."""
+    own = stored.own_command(db, household, asked_by, number)
+    if own is None:
+        raise not_found(Told("command {1}", number))
     command = own.command
     is_over = command.state in FINAL and command.outcome != State.PENDING
     return DriversCommand(

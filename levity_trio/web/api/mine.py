@@ -23,14 +23,17 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
 from levity_trio.store.reads.driving import OwnTag, vehicles_of
+from levity_trio.store.reads.driving import tags_of as own_tags
 from levity_trio.store.reads.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.owing import MonthOfHousehold, Owing, owing
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
 from levity_trio.store.reads.places import Limits, limits_of
 from levity_trio.store.reads.statements import ClosedStatement, FeeLine, closed_statements, fees_of, id_of_own
 from levity_trio.store.writes import own_names
 from levity_trio.told import Told
+from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted, whole
@@ -174,9 +177,14 @@ class DriversMoney:
 @ENDPOINTS.get(f"{ME}/money", Role.DRIVER, "conflict")
 async def get_money(request: Request) -> DriversMoney:
     """Show what your household owes or has left, and what this month and the one before come to"""
-    own = household(request)
-    read = partial(owing, account=account_of(request), rule=own.rule, now=request.api.now())
-    found = await request.find(read, Told("household {1}", own.account or ""))
+    return await request.read(partial(read_money, server=request.api, account=account_of(request)))
+
+
+def read_money(db: Database, server: Server, account: int) -> DriversMoney:
+    """Return what a household owes or has left. Raises Problem."""
+    found = owing(db, account, rule_of(server), server.now())
+    if found is None:
+        raise not_found(Told("household {1}", account))
     wallet, owed = found.wallet, max(0, -found.wallet.balance)
     return DriversMoney(
         currency=wallet.currency,
@@ -222,20 +230,22 @@ def _due(closed_on: date | None, days: int) -> str | None:
 @ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")
 async def list_tags(request: Request) -> ListPage[DriversTag]:
     """List the tags of your household, and whether they may charge"""
-    return whole([_shown_tag(request, tag) for tag in await tags_of(request)])
+    return whole([shown_tag(request.api, tag) for tag in await tags_of(request)])
 
 
 @ENDPOINTS.get(f"{ME}/limits", Role.DRIVER, "conflict")
 async def list_limits(request: Request) -> ListPage[DriversLimit]:
     """Show what your household, and each of its tags, may use in this month, and has used"""
-    subjects: list[tuple[str, str, str | None]] = [(ACCOUNT, str(account_of(request)), None)]
-    subjects += [(CARD, tag.key, tag.own_name or tag.name or tag.id_tag) for tag in await tags_of(request)]
+    return whole(await request.read(partial(read_limits, server=request.api, account=account_of(request))))
 
-    def read(db: Database) -> list[DriversLimit]:
-        found = [(name, limits_of(db, what, key, request.api.stamp())) for what, key, name in subjects]
-        return [_limit(name, one) for name, one in found if one.month_wh is not None or one.month_amount is not None]
 
-    return whole(await request.read(read))
+def read_limits(db: Database, server: Server, account: int) -> list[DriversLimit]:
+    """Return what a household and its tags may use in this month, where that is limited."""
+    at = server.stamp()
+    subjects: list[tuple[str, str, str | None]] = [(ACCOUNT, str(account), None)]
+    subjects += [(CARD, tag.key, tag.own_name or tag.name or tag.id_tag) for tag in own_tags(db, account, at)]
+    found = [(name, limits_of(db, what, key, at)) for what, key, name in subjects]
+    return [_limit(name, one) for name, one in found if one.month_wh is not None or one.month_amount is not None]
 
 
 def _limit(card: str | None, limits: Limits) -> DriversLimit:
@@ -251,8 +261,9 @@ def _limit(card: str | None, limits: Limits) -> DriversLimit:
     )
 
 
-def _shown_tag(request: Request, tag: OwnTag) -> DriversTag:
-    words = why_not(request, tag)
+def shown_tag(server: Server, tag: OwnTag) -> DriversTag:
+    """Return a tag as its household sees it."""
+    words = why_not(server, tag)
     return DriversTag(id_tag=tag.id_tag, name=tag.own_name, note=tag.name, is_valid=words is None, why_not=words)
 
 
@@ -261,7 +272,7 @@ async def name_tag(request: Asked[None, OwnNameBody]) -> DriversTag:
     """Give a tag of your household a name of your own; null takes it away"""
     key = request.api.id_tags.policy.key(request.path["tag"])
     await _name(request, Thing(What.TAG, key), Told("card {1}", request.path["tag"]))
-    return next(_shown_tag(request, tag) for tag in await tags_of(request) if tag.key == key)
+    return next(shown_tag(request.api, tag) for tag in await tags_of(request) if tag.key == key)
 
 
 @ENDPOINTS.get(f"{ME}/vehicles", Role.DRIVER, "conflict")
@@ -287,7 +298,12 @@ async def _name(request: Asked[None, OwnNameBody], thing: Thing, told: str) -> N
 
 
 async def _vehicles(request: Request) -> list[DriversVehicle]:
-    found = await request.read(partial(vehicles_of, account=account_of(request), at=request.api.stamp()))
+    return await request.read(partial(read_vehicles, server=request.api, account=account_of(request)))
+
+
+def read_vehicles(db: Database, server: Server, account: int) -> list[DriversVehicle]:
+    """Return the cars of a household."""
+    found = vehicles_of(db, account, server.stamp())
     return [DriversVehicle(id=number, name=own_name, note=name) for number, name, own_name in found]
 
 
@@ -328,13 +344,14 @@ async def _own(request: Request, read: Callable[..., T | None]) -> T:
 @ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict", "invalid")
 async def list_statements(request: Asked[Paged, None]) -> ListPage[DriversStatement]:
     """List the closed statements of your household, the newest first"""
-    account, zone = account_of(request), request.zone
-
-    def read(db: Database) -> ListPage[DriversStatement]:
-        found = closed_statements(db, account, None, wanted(request.query))
-        return found.of_rows([_statement(one, fees_of(db, one.number), zone) for one in found.data])
-
+    read = partial(read_statements, server=request.api, account=account_of(request), wanted=wanted(request.query))
     return await page(request, read)
+
+
+def read_statements(db: Database, server: Server, account: int, wanted: Wanted) -> ListPage[DriversStatement]:
+    """Return a page of the closed statements of a household. Raises NoPage."""
+    found, zone = closed_statements(db, account, None, wanted), server.config.time_zone
+    return found.of_rows([_statement(one, fees_of(db, one.number), zone) for one in found.data])
 
 
 def _statement(statement: ClosedStatement, fees: list[FeeLine], zone: tzinfo) -> DriversStatement:

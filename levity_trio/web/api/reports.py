@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from levity_trio.access.tags import Status
 from levity_trio.records import Personal, record
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import driving as places
 from levity_trio.store.reads import reports as stored
 from levity_trio.store.reads.pages import ListPage
@@ -164,7 +165,12 @@ async def list_own(request: Asked[OwnReportsQuery, None]) -> ListPage[DriversRep
     """List what your household reported, with the answers, the newest first"""
     query = request.query
     wanted = Wanted(account_of(request), query.transaction, query.statement, query.charger)
-    return whole([_own(one) for one in await request.read(partial(stored.reports, wanted=wanted))])
+    return whole(await request.read(partial(read_own, wanted=wanted)))
+
+
+def read_own(db: Database, wanted: Wanted) -> list[DriversReport]:
+    """Return what a household reported, with the answers, the newest first."""
+    return [_own(one) for one in stored.reports(db, wanted)]
 
 
 @ENDPOINTS.post(f"{ME}/tags/{{tag}}/lost", Role.DRIVER, "not_found", "conflict", group=TAG)

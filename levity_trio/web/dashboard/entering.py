@@ -18,7 +18,7 @@ from levity_trio.web.dashboard.desk import READER, Desk
 from levity_trio.web.dashboard.doing import FORM_VALUE, NEXT, given_in, next_of
 from levity_trio.web.dashboard.front import is_of_drivers
 from levity_trio.web.dashboard.page import ApiOfPages, View
-from levity_trio.web.dashboard.pages.driver import Place, place_of
+from levity_trio.web.dashboard.pages.driver import PlaceOfCode, place_of
 from levity_trio.web.dashboard.reader import Reader, cookie_header
 from levity_trio.web.logins import Entered
 from levity_trio.web.pace import Pace
@@ -120,7 +120,7 @@ class _Entrance:
             values["place"] = await self._place(reader, wanted)
             return await self._desk.page(template, view, values, reader=reader, status=status)
 
-    async def _place(self, reader: Reader, wanted: str) -> Place | None:
+    async def _place(self, reader: Reader, wanted: str) -> PlaceOfCode | None:
         """Return the place that the code at a charger names, for a stranger who wants to charge there."""
         if not is_of_drivers(wanted):
             return None

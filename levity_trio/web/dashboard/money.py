@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
+from levity_trio.documents.json_file import LineDocument, PositionDocument
 from levity_trio.documents.template import ENGLISH, Template, window_name
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
+from levity_trio.store.reads.bill.shape import BillLine
 from levity_trio.told import Amount, Told
 from levity_trio.web.dashboard.shapes import UNKNOWN, whole
 from levity_trio.wire.times import in_zone
@@ -83,27 +85,25 @@ def day(text: str | None) -> str:
     return UNKNOWN if text is None else _here().day(date.fromisoformat(text))
 
 
-def line(amounts: dict[str, Any], code: str) -> str:
+def line(one: BillLine | LineDocument, code: str) -> str:
     """Return a line of a statement with its arithmetic."""
-    kind, quantity = amounts["kind"], amounts["quantity"]
-    price, total = _here().number(Decimal(amounts["price"])), amount(amounts["amount"], code)
+    kind, quantity = one.kind, one.quantity
+    price, total = _here().number(Decimal(one.price)), amount(one.amount, code)
     if kind == "energy":
-        window = window_name(amounts["window"]) if amounts["window"] else _("Energy")
+        window = window_name(one.window) if one.window else _("Energy")
         return f"{window}: {_here().kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
         return _("Blocking fee: %(minutes)s min × %(price)s = %(total)s", minutes=quantity, price=price, total=total)
-    if kind == "base fee":
+    if isinstance(one, LineDocument) and kind == "base fee":
         words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
-        return _(words, days=quantity, all=amounts["of_days"], price=price, total=total)
+        return _(words, days=quantity, all=one.of_days, price=price, total=total)
     return f"{_(_SOLE[kind])}: {total}"
 
 
-def times(position: dict[str, Any], zone: str) -> str:
+def times(position: PositionDocument, zone: str) -> str:
     """Return when a charging session was, in the zone of its statement."""
-    start, end = position["started_at"], position["ended_at"]
-    if start is None:
+    began, site = position.started_at, ZoneInfo(zone)
+    if began is None:
         return ""
-    began, site = datetime.fromisoformat(start), ZoneInfo(zone)
-    ended = None if end is None else datetime.fromisoformat(end)
     first = _here().day(in_zone(began, site).date(), "short")
-    return f"{first}, {_here().span(began, ended, site)}"
+    return f"{first}, {_here().span(began, position.ended_at, site)}"

@@ -14,13 +14,14 @@ from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.household_tasks import Departure, UnknownCard
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule_of
+from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.households import UnknownCardsQuery, read_departure, read_unknown_cards
 from levity_trio.web.api.local_times import local_moment
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.dashboard.fields import WHICH, day_after
 from levity_trio.web.dashboard.looking import Look
-from levity_trio.web.dashboard.page import Changed, Part, View, asked, names_of_chargers
+from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
 from levity_trio.wire.times import in_zone

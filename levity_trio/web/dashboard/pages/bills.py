@@ -15,6 +15,7 @@ from levity_trio.store.reads.billing import biller, first_bill
 from levity_trio.store.reads.months import BillMonth, MonthState, held_back_of_month
 from levity_trio.store.reads.pages import MOST_ROWS, Wanted
 from levity_trio.web.api.billing import MonthsQuery, month_named, read_billing, read_month, read_months
+from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.endpoints import Role, whole_number
 from levity_trio.web.api.history import HistoryQuery, read_history
 from levity_trio.web.api.meters import read_meter, read_reconciliation
@@ -26,7 +27,6 @@ from levity_trio.web.dashboard.page import (
     Page,
     Sorting,
     View,
-    asked,
     currency_of_site,
     names_of_chargers,
     read_sorted,

@@ -9,28 +9,100 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
+from levity_trio.store.reads import accounts, mine
+from levity_trio.store.reads.bill.own import OwnChange
 from levity_trio.store.reads.curve import Curve
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.charts import sparkline
+from levity_trio.store.reads.driving import Household, OwnTag, Place, PlacesOfCharger, PlaceState, tags_of
+from levity_trio.store.reads.mine import DriversSession, DriversTransaction, Some
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.prices import DriversPrice
+from levity_trio.store.reads.reports import Wanted as Reports
+from levity_trio.told import Told
+from levity_trio.web.api.billing import rule_of
+from levity_trio.web.api.bodies import asked
+from levity_trio.web.api.driving import DriversCommand, Places, read_command, read_places, seen_by
+from levity_trio.web.api.endpoints import Role, whole_number
+from levity_trio.web.api.mine import (
+    DriversLimit,
+    DriversTag,
+    OwnQuery,
+    read_limits,
+    read_money,
+    read_statements,
+    read_vehicles,
+    shown_tag,
+)
+from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.reports import read_own
+from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.course import course
 from levity_trio.web.dashboard.front import DRIVERS
+from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
 from levity_trio.web.dashboard.pages.session import curves
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refused import Refused, refusals
 
-CHARGERS: Final = "/api/me/chargers"
-OWN: Final = "/api/me/transactions"
-REPORTS: Final = "/api/me/reports"
 SECTION: Final = N_("Charge")
 SITE: Final = ""
 """Among what changed: a fact about no charger."""
 MOST: Final = 20
 """Own sessions that go on at once, and reports that are shown."""
+
+
+class Seen(NamedTuple):
+    """What who looks sees of the chargers, and what is the own household's: its tags that may charge now, its sessions
+    that go on, with a small curve of each, and what it may use in this month."""
+
+    chargers: Sequence[PlacesOfCharger]
+    tags: Sequence[DriversTag] = ()
+    sessions: Sequence[DriversTransaction] = ()
+    curves: Mapping[int, Sparkline | None] = MappingProxyType({})
+    limits: Sequence[DriversLimit] = ()
+
+
+class Spot(NamedTuple):
+    """A connector of a charger as a page shows it: with its name, and the own session there with its curve."""
+
+    id: str
+    name: str
+    shape: tuple[str, str]
+    state: PlaceState
+    transaction: int | None
+    session: DriversTransaction | None
+    curve: Sparkline | None
+    why_not: str | None
+    reason: str | None
+    elsewhere: Sequence[str]
+
+
+async def _look(view: View, charger: str | None = None) -> Seen:
+    """Return what is seen of all chargers, or of one; none if there is no such one."""
+    server, account = view.api.server, view.caller.account
+
+    def read(look: Look) -> tuple[Places, Sequence[OwnTag], Seen]:
+        places = look(read_places, server, account, charger)
+        if account is None:
+            return places, (), Seen(())
+        own = Household(account, rule_of(server))
+        found = look(mine.transactions, own, server.now(), MOST, is_open=True)
+        sessions = [] if found is None else found.data
+        curves = {one.id: _sparkline(look(mine.own_curve, own, one.id)) for one in sessions}
+        limits = look(read_limits, server, account)
+        return places, look(tags_of, account, server.stamp()), Seen((), (), sessions, curves, limits)
+
+    places, tags, seen = await view.look(read)
+    valid = [tag for tag in (shown_tag(server, one) for one in tags) if tag.is_valid]
+    return seen._replace(chargers=seen_by(view.caller, server, places), tags=valid)
+
+
+def _sparkline(curve: Curve | None) -> Sparkline | None:
+    return None if curve is None else sparkline([(at, most) for at, _, most in curve.power])
 
 
 async def _read_all(view: View) -> Values:
@@ -43,66 +115,75 @@ async def _live_all(view: View, _changed: Changed) -> Sequence[Part]:
 
 
 async def _all(view: View) -> Sequence[Part]:
-    chargers = (await view.get(CHARGERS))["data"]
-    tags, sessions = await _tags(view), await _sessions(view)
-    running = [{"one": one, "curve": await _curve(view, one["id"])} for one in sessions]
-    places = [{"charger": one, "connectors": _connectors(one, sessions), "path": _path(one["id"])} for one in chargers]
+    seen = await _look(view)
+    running = [{"one": one, "curve": seen.curves[one.id]} for one in seen.sessions]
+    places = [{"charger": one, "connectors": _spots(one, seen), "path": _path(one.id)} for one in seen.chargers]
+    shown = {
+        "places": places,
+        "price": _common_price(seen.chargers),
+        "tags": seen.tags,
+        "limits": seen.limits,
+        "is_nobody": is_nobody(view),
+    }
     return [
         Part("running", "driver/running.html", {"running": running}),
-        Part(
-            "places",
-            "driver/places.html",
-            {
-                "places": places,
-                "price": _common_price(chargers),
-                "tags": tags,
-                "limits": await _limits(view),
-                "is_nobody": is_nobody(view),
-            },
-        ),
+        Part("places", "driver/places.html", shown),
     ]
 
 
-def _common_price(chargers: Sequence[Mapping[str, Any]]) -> Any:
+def _common_price(chargers: Sequence[PlacesOfCharger]) -> DriversPrice | None:
     """Return the price that holds at all chargers, None if it differs: then each has its own."""
-    first = chargers[0]["price"] if chargers else None
-    return first if all(one["price"] == first for one in chargers) else None
+    first = chargers[0].price if chargers else None
+    return first if all(one.price == first for one in chargers) else None
 
 
 async def _read_place(view: View) -> Values:
-    charger = await view.get(f"{CHARGERS}/{view.path['charger']}")
-    reports = None if is_nobody(view) else await _reports(view, "charger", charger=charger["id"])
-    here = _path(charger["id"], view.path.get("connector"))
-    return {"charger": charger, "place": await _place(view, charger), "reports": reports, "here": here}
+    charger, place = await _place(view)
+    reports = None if is_nobody(view) else await _reports(view, "charger", charger=charger.id)
+    return {"charger": charger, "place": place, "reports": reports, "here": _here(view, charger)}
 
 
-async def _reports(view: View, *about: str, **subject: object) -> Part:
+def _here(view: View, charger: PlacesOfCharger) -> str:
+    return _path(charger.id, view.path.get("connector"))
+
+
+async def _reports(
+    view: View,
+    *about: str,
+    transaction: int | None = None,
+    statement: int | None = None,
+    charger: str | None = None,
+) -> Part:
     """Return what the household reported about something, with the answers."""
-    found = [one for one in (await view.get(REPORTS, **subject))["data"] if one["about"] in about]
+    wanted = Reports(view.caller.account, transaction, statement, charger)
+    found = [one for one in await view.look(lambda look: look(read_own, wanted)) if one.about in about]
     return Part("reports", "driver/reports.html", {"reports": found[:MOST]})
 
 
 async def _live_place(view: View, changed: Changed) -> Sequence[Part]:
     if changed is not EVERYTHING and changed.isdisjoint({view.path["charger"], SITE}):
         return []
-    return [await _place(view, await view.get(f"{CHARGERS}/{view.path['charger']}"))]
+    _charger, place = await _place(view)
+    return [place]
 
 
-async def _place(view: View, charger: Mapping[str, Any]) -> Part:
-    sessions = await _sessions(view)
-    connectors = [one for one in _connectors(charger, sessions) if view.path.get("connector", one["id"]) == one["id"]]
-    for one in connectors:
-        one["curve"] = None if one["session"] is None else await _curve(view, one["session"]["id"])
-    here = _path(charger["id"], view.path.get("connector"))
+async def _place(view: View) -> tuple[PlacesOfCharger, Part]:
+    """Return the charger in the path, and what is shown of it. Raises Refused."""
+    seen = await _look(view, view.path["charger"])
+    with refusals():
+        if not seen.chargers:
+            raise not_found(Told("charger {1}", view.path["charger"]))
+    (charger,) = seen.chargers
+    spots = [one for one in _spots(charger, seen) if view.path.get("connector", one.id) == one.id]
     values = {
         "charger": charger,
-        "connectors": connectors,
-        "here": here,
-        "tags": await _tags(view),
-        "command": await _command(view, charger["id"], connectors),
+        "connectors": spots,
+        "here": _here(view, charger),
+        "tags": seen.tags,
+        "command": await _command(view, charger.id, spots),
         "is_nobody": is_nobody(view),
     }
-    return Part("place", "driver/place.html", values)
+    return charger, Part("place", "driver/place.html", values)
 
 
 def is_nobody(view: View) -> bool:
@@ -114,125 +195,148 @@ def _path(charger: str, connector: str | None = None) -> str:
     return f"/d/at/{quote(charger, safe='')}" + (f"/{quote(connector, safe='')}" if connector else "")
 
 
-def _connectors(charger: Mapping[str, Any], sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the connectors of a charger as a page shows them: with their names, and the own sessions there."""
-    known, own = charger["connectors"], {one["id"]: one for one in sessions}
+def _spots(charger: PlacesOfCharger, seen: Seen) -> list[Spot]:
+    """Return the connectors of a charger as a page shows them."""
+    own = {one.id: one for one in seen.sessions}
     return [
-        {
-            **one,
-            "id": str(one["id"]),
-            "name": _name(one, len(known)),
-            "shape": _shape(one["state"]),
-            "session": own.get(one["transaction"]),
-        }
-        for one in known
+        Spot(
+            id=str(one.id),
+            name=_name(one, len(charger.connectors)),
+            shape=_shape(one.state),
+            state=one.state,
+            transaction=one.transaction,
+            session=own.get(one.transaction or 0),
+            curve=seen.curves.get(one.transaction or 0),
+            why_not=one.why_not,
+            reason=one.reason,
+            elsewhere=one.elsewhere,
+        )
+        for one in charger.connectors
     ]
 
 
-async def _sessions(view: View) -> Sequence[Mapping[str, Any]]:
-    """Return the own sessions that go on."""
-    if is_nobody(view):
-        return []
-    found: Sequence[Mapping[str, Any]] = (await view.get(OWN, open=True, limit=MOST))["data"]
-    return found
+def _household(view: View) -> Household:
+    """Return the household of a driver."""
+    return Household(view.caller.account, rule_of(view.api.server))
 
 
-async def _tags(view: View) -> Sequence[Mapping[str, Any]]:
-    """Return the own tags that may charge now."""
-    return [] if is_nobody(view) else [one for one in (await view.get("/api/me/tags"))["data"] if one["is_valid"]]
-
-
-async def _limits(view: View) -> Sequence[Mapping[str, Any]]:
-    """Return what the household and its cards may use in this month, where that is limited."""
-    found: Sequence[Mapping[str, Any]] = [] if is_nobody(view) else (await view.get("/api/me/limits"))["data"]
-    return found
-
-
-async def _curve(view: View, number: int) -> Any:
-    """Return the small curve of a session, None if too little is known."""
-    known = await view.get(f"{OWN}/{number}/curve")
-    return sparkline([(at, most) for at, _, most in known["power"]])
-
-
-async def _command(view: View, charger: str, connectors: Sequence[Mapping[str, Any]]) -> Values | None:
+async def _command(view: View, charger: str, spots: Sequence[Spot]) -> Values | None:
     """Return the course of what was asked for here, None once it is of the past."""
     number = view.query.get("command", "")
     if not number.isdecimal() or is_nobody(view):
         return None
     try:
-        command = await view.get(f"/api/me/commands/{number}")
+        command = await view.look(_own_command, view, number)
     except Refused:  # another one's, or an old address
         return None
-    shown = course(command["state"], command["outcome"], command["action"])
-    open_here = {one["transaction"] for one in connectors}
-    is_over = shown.is_done and command["action"] == "start" and command["transaction"] not in open_here
-    return None if command["charger"] != charger or is_over else {**command, "course": shown}
+    shown = course(command.state, command.outcome, command.action)
+    open_here = {one.transaction for one in spots}
+    is_over = shown.is_done and command.action == "start" and command.transaction not in open_here
+    return None if command.charger != charger or is_over else {"told": command, "course": shown}
+
+
+def _own_command(look: Look, view: View, number: str) -> DriversCommand:
+    return look(read_command, _household(view), view.caller.name, whole_number({"id": number}))
 
 
 ROWS: Final = 50
 PRICED: Final = ("tariff", "assignment")
 """The kinds of changes that give a session its price."""
-STATEMENTS: Final = "/api/me/statements"
 
 
 async def _read_sessions(view: View) -> Values:
     if is_nobody(view):
         return {"is_nobody": True}
-    found = await view.get(OWN, limit=ROWS, before=view.query.get("before"))
+    before = view.query.get("before")
+    found = await view.look(_sessions, view, {"before": before} if before else {})
     return {"is_nobody": False, "found": found, "is_first": "before" not in view.query}
+
+
+def _sessions(look: Look, view: View, given: Mapping[str, str]) -> Some:
+    """Return the own sessions, the newest first. Raises Problem."""
+    before = asked(OwnQuery, given).before
+    found = look(mine.transactions, _household(view), view.api.server.now(), ROWS, before)
+    if found is None:
+        raise not_found(Told("session {1}", before or ""))
+    return found
 
 
 async def _read_session(view: View) -> Values:
     if is_nobody(view):
         return {"is_nobody": True, "one": None}
-    one = await view.get(f"{OWN}/{view.path['id']}")
-    return {"is_nobody": False, "one": one, "parts": await _session_parts(view, one)}
+    one, curve = await view.look(_session, view, view.number)
+    return {"is_nobody": False, "one": one, "parts": await _session_parts(view, one, curve)}
 
 
 async def _live_session(view: View, changed: Changed) -> Sequence[Part]:
     if is_nobody(view):
         return []
-    path = f"{OWN}/{view.path['id']}"
-    if changed is not EVERYTHING and changed.isdisjoint({(await view.get(path, bill=False))["charger"], SITE}):
-        return []
-    return await _session_parts(view, await view.get(path))
+    if changed is not EVERYTHING:
+        one, _curve = await view.look(_session, view, view.number, is_billed=False)
+        if changed.isdisjoint({one.charger, SITE}):
+            return []
+    return await _session_parts(view, *await view.look(_session, view, view.number))
 
 
-async def _session_parts(view: View, session: Mapping[str, Any]) -> Sequence[Part]:
-    known = Curve(**await view.get(f"{OWN}/{session['id']}/curve"))
-    count = len(known.power)
+def _session(look: Look, view: View, number: int, *, is_billed: bool = True) -> tuple[DriversSession, Curve]:
+    """Return an own session and its curve. Raises Problem for any other."""
+    own = _household(view)
+    one = look(mine.transaction, own, number, view.api.server.now(), is_billed=is_billed)
+    curve = look(mine.own_curve, own, number)
+    if one is None or curve is None:
+        raise not_found(Told("session {1}", number))
+    return one, curve
+
+
+async def _session_parts(view: View, session: DriversSession, curve: Curve) -> Sequence[Part]:
+    shown = {"known": curve, "count": len(curve.power), **curves(curve, None, view.api.zone)}
+    changes = [] if session.bill is None else _changes(session.bill.changes)
     return [
-        Part("own-head", "driver/head.html", {"one": session, "changes": _changes(session["bill"]["changes"])}),
+        Part("own-head", "driver/head.html", {"one": session, "changes": changes}),
         Part("own-bill", "driver/bill.html", {"one": session}),
-        Part(
-            "curves",
-            "session/curves.html",
-            {"known": known, "count": count, **curves(known, None, view.api.zone)},
-        ),
-        await _reports(view, "session", "statement", transaction=session["id"]),
+        Part("curves", "session/curves.html", shown),
+        await _reports(view, "session", "statement", transaction=session.id),
     ]
 
 
-def _changes(found: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+def _changes(found: Sequence[OwnChange]) -> Sequence[OwnChange]:
     """Return what was decided about a session. A price is entered in two steps, a tariff and for whom it is."""
-    last = {"price" if one["kind"] in PRICED else number: one for number, one in enumerate(found)}
+    last = {"price" if one.kind in PRICED else number: one for number, one in enumerate(found)}
     return [*last.values()]
 
 
 async def _read_statements(view: View) -> Values:
-    if is_nobody(view):
+    account = view.caller.account
+    if account is None:
         return {"is_nobody": True}
-    found = await view.get(STATEMENTS, cursor=view.query.get("cursor"))
-    money = None if "cursor" in view.query else await view.get("/api/me/money")
-    reports, page = await _reports(view, "statement"), {"statements": found["data"], "cursor": found.get("next_cursor")}
-    return {"is_nobody": False, "money": money, "reports": reports, **page}
+    server, cursor = view.api.server, view.query.get("cursor")
+
+    def read(look: Look) -> Values:
+        page = look(read_statements, server, account, Wanted(cursor=cursor or None))
+        money = None if "cursor" in view.query else look(read_money, server, account)
+        return {"money": money, "statements": page.data, "cursor": page.next_cursor}
+
+    return {"is_nobody": False, "reports": await _reports(view, "statement"), **await view.look(read)}
 
 
 async def _read_me(view: View) -> Values:
-    of_own = ("tags", "vehicles", "limits")
-    own = {name: [] if is_nobody(view) else (await view.get(f"/api/me/{name}"))["data"] for name in of_own}
-    reports = None if is_nobody(view) else await _reports(view, "card")
-    return {"is_nobody": is_nobody(view), "me": await view.get("/api/me"), "reports": reports, **own}
+    server, account, name = view.api.server, view.caller.account, view.name or view.caller.name
+    if account is None:
+        return {"is_nobody": True, "name": name, "reports": None}
+
+    def read(look: Look) -> Values:
+        household = look(accounts.account, account)
+        return {
+            "household": household.name if household is not None else None,
+            "account": account,
+            "tags": look(tags_of, account, server.stamp()),
+            "vehicles": look(read_vehicles, server, account),
+            "limits": look(read_limits, server, account),
+        }
+
+    own = await view.look(read)
+    tags = [shown_tag(server, one) for one in own["tags"]]
+    return {"is_nobody": False, "name": name, "reports": await _reports(view, "card"), **own, "tags": tags}
 
 
 _AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")
@@ -259,14 +363,14 @@ class Connector(NamedTuple):
 
 
 @record(kw_only=False)
-class Place:
+class PlaceOfCode:
     """A charger, and one or all of its connectors."""
 
     name: str
     connectors: Sequence[Connector]
 
 
-async def place_of(view: View, path: str) -> Place | None:
+async def place_of(view: View, path: str) -> PlaceOfCode | None:
     """Return the place that the page with this path, as in a URL, is about; None for an unknown one, or no such page.
 
     Hold a place among the requests at work.
@@ -274,27 +378,28 @@ async def place_of(view: View, path: str) -> Place | None:
     match = _AT.fullmatch(path)
     if match is None:
         return None
-    try:
-        charger = await view.get(f"/api/me/chargers/{unquote(match['charger'])}")
-    except Refused:
-        return None
+    places = await view.look(_places, view, unquote(match["charger"]))
     wanted = None if match["connector"] is None else int(match["connector"])
-    connectors = [one for one in charger["connectors"] if wanted in (None, one["id"])]
-    if wanted is not None and not connectors:
-        return None
-    count = len(charger["connectors"])
-    shown = [Connector(_name(one, count), *_shape(one["state"])) for one in connectors]
-    return Place(charger["name"] or charger["id"], shown)
+    for charger in seen_by(view.caller, view.api.server, places):
+        connectors = [one for one in charger.connectors if wanted in (None, one.id)]
+        if wanted is None or connectors:
+            shown = [Connector(_name(one, len(charger.connectors)), *_shape(one.state)) for one in connectors]
+            return PlaceOfCode(charger.name or charger.id, shown)
+    return None
 
 
-def _shape(state: str) -> tuple[str, str]:
+def _places(look: Look, view: View, charger: str) -> Places:
+    return look(read_places, view.api.server, view.caller.account, charger)
+
+
+def _shape(state: PlaceState) -> tuple[str, str]:
     kind, word = SHAPES[state]
     return kind, _(word)
 
 
-def _name(connector: Mapping[str, Any], count: int) -> str:
+def _name(connector: Place, count: int) -> str:
     """Return what a connector is called, "" for the only one of its charger."""
-    return "" if count == 1 else _("Connector %(connector)s", connector=connector["id"])
+    return "" if count == 1 else _("Connector %(connector)s", connector=connector.id)
 
 
 _page: Final = partial(Page, role=Role.DRIVER)
