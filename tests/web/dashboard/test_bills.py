@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from levity_trio.store.reads.months import MonthState
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard import money
@@ -21,7 +23,7 @@ from levity_trio.web.dashboard.templating import Templates
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MONTH = {
     "month": "2026-10",
-    "state": "ready to close",
+    "state": MonthState.READY,
     "since": "2026-10-01T00:00:00.000Z",
     "sessions": 3,
     "until": "2026-11-01T00:00:00.000Z",
@@ -57,33 +59,53 @@ FIRST = {
     "begun_on": "2026-10-01",
     "is_ready": True,
 }
-NOTHING: Mapping[str, Any] = {"data": [], "page": 1, "limit": 50}
-MESSAGES: Mapping[str, Any] = {
-    "/api/admin/recipients": [],
-    "/api/admin/messages/ways": {"mail": True, "push": False, "ping": False, "sender": "haus@example.org"},
-}
+NOTHING: Mapping[str, Any] = {"data": [], "page": 1, "limit": 50, "total": None, "next_cursor": None}
 DRAFT = "/api/admin/drafts/2026-10"
 PREVIEW = {"sums": SUMS, "data": [], "held_back": [], "missing": []}
+READ: Mapping[str, Any] = {
+    **dict.fromkeys(("read_statements", "read_wallets", "read_months", "read_tariffs", "read_assignments"), NOTHING),
+    **dict.fromkeys(("held_back_of_month", "recipients"), ()),
+    "read_history": {"series": []},
+}
 ANSWERS: Mapping[str, Any] = {
-    "/api/admin/months/2026-10": MONTH,
-    "/api/admin/billing": {"open_month": "2026-10"},
-    "/api/admin/first-bill": FIRST,
+    "read_month": MONTH,
+    "read_billing": {"open_month": "2026-10"},
+    "first_bill": FIRST,
     DRAFT: PREVIEW,
 }
 EVERY_PAGE = (*bills.PAGES, *tariffs.PAGES)
 
 
+class Told:
+    """A snapshot in which each read of the store finds what is told of it, by its name."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        self._told = told
+
+    async def look(self, read: Any, *, sees_all: bool) -> Any:
+        return read(self)
+
+    def __call__(self, read: Any, *_args: object, **_given: object) -> Any:
+        return {} if read.__name__ == "names" else _record(self._told[read.__name__])
+
+
+def _record(told: Any) -> Any:
+    if isinstance(told, Mapping):
+        return SimpleNamespace(**{name: _record(one) for name, one in told.items()})
+    return [_record(one) for one in told] if isinstance(told, list | tuple) else told
+
+
 def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **query: str) -> View:
-    """Return a look at a page, for which the API answers this."""
+    """Return a look at a page, for which the API and the store answer this."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        key = scope["path"] if scope["method"] == "GET" else f"{scope['method']} {scope['path']}"
         await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": orjson.dumps({**MESSAGES, **answers}.get(key, NOTHING))})
+        await send({"type": "http.response.body", "body": orjson.dumps(answers.get(scope["path"], NOTHING))})
 
-    nothing: Any = None  # these pages ask the API
-    api = ApiOfPages(app, {(one.method, one.path): one for one in ENDPOINTS}, nothing, nothing)
+    server: Any = SimpleNamespace(config=SimpleNamespace(mail="smtp", time_zone=UTC), now=lambda: NOW, stamp=str)
+    told: Any = Told({**READ, **answers})
+    api = ApiOfPages(app, {(one.method, one.path): one for one in ENDPOINTS}, server, told)
     return View(api=api, caller=Caller("anna", role, "127.0.0.1"), path=path, query=query)
 
 
@@ -104,42 +126,42 @@ async def test_closing_is_asked_once_with_what_it_does() -> None:
 
 
 async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
-    closed = {**MONTH, "state": "closed", "statements": 0, "amount": 0, "currency": "EUR", "closed_by": "anna"}
+    closed = {**MONTH, "state": MonthState.CLOSED, "statements": 0, "amount": 0, "currency": "EUR", "closed_by": "anna"}
     closed["from_wallets"] = 0
     nobody = {"account": None, "total": {"sessions": 27, "energy_wh": 860_100}}
     answers = {
-        "/api/admin/months/2026-10": {**closed, "closed_at": MONTH["until"]},
-        "/api/history": {"series": [nobody]},
+        "read_month": {**closed, "closed_at": MONTH["until"]},
+        "read_history": {"series": [nobody]},
     }
     html = await shown("/bills/{month}", answers=answers)
     assert "27 sessions are nobody's (860.1 kWh), so they are not on a statement." in html
     query = "bill=nobody%27s&amp;ended_since=2026-10-01&amp;ended_before=2026-10-31"
     assert f'href="/sessions?{query}"' in html
-    assert "nobody" not in await shown("/bills/{month}", answers={**answers, "/api/history": {"series": []}})
+    assert "nobody" not in await shown("/bills/{month}", answers={**answers, "read_history": {"series": []}})
 
 
 async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_address() -> None:
-    month = {**MONTH, "state": "closed", "statements": 2, "amount": 64, "from_wallets": 0, "currency": "EUR"}
+    month = {**MONTH, "state": MonthState.CLOSED, "statements": 2, "amount": 64, "from_wallets": 0, "currency": "EUR"}
     month |= {"closed_by": "anna", "closed_at": MONTH["until"]}
     each = {"energy_wh": 1000, "amount": 32, "total": 32, "currency": "EUR", "carried_in": 0, "is_carried": False}
     both = [{**each, "number": number, "account": number, "name": name} for number, name in ((1, "Anna"), (2, "Ben"))]
     answers = {
-        "/api/admin/months/2026-10": month,
-        "/api/history": {"series": []},
-        "/api/admin/statements": {**NOTHING, "data": both},
-        "/api/admin/recipients": [{"account": 1, "mail": "a@example.org"}, {"account": None, "mail": "c@example.org"}],
+        "read_month": month,
+        "read_history": {"series": []},
+        "read_statements": {**NOTHING, "data": both},
+        "recipients": [{"account": 1, "mail": "a@example.org"}, {"account": None, "mail": "c@example.org"}],
     }
     html = await shown("/bills/{month}", answers=answers)
     assert ">Mail 1 statement</button>" in html
     assert "What was mailed is not mailed again. Without a mail address: Ben." in html
-    assert "/mail" not in await shown("/bills/{month}", answers={**answers, "/api/admin/recipients": []})
+    assert "/mail" not in await shown("/bills/{month}", answers={**answers, "recipients": []})
 
 
 async def test_what_wallets_pay_of_a_month_is_said() -> None:
     """The statements add up to less than the month, because the charges of prepaid households are paid already."""
-    closed = {**MONTH, "state": "closed", "statements": 3, "amount": 3625, "from_wallets": 170, "currency": "EUR"}
-    month = {**closed, "closed_by": "anna", "closed_at": MONTH["until"]}
-    answers = {"/api/admin/months/2026-10": month, "/api/history": {"series": []}}
+    closed = {**MONTH, "state": MonthState.CLOSED, "statements": 3, "amount": 3625, "from_wallets": 170}
+    month = {**closed, "currency": "EUR", "closed_by": "anna", "closed_at": MONTH["until"]}
+    answers = {"read_month": month, "read_history": {"series": []}}
     assert "1.70\xa0EUR of this come from wallets" in await shown("/bills/{month}", answers=answers)
 
 
@@ -158,7 +180,7 @@ async def test_a_total_is_said_once_where_nothing_was_carried_in() -> None:
 
 async def test_an_operator_sees_no_button_that_is_an_admins() -> None:
     assert "/do/post/admin/closings" not in await shown("/bills/{month}", Role.OPERATOR)
-    unready = {**ANSWERS, "/api/admin/first-bill": {**FIRST, "has_biller": False, "begun_on": None, "is_ready": False}}
+    unready = {**ANSWERS, "first_bill": {**FIRST, "has_biller": False, "begun_on": None, "is_ready": False}}
     for path in ("/bills", "/tariffs"):
         html = await shown(path, Role.OPERATOR, unready)
         for changed in ("/do/put/admin/biller", "/do/put/admin/billing", "/do/post/admin/tariff"):
