@@ -27,6 +27,7 @@ from levity_trio.store.reads.review_queue import Kind as Counted
 from levity_trio.store.reads.security import Newcomer
 from levity_trio.store.reads.tags import AskedTag
 from levity_trio.store.reads.transactions import Filters, Transaction
+from levity_trio.told import Told
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.dashboard.doubts import DoubtInWords, doubt
@@ -130,7 +131,7 @@ class Card:
 
 
 @record
-class Told:
+class Reported:
     """What a household reported."""
 
     template: str = "report"
@@ -146,7 +147,7 @@ class Charger:
     newcomer: Newcomer
 
 
-Entry = Session | Group | Message | Card | Told | Charger
+Entry = Session | Group | Message | Card | Reported | Charger
 
 
 @record
@@ -282,7 +283,7 @@ def _tags(look: Look, view: View, most: int) -> Found:
 
 def _reports(look: Look, _view: View, most: int) -> Found:
     found = look(waiting_reports, Reports(is_waiting=True))
-    return Found(entries=[Told(report=one, place=one.charger_name or one.charger) for one in found[::-1][:most]])
+    return Found(entries=[Reported(report=one, place=one.charger_name or one.charger) for one in found[::-1][:most]])
 
 
 KINDS: Final = N_(
@@ -391,9 +392,9 @@ async def _read_group(view: View) -> Values:
 def _preview(look: Look, charger: str, cause: str, page: int) -> GroupPreview:
     """Raises Problem."""
     if not look(is_known, charger):
-        raise not_found(f"charger {charger}")
+        raise not_found(Told("charger {1}", charger))
     if (found := look(review_groups.preview, charger, cause, PageOf(page, AT_ONCE))) is None:
-        raise not_found(f"cause {cause}")
+        raise not_found(Told("cause {1}", cause))
     return found
 
 
