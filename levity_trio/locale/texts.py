@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -25,18 +27,31 @@ class Reader(NamedTuple):
     now: datetime | None = None
 
 
-ANYWHERE: Final = Reader()
+_ANYWHERE: Final = Reader()
+_reader: ContextVar[Reader] = ContextVar("reader", default=_ANYWHERE)
 
 
-def said(words: str, reader: Reader = ANYWHERE) -> str:
+@contextmanager
+def read_at(zone: tzinfo, now: datetime) -> Iterator[None]:
+    """Let texts inside the block be read in a time zone, at a time."""
+    before = _reader.set(Reader(zone, now))
+    try:
+        yield
+    finally:
+        _reader.reset(before)
+
+
+def said(words: str, reader: Reader | None = None) -> str:
     """Return a text of the program in the language of the request: what its catalogue has not stays English.
+
+    Times are shown as the reader of the request reads them, or this one.
 
     A Told knows its template. Its figures are shown in the units of people, and its names stay as they are. Another
     text is compared with the whole catalogue, which has {1} and {2} where it has figures, names, or other such texts.
     """
     known = catalogue()
     if isinstance(words, Told):
-        return _translated(known, words, reader)
+        return _translated(known, words, reader or _reader.get())
     return words if known is None else _said(known, words)
 
 

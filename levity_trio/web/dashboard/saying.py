@@ -164,7 +164,7 @@ _MEASURED: Final = re.compile(rf"{_NUMBER}(?: (?:to|bis) {_NUMBER})? (Wh|W|s)(?!
 def told(words: str, now: datetime, zone: tzinfo) -> str:
     """Return a text with its figures in the units of people."""
     if isinstance(words, Told):
-        return in_words(said(words, Reader(zone, now)))
+        return said(words, Reader(zone, now))
     timed = _TIME.sub(lambda found: _local(found[0], now, zone), said(words, Reader(zone, now)))
     named = _REGISTER.sub(_named, timed)
     priced = named if language() == SOURCE else _PRICE.sub(_priced, named)

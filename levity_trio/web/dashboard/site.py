@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
 
 from levity_trio.locale import N_, _, languages, speaking
+from levity_trio.locale.texts import read_at
 from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.api.access import check_host, check_url
@@ -229,7 +230,8 @@ class _Entrance:
         catalogues, reader = self.desk.front.catalogues, find_reader(self.desk.api, door, scope, headers)
         known = languages(catalogues)
         spoken = reader.language if reader.language in known else None
-        with speaking(spoken or preferred_language(headers.get("accept-language", ""), known), catalogues):
+        spoken = spoken or preferred_language(headers.get("accept-language", ""), known)
+        with speaking(spoken, catalogues), read_at(self.desk.zone, self.desk.api.now()):
             await self._serve(scope, receive, send, reader)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, reader: Reader) -> None:

@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Message, Scope
 from levity_trio.access import user_passwords
 from levity_trio.config import ServerConfig
 from levity_trio.locale import languages
+from levity_trio.locale.texts import said
 from levity_trio.nouns import User
 from levity_trio.store.writes import accounts, users
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.users import Manager
+from levity_trio.told import Moment, Told
 from levity_trio.web.api.access import Door
 from levity_trio.web.api.accounts import Language
 from levity_trio.web.api.context import Places
@@ -65,9 +67,9 @@ def _headers(accept_language: str, cookie: str) -> list[tuple[bytes, bytes]]:
 
 
 @asynccontextmanager
-async def _pages(site: Site, catalogues: Path) -> AsyncIterator[ASGIApp]:
+async def _pages(site: Site, catalogues: Path, zone: str = "UTC") -> AsyncIterator[ASGIApp]:
     parts: Any = site.api
-    parts.tokens, parts.places, parts.config = Tokens(), Places(), ServerConfig(given_time_zone=ZoneInfo("UTC"))
+    parts.tokens, parts.places, parts.config = Tokens(), Places(), ServerConfig(given_time_zone=ZoneInfo(zone))
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
     front, app = Front(door=Door(), catalogues=catalogues), application_of(site.api, ENDPOINTS)
     async with open_dashboard(site.api, app, ENDPOINTS, front, trio.CapacityLimiter(1)) as pages:
@@ -101,6 +103,21 @@ async def test_the_language_of_the_household_counts_first_then_that_of_the_user(
         )
         entered = await site.api.logins.enter("ben", "correct horse", address="::1", cookie=None, browser="")
         assert f'<html lang="{expected}"' in await get(pages, "/d/me", "en", entered.cookie)
+
+
+async def test_a_request_reads_times_as_the_clocks_of_the_site_show_them(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[str]()
+
+    async def serve(*_request: object) -> None:
+        seen.append(said(Told("it was voided at {1}", Moment("2020-11-03T17:04:05.000Z"))))
+
+    monkeypatch.setattr("levity_trio.web.dashboard.site._Entrance._serve", serve)
+    invent("fr", tmp_path)
+    async with _pages(site, tmp_path, "Asia/Tokyo") as pages:
+        await get(pages, "/login", "en")
+    assert seen == ["it was voided at 4 Nov 02:04:05"]
 
 
 def test_each_language_that_can_be_chosen_has_a_name_and_a_catalogue() -> None:
