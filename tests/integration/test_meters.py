@@ -86,7 +86,7 @@ def test_what_is_refused(shell: Shell, server: Serving, capsys: pytest.CaptureFi
     del server
     for words, problem in (
         (("meter", "add", "Main"), "give --class"),
-        (("meter", "add", "Main", "--class", 30), "--class: give 20.0 at most"),
+        (("meter", "add", "Main", "--class", 30), "--class: give 20 at most"),
         (("meter", "add", "Main", "--class", 1, "--digits", "many"), "digits"),
         (("meter", "add", "Main", "--class", 1, "--charger", "CP-9"), "there is no charger CP-9"),
         (("meter", "read", "Main", 1), "there is no meter 'Main'"),
