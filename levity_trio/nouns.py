@@ -78,6 +78,16 @@ class Card:
 
 
 @noun
+class Station:
+    """A station; its position in degrees (WGS 84)."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Garage"])]
+    address: ForOperators[Annotated[str, Meta(max_length=500)] | None] = None
+    latitude: ForOperators[Annotated[float, Meta(ge=-90, le=90)] | None] = None
+    longitude: ForOperators[Annotated[float, Meta(ge=-180, le=180)] | None] = None
+
+
+@noun
 class User:
     """Who logs in with a name. `account` is a driver's."""
 

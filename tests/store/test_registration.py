@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from levity_trio import nouns
 from levity_trio.access.registration import NEW_A_DAY, Mode, Registrations
 from levity_trio.events import ChargerConnected, ChargerHidden, ChargerShown, NewcomerWaiting, TransactionStarted
 from levity_trio.store.reads import beginning
@@ -31,7 +32,6 @@ from levity_trio.store.writes.registration import (
 from levity_trio.store.writes.stations import (
     AlreadyKnown,
     ChargerData,
-    StationData,
     add_charger,
     add_station,
     change_charger,
@@ -251,7 +251,7 @@ def test_whom_a_person_knows_or_who_charged_makes_no_room(books: Books) -> None:
         Station(books, name).lose()
     books.run(adopt, "ADOPTED", ANNA)
     books.run(change_charger, "NAMED", ChargerData("Space 7", None), ANNA.at)
-    yard = books.run(add_station, StationData("Yard", None, None, None), ANNA.at)
+    yard = books.run(add_station, nouns.Station(name="Yard"), ANNA.at)
     books.run(change_charger, "PLACED", ChargerData(None, yard), ANNA.at)
     stranger = Station(books, "X-0")
     stranger.lose()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
+from levity_trio import nouns
 from levity_trio.events import ChargerShown
 from levity_trio.store.cases.transaction import COLUMNS, Known
 from levity_trio.store.reads.chargers import Connector, charger, chargers, connectors, station, stations
@@ -16,7 +18,6 @@ from levity_trio.store.writes.stations import (
     AlreadyKnown,
     ChargerData,
     ConnectorData,
-    StationData,
     UnknownStation,
     add_charger,
     add_station,
@@ -28,7 +29,7 @@ from levity_trio.store.writes.stations import (
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 
-GARAGE = StationData("Garage", "Main street 1", 47.37, 8.54)
+GARAGE = nouns.Station(name="Garage", address="Main street 1", latitude=47.37, longitude=8.54)
 
 
 def names(books: Books, *, is_hidden: bool = False) -> list[str]:
@@ -38,7 +39,7 @@ def names(books: Books, *, is_hidden: bool = False) -> list[str]:
 
 def test_a_station_is_added_changed_and_deleted(books: Books) -> None:
     number = books.run(add_station, GARAGE, books.at)
-    books.run(change_station, number, GARAGE._replace(name="Basement", address=None), books.at)
+    books.run(change_station, number, replace(GARAGE, name="Basement", address=None), books.at)
     with reading(books) as db:
         found = station(db, number)
     assert found is not None
@@ -54,7 +55,7 @@ def test_a_station_is_added_changed_and_deleted(books: Books) -> None:
 
 
 def test_the_newest_station_comes_first_with_its_chargers(books: Books) -> None:
-    first, second = (books.run(add_station, GARAGE._replace(name=name), books.at) for name in ("A", "B"))
+    first, second = (books.run(add_station, replace(GARAGE, name=name), books.at) for name in ("A", "B"))
     for name in ("CP-1", "CP-2"):
         books.run(add_charger, name, ChargerData(None, first), books.at, "anna")
     books.run(hide, "CP-2", books.at, None)

@@ -8,7 +8,16 @@ from typing import Final
 
 import pytest
 
+from levity_trio.nouns import Recipient, User
+from levity_trio.records import personal_in
 from levity_trio.store.engine.schema import model, newest_version
+from levity_trio.store.reads.belongings import Belonging
+from levity_trio.store.reads.messages import MessageRow
+from levity_trio.store.reads.reports import Report
+from levity_trio.store.reads.wallets import EntryRow, TermsRow
+from levity_trio.store.writes.accounts import AccountData
+from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.vehicles import VehicleData
 from tests.store.books import Books
 from tests.store.template import new_database
 from tests.store.test_personal import ANNA, Leaving
@@ -101,3 +110,23 @@ def test_each_text_goes_or_has_a_reason_to_stay(gone: set[tuple[str, str]]) -> N
     stays = [(table, column) for table, column in every if {(table, column), (table, "*")}.isdisjoint(gone)]
     assert [f"{table}.{column}" for table, column in stays if reason(table, column) is None] == []
     assert {*REASONS} <= {f"{table}.{column}" for table, column in stays}
+
+
+MARKED: Final = {
+    "account": AccountData,
+    "vehicle": VehicleData,
+    "tag": TagData,
+    "user": User,
+    "recipient": Recipient,
+    "message": MessageRow,
+    "report": Report,
+    "ownership": Belonging,
+    "wallet_terms": TermsRow,
+    "ledger": EntryRow,
+}
+"""The records whose marks say what goes, by their tables."""
+
+
+def test_what_is_marked_goes(gone: set[tuple[str, str]]) -> None:
+    marked = {(table, name) for table, kind in MARKED.items() for name in personal_in(kind)}
+    assert marked <= gone

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from levity_trio.records import ForOperators, in_order, record
+from levity_trio import nouns
+from levity_trio.records import ForOperators, in_order, noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -177,15 +178,11 @@ def of_model(db: Database, model: str) -> list[str]:
 VISIBLE: Final = Condition("hidden_at IS NULL")
 
 
-@record
-class Station:
+@noun
+class Station(nouns.Station):
     """A place; its position in degrees (WGS 84). `chargers` is the number of its visible chargers."""
 
     id: int
-    name: str
-    address: ForOperators[str | None]
-    latitude: ForOperators[float | None]
-    longitude: ForOperators[float | None]
     chargers: int
     created_at: str
     updated_at: str

@@ -18,6 +18,7 @@ from levity_trio.events import (
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.stored import Stored
 from levity_trio.told import Told
 from levity_trio.wire.texts import LONGEST_OF, cut
 from levity_trio.wire.times import minutes_before, stamp
@@ -55,6 +56,9 @@ class NewCertificate:
             not_before=stamp(described.not_before),
             not_after=stamp(described.not_after),
         )
+
+
+_CERTIFICATE: Final = Stored("certificate", NewCertificate)
 
 
 class CertificateWork(NamedTuple):
@@ -227,11 +231,7 @@ def adopt(db: UnitOfWork, charger: str, new: NewCertificate, at: str, by: str) -
 
 
 def _insert(db: UnitOfWork, charger: str, new: NewCertificate, at: str, by: str) -> int:
-    number = db.insert(
-        "INSERT INTO certificate (cp_id, serial, fingerprint, subject, pem, not_before, not_after, issued_at,"
-        " issued_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (charger, new.serial, new.fingerprint, new.subject, new.pem, new.not_before, new.not_after, at, by),
-    )
+    number = _CERTIFICATE.add(db, new, cp_id=charger, issued_at=at, issued_by=by)
     fact = CertificateIssued(
         charger=charger, at=at, certificate=number, fingerprint=new.fingerprint, not_after=new.not_after, by=by
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import orjson
-
 from levity_trio.operations.configuration import Value, unknown_in, values_in
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS, UnitOfWork
 from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.stored import Stored
 from levity_trio.wire.texts import stored_object
 
 INTERVAL_KEYS: Final = frozenset({"heartbeatinterval"})  # in lower case: keys are compared without regard to it (§9)
@@ -44,6 +43,10 @@ class NewTemplate:
     model: str | None
     chargers: Sequence[str] | None
     entries: Mapping[str, str]
+
+
+_READING: Final = Stored("configuration_reading", NewReading)
+_TEMPLATE: Final = Stored("configuration_template", NewTemplate)
 
 
 def keep(db: UnitOfWork, origin: Origin, command: int, response: object) -> list[Value]:
@@ -89,23 +92,13 @@ def _keep(db: UnitOfWork, origin: Origin, value: Value, *, is_known: bool) -> No
 
 def add_reading(db: UnitOfWork, reading: NewReading) -> int:
     """Store a reading of a whole configuration; return its id."""
-    return db.insert(
-        "INSERT INTO configuration_reading (cp_id, asked_by, began_at, ended_at, keys, unknown_keys, unanswered,"
-        " commands) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (reading.charger, reading.asked_by, reading.began_at, reading.ended_at, reading.keys, reading.unknown_keys)
-        + (orjson.dumps(reading.unanswered).decode(), orjson.dumps(reading.commands).decode()),
-    )
+    return _READING.add(db, reading)
 
 
 def set_template(db: UnitOfWork, template: NewTemplate, at: str, by: str) -> None:
     """Store a template in place of the one of its name, if there is one."""
     _end_template(db, template.name, at, by)
-    db.execute(
-        "INSERT INTO configuration_template (name, model, chargers, entries, created_at, created_by)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (template.name, template.model, template.chargers and orjson.dumps(template.chargers).decode())
-        + (orjson.dumps(template.entries).decode(), at, by),
-    )
+    _TEMPLATE.put(db, template, created_at=at, created_by=by)
 
 
 def remove_template(db: UnitOfWork, name: str, at: str, by: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.events import ChargerShown
+from levity_trio.nouns import Station
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.registration import Decided, adopt
+from levity_trio.store.writes.stored import Stored
 
 
 class UnknownStation(Exception):
@@ -16,15 +18,6 @@ class UnknownStation(Exception):
 
 class AlreadyKnown(Exception):
     """A visible charger has this identity."""
-
-
-class StationData(NamedTuple):
-    """A station; its position in degrees (WGS 84)."""
-
-    name: str
-    address: str | None
-    latitude: float | None
-    longitude: float | None
 
 
 class ChargerData(NamedTuple):
@@ -50,24 +43,17 @@ class ConnectorData(NamedTuple):
 
 # Stations
 
+_STATION: Final = Stored("station", Station)
 
-def add_station(db: UnitOfWork, data: StationData, at: str) -> int:
+
+def add_station(db: UnitOfWork, data: Station, at: str) -> int:
     """Add a station; return its id."""
-    return db.insert(
-        "INSERT INTO station (name, address, latitude, longitude, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)"
-        " RETURNING id",
-        (*data, at, at),
-    )
+    return _STATION.add(db, data, created_at=at, updated_at=at)
 
 
-def change_station(db: UnitOfWork, station: int, data: StationData, at: str) -> None:
+def change_station(db: UnitOfWork, station: int, data: Station, at: str) -> None:
     """Replace the data of a station. Raises UnknownStation."""
-    changed = db.changed(
-        "UPDATE station SET name = ?, address = ?, latitude = ?, longitude = ?, updated_at = ?"
-        " WHERE id = ? AND hidden_at IS NULL",
-        (*data, at, station),
-    )
-    if not changed:
+    if not _STATION.change(db, data, "id = ? AND hidden_at IS NULL", (station,), updated_at=at):
         raise UnknownStation
 
 

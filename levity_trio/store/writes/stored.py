@@ -17,7 +17,7 @@ from levity_trio.store.reads.shapes import COLUMNS, S
 class Stored(Generic[S]):
     """A table whose rows are records: a field is the column of its name, or the one given for it.
 
-    A `bool` is stored as 0 or 1, a list as JSON. `more` are the values of columns that are no fields.
+    A `bool` is stored as 0 or 1, a list or a dict as JSON. `more` are the values of columns that are no fields.
     """
 
     def __init__(self, table: str, kind: type[S], **columns: str) -> None:
@@ -76,4 +76,4 @@ class Stored(Generic[S]):
 def _plain(value: Any) -> object:
     if isinstance(value, bool):
         return int(value)
-    return json.dumps(value) if isinstance(value, list | tuple) else value
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else value

@@ -269,14 +269,12 @@ class Attempt:
     code: str | None = None
 
 
+_ATTEMPT: Final = Stored("operator_action", Attempt)
+
+
 def record_attempt(db: UnitOfWork, attempt: Attempt) -> None:
     """Store an attempt."""
-    db.execute(
-        "INSERT INTO operator_action (at, request, who, role, address, method, path, body, status, code)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (attempt.at, attempt.request, attempt.who, attempt.role, attempt.address, attempt.method, attempt.path)
-        + (attempt.body, attempt.status, attempt.code),
-    )
+    _ATTEMPT.put(db, attempt)
 
 
 def record_response(db: UnitOfWork, request: str, status: int, code: str | None) -> None:

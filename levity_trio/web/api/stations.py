@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Final
+from typing import Final
 
-from msgspec import Meta
-
+from levity_trio import nouns
 from levity_trio.store.reads import chargers
 from levity_trio.store.reads.chargers import Station
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.stations import StationData, UnknownStation, add_station, change_station, remove_station
+from levity_trio.store.writes.stations import UnknownStation, add_station, change_station, remove_station
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -22,16 +21,8 @@ ENDPOINTS: Final = Endpoints(TAG)
 STATIONS: Final = "/api/admin/stations"
 
 
-class StationBody(Sent):
+class StationBody(nouns.Station, Sent):
     """A station; its position in degrees (WGS 84)."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Garage"])]
-    address: Annotated[str, Meta(max_length=500)] | None = None
-    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
-
-    def data(self) -> StationData:
-        return StationData(self.name, self.address, self.latitude, self.longitude)
 
 
 @ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
@@ -43,7 +34,7 @@ async def list_stations(request: Asked[Paged, None]) -> ListPage[Station]:
 @ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
 async def create_station(request: Asked[None, StationBody]) -> Station:
     """Add a station."""
-    return await _shown(request, await request.api.writer.run(add_station, request.body.data(), request.api.stamp()))
+    return await _shown(request, await request.api.writer.run(add_station, request.body, request.api.stamp()))
 
 
 @ENDPOINTS.get(f"{STATIONS}/{{id}}", Role.VIEWER, "not_found")
@@ -57,7 +48,7 @@ async def replace_station(request: Asked[None, StationBody]) -> Station:
     """Replace the data of a station."""
     number = request.number()
     try:
-        await request.api.writer.run(change_station, number, request.body.data(), request.api.stamp())
+        await request.api.writer.run(change_station, number, request.body, request.api.stamp())
     except UnknownStation:
         raise not_found(Told("station {1}", number)) from None
     return await _shown(request, number)
