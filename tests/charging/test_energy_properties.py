@@ -9,10 +9,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from levity_trio.charging.energy import judge
+from levity_trio.charging.explain import weigh
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, Row, gather, seconds
 from levity_trio.charging.sent.figures import METHODS
 from levity_trio.charging.sent.readings import OUTLET, REGISTER
+from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.charging.cases import CERTAIN, DOUBTFUL, Minutes, case, found, power, view
 from tests.store.books import NOON
@@ -111,6 +113,16 @@ def test_a_certain_figure_is_the_reported_one_without_habits(known: Case) -> Non
         assert judgement.wh == known.stop_wh - known.start_wh
     else:
         assert judgement.wh in (known.view.wh[-1] - known.start_wh, known.view.wh[-1])
+
+
+@given(wild_cases())
+def test_all_that_is_said_of_a_figure_is_data(known: Case) -> None:
+    """A text that was put together in another way has no template, and would be English on a German page."""
+    judgement, interpretations = weigh(known)
+    texts = [text for doubt in judgement.doubts for text in (doubt.words, *doubt.evidence, *doubt.figures)]
+    for one in interpretations:
+        texts += [one.words, *filter(None, (one.against,)), *(one.evidence or ())]
+    assert [text for text in texts if not isinstance(text, Told) or "} Wh" in text.template] == []
 
 
 @given(wild_cases())
