@@ -174,7 +174,7 @@ def test_a_correction_is_refused_that_no_charger_could_have_delivered(
     assert refused(anna.correct, transaction, meter_stop=1000 + MOST_WH + 1).field == "meter_stop_wh"
     backwards = refused(anna.correct, transaction, meter_start=9000)
     assert backwards.field == "meter_start_wh"
-    assert "at the end, 5.000 kWh, is below the one at the start, 9.000 kWh" in backwards.words
+    assert "at the end, 5 kWh, is below the one at the start, 9 kWh" in backwards.words
     assert books.rows("SELECT * FROM tx") == before
     assert anna.correct(transaction, figure_wh=MOST_WH).energy_delivered == MOST_WH
 

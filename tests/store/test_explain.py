@@ -217,7 +217,7 @@ def test_it_reads_like_a_story(books: Books, station: Station) -> None:
         "ended by its charger (Local)",
         ", doubtful, by ",
         "What happened\n  2026-03-01 14:",
-        "stop by charger: Local; meterStop 900; its time 2026-03-01 15:",
+        "stop by charger: Local; stop register 900 Wh; its time 2026-03-01 15:",
         "11 × Energy.Active.Import.Register (MeterValues, Sample.Periodic)",
         "11 × Power.Active.Import (MeterValues, Sample.Periodic), ",
         ": 5000 W\n",

@@ -46,7 +46,7 @@ def test_what_a_person_gave_to_one_car_is_not_confirmed_for_the_other(
     one, other, rise = charged
     assert "shared_register" in open_codes(books, other)
     correct(books, one, rise - 100)
-    with pytest.raises(DecisionRefused, match=f"for it and for {one}, .* correct it to 0.100 kWh at most"):
+    with pytest.raises(DecisionRefused, match=f"for it and for {one}, .* correct it to 0.1 kWh at most"):
         confirm(books, other)
     assert "shared_register" in open_codes(books, other)
     correct(books, other, 100)
