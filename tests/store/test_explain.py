@@ -226,7 +226,7 @@ def test_it_reads_like_a_story(books: Books, station: Station) -> None:
         "after: ",
         "Explanations by today's rules",
         ": chosen",
-        "stop_garbled, open: ",
+        "Its last reading cannot be right, open: ",
         "stop register 900 Wh",
     ):
         assert part in told, f"{part!r} in\n{told}"
