@@ -21,6 +21,7 @@ import trio
 
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.told import Told
 from levity_trio.writing import make_folder, opened, sync_folder
 
 TEMPORARY: Final = ".part"
@@ -146,7 +147,7 @@ class _Writing:
     def add(self, data: bytes) -> None:
         """Write a piece to disk. Raises DiskRefuses."""
         if shutil.disk_usage(self._folder).free - len(data) < ENOUGH_BYTES:
-            raise DiskRefuses("the disk runs low; what is left is for the database")
+            raise DiskRefuses(Told("the disk runs low; what is left is for the database"))
         try:
             _write_all(self._descriptor, data)
             os.fsync(self._descriptor)
@@ -171,7 +172,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _refusal(error: OSError) -> DiskRefuses:
-    return DiskRefuses(f"the file cannot be written: {error.strerror or error}")
+    return DiskRefuses(Told("the file cannot be written: {1}", error.strerror or str(error)))
 
 
 def _remove(path: Path) -> None:
