@@ -42,13 +42,12 @@ from levity_trio.store.writes import load as writes
 from levity_trio.told import Told, joined
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.bodies import Sent
-from levity_trio.web.api.context import Api
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import CSV, Cell, OneFormat, as_csv, whole
+from levity_trio.web.api.lists import CSV, Cell, OneFormat, ago, as_csv, whole
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
 from levity_trio.web.api.shown import extended
-from levity_trio.wire.times import stamp
 
 ENDPOINTS: Final = Endpoints("load")
 LOAD: Final = "/api/admin/load"
@@ -187,7 +186,12 @@ def _known(now: str, database: Database) -> _Known:
 @ENDPOINTS.get(SITE, Role.VIEWER)
 async def get_load_site(request: Request) -> LoadSiteShown:
     """Show the circuits, the chargers at them and the meters, and what is wrong with them"""
-    known = await request.read(partial(_known, request.api.stamp()))
+    return await request.read(partial(read_site, now=request.api.stamp()))
+
+
+def read_site(db: Database, now: str) -> LoadSiteShown:
+    """Return the site as it holds."""
+    known = _known(now, db)
     return _shown("" if known.version is None else known.version.toml, known)
 
 
@@ -415,7 +419,7 @@ async def limit_by_grid(request: Asked[None, GridBody]) -> ListPage[LoadOrder]:
     if body.amperes is not None and body.kilowatts is not None:
         raise invalid("kilowatts", Told("give the amperes or the kilowatts, not both"))
     await load.grid_limit(body.amperes, kilowatts=body.kilowatts, source=body.source)
-    return await request.read(partial(_orders, request.api))
+    return await request.read(partial(read_orders, server=request.api))
 
 
 class OrdersQuery(Sent):
@@ -425,13 +429,14 @@ class OrdersQuery(Sent):
 @ENDPOINTS.get(f"{LOAD}/grid-orders", Role.OPERATOR, other_media_types=(CSV,))
 async def list_grid_orders(request: Asked[OrdersQuery, None]) -> ListPage[LoadOrder] | StreamingResponse:
     """List the orders of the grid operator in the last two years, and how they were kept; CSV too."""
-    read = partial(_orders, request.api)
+    read = partial(read_orders, server=request.api)
     return as_csv(request, OF_ORDER, read) if request.query.format == "csv" else await request.read(read)
 
 
-def _orders(api: Api, database: Database, wanted: Wanted | None = None) -> ListPage[LoadOrder]:
+def read_orders(db: Database, server: Server, wanted: Wanted | None = None) -> ListPage[LoadOrder]:
+    """Return the orders of the grid operator, the oldest first."""
     del wanted  # there are few
-    return whole(stored.orders(database, stamp(api.now() - timedelta(days=ORDERS_DAYS))))
+    return whole(stored.orders(db, ago(server, ORDERS_DAYS)))
 
 
 OF_ORDER: Final[Mapping[str, Callable[[LoadOrder], Cell]]] = {

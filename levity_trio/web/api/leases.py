@@ -234,8 +234,12 @@ class LoadMemory:
 @ENDPOINTS.get("/api/load/memory", Role.VIEWER)
 async def list_load_memory(request: Request) -> ListPage[LoadMemory]:
     """List what load management remembers of circuits and chargers"""
-    now = request.api.stamp()
-    return await request.read(lambda db: whole([*_memory(db, now)]))
+    return whole(await request.read(partial(read_memory, now=request.api.stamp())))
+
+
+def read_memory(db: Database, now: str) -> list[LoadMemory]:
+    """Return what load management remembers."""
+    return [*_memory(db, now)]
 
 
 def _memory(db: Database, now: str) -> Iterator[LoadMemory]:

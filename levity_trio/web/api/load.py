@@ -92,15 +92,14 @@ class LoadWhy:
 @ENDPOINTS.get("/api/load/why/{charger}", Role.VIEWER, "not_found")
 async def why(request: Request) -> ListPage[LoadWhy]:
     """Explain what the cars at a charger may draw: what binds it, what is drawn there, and who else is there."""
-    charger, zone = request.path["charger"], request.zone
-
-    def read(db: Database) -> list[LoadWhy] | None:
-        now, site = load_now(db), newest_site(db)
-        return (
-            None if now is None else [*_whys(now, _Places(None if site is None else parse(site.toml)), charger, zone)]
-        )
-
+    read = partial(read_whys, zone=request.zone, charger=request.path["charger"])
     return whole(await request.find(read, NOTHING))
+
+
+def read_whys(db: Database, zone: ZoneInfo, charger: str) -> list[LoadWhy] | None:
+    """Return what the cars at a charger may draw; None before the first decision."""
+    now, site = load_now(db), newest_site(db)
+    return None if now is None else [*_whys(now, _Places(None if site is None else parse(site.toml)), charger, zone)]
 
 
 class _Places:

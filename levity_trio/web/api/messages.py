@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from levity_trio.config import ServerConfig
 from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.locale import N_, _, speaking
 from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
@@ -198,7 +199,11 @@ class NewestQuery(Sent):
 @ENDPOINTS.get(f"{MESSAGES}/ways", Role.OPERATOR)
 async def get_ways(request: Request) -> MessageWays:
     """Show by which ways messages can leave, and in whose mailbox bounces arrive"""
-    config = request.api.config
+    return ways_of(request.api.config)
+
+
+def ways_of(config: ServerConfig) -> MessageWays:
+    """Return by which ways messages can leave."""
     mail, push, ping = (one is not None for one in (config.mail, config.ntfy, config.ping_url))
     sender = sender_of(config)
     return MessageWays(mail=mail, push=push, ping=ping, sender=sender and sender[1])

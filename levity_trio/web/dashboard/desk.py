@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import trio
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from levity_trio.locale import N_, _
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.front import Front
-from levity_trio.web.dashboard.page import Page, View, sections_of, start_of
+from levity_trio.web.dashboard.page import Page, Values, View, sections_of, start_of
 from levity_trio.web.dashboard.reader import Reader
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.saying import sentence
@@ -58,7 +58,7 @@ class Desk:
         self,
         template: str,
         view: View,
-        values: Mapping[str, Any],
+        values: Values,
         *,
         page: Page | None = None,
         reader: Reader | None = None,
@@ -69,7 +69,7 @@ class Desk:
         html = await trio.to_thread.run_sync(self.templates.render, template, view, now, given, limiter=self._renders)
         return _Page(html, status)
 
-    def _frame(self, view: View, page: Page | None, reader: Reader | None) -> dict[str, Any]:
+    def _frame(self, view: View, page: Page | None, reader: Reader | None) -> Values:
         """Return what the frame around every page needs."""
         return {
             "page": page,
@@ -118,7 +118,7 @@ class Desk:
 class _Page(HTMLResponse):
     """A page, whose forms get the anti-CSRF value of its reader when it is sent."""
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader: Reader = scope[READER]
         body, headers = personal(bytes(self.body), reader.form_value), {"vary": "accept-encoding"}
         if accepts_gzip(Headers(scope=scope).get("accept-encoding", "")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_
@@ -259,7 +259,7 @@ async def _read_configuration(view: View) -> Values:
     }
 
 
-async def _changes(view: View) -> Sequence[Mapping[str, Any]]:
+async def _changes(view: View) -> Sequence[Values]:
     try:
         changes: list[Any] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
     except Refused:  # it was not read twice yet
@@ -267,7 +267,7 @@ async def _changes(view: View) -> Sequence[Mapping[str, Any]]:
     return changes
 
 
-async def _compared(view: View) -> AsyncIterator[Mapping[str, Any]]:
+async def _compared(view: View) -> AsyncIterator[Values]:
     """Yield each template that is for this charger, with the keys that are not as it says."""
     for template in (await view.get("/api/admin/configuration-templates"))["data"]:
         path = f"/api/admin/configuration-templates/{template['name']}/report"

@@ -7,15 +7,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from levity_trio.locale import N_, _
-from levity_trio.store.reads.leases import TRIED
-from levity_trio.store.reads.load import LoadDayLine
+from levity_trio.records import record
+from levity_trio.store.reads import chargers, places
+from levity_trio.store.reads.chargers import names
+from levity_trio.store.reads.leases import TRIED, newest_trial
+from levity_trio.store.reads.load import LoadDayLine, LoadNow, load_now
 from levity_trio.store.reads.load_day import LoadDayOfCars
+from levity_trio.told import Told
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.feeder import METERS
-from levity_trio.web.api.load import read_load_day
+from levity_trio.web.api.feeder import METERS, LoadSocket, read_orders, read_site
+from levity_trio.web.api.leases import LimitedCharger, LimitedLease, limited_chargers, read_memory
+from levity_trio.web.api.load import NOTHING, read_load_day, read_whys
+from levity_trio.web.api.problems import not_found
 from levity_trio.web.dashboard.fields import TEXT, Field, Offer
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import (
@@ -25,7 +31,6 @@ from levity_trio.web.dashboard.page import (
     Values,
     View,
     limited_charger,
-    names_of_chargers,
     open_sessions,
 )
 from levity_trio.web.dashboard.refused import Refused
@@ -77,13 +82,12 @@ ASKED: Final[Mapping[str, tuple[str, str]]] = N_(
 """What is asked of a feeder: label and help of each field."""
 
 
-async def costs_of_disobedience(view: View) -> Mapping[str, int]:
+def costs_of_disobedience(now: LoadNow | None) -> Mapping[str, int]:
     """Return how many amperes are kept for each charger that does not obey, and are lost to others."""
-    now = await view.find("/api/load")
     costs = dict[str, int]()
-    for car in () if now is None else now["cars"]:
-        if car["why_fixed"] == "ignores":
-            costs[car["charger"]] = costs.get(car["charger"], 0) + car["limit_a"]
+    for car in () if now is None else now.cars:
+        if car.why_fixed == "ignores":
+            costs[car.charger] = costs.get(car.charger, 0) + car.limit_a
     return costs
 
 
@@ -139,15 +143,19 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-async def _read_why(view: View) -> Mapping[str, Any]:
-    names = await names_of_chargers(view)
-    found = (await view.get(f"/api/load/why/{view.path['charger']}"))["data"]
-    return {"charger": view.path["charger"], "names": names, "whys": found}
+async def _read_why(view: View) -> Values:
+    return await view.look(_whys, view)
 
 
-async def _feeder(view: View) -> Mapping[str, Any]:
+def _whys(look: Look, view: View) -> Values:
+    charger = view.path["charger"]
+    if (found := look(read_whys, view.api.server.config.time_zone, charger)) is None:
+        raise not_found(NOTHING)
+    return {"charger": charger, "names": look(names), "whys": found}
+
+
+async def _feeder(view: View) -> Values:
     """Return the feeder as it holds, and as it would be if somebody wants to see that first."""
-    found = await view.get(SITE)
     asked, preview, problem = defaultdict(str, view.query), None, ""
     if asked["amperes"] and view.may("PUT", SITE):
         try:
@@ -157,32 +165,35 @@ async def _feeder(view: View) -> Mapping[str, Any]:
             preview = await view.post(f"{SITE}/preview", feeder=feeder)
         except (Refused, ValueError) as error:
             problem = error.labelled if isinstance(error, Refused) else _("Give a number of amperes.")
-    names, at_home = (
-        await names_of_chargers(view),
-        {
-            (one["charger"], one["connector"]): one["account_name"]
-            for one in (await view.get("/api/admin/spaces"))["data"]
-        },
-    )
     return {
-        "known": found,
+        **await view.look(_known, view),
         "asked": asked,
         "form": [*_form(asked)],
         "preview": preview,
         "problem": problem,
-        "households": lambda charger, connector: at_home.get((charger, connector)) or at_home.get((charger, None), ""),
-        "names": names,
-        "parts": {one.id: one for one in await _chargers(view, found, names)},
-        "memory": (await view.get("/api/load/memory"))["data"],
-        **await _orders(view, found["toml"]),
     }
 
 
-async def _orders(view: View, toml: str) -> Mapping[str, Any]:
+def _known(look: Look, view: View) -> Values:
+    """Return the feeder as it holds."""
+    server = view.api.server
+    known, spaces = look(read_site, server.stamp()), look(places.spaces, server.stamp(), None)
+    at_home = {(one.charger, one.connector): one.account_name for one in spaces}
+    return {
+        "known": known,
+        "households": lambda charger, connector: at_home.get((charger, connector)) or at_home.get((charger, None), ""),
+        "names": look(names),
+        "parts": {one.id: one for one in _chargers(look, view)},
+        "memory": look(read_memory, server.stamp()),
+        **_orders(look, view, known.toml),
+    }
+
+
+def _orders(look: Look, view: View, toml: str) -> Values:
     """Return the newest orders of the grid operator. If they limit the connection, as those of earlier versions did,
     and nobody has said so, there is a document for each answer."""
-    orders = (await view.get("/api/admin/load/grid-orders"))["data"][: -ORDERS - 1 : -1]
-    is_open = orders and orders[0]["limits"] == CONNECTION and f'of = "{CONNECTION}"' not in toml
+    orders = look(read_orders, view.api.server).data[: -ORDERS - 1 : -1]
+    is_open = orders and orders[0].limits == CONNECTION and f'of = "{CONNECTION}"' not in toml
     head = toml if "[grid]" in toml else f"{toml}\n[grid]\n"
     documents = {of: head.replace("[grid]", f'[grid]\nof = "{of}"') for of in (CHARGERS, CONNECTION)}
     return {"orders": orders, "of_documents": documents if is_open and view.may("PUT", SITE) else None}
@@ -208,65 +219,74 @@ def _form(asked: Mapping[str, str]) -> Iterator[Field]:
         )
 
 
-async def _chargers(view: View, known: Mapping[str, Any], names: Mapping[str, str]) -> Sequence[Part]:
+@record
+class Row:
+    """A connector of the site, and how its charger is limited: said at the first one."""
+
+    socket: LoadSocket
+    limited: LimitedCharger | None
+    lease: LimitedLease | None
+    is_first: bool
+
+
+def _chargers(look: Look, view: View) -> Sequence[Part]:
     """Return whether chargers are limited, and the chargers of the site with how they are limited."""
-    limited = {one["charger"]: one for one in (await view.get("/api/load/chargers"))["data"]}
-    rows, seen = [], set[str]()
-    for socket in known["chargers"]:
-        charger, connector = socket["charger"], socket["connector"]
-        one = None if charger in seen else limited.get(charger)
-        leases = (limited.get(charger) or {"leases": ()})["leases"]
-        lease = next((each for each in leases if each["connector"] == connector), None)
-        rows.append({**socket, "limited": one, "lease": lease, "is_first": charger not in seen})
-        seen.add(charger)
-    now = await view.find("/api/load")
+    server, now = view.api.server, look(load_now)
+    known, limited = look(read_site, server.stamp()), {one.charger: one for one in look(limited_chargers, server.now())}
+    rows, seen = list[Row](), set[str]()
+    for socket in known.chargers:
+        one = limited.get(socket.charger)
+        lease = next((each for each in one.leases if each.connector == socket.connector), None) if one else None
+        is_first = socket.charger not in seen
+        rows.append(Row(socket=socket, limited=one if is_first else None, lease=lease, is_first=is_first))
+        seen.add(socket.charger)
     values = {
-        "is_entered": bool(known["toml"]),
-        "kept": now["kept"] if now else [],
+        "is_entered": bool(known.toml),
+        "kept": now.kept if now else [],
         "rows": rows,
         "count": len(seen),
-        "managed": sum(one["state"] == "managed" for one in limited.values()),
-        "others": [one for one in limited.values() if one["charger"] not in seen],
-        "costs": await costs_of_disobedience(view),
-        "names": names,
+        "managed": sum(one.state == "managed" for one in limited.values()),
+        "others": [one for one in limited.values() if one.charger not in seen],
+        "costs": costs_of_disobedience(now),
+        "names": look(names),
     }
     return Part("limits", "load/limits.html", values), Part("chargers", "load/chargers.html", values)
 
 
 async def _live_feeder(view: View, _changed: Changed) -> Sequence[Part]:
-    return await _chargers(view, await view.get(SITE), await names_of_chargers(view))
+    return await view.look(_chargers, view)
 
 
 # The trial of a charger
 
 
-async def _read_trial(view: View) -> Mapping[str, Any]:
-    names = await names_of_chargers(view)
-    charger = view.path["charger"]
-    return {"charger": charger, "name": names.get(charger, charger), "part_": await _trial(view)}
+async def _read_trial(view: View) -> Values:
+    return await view.look(_trial, view)
 
 
 async def _live_trial(view: View, _changed: Changed) -> Sequence[Part]:
-    return [await _trial(view)]
+    part: Part = (await view.look(_trial, view))["part_"]
+    return [part]
 
 
-async def _trial(view: View) -> Part:
-    charger = await view.get(f"/api/admin/chargers/{view.path['charger']}")
-    trial = await view.find(f"/api/load/trials/{charger['id']}")
-    found = {} if trial is None else {one["step"]: one for one in trial["steps"]}
+def _trial(look: Look, view: View) -> Values:
+    name = view.path["charger"]
+    if (charger := look(chargers.charger, name)) is None:
+        raise not_found(Told("charger {1}", name))
+    trial = look(newest_trial, name)
+    found = {} if trial is None else {one["step"]: one for one in trial.steps}
     running = next((step for step, one in found.items() if one["is_passed"] is None), None)
-    sessions = await view.look(open_sessions, charger["id"])
     values = {
         "charger": charger,
-        "limited": await view.look(limited_charger, view, charger["id"]),
-        "costs": await costs_of_disobedience(view),
+        "limited": limited_charger(look, view, name),
+        "costs": costs_of_disobedience(look(load_now)),
         "trial": trial,
         "steps": [(step, words, found.get(step)) for step, words in TRIED.items()],
         "running": running,
         "to_do": _(TO_DO.get(running or "", LEAVE)),
-        "connectors": sorted({one.connector or 1 for one in sessions}),
+        "connectors": sorted({one.connector or 1 for one in open_sessions(look, name)}),
     }
-    return Part("trial", "load/trial.html", values)
+    return {"charger": name, "name": charger.name or name, "part_": Part("trial", "load/trial.html", values)}
 
 
 PAGES: Final = N_(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import trio
 
@@ -17,7 +17,7 @@ from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import document, in_full
 from levity_trio.web.dashboard.fields import every, fields_of
 from levity_trio.web.dashboard.front import HELP
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.page import Page, Values, View
 from levity_trio.web.dashboard.refused import Refused
 
 FOLDERS: Final[Mapping[str, str]] = N_(
@@ -35,7 +35,7 @@ LONGEST: Final = 100
 """Characters of what is looked for."""
 
 
-async def _contents(view: View) -> Mapping[str, Any]:
+async def _contents(view: View) -> Values:
     words = view.query.get("q", "")
     pages = await trio.to_thread.run_sync(lambda: [one for one in manual.pages() if _may_see(view, one)])
     found_pages = await trio.to_thread.run_sync(lambda: [*manual.search(words[:LONGEST])])
@@ -44,7 +44,7 @@ async def _contents(view: View) -> Mapping[str, Any]:
     return {"folders": by_folder, "words": words, "found": [one for one in found_pages if _may_see(view, one[0])]}
 
 
-async def _page(view: View) -> Mapping[str, Any]:
+async def _page(view: View) -> Values:
     topic = view.path["topic"]
     try:
         page = await trio.to_thread.run_sync(manual.find, topic)
@@ -61,7 +61,7 @@ async def _page(view: View) -> Mapping[str, Any]:
 # The requests of the API
 
 
-async def _requests(view: View) -> Mapping[str, Any]:
+async def _requests(view: View) -> Values:
     """Return the groups of requests; those of a group, without its schemas; or all of one request."""
     group, asked = view.query.get("group", ""), view.query.get("request", "")
     groups = Counter(one.group for one in view.api.endpoints.values())
@@ -76,7 +76,7 @@ async def _requests(view: View) -> Mapping[str, Any]:
     return {"groups": groups, "group": group, "found": found, "one": one, "shown": shown, "fields": fields}
 
 
-def _request(one: Endpoint) -> Mapping[str, Any]:
+def _request(one: Endpoint) -> Values:
     """Return what the documentation says of a request."""
     described = document([one])
     operation = described["paths"][one.path][one.method.lower()]

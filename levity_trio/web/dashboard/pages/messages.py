@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from levity_trio.locale import N_
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
+from levity_trio.store.reads import messages as stored
+from levity_trio.web.api.administration import BelowQuery
+from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.api.messages import ways_of
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.page import Page, Values, View
 from levity_trio.web.dashboard.pages.driver import is_nobody
 
-ADMIN: Final = "/api/admin"
-WAYS: Final = f"{ADMIN}/messages/ways"
 FEW: Final = 20
 KINDS: Final[Mapping[str, str]] = {**OF_SITE, **OF_DRIVER}
 
 
-async def _all(view: View) -> Mapping[str, Any]:
-    sent = await view.get(f"{ADMIN}/messages", before=view.query.get("before"), limit=FEW)
-    recipients = await view.get(f"{ADMIN}/recipients")
+async def _all(view: View) -> Values:
+    return await view.look(_sent, view)
+
+
+def _sent(look: Look, view: View) -> Values:
+    given = {"before": view.query["before"]} if view.query.get("before") else {}
+    sent = look(stored.messages, before=asked(BelowQuery, given).before, limit=FEW)
+    recipients = look(stored.recipients, account=None)
     return {
-        "ways": await view.get(WAYS),
+        "ways": ways_of(view.api.server.config),
         "recipients": recipients,
-        "must_scan": [one for one in recipients if one["must_scan"]],
+        "must_scan": [one for one in recipients if one.must_scan],
         "kinds": KINDS,
         "sent": sent,
-        "older": sent[-1]["id"] if len(sent) == FEW else None,
+        "older": sent[-1].id if len(sent) == FEW else None,
     }
 
 
-async def _own(view: View) -> Mapping[str, Any]:
+async def _own(view: View) -> Values:
     if is_nobody(view):
         return {"is_nobody": True}
     return {

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from levity_trio.locale import N_
+from levity_trio.store.reads.chargers import names
+from levity_trio.store.reads.search import Searched, search
+from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.page import Page, View, names_of_chargers
+from levity_trio.web.api.search import USUAL
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.page import Page, Values, View
 
 LONGEST: Final = 200
 
 
-async def _read(view: View) -> Mapping[str, Any]:
+async def _read(view: View) -> Values:
     text = view.query.get("text", "").strip()[:LONGEST]
     if not text:
         return {"text": "", "found": None}
-    return {
-        "text": text,
-        "found": await view.get("/api/search", text=text),
-        "query": urlencode({"search": text}),
-        "names": await names_of_chargers(view),
-    }
+    return await view.look(_found, view, text)
+
+
+def _found(look: Look, view: View, text: str) -> Values:
+    wanted = Searched(text, USUAL, rule_of(view.api.server), view.api.server.now())
+    return {"text": text, "found": look(search, wanted), "query": urlencode({"search": text}), "names": look(names)}
 
 
 PAGES: Final = N_(

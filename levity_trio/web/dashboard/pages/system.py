@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.page import Page, View, names_of_chargers
+from levity_trio.web.dashboard.page import Page, Values, View, names_of_chargers
 from levity_trio.web.dashboard.titles import deed
 
 ADMIN: Final = "/api/admin"
@@ -18,7 +18,7 @@ SECTION: Final = N_("System")
 TRUST: Final = "/trust"
 
 
-async def _system(view: View) -> Mapping[str, Any]:
+async def _system(view: View) -> Values:
     system = await view.get("/api/system")
     ordered = sorted(system["settings"] or [], key=lambda one: str(one["group"]))
     return {
@@ -34,7 +34,7 @@ async def _system(view: View) -> Mapping[str, Any]:
     }
 
 
-async def _people(view: View) -> Mapping[str, Any]:
+async def _people(view: View) -> Values:
     users = await view.get(f"{ADMIN}/users")
     tokens = await view.get(f"{ADMIN}/tokens")
     return {
@@ -45,14 +45,14 @@ async def _people(view: View) -> Mapping[str, Any]:
     }
 
 
-async def _audit(view: View) -> Mapping[str, Any]:
+async def _audit(view: View) -> Values:
     actions = await view.get(f"{ADMIN}/audit", before=view.query.get("before"), limit=FEW)
     chargers = await names_of_chargers(view)
     shown = [{**one, "words": _done(one, chargers)} for one in actions]
     return {"actions": shown, "older": actions[-1]["id"] if len(actions) == FEW else None}
 
 
-async def _trust(view: View) -> Mapping[str, Any]:
+async def _trust(view: View) -> Values:
     own = await view.find(f"{ADMIN}/pages-certificate")
     if own is None:
         return {"own": None}
@@ -60,7 +60,7 @@ async def _trust(view: View) -> Mapping[str, Any]:
     return {"own": own, "fingerprint": " ".join(pairs)}
 
 
-def _done(action: Mapping[str, Any], chargers: Mapping[str, str]) -> str | None:
+def _done(action: Values, chargers: Mapping[str, str]) -> str | None:
     """Return what was done, and to what; None for what is done by no form."""
     done = deed(action["method"], action["path"])
     if done is None or not done.names:
