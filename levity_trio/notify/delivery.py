@@ -35,6 +35,7 @@ from levity_trio.store.reads.messages import DueMessages, due
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.writes import messages as writes
 from levity_trio.store.writes.messages import Claimed, Failure
+from levity_trio.told import Told
 from levity_trio.wire.times import shifted_stamp, stamp
 
 PAGE: Final = 20
@@ -47,8 +48,8 @@ GOODBYE_SECONDS: Final = 2.0
 """How long a stop of our server waits for the answer to a message that is being sent, which would else come twice."""
 UNMAKEABLE: Final = (ArithmeticError, AttributeError, LookupError, MessageError, TypeError, ValueError)
 """What a message itself raises while it is made, whenever that is tried."""
-NO_ADDRESS: Final = "there is no address any more"
-NO_TOPIC: Final = "its topic is unknown here"
+NO_ADDRESS: Final = Told("there is no address any more")
+NO_TOPIC: Final = Told("its topic is unknown here")
 
 log = get_logger("system")
 
@@ -143,10 +144,10 @@ class Lane:
             await self._fail(claimed, problem)
         except UNMAKEABLE as problem:
             log.exception("a message cannot be made, and is given up", message=claimed.id)
-            await self._fail(claimed, Unsent(f"it cannot be made ({type(problem).__name__})", is_refused=True))
+            await self._fail(claimed, Unsent(Told("it cannot be made ({1})", type(problem).__name__), is_refused=True))
         except (DocumentProblem, MemoryError, OSError, RuntimeError, Unreadable) as problem:  # others may be made
             log.warning("a message cannot be made now; it is tried again", message=claimed.id, reason=str(problem))
-            await self._note_failed(claimed, Unsent(f"it cannot be made now: {problem}"))
+            await self._note_failed(claimed, Unsent(Told("it cannot be made now: {1}", str(problem))))
         else:
             await self._succeed(claimed, to)
 
@@ -174,7 +175,7 @@ class Lane:
             try:
                 attachments = (await attached(self._parts.reader, message.statement, self._parts.config.font),)
             except LookupError:
-                raise Unsent("there is no such statement any more", is_refused=True) from None
+                raise Unsent(Told("there is no such statement any more"), is_refused=True) from None
         return Letter(
             message_id=message.message_id,
             to=to,

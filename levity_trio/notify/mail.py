@@ -26,6 +26,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.config.settings import MAIL_ADDRESS, MAIL_PORTS
 from levity_trio.notify.letter import Letter, Unsent
 from levity_trio.outgoing.request import trust
+from levity_trio.told import Quantity, Told
 from levity_trio.writing import replace
 
 AT_ONCE: Final = 2
@@ -62,7 +63,7 @@ def _places() -> trio.CapacityLimiter:
 def _message(letter: Letter, sender: Sender) -> bytes:
     """Return a mail as it is sent. Raises Unsent for an address that is none, as older versions took some."""
     if not MAIL_ADDRESS.fullmatch(letter.to):
-        raise Unsent(f"{letter.to} is not a mail address", is_refused=True)
+        raise Unsent(Told("{1} is not a mail address", letter.to), is_refused=True)
     message, (name, address) = EmailMessage(policy=SMTP), sender
     message["From"] = Address(name, addr_spec=address)
     message["To"] = Address(addr_spec=letter.to)
@@ -84,7 +85,7 @@ async def put(letter: Letter, sender: Sender, folder: Path) -> None:
     try:
         await trio.to_thread.run_sync(replace, path, _message(letter, sender))
     except OSError as error:
-        raise Unsent(f"cannot write to {folder}: {error.strerror or error}") from None
+        raise Unsent(Told("cannot write to {1}: {2}", str(folder), error.strerror or str(error))) from None
 
 
 class _Conversation:
@@ -109,7 +110,7 @@ class _Conversation:
     def check(self) -> None:
         """Raise Unsent unless the server has taken the message."""
         if not self._is_taken:
-            late = Unsent(f"no answer within {MAIL_SECONDS:g} s", is_perhaps_sent=self._is_under_way)
+            late = Unsent(Told("no answer within {1}", Quantity(MAIL_SECONDS, "s")), is_perhaps_sent=self._is_under_way)
             raise self._problem or late
 
     def run(self, sender: str, to: str, message: bytes) -> None:
@@ -147,7 +148,7 @@ class _Conversation:
             try:
                 return ssl.create_default_context(cafile=self._ca)
             except OSError as error:
-                raise Unsent(f"cannot read the certificates in {self._ca}: {error}") from None
+                raise Unsent(Told("cannot read the certificates in {1}: {2}", str(self._ca), str(error))) from None
         if self._host not in OWN_MACHINE:
             return trust()
         unchecked = ssl.create_default_context()
@@ -163,9 +164,11 @@ class _Conversation:
             try:
                 password = self._password_file.read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                raise Unsent(f"cannot read the password in {self._password_file}: {error}") from None
+                raise Unsent(
+                    Told("cannot read the password in {1}: {2}", str(self._password_file), str(error))
+                ) from None
         if not password.isascii():
-            raise Unsent("the password of the mail server has letters that cannot be sent: choose one of ASCII")
+            raise Unsent(Told("the password of the mail server has letters that cannot be sent: choose one of ASCII"))
         if password:
             self._smtp.login(unquote(self._url.username), password)
 
@@ -176,10 +179,10 @@ class _Conversation:
         smtp.ehlo_or_helo_if_needed()
         code, words = smtp.mail(sender)
         if code != OK:  # a fault of the settings, not of this message
-            raise Unsent(f"the mail server refuses the sender {sender}: {_said(code, words)}")
+            raise Unsent(Told("the mail server refuses the sender {1}: {2}", sender, _said(code, words)))
         code, words = smtp.rcpt(to)
         if code not in (OK, WILL_RELAY):
-            raise Unsent(f"{to} was refused: {_said(code, words)}", is_refused=code >= PERMANENT)
+            raise Unsent(Told("{1} was refused: {2}", to, _said(code, words)), is_refused=code >= PERMANENT)
         if self._is_cut:
             return
         self._is_under_way = True
@@ -189,7 +192,7 @@ class _Conversation:
         except smtplib.SMTPDataError as error:  # it does not even want to see it
             answer = error.smtp_code, error.smtp_error
         if answer[0] != OK:
-            refusal = f"the mail server refuses the message: {_said(*answer)}"
+            refusal = Told("the mail server refuses the message: {1}", _said(*answer))
             raise Unsent(refusal, is_refused=answer[0] >= PERMANENT)
         self._is_under_way = False
         self._is_taken = True
@@ -204,16 +207,17 @@ def _said(code: int, words: bytes | str) -> str:
 
 def _words(error: Exception, host: str) -> str:
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        return f"the mail server does not accept the user or the password: {_said(error.smtp_code, error.smtp_error)}"
+        answer = _said(error.smtp_code, error.smtp_error)
+        return Told("the mail server does not accept the user or the password: {1}", answer)
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"the mail server answers {_said(error.smtp_code, error.smtp_error)}"
+        return Told("the mail server answers {1}", _said(error.smtp_code, error.smtp_error))
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = f"the certificate of {host} is not trusted here ({error.verify_message})"
-        return f"{reason}; give its authority with --mail-ca"
+        words = error.verify_message
+        return Told("the certificate of {1} is not trusted here ({2}); give its authority with --mail-ca", host, words)
     if isinstance(error, socket.gaierror):
-        return f"the name {host} has no address (DNS: {error.strerror})"
+        return Told("the name {1} has no address (DNS: {2})", host, error.strerror or "")
     if isinstance(error, TimeoutError) or "timed out" in str(error):  # of which smtplib keeps only the words
-        return f"the mail server {host} does not answer"
+        return Told("the mail server {1} does not answer", host)
     if isinstance(error, smtplib.SMTPServerDisconnected):
-        return f"the mail server {host} closed the connection"
+        return Told("the mail server {1} closed the connection", host)
     return f"{host}: {getattr(error, 'strerror', None) or error}"

@@ -14,6 +14,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.config.settings import FOLDER_OF_MAIL, sender_parts
 from levity_trio.notify.letter import Letter, Notice, Unsent
 from levity_trio.outgoing.request import Unanswered, leading_to, post, proof_in
+from levity_trio.told import Told
 
 PUSH_SECONDS: Final = 10.0
 PUSH_BYTES: Final = 4000
@@ -40,9 +41,9 @@ def sender_of(settings: ServerConfig) -> tuple[str, str] | None:
 async def send_mail(letter: Letter, settings: ServerConfig) -> None:
     """Send a mail. It is sent when this returns. Raises Unsent."""
     if settings.mail is None:
-        raise Unsent("no mail server is set (--mail)")
+        raise Unsent(Told("no mail server is set (--mail)"))
     if (sender := sender_of(settings)) is None:
-        raise Unsent("give the sender of mails with --mail-from")
+        raise Unsent(Told("give the sender of mails with --mail-from"))
     from levity_trio.notify import mail  # noqa: PLC0415 - its libraries are a megabyte, and a site may have none
 
     if settings.mail.startswith(FOLDER_OF_MAIL):
@@ -54,7 +55,7 @@ async def send_mail(letter: Letter, settings: ServerConfig) -> None:
 async def push(notice: Notice, settings: ServerConfig) -> None:
     """Publish a push message as JSON, as ntfy documents it. Raises Unsent."""
     if settings.ntfy is None:
-        raise Unsent("no ntfy server is set (--ntfy)")
+        raise Unsent(Told("no ntfy server is set (--ntfy)"))
     content = {
         "topic": notice.topic,
         "title": notice.title,
@@ -66,9 +67,9 @@ async def push(notice: Notice, settings: ServerConfig) -> None:
     try:
         response = await post(to, proof, orjson.dumps(content), PUSH_SECONDS, most_bytes=PROBLEM_BYTES)
     except Unanswered as problem:
-        raise Unsent(f"ntfy at {to.host}: {problem}") from None
+        raise Unsent(Told("ntfy at {1}: {2}", to.host, str(problem))) from None
     if not 200 <= response.status < 300:
-        refusal = f"ntfy at {to.host} answers {response.status}{_error_in(response.body)}"
+        refusal = Told("ntfy at {1} answers {2}", to.host, f"{response.status}{_error_in(response.body)}")
         raise Unsent(refusal, is_refused=response.status in UNFIT)
 
 
@@ -78,9 +79,10 @@ async def _proof(settings: ServerConfig) -> Mapping[str, str]:
     try:
         token = await trio.to_thread.run_sync(settings.ntfy_token_file.read_text, "utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Unsent(f"cannot read the token in {settings.ntfy_token_file}: {error}") from None
+        raise Unsent(Told("cannot read the token in {1}: {2}", str(settings.ntfy_token_file), str(error))) from None
     if not (token.strip().isascii() and token.strip().isprintable()):
-        raise Unsent(f"the token in {settings.ntfy_token_file} is none: give it alone, on one line")
+        file = str(settings.ntfy_token_file)
+        raise Unsent(Told("the token in {1} is none: give it alone, on one line", file))
     return {"authorization": f"Bearer {token.strip()}"}
 
 

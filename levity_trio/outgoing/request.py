@@ -15,6 +15,7 @@ import trio
 
 from levity_trio import __version__
 from levity_trio.records import record
+from levity_trio.told import Quantity, Told
 
 HEAD_BYTES: Final = 16 * 1024
 RECEIVE_BYTES: Final = 4096
@@ -115,11 +116,11 @@ async def _within(seconds: float, to: Destination, exchange: _Exchange) -> Respo
         with trio.fail_after(seconds):
             return await _response(to, exchange)
     except trio.TooSlowError:
-        raise Unanswered(f"no response within {seconds:g} s") from None
+        raise Unanswered(Told("no response within {1}", Quantity(seconds, "s"))) from None
     except h11.RemoteProtocolError:
-        raise Unanswered("the response is not HTTP") from None
+        raise Unanswered(Told("the response is not HTTP")) from None
     except UnicodeError:
-        raise Unanswered("the host name is not valid") from None
+        raise Unanswered(Told("the host name is not valid")) from None
     except (OSError, trio.BrokenResourceError) as error:
         raise Unanswered(_words(error, to.host)) from None
 
@@ -127,7 +128,7 @@ async def _within(seconds: float, to: Destination, exchange: _Exchange) -> Respo
 def _words(error: BaseException, host: str) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     if isinstance(cause, socket.gaierror):
-        return f"the name {host} has no address (DNS: {cause.strerror})"
+        return Told("the name {1} has no address (DNS: {2})", host, cause.strerror or "")
     words = cause.strerror if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
     return words or str(cause) or type(cause).__name__
 
@@ -161,6 +162,6 @@ async def _received(http: h11.Connection, stream: _Stream, most_bytes: int) -> R
         elif event is h11.NEED_DATA:
             http.receive_data(bytes(await stream.receive_some(RECEIVE_BYTES)))
         elif isinstance(event, h11.ConnectionClosed):
-            raise Unanswered("the receiver closed the connection without a response")
+            raise Unanswered(Told("the receiver closed the connection without a response"))
         if status is not None and (len(body) >= most_bytes or isinstance(event, h11.EndOfMessage)):
             return Response(status, bytes(body[:most_bytes]))
