@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,8 +58,6 @@ LISTS: Final[Mapping[str, str]] = {
     "there is no session ": "levity-trio sessions",
     "there is no statement ": "levity-trio bill list",
 }
-_NUMBERED: Final = re.compile(r"\b(?<!bank )(?:account|transaction|vehicle)(?= \d)", re.ASCII)
-"""Things that commands call by other names than the API."""
 
 
 class RefusedByApi(EnvironmentProblem):
@@ -307,7 +304,6 @@ def over_socket(name: str, group: click.Group) -> Callable[[Callback], click.Com
 def in_words(refusal: Refusal) -> str:
     """Return what is wrong and what to do: with the options of this command, and the command that helps."""
     detail = local_words(_detail(refusal).replace(" with force", " with --force"))
-    detail = _NUMBERED.sub(lambda thing: terminal.heading(thing[0]), detail)
     seconds = refusal.document.get("retry_after")
     hint = f"; try again in {seconds} s" if seconds else ""
     if refusal.status == 401:

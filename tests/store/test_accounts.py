@@ -194,7 +194,7 @@ def test_a_removed_vehicle_is_found_neither_by_name_nor_by_number(books: Books) 
     books.run(vehicles.remove, number, Said(books.at, "cleo", None))
     for named, told in (("Bus", "'Bus'"), (str(number), str(number))):
         found = refused(books.run, vehicles.number_of, named)
-        assert (found.code, found.words, found.field) == (Code.NOT_FOUND, f"there is no vehicle {told}", "vehicle")
+        assert (found.code, found.words, found.field) == (Code.NOT_FOUND, f"there is no car {told}", "vehicle")
 
 
 # Whose they are

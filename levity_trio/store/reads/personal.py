@@ -111,7 +111,7 @@ _OWNED: Final = N_(
     {
         "tag": "a card still belongs to it; take it: {1}",
         "space": "a space still belongs to it; take it: {1}",
-        "vehicle": "a vehicle still belongs to it; take it: {1}",
+        "vehicle": "a car still belongs to it; take it: {1}",
     }
 )
 

@@ -121,7 +121,7 @@ _UNKNOWN: Final = N_(
     {
         "account": "there is no household {1}",
         "meter": "there is no meter {1}",
-        "vehicle": "there is no vehicle {1}",
+        "vehicle": "there is no car {1}",
     }
 )
 _NAMED: Final = N_(

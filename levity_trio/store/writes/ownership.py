@@ -146,7 +146,7 @@ _GIVEN_AWAY: Final = N_(
     {
         What.TAG: "a card of household {1} was given away or taken since; change it by hand",
         What.SPACE: "a space of household {1} was given away or taken since; change it by hand",
-        What.VEHICLE: "a vehicle of household {1} was given away or taken since; change it by hand",
+        What.VEHICLE: "a car of household {1} was given away or taken since; change it by hand",
     }
 )
 

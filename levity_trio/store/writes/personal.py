@@ -118,7 +118,7 @@ def _forget_vehicles(db: UnitOfWork, account: int, told: Deletion) -> None:
         name = f"vehicle {number}"
         known = vehicles.named(db, name)
         if known is not None and known != number:
-            words = Told("vehicle {1} has the name {2}; rename it first", known, repr(name))
+            words = Told("car {1} has the name {2}; rename it first", known, repr(name))
             raise Refused(Code.IN_USE, words)
         vehicles.VEHICLE.forget(db, "id = ?", (number,), name=name, updated_at=told.at)
         db.record(VehicleChanged(charger=None, at=told.at, vehicle=number, change="forgotten", by=told.by))

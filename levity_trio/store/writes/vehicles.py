@@ -60,7 +60,7 @@ def find(db: UnitOfWork, number: int) -> VehicleData:
     """Return a vehicle that was not removed. Raises Refused."""
     found = VEHICLE.find(db, "id = ? AND removed_at IS NULL", (number,))
     if found is None:
-        raise Refused(Code.NOT_FOUND, Told("there is no vehicle {1}", number), "vehicle")
+        raise Refused(Code.NOT_FOUND, Told("there is no car {1}", number), "vehicle")
     return found
 
 
@@ -79,4 +79,4 @@ def _check(db: UnitOfWork, data: VehicleData, number: int | None) -> None:
     check_name(data.name)
     other = named(db, data.name)
     if other is not None and other != number:
-        raise Refused(Code.IN_USE, Told("vehicle {1} has this name; choose another", other), "name")
+        raise Refused(Code.IN_USE, Told("car {1} has this name; choose another", other), "name")
