@@ -21,6 +21,7 @@ from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.billing.tariff_values import HIGHEST_MINUTES, HIGHEST_WH
 from levity_trio.records import Personal, record
 from levity_trio.store.billing.tariffs import Trial, first_open_day
+from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import tariffs as stored
 from levity_trio.store.reads.pages import ListPage
@@ -40,6 +41,7 @@ from levity_trio.told import Told, joined, parted
 from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import MonthName, computed, rule
 from levity_trio.web.api.bodies import ABSENT, WATT_HOURS, Fields, Sent, StructBody
+from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
@@ -314,8 +316,15 @@ def said_by(request: Correcting) -> Said:
 
 
 async def shown(request: Request, number: int) -> TariffWithVersions:
-    read = partial(stored.tariff, number=number, today=_today(request))
-    tariff, versions, assignments = await request.find(read, Told("tariff {1}", number))
+    return await request.read(partial(read_tariff, server=request.api, number=number))
+
+
+def read_tariff(db: Database, server: Server, number: int) -> TariffWithVersions:
+    """Return a tariff with its versions and assignments. Raises Problem."""
+    found = stored.tariff(db, number, today(server.now(), server.config.time_zone))
+    if found is None:
+        raise not_found(Told("tariff {1}", number))
+    tariff, versions, assignments = found
     return extended(TariffWithVersions, tariff, versions=versions, assignments=assignments)
 
 

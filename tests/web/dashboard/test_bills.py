@@ -63,7 +63,7 @@ NOTHING: Mapping[str, Any] = {"data": [], "page": 1, "limit": 50, "total": None,
 DRAFT = "/api/admin/drafts/2026-10"
 PREVIEW = {"sums": SUMS, "data": [], "held_back": [], "missing": []}
 READ: Mapping[str, Any] = {
-    **dict.fromkeys(("read_statements", "read_wallets", "read_months", "read_tariffs", "read_assignments"), NOTHING),
+    **dict.fromkeys(("read_statements", "read_wallets", "read_months", "tariffs", "assignments"), NOTHING),
     **dict.fromkeys(("held_back_of_month", "recipients"), ()),
     "read_history": {"series": []},
 }

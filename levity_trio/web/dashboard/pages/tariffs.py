@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final
 
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
+from levity_trio.store.reads import accounts, chargers
+from levity_trio.store.reads.billing import billing
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.tariffs import TariffRow, TariffVersion, assignments, tariffs
 from levity_trio.told import parted
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.local_times import today
+from levity_trio.web.api.shown import show
+from levity_trio.web.api.tariffs import TariffWithVersions, read_tariff
 from levity_trio.web.dashboard.fields import Field, Unreadable, body_of, fields_of, filled, texts
-from levity_trio.web.dashboard.page import USUAL, Page, View, names_of_chargers
+from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.page import USUAL, Page, View
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.saying import capital, in_words
 
@@ -30,36 +37,46 @@ Values = Mapping[str, Any]
 
 
 async def _tariffs(view: View) -> Values:
-    tariffs = await view.get("/api/admin/tariffs", limit=MOST)
-    assignments = (await view.get("/api/admin/tariff-assignments", limit=MOST))["data"]
+    return await view.look(_list, view)
+
+
+def _list(look: Look, view: View) -> Values:
+    found = look(assignments, (), None, Wanted(limit=MOST)).data
     example = view.query.get("example", "")
     return {
-        "tariffs": tariffs["data"],
-        "assignments": [one for one in assignments if not one["is_replaced"]],
-        **await _targets(view),
+        "tariffs": _known(look, view),
+        "assignments": [one for one in found if not one.is_replaced],
+        **_targets(look),
         "examples": list(EXAMPLES),
         "example": example,
-        "names": await names_of_chargers(view),
         "toml": EXAMPLES.get(example, ""),
     }
 
 
-async def _targets(view: View) -> Values:
-    return {
-        "chargers": (await view.get("/api/admin/chargers", limit=MOST))["data"],
-        "accounts": (await view.get("/api/admin/accounts", limit=MOST))["data"],
-    }
+def _known(look: Look, view: View) -> Sequence[TariffRow]:
+    return look(tariffs, None, _today(view), Wanted(limit=MOST)).data
+
+
+def _today(view: View) -> date:
+    return today(view.api.server.now(), view.api.server.config.time_zone)
+
+
+def _targets(look: Look) -> Values:
+    return {"chargers": look(chargers.names), "accounts": look(accounts.names)}
 
 
 async def _tariff(view: View) -> Values:
-    found = await view.get(f"/api/admin/tariffs/{view.path['id']}")
-    standing = _standing(found)
-    return {"tariff": found, "newest": standing[0] if standing else None, "names": await names_of_chargers(view)}
+    def read(look: Look) -> Values:
+        found = look(read_tariff, view.api.server, view.number)
+        standing = _standing(found)
+        return {"tariff": found, "newest": standing[0] if standing else None, "chargers": look(chargers.names)}
+
+    return await view.look(read)
 
 
-def _standing(tariff: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _standing(tariff: TariffWithVersions) -> list[TariffVersion]:
     """Return the versions that were not withdrawn, the newest day first."""
-    return [one for one in tariff["versions"] if one["withdrawn_at"] is None]
+    return [one for one in tariff.versions if one.withdrawn_at is None]
 
 
 # The form for a price
@@ -67,12 +84,11 @@ def _standing(tariff: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 async def _new(view: View) -> Values:
     """Return the form for a new tariff."""
-    known = [one["name"] for one in (await view.get("/api/admin/tariffs", limit=MOST))["data"]]
+    known = [one.name for one in await view.look(_known, view)]
     usual = {"name": _free_name(known), WHOM: "site"}
     if not known:
-        begun = await _billing(view)
-        today = (await view.get("/api/admin/tariff-in-force"))["day"]
-        usual["since"] = begun["begun_on"] if begun else f"{today[:7]}-01"
+        begun = await view.look(lambda look: look(billing))
+        usual["since"] = begun.begun_on if begun else f"{_today(view):%Y-%m}-01"
     problems = {}
     if view.query.get("name", "").strip() in known:
         problems["name"] = _("There is already a tariff with this name. Change that one, or choose another name.")
@@ -88,19 +104,21 @@ def _free_name(known: list[str]) -> str:
 
 async def _change(view: View) -> Values:
     """Return the form for another price of a tariff, filled in with that of today."""
-    tariff = await view.get(f"/api/admin/tariffs/{view.path['id']}")
-    standing, next_since = _standing(tariff), tariff["next_since"]
-    present = [one for one in standing if next_since is None or one["since"] < next_since] or standing[-1:]
-    plain = present[0]["plain"] if present else {"name": tariff["name"]}
+    tariff = await view.look(lambda look: look(read_tariff, view.api.server, view.number))
+    standing, next_since = _standing(tariff), tariff.next_since
+    present = [one for one in standing if next_since is None or one.since < next_since] or standing[-1:]
+    plain = show(present[0].plain) if present else {"name": tariff.name}
     if plain is None:
         return {"tariff": tariff, "form": None}
     of_today = texts(fields_of(view.api.endpoints["POST", PRICES]), {**plain, "since": None}, view.api.zone)
-    return await _form(view, {**of_today, "name": tariff["name"], WHOM: ""}, tariff, {})
+    return await _form(view, {**of_today, "name": tariff.name, WHOM: ""}, tariff, {})
 
 
-async def _form(view: View, usual: Mapping[str, str], tariff: Values | None, problems: Mapping[str, str]) -> Values:
+async def _form(
+    view: View, usual: Mapping[str, str], tariff: TariffWithVersions | None, problems: Mapping[str, str]
+) -> Values:
     """Return the form with what was typed, and what it would have cost if that is asked."""
-    tomorrow = date.fromisoformat((await view.get("/api/admin/tariff-in-force"))["day"]) + timedelta(days=1)
+    tomorrow = _today(view) + timedelta(days=1)
     fields = fields_of(view.api.endpoints["POST", PRICES])
     usual = {"since": str(tomorrow), "night_name": _("night"), "weekend_name": _("weekend"), **usual}
     values = {**{one.name: one.value for one in fields}, **usual, **view.query, "replaces": "true"}
@@ -110,20 +128,25 @@ async def _form(view: View, usual: Mapping[str, str], tariff: Values | None, pro
     preview, problems = (
         await _preview(view, fields, values) if SHOW in view.query and not problems else (None, problems)
     )
-    billing = await _billing(view)
-    known = (await view.get("/api/admin/tariffs", limit=1))["data"]
     return {
         "tariff": tariff,
         "form": {one.name: one for one in filled(fields, _for_browsers(values), problems)},
         "whom": values[WHOM],
-        "currency": known[0]["currency"] if known else values["currency"] or USUAL,
-        "is_first": not known,
-        "least_day": f"{billing['open_month']}-01" if billing and billing["closings"] else "",
         "preview": preview,
         "problem": problems.get("", ""),
         "sent": {one.name: values[one.name] for one in fields if values[one.name]},
-        "names": await names_of_chargers(view),
-        **await _targets(view),
+        **await view.look(_beside_form, view, values["currency"]),
+    }
+
+
+def _beside_form(look: Look, view: View, currency: str) -> Values:
+    """Return what is there already: tariffs, and months that were closed. `currency` is that which was typed."""
+    known, begun = _known(look, view), look(billing)
+    return {
+        "currency": known[0].currency if known else currency or USUAL,
+        "is_first": not known,
+        "least_day": f"{begun.open_month}-01" if begun and begun.closings else "",
+        **_targets(look),
     }
 
 
@@ -141,17 +164,6 @@ async def _preview(
         told = dict(reversed(faults)) or {refused.field: refused.told}
         named = {one.name for one in fields}
         return None, {name if name in named else "": capital(in_words(said(words))) for name, words in told.items()}
-
-
-async def _billing(view: View) -> Values | None:
-    """Return how far billing is; None before it began."""
-    try:
-        found: Values = await view.get("/api/admin/billing")
-    except Refused as refused:
-        if refused.status != HTTPStatus.NOT_FOUND:
-            raise
-        return None
-    return found
 
 
 def _whom(text: str) -> dict[str, str]:
