@@ -199,16 +199,6 @@ class Sorting:
         return self.names.get(column, (column, f"-{column}"))
 
 
-async def sorted_list(view: View, path: str, sorting: Sorting, **query: Any) -> tuple[Any, str]:
-    """Return a page of a list as it is to be sorted, and ""; in its own order, and why, if it cannot be."""
-    try:
-        return await view.get(path, sort=sorting.asked, **query), ""
-    except Refused as refused:
-        if refused.field != "sort":
-            raise
-        return await view.get(path, **query), refused.words
-
-
 async def read_sorted(
     view: View, read: Callable[[Database, Server, S], ListPage[T]], kind: type[S], sorting: Sorting, **query: object
 ) -> tuple[ListPage[T], str]:
@@ -233,7 +223,6 @@ USUAL: Final = "EUR"
 """As for a first tariff."""
 OPEN: Final = "Active"
 MOST_SESSIONS: Final = 20
-MOST_CHARGERS: Final = 500
 
 
 def open_sessions(look: Look, charger: str) -> list[BilledTransaction]:
@@ -252,17 +241,6 @@ def limited_charger(look: Look, view: View, charger: str) -> LimitedCharger | No
     return next((one for one in look(limited_chargers, view.api.server.now()) if one.charger == charger), None)
 
 
-async def chargers_and_currency(view: View) -> Mapping[str, Any]:
-    """Return what the form of limits shows: all chargers with their names, and the currency."""
-    if not view.may("POST", "/api/admin/id-tags"):
-        return {"chargers": {}, "currency": USUAL}
-    found = (await view.get("/api/admin/chargers", limit=MOST_CHARGERS))["data"]
-    return {
-        "chargers": {one["id"]: one["name"] or one["id"] for one in found},
-        "currency": await currency_of_site(view),
-    }
-
-
 def refused_at(look: Look, view: View, space: Belonging | SpaceRow) -> Sequence[RefusedCard]:
     """Return the cards that a space would refuse if it was for its household only."""
     if space.charger is None or space.exclusive:
@@ -273,17 +251,6 @@ def refused_at(look: Look, view: View, space: Belonging | SpaceRow) -> Sequence[
 def currency(look: Look) -> str:
     """Return the currency in which this site bills."""
     return look(lambda db: currency_of(rows_of(db))) or USUAL
-
-
-async def with_refused(view: View, spaces: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return spaces, each with the cards that it would refuse if it was for its household only."""
-    found = list[Mapping[str, Any]]()
-    for one in spaces:
-        asked = {"charger": one["charger"], "connector": one["connector"] or 0, "account": one["account"]}
-        is_open = one["charger"] is not None and not one["exclusive"]
-        refused = (await view.get("/api/admin/spaces/refused-cards", **asked))["data"] if is_open else []
-        found.append({**one, "refused": refused})
-    return found
 
 
 async def currency_of_site(view: View) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
@@ -30,7 +31,6 @@ from levity_trio.web.dashboard.page import (
     currency_of_site,
     names_of_chargers,
     read_sorted,
-    sorted_list,
 )
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment
@@ -89,9 +89,12 @@ async def _preview(view: View, month: str) -> Values:
     carried = view.query.get("carry_below")
     sorting = Sorting(view.query.get("sort", ""), {"carry_below": carried} if carried else {}, "name")
     shown: Values = {"terms": terms, "problem": problem, "refused": None, "sums": None, "sorting": sorting}
+    path = f"/api/admin/drafts/{month}"
     try:
-        preview, _why = await sorted_list(view, f"/api/admin/drafts/{month}", sorting, **terms)
+        preview = await view.get(path, sort=sorting.asked, **terms)
     except Refused as refused:
+        if refused.field == "sort":
+            return await _preview(replace(view, query={**view.query, "sort": ""}), month) | {"sorting": sorting}
         missing = await view.get(f"/api/admin/months/{month}/missing")
         return shown | {"refused": refused, "missing": missing["data"]}
     return {**shown, **preview, "statements": preview["data"]}

@@ -15,13 +15,12 @@ from levity_trio.store.reads.charger_facts import Command
 from levity_trio.store.reads.chargers import Charger
 from levity_trio.store.reads.links import links
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.store.reads.places import AtSpace, RefusedCard, SpaceRow
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.charger_facts import UseQuery, read_uptimes, read_use
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.history import HistoryQuery, read_history
-from levity_trio.web.api.limits import SPACES, read_refused
+from levity_trio.web.api.limits import SPACES
 from levity_trio.web.api.logs import LogEntry, LogsQuery, read_frames
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.dashboard.looking import Look
@@ -34,6 +33,7 @@ from levity_trio.web.dashboard.page import (
     View,
     limited_charger,
     open_sessions,
+    refused_at,
 )
 from levity_trio.web.dashboard.pictures import use_values
 from levity_trio.web.dashboard.shapes import json_text, length, moment
@@ -111,13 +111,7 @@ def _spaces(look: Look, view: View, charger: str) -> Values:
     spaces = look(places.spaces, now=server.stamp(), charger=charger)
     kept = look(local_lists.statuses, charger, server.id_tags.policy, server.now(), (), is_on=True) if spaces else []
     behind = sum(one.behind for one in kept if (one.version or 0) > 0)
-    return {"spaces": [(one, _refused(look, view, one)) for one in spaces], "behind": behind}
-
-
-def _refused(look: Look, view: View, space: SpaceRow) -> list[RefusedCard]:
-    """Return the cards that a space would refuse if it was for its household only."""
-    at = AtSpace(space.charger, space.connector or 0, space.account)
-    return [] if space.exclusive else look(read_refused, view.api.server, at)
+    return {"spaces": [(one, refused_at(look, view, one)) for one in spaces], "behind": behind}
 
 
 def _uptime(look: Look, view: View, charger: Charger) -> Values:
