@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
@@ -28,7 +28,7 @@ from levity_trio.web.dashboard.fields import (
     leaves,
 )
 from levity_trio.web.dashboard.operations import CHARGER
-from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
+from levity_trio.web.dashboard.page import Values, View, currency_of_site, open_sessions
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.wire.times import in_zone
 
@@ -64,7 +64,7 @@ LOCAL_TIME: Final = "%Y-%m-%dT%H:%M:%S"
 class Circumstances:
     """What is known of what a form is about. `sessions` are the open ones that it would end."""
 
-    charger: Mapping[str, Any] | None = None
+    charger: Values | None = None
     sessions: Sequence[BilledTransaction] = ()
 
 
@@ -168,8 +168,8 @@ class Offers:
         except Refused:
             return ()
 
-    async def _rows(self, path: str, **query: Any) -> Sequence[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = (await self.view.get(path, limit=MOST, **query))["data"]
+    async def _rows(self, path: str, **query: object) -> Sequence[Values]:
+        found: list[Values] = (await self.view.get(path, limit=MOST, **query))["data"]
         return found
 
     async def _connectors(self, around: Circumstances) -> list[Offer]:
@@ -245,10 +245,10 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
 class Subject(NamedTuple):
     """As the API shows it; None for what the path does not name."""
 
-    session: Mapping[str, Any] | None = None
-    wallet: Mapping[str, Any] | None = None
+    session: Values | None = None
+    wallet: Values | None = None
     """Of a household."""
-    tag: Mapping[str, Any] | None = None
+    tag: Values | None = None
 
 
 async def subject_of(view: View, endpoint: Endpoint) -> Subject | None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_
+from levity_trio.store.reads import charger_facts as facts
+from levity_trio.store.reads import plans
+from levity_trio.store.reads.files import files
+from levity_trio.store.reads.links import links
+from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.security import decisions
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Read, Values, View
 from levity_trio.web.dashboard.pages.charger import PATH, SECTION, head
 from levity_trio.web.dashboard.refused import Refused
@@ -33,7 +41,6 @@ class Kind(NamedTuple):
     title: str
     columns: tuple[Column, ...]
     empty: str
-    is_paged: bool = True
 
 
 _TIME: Final = N_(Column("When", "timestamp", "time"))
@@ -108,7 +115,6 @@ _ODDITIES: Final = N_(
                 Column("Example", "sample", "code"),
             ),
             "Nothing: the charger's messages are in order.",
-            is_paged=False,
         ),
         Kind(
             "habits",
@@ -124,7 +130,6 @@ _ODDITIES: Final = N_(
                 Column("Firmware", "firmware"),
             ),
             "None is known.",
-            is_paged=False,
         ),
     )
 )
@@ -218,32 +223,54 @@ def api_of(view: View) -> str:
     return f"/api/admin/chargers/{view.path['id']}"
 
 
-async def _table(view: View, kind: Kind) -> Values:
-    path, query = f"{api_of(view)}/{kind.path}", dict[str, Any]()
-    if kind is _FILES:
-        path, query = "/api/admin/files", {"charger": view.path["id"]}
-    if kind.is_paged:
-        query |= {"limit": ROWS, "cursor": view.query.get("cursor")}
-    found = await view.get(path, **query)
-    cursor = found.get("next_cursor") if kind.is_paged else None
-    return {**kind._asdict(), "rows": found["data"], "cursor": cursor}
+_WHOLE: Final[Mapping[str, Callable[..., Sequence[object]]]] = {"repairs": facts.repairs, "habits": facts.habits}
+_PAGED: Final[Mapping[str, Callable[..., ListPage[Any]]]] = {
+    "statuses": partial(facts.statuses, connector=None),
+    "faults": facts.faults,
+    "links": links,
+    "boots": facts.boots,
+    "set-aside": facts.set_aside,
+    "profiles": plans.profiles,
+    "reservations": plans.reservations,
+    "local-lists": plans.local_lists,
+    "files": files,
+    "registrations": decisions,
+}
+_OF_NOW: Final = ("profiles", "reservations")
+"""How each list is read. Some have a state, which is that of now."""
+
+
+def _table(look: Look, view: View, kind: Kind) -> Values:
+    charger, wanted = view.path["id"], Wanted(limit=ROWS, cursor=view.query.get("cursor") or None)
+    if kind.path in _WHOLE:
+        return {**kind._asdict(), "rows": look(_WHOLE[kind.path], charger), "cursor": None}
+    state = {"now": view.api.server.now()} if kind.path in _OF_NOW else {}
+    found = look(_PAGED[kind.path], charger=charger, wanted=wanted, **state)
+    return {**kind._asdict(), "rows": found.data, "cursor": found.next_cursor}
 
 
 def _chosen(tab: str, kinds: Sequence[Kind], for_operators: Sequence[Kind] = ()) -> Read:
     """Return how a page reads the list that its reader has chosen."""
 
-    async def read(view: View) -> Values:
+    def shown(look: Look, view: View) -> Values:
         offered = (*kinds, *(for_operators if view.caller.role >= Role.OPERATOR else ()))
         kind = next((one for one in offered if one.path == view.query.get("show")), offered[0])
-        return {**await view.look(head, view, tab), "kinds": offered, "kind": kind, "table": await _table(view, kind)}
+        return {**head(look, view, tab), "kinds": offered, "kind": kind, "table": _table(look, view, kind)}
+
+    async def read(view: View) -> Values:
+        return await view.look(shown, view)
 
     return read
+
+
+def _limits(look: Look, view: View) -> Sequence[plans.ConnectorLimit]:
+    return look(plans.limits, view.path["id"], view.api.server.now())
 
 
 async def _read_limits(view: View) -> Values:
     return {
         **await _chosen("limits", (*_LIMITS, _FILES))(view),
-        "limits": (await view.get(f"{api_of(view)}/profiles/limits"))["data"],
+        "limits": await view.look(_limits, view),
         "lists": (await view.get(f"{api_of(view)}/local-lists/status"))["data"],
     }
 
@@ -261,7 +288,7 @@ async def _read_configuration(view: View) -> Values:
 
 async def _changes(view: View) -> Sequence[Values]:
     try:
-        changes: list[Any] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
+        changes: list[Values] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
     except Refused:  # it was not read twice yet
         return []
     return changes
@@ -285,15 +312,16 @@ async def _read_security(view: View) -> Values:
         **await view.look(head, view, "security"),
         "security": await view.get(f"{api_of(view)}/security"),
         "way": await _way(view),
-        "table": await _table(view, _REGISTRATIONS),
+        "table": await view.look(_table, view, _REGISTRATIONS),
     }
 
 
-async def _way(view: View) -> Any:
+async def _way(view: View) -> Values | None:
     try:
-        return await view.get(f"{api_of(view)}/security-profile")
+        way: Values = await view.get(f"{api_of(view)}/security-profile")
     except Refused:  # none was asked for
         return None
+    return way
 
 
 HELP: Final = {"oddities": "reference/repairs", "limits": "reference/operations", "security": "tasks/raise-security"}
