@@ -43,7 +43,7 @@ class Allotted(StrEnum):
     PROFILE = "a new charging profile id"
     REQUEST = "a new request id"
     LIST_VERSION = "the next list version"
-    TRANSACTION = "the only open transaction"
+    TRANSACTION = "the only open session"
     UPLOAD = "a URL of this server, with --files-port"
     ROOT = "the root of this server's certificate authority"
 

@@ -84,13 +84,13 @@ def _still_charging(sent: SentCommand, facts: Sequence[Seen], transaction: int) 
 
 
 REMOTE_START: Final = OutcomeRule(
-    words="the transaction that begins with its tag (and connector, if named) within ConnectionTimeOut, else 120 s",
+    words="the session that begins with its card (and connector, if named) within ConnectionTimeOut, else 120 s",
     judge=_started,
     reads=(TransactionBegan,),
     until=_until_connected,
 )
 REMOTE_STOP: Final = OutcomeRule(
-    words="the transaction's StopTransaction within 120 s; contradicted if it still draws more than 1 A",
+    words="the session's StopTransaction within 120 s; contradicted if it still draws more than 1 A",
     judge=_stopped,
     reads=(TransactionEnded, ReadingSeen),
 )

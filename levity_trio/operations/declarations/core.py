@@ -87,30 +87,30 @@ OPERATIONS: Final = (
         path="remote-start",
         section="§5.11",
         feature_profile=FeatureProfile.CORE,
-        summary="Start a transaction with a tag, as if it were presented at the charger.",
+        summary="Start a session with a card, as if it were presented at the charger.",
         payload=Object(
             (
                 connector_id("The connector; if left out, the charger chooses.", required=False),
-                Field("idTag", ID_TAG, "The tag that the transaction is started with.", required=True, example="GUEST"),
-                Field("chargingProfile", PROFILE, "A TxProfile without transactionId, for this transaction."),
+                Field("idTag", ID_TAG, "The card that the session is started with.", required=True, example="GUEST"),
+                Field("chargingProfile", PROFILE, "A TxProfile without transactionId, for this session."),
             )
         ),
         warner=_start_warnings,
         outcome=judges.REMOTE_START,
-        stored="the transaction that began",
+        stored="the session that began",
     ),
     Operation(
         action="RemoteStopTransaction",
         path="remote-stop",
         section="§5.12",
         feature_profile=FeatureProfile.CORE,
-        summary="Stop a transaction.",
+        summary="Stop a session.",
         payload=Object(
             (
                 Field(
                     "transactionId",
                     Integer(),
-                    "The transaction's id.",
+                    "The session's id.",
                     required=True,
                     example=1,
                     allotted=Allotted.TRANSACTION,
@@ -119,20 +119,20 @@ OPERATIONS: Final = (
         ),
         warner=_stop_warnings,
         outcome=judges.REMOTE_STOP,
-        stored="the transaction that ended",
+        stored="the session that ended",
     ),
     Operation(
         action="Reset",
         path="reset",
         section="§5.14",
         feature_profile=FeatureProfile.CORE,
-        summary="Restart the charger. An open transaction ends.",
+        summary="Restart the charger. An open session ends.",
         payload=Object(
             (
                 Field(
                     "type",
                     Choice(("Hard", "Soft")),
-                    "Soft stops transactions and restarts the program; Hard is like switching off and on.",
+                    "Soft stops sessions and restarts the program; Hard is like switching off and on.",
                     required=True,
                     example="Soft",
                 ),
@@ -146,7 +146,7 @@ OPERATIONS: Final = (
         path="unlock-connector",
         section="§5.18",
         feature_profile=FeatureProfile.CORE,
-        summary="Release a cable that the charger holds. An open transaction of the connector ends.",
+        summary="Release a cable that the charger holds. An open session of the connector ends.",
         payload=Object((connector_id("The connector."),)),
         needs_force_under_transaction=True,
         warner=_unlock_warnings,
@@ -164,7 +164,7 @@ OPERATIONS: Final = (
                 Field(
                     "type",
                     Choice(("Inoperative", "Operative")),
-                    "Inoperative is out of use; under a transaction it begins after the end.",
+                    "Inoperative is out of use; under a session it begins after the end.",
                     required=True,
                     example="Operative",
                 ),
@@ -205,7 +205,7 @@ OPERATIONS: Final = (
         path="clear-cache",
         section="§5.4",
         feature_profile=FeatureProfile.CORE,
-        summary="Make the charger forget the tags that it knows from earlier authorizations.",
+        summary="Make the charger forget the cards that it knows from earlier authorizations.",
     ),
     Operation(
         action="DataTransfer",

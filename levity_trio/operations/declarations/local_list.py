@@ -16,12 +16,12 @@ from levity_trio.told import Told
 FULL: Final = "Full"
 ID_TAG_INFO: Final = Object(
     (
-        time("expiryDate", "Until when the tag is valid."),
-        Field("parentIdTag", ID_TAG, "The group of the tag."),
+        time("expiryDate", "Until when the card is valid."),
+        Field("parentIdTag", ID_TAG, "The group of the card."),
         Field(
             "status",
             Choice(("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")),
-            "Whether the tag may charge.",
+            "Whether the card may charge.",
             required=True,
             example="Accepted",
         ),
@@ -29,8 +29,8 @@ ID_TAG_INFO: Final = Object(
 )
 ENTRY: Final = Object(
     (
-        Field("idTag", ID_TAG, "The tag.", required=True, example="GUEST"),
-        Field("idTagInfo", ID_TAG_INFO, "Its state; in a differential list an entry without it deletes the tag."),
+        Field("idTag", ID_TAG, "The card.", required=True, example="GUEST"),
+        Field("idTagInfo", ID_TAG_INFO, "Its state; in a differential list an entry without it deletes the card."),
     )
 )
 
@@ -78,7 +78,7 @@ OPERATIONS: Final = (
         path="get-local-list-version",
         section="§5.10",
         feature_profile=FeatureProfile.LOCAL_LIST,
-        summary="Ask for the version of the charger's list of tags: 0 is none, -1 is not supported.",
+        summary="Ask for the version of the charger's list of cards: 0 is none, -1 is not supported.",
         stored="the version with its time",
     ),
     Operation(
@@ -86,7 +86,7 @@ OPERATIONS: Final = (
         path="send-local-list",
         section="§5.15",
         feature_profile=FeatureProfile.LOCAL_LIST,
-        summary="Send the list of tags that the charger uses while it has no connection.",
+        summary="Send the list of cards that the charger uses while it has no connection.",
         payload=Object(
             (
                 Field(
@@ -96,11 +96,11 @@ OPERATIONS: Final = (
                     required=True,
                     allotted=Allotted.LIST_VERSION,
                 ),
-                Field("localAuthorizationList", ListOf(ENTRY), "The tags; a full list without any deletes all."),
+                Field("localAuthorizationList", ListOf(ENTRY), "The cards; a full list without any deletes all."),
                 Field(
                     "updateType",
                     Choice(("Differential", FULL)),
-                    "Full replaces the list, Differential changes these tags.",
+                    "Full replaces the list, Differential changes these cards.",
                     required=True,
                     example=FULL,
                 ),

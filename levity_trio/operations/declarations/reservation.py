@@ -42,13 +42,13 @@ OPERATIONS: Final = (
         path="reserve-now",
         section="§5.13",
         feature_profile=FeatureProfile.RESERVATION,
-        summary="Keep a connector for a tag.",
+        summary="Keep a connector for a card.",
         payload=Object(
             (
                 connector_id("The connector; 0 is any, if the charger supports it."),
                 time("expiryDate", "When the reservation ends.", required=True, example="2035-01-31T22:00:00Z"),
-                Field("idTag", ID_TAG, "The tag that it is for.", required=True, example="GUEST"),
-                Field("parentIdTag", ID_TAG, "A group whose tags may use it too."),
+                Field("idTag", ID_TAG, "The card that it is for.", required=True, example="GUEST"),
+                Field("parentIdTag", ID_TAG, "A group whose cards may use it too."),
                 Field(
                     "reservationId",
                     Integer(),

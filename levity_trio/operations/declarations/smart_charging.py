@@ -52,19 +52,19 @@ PROFILE: Final = Object(
             required=True,
             allotted=Allotted.PROFILE,
         ),
-        Field("transactionId", Integer(), "The transaction that a TxProfile is for."),
+        Field("transactionId", Integer(), "The session that a TxProfile is for."),
         Field("stackLevel", Integer(), "Of several profiles the one with the highest level wins.", True, example=0),
         Field(
             "chargingProfilePurpose",
             PURPOSES,
-            "ChargePointMaxProfile limits the charger, TxDefaultProfile each transaction, TxProfile one.",
+            "ChargePointMaxProfile limits the charger, TxDefaultProfile each session, TxProfile one.",
             required=True,
             example=TRANSACTION,
         ),
         Field(
             "chargingProfileKind",
             Choice(("Absolute", "Recurring", "Relative")),
-            "Relative counts from the start of the transaction.",
+            "Relative counts from the start of the session.",
             required=True,
             example="Relative",
         ),
@@ -160,7 +160,7 @@ OPERATIONS: Final = (
         path="set-charging-profile",
         section="§5.16",
         feature_profile=FeatureProfile.SMART_CHARGING,
-        summary="Limit the current or power of a charger, a connector or a transaction.",
+        summary="Limit the current or power of a charger, a connector or a session.",
         payload=Object(
             (
                 connector_id("The connector; 0 is the charger, or the default of all connectors."),
