@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar, overload
 
 T = TypeVar("T")
 GAP: Final = re.compile(r"\{(\d+)\}")
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_IS_VALUE: Final = frozenset({"text", "figure", "quantity", "amount", "time", "day"})
 
 
 class Figure(NamedTuple):
@@ -169,19 +170,62 @@ def parted(text: str) -> tuple[str, str]:
     return (place, words) if mark else ("", text)
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text with at most so many letters; one that is cut has no template."""
+    return text if len(text) <= most else text[:most]
+
+
 # Stored
 
 
-def stored(text: str) -> str:
+@overload
+def stored(text: str) -> str: ...
+
+
+@overload
+def stored(text: str | None) -> str | None: ...
+
+
+def stored(text: str | None) -> str | None:
     """Return a text as it is stored: the JSON of its template and values; one without a template as it stands."""
-    return json.dumps(_kept(text), ensure_ascii=False, separators=(",", ":"))
+    return None if text is None else stored_in(text)
 
 
-def of_stored(kept: str) -> str:
+@overload
+def of_stored(kept: str) -> str: ...
+
+
+@overload
+def of_stored(kept: str | None) -> str | None: ...
+
+
+def of_stored(kept: str | None) -> str | None:
     """Return the text that was stored."""
-    found = _read(json.loads(kept))
+    if kept is None:
+        return None
+    found = in_stored(kept)
     assert isinstance(found, str)  # noqa: S101 - `stored` takes nothing else
     return found
+
+
+def stored_in(value: Any) -> str:
+    """Return JSON, with the texts that are in it as they are stored."""
+    return json.dumps(_kept_in(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def in_stored(kept: str) -> Any:
+    """Return JSON with the texts that were stored in it."""
+    return _read_in(json.loads(kept))
+
+
+def beside(text: str | None) -> str | None:
+    """Return what is stored beside a text that stands as a sentence; None for one without a template."""
+    return stored(text) if isinstance(text, Told) else None
+
+
+def with_told(text: str | None, kept: str | None) -> str | None:
+    """Return a text that stands as a sentence, with what is stored beside it."""
+    return text if kept is None else of_stored(kept)
 
 
 def _of_stored(kept: str) -> Told:
@@ -193,6 +237,16 @@ def _of_stored(kept: str) -> Told:
 _OTHER_KINDS: Final[Mapping[str, Callable[..., Value]]] = {
     one.__name__: one for one in (Bare, Clock, DayOfYear, Weekday)
 }
+
+
+def _kept_in(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _kept_in(one) for name, one in value.items()}
+        case list():
+            return [*map(_kept_in, value)]
+        case _:
+            return _kept(value)
 
 
 def _kept(value: Value) -> Any:
@@ -213,6 +267,18 @@ def _kept(value: Value) -> Any:
             return {type(value).__name__: value}
         case _:
             return value
+
+
+def _read_in(kept: Any) -> Any:
+    match kept:
+        case {"joined": texts}:
+            return joined("; ", map(_read, texts))
+        case dict() if not _IS_VALUE & kept.keys():
+            return {name: _read_in(one) for name, one in kept.items()}
+        case list():
+            return [*map(_read_in, kept)]
+        case _:
+            return _read(kept)
 
 
 def _read(kept: Any) -> Value:

@@ -300,7 +300,7 @@ class Positions:
 
     def _reason(self, position: Position) -> Iterator[str]:
         if position.reason:
-            yield self._template.say("reason", reason=said(tidy(position.reason)))
+            yield self._template.say("reason", reason=tidy(said(position.reason)))
 
     def _line(self, line: Line) -> str:
         template = self._template

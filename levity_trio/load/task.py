@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from math import inf
@@ -62,7 +62,7 @@ from levity_trio.store.reads.load import LoadNow, LoadPresent
 from levity_trio.store.writes import leases, load
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.leases import BY, MANAGED
-from levity_trio.told import Told
+from levity_trio.told import Told, stored_in
 from levity_trio.wire.times import shifted, stamp
 
 PAUSE_SECONDS: Final = 1.0
@@ -391,7 +391,7 @@ class LoadManagement:
 
         async def told(found: list[Found]) -> None:
             nonlocal steps
-            steps = orjson.dumps(found).decode()
+            steps = stored_in([asdict(one) for one in found])
             await self._writer.run(leases.keep_trial, number, steps)
 
         bench = Bench(self._carrier, self._reader, place, self._speed)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from levity_trio.records import record
+from levity_trio.told import shortened
 
 LONGEST_PROBLEM: Final = 200
 
@@ -53,6 +54,6 @@ class Unsent(Exception):
 
     def __init__(self, problem: str, *, is_refused: bool = False, is_perhaps_sent: bool = False) -> None:
         super().__init__(problem[:LONGEST_PROBLEM])
-        self.problem = problem[:LONGEST_PROBLEM]
+        self.problem = shortened(problem, LONGEST_PROBLEM)
         self.is_refused = is_refused
         self.is_perhaps_sent = is_perhaps_sent

@@ -43,6 +43,7 @@ from levity_trio.store.reads.now.attention import Kind as Look
 from levity_trio.store.reads.now.chargers import KnownCharger, faults, served, statuses
 from levity_trio.store.reads.present import OPEN_REVIEWS
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import of_stored
 from levity_trio.wire.times import shifted, stamp
 
 RETURN: Final = timedelta(seconds=RETURN_SECONDS)
@@ -268,7 +269,7 @@ def _cause(number: int, kind: str, subject: str, parts: str, words: str | None, 
             Place(charger, connector): Span(_moment(since), None if until is None else _moment(until))
             for charger, connector, since, until in orjson.loads(parts)
         },
-        words=words,
+        words=of_stored(words),
         began_at=_moment(began),
         found_at=_moment(found),
     )

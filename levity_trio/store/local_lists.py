@@ -17,6 +17,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.store import places
 from levity_trio.store.connectors import Rows
 from levity_trio.store.places import PARENT
+from levity_trio.told import of_stored, stored
 from levity_trio.wire.times import stamp
 
 _UPKEEP: Final = (
@@ -61,7 +62,7 @@ def known(rows: Rows, charger: str) -> Known | None:
         failures=failures,
         failing_since=_moment(failing_since),
         retry_at=_moment(retry_at),
-        problem=problem,
+        problem=of_stored(problem),
         is_paused=paused_at is not None,
     )
 
@@ -85,7 +86,7 @@ def columns(known: Known) -> dict[str, object]:
         "failures": known.failures,
         "failing_since": known.failing_since and stamp(known.failing_since),
         "retry_at": known.retry_at and stamp(known.retry_at),
-        "problem": known.problem,
+        "problem": stored(known.problem),
     }
 
 

@@ -20,6 +20,7 @@ from levity_trio.access.securing import (
 from levity_trio.events import ROUTINE_EVENTS
 from levity_trio.operations.answers import status_of
 from levity_trio.store.connectors import Rows
+from levity_trio.told import of_stored
 from levity_trio.wire.texts import stored_object
 
 MOST_REPORTS: Final = 50
@@ -66,8 +67,9 @@ def open_plan(rows: Rows, charger: str) -> Plan | None:
 
 
 def _first(found: Sequence[tuple[Any, ...]]) -> Plan | None:
-    for number, charger, profile, steps, *rest in found:
-        return Plan(number, charger, profile, [Step(step) for step in orjson.loads(steps)], *rest)
+    for number, charger, profile, steps, organization, key, address, at, by, problem, *end in found:
+        wanted = [Step(step) for step in orjson.loads(steps)]
+        return Plan(number, charger, profile, wanted, organization, key, address, at, by, of_stored(problem), *end)
     return None
 
 

@@ -85,7 +85,12 @@ PASSED_ON = (
 """Modules that run the statements of other modules."""
 OURS = "levity_trio"
 READ_ALL = (
-    *("levity_trio.store.engine.schema", "levity_trio.store.keeping", "levity_trio.store.moving"),
+    *(
+        "levity_trio.store.engine.schema",
+        "levity_trio.store.engine.old_texts",
+        "levity_trio.store.keeping",
+        "levity_trio.store.moving",
+    ),
     "levity_trio.store.postgresql.checking",
 )
 """Migrations, which run once, and commands that copy, check and move a whole database, in a process of their own."""

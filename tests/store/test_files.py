@@ -23,6 +23,7 @@ from levity_trio.store.reads import files as reads
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.writes import commands, files, outcomes
 from levity_trio.store.writes.files import NewFile, NewUrl
+from levity_trio.told import of_stored
 from tests.store.books import Books, Station
 from tests.store.reading import view
 from tests.store.test_commands import answer, queue
@@ -103,7 +104,8 @@ def test_a_file_that_came_is_a_fact_and_fulfils_its_command(books: Books, statio
     assert books.run(outcomes.follow_all, books.at) == 1
     books.wait(24 * 60)
     assert books.run(outcomes.follow_all, books.at) == 0
-    assert books.row("SELECT outcome, outcome_words FROM command") == ("fulfilled", "file 1 came, 1200 bytes")
+    state, words = books.row("SELECT outcome, outcome_words FROM command")
+    assert (state, of_stored(words)) == ("fulfilled", "file 1 came, 1200 bytes")
 
 
 def test_firmware_is_found_by_its_title_and_by_the_url_of_a_command(books: Books, station: Station) -> None:

@@ -14,6 +14,7 @@ from levity_trio.operations.operation import example
 from levity_trio.store.reads.situation import reservations_in_force
 from levity_trio.store.writes import commands, notices, outcomes, responses, tags
 from levity_trio.store.writes.tags import TagData
+from levity_trio.told import of_stored
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading
 from tests.store.test_commands import answer, queue
@@ -45,7 +46,7 @@ def ask(station: Station, action: str, payload: dict[str, Any], told: Any = ACCE
 
 def outcome(books: Books, command: int) -> tuple[str | None, str | None]:
     row = books.row("SELECT outcome, outcome_words FROM command WHERE id = ?", command)
-    return row[0], row[1]
+    return row[0], of_stored(row[1])
 
 
 def follow(books: Books, minutes: float = 0.02) -> int:

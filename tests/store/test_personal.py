@@ -27,6 +27,7 @@ from levity_trio.store.writes.tags import TagData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.told import stored
 from tests.store.bills import BERLIN, Biller, charge, month_is_over
 from tests.store.books import Books, Station
 from tests.store.owning import House
@@ -179,7 +180,7 @@ def test_a_refused_address_goes_with_its_message(leaving: Leaving) -> None:
     failure = Failure(message=1, problem=problem, next_at=books.at, is_given_up=True, refused=address)
     books.run(messages.note_failed, failure, books.at)
     asked = "SELECT problem, mail_problem FROM message JOIN recipient ON recipient.id = recipient_id"
-    assert books.rows(asked) == [(problem, problem)]
+    assert books.rows(asked) == [(stored(problem), stored(problem))]
     leaving.delete()
     assert books.rows(asked) == [(None, None)]
 

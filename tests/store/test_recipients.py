@@ -78,7 +78,7 @@ def test_a_new_topic_must_be_scanned(store: Store, key: SecretKey, tmp_path: Pat
 
 def test_a_change_of_the_address_forgets_its_problem(store: Store, key: SecretKey, tmp_path: Path) -> None:
     number = added(store, key, topic=None)
-    refused = "UPDATE recipient SET (mail_problem, mail_problem_at) = ('550 no such user', ?)"
+    refused = "UPDATE recipient SET (mail_problem, mail_problem_at) = ('\"550 no such user\"', ?)"
     commit(store, lambda db: db.execute(refused, (NOW,)))
     assert commit(store, lambda db: writes.change(db, number, replace(DRIVER, away_minutes=30)))
     assert read(tmp_path, number).mail_problem == "550 no such user"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from levity_trio.store.billing.statements import content_of
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.keeping import statements
 from levity_trio.store.postgresql.connection import PostgresqlConnection
@@ -55,7 +57,7 @@ def behind_the_guards(books: Books, sql: str) -> None:
 
 ADD = (
     "INSERT INTO position SELECT 99, 1, 1, 'session', tx_id, month, NULL, '', cp_id, conn_id, id_tag, vehicle_id,"
-    " started_at, ended_at, 5, split, 0, '[]', 0 FROM position WHERE id = 1"
+    " started_at, ended_at, 5, split, 0, '[]', 0, NULL FROM position WHERE id = 1"
 )
 
 
@@ -68,6 +70,7 @@ ADD = (
         ("UPDATE position SET energy_wh = 1 WHERE statement_id = 1", "statement 1 was changed"),
         ("UPDATE position SET amount = 1 WHERE statement_id = 1", "statement 1: a position is not the sum"),
         ("UPDATE position SET lines = '[]' WHERE statement_id = 1", "statement 1: its taxes are not"),
+        ("UPDATE position SET told = '\"free\"' WHERE statement_id = 1", "statement 1 was changed"),
         ("DELETE FROM position WHERE statement_id = 1", "statement 1 was changed"),
         (ADD, "statement 1 was changed"),
         ("UPDATE statement_party SET party = replace(party, 'Anna', 'Hans') WHERE statement_id = 1", "the names on"),
@@ -89,6 +92,26 @@ def test_a_statement_that_was_made_anew_with_new_digests_does_not_follow(biller:
     """Somebody who knows how seals are made must change all later ones too, and those stand on paper."""
     behind_the_guards(biller.books, "UPDATE statement SET content = 'x', digest = 'y' WHERE number = 1")
     assert "statement 2 does not follow the one before: one of them was made later" in found(biller.books)
+
+
+@pytest.fixture
+def sealed_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seals are those of before reasons were texts."""
+
+    def content(figures: Sequence[object], positions: Sequence[Sequence[object]]) -> str:
+        return content_of(figures, [row[:-1] for row in positions])
+
+    monkeypatch.setattr("levity_trio.store.billing.numbering.content_of", content)
+
+
+@pytest.mark.sqlite
+@pytest.mark.usefixtures("sealed_as_before")
+def test_a_seal_of_before_holds_although_reasons_are_texts_now(biller: Biller) -> None:
+    books = biller.books
+    behind_the_guards(books, "UPDATE position SET told = '\"x\"' WHERE statement_id = 2")
+    assert found(books) == []
+    books.connection.execute("UPDATE position SET reason = 'x' WHERE statement_id = 2")
+    assert found(books) == ["statement 2 was changed after it was closed"]
 
 
 @pytest.mark.sqlite

@@ -10,6 +10,7 @@ from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.writes import credentials, responses, securing
 from levity_trio.store.writes.responses import CommandEnd
 from levity_trio.store.writes.securing import NewPlan
+from levity_trio.told import of_stored
 from tests.store.books import Books, Station
 from tests.store.reading import view
 from tests.store.test_certificates import ask
@@ -58,7 +59,7 @@ def test_why_it_stopped_is_told_once(books: Books, station: Station) -> None:
     for _ in range(2):
         assert books.run(securing.advance, "CP-1", books.at) is None
     (stopped,) = books.recorded(SecuringStopped)
-    assert (stopped.step, stopped.words) == ("password", books.value("SELECT problem FROM securing"))
+    assert (stopped.step, stopped.words) == ("password", of_stored(str(books.value("SELECT problem FROM securing"))))
 
 
 def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:

@@ -27,7 +27,7 @@ from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.wallets import is_prepaid
-from levity_trio.told import Bare, Quantity, Told
+from levity_trio.told import Bare, Quantity, Told, beside
 from levity_trio.wire.times import in_zone, shifted, stamp
 
 _DAY: Final = timedelta(days=1)
@@ -486,6 +486,7 @@ def _row(item: _Item) -> PositionRow:
         month=None if item.month is None else str(item.month),
         corrects=position.corrects,
         reason=position.reason,
+        told=beside(position.reason),
         cp_id=position.charger,
         conn_id=position.connector,
         id_tag=position.tag,

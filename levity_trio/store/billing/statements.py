@@ -27,6 +27,7 @@ from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, bill
 from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks
+from levity_trio.told import with_told
 from levity_trio.wire.times import in_zone
 
 BEGINNING: Final = ""
@@ -67,10 +68,14 @@ class PositionRow(NamedTuple):
     is_prepaid: int
     lines: str
     amount: int
+    told: str | None
+    """The reason as a text. Seals of before covered it not."""
 
 
 FIGURES: Final = Figures._fields
 OF_POSITION: Final = PositionRow._fields
+TOLD_VERSION: Final = 91
+"""The first version of the schema whose positions have reasons as texts."""
 UNASKED: Final = (Kind.HELD_BACK, Kind.UNPRICED)
 """They have no lines."""
 _STATEMENT: Final = (
@@ -221,7 +226,7 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         lines=lines_of(row.lines),
         corrects=corrected.line if corrected else None,
         corrected_statement=str(corrected.number) if corrected else None,
-        reason=row.reason,
+        reason=with_told(row.reason, row.told),
         is_prepaid=bool(row.is_prepaid),
     )
 

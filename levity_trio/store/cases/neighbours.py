@@ -42,7 +42,7 @@ from levity_trio.charging.sent.evidence import (
 from levity_trio.charging.sent.figures import CORRECTED, SCALED, overlap
 from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
-from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM
+from levity_trio.store.cases.settled import SYSTEM, open_reviews
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
     NEXT_TO,
@@ -235,7 +235,7 @@ def neighbour(course: Course, tx: Known, one: Known) -> Neighbour | None:
 
 
 def _with_doubts(rows: Rows, one: Known, other: Neighbour) -> Neighbour:
-    reviews = rows(OPEN_REVIEWS, (one.id,))
+    reviews = open_reviews(rows, one.id)
     doubts = {code for code, _ in reviews}
     return other._replace(
         is_lagging=any(words.startswith(OLD) for _, words in reviews),

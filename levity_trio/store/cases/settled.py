@@ -11,13 +11,13 @@ import orjson
 
 from levity_trio.charging.lifecycle import Resolution
 from levity_trio.store.connectors import Rows
-from levity_trio.told import Told
+from levity_trio.told import Told, of_stored
 
 CHARGER: Final = "charger"
 SYSTEM: Final = "system"
 NO_PERSONS: Final = (CHARGER, SYSTEM)
 """In `tx_event.who` and `review.resolved_by`; all others are names of operators."""
-OPEN_REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+_OPEN_REVIEWS: Final = "SELECT code, words, told FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 _DECIDED: Final = (
     "SELECT who, kind, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ?"
     " ORDER BY id"
@@ -32,6 +32,12 @@ _RESOLVED: Final = (
 def by_whom(name: str) -> str:
     """Return who did something, as a value of a text: the charger, the system, or a name."""
     return Told(name) if name in NO_PERSONS else name
+
+
+def open_reviews(rows: Rows, transaction: int) -> list[tuple[str, str]]:
+    """Return the codes of the open reviews of a transaction, with their words as they are told now."""
+    found = rows(_OPEN_REVIEWS, (transaction,))
+    return [(code, words if told is None else of_stored(told)) for code, words, told in found]
 
 
 def settled_by(rows: Rows, transaction: int) -> str | None:

@@ -3,6 +3,8 @@
 Migrations are the numbered files of schema/, applied in order. Each runs in one transaction that also sets the new
 user_version, so a crash leaves either the old or the new version.
 
+A line `-- converts: old_texts` stands where a module of this package changes rows, in the same transaction.
+
 A migration with a line `-- serves: 36` leaves a schema on which the program of schema 36 still works, if that is so of
 each one between them. One can then go back to that program.
 """
@@ -14,9 +16,10 @@ import re
 import secrets
 import shlex
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +77,7 @@ class Version(NamedTuple):
 
 
 _STEP = 1000
+_CONVERTS = re.compile(r"^-- converts: (\w+)\n", re.MULTILINE)
 _SERVES = re.compile(r"^-- serves: (\d+)$", re.MULTILINE)
 
 
@@ -255,8 +259,10 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, Version]:
 def _apply(connection: sqlite3.Connection, version: Version, script: str, simulated: SimulatedTime | None) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in statements(script):
-            connection.execute(statement)
+        for convert, part in stages(script):
+            convert(connection)
+            for statement in statements(part):
+                connection.execute(statement)
         if version.schema == 1:
             values = ("tx", transaction_id_base())
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", values)
@@ -267,6 +273,14 @@ def _apply(connection: sqlite3.Connection, version: Version, script: str, simula
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def stages(script: str) -> Iterator[tuple[Callable[[Connection], None], str]]:
+    """Yield the parts of a script, each with what changes rows before it."""
+    first, *others = _CONVERTS.split(script)
+    yield lambda _: None, first
+    for name, part in zip(others[::2], others[1::2], strict=True):
+        yield import_module(f"{__package__}.{name}").convert, part
 
 
 def statements(script: str) -> Iterator[str]:

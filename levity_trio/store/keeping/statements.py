@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -11,7 +11,15 @@ import orjson
 
 from levity_trio.billing.money import tax_sums
 from levity_trio.store.billing.rows import lines_of, taxes_text
-from levity_trio.store.billing.statements import BEGINNING, FIGURES, OF_POSITION, content_of, party_digest, seal_of
+from levity_trio.store.billing.statements import (
+    BEGINNING,
+    FIGURES,
+    OF_POSITION,
+    TOLD_VERSION,
+    content_of,
+    party_digest,
+    seal_of,
+)
 from levity_trio.store.engine.database import Database
 
 STATEMENTS_VERSION: Final = 29
@@ -45,10 +53,10 @@ def sealed(db: Database) -> Iterator[str]:
     """Each statement is as it was when it was closed, and follows the one before."""
     if db.version() < STATEMENTS_VERSION:
         return
-    before, expected, lost = BEGINNING, 1, _lost(db)
+    before, expected, lost, of_position = BEGINNING, 1, _lost(db), _of_position(db)
     for statement, number, content, of_party, previous, digest, party, *figures in db.execute(_STATEMENTS):
-        positions = db.execute(_POSITIONS, (statement,)).fetchall()
-        if content_of(figures, positions) != content or seal_of(number, content, of_party, previous) != digest:
+        positions = db.execute(of_position, (statement,)).fetchall()
+        if not _is_content(content, figures, positions) or seal_of(number, content, of_party, previous) != digest:
             yield f"statement {number} was changed after it was closed"
         if party is not None:
             yield from _changed_texts(db, statement, number, of_party, party)
@@ -60,6 +68,15 @@ def sealed(db: Database) -> Iterator[str]:
             yield f"statement {number} does not follow the one before: one of them was made later"
         before, expected = digest, number + 1
     yield from _closings(db)
+
+
+def _of_position(db: Database) -> str:
+    return _POSITIONS if db.version() >= TOLD_VERSION else _POSITIONS.replace("position.told", "NULL")
+
+
+def _is_content(content: str, figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> bool:
+    """Whether a content is that of a statement. One of before does not cover the last column, of reasons as texts."""
+    return content in (content_of(figures, positions), content_of(figures, [row[:-1] for row in positions]))
 
 
 def _changed_texts(db: Database, statement: int, number: int, of_party: str, party: str) -> Iterator[str]:
@@ -91,10 +108,10 @@ def sums(db: Database) -> Iterator[str]:
     """Lines, positions, taxes and totals of each statement add up, and its ledger has the same."""
     if db.version() < STATEMENTS_VERSION:
         return
-    of_figures = {name: place for place, name in enumerate(FIGURES, 7)}
+    of_figures, of_position = {name: place for place, name in enumerate(FIGURES, 7)}, _of_position(db)
     for row in db.execute(_STATEMENTS):
         figures = {name: row[place] for name, place in of_figures.items()}
-        positions = [dict(zip(OF_POSITION, one, strict=True)) for one in db.execute(_POSITIONS, (row[0],))]
+        positions = [dict(zip(OF_POSITION, one, strict=True)) for one in db.execute(of_position, (row[0],))]
         yield from (f"statement {row[1]}: {words}" for words in _wrong_sums(figures, positions))
     for account, charged, entered in db.execute(_LEDGER):
         if charged + entered:

@@ -22,6 +22,7 @@ from levity_trio.store.engine.schema import (
     keep_simulated_time,
     migrations,
     newest_version,
+    stages,
     statements,
     transaction_id_base,
 )
@@ -157,8 +158,10 @@ def _begin_alone(connection: PostgresqlConnection) -> None:
 def _apply(connection: PostgresqlConnection, number: int, path: Path, *, is_new: bool) -> None:
     """Apply a migration, and then the file of the same name in this folder: what it changes on PostgreSQL alone."""
     script = path.read_text(encoding="utf-8")
-    for statement in migration(statements(script), is_new=is_new):
-        connection.run(statement)
+    for convert, part in stages(script):
+        convert(connection)
+        for statement in migration(statements(part), is_new=is_new):
+            connection.run(statement)
     if (own := _own(path.name)).is_file():
         connection.run(own.read_text(encoding="utf-8"))
     version = _version(connection).after(number, script)

@@ -105,7 +105,7 @@ _SHAPE: Final = Shape(
     charger_name="(SELECT name FROM cp WHERE cp.id = tx.cp_id)",
     space="(SELECT name FROM space WHERE space.cp_id = tx.cp_id AND space.conn_id IN (0, coalesce(tx.conn_id, 0))"
     " ORDER BY space.conn_id DESC LIMIT 1)",
-)
+).beside(review="review_told")
 
 
 def billed_rows(db: Database, numbers: Sequence[int]) -> list[BilledTransaction]:

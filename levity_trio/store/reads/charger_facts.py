@@ -131,7 +131,7 @@ _STATUS: Final = Shape(StatusReport)
 _FAULT: Final = Shape(Fault)
 _REPAIR: Final = Shape(Repair)
 _HABIT: Final = Shape(Habit)
-_SET_ASIDE: Final = Shape(SetAsideMessage)
+SET_ASIDE_ROW: Final = Shape(SetAsideMessage).beside(reason="told")
 _OF_ONE: Final = "cp_id = ?"
 
 
@@ -166,7 +166,7 @@ def set_aside(
     branch = Branch("set_aside", given((_OF_ONE, charger)))
     if is_waiting:
         branch = Branch("set_aside INDEXED BY set_aside_waiting", [*branch.conditions, Condition("looked_at IS NULL")])
-    return read_page(db, Listing([branch]), wanted, _SET_ASIDE.by_id(db, "set_aside"))
+    return read_page(db, Listing([branch]), wanted, SET_ASIDE_ROW.by_id(db, "set_aside"))
 
 
 def repairs(db: Database, charger: str | None) -> list[Repair]:
@@ -216,7 +216,7 @@ class Command:
     transaction: int | None
 
 
-_SHAPE: Final = Shape(Command, transaction="outcome_tx_id")
+_SHAPE: Final = Shape(Command, transaction="outcome_tx_id").with_texts("outcome_words")
 _COMMAND: Final = f"SELECT {_SHAPE.columns} FROM command WHERE id = ?"  # noqa: S608 - our own names
 
 

@@ -181,7 +181,7 @@ class LoadTrial:
     result: str | None
 
 
-_TRIAL: Final = Shape(LoadTrial)
+_TRIAL: Final = Shape(LoadTrial).with_texts("steps")
 TRIED: Final[Mapping[str, str]] = {
     "limit": Told("a limit is seen on the current"),
     "ends": Told("the limit after it comes by itself"),

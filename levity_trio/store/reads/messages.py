@@ -82,11 +82,11 @@ _RECIPIENT: Final = Shape(
     account="account_id",
     has_push="topic IS NOT NULL",
     must_scan="(topic IS NOT NULL AND topic_shown_at IS NULL)",
-)
+).with_texts("mail_problem")
 _NAME: Final = "(SELECT recipient.name FROM recipient WHERE recipient.id = recipient_id)"
 _MESSAGE: Final = Shape(
     MessageRow, recipient="recipient_id", name=_NAME, cause="cause_id", event="event_id", statement="statement_id"
-)
+).with_texts("problem")
 
 
 def recipients(db: Database, account: int | None = None) -> list[RecipientRow]:

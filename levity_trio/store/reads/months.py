@@ -91,7 +91,7 @@ _ENDED: Final = (
 _CLOSING: Final = "SELECT closed_at, closed_by FROM closing WHERE month = ? AND account_id IS NULL"
 _HELD_BACK: Final = Shape(
     HeldBackTransaction, account="statement.account_id", name="account.name", charger="position.cp_id", tag="id_tag"
-)
+).beside(reason="told")
 _ASKED_FOR_LATER: Final = (
     "FROM statement CROSS JOIN position ON statement_id = statement.id"
     " JOIN account ON account.id = statement.account_id"

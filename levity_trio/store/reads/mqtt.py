@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.events import StoredFact, after, before_oldest, newest
+from levity_trio.told import of_stored
 from levity_trio.wire.times import stamp
 
 _MARGIN: Final = timedelta(minutes=1)
@@ -60,7 +61,7 @@ def state(db: Database) -> MqttState | None:
             broker=broker,
             is_connected=bool(is_connected),
             since=since,
-            problem=problem,
+            problem=of_stored(problem),
             waiting=newest(db) - max(position, before_oldest(db)),
             waiting_since=waiting_since,
             moved_at=moved_at,

@@ -25,7 +25,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.cases.case import NO_HABITS, case_of, clock_words, dated, dating
 from levity_trio.store.cases.neighbours import Course
-from levity_trio.store.cases.settled import OPEN_REVIEWS, overruled, settled_by
+from levity_trio.store.cases.settled import open_reviews, overruled, settled_by
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -196,7 +196,7 @@ def _figure(judgement: Judgement, reviews: _Reviews) -> Figure:
 
 
 def _reviews(rows: Rows, tx: Known) -> _Reviews:
-    codes: dict[str, str] = dict(rows(OPEN_REVIEWS, (tx.id,)))
+    codes: dict[str, str] = dict(open_reviews(rows, tx.id))
     return _Reviews(
         frozenset(codes) - LASTING - {Code.JUDGING_STOPPED},
         "; ".join(codes.values()),

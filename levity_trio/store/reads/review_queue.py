@@ -10,7 +10,7 @@ from levity_trio.records import record
 from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.database import Database, marks
-from levity_trio.store.reads.charger_facts import SetAsideMessage
+from levity_trio.store.reads.charger_facts import SET_ASIDE_ROW, SetAsideMessage
 from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, Wanted, given, read_page
 from levity_trio.store.reads.review_groups import in_groups
 from levity_trio.store.reads.shapes import Shape
@@ -56,8 +56,7 @@ def anonymous_review(review: Review) -> Review:
 
 TRANSACTION: Final = "transaction"
 MESSAGE: Final = "message"
-_REVIEW: Final = Shape(Review, event="tx_event_id")
-_MESSAGE: Final = Shape(SetAsideMessage)
+_REVIEW: Final = Shape(Review, event="tx_event_id").beside(words="told", evidence="evidence_told")
 _QUEUED_TRANSACTIONS: Final = (
     f"(SELECT start_time AS at, '{TRANSACTION}' AS kind, id, cp_id FROM tx INDEXED BY tx_doubtful"  # noqa: S608 - ours
     " WHERE review IS NOT NULL)"
@@ -94,7 +93,7 @@ def queue(
 def _waiting(db: Database, key: Row) -> Waiting:
     at, kind, number = key
     if kind == MESSAGE:
-        message = _MESSAGE.by_id(db, "set_aside")(key)
+        message = SET_ASIDE_ROW.by_id(db, "set_aside")(key)
         return Waiting(kind=kind, at=at, charger=message.charger, message=message)
     (one,) = transaction_rows(db, (number,))
     reviews = tuple(review for review in reviews_of(db, number) if review.resolved_at is None)

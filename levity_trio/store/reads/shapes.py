@@ -10,7 +10,7 @@ import orjson
 
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
-from levity_trio.told import Told
+from levity_trio.told import Told, in_stored
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.pages import Row
@@ -42,6 +42,7 @@ class Shape(Generic[S]):
             for place, field in enumerate(fields(kind))
             if str(field.type) in _CONVERSIONS
         }
+        self._beside: Sequence[int] = ()
         known = COLUMNS | expressions
         self.columns = ", ".join(known.get(name, name) for name in self._names)
 
@@ -54,10 +55,25 @@ class Shape(Generic[S]):
         self._convert |= {self._names.index(name): of_program for name in names}
         return self
 
+    def with_texts(self, *names: str) -> Self:
+        """Read these fields as texts that are stored."""
+        self._convert |= {self._names.index(name): _of_texts for name in names}
+        return self
+
+    def beside(self, **columns: str) -> Self:
+        """Read fields that stand as sentences from these columns, which have them as texts."""
+        self._beside = [self._names.index(name) for name in columns]
+        self.columns = ", ".join((self.columns, *columns.values()))
+        return self
+
     def read(self, row: Row) -> S:
-        values = list(row)
+        count = len(self._names)
+        values = list(row[:count])
         for place, convert in self._convert.items():
             values[place] = convert(values[place])
+        for place, kept in zip(self._beside, row[count:], strict=True):
+            if kept is not None:
+                values[place] = in_stored(kept)
         return self._kind(**dict(zip(self._names, values, strict=True)))
 
     def every(self, db: Database, rest: str, values: Sequence[object] = ()) -> list[S]:
@@ -76,6 +92,10 @@ def _of_json(text: str | None) -> Any:
         return None if text is None else orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
+
+
+def _of_texts(kept: str | None) -> Any:
+    return None if kept is None else in_stored(kept)
 
 
 _CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"bool": bool, "Any": _of_json}

@@ -127,7 +127,7 @@ SHAPE: Final = {
     "power_w": "NULL",
     "state": "CASE WHEN suspended_at IS NULL THEN '' ELSE 'suspended' END",
 }
-_SHAPE: Final = Shape(Transaction, **SHAPE)
+_SHAPE: Final = Shape(Transaction, **SHAPE).beside(review="review_told")
 
 
 def transaction(db: Database, number: int) -> Transaction | None:
@@ -184,7 +184,7 @@ class TransactionEvent:
     last_received_at: str
 
 
-_EVENTS: Final = Shape(TransactionEvent)
+_EVENTS: Final = Shape(TransactionEvent).beside(reason="told")
 
 
 OPERATOR: Final = Told("an operator")

@@ -8,6 +8,7 @@ from typing import Any
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.events import StoredFact
+from levity_trio.told import of_stored
 
 
 @record(kw_only=False)
@@ -58,7 +59,9 @@ def webhooks(db: Database) -> list[WebhookRow]:
 
 
 def _row(number: int, name: str, url: str, kinds: str | None, *others: Any) -> WebhookRow:
-    return WebhookRow(number, name, url, None if kinds is None else json.loads(kinds), *others)
+    *waiting, problem, given_up, removed_at, removed_by = others
+    waiting += of_stored(problem), given_up, removed_at, removed_by
+    return WebhookRow(number, name, url, None if kinds is None else json.loads(kinds), *waiting)
 
 
 def given_up(db: Database, webhook: int, before: int | None, limit: int) -> list[GivenUpRow]:
@@ -68,7 +71,7 @@ def given_up(db: Database, webhook: int, before: int | None, limit: int) -> list
         " WHERE webhook_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
         (webhook, 2**62 if before is None else before, limit),
     )
-    return [GivenUpRow(*row) for row in rows.fetchall()]
+    return [GivenUpRow(*[*row, of_stored(problem)]) for *row, problem in rows.fetchall()]
 
 
 def of_charger(db: Database, charger: str, last: int, upto: int, limit: int) -> list[tuple[StoredFact, str]]:

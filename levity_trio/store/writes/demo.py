@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import orjson
-
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.places import UsageLimit
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.writes import leases, limits, load, recipients, reports
 from levity_trio.store.writes.reports import Subject
+from levity_trio.told import stored_in
 from levity_trio.wire.times import stamp
 
 ASKED = "My car shows less than the meter. Which of them is right?"
@@ -108,7 +107,7 @@ def _share(db: UnitOfWork, shared: Shared, begun: datetime) -> None:
     leases.prepared(db, chargers[0], tried, shared.firmware, (1, None))
     number = leases.begin_trial(db, chargers[0], 1, tried, owner)
     steps = [{"step": step, "is_passed": True, "words": words} for step, words in shared.steps.items()]
-    leases.end_trial(db, number, orjson.dumps(steps).decode(), "passed", tried, shared.facts)
+    leases.end_trial(db, number, stored_in(steps), "passed", tried, shared.facts)
 
 
 def _limit(db: UnitOfWork, at: str) -> None:

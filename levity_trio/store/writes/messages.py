@@ -9,6 +9,7 @@ from levity_trio.events import CauseBegan, CauseEnded
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.recipients import MESSAGE
+from levity_trio.told import stored
 
 
 @record
@@ -88,10 +89,10 @@ def store_round(db: UnitOfWork, made: Round) -> bool:
 def _store_cause(db: UnitOfWork, one: CauseRow, at: str) -> int:
     charger = one.chargers[0] if len(one.chargers) == 1 else None
     if one.id > 0:
-        db.execute(_CHANGED, (one.parts, one.words, one.calm_since, one.ended_at, one.id))
+        db.execute(_CHANGED, (one.parts, stored(one.words), one.calm_since, one.ended_at, one.id))
         number = one.id
     else:
-        values = (one.kind, one.subject, one.parts, one.words, one.began_at, one.found_at, one.calm_since)
+        values = (one.kind, one.subject, one.parts, stored(one.words), one.began_at, one.found_at, one.calm_since)
         number = db.insert(_CAUSE, (*values, one.ended_at))
         db.record(CauseBegan(charger=charger, at=at, cause=number, kind=one.kind, chargers=tuple(one.chargers)))
     if one.ended_at is not None:
@@ -199,10 +200,11 @@ class Failure:
 def note_failed(db: UnitOfWork, failure: Failure, at: str) -> None:
     """Store that a message was not taken."""
     given_up_at = at if failure.is_given_up else None
-    values = (failure.problem, at, failure.next_at, int(failure.is_perhaps_sent), given_up_at, failure.message)
+    problem = stored(failure.problem)
+    values = (problem, at, failure.next_at, int(failure.is_perhaps_sent), given_up_at, failure.message)
     db.execute(_FAILED, values)
     if failure.refused is not None:
-        db.execute(_REFUSED, (failure.problem, at, failure.message, failure.refused))
+        db.execute(_REFUSED, (problem, at, failure.message, failure.refused))
 
 
 def begin_again(db: UnitOfWork) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 from levity_trio.events import MqttFactRefused, MqttReplayed
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.events import StoredFact
+from levity_trio.told import shortened, stored
 
 LONGEST_PROBLEM: Final = 200
 _BEGIN: Final = (
@@ -31,7 +32,7 @@ def move(db: UnitOfWork, before: int, after: int, at: str) -> bool:
 def note_refused(db: UnitOfWork, fact: StoredFact, at: str, problem: str) -> None:
     """Store that the broker does not take a fact, which is passed over."""
     if fact.kind != MqttFactRefused.__name__:  # or one would follow the other
-        problem = problem[:LONGEST_PROBLEM]
+        problem = shortened(problem, LONGEST_PROBLEM)
         db.record(MqttFactRefused(charger=None, at=at, fact=fact.id, kind=fact.kind, problem=problem))
 
 
@@ -41,13 +42,17 @@ def note_link(db: UnitOfWork, is_connected: bool, at: str, broker: str, problem:
     db.execute(
         "UPDATE mqtt SET since = CASE WHEN is_connected = ? THEN since ELSE ? END, is_connected = ?, broker = ?,"
         " problem = ?",
-        (int(is_connected), at, int(is_connected), broker, problem and problem[:LONGEST_PROBLEM]),
+        (int(is_connected), at, int(is_connected), broker, _kept(problem)),
     )
 
 
 def note_problem(db: UnitOfWork, problem: str | None) -> None:
     """Store why a connected broker takes no facts, None if it takes them."""
-    db.execute("UPDATE mqtt SET problem = ?", (problem and problem[:LONGEST_PROBLEM],))
+    db.execute("UPDATE mqtt SET problem = ?", (_kept(problem),))
+
+
+def _kept(problem: str | None) -> str | None:
+    return None if problem is None else stored(shortened(problem, LONGEST_PROBLEM))
 
 
 def replay(db: UnitOfWork, position: int, since: str, at: str, by: str) -> int | None:

@@ -20,7 +20,7 @@ from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.seen import Followed, load, moment, statuses
 from levity_trio.store.writes.origin import Origin
-from levity_trio.told import Told
+from levity_trio.told import Told, stored
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
 
@@ -117,7 +117,7 @@ def _store(db: UnitOfWork, row: Row, outcome: Outcome, at: str) -> None:
     known_at = stamp(outcome.at) if outcome.at else at
     db.execute(
         "UPDATE command SET outcome = ?, outcome_words = ?, outcome_at = ?, outcome_tx_id = ? WHERE id = ?",
-        (outcome.state.value, outcome.words, known_at, outcome.transaction, row[0]),
+        (outcome.state.value, stored(outcome.words), known_at, outcome.transaction, row[0]),
     )
     db.record(
         OutcomeKnown(

@@ -145,7 +145,8 @@ def forget_due(db: UnitOfWork, today: date, at: str, most: int) -> int:
         _ENTRY.forget(db, "id = ?", (entry,))
     reasons = 0
     for table, which in _DUE_REASONS.items():
-        gone = f"UPDATE {table} SET reason = '' WHERE reason <> '' AND {which}"  # noqa: S608 - our own words
+        emptied = "reason = '', told = NULL" if table == "tx_event" else "reason = ''"
+        gone = f"UPDATE {table} SET {emptied} WHERE reason <> '' AND {which}"  # noqa: S608 - our own words
         reasons += db.changed(gone, (today.isoformat(),))
     return len(names) + len(texts) + reasons
 

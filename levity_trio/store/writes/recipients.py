@@ -11,6 +11,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.messages import MessageRow
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.writes.stored import Stored
+from levity_trio.told import stored
 
 
 @noun
@@ -116,7 +117,7 @@ def end(db: UnitOfWork, recipient: int, by: By) -> bool:
         "UPDATE message SET (given_up_at, problem) = (?, ?) WHERE recipient_id = ? AND sent_at IS NULL"
         " AND given_up_at IS NULL"
     )
-    db.execute(given_up, (by.at, ENDED, recipient))
+    db.execute(given_up, (by.at, stored(ENDED), recipient))
     return True
 
 

@@ -12,6 +12,7 @@ from levity_trio.events import SecuringBegan, SecuringEnded, SecuringStopped
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.securing import Plan, open_plan, standings
+from levity_trio.told import stored
 
 
 @record
@@ -100,7 +101,7 @@ def advance(db: UnitOfWork, charger: str, at: str) -> Due | None:
 def _note_problem(db: UnitOfWork, plan: Plan, step: Step, words: str | None, at: str) -> None:
     if words == plan.problem:
         return
-    db.execute("UPDATE securing SET problem = ? WHERE id = ?", (words, plan.id))
+    db.execute("UPDATE securing SET problem = ? WHERE id = ?", (stored(words), plan.id))
     if words is not None:
         fact = SecuringStopped(
             charger=plan.charger, at=at, securing=plan.id, profile=plan.profile, step=step.value, words=words

@@ -10,6 +10,7 @@ from levity_trio.events import MessageSetAside
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.told import beside
 from levity_trio.wire.texts import cut_payload, digest
 
 _WAITS: Final = "tx_id = NULL, looked_at = NULL, looked_by = NULL, resolution = NULL, resolution_reason = NULL"
@@ -22,12 +23,12 @@ def set_aside(
     """Store a message raw, or count a repetition. Return the transaction that was opened for it, if any."""
     at, action, kept = origin.received_at, message.action, cut_payload(message.payload)
     count, known = db.rows(
-        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason, tx_id,"
-        " last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cp_id, action, digest) DO UPDATE SET"
-        " count = set_aside.count + 1, tx_id = coalesce(excluded.tx_id, set_aside.tx_id),"
+        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason, told,"
+        " tx_id, last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cp_id, action, digest)"
+        " DO UPDATE SET count = set_aside.count + 1, tx_id = coalesce(excluded.tx_id, set_aside.tx_id),"
         " last_received_at = excluded.last_received_at RETURNING count, tx_id",
         (origin.charger, origin.session, at, action, message.message_id, kept, digest(message.payload), reason)
-        + (transaction, at),
+        + (beside(reason), transaction, at),
     )[0]
     if count == 1:
         frames.keep(db, origin, message)
@@ -40,11 +41,11 @@ def put_back(db: UnitOfWork, origin: Origin, transaction: int, reason: str) -> N
     """Let the stop that was joined to a transaction wait, or wait again: it belongs elsewhere. `origin` is that of the
     message that shows it."""
     db.execute(
-        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason,"  # noqa: S608
-        " last_received_at) SELECT ?, session_id, received_at, ?, coalesce(message_id, ''), payload, digest, ?,"
+        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason, told,"  # noqa: S608
+        " last_received_at) SELECT ?, session_id, received_at, ?, coalesce(message_id, ''), payload, digest, ?, ?,"
         " last_received_at FROM tx_event WHERE id = (SELECT max(id) FROM tx_event WHERE tx_id = ? AND kind = 'stop')"
         f" ON CONFLICT (cp_id, action, digest) DO UPDATE SET {_WAITS}",
-        (origin.charger, STOP, reason, transaction),
+        (origin.charger, STOP, reason, beside(reason), transaction),
     )
     fact = MessageSetAside(charger=origin.charger, at=origin.received_at, action=STOP, reason=reason, transaction=None)
     db.record(fact, origin.session)

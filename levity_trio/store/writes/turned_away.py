@@ -7,6 +7,7 @@ from typing import Final
 from levity_trio.access.turned_away import MOST, OUTLASTING, TOLD_FOR, Refusal
 from levity_trio.events import ChargerTurnedAway
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.told import stored
 from levity_trio.wire.times import shifted_stamp
 
 # Chargers that have charged or were adopted stay longest, then those with a row, then strangers; then the newest.
@@ -33,7 +34,7 @@ def note(db: UnitOfWork, refusal: Refusal) -> None:
         "INSERT INTO turned_away (subject, identity, remote_address, kind, reason, first_at, last_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET remote_address = excluded.remote_address,"
         " kind = excluded.kind, reason = excluded.reason, first_at = excluded.first_at, last_at = excluded.last_at",
-        (refusal.subject, refusal.identity, refusal.address, refusal.kind, refusal.reason)
+        (refusal.subject, refusal.identity, refusal.address, refusal.kind, stored(refusal.reason))
         + (refusal.at if before is None else before[0], refusal.at),
     )
     db.execute("DELETE FROM turned_away WHERE last_at < ?", (oldest,))

@@ -10,6 +10,7 @@ from levity_trio.events import WebhookGivenUp
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.secret_key import SecretKey
+from levity_trio.told import of_stored, stored
 
 
 @record(kw_only=False)
@@ -115,7 +116,7 @@ def _waiting(db: UnitOfWork, webhook: int) -> list[Waiting]:
         "SELECT cp_id, position, attempts, failing_since, next_at, problem FROM webhook_waiting WHERE webhook_id = ?",
         (webhook,),
     )
-    return [Waiting(*row) for row in rows]
+    return [Waiting(*[*row, of_stored(problem)]) for *row, problem in rows]
 
 
 def move_on(db: UnitOfWork, webhook: int, position: int, delivered_at: str | None) -> None:
@@ -134,8 +135,8 @@ def wait(db: UnitOfWork, webhook: int, waiting: Waiting, delivered_at: str | Non
         " SELECT id, ?, ?, ?, ?, ?, ? FROM webhook WHERE id = ? AND removed_at IS NULL"
         " ON CONFLICT (webhook_id, cp_id) DO UPDATE SET position = excluded.position, attempts = excluded.attempts,"
         " failing_since = excluded.failing_since, next_at = excluded.next_at, problem = excluded.problem",
-        (waiting.charger, waiting.position, waiting.attempts, waiting.failing_since, waiting.next_at, waiting.problem)
-        + (webhook,),
+        (waiting.charger, waiting.position, waiting.attempts, waiting.failing_since, waiting.next_at)
+        + (stored(waiting.problem), webhook),
     )
     if delivered_at is not None:
         db.execute("UPDATE webhook SET delivered_at = ? WHERE id = ?", (delivered_at, webhook))
@@ -161,7 +162,7 @@ def give_up(db: UnitOfWork, webhook: StoredWebhook, waiting: Waiting, given_up: 
             given_up.first,
             given_up.last,
             given_up.facts,
-            waiting.problem,
+            stored(waiting.problem),
         ),
     )
     wait(db, webhook.id, waiting)

@@ -23,6 +23,7 @@ from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads import look
 from tests.postgresql import MODEL, USER, Server
+from tests.store import old_texts
 from tests.store.batches import keep
 from tests.store.postgresql.relay import relayed
 from tests.store.postgresql.stored import change, empty_database, kept, name_of, new_database, query
@@ -103,6 +104,18 @@ def test_a_migration_that_fails_changes_nothing(server: Server, monkeypatch: pyt
     assert parts(address) == before
     change(address, "ALTER TABLE levity.migrated DROP CONSTRAINT fails")
     assert_whole(server, address)
+
+
+def test_sentences_of_an_older_database_become_texts(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = empty_database(server)
+    with closing(PostgresqlConnection(connect(address))) as connection, monkeypatch.context() as older:
+        before = old_texts.migrations()
+        older.setattr("levity_trio.store.postgresql.schema.migrations", lambda: before)
+        migrate(connection)
+        old_texts.fill(connection.execute)
+    with closing(PostgresqlConnection(connect(address))) as connection:
+        migrate(connection)
+        assert old_texts.in_german(connection.execute) == old_texts.GERMAN
 
 
 def add_migration(newer: pytest.MonkeyPatch, path: Path) -> int:

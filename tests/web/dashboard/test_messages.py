@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from levity_trio.told import stored
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard.pages import messages
 from tests.web.api.conftest import Site
@@ -29,10 +30,10 @@ async def test_what_is_wrong_stands_beside_the_person(site: Site) -> None:
     settings(site, mail="smtps://haus%40example.org@mail.example.org", ntfy="https://ntfy.example.org")
     number = (await added(site, kinds=["away"], quiet_from="22:00", quiet_until="06:00"))["id"]
     site.books.connection.execute(
-        "UPDATE recipient SET mail_problem = '550 no such user', topic = 'sealed:x', topic_shown_at = NULL"
+        "UPDATE recipient SET mail_problem = '\"550 no such user\"', topic = 'sealed:x', topic_shown_at = NULL"
     )
     store_message(site, number, sent_at=site.books.at, sent_to="cleo@example.org", perhaps_twice=1)
-    store_message(site, number, problem="the mail server does not answer")
+    store_message(site, number, problem=stored("the mail server does not answer"))
     shown = (await Opening(site).open(PAGE)).words
     assert "Mails come from haus@example.org. What cannot be delivered comes back to that mailbox" in shown
     assert "1 person must scan a new code: the one before was lost with the file of secrets. Cleo" in shown

@@ -13,6 +13,7 @@ from levity_trio.events import LimitIgnored
 from levity_trio.store.reads import power
 from levity_trio.store.writes import leases, load
 from levity_trio.store.writes.power import keep
+from levity_trio.told import stored
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import now
 from tests.integration.browsing import Page as Shown
@@ -43,7 +44,7 @@ def ask(
     site.books.connection.execute(
         "INSERT INTO command (cp_id, action, payload, state, requested_at, outcome, outcome_words, asked_by)"
         " VALUES ('CP-1', ?, '{}', ?, ?, ?, ?, ?)",
-        (action, state, site.books.at, outcome, words, by),
+        (action, state, site.books.at, outcome, stored(words), by),
     )
 
 

@@ -11,15 +11,15 @@ from levity_trio.billing.states import BillState
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.connectors import Rows
-from levity_trio.told import Day, Told
+from levity_trio.told import Day, Told, with_told
 from levity_trio.wire.times import in_zone
 
 _ENDED: Final = (
     "SELECT imported_id IS NOT NULL, stop_time, judge_after IS NOT NULL AND review IS NULL FROM tx WHERE id = ?"
 )
 _FREE: Final = (
-    "SELECT reason FROM position JOIN statement ON statement.id = statement_id WHERE tx_id = ? AND number IS NOT NULL"
-    " AND kind IN ('free', 'correction') ORDER BY position.id DESC LIMIT 1"
+    "SELECT reason, told FROM position JOIN statement ON statement.id = statement_id WHERE tx_id = ?"
+    " AND number IS NOT NULL AND kind IN ('free', 'correction') ORDER BY position.id DESC LIMIT 1"
 )
 
 
@@ -48,7 +48,7 @@ def advice(rows: Rows, number: int, state: BillState, priced: Priced | None, rul
             give = f'levity-trio household give HOUSEHOLD --session {number} --reason "..."'
             return Advice(Told("nobody is known who would pay for it"), Told("give it to a household: {1}", give))
         case BillState.FREE:
-            return Advice(rows(_FREE, (number,))[0][0])
+            return Advice(with_told(*rows(_FREE, (number,))[0]))
         case BillState.HELD_BACK:
             return _held_back(number, ended, priced)
         case BillState.UNBILLED:

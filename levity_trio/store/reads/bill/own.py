@@ -18,6 +18,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.bill.shape import Bill, BillPosition, BillPrice
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import with_told
 from levity_trio.wire.times import stamp
 
 _METER: Final = (
@@ -25,7 +26,7 @@ _METER: Final = (
     " coalesce(billed_until_wh, meter_stop) END, stop_time FROM tx WHERE id = ?"
 )
 _DECIDED: Final = (
-    "SELECT kind, received_at, who, reason, payload FROM tx_event WHERE tx_id = ? AND kind IN"
+    "SELECT kind, received_at, who, reason, told, payload FROM tx_event WHERE tx_id = ? AND kind IN"
     " ('confirm', 'correct', 'dismiss', 'give', 'take back', 'rejudge') ORDER BY id"
 )
 _VERSION: Final = (
@@ -109,11 +110,13 @@ def _goes_on(rows: Rows, number: int, bill: Bill, now: datetime) -> bool:
 
 
 def _decided(rows: Rows, number: int) -> Iterator[OwnChange]:
-    for kind, at, who, reason, payload in rows(_DECIDED, (number,)):
+    for kind, at, who, reason, told, payload in rows(_DECIDED, (number,)):
         by = None if who in NO_PERSONS else who
         if by is not None or kind == Kind.REJUDGE:
             energy_wh = _figure(kind, orjson.loads(payload)) if payload else None
-            yield OwnChange(kind=kind, at=at, by=by, reason=None if by is None else reason, energy_wh=energy_wh)
+            yield OwnChange(
+                kind=kind, at=at, by=by, reason=None if by is None else with_told(reason, told), energy_wh=energy_wh
+            )
 
 
 def _figure(kind: str, what: Any) -> int | None:

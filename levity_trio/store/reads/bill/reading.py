@@ -40,11 +40,13 @@ from levity_trio.store.reads.bill.shape import (
 )
 from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import with_told
 from levity_trio.wire.times import stamp
 
 _POSITIONS: Final = (
-    "SELECT position.id, statement.month, position.account_id, kind, reason, corrects, is_prepaid, energy_wh, amount,"
-    " currency, prices, lines, closed_at, statement.digest FROM position JOIN statement ON statement.id = statement_id"
+    "SELECT position.id, statement.month, position.account_id, kind, reason, told, corrects, is_prepaid, energy_wh,"
+    " amount, currency, prices, lines, closed_at, statement.digest FROM position"
+    " JOIN statement ON statement.id = statement_id"
     " JOIN closing ON closing.id = closing_id WHERE tx_id = ? AND number IS NOT NULL ORDER BY position.id"
 )
 _BILLED: Final = (
@@ -212,7 +214,9 @@ def _positions(rows: Rows, number: int) -> Iterator[BillPosition]:
 
 
 def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
-    month, account, kind, reason, corrects, prepaid, energy_wh, amount, currency, prices, lines, *seal = of_position
+    month, account, kind, reason, told, corrects, prepaid, energy_wh, amount, currency, prices, lines, *seal = (
+        of_position
+    )
     place = line_of_position(rows, number)
     closed_at, digest = seal
     return BillPosition(
@@ -221,7 +225,7 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
         month=month,
         account=account,
         kind=kind,
-        reason=reason,
+        reason=with_told(reason, told),
         corrects=None if corrects is None else line_of_position(rows, corrects).number,
         prepaid=bool(prepaid),
         energy_wh=energy_wh,

@@ -28,7 +28,7 @@ from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, P
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.store.reads.reports import Wanted, reports, still_listed
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.told import N_, Clock, Day, Figure, Told, joined
+from levity_trio.told import N_, Clock, Day, Figure, Told, joined, of_stored
 from levity_trio.wire.times import in_zone, stamp
 
 LITTLE_BYTES: Final = 500_000_000
@@ -372,7 +372,9 @@ def _turned_away(db: Database, now: datetime, chargers: Chargers, *, sees_all: b
         is_broken = identity in names and is_at_the_door and not is_connected
         level = BROKEN_LEVEL if is_broken else "look"
         about = About(identity) if identity in names else NOTHING
-        words = Told(N_("{1} is turned away: {2}") if is_at_the_door else N_("{1} is cut off: {2}"), who, reason)
+        words = Told(
+            N_("{1} is turned away: {2}") if is_at_the_door else N_("{1} is cut off: {2}"), who, of_stored(reason)
+        )
         yield replace(_entry(Kind.TURNED_AWAY, words, first_at, about=about, level=level), advice=advice(kind))
 
 

@@ -10,7 +10,7 @@ from levity_trio.records import ForOperators, in_order, record
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.chargers import Connector, connectors
 from levity_trio.store.reads.present import AWAY_SINCE, OMITTED
-from levity_trio.told import N_, Told
+from levity_trio.told import N_, Told, of_stored
 
 Place = tuple[str, int]
 """A charger, and the number of a connector; 0 is the charger itself."""
@@ -164,7 +164,7 @@ def last_command(db: Database, charger: str, since: str, failed_since: str) -> L
             action=action,
             state=state,
             outcome=outcome,
-            outcome_words=words,
+            outcome_words=of_stored(words),
             asked_by=asked_by,
             at=at,
             transaction=transaction,

@@ -28,7 +28,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, case_of
 from levity_trio.store.cases.neighbours import Course
-from levity_trio.store.cases.settled import NO_PERSONS, OPEN_REVIEWS, by_whom, settled_by
+from levity_trio.store.cases.settled import NO_PERSONS, by_whom, open_reviews, settled_by
 from levity_trio.store.cases.transaction import Known, by_our_clock, known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
@@ -150,7 +150,7 @@ def enter(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Map
 def settle(db: UnitOfWork, tx: Known, decision: Decision, resolution: Resolution) -> tuple[str, ...]:
     """Resolve what waits about a transaction: its reviews, and the messages set aside with it. Return the codes."""
     set_aside.resolve_of(db, tx.id, (decision.at, decision.by, resolution, decision.reason))
-    codes = tuple(code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)))
+    codes = tuple(code for code, _ in open_reviews(db.rows, tx.id))
     for code in codes:
         resolve(db, tx.id, code, decision.at, decision.by, resolution, decision.reason)
     return codes
@@ -221,7 +221,7 @@ def confirm_shown(db: UnitOfWork, transaction: int, figure_wh: int | None, decis
 
 def _check_meter(db: UnitOfWork, tx: Known) -> None:
     """Check that the cars that one meter counted together have no more than it rose by. Raises DecisionRefused."""
-    if all(code != Code.SHARED_REGISTER for code, _ in db.rows(OPEN_REVIEWS, (tx.id,))):
+    if all(code != Code.SHARED_REGISTER for code, _ in open_reviews(db.rows, tx.id)):
         return
     together = _together(db, tx.id)
     own = [one for one in together if one.id == tx.id]

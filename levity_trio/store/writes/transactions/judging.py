@@ -52,7 +52,7 @@ from levity_trio.store.cases.neighbours import (
     may_share,
     newest_beside,
 )
-from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, overruled
+from levity_trio.store.cases.settled import SYSTEM, open_reviews, overruled
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, ended_at, known
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -168,7 +168,7 @@ def _complete(db: UnitOfWork, tx: Known, judgement: Judgement, confidence: str, 
 
 def _confidence(db: UnitOfWork, tx: Known, judgement: Judgement) -> str:
     """Return the confidence: certain only without doubts of the judge and about which messages belong together."""
-    codes = {code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,))}
+    codes = {code for code, _ in open_reviews(db.rows, tx.id)}
     return DOUBTFUL if codes & OF_THE_MATCH else judgement.confidence
 
 
@@ -299,7 +299,7 @@ def _stop_judging(db: UnitOfWork, origin: Origin, tx: Known, words: str) -> None
 
 def _is_as_before(db: UnitOfWork, tx: Known, judgement: Judgement) -> bool:
     """Whether figure, confidence and reviews are unchanged."""
-    before = {code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)) if code not in LASTING}
+    before = {code for code, _ in open_reviews(db.rows, tx.id) if code not in LASTING}
     same = (tx.energy_delivered, tx.confidence) == (judgement.wh, _confidence(db, tx, judgement))
     return same and before == {doubt.code.value for doubt in judgement.doubts}
 
@@ -502,7 +502,7 @@ def _in_question(tx: Known, last: Known, before: Known) -> list[Known]:
 
 
 def _has_review(db: UnitOfWork, transaction: int, code: Code) -> bool:
-    return any(found == code for found, _ in db.rows(OPEN_REVIEWS, (transaction,)))
+    return any(found == code for found, _ in open_reviews(db.rows, transaction))
 
 
 def _record_unbilled(db: UnitOfWork, origin: Origin, first: Known, second: Known) -> None:
@@ -616,7 +616,7 @@ def ask(db: UnitOfWork, tx: Known, at: str, rule: Rule) -> None:
     """Open a review if the price of a transaction, whose times are not sure, depends on them; resolve it if not."""
     prices = Pricer(db.rows, rule).by_both_times(tx.id)
     doubt = None if prices is None else Doubt(Code.CLOCK_UNSURE, prices.words, (prices.corrected, prices.sent))
-    for code, words in db.rows(OPEN_REVIEWS, (tx.id,)):
+    for code, words in open_reviews(db.rows, tx.id):
         if code == Code.CLOCK_UNSURE and (doubt is None or doubt.words != words):
             resolve(db, tx.id, Code.CLOCK_UNSURE, at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
     if doubt is not None and not is_known(db, tx.id, doubt):

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import orjson
 
 from levity_trio.charging.lifecycle import Resolution
 from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt
-from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, settled_by
+from levity_trio.store.cases.settled import SYSTEM, open_reviews, settled_by
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.told import Told
+from levity_trio.told import Told, stored, stored_in, with_told
+
+_ASKED: Final = (
+    "SELECT words, told FROM review WHERE tx_id = ? AND code = ? AND (resolved_at IS NULL OR resolved_by <> ?)"
+)
 
 
 def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:
     """Open a review, unless one of the same code is open. Triggers copy its words to tx.review."""
     db.execute(
-        "INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
-        (
-            transaction,
-            doubt.code,
-            doubt.words,
-            orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode(),
-        )
-        + (orjson.dumps(doubt.evidence).decode(), event, at),
+        "INSERT INTO review (tx_id, code, words, told, figures, evidence, evidence_told, tx_event_id, opened_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
+        (transaction, doubt.code, doubt.words, stored(doubt.words))
+        + (orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode(),)
+        + (orjson.dumps(doubt.evidence).decode(), stored_in([*doubt.evidence]), event, at),
     )
 
 
 def replace_doubts(db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], event: int, at: str) -> None:
     """Open reviews for the judge's present doubts, and resolve those for doubts that it no longer has."""
-    by_code = {doubt.code: doubt for doubt in doubts}
-    for code, words in db.rows(OPEN_REVIEWS, (transaction,)):
+    by_code: dict[str, Doubt] = {doubt.code: doubt for doubt in doubts}
+    for code, words in open_reviews(db.rows, transaction):
         if code not in LASTING and (code not in by_code or by_code[code].words != words):
             resolve(db, transaction, code, at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
     for doubt in by_code.values():
@@ -51,18 +52,15 @@ def resolve(
 
 def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
     """Resolve the judge's doubts about an end that is void because the transaction goes on."""
-    for code, _ in db.rows(OPEN_REVIEWS, (transaction,)):
+    for code, _ in open_reviews(db.rows, transaction):
         if code not in LASTING - OF_THE_PRICE:
             resolve(db, transaction, code, at, SYSTEM, Resolution.REOPENED, Told("its charger goes on with it"))
 
 
 def is_known(db: UnitOfWork, transaction: int, doubt: Doubt) -> bool:
     """Whether an operator has been asked the same before: its review is open, or an operator resolved it."""
-    known = (
-        "SELECT 1 FROM review WHERE tx_id = ? AND code = ? AND words = ?"
-        " AND (resolved_at IS NULL OR resolved_by <> ?) LIMIT 1"
-    )
-    return db.row(known, (transaction, doubt.code, doubt.words, SYSTEM)) is not None
+    found = db.rows(_ASKED, (transaction, doubt.code, SYSTEM))
+    return any(with_told(*words) == doubt.words for words in found)
 
 
 def is_settled(db: UnitOfWork, transaction: int) -> bool:

@@ -21,6 +21,7 @@ from levity_trio.store.cases.transaction import COLUMNS, LAST_ID, Known, after, 
 from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.told import beside
 from levity_trio.wire.texts import cut_payload, digest
 
 _OPEN_ONES = (
@@ -244,12 +245,12 @@ def add_event(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) ->
     kind."""
     message = entry.message
     row, count = db.rows(
-        "INSERT INTO tx_event (tx_id, kind, who, reason, session_id, received_at, timestamp, sent_timestamp,"
+        "INSERT INTO tx_event (tx_id, kind, who, reason, told, session_id, received_at, timestamp, sent_timestamp,"
         " message_id, payload, digest, state, cause, last_received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
         " last_received_at = excluded.last_received_at RETURNING id, count",
-        (transaction, entry.kind, entry.who, entry.reason, origin.session, origin.received_at)
+        (transaction, entry.kind, entry.who, entry.reason, beside(entry.reason), origin.session, origin.received_at)
         + (entry.moment.understood, entry.moment.sent)
         + (message and message.message_id, cut_payload(message.payload) if message else entry.decision)
         + (digest(message.payload) if message else entry.counted_on,)
