@@ -233,9 +233,7 @@ def test_a_certificate_is_adopted_once(books: Books, known: Station) -> None:
 
 def test_when_the_last_certificate_of_a_charger_that_needs_one_expires(books: Books, known: Station) -> None:
     def expiries() -> dict[str, str]:
-        found = dict(present(view(books.connection)).certificates)
-        books.connection.execute("COMMIT")
-        return found
+        return dict(present(view(books.connection)).certificates)
 
     for fingerprint, days in (("a", 365), ("b", 300)):
         books.run(certificates.adopt, known.name, issued(books, fingerprint, days), books.at, "anna")
