@@ -26,36 +26,15 @@ WORDS_OF_API: Final = (
 )
 """The roles, and the states of a session's bill: templates translate them, and catalogues find them here."""
 OF_API: Final = (
-    *(N_("adopted"), N_("refused"), N_("newcomer"), N_("gone"), N_("known"), N_("unknown"), N_("prepaid")),
-    *(N_("postpaid"), N_("statement"), N_("payment"), N_("top-up"), N_("charge"), N_("refund"), N_("chargeback")),
+    *(N_("adopted"), N_("refused"), N_("newcomer"), N_("gone"), N_("known"), N_("prepaid"), N_("postpaid")),
+    *(N_("statement"), N_("payment"), N_("top-up"), N_("charge"), N_("refund"), N_("chargeback")),
     *(N_("correction"), N_("letter"), N_("link"), N_("pin"), N_("gross"), N_("net"), N_("block"), N_("end")),
-    *(N_("charger"), N_("system"), N_("leapt"), N_("energy"), N_("minimum"), N_("maximum"), N_("session")),
-    *(N_("certain"), N_("doubtful"), N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them")),
-    *(N_("counts anew"), N_("not known"), N_("day night"), N_("base fee")),
-    *(N_("blocking fee"), N_("session fee"), N_("start by {1}"), N_("stop by {1}"), N_("suspend by {1}")),
-    *(
-        N_("stop by {1}: {2}"),
-        N_("suspend by {1}: {2}"),
-        N_("resume by {1}"),
-    ),
-    N_("{1} {2} per kWh"),
-    N_("Tax: energy {1}, session fee {2}, blocking fee {3}, base fee {4}."),
-    N_("connector {1} is {2}, error {3}"),
-    *(N_("its energy is {1} Wh, but its readings show {2} Wh"), N_("it ended at {1}, after transaction {2} had begun")),
-    N_("its register began at {1} Wh, but a reading is {2} Wh"),
-    N_("import by {1}: {2}"),
-    *(N_("Flat 3"), N_("Anna's car"), N_("Garage")),
-    N_("it has a transaction"),
-    *(N_("A or W."), N_("energy: {1}"), N_("energy, {1}: {2}"), N_("session fee: {1}")),
-    *(
-        N_("blocking fee: {1}"),
-        N_("base fee: {1}"),
-    ),
-    *(
-        N_("Feeder {1}"),
-        N_("{1} session"),
-        N_("{1} sessions"),
-    ),
+    *(N_("charger"), N_("system"), N_("leapt"), N_("minimum"), N_("maximum"), N_("session"), N_("certain")),
+    *(N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them"), N_("counts anew")),
+    *(N_("not known"), N_("day night"), N_("base fee"), N_("blocking fee"), N_("session fee"), N_("Flat 3")),
+    *(N_("Anna's car"), N_("Garage"), N_("it has a transaction"), N_("A or W."), N_("energy: {1}")),
+    *(N_("energy, {1}: {2}"), N_("session fee: {1}"), N_("blocking fee: {1}"), N_("base fee: {1}")),
+    N_("Feeder {1}"),
 )
 """Words and short sentences of the API that pages show: `said` translates them, and catalogues find them here."""
 _THINGS: Final = {"transaction": "session", "account": "household", "tag": "card"}

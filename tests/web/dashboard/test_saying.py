@@ -33,10 +33,6 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
         ("connector 1 is SuspendedEV", "Anschluss 1: Vom Auto pausiert"),
         ("Space 9 is faulted: GroundFailure", "Space 9 ist gestört: Erdschluss"),
         (
-            "stop by charger: Local; its time 2026-11-27T11:59:58.000Z, taken as 2026-11-27T11:59:57.000Z",
-            "Ende durch die Wallbox: Local; ihre Uhr: 11:59:58, gerechnet als 11:59:57",
-        ),
-        (
             "waited for current until 2026-11-27T11:40:00.000Z, because the feeder was full; costs nothing",
             "wartete bis 11:40:00 auf Strom, weil die Zuleitung voll war; kostete nichts",
         ),
