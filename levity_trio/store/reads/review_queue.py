@@ -56,7 +56,11 @@ def anonymous_review(review: Review) -> Review:
 
 TRANSACTION: Final = "transaction"
 MESSAGE: Final = "message"
-_REVIEW: Final = Shape(Review, event="tx_event_id").beside(words="told", evidence="evidence_told")
+_OWN_REASONS: Final = frozenset(("later facts", "its own stop came", "its charger goes on with it"))
+"""Why the system resolved a review. A person gives another reason."""
+_REVIEW: Final = (
+    Shape(Review, event="tx_event_id").beside(words="told", evidence="evidence_told").with_own(_OWN_REASONS, "reason")
+)
 _QUEUED_TRANSACTIONS: Final = (
     f"(SELECT start_time AS at, '{TRANSACTION}' AS kind, id, cp_id FROM tx INDEXED BY tx_doubtful"  # noqa: S608 - ours
     " WHERE review IS NOT NULL)"

@@ -13,9 +13,10 @@ from levity_trio.locale import catalogue, speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.cases.settled import open_reviews
 from levity_trio.store.engine import old_texts, schema
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.connection import FileDatabase, open_database
 from levity_trio.store.engine.old_texts import of_before
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.review_queue import reviews_of
 from levity_trio.store.writes.transactions import reviews
 from levity_trio.told import Quantity, Told, in_stored
 from tests.store.old_texts import GERMAN, fill, in_german, migrations
@@ -54,6 +55,18 @@ def test_nobody_is_asked_again_because_a_doubt_has_other_words_now(path: Path) -
         assert dict(open_reviews(db.rows, 7))[Code.OPERATOR_OVERRULED] == asked
         assert reviews.is_known(db, 7, Doubt(Code.OPERATOR_OVERRULED, asked, ("", "")))
         assert not reviews.is_known(db, 7, Doubt(Code.OPERATOR_OVERRULED, f"{asked} again", ("", "")))
+
+
+def test_a_review_is_read_as_texts(path: Path) -> None:
+    with open_database(path) as connection:
+        resolved = "UPDATE review SET resolved_at = '2026', resolved_by = 'system', resolution = '', reason = ?"
+        connection.execute(f"{resolved} WHERE id = 1", ("later facts",))
+        connection.execute(f"{resolved} WHERE id = 2", ("seen at the meter",))
+        first, second = reviews_of(FileDatabase(connection), 7)
+    with speaking("de"):
+        assert said(first.words) == "sein Zähler zählte auch Ladevorgang 6 an Anschluss 2 von Available"
+        assert said(second.evidence[0]) == "29 kWh"
+        assert (said(str(first.reason)), second.reason) == ("spätere Tatsachen", "seen at the meter")
 
 
 def test_what_stood_there_stays_where_it_is_sealed(path: Path) -> None:
