@@ -135,6 +135,17 @@ def part_id(kind: str, name: object) -> str:
 
 
 Read = Callable[[View], Awaitable[Values]]
+
+
+def reading(read: Callable[[Look, View], Values]) -> Read:
+    """Return how a page is read whose values are all of one snapshot."""
+
+    async def looked(view: View) -> Values:
+        return await view.look(read, view)
+
+    return looked
+
+
 Changed = frozenset[str] | None
 """The chargers that facts were about since the last look, or EVERYTHING."""
 Live = Callable[[View, Changed], Awaitable[Sequence[Part]]]

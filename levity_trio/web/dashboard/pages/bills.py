@@ -31,6 +31,7 @@ from levity_trio.web.dashboard.page import (
     currency_of_site,
     names_of_chargers,
     read_sorted,
+    reading,
 )
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment
@@ -48,10 +49,6 @@ Values = dict[str, Any]
 
 
 # The months
-
-
-async def _months(view: View) -> Values:
-    return await view.look(_bills, view)
 
 
 def _bills(look: Look, view: View) -> Values:
@@ -228,7 +225,7 @@ async def _meter(view: View) -> Values:
 _page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
 PAGES: Final = N_(
     (
-        _page("/bills", "Bills", "bills.html", _months, help="tasks/close-a-month"),
+        _page("/bills", "Bills", "bills.html", reading(_bills), help="tasks/close-a-month"),
         _page(
             "/bills/{month}", "Bills of a month", "bills/month.html", _month, help="tasks/close-a-month", is_work=True
         ),

@@ -33,6 +33,7 @@ from levity_trio.web.dashboard.page import (
     View,
     limited_charger,
     open_sessions,
+    reading,
     refused_at,
 )
 from levity_trio.web.dashboard.pictures import use_values
@@ -84,10 +85,6 @@ def head(look: Look, view: View, tab: str) -> Values:
         "tab": tab,
         "tabs": [one for one in TABS if view.caller.role >= one.role],
     }
-
-
-async def _read(view: View) -> Values:
-    return await view.look(_shown, view)
 
 
 def _shown(look: Look, view: View) -> Values:
@@ -159,10 +156,6 @@ def _state(look: Look, view: View, charger: Charger) -> Values:
     }
 
 
-async def _read_use(view: View) -> Values:
-    return await view.look(_use, view)
-
-
 def _use(look: Look, view: View) -> Values:
     """A month of the charger: its days, how long cars charged and stayed, its faults, and its habits."""
     page, server = head(look, view, "use"), view.api.server
@@ -214,10 +207,6 @@ COMMAND: Final = "command"
 COMMAND_PART: Final = "charger/command.html"
 
 
-async def _read_commands(view: View) -> Values:
-    return await view.look(_every_command, view)
-
-
 def _every_command(look: Look, view: View) -> Values:
     page, found = head(look, view, "commands"), _commands(look, view)
     return {**page, "list": commands_part(found.data), "cursor": found.next_cursor}
@@ -232,12 +221,8 @@ def _commands(look: Look, view: View) -> ListPage[Command]:
     return look(charger_facts.commands, view.path["id"], wanted)
 
 
-async def _read_command(view: View) -> Values:
-    return await view.look(_one_command, view.number)
-
-
-def _one_command(look: Look, number: int) -> Values:
-    command = _command(look, number)
+def _one_command(look: Look, view: View) -> Values:
+    command = _command(look, view.number)
     charger = look(chargers.charger, command.charger)
     home, values = page_of(command.charger), {"command": command}
     return {"command": command, "charger": charger, "home": home, "part_": Part(COMMAND, COMMAND_PART, values)}
@@ -260,10 +245,6 @@ MOST_CHARACTERS: Final = 4000
 """Of a frame that a page shows; one may have half a million."""
 FILTERS: Final = ("action", "direction", "text")
 DIRECTIONS: Final = N_((("recv", "from the charger"), ("send", "to the charger")))
-
-
-async def _read_frames(view: View) -> Values:
-    return await view.look(_some_frames, view)
 
 
 def _some_frames(look: Look, view: View) -> Values:
@@ -310,14 +291,14 @@ def _opened(frame: str) -> str:
 _page: Final = partial(Page, section=SECTION)
 PAGES: Final = N_(
     (
-        _page(PATH, "Charger", "charger.html", _read, help="tasks/a-charger-is-away", live=_live),
-        _page(f"{PATH}/use", "Use", "charger/use.html", _read_use, help="tasks/does-it-add-up"),
+        _page(PATH, "Charger", "charger.html", reading(_shown), help="tasks/a-charger-is-away", live=_live),
+        _page(f"{PATH}/use", "Use", "charger/use.html", reading(_use), help="tasks/does-it-add-up"),
         _page("/chargers", "Chargers", "chargers.html", _read_all, help="start/first-charger", live=_live_all),
         _page(
             f"{PATH}/commands",
             "Commands",
             "charger/all_commands.html",
-            _read_commands,
+            reading(_every_command),
             help="reference/operations",
             live=_live_commands,
             role=Role.OPERATOR,
@@ -326,7 +307,7 @@ PAGES: Final = N_(
             "/commands/{id}",
             "Command",
             "command.html",
-            _read_command,
+            reading(_one_command),
             help="reference/operations",
             live=_live_command,
             role=Role.OPERATOR,
@@ -335,7 +316,7 @@ PAGES: Final = N_(
             f"{PATH}/frames",
             "Frames",
             "charger/frames.html",
-            _read_frames,
+            reading(_some_frames),
             help="explanation/what-happens-to-a-message",
             live=_live_frames,
             role=Role.OPERATOR,

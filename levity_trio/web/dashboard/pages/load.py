@@ -32,6 +32,7 @@ from levity_trio.web.dashboard.page import (
     View,
     limited_charger,
     open_sessions,
+    reading,
 )
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.shapes import moment
@@ -141,10 +142,6 @@ def _circuits(view: View, day: LoadDayOfCars) -> Iterator[Values]:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-async def _read_why(view: View) -> Values:
-    return await view.look(_whys, view)
 
 
 def _whys(look: Look, view: View) -> Values:
@@ -260,10 +257,6 @@ async def _live_feeder(view: View, _changed: Changed) -> Sequence[Part]:
 # The trial of a charger
 
 
-async def _read_trial(view: View) -> Values:
-    return await view.look(_trial, view)
-
-
 async def _live_trial(view: View, _changed: Changed) -> Sequence[Part]:
     part: Part = (await view.look(_trial, view))["part_"]
     return [part]
@@ -306,7 +299,7 @@ PAGES: Final = N_(
             "/load/try/{charger}",
             "The trial of a charger",
             "load_try.html",
-            _read_trial,
+            reading(_trial),
             help="tasks/feeder",
             section="Chargers",
             live=_live_trial,
@@ -316,7 +309,7 @@ PAGES: Final = N_(
             "/load/why/{charger}",
             "Why a car gets what it gets",
             "load_why.html",
-            _read_why,
+            reading(_whys),
             help="tasks/feeder",
             section="Now",
         ),

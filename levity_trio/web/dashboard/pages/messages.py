@@ -13,15 +13,11 @@ from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.messages import ways_of
 from levity_trio.web.dashboard.looking import Look
-from levity_trio.web.dashboard.page import Page, Values, View
+from levity_trio.web.dashboard.page import Page, Values, View, reading
 from levity_trio.web.dashboard.pages.driver import is_nobody
 
 FEW: Final = 20
 KINDS: Final[Mapping[str, str]] = {**OF_SITE, **OF_DRIVER}
-
-
-async def _all(view: View) -> Values:
-    return await view.look(_sent, view)
 
 
 def _sent(look: Look, view: View) -> Values:
@@ -52,7 +48,13 @@ async def _own(view: View) -> Values:
 PAGES: Final = N_(
     (
         Page(
-            "/messages", "Messages", "messages.html", _all, section="System", role=Role.OPERATOR, help="tasks/be-told"
+            "/messages",
+            "Messages",
+            "messages.html",
+            reading(_sent),
+            section="System",
+            role=Role.OPERATOR,
+            help="tasks/be-told",
         ),
         Page(
             "/d/messages",

@@ -32,7 +32,7 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.dashboard.doubts import DoubtInWords, doubt
 from levity_trio.web.dashboard.looking import Look
-from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View
+from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, reading
 from levity_trio.web.dashboard.saying import after_colon
 from levity_trio.web.dashboard.shapes import kilowatts, kwh
 
@@ -311,10 +311,6 @@ def _shown(view: View) -> tuple[Kind, ...]:
     return tuple(one for one in KINDS if one.name not in OF_OPERATORS or view.may("GET", REVIEW))
 
 
-async def _read(view: View) -> Values:
-    return await view.look(_queues, view)
-
-
 def _queues(look: Look, view: View) -> Values:
     waiting, chosen, shown = look(counts), _chosen(view), _shown(view)
     most = FEW if len(chosen) > 1 else MANY
@@ -467,7 +463,15 @@ def _news(view: View, waiting: Counts) -> Part:
 
 PAGES: Final = N_(
     (
-        Page("/review", "Review", "review.html", _read, help="tasks/a-session-in-doubt", live=_live, section="Review"),
+        Page(
+            "/review",
+            "Review",
+            "review.html",
+            reading(_queues),
+            help="tasks/a-session-in-doubt",
+            live=_live,
+            section="Review",
+        ),
         Page(
             "/review/{charger}/{cause}",
             "Sessions with one cause",

@@ -31,7 +31,7 @@ from levity_trio.web.api.transactions import read_explanation
 from levity_trio.web.dashboard.charts import Band, Curve
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.money import money
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View, reading
 from levity_trio.web.dashboard.saying import grounds
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import shifted_stamp
@@ -49,12 +49,8 @@ SITE: Final = ""
 """Among what changed: a fact about no charger."""
 
 
-async def _read(view: View) -> Values:
-    return await view.look(_session, view, view.number)
-
-
-def _session(look: Look, view: View, number: int) -> Values:
-    known = the_session(look, number)
+def _session(look: Look, view: View) -> Values:
+    known = the_session(look, view.number)
     return {"one": known, "parts": _parts(look, view, known)}
 
 
@@ -229,22 +225,14 @@ def _money(bill: Bill | None) -> Values:
 # One tap deeper
 
 
-async def _readings(view: View) -> Values:
-    return await view.look(_some_readings, view, view.number)
-
-
-def _some_readings(look: Look, view: View, number: int) -> Values:
+def _some_readings(look: Look, view: View) -> Values:
     measurand, wanted = view.query.get("measurand", ""), Wanted(limit=READINGS, cursor=view.query.get("cursor") or None)
-    found = look(of_transaction, number, measurand or None, wanted)
-    return {"one": the_session(look, number), "measurand": measurand, "found": found}
+    found = look(of_transaction, view.number, measurand or None, wanted)
+    return {"one": the_session(look, view.number), "measurand": measurand, "found": found}
 
 
-async def _frames(view: View) -> Values:
-    return await view.look(_some_frames, view, view.number)
-
-
-def _some_frames(look: Look, view: View, number: int) -> Values:
-    known, action = the_session(look, number), view.query.get("action", "")
+def _some_frames(look: Look, view: View) -> Values:
+    known, action = the_session(look, view.number), view.query.get("action", "")
     last = known.stop_time or known.last_reading_at or known.updated_at
     query = LogsQuery(
         charger=known.charger,
@@ -263,20 +251,26 @@ _page: Final = partial(Page, section=_SECTION)
 PAGES: Final = N_(
     (
         _page(
-            _PATH, "Session", "session.html", _read, help="tasks/a-neighbour-asks#2-explain-it", live=_live, rest=1.0
+            _PATH,
+            "Session",
+            "session.html",
+            reading(_session),
+            help="tasks/a-neighbour-asks#2-explain-it",
+            live=_live,
+            rest=1.0,
         ),
         _page(
             f"{_PATH}/readings",
             "Readings",
             "session/readings.html",
-            _readings,
+            reading(_some_readings),
             help="tasks/a-session-in-doubt#2-look-at-the-evidence",
         ),
         _page(
             f"{_PATH}/frames",
             "Frames",
             "session/frames.html",
-            _frames,
+            reading(_some_frames),
             help="explanation/what-happens-to-a-message",
             role=Role.OPERATOR,
         ),

@@ -21,7 +21,7 @@ from levity_trio.web.api.shown import show
 from levity_trio.web.api.tariffs import TariffWithVersions, read_tariff
 from levity_trio.web.dashboard.fields import Field, Unreadable, body_of, fields_of, filled, texts
 from levity_trio.web.dashboard.looking import Look
-from levity_trio.web.dashboard.page import USUAL, Page, View
+from levity_trio.web.dashboard.page import USUAL, Page, View, reading
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.saying import capital, in_words
 
@@ -34,10 +34,6 @@ SHOW: Final = "show"
 """Is in the query when somebody asks what the price would have cost."""
 
 Values = Mapping[str, Any]
-
-
-async def _tariffs(view: View) -> Values:
-    return await view.look(_list, view)
 
 
 def _list(look: Look, view: View) -> Values:
@@ -187,7 +183,7 @@ _form_page: Final = partial(
 )
 PAGES: Final = N_(
     (
-        _page("/tariffs", "Tariffs", "tariffs.html", _tariffs, help="tasks/night-tariff"),
+        _page("/tariffs", "Tariffs", "tariffs.html", reading(_list), help="tasks/night-tariff"),
         _form_page(path="/tariffs/new", title="A new tariff", read=_new),
         _page("/tariffs/{id}", "Tariff", "tariffs/tariff.html", _tariff, help="tasks/night-tariff#change-a-price"),
         _form_page(path="/tariffs/{id}/change", title="Change a price", read=_change),
