@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from fontTools.ttLib import TTFont, TTLibError
 
 from levity_trio.documents import DocumentProblem
+from levity_trio.told import Told
 
 _STYLES: Final = {"": "FiraGO_Regular", "B": "FiraGO_Bold"}
 _SUFFIXES: Final = (".ttf", ".otf")
@@ -68,12 +69,12 @@ def _unpacked(folder: Path, name: str) -> Path:
 
 def _characters(path: Path) -> frozenset[int]:
     if path.suffix.lower() not in _SUFFIXES:
-        raise DocumentProblem(f"the font {path} must be a .ttf or .otf file")
+        raise DocumentProblem(Told("the font {1} must be a .ttf or .otf file", str(path)))
     try:
         with TTFont(path, lazy=True) as font:
             return frozenset(font.getBestCmap() or ())
     except (OSError, TTLibError, KeyError, AssertionError) as problem:
-        raise DocumentProblem(f"the font {path} cannot be used: {problem}") from problem
+        raise DocumentProblem(Told("the font {1} cannot be used: {2}", str(path), str(problem))) from problem
 
 
 def _is_invisible(sign: str) -> bool:

@@ -17,11 +17,12 @@ from levity_trio.documents.sheet import Sheet, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import Template, chosen
 from levity_trio.locale import SOURCE, languages, speaking
+from levity_trio.told import Told
 
 Maker = Callable[[Any], object]
 PACKAGES: Final = ("fpdf", "fontTools", "PIL", "pymupdf_fonts", "uharfbuzz")
 """What the extra `pdf` brings."""
-_MISSING: Final = "PDFs and logos need packages that are not installed: pip install '.[pdf]' in its source"
+_MISSING: Final = Told("PDFs and logos need packages that are not installed: pip install '.[pdf]' in its source")
 
 
 @contextmanager
