@@ -22,7 +22,8 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import normalize, read_po
 
-from levity_trio.charging.lifecycle import Cause, Kind, Resolution, State
+from levity_trio.access import local_lists, offline, securing
+from levity_trio.charging import lifecycle
 from levity_trio.documents.template import ENGLISH, TRANSLATED
 from levity_trio.locale import DOMAIN, FOLDER
 from levity_trio.locale.formats import ENGLISH as ENGLISH_FORMAT
@@ -161,10 +162,11 @@ def of_formats() -> Iterator[tuple[str, str]]:
 
 
 def of_codes() -> Iterator[tuple[str, str]]:
-    """Yield the codes that texts say as they are: the states of sessions, what happened to them, and by what."""
-    for codes in (State, Cause, Resolution):
-        yield from (("charging/lifecycle.py", one.value) for one in codes)
-    yield from (("charging/lifecycle.py", f"{one} by {{1}}") for one in Kind)
+    """Yield the codes that people read as they are: of sessions and what happened to them, of securing and lists."""
+    of_access = (offline.Permission, securing.Step, securing.State, local_lists.State)
+    for codes in (lifecycle.State, lifecycle.Cause, lifecycle.Resolution, *of_access):
+        yield from ((codes.__module__, one.value) for one in codes)
+    yield from (("charging/lifecycle.py", f"{one} by {{1}}") for one in lifecycle.Kind)
 
 
 def of_papers() -> Iterator[tuple[str, str]]:
