@@ -3,6 +3,7 @@
 -- has the text beside it. tx.review_told has the texts of the open reviews, as tx.review has their words.
 ALTER TABLE review ADD COLUMN told TEXT;
 ALTER TABLE review ADD COLUMN evidence_told TEXT;
+ALTER TABLE review ADD COLUMN figures_told TEXT;
 ALTER TABLE tx ADD COLUMN review_told TEXT;
 ALTER TABLE tx_event ADD COLUMN told TEXT;
 ALTER TABLE set_aside ADD COLUMN told TEXT;
@@ -38,6 +39,7 @@ CREATE TRIGGER review_resolves_once BEFORE UPDATE ON review
     OR NEW.id IS NOT OLD.id OR NEW.tx_id IS NOT OLD.tx_id OR NEW.code IS NOT OLD.code
     OR NEW.words IS NOT OLD.words OR NEW.figures IS NOT OLD.figures OR NEW.evidence IS NOT OLD.evidence
     OR NEW.told IS NOT OLD.told OR NEW.evidence_told IS NOT OLD.evidence_told
+    OR NEW.figures_told IS NOT OLD.figures_told
     OR NEW.opened_at IS NOT OLD.opened_at OR NEW.tx_event_id IS NOT OLD.tx_event_id
     OR (NEW.resolved_at IS NOT NULL AND (NEW.resolved_by IS NULL OR NEW.resolution IS NULL)) BEGIN
     SELECT RAISE(ABORT, 'a review is opened and resolved once');

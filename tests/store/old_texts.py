@@ -47,7 +47,8 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, object]], ...]] = (
     ),
     (
         "review",
-        {"tx_id": 7, "code": "shared_register", "figures": "{}", "opened_at": AT}
+        {"tx_id": 7, "code": "shared_register", "opened_at": AT}
+        | {"figures": '{"as reported": 1500, "meterStop is 7 Wh, the last reading is 29000 Wh": 0}'}
         | {"words": "its register also counted transaction 6 on connector 2 of Available"}
         | {"evidence": '["29000 to 30500 Wh while both ran", "the registers of transaction 6"]'},
     ),

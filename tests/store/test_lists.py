@@ -22,6 +22,7 @@ from levity_trio.store.reads.transactions import (
 )
 from levity_trio.store.writes.set_aside import count_repairs
 from levity_trio.store.writes.set_aside import set_aside as put_aside
+from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.store.books import NOON, Books, Station
 from tests.store.reading import reading
@@ -259,7 +260,9 @@ def test_the_queue_has_doubtful_transactions_and_messages(books: Books, station:
         assert (found[1].message.payload, found[1].message.reason) == ({"transactionId": 7}, "no transaction fits")
         assert [one.code for one in found[0].reviews] == ["second_stop"]
         assert found[2].reviews == tuple(one for one in reviews_of(db, doubtful) if one.resolved_at is None)
-        assert found[2].reviews[0].evidence == ["start register 900000 Wh", "stop register 890000 Wh"]
+        review = found[2].reviews[0]
+        assert review.evidence == ["start register 900000 Wh", "stop register 890000 Wh"]
+        assert all(isinstance(text, Told) for text in (review.words, *review.evidence, *review.figures))
         assert [one.kind for one in queue(db, "CP-1", "message", Wanted()).data] == ["message"]
         first = queue(db, None, None, Wanted(limit=1))
         second = queue(db, None, None, Wanted(limit=1, cursor=first.next_cursor))

@@ -82,6 +82,11 @@ def _steps(steps: str) -> str:
     return stored_in([one | {"words": of_before(one["words"])} for one in json.loads(steps)])
 
 
+def _figures(figures: str) -> str:
+    """Return the figures of candidates as they are stored: pairs, because a name is a text."""
+    return stored_in([[of_before(name), wh] for name, wh in json.loads(figures).items()])
+
+
 def _evidence(evidence: str) -> str:
     return stored_in([of_before(str(one)) for one in json.loads(evidence)])
 
@@ -90,6 +95,7 @@ _ID: Final = ("id",)
 _COLUMNS: Final = (
     _Column("review", _ID, "words", "told", _in_place),
     _Column("review", _ID, "evidence", "evidence_told", _evidence),
+    _Column("review", _ID, "figures", "figures_told", _figures),
     _Column("tx_event", _ID, "reason", "told", _beside),
     _Column("set_aside", _ID, "reason", "told", _beside),
     _Column("position", _ID, "reason", "told", _beside),

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-import orjson
-
 from levity_trio.charging import tolerances
 from levity_trio.charging.reviews import Code
 from levity_trio.records import record
@@ -19,6 +17,7 @@ from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.reads.billed import billed_rows, whose
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.told import in_stored
 
 SEPARATOR: Final = ","
 """Between the codes of a cause."""
@@ -29,8 +28,12 @@ _OPEN: Final = (
     " WHERE resolved_at IS NULL AND status = 'Completed'"
     " AND cp_id NOT IN (SELECT id FROM hidden_cp) ORDER BY start_time, tx_id"
 )
-_FIGURES: Final = "SELECT figures FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
-_FIGURES_OF: Final = "SELECT tx_id, figures FROM review WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
+_FIGURES: Final = (
+    "SELECT coalesce(figures_told, figures) FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+)
+_FIGURES_OF: Final = (
+    "SELECT tx_id, coalesce(figures_told, figures) FROM review WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
+)
 _NEWEST_EVENTS: Final = "SELECT tx_id, max(id) FROM tx_event WHERE tx_id IN ({}) GROUP BY tx_id"
 _HABITS: Final = (
     "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by"  # noqa: S608 - our own words
@@ -206,7 +209,7 @@ def _totals(db: Database, numbers: Sequence[int]) -> dict[str, int]:
         among = marks(some)
         proposed.update(db.execute(f"SELECT id, coalesce(energy_delivered, 0) FROM tx WHERE id IN ({among})", some))  # noqa: S608
         for number, text in db.execute(_FIGURES_OF.format(among), some).fetchall():
-            figures.setdefault(number, {}).update(orjson.loads(text))
+            figures.setdefault(number, {}).update(dict(in_stored(text)))
     shared = set.intersection(*(set(figures.get(number, {})) for number in numbers)) if numbers else set[str]()
     totals = {name: sum(figures[number][name] for number in numbers) for name in sorted(shared)}
     return {"": sum(proposed.values()), **totals}
@@ -242,7 +245,7 @@ def _grouped(db: Database, numbers: Sequence[int]) -> Iterator[GroupedTransactio
     events = dict(db.execute(_NEWEST_EVENTS.format(marks(numbers)), tuple(numbers)).fetchall())
     known = {one.id: one for one in billed_rows(db, numbers)}
     for one in map(known.__getitem__, numbers):
-        told = [orjson.loads(text) for (text,) in db.execute(_FIGURES, (one.id,)).fetchall()]
+        told = [dict(in_stored(text)) for (text,) in db.execute(_FIGURES, (one.id,)).fetchall()]
         figures = {words: wh for figures in told for words, wh in figures.items()}
         yield GroupedTransaction(
             id=one.id,

@@ -59,7 +59,9 @@ MESSAGE: Final = "message"
 _OWN_REASONS: Final = frozenset(("later facts", "its own stop came", "its charger goes on with it"))
 """Why the system resolved a review. A person gives another reason."""
 _REVIEW: Final = (
-    Shape(Review, event="tx_event_id").beside(words="told", evidence="evidence_told").with_own(_OWN_REASONS, "reason")
+    Shape(Review, event="tx_event_id")
+    .beside(words="told", evidence="evidence_told", figures="figures_told")
+    .with_own(_OWN_REASONS, "reason")
 )
 _QUEUED_TRANSACTIONS: Final = (
     f"(SELECT start_time AS at, '{TRANSACTION}' AS kind, id, cp_id FROM tx INDEXED BY tx_doubtful"  # noqa: S608 - ours
@@ -106,7 +108,8 @@ def _waiting(db: Database, key: Row) -> Waiting:
 
 def reviews_of(db: Database, number: int) -> list[Review]:
     """Return all reviews of a transaction, in the order in which they were opened."""
-    return _REVIEW.every(db, "FROM review WHERE tx_id = ? ORDER BY id", (number,))
+    found = _REVIEW.every(db, "FROM review WHERE tx_id = ? ORDER BY id", (number,))
+    return [replace(one, figures=one.figures if isinstance(one.figures, str) else dict(one.figures)) for one in found]
 
 
 NEWEST: Final = 50

@@ -38,12 +38,17 @@ def test_each_sentence_is_a_text(path: Path) -> None:
     with open_database(path) as connection, speaking("de"):
         ((steps,),) = connection.execute("SELECT steps FROM load_trial").fetchall()
         evidence = connection.execute("SELECT evidence_told FROM review ORDER BY id").fetchall()
+        ((figures,), _) = connection.execute("SELECT figures_told FROM review ORDER BY id").fetchall()
         plain = connection.execute("SELECT reason, told FROM tx_event WHERE id = 2").fetchall()
         assert in_german(connection.execute) == GERMAN
         assert said(in_stored(steps)[0]["words"]) == "8,4 A bei einer Grenze von 6 A"
         assert [[said(one) for one in in_stored(kept)] for (kept,) in evidence] == [
             ["29 bis 30,5 kWh, während beide liefen", "die Zählerstände von Ladevorgang 6"],
             ["29 kWh", "0,007 kWh"],
+        ]
+        assert [(said(name), wh) for name, wh in in_stored(figures)] == [
+            ("wie gemeldet", 1500),
+            ("Endzählerstand 0,007 kWh, der letzte Messwert ist 29 kWh", 0),
         ]
         assert plain == [("Local", None)]
 

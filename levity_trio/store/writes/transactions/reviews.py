@@ -21,10 +21,14 @@ _ASKED: Final = (
 def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:
     """Open a review, unless one of the same code is open. Triggers copy its words to tx.review."""
     db.execute(
-        "INSERT INTO review (tx_id, code, words, told, figures, evidence, evidence_told, tx_event_id, opened_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
+        "INSERT INTO review (tx_id, code, words, told, figures, figures_told, evidence, evidence_told, tx_event_id,"
+        " opened_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
         (transaction, doubt.code, doubt.words, stored(doubt.words))
-        + (orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode(),)
+        + (
+            orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode(),
+            stored_in([*map(list, doubt.figures.items())]),
+        )
         + (orjson.dumps(doubt.evidence).decode(), stored_in([*doubt.evidence]), event, at),
     )
 
