@@ -98,7 +98,8 @@ _TEXTS = {"subject", "body", "link"}
 FORGOTTEN = {
     **{("tag", name): "NULL" for name in ("name", "notes")},
     **{("ownership", name): "NULL" for name in ("reason", "end_reason", "void_reason")},
-    **{(table, "reason"): "''" for table in ("ledger", "wallet_terms", "tx_event", "tariff_assignment")},
+    **{(table, "reason"): "''" for table in ("ledger", "wallet_terms", "tariff_assignment")},
+    ("tx_event", "reason"): "'', told = NULL",
     ("operator_action", "address"): "''",
     ("report", "words"): "NULL, written_by = NULL",
     ("report", "written_by"): "NULL, words = NULL",
