@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 import trio
@@ -20,7 +21,7 @@ from levity_trio.load.tree import ROTATIONS
 from levity_trio.locale import formats, languages
 from levity_trio.store.engine.connection import open_database
 from tests.browser.past import HOUSEHOLDS, write_past
-from tests.catalogue import invent
+from tests.catalogue import extracted, invent
 from tests.web.both.changes import Life, live
 from tests.web.both.questions import Asking
 from tests.web.both.server import make_documents_here, open_server
@@ -37,6 +38,7 @@ WORD: Final = re.compile(r"[^\W\d_]{2,}")
 NOT_SEEN: Final = re.compile(r"\w+ (?:/help|/manifest|/api/)")
 """The manual is English, and the rest is for programs."""
 _CAUSE: Final = "SELECT cp_id, code FROM review JOIN tx ON tx.id = tx_id WHERE resolved_at IS NULL LIMIT 1"
+_TRIGGERS: Final = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 TABLES: Final = (
     *("account", "biller", "cp", "ledger", "meter", "meter_reading", "registration", "space", "station"),
     *(
@@ -54,6 +56,9 @@ TABLES: Final = (
     ),
 )
 """Here stand names, and what people wrote."""
+NAMED: Final = ("account", "vehicle", "space", "station", "tag", "tariff", "meter")
+PLAIN: Final = re.compile(r"[A-Za-z][a-z]+[a-z ]{0,30}")
+LEAST_NAMES: Final = 10
 OTHERS: Final = ("role", "prices", "toml", "decision", "who", "kinds", "language")
 """Their columns in which other things stand."""
 REFERENCE: Final = re.compile(r"Statement \d+,")
@@ -88,9 +93,17 @@ def in_brackets(here: formats.Format) -> formats.Format:
     return named._replace(short_months=marked(here.short_months))
 
 
+class World(NamedTuple):
+    """The pages of a house in which everything has happened, by what was asked: what is read outside brackets, and the
+    same pages once more, after people have named things as texts of the program."""
+
+    outside: dict[str, list[str]]
+    renamed: dict[str, str]
+    names: Sequence[str]
+
+
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
-    """The pages of a house in which everything has happened, by what was asked."""
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("bracketed")
     invent(BRACKETED, folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -101,24 +114,42 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[s
         patch.setitem(formats.FORMATS, BRACKETED, in_brackets(formats.ENGLISH))
         past = write_past(folder / "site.db", MOMENT)
         with open_database(folder / "site.db") as file:
-            yield trio.run(partial(_pages, Stored(file, folder / "site.db"), past, folder))
+            yield trio.run(partial(_world, Stored(file, folder / "site.db"), past, folder))
 
 
-async def _pages(stored: Stored, past: Any, folder: Path) -> dict[str, list[str]]:
+async def _world(stored: Stored, past: Any, folder: Path) -> World:
     async with open_server(stored, MOMENT, catalogues=folder) as server:
         life = Life(server)
         await live(life)
         server.accept_language = BRACKETED
         ((charger, cause),) = server.books.rows(_CAUSE)
         group = {"/review/{charger}/{cause}": f"/review/{charger}/{cause}"}
-        asking = Asking(server, shown_of(past) | life.shown | group)
-        await asking.pages()
-    names = known(stored)
-    return {
-        asked: [*_words(body.decode(), names)]
-        for asked, (_, body) in asking.answers.items()
-        if not NOT_SEEN.search(asked)
-    }
+        pages = await _read(Asking(server, shown_of(past) | life.shown | group))
+        names = known(stored)
+        outside = {asked: [*_words(html, names)] for asked, html in pages.items()}
+        given = _rename(stored, "".join(pages.values()))
+        renamed = await _read(Asking(server, shown_of(past) | life.shown | group))
+    return World(outside, renamed, given)
+
+
+async def _read(asking: Asking) -> dict[str, str]:
+    await asking.pages()
+    return {asked: body.decode() for asked, (_, body) in asking.answers.items() if not NOT_SEEN.search(asked)}
+
+
+def _rename(stored: Stored, seen: str) -> Sequence[str]:
+    """Name each thing as a text of the program that no page has said, and return the names."""
+    texts = {one.id for one in extracted() if isinstance(one.id, str) and PLAIN.fullmatch(one.id)}
+    unsaid = sorted(text for text in texts if f"«{escape(text)}" not in seen)
+    random.Random(len(unsaid)).shuffle(unsaid)
+    for (trigger,) in stored.connection.execute(_TRIGGERS).fetchall():
+        stored.connection.execute(f"DROP TRIGGER {trigger}")
+    given = list[str]()
+    for table in NAMED:
+        for (name,) in stored.connection.execute(f"SELECT DISTINCT name FROM {table} WHERE name > ''").fetchall():
+            given.append(unsaid.pop())
+            stored.connection.execute(f"UPDATE {table} SET name = ? WHERE name = ?", (given[-1], name))
+    return given
 
 
 def _words(html: str, names: re.Pattern[str]) -> Iterator[str]:
@@ -175,6 +206,14 @@ def _outside(text: str) -> Iterator[str]:
     yield text[begin:]
 
 
-def test_all_is_in_brackets(pages: dict[str, list[str]]) -> None:
-    first = {line: asked for asked, lines in reversed(pages.items()) for line in lines}
+def test_all_is_in_brackets(world: World) -> None:
+    first = {line: asked for asked, lines in reversed(world.outside.items()) for line in lines}
     assert not first, "\n".join(f"{asked}: {line}" for line, asked in sorted(first.items()))
+
+
+def test_a_name_that_is_a_text_of_the_program_is_never_translated(world: World) -> None:
+    everything = "".join(world.renamed.values())
+    assert len([name for name in world.names if escape(name) in everything]) > LEAST_NAMES
+    for name in world.names:
+        found = [asked for asked, html in world.renamed.items() if f"«{escape(name)}" in html]
+        assert not found, (name, found)
