@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from levity_trio.locale import _, catalogue
@@ -47,12 +45,9 @@ def said(words: str, reader: Reader | None = None) -> str:
     Times are shown as the reader of the request reads them, or this one.
 
     A Told knows its template. Its figures are shown in the units of people, and its names stay as they are. Another
-    text is compared with the whole catalogue, which has {1} and {2} where it has figures, names, or other such texts.
+    text is a name, or what somebody wrote: it stays as it is.
     """
-    known = catalogue()
-    if isinstance(words, Told):
-        return _translated(known, words, reader or _reader.get())
-    return words if known is None else _said(known, words)
+    return _translated(catalogue(), words, reader or _reader.get()) if isinstance(words, Told) else words
 
 
 def _translated(catalogue: GNUTranslations | None, text: Told, reader: Reader) -> str:
@@ -135,62 +130,3 @@ def in_units(value: float, unit: str) -> tuple[str, str]:
 def _trimmed(value: float) -> str:
     """Return a number with three decimals at most."""
     return number(value, 3).rstrip("0").rstrip(".,")
-
-
-class _Pattern(NamedTuple):
-    """A text with gaps: what stands around them in English, and the translation."""
-
-    around: Sequence[str]
-    translation: str
-
-
-@lru_cache(maxsize=2000)
-def _said(catalogue: GNUTranslations, words: str) -> str:
-    if not _IS_TEXT.search(words):
-        return words
-    if (known := catalogue.gettext(words)) != words:
-        return known
-    fitting = ((gaps, one.translation) for one in _patterns(catalogue) if (gaps := _gaps(words, one.around)))
-    gaps, translation = next(fitting, ((), words))
-    if not gaps and "; " in words:
-        return "; ".join(_said(catalogue, part) for part in words.split("; "))
-    values = [_said(catalogue, gap) for gap in gaps]
-    return _GAP.sub(lambda gap: values[int(gap[1]) - 1], translation) if gaps else words
-
-
-def _gaps(words: str, around: Sequence[str]) -> Sequence[str]:
-    """Return what stands in the gaps of a text, () if it is another one.
-
-    This takes linear time: some words of a text are of a charger.
-    """
-    first, *between, last = around
-    at, end, gaps = len(first), len(words) - len(last), list[str]()
-    if at > end or not words.startswith(first) or not words.endswith(last):
-        return ()
-    for part in between:
-        begin = words.find(part, at, end)
-        gaps.append(words[at:begin] if begin >= 0 else "")
-        at = begin + len(part)
-    gaps.append(words[at:end])
-    return gaps if all(gaps) else ()
-
-
-@cache
-def _patterns(catalogue: GNUTranslations) -> Sequence[_Pattern]:
-    """Return the texts with gaps that have a translation, the most particular ones first."""
-    texts: dict[object, str] = vars(catalogue)["_catalog"]  # gettext has no other way to all of them
-    found = [_Pattern(_GAP.split(text)[::2], said) for text, said in texts.items() if isinstance(text, str) and said]
-    particular = (one for one in found if len(one.around) > 1 and not _is_vague(one.around))
-    return sorted(particular, key=lambda one: -sum(map(len, one.around)))
-
-
-LEAST_LETTERS: Final = 4
-
-
-def _is_vague(around: Sequence[str]) -> bool:
-    """Whether what stands between the gaps of a text would be found in any other."""
-    return len(around) > 2 and sum(map(str.isalpha, "".join(around))) < LEAST_LETTERS
-
-
-_IS_TEXT: Final = re.compile(r"[A-Za-z]{2}")
-_GAP: Final = re.compile(r"\{(\d+)\}")

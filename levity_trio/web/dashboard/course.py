@@ -63,7 +63,7 @@ def _answer(command: Command) -> Iterator[Step]:
 def _status(command: Command) -> str:
     answer = command.answer
     status = answer.get("status") if isinstance(answer, Mapping) else None
-    return "" if status is None else said(str(status).lower())
+    return "" if status is None else _(str(status).lower())
 
 
 def _outcome(command: Command) -> Iterator[Step]:

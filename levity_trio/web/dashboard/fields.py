@@ -18,7 +18,6 @@ import orjson
 
 from levity_trio.billing.money import typed_number
 from levity_trio.locale import N_, SOURCE, _, language
-from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody, schemas_of
 from levity_trio.web.api.endpoints import Endpoint
@@ -348,10 +347,10 @@ def _help(schema: Schema, kind: str) -> str:
     if kind == MONEY:
         return ""
     before, _word, allotted = (_OF_PROGRAMS.sub("", words) if kind in DATED else words).partition(_LEFT_OUT)
-    told = said(before)
+    told = _(before)
     if before and told == before and language() != SOURCE:  # the API begins it with a capital
-        told = sentence(said(f"{before[:1].lower()}{before[1:].removesuffix('.')}"))
-    return f"{told} {_('If left out: %(what)s.', what=said(allotted.removesuffix('.')))}" if allotted else told
+        told = sentence(_(f"{before[:1].lower()}{before[1:].removesuffix('.')}"))
+    return f"{told} {_('If left out: %(what)s.', what=_(allotted.removesuffix('.')))}" if allotted else told
 
 
 def _inner(name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool) -> tuple[Field, ...]:

@@ -84,7 +84,9 @@ def person(name: str | None) -> str | None:
     """Return who did something: the name of a user, or what it was instead of one. Facts name no driver."""
     if name is not None and _DRIVER.fullmatch(name):
         return _("a driver")
-    return said(name) if isinstance(name, Told) or name in _PROGRAMS else name
+    if isinstance(name, Told):
+        return said(name)
+    return _(name) if name in _PROGRAMS else name
 
 
 def owner(name: str) -> str:

@@ -120,12 +120,12 @@ def _told(context: Context, words: str) -> str:
 
 def _known_words(name: str) -> str:
     """Return a name of a program in words: those of a catalogue, otherwise its own."""
-    return known if (known := said(name)) != name else said(shapes.words(name))
+    return known if (known := _(name)) != name else _(shapes.words(name))
 
 
 def _choice(word: str) -> str:
     """Return what may be chosen in words; of languages their own name."""
-    return formats.format_of(word).name if word in languages() else said(CHOICES.get(word, word))
+    return formats.format_of(word).name if word in languages() else _(CHOICES.get(word, word))
 
 
 def _words_of_script() -> dict[str, str]:
@@ -212,6 +212,7 @@ def _environment() -> Environment:
         "said": lambda words: in_words(said(words)),
         "course": course.steps,
         "operation": words_of,
+        "word": _,
         "choice": _choice,
         "duration": _duration,
         "period": _period,

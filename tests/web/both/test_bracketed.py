@@ -215,5 +215,5 @@ def test_a_name_that_is_a_text_of_the_program_is_never_translated(world: World) 
     everything = "".join(world.renamed.values())
     assert len([name for name in world.names if escape(name) in everything]) > LEAST_NAMES
     for name in world.names:
-        found = [asked for asked, html in world.renamed.items() if f"«{escape(name)}" in html]
+        found = [asked for asked, html in world.renamed.items() if f"«{escape(name)}»" in html]
         assert not found, (name, found)
