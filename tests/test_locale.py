@@ -13,6 +13,7 @@ import trio
 
 from levity_trio.locale import _, _n, language, languages, speaking
 from levity_trio.locale.texts import said
+from levity_trio.told import Told
 from tests.catalogue import PACKAGE_FOLDER, invent, update
 
 WHEEL_SECONDS = 60
@@ -49,26 +50,22 @@ def test_a_language_is_that_of_its_block_alone(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("english", "expected"),
+    ("text", "expected"),
     [
-        ("give a whole number", "«give a whole number»"),
-        ("give 5 or more", "«give 5 or more»"),
-        ("session 7 is of CP-1, the message is of CP-2", "«session 7 is of CP-1, the message is of CP-2»"),
-        ("Not ours.", "Not ours."),
-        ("2026-10-01", "2026-10-01"),
-        ("", ""),
+        (Told("give a whole number"), "«give a whole number»"),
+        (Told("give {1} or more", 5), "«give 5 or more»"),
+        (
+            Told("session {1} is of {2}, the message is of {3}", 7, "Not ours.", "Log in"),
+            "«session 7 is of Not ours., the message is of Log in»",
+        ),
+        (Told("give {1} or more", Told("give a whole number")), "«give «give a whole number» or more»"),
+        *(("Log in", "Log in"), ("2026-10-01", "2026-10-01"), ("", ""), (Told("{1}", ""), "")),
     ],
 )
-def test_a_text_of_the_program_is_translated_where_it_is_shown(folder: Path, english: str, expected: str) -> None:
-    """A refusal, a fact or a review is stored and answered in English, with its figures and names."""
-    assert said(english) == english
+def test_a_template_is_translated_where_it_is_shown_and_no_value(folder: Path, text: str, expected: str) -> None:
+    """What has no template is a name, or what somebody wrote."""
     with speaking("fr", folder):
-        assert said(english) == expected
-
-
-def test_a_text_within_a_text_is_translated_too(folder: Path) -> None:
-    with speaking("fr", folder):
-        assert said("give give a whole number or more") == "«give «give a whole number» or more»"
+        assert said(text) == expected
 
 
 async def test_threads_and_tasks_speak_the_language_in_which_they_began(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """What people read, in their language. English is the source; the catalogue of a language has its translations.
 
 A request has its language, so texts in tables of modules are marked with `N_`, and translated where they are shown.
-Stored facts, the log and the answers of the API stay English: `texts.said` translates them where they are shown.
+The rooms below the pages make texts as data (levity_trio.told), which `texts.said` translates where they are shown.
+The log and the answers of the API are English.
 `just catalogue de` writes what there is to translate.
 """
 
