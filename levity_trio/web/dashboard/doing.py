@@ -24,7 +24,7 @@ from starlette.types import Message, Receive, Scope, Send
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.config import ServerConfig
 from levity_trio.locale import N_, _, language, speaking
-from levity_trio.locale.texts import said
+from levity_trio.locale.texts import Reader, said
 from levity_trio.records import record
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import StreamedBody
@@ -62,7 +62,7 @@ from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
 from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.refused import Refused, answered
-from levity_trio.web.dashboard.saying import capital, in_words, sentence, told
+from levity_trio.web.dashboard.saying import capital, sentence
 from levity_trio.web.dashboard.shapes import minute, moment
 from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
@@ -250,7 +250,7 @@ class Form:
 
     def told(self, words: str) -> str:
         """Return what the API says about a field, with its figures and times as people write them."""
-        return told(words, self.desk.api.now(), self.desk.zone)
+        return said(words, Reader(self.desk.zone, self.desk.api.now()))
 
     def _changed(self, entered: Mapping[str, str]) -> Mapping[str, str]:
         """Return what is sent: of a PATCH and of a task only what differs from what the form showed at first."""
@@ -365,7 +365,7 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     if (course := _course(content, answer)) is not None:  # which says it all, what the charger answered, too
         return RedirectResponse(form.desk.base + course, HTTPStatus.SEE_OTHER)
     warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
-    told = [Note("warning", sentence(in_words(said(one)))) for one in warnings]
+    told = [Note("warning", sentence(said(one))) for one in warnings]
     form.desk.leave_notes(request, [await _done(form, reply), *told])
     return RedirectResponse(form.desk.base + onward(next_of(content, form.home), answer), HTTPStatus.SEE_OTHER)
 

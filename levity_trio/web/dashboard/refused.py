@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.pages import NoPage
-from levity_trio.told import Told, without
+from levity_trio.told import without
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.fields import label_of
-from levity_trio.web.dashboard.saying import in_words, sentence, with_commas
+from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.inside import Reply
 
 WHOLE_BODY: Final = "body"
@@ -44,7 +44,7 @@ class Refused(Exception):
     @property
     def words(self) -> str:
         """What to do about it, in plain words, without the name of the field."""
-        return said(self.told) if isinstance(self.told, Told) else in_words(with_commas(said(self.told)))
+        return said(self.told)
 
     @property
     def labelled(self) -> str:

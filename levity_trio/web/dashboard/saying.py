@@ -1,23 +1,17 @@
-"""Words of programs as people read them: texts of the API and of the judge, states, and why a session is whose it is.
-
-The judge's texts are stored as they were told, in Wh, W, seconds and UTC. What is not recognised stays as it is.
-"""
+"""Words of programs as people read them: states, who did something, and why a session is whose it is."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
-from decimal import Decimal
 from typing import Final, NamedTuple
 
 from levity_trio.locale import N_, SOURCE, _, language
-from levity_trio.locale.formats import symbol, typed
-from levity_trio.locale.texts import Reader, in_units, said
+from levity_trio.locale.texts import in_units, said
 from levity_trio.store.reads.bill.shape import Bill
 from levity_trio.told import Told, Value
 from levity_trio.web.api.access import LOCAL_ADMIN
-from levity_trio.web.dashboard.shapes import UNKNOWN, clock, moment
+from levity_trio.web.dashboard.shapes import UNKNOWN
 
 WORDS_OF_API: Final = (
     *(N_("outside"), N_("driver"), N_("viewer"), N_("operator"), N_("admin")),
@@ -32,18 +26,9 @@ OF_API: Final = (
     *(N_("charger"), N_("system"), N_("leapt"), N_("minimum"), N_("maximum"), N_("session"), N_("certain")),
     *(N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them"), N_("counts anew")),
     *(N_("not known"), N_("day night"), N_("base fee"), N_("blocking fee"), N_("session fee"), N_("Flat 3")),
-    *(N_("Anna's car"), N_("Garage"), N_("it has a transaction"), N_("A or W."), N_("energy: {1}")),
-    *(N_("energy, {1}: {2}"), N_("session fee: {1}"), N_("blocking fee: {1}"), N_("base fee: {1}")),
-    N_("Feeder {1}"),
+    *(N_("Anna's car"), N_("Garage"), N_("it has a transaction"), N_("A or W.")),
 )
-"""Words and short sentences of the API that pages show: `said` translates them, and catalogues find them here."""
-_THINGS: Final = {"transaction": "session", "account": "household", "tag": "card"}
-_NAMED: Final = re.compile(r"(?<![\w-])(?<!bank )(transaction|account|tag)(s?)(?![\w-])")
-
-
-def in_words(words: str) -> str:
-    """Return words of the API with the names of pages: sessions, households and cards."""
-    return _NAMED.sub(lambda found: _THINGS[found[1]] + found[2], words)
+"""Other words of the API, and its examples: templates translate them."""
 
 
 def after_colon(words: str) -> str:
@@ -126,63 +111,12 @@ def _with_names(text: Told, names: Mapping[str, Value]) -> Told:
     return Told(text.template, *values, many=text.many)
 
 
-_REGISTERS: Final = N_({"meterStart": "start register", "meterStop": "stop register"})
-_TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)")
-_REGISTER: Final = re.compile(r"\b(meterStart|meterStop)\b( is)?(?: (\d+)(?: Wh\b|(?![\w.])))?")
-_NUMBER: Final = r"(?<![\w.+,-])(-?\d{1,15}(?:\.\d+)?)"
-_PRICE: Final = re.compile(r"(?<![\w.,])(-?\d+\.\d+) ([A-Z]{3})(?!\w)")
-_KWH: Final = re.compile(r"(?<![\w.,])\d{1,12}\.\d{1,6}(?= kWh)")
-_MEASURED: Final = re.compile(rf"{_NUMBER}(?: (?:to|bis) {_NUMBER})? (Wh|W|s)(?!\w)")
-
-
-def told(words: str, now: datetime, zone: tzinfo) -> str:
-    """Return a text with its figures in the units of people."""
-    if isinstance(words, Told):
-        return said(words, Reader(zone, now))
-    timed = _TIME.sub(lambda found: _local(found[0], now, zone), said(words, Reader(zone, now)))
-    named = _REGISTER.sub(_named, timed)
-    priced = named if language() == SOURCE else _PRICE.sub(_priced, named)
-    return in_words(_MEASURED.sub(_measured, with_commas(priced)))
-
-
-def with_commas(words: str) -> str:
-    """Return a text with its kWh as the language writes them: 12.5 kWh would be read as thousands in German."""
-    return words if language() == SOURCE else _KWH.sub(lambda found: typed(Decimal(found[0])), words)
-
-
-def _priced(found: re.Match[str]) -> str:
-    """Return an amount of the API, such as 0.32 EUR, as the language writes it."""
-    number, code = found.groups()
-    return f"{typed(Decimal(number))}\N{NO-BREAK SPACE}{symbol(code)}"
-
-
 def measured(value: float | None, unit: str) -> str:
     """Return a value with its unit, energy in kWh and power in kW."""
     if value is None:
         return UNKNOWN
     figure, shown = in_units(value, unit)
     return f"{figure} {shown}".rstrip()
-
-
-def _local(text: str, now: datetime, zone: tzinfo) -> str:
-    try:
-        return clock(moment(text), now, zone)
-    except ValueError:  # only looks like a time
-        return text
-
-
-def _named(found: re.Match[str]) -> str:
-    name, verb, wh = found.groups()
-    figure = "" if wh is None else f" {measured(int(wh), 'Wh')}"
-    return f"{_(_REGISTERS[name])}{verb or ''}{figure}"
-
-
-def _measured(found: re.Match[str]) -> str:
-    first, last, unit = found.groups()
-    if last is None:
-        return measured(float(first), unit)
-    (low, shown), (high, other) = in_units(float(first), unit), in_units(float(last), unit)
-    return _("%(low)s to %(high)s", low=low if shown == other else f"{low} {shown}", high=f"{high} {other}")
 
 
 class State(NamedTuple):

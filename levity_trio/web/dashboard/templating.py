@@ -20,13 +20,13 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from levity_trio.locale import N_, _, _n, _p, formats, language, languages
-from levity_trio.locale.texts import said
+from levity_trio.locale.texts import Reader, said
 from levity_trio.records import record
 from levity_trio.web.dashboard import charts, course, money, pictures, saying, shapes
 from levity_trio.web.dashboard.fields import CHOICES
 from levity_trio.web.dashboard.operations import words_of
 from levity_trio.web.dashboard.page import Part, Values, View
-from levity_trio.web.dashboard.saying import in_words, method, sentence, state_of
+from levity_trio.web.dashboard.saying import method, sentence, state_of
 from levity_trio.wire.times import in_zone
 from levity_trio.wire.times import stamp as stamp_of
 
@@ -114,8 +114,13 @@ def _exactly(context: Context, stamp: str) -> str:
 
 @pass_context
 def _told(context: Context, words: str) -> str:
-    """Return a text of the API with its figures and times as people write them."""
-    return saying.told(words, context["now"], context["zone"])
+    """Return a text with its figures and times as people write them."""
+    return said(words, Reader(context["zone"], context["now"]))
+
+
+@pass_context
+def _sentence(context: Context, words: str) -> str:
+    return sentence(_told(context, words))
 
 
 def _known_words(name: str) -> str:
@@ -208,8 +213,8 @@ def _environment() -> Environment:
         "state_of": state_of,
         "method": method,
         "words": _known_words,
-        "sentence": lambda words: sentence(in_words(said(words))),
-        "said": lambda words: in_words(said(words)),
+        "sentence": _sentence,
+        "said": _told,
         "course": course.steps,
         "operation": words_of,
         "word": _,

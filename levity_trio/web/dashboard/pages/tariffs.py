@@ -23,7 +23,7 @@ from levity_trio.web.dashboard.fields import Field, Unreadable, body_of, fields_
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import USUAL, Page, View, reading
 from levity_trio.web.dashboard.refused import Refused
-from levity_trio.web.dashboard.saying import capital, in_words
+from levity_trio.web.dashboard.saying import capital
 
 SECTION: Final = N_("Tariffs")
 MOST: Final = 200
@@ -159,7 +159,7 @@ async def _preview(
         faults = [parted(fault) for fault in refused.document.get("faults", ())]
         told = dict(reversed(faults)) or {refused.field: refused.told}
         named = {one.name for one in fields}
-        return None, {name if name in named else "": capital(in_words(said(words))) for name, words in told.items()}
+        return None, {name if name in named else "": capital(said(words)) for name, words in told.items()}
 
 
 def _whom(text: str) -> dict[str, str]:
