@@ -113,14 +113,14 @@ def _exactly(context: Context, stamp: str) -> str:
 
 
 @pass_context
-def _told(context: Context, words: str) -> str:
+def _said(context: Context, words: str) -> str:
     """Return a text with its figures and times as people write them."""
     return said(words, Reader(context["zone"], context["now"]))
 
 
 @pass_context
 def _sentence(context: Context, words: str) -> str:
-    return sentence(_told(context, words))
+    return sentence(_said(context, words))
 
 
 def _known_words(name: str) -> str:
@@ -214,7 +214,7 @@ def _environment() -> Environment:
         "method": method,
         "words": _known_words,
         "sentence": _sentence,
-        "said": _told,
+        "said": _said,
         "course": course.steps,
         "operation": words_of,
         "word": _,
@@ -222,7 +222,6 @@ def _environment() -> Environment:
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,
-        "told": _told,
         "person": saying.person,
         "owner": saying.owner,
         "measured": saying.measured,

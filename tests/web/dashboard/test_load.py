@@ -12,6 +12,7 @@ from levity_trio.store.reads.leases import StoredLease
 from levity_trio.store.reads.load import orders
 from levity_trio.store.writes import leases
 from levity_trio.store.writes import load as writes
+from levity_trio.told import Figure, Told, stored_in
 from levity_trio.web.api import feeder as feeder_api
 from levity_trio.web.api import leases as leases_api
 from levity_trio.web.api import load as load_api
@@ -573,8 +574,12 @@ class TestWhatIsLimited:
         assert "/load/try/CP-1" in shown.links
 
 
-STEPS = """[{"step":"limit","is_passed":true,"words":"from 16 to 6.1 A at a limit of 6 A, by way 1, level 8"},
-{"step":"waits","is_passed":null,"words":""}]"""
+LIMITED = Told(
+    "from {1} to {2} A at a limit of {3} A, by {4}", Figure(16, 0), Figure(6.1, 1), 6, Told("way {1}, level {2}", 1, 8)
+)
+STEPS = stored_in(
+    [{"step": "limit", "is_passed": True, "words": LIMITED}, {"step": "waits", "is_passed": None, "words": ""}]
+)
 
 
 class TestATrial:

@@ -26,7 +26,7 @@ def endpoint(path: str) -> Endpoint:
 async def told(site: Site, role: Role, path: str, code: str, **members: object) -> str:
     """Return the words of a refusal as this role reads them."""
     view = Opening(site, role).view("", {"id": "CP-1"})
-    refused = Refused(409, {"code": code, "detail": "transaction 1 is in the way of the account", **members})
+    refused = Refused(409, {"code": code, "detail": "session 1 is in the way of the household", **members})
     return (await explained(view, endpoint(path), refused)).words
 
 
