@@ -13,7 +13,7 @@ import trio
 
 from levity_trio.cli import main
 from levity_trio.client import Api, Sought
-from levity_trio.told import stored
+from levity_trio.told import of_stored
 from tests.integration.charger import Charger, now
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
@@ -197,7 +197,7 @@ async def test_a_broker_that_refuses_us(tmp_path: Path) -> None:
             with Charger(server.port, "CP-1") as charger:
                 charger.boot()
             with trio.fail_after(60):
-                while server.query("SELECT is_connected, problem FROM mqtt") != [(0, stored(line["reason"]))]:  # noqa: ASYNC110
+                while [of_stored(kept) for (kept,) in server.query("SELECT problem FROM mqtt")] != [line["reason"]]:  # noqa: ASYNC110
                     await trio.sleep(0.05)
 
 

@@ -22,7 +22,7 @@ from levity_trio.store.reads.webhooks import WebhookRow, webhooks
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook
-from levity_trio.told import stored
+from levity_trio.told import of_stored
 from levity_trio.web.webhooks import request
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE, Parts, Webhooks, open_webhooks
 from levity_trio.web.webhooks.request import new_secret
@@ -147,7 +147,7 @@ async def test_a_fact_that_cannot_be_sent_holds_up_no_other_charger(
         await receiver.until(1)
         assert receiver.numbers() == [other]
         assert site.waiting() == [("CP-1", first - 1, 1)]
-        assert site.books.value("SELECT problem FROM webhook_waiting") == stored("it cannot be sent (KeyError)")
+        assert of_stored(str(site.books.value("SELECT problem FROM webhook_waiting"))) == "it cannot be sent (KeyError)"
         monkeypatch.undo()
         site.books.now += HOUR
         await receiver.until(2)
@@ -245,7 +245,8 @@ async def test_given_up_after_three_days_and_on_with_what_is_younger(site: Site,
         site.books.now += HOUR
         await eventually(lambda: not site.waiting())
     row = site.books.row("SELECT cp_id, first_event, last_event, facts, problem FROM webhook_given_up")
-    assert row == ("CP-1", first, second, 2, stored("status 503"))
+    assert row[:4] == ("CP-1", first, second, 2)
+    assert of_stored(row[4]) == "status 503"
     assert site.listed().given_up == 2
     (given_up,) = [fact for fact in site.writer.facts if isinstance(fact, WebhookGivenUp)]
     assert (given_up.webhook, given_up.charger, given_up.facts) == ("home", "CP-1", 2)
