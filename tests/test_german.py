@@ -23,6 +23,7 @@ NUMBER: Final = ("%(num)s", "%(sessions)s")
 """One of a thing need not be counted."""
 ALIKE: Final = frozenset(
     (
+        *("{1} kWh", "{1} min"),
         *("optional", "API", "Android", "Bank", "Code", "Firmware", "Garage", "MQTT", "Mac", "Name", "Phase", "Push"),
         *("Python, SQLite", "Standard"),
         *("Status", "System", "Token", "Version", "Webhooks", "Windows", "kWh", "live", "iPhone, iPad", "In OCPP"),

@@ -10,14 +10,14 @@ from itertools import starmap
 from typing import Final
 
 from levity_trio.billing.blocking import Stay
-from levity_trio.billing.money import foot, written
+from levity_trio.billing.money import foot, units, written
 from levity_trio.billing.pricing import WH_PER_KWH, Evidence, amount, price_session
 from levity_trio.billing.statement import Currency, Line, LineKind, Position
 from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
 from levity_trio.billing.tariff_values import USUAL_WINDOWS, clock
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence, spans
 from levity_trio.charging.sent.plain import plain
-from levity_trio.told import WEEKDAYS, Amount, Day, DayOfYear, Figure, Quantity, Told, Weekday, joined
+from levity_trio.told import WEEKDAYS, Amount, Day, DayOfYear, Figure, Quantity, Told, Value, Weekday, joined
 
 EXAMPLE_WH: Final = 10_000
 CHARGING: Final = timedelta(hours=4)
@@ -26,12 +26,12 @@ STANDING: Final = timedelta(hours=10)
 STARTS_AT: Final = time(20)
 _YEAR: Final = timedelta(days=366)
 _NAMES: Final = {
-    LineKind.ENERGY: "energy",
-    LineKind.SESSION: "fee for the session",
-    LineKind.BLOCKING: "fee for staying after charging",
-    LineKind.BASE: "base fee",
-    LineKind.MINIMUM: "what is missing to the lowest price of a session",
-    LineKind.MAXIMUM: "what is above the highest price of a session",
+    LineKind.ENERGY: Told("energy"),
+    LineKind.SESSION: Told("fee for the session"),
+    LineKind.BLOCKING: Told("fee for staying after charging"),
+    LineKind.BASE: Told("base fee"),
+    LineKind.MINIMUM: Told("what is missing to the lowest price of a session"),
+    LineKind.MAXIMUM: Told("what is above the highest price of a session"),
 }
 
 
@@ -90,9 +90,11 @@ def in_short(tariff: Tariff) -> Told:
 
 def _name(window: Window) -> str:
     """Return what a price is called: a name that somebody chose is no text of the program."""
-    if window.name is None:
-        return Told("energy")
-    return USUAL_WINDOWS.get(window.name, window.name)
+    return Told("energy") if window.name is None else _window(window.name)
+
+
+def _window(name: str) -> str:
+    return USUAL_WINDOWS.get(name, name)
 
 
 def _recurrence(when: Recurrence, separator: str = "; ") -> Told:
@@ -191,17 +193,19 @@ def kilowatt_hours(wh: int) -> str:
     return f"{Decimal(wh).scaleb(-3):.3f} kWh"
 
 
-def arithmetic(line: Line, currency: Currency) -> str:
+def arithmetic(line: Line, currency: Currency) -> Told:
     """Return what a line is for, and how its amount comes about: quantity × price, rounded once."""
-    name = f"{_NAMES[line.kind]}, {line.window}" if line.window else _NAMES[line.kind]
-    total = written(line.amount, currency)
+    name = joined(", ", (_NAMES[line.kind], _window(line.window))) if line.window else _NAMES[line.kind]
+    total = Amount(units(line.amount, currency), currency.code)
     if line.kind in (LineKind.MINIMUM, LineKind.MAXIMUM) or (line.kind is LineKind.SESSION and line.quantity == 1):
-        return f"{name}: {total}"
+        return joined(": ", (name, total))
+    quantity: Value = line.quantity
     if line.kind is LineKind.ENERGY:
-        quantity = kilowatt_hours(line.quantity)
+        quantity = Told("{1} kWh", Figure(line.quantity / WH_PER_KWH, 3))
     elif line.kind is LineKind.BASE:
-        quantity = f"{line.quantity} of {line.of_days} days"
-    else:
-        quantity = f"{line.quantity} min" if line.kind is LineKind.BLOCKING else str(line.quantity)
+        quantity = Told("{1} of {2} days", line.quantity, line.of_days or 0)
+    elif line.kind is LineKind.BLOCKING:
+        quantity = Told("{1} min", line.quantity)
     decimals = max(len(f"{line.price:f}".partition(".")[2]), currency.exponent)
-    return f"{name}: {quantity} × {line.price:.{decimals}f} {currency.code} = {total}"
+    price = Amount(Decimal(f"{line.price:.{decimals}f}"), currency.code)
+    return joined(": ", (name, joined(" = ", (joined(" × ", (quantity, price)), total))))

@@ -18,7 +18,6 @@ from functools import partial
 from math import inf
 from typing import Final
 
-import orjson
 import trio
 
 from levity_trio.charger.facade import Chargers
@@ -451,7 +450,7 @@ class LoadManagement:
             self._unwritten.popleft()
         if self._kept_at <= now < self._kept_at + LOOK_SECONDS and not facts:
             return
-        text = orjson.dumps(shown).decode()
+        text = stored_in(asdict(shown))
         if text.partition(",")[2] != self._kept_text.partition(",")[2]:  # but for its time
             self._writer.note(load.keep_state, shown.at, text, managed.standings)
             self._kept_at, self._kept_text = now, text

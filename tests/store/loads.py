@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.store.reads.load import PHASES, LoadCarQuarter, LoadQuarter, meter_says, says
 from levity_trio.store.writes import load
+from levity_trio.told import stored_in
 from tests.store.books import Books
 
 
@@ -73,7 +72,7 @@ def decide(books: Books, *cars: Mapping[str, Any], is_shadow: bool = True, **giv
         **given,
     }
     told = [{**one, "says": says(one, is_shadow=is_shadow)} for one in cars]
-    text = orjson.dumps({"at": books.at, "is_shadow": is_shadow, "cars": told, **shown}).decode()
+    text = stored_in({"at": books.at, "is_shadow": is_shadow, "cars": told, **shown})
     books.run(load.keep_state, books.at, text, "[]")
 
 

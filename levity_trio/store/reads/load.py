@@ -21,7 +21,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.leases import ManagedCharger, managed_chargers, newcomers
 from levity_trio.store.reads.present import OMITTED
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.told import N_, Told
+from levity_trio.told import N_, Told, in_stored
 from levity_trio.wire.charging_profiles import VOLTS
 from levity_trio.wire.times import from_seconds, minutes_before, stamp
 
@@ -164,7 +164,7 @@ def load_now(db: Database) -> LoadNow | None:
 
 
 def _now(text: str) -> LoadNow:
-    shown = orjson.loads(text)
+    shown = in_stored(text)
     return LoadNow(
         at=shown["at"],
         is_shadow=shown["is_shadow"],

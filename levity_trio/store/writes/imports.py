@@ -16,6 +16,7 @@ import orjson
 from levity_trio.charging.lifecycle import Kind, State, stopped_by
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, Imported, ReadingRow, TransactionRow, encoded
+from levity_trio.told import of_stored
 from levity_trio.wire.texts import digest
 
 LEVITY: Final = "levity"
@@ -65,7 +66,8 @@ _CHANGE: Final = (
 )
 _EVENT: Final = (
     "INSERT INTO tx_event (tx_id, kind, who, reason, session_id, received_at, timestamp, payload, digest, state,"
-    " last_received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?6) ON CONFLICT (tx_id, kind, digest)"
+    " last_received_at, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?6, ?10)"
+    " ON CONFLICT (tx_id, kind, digest)"
     " DO UPDATE SET count = tx_event.count + 1, last_received_at = excluded.last_received_at"
 )
 
@@ -87,8 +89,16 @@ def _transaction(db: UnitOfWork, row: TransactionRow, session: int, at: str) -> 
     else:
         number = int(stored[0])
         db.changed(_CHANGE, (*present, number))
-    db.changed(_EVENT, (number, Kind.IMPORT, LEVITY, reason, session, at, payload, mark, State.IMPORTED))
+    db.changed(_EVENT, (number, Kind.IMPORT, LEVITY, reason, session, at, payload, mark, State.IMPORTED, _told(row)))
     return number, "added" if stored is None else "changed"
+
+
+def _told(row: TransactionRow) -> str | None:
+    """Return the text of the doubts of a row, None if it does not say what they say."""
+    try:
+        return row.told if row.told and of_stored(row.told) == "; ".join(row.doubts) else None
+    except (ValueError, LookupError, TypeError, AssertionError, ArithmeticError):
+        return None
 
 
 _NUMBERS: Final = frozenset({"imported_id", "transaction", "connector"})

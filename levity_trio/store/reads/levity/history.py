@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.records import record
 from levity_trio.store.reads.levity.old_file import FIRST, is_identity, number_text, payload_of, text_of, time_of, whole
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
+from levity_trio.told import Bare, Moment, Quantity, Told, joined, stored
 
 PART_ROWS: Final = 500
 TABLES: Final = {"chargers": "cp", "transactions": "tx", "readings": "meter_val", "errors": "cp_err"}
@@ -186,18 +187,24 @@ class History:
             last_reading_at=last_at,
             payload=payload_of(dict(row.values)),
             doubts=[words for _, words in doubts],
+            told=stored(joined("; ", (words for _, words in doubts))) if doubts else None,
         )
 
     def _stop_time(self, row: _Row, doubts: list[tuple[str, str]], start_time: str, last_at: str | None) -> str:
         instead = max(start_time, last_at or "")
         if row.values.get("stop_time") is None:
             doubts.append(
-                ("open", f"it never ended in Levity; {instead}, its last reading or start, stands for its end")
+                (
+                    "open",
+                    Told(
+                        "it never ended in Levity; {1}, its last reading or start, stands for its end", Moment(instead)
+                    ),
+                )
             )
             return instead
         stopped = row.time("stop_time", instead) or instead
         if stopped < start_time:
-            doubts.append(("ends_before_start", f"it ended at {stopped}, before its start"))
+            doubts.append(("ends_before_start", Told("it ended at {1}, before its start", Moment(stopped))))
         return stopped
 
     def _connector_of(self, row: _Row) -> int | None:
@@ -325,14 +332,21 @@ class History:
             yield [_Row(table, dict(zip(names, values, strict=True))) for values in found]
 
 
+_NOTHING: Final = Quantity(0, "Wh")
+
+
+def _wh(value: int) -> Quantity:
+    return Quantity(value, "Wh")
+
+
 def _energy(row: _Row, doubts: list[tuple[str, str]]) -> int:
     """Return the energy as Levity says, in Wh; 0 where that can be none."""
     stored = row.values.get("energy_delivered")
     energy = whole(stored)
     if energy is None:
-        doubts.append(("no_energy", f"its energy is no number: {stored!r}; 0 Wh stand for it"))
+        doubts.append(("no_energy", Told("its energy is no number: {1}; {2} stand for it", repr(stored), _NOTHING)))
     elif energy < 0:
-        doubts.append(("negative_energy", f"its energy is negative, {energy} Wh; 0 Wh stand for it"))
+        doubts.append(("negative_energy", Told("its energy is negative, {1}; {2} stand for it", _wh(energy), _NOTHING)))
     return max(0, energy or 0)
 
 
@@ -389,19 +403,24 @@ class Registers:
     def doubts(self, row: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return what the registers say against the energy of a row of tx, each with its code."""
         begin, end, energy = (whole(row.get(name)) for name in ("meter_start", "meter_stop", "energy_delivered"))
-        doubts = [("overlap", words) for words in self._overlaps.get(row["id"], ())]
+        doubts: list[tuple[str, str]] = [("overlap", words) for words in self._overlaps.get(row["id"], ())]
         if begin is not None and end is not None and energy is not None and energy != end - begin:
-            doubts.append(("registers", f"its energy is {energy} Wh, but its registers are {begin} and {end} Wh"))
+            words = Told(
+                "its energy is {1}, but its registers are {2} and {3}", _wh(energy), Bare(begin, "Wh"), _wh(end)
+            )
+            doubts.append(("registers", words))
         span = self._spans.get(row["id"])
         if span is None or span.least_wh is None or span.most_wh is None or begin is None:
             return doubts
         # Some chargers count from 0 in the readings of each session.
         base = begin if span.most_wh >= begin else 0
         if base and span.least_wh < begin - RESOLUTION_WH:
-            doubts.append(("readings", f"its register began at {begin} Wh, but a reading is {span.least_wh} Wh"))
+            words = Told("its register began at {1}, but a reading is {2}", _wh(begin), _wh(span.least_wh))
+            doubts.append(("readings", words))
         shown = span.most_wh - base
         if energy is not None and shown > energy + RESOLUTION_WH:
-            doubts.append(("readings", f"its energy is {energy} Wh, but its readings show {shown} Wh"))
+            words = Told("its energy is {1}, but its readings show {2}", _wh(energy), _wh(shown))
+            doubts.append(("readings", words))
         return doubts
 
 
@@ -411,10 +430,13 @@ def registers_of(connection: sqlite3.Connection) -> Registers:
     for ones in _by_connector(connection).values():
         for before, after in pairwise(sorted(ones)):
             if (before.stop_time or before.start_time) > after.start_time:
-                late[before.id].append(f"it ended at {before.stop_time}, after transaction {after.id} had begun")
+                words = Told("it ended at {1}, after transaction {2} had begun", before.stop_time or "", after.id)
+                late[before.id].append(words)
             if None not in (before.begin, before.end, after.begin) and before.begin < after.begin < before.end:  # type: ignore[operator]
-                words = "transaction {} begins at {} Wh, within {} to {} Wh of transaction {}"
-                told = words.format(after.id, after.begin, before.begin, before.end, before.id)
+                told = Told(
+                    "transaction {1} begins at {2}, within {3} to {4} of transaction {5}",
+                    *(after.id, _wh(after.begin or 0), Bare(before.begin or 0, "Wh"), _wh(before.end or 0), before.id),
+                )
                 overlaps[before.id].append(told)
                 overlaps[after.id].append(told)
     spans = {

@@ -22,7 +22,10 @@ class ChargerRow(NamedTuple):
 
 
 class TransactionRow(NamedTuple):
-    """A transaction: `payload` is its row in the other system, `doubts` what speaks against its figure, in words."""
+    """A transaction: `payload` is its row in the other system, `doubts` what speaks against its figure, in words.
+
+    `told` is that as a text that is stored (levity_trio.told).
+    """
 
     charger: str
     imported_id: int
@@ -39,6 +42,7 @@ class TransactionRow(NamedTuple):
     last_reading_at: str | None
     payload: dict[str, Any]
     doubts: list[str]
+    told: str | None = None
 
 
 class ReadingRow(NamedTuple):
