@@ -175,7 +175,6 @@ def test_lists_and_explanations_show_it_as_imported(books: Books, imported: int)
     db = view(books.connection)
     (listed,) = billed_transactions(db, Filters(charger="CP-1"), Wanted()).data
     assert (listed.id, listed.state, listed.imported_id, listed.energy_wh) == (imported, "imported", 17, 4000)
-    db.execute("COMMIT")
     told = explain(db, imported, rule_of(books))
     assert told is not None
     assert (told.today, told.candidates, told.before, told.after) == (None, (), None, None)
@@ -183,7 +182,7 @@ def test_lists_and_explanations_show_it_as_imported(books: Books, imported: int)
     text = "\n".join(lines(told, UTC))
     assert "imported" in text
     assert "4,000 Wh as Levity said, certain, billed elsewhere" in text
-    assert "there transaction 17, register 1,000 Wh to 5,000 Wh" in text
+    assert "there session 17, register 1,000 Wh to 5,000 Wh" in text
     assert "2026-03-01 10:30: 3000 Wh" in text
 
 
@@ -194,7 +193,6 @@ def test_it_is_of_no_present(books: Books) -> None:
     db = view(books.connection)
     now = present(db)
     assert (now.transactions, now.connectors) == ([], [])
-    db.execute("COMMIT")
     assert beginning(db).open_transactions == 0
     assert books.row("SELECT is_connected, session_id, status FROM cp") == (0, None, "Unknown")
 
@@ -204,7 +202,6 @@ def test_its_session_is_no_connection(books: Books) -> None:
     db = view(books.connection)
     (one,) = uptimes(db, "CP-1", "2026-01-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z")
     assert one.links == 0
-    db.execute("COMMIT")
     found = security(db, "CP-1")
     assert found is not None
     assert found.last_use is None

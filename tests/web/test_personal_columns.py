@@ -54,6 +54,8 @@ REASONS: Final = {
     "review.evidence": "figures",
     "review.figures": "figures",
     "review.words": "figures",
+    **dict.fromkeys(("review.told", "review.evidence_told", "review.figures_told"), "figures"),
+    "position.told": "as position.reason, which is under the seal",
     "tx_event.payload": "what a charger sent, or figures",
     "tx_event.sent_timestamp": "a time",
     "tx_event.timestamp": "a time",
