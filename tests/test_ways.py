@@ -8,9 +8,9 @@ from levity_trio.manual import FOLDER
 from tests.ways import ACTIONS, Figures, Way, trace
 
 LIMITS = {
-    "StopTransaction": Figures(37, 226),
+    "StopTransaction": Figures(38, 229),
     "MeterValues": Figures(14, 54),
-    "StartTransaction": Figures(38, 131),
+    "StartTransaction": Figures(39, 132),
 }
 """A reader pays for each jump. Whoever needs one more merges two others."""
 STATEMENTS = {"StopTransaction": 36, "StartTransaction": 30}

@@ -63,7 +63,9 @@ def together(*options: Decorator) -> Decorator:
 
 def options_of(noun: type) -> Decorator:
     """Return the options of a noun: of its fields that help speaks of."""
-    return together(*(click.option(f"--{name}", help=words) for name, words in helps_of(noun).items()))
+    return together(
+        *(click.option(f"--{name.replace('_', '-')}", help=words) for name, words in helps_of(noun).items())
+    )
 
 
 def _note_wide(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

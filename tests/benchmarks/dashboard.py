@@ -322,7 +322,7 @@ def _of_now(run: Run) -> Iterator[Figure]:
     yield Figure("Now, compressed", f"{PAGE_KB} kB", words, sizes[True] <= 1000 * PAGE_KB)
 
 
-async def _nothing(*_given: object) -> list[object]:
+def _nothing(*_given: object) -> list[object]:
     return []
 
 

@@ -96,7 +96,7 @@ def test_tc_042_1_no_list_is_supported(database: Path, capsys: pytest.CaptureFix
         wait_state(server, "not supported")
         assert sent(server) == []
         assert shell(server, "local-list", "status", "--wide") == 0
-        assert "without us it knows only the tags of its cache" in capsys.readouterr().out
+        assert "without us it knows only the cards of its cache" in capsys.readouterr().out
 
 
 def test_tc_042_2_an_empty_list_is_version_0(tmp_path: Path) -> None:

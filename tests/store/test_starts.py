@@ -154,7 +154,7 @@ def test_its_readings_tell_its_connector_and_its_bill(books: Books, station: Sta
     station.stop(transaction, 4000)
     assert station.bill(transaction) == (3000, "segments", "doubtful")
     assert books.value("SELECT conn_id FROM tx") == 2
-    assert station.review(transaction).startswith("its start could not be read: meterStart: missing; meterStart")
+    assert station.review(transaction).startswith("its start could not be read: meterStart: missing; start register")
 
 
 # Unbilled energy

@@ -13,6 +13,7 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.notify.opening import Addresses, Around, Messages
 from levity_trio.store.billing.pricing import Rule
+from levity_trio.told import stored
 from levity_trio.web.api import messages
 from levity_trio.web.api.billing import CLOSING
 from levity_trio.web.api.endpoints import Endpoint
@@ -150,7 +151,7 @@ async def test_each_way_is_tried_alone(site: Site, tmp_path: Path) -> None:
 async def test_what_was_sent(site: Site) -> None:
     number = (await added(site))["id"]
     store_message(site, number, sent_at=site.books.at, sent_to="cleo@example.org", perhaps_twice=1)
-    store_message(site, number, problem="the mail server does not answer")
+    store_message(site, number, problem=stored("the mail server does not answer"))
     waiting, sent = await site.call(declared("GET", messages.MESSAGES))
     assert (sent["name"], sent["sent_to"], sent["perhaps_twice"]) == ("Cleo", "cleo@example.org", True)
     assert (waiting["sent_at"], waiting["problem"]) == (None, "the mail server does not answer")

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from levity_trio.store.engine.frame_log import store_frames
+from levity_trio.told import Quantity, Told, joined, stored
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import MOST_POINTS
 from levity_trio.web.dashboard.pages import session
@@ -163,7 +164,9 @@ class TestAnyKind:
         assert "3 kWh 3 kWh" in shown.words.split("What its readings say")[1]
 
     async def test_a_doubtful_imported_one(self, site: Site) -> None:
-        number = import_one(site.books, energy_wh=0, doubts=["its energy is 0 Wh, but its readings show 9900 Wh"])
+        figures = Quantity(0, "Wh"), Quantity(9900, "Wh")
+        doubt = joined("; ", [Told("its energy is {1}, but its readings show {2}", *figures)])
+        number = import_one(site.books, energy_wh=0, doubts=[doubt], told=stored(doubt))
         shown = await opened(site, number)
         assert "▲ Imported, in doubt" in shown.words
         assert "In doubt: its energy is 0 kWh, but its readings show 9.9 kWh" in shown.words
