@@ -12,6 +12,8 @@ import pytest
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
+from levity_trio.access import securing
+from levity_trio.billing.courses import Ground
 from levity_trio.locale import DOMAIN, FOLDER, languages
 from levity_trio.locale.compiling import compiled
 from tests.catalogue import extracted, untranslated, written
@@ -38,6 +40,14 @@ ALIKE: Final = frozenset(
     )
 )
 """What is the same in German: names, units, commands, and words that both languages have."""
+
+CODES: Final = (
+    *(*Ground, *securing.State, "running", "slow", "ended"),
+    *("certificate", "password", "none", "replaced", "cancelled"),
+    *("Blocked", "Expired", "Invalid", "ConcurrentTx", "EmergencyStop", "EVDisconnected", "HardReset", "Local"),
+    *("Other", "PowerLoss", "Reboot", "Remote", "SoftReset", "UnlockCommand", "DeAuthorized"),
+)
+"""Codes that pages say as they are in English: grounds, states, and OCPP's verdicts and reasons for a stop."""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +76,11 @@ def test_it_has_what_the_program_says_and_nothing_else(name: str) -> None:
 @pytest.mark.parametrize("name", TRANSLATED)
 def test_each_text_is_translated(name: str) -> None:
     assert untranslated(name) == []
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_that_pages_say_has_words(entries: Sequence[Message], code: str) -> None:
+    assert code in {one.id for one in entries}
 
 
 def test_a_checkout_without_babel_reads_what_babel_reads(entries: Sequence[Message]) -> None:

@@ -20,7 +20,7 @@ from levity_trio.load.tree import Socket
 from levity_trio.operations.limits import limit_reported
 from levity_trio.records import record
 from levity_trio.store.reads.load import PluggedIn
-from levity_trio.told import Figure, Told, joined
+from levity_trio.told import Figure, Quantity, Told, joined
 
 LEASE_SECONDS: Final = 120.0
 CUT_SECONDS: Final = 180.0
@@ -332,11 +332,10 @@ class Trial:
         taken, charged = car.energy_wh or 0, self.bench.now - began  # its clock may be wrong
         allowed = max(0.0, charged - LEASE_SECONDS * self.can.waits + SLOW_SECONDS) / 3600
         allowed *= with_tolerance(LOW_AMPERES) * VOLTS * _lines(car, self.socket)
+        energy, time = Quantity(taken, "Wh"), Quantity(round(charged), "s")
         if taken > allowed:
-            raise Failed(
-                Told("it took {1} Wh in {2} s, and {3} Wh were allowed", taken, Figure(charged, 0), Figure(allowed, 0))
-            )
-        return Told("{1} Wh in {2} s, then {3} A", taken, Figure(charged, 0), Figure(drawn, 1))
+            raise Failed(Told("it took {1} in {2}, and {3} were allowed", energy, time, Quantity(round(allowed), "Wh")))
+        return Told("{1} in {2}, then {3} A", energy, time, Figure(drawn, 1))
 
 
 def _lines(car: PluggedIn, socket: Socket) -> int:

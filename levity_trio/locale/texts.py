@@ -101,7 +101,8 @@ def _time(value: Moment, reader: Reader, clock: str) -> str:
         return value.stamp
     if reader.now is None:
         return f"{short_day(local, has_year=True)} {local:{clock}}"
-    day = "" if local.date() == in_zone(reader.now, reader.zone).date() else f"{short_day(local)} "
+    today = in_zone(reader.now, reader.zone).date()
+    day = "" if local.date() == today else f"{short_day(local, has_year=local.year != today.year)} "
     return f"{day}{local:{clock}}"
 
 

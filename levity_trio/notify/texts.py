@@ -84,7 +84,7 @@ def begun(cause: Cause, where: Where) -> Text:
             where=names,
             since=since,
         )
-        return Text(subject, f"{body}: {cause.subject}." if cause.subject else f"{body}.")
+        return Text(subject, f"{body}: {_(cause.subject)}." if cause.subject else f"{body}.")
     words = said(cause.words or "", Reader(where.zone, where.now))
     return Text(words, _("%(words)s (since %(since)s).", words=words, since=since))
 

@@ -91,7 +91,7 @@ def _of_event(db: Database, event: TransactionEvent) -> Step:
 def _event_words(event: TransactionEvent) -> Told:
     words = Told(f"{event.kind} by {{1}}", by_whom(event.who))
     if event.reason:
-        is_code = event.kind == Kind.SUSPEND
+        is_code = event.kind in (Kind.SUSPEND, Kind.STOP, Kind.CONFLICTING_STOP)
         words = joined(": ", (words, Told(event.reason) if is_code else event.reason))
     return joined("; ", (words, *_registers(event.payload), *_times(event)))
 

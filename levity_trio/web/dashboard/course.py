@@ -29,6 +29,7 @@ _ENDS: Final[Mapping[str, tuple[str, str]]] = N_(
         "cancelled": ("look", "cancelled before it was sent"),
     }
 )
+_WITHOUT_WORDS: Final = N_({"fulfilled": "done", "contradicted": "the charger did something else"})
 _OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken", "not seen": "look"}
 
 
@@ -72,7 +73,8 @@ def _outcome(command: Command) -> Iterator[Step]:
         yield Step("busy", _("the result is not known yet"))
     elif outcome is not None:
         kind = _OUTCOMES.get(outcome, "look")
-        words = _("not confirmed in time") if outcome == "not seen" else said(command.outcome_words or outcome)
+        words = said(command.outcome_words or "") or _(_WITHOUT_WORDS.get(outcome, outcome))
+        words = _("not confirmed in time") if outcome == "not seen" else words
         yield Step(kind, words, command.outcome_at)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from secrets import token_hex
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -22,6 +23,7 @@ from markupsafe import Markup
 from levity_trio.locale import N_, _, _n, _p, formats, language, languages
 from levity_trio.locale.texts import Reader, said
 from levity_trio.records import record
+from levity_trio.told import Moment, joined
 from levity_trio.web.dashboard import charts, course, money, pictures, saying, shapes
 from levity_trio.web.dashboard.fields import CHOICES
 from levity_trio.web.dashboard.operations import words_of
@@ -116,6 +118,12 @@ def _exactly(context: Context, stamp: str) -> str:
 def _said(context: Context, words: str) -> str:
     """Return a text with its figures and times as people write them."""
     return said(words, Reader(context["zone"], context["now"]))
+
+
+@pass_context
+def _as_sent(context: Context, stamp: str) -> str:
+    """Return a time as a charger wrote it, at the site; what is no time stays as it is."""
+    return _said(context, joined("", [Moment(stamp)]))
 
 
 @pass_context
@@ -215,6 +223,8 @@ def _environment() -> Environment:
         "words": _known_words,
         "sentence": _sentence,
         "said": _said,
+        "as_sent": _as_sent,
+        "decimal": lambda value: formats.typed(Decimal(value)),
         "course": course.steps,
         "operation": words_of,
         "word": _,

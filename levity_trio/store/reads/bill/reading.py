@@ -36,7 +36,7 @@ from levity_trio.store.reads.bill.shape import (
     BillStretch,
     BillTariff,
     BillTax,
-    local,
+    local_value,
 )
 from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.shapes import rows_of
@@ -71,7 +71,7 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
         (BillState(one.state) for one in booked(rows, rule, (number,))), None
     )  # also of one that is not booked
     reasons = None if state is BillState.BILLED_ELSEWHERE else reasoned(rows, number, rule, now)
-    shown = partial(local, zone=rule.zone)
+    shown = partial(local_value, zone=rule.zone)
     decided = owners.explain(number, shown=shown)
     if decided is None or state is None:
         raise LookupError(number)

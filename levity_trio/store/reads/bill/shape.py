@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from levity_trio.records import record
+from levity_trio.told import Clock
 from levity_trio.wire.times import in_zone, shifted
 
 
@@ -186,6 +187,11 @@ def local(text: str, zone: tzinfo) -> str:
     """Return a time of the database in local time; around a change of the clock with the name of the zone."""
     moment = datetime.fromisoformat(text)
     return _written(moment, zone, ":%S" if moment.second else "")
+
+
+def local_value(text: str, zone: tzinfo) -> Clock:
+    """Return the same as a value of a text."""
+    return Clock(text, local(text, zone))
 
 
 def to_the_minute(text: str, zone: tzinfo) -> str:
