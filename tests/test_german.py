@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 
 from levity_trio.access import securing
 from levity_trio.billing.courses import Ground
+from levity_trio.load.trial import REFUSALS
 from levity_trio.locale import DOMAIN, FOLDER, languages
 from levity_trio.locale.compiling import compiled
 from tests.catalogue import extracted, untranslated, written
@@ -43,7 +44,7 @@ ALIKE: Final = frozenset(
 
 CODES: Final = (
     *(*Ground, *securing.State, "running", "slow", "ended"),
-    *("certificate", "password", "none", "replaced", "cancelled"),
+    *(*REFUSALS, "certificate", "password", "none", "replaced", "cancelled"),
     *("Blocked", "Expired", "Invalid", "ConcurrentTx", "EmergencyStop", "EVDisconnected", "HardReset", "Local"),
     *("Other", "PowerLoss", "Reboot", "Remote", "SoftReset", "UnlockCommand", "DeAuthorized"),
 )

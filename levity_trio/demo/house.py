@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.feeder import HOUSE, ROTATIONS, FeederSpec
 from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.told import Figure, Quantity, Told
 
 NAME: Final = "Bauhof 12"
 TIME_ZONE: Final = "Europe/Berlin"
@@ -19,13 +20,15 @@ UNTRIED: Final = "SPACE-20"
 """Its firmware is older, and no trial has shown that it obeys limits."""
 FIRMWARE, OLDER = "2.4.1", "2.3.0"
 TRIED: Final = {
-    "limit": "from 16 to 6.0 A at a limit of 6 A, by way 1, level 8",
-    "ends": "after 121 s",
-    "zero": "paused, then 10.0 A",
-    "least": "6.0 A at a limit of 6 A",
-    "reset": "6.0 A at most",
-    "link": "8.7 A on average, then 6.0 A",
-    "waits": "61 Wh in 184 s, then 6.0 A",
+    "limit": Told(
+        "from {1} to {2} A at a limit of {3} A, by {4}", 16, Figure(6, 1), 6, Told("way {1}, level {2}", 1, 8)
+    ),
+    "ends": Told("after {1} s", 121),
+    "zero": Told("paused, then {1} A", Figure(10, 1)),
+    "least": Told("{1} A at a limit of {2} A", Figure(6, 1), 6),
+    "reset": Told("{1} A at most", Figure(6, 1)),
+    "link": Told("{1} A on average, then {2} A", Figure(8.7, 1), Figure(6, 1)),
+    "waits": Told("{1} in {2}, then {3} A", Quantity(61, "Wh"), Quantity(184, "s"), Figure(6, 1)),
 }
 """What each step of the trial found that the others have passed."""
 FACTS: Final = {"way": 1, "level": 8, "zero": True, "least": 6, "waits": True, "passed": True}

@@ -20,7 +20,7 @@ from levity_trio.load.tree import Socket
 from levity_trio.operations.limits import limit_reported
 from levity_trio.records import record
 from levity_trio.store.reads.load import PluggedIn
-from levity_trio.told import Figure, Quantity, Told, joined
+from levity_trio.told import N_, Figure, Quantity, Told, joined
 
 LEASE_SECONDS: Final = 120.0
 CUT_SECONDS: Final = 180.0
@@ -34,6 +34,10 @@ HIGH_AMPERES: Final = 10
 LOW_AMPERES: Final = 6
 LEASTS: Final = (6, 7, 8, 10)
 VOLTS: Final = 230
+REFUSALS: Final = (
+    *(N_("rejected"), N_("error"), N_("timed out"), N_("gone"), N_("expired"), N_("cancelled"), N_("not possible")),
+)
+"""How a CALL ends that is not accepted."""
 
 
 class Failed(Exception):
@@ -93,7 +97,7 @@ class Trial:
         lasts = None if then is None else LEASE_SECONDS
         state = await self._told_to(amperes, amperes if then is None else then, lasts, can or self.can)
         if state != "accepted":
-            raise Failed(Told("a limit of {1} A: {2}", amperes, state))
+            raise Failed(Told("a limit of {1} A: {2}", amperes, Told(state)))
 
     async def _told_to(self, amperes: int, then: int, lasts: float | None, can: Ability) -> str:
         """Send a limit, and another after so many seconds; return how that ended."""
@@ -266,7 +270,7 @@ class Trial:
         began = self.bench.now
         state = await self.bench.ask(("Reset", {"type": "Soft"}))
         if state != "accepted":
-            raise Failed(Told("Reset: {1}", state))
+            raise Failed(Told("Reset: {1}", Told(state)))
         while not await self.bench.booted_since(began):
             if self.bench.now > began + BOOT_SECONDS:
                 raise Failed(Told("it did not boot"))

@@ -211,7 +211,7 @@ _REGISTRATIONS: Final = N_(
             Column("When", "decided_at", "time"),
             Column("Decision", "decision", "words"),
             Column("By", "decided_by", "person"),
-            Column("Reason", "reason", "told"),
+            Column("Reason", "reason", "ground"),
         ),
         "Nobody has decided yet.",
     )
