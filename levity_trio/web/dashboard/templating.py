@@ -131,6 +131,13 @@ def _sentence(context: Context, words: str) -> str:
     return sentence(_said(context, words))
 
 
+_OF_TEXTS: Final = {"said": _said, "as_sent": _as_sent, "sentence": _sentence}
+
+
+def _decimal(figure: str) -> str:
+    return formats.typed(Decimal(figure))
+
+
 def _known_words(name: str) -> str:
     """Return a name of a program in words: those of a catalogue, otherwise its own."""
     return known if (known := _(name)) != name else _(shapes.words(name))
@@ -221,10 +228,8 @@ def _environment() -> Environment:
         "state_of": state_of,
         "method": method,
         "words": _known_words,
-        "sentence": _sentence,
-        "said": _said,
-        "as_sent": _as_sent,
-        "decimal": lambda value: formats.typed(Decimal(value)),
+        **_OF_TEXTS,
+        "decimal": _decimal,
         "course": course.steps,
         "operation": words_of,
         "word": _,
