@@ -58,7 +58,7 @@ def test_who_corrects_a_session_sees_which_and_is_refused_what_is_impossible(ser
     assert (page.status, wrong(page)["name"], wrong(page)["value"]) == (422, "figure_wh", "99999.999")
     assert "Energy (kWh) : No charger delivers 99 999.999 kWh" in page.words
     page = browser.send(page.form(path), figure_wh="-5")
-    assert "Energy (kWh) : Give 0.000 kWh or more" in page.words
+    assert "Energy (kWh) : Give 0 kWh or more" in page.words
     page = browser.press(page.form(path), "Show what changes", figure_wh="2,001")
     assert "The session then has 2.001 kWh" in page.words
     assert page.form(path).values["figure_wh"] == "2,001"
