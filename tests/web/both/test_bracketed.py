@@ -56,7 +56,10 @@ TABLES: Final = (
     ),
 )
 """Here stand names, and what people wrote."""
-NAMED: Final = ("account", "vehicle", "space", "station", "tag", "tariff", "meter")
+NAMED: Final = {
+    "cp": "id",
+    **dict.fromkeys(("account", "vehicle", "space", "station", "tag", "tariff", "meter"), "name"),
+}
 PLAIN: Final = re.compile(r"[A-Za-z][a-z]+[a-z ]{0,30}")
 LEAST_NAMES: Final = 10
 OTHERS: Final = ("role", "prices", "toml", "decision", "who", "kinds", "language")
@@ -145,10 +148,10 @@ def _rename(stored: Stored, seen: str) -> Sequence[str]:
     for (trigger,) in stored.connection.execute(_TRIGGERS).fetchall():
         stored.connection.execute(f"DROP TRIGGER {trigger}")
     given = list[str]()
-    for table in NAMED:
-        for (name,) in stored.connection.execute(f"SELECT DISTINCT name FROM {table} WHERE name > ''").fetchall():
+    for table, key in NAMED.items():
+        for (found,) in stored.connection.execute(f"SELECT DISTINCT {key} FROM {table} WHERE {key} > ''").fetchall():
             given.append(unsaid.pop())
-            stored.connection.execute(f"UPDATE {table} SET name = ? WHERE name = ?", (given[-1], name))
+            stored.connection.execute(f"UPDATE {table} SET name = ? WHERE {key} = ?", (given[-1], found))
     return given
 
 
