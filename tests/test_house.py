@@ -55,7 +55,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 
-EVERYBODYS = ("importing", "nouns", "records", "told")
+EVERYBODYS = ("importing", "nouns", "records", "told", "wire.words")
 """What every room may import: ways to import, and to declare data and texts, not decisions."""
 
 EVERYTHING = (

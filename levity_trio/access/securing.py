@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.told import Moment, Told, joined
+from levity_trio.wire.words import of_ocpp
 
 MOST_ATTEMPTS: Final = 5
 """How often a step is sent again whose connection ended."""
@@ -121,7 +122,7 @@ def _failure(last: Attempt) -> str:
     if last.state == "rejected":
         if not last.status:
             return Told("the charger answered without a status")
-        return Told("the charger answered {1}", last.status)
+        return Told("the charger answered {1}", of_ocpp(last.status))
     if last.state == "error":
         words = Told("the charger answered with the error {1}", last.error_code or "")
         return Told("{1} (it does not know this message)", words) if last.error_code in UNKNOWN_ACTION else words

@@ -19,6 +19,7 @@ from levity_trio.notify.kinds import Kind
 from levity_trio.store.reads.away import SEVERAL, listed
 from levity_trio.store.reads.now.attention import odd_words
 from levity_trio.wire.times import in_zone
+from levity_trio.wire.words import of_ocpp
 
 _A_WEEK: Final = timedelta(days=6)
 
@@ -84,7 +85,7 @@ def begun(cause: Cause, where: Where) -> Text:
             where=names,
             since=since,
         )
-        return Text(subject, f"{body}: {_(cause.subject)}." if cause.subject else f"{body}.")
+        return Text(subject, f"{body}: {said(of_ocpp(cause.subject))}." if cause.subject else f"{body}.")
     words = said(cause.words or "", Reader(where.zone, where.now))
     return Text(words, _("%(words)s (since %(since)s).", words=words, since=since))
 

@@ -29,6 +29,7 @@ from levity_trio.operations.seen import (
 )
 from levity_trio.told import Told
 from levity_trio.wire.charging_profiles import PHASES
+from levity_trio.wire.words import of_ocpp
 
 REBOOT: Final = timedelta(minutes=10)
 SCHEDULED: Final = timedelta(days=7)
@@ -147,11 +148,13 @@ def _changed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
     statuses = _concerned(sent, facts)
     against = [one for one in statuses if (one.status == "Unavailable") != wants_out]
     if statuses and not against and (_is_agreed(sent) or any(one in facts for one in statuses)):
-        return fulfilled(Told("the charger reports {1}", statuses[0].status), max(one.at for one in statuses))
+        return fulfilled(Told("the charger reports {1}", of_ocpp(statuses[0].status)), max(one.at for one in statuses))
     reported = [one for one in against if one in facts]
     if not is_over or not reported:
         return None
-    return contradicted(Told("connector {1} reports {2}", reported[0].connector, reported[0].status), reported[0].at)
+    return contradicted(
+        Told("connector {1} reports {2}", reported[0].connector, of_ocpp(reported[0].status)), reported[0].at
+    )
 
 
 CHANGE_AVAILABILITY: Final = OutcomeRule(

@@ -19,6 +19,7 @@ from levity_trio.operations.outcomes import (
 from levity_trio.operations.seen import Booted, FileCame, Seen, TransferStatus
 from levity_trio.told import Told
 from levity_trio.wire.times import parse_time
+from levity_trio.wire.words import of_ocpp
 
 UPLOADED: Final = "Uploaded"
 INSTALLED: Final = "Installed"
@@ -79,7 +80,7 @@ def _failure(sent: SentCommand, statuses: Sequence[TransferStatus], is_over: boo
     tries_left = sent.payload.get("retries", 0) >= len(failures) and failures[-1].status in RETRIED
     if tries_left and not is_over:
         return None
-    return contradicted(Told("the charger reports {1}", failures[-1].status), failures[-1].at)
+    return contradicted(Told("the charger reports {1}", of_ocpp(failures[-1].status)), failures[-1].at)
 
 
 def _uploaded(message: str) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:

@@ -13,8 +13,10 @@ from orjson import dumps
 
 from levity_trio.access.turned_away import Refusal
 from levity_trio.events import LimitIgnored
-from levity_trio.notify.causes import Cause, Condition, Place, changed
+from levity_trio.locale import speaking
+from levity_trio.notify.causes import Cause, Condition, Place, Span, changed
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, Kind
+from levity_trio.notify.texts import Where, begun
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.engine.database import Space
 from levity_trio.store.writes import leases, load, oddities, turned_away
@@ -308,3 +310,13 @@ def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:
         ("ignored", "end", "CP-02 no longer ignores its limit"),
     ]
     assert site.books.rows("SELECT DISTINCT link FROM message") == [("https://home.example.org/load",)]
+
+
+def test_a_german_message_has_words_for_a_code_and_leaves_a_name() -> None:
+    where = Where({"CP-1": "Left"}, (), UTC, NOON)
+    cause = Cause(
+        kind=Kind.FAULTED, subject="GroundFailure", parts={Place("CP-1"): Span(NOON)}, began_at=NOON, found_at=NOON
+    )
+    with speaking("de"):
+        assert begun(cause, where).body == "Left ist seit 12:00 gestört: Erdschluss."
+        assert begun(replace(cause, subject="Left"), where).body == "Left ist seit 12:00 gestört: Left."

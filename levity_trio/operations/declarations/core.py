@@ -17,6 +17,7 @@ from levity_trio.operations.fields import Allotted, Choice, Field, Integer, List
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
 from levity_trio.told import Told
+from levity_trio.wire.words import of_ocpp
 
 STARTABLE: Final = frozenset({"Available", "Preparing", "Reserved", "Finishing"})
 
@@ -38,7 +39,7 @@ def _occupied(situation: Situation, number: int) -> Iterator[str]:
         return
     connector = situation.connector(number)
     if connector is not None and connector.status not in STARTABLE:
-        yield Told("connector {1} is {2}", number, connector.status)
+        yield Told("connector {1} is {2}", number, of_ocpp(connector.status))
 
 
 def _reserved_for_another(situation: Situation, number: int, id_tag: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
 from levity_trio.told import Told
 from levity_trio.wire.times import parse_time
+from levity_trio.wire.words import of_ocpp
 
 ZERO_KEY: Final = "ReserveConnectorZeroSupported"
 
@@ -23,7 +24,7 @@ def _reserve_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
         yield Told("connector 0 can be reserved only where {1} is true; it is not known to be", ZERO_KEY)
     connector = situation.connector(number)
     if connector is not None and connector.status != "Available":
-        yield Told("connector {1} is {2}", number, connector.status)
+        yield Told("connector {1} is {2}", number, of_ocpp(connector.status))
     expiry = parse_time(payload["expiryDate"])
     if expiry is not None and expiry <= situation.now:
         yield Told("expiryDate is in the past")

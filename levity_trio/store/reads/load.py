@@ -6,8 +6,9 @@ Currents are in A per phase, phases are L1, L2 and L3 of the feeder, times are a
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import reduce
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -191,6 +192,10 @@ class Problem(NamedTuple):
     words: str
 
 
+def _all(names: Iterable[str]) -> str:
+    return reduce(lambda before, name: Told("{1} and {2}", before, name), names)
+
+
 def problems(now: LoadNow | None) -> list[Problem]:
     """Return the circuits that are above their limit, an order that is not kept, and the meters that are silent."""
     if now is None:
@@ -209,7 +214,7 @@ def problems(now: LoadNow | None) -> list[Problem]:
                 "exceeded",
                 circuit,
                 min(one.since for one in phases),
-                Told("{1} is above its limit on {2}", circuit, " and ".join(one.phase for one in phases)),
+                Told("{1} is above its limit on {2}", circuit, _all(one.phase for one in phases)),
             )
             for circuit, phases in exceeded.items()
         ),

@@ -23,6 +23,7 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
 from levity_trio.told import Moment, Quantity, Told, joined
 from levity_trio.wire.times import shifted_stamp
+from levity_trio.wire.words import of_ocpp
 
 MARGIN: Final = timedelta(minutes=5)
 """How long before its start and after its stop something belongs to the story of a transaction."""
@@ -91,8 +92,8 @@ def _of_event(db: Database, event: TransactionEvent) -> Step:
 def _event_words(event: TransactionEvent) -> Told:
     words = Told(f"{event.kind} by {{1}}", by_whom(event.who))
     if event.reason:
-        is_code = event.kind in (Kind.SUSPEND, Kind.STOP, Kind.CONFLICTING_STOP)
-        words = joined(": ", (words, Told(event.reason) if is_code else event.reason))
+        is_code = event.kind == Kind.SUSPEND
+        words = joined(": ", (words, Told(event.reason) if is_code else of_ocpp(event.reason)))
     return joined("; ", (words, *_registers(event.payload), *_times(event)))
 
 
@@ -122,19 +123,14 @@ def _times(event: TransactionEvent) -> Iterator[Told]:
 def _statuses(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
     for connector in (0, tx.connector):
         for told in db.query(_STATUSES, [tx.charger, connector, since, until, MOST]):
-            words = _status(connector, _code(told["status"]))
+            words = _status(connector, of_ocpp(told["status"]))
             if told["error_code"] != "NoError":
-                words = Told("{1}, error {2}", words, _code(told["error_code"]))
+                words = Told("{1}, error {2}", words, of_ocpp(told["error_code"]))
             yield Step(at=told["received_at"], kind="status", words=words, frame=None, details=told)
 
 
 def _status(connector: int | None, status: str) -> Told:
     return Told("connector {1} is {2}", connector, status) if connector else Told("the charger is {1}", status)
-
-
-def _code(sent: str) -> str:
-    """Return a status or an error that a charger sent: those of OCPP are words."""
-    return Told(sent) if sent.isalpha() else sent
 
 
 def _boots(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:

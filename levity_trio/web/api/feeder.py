@@ -379,7 +379,7 @@ async def push_meter(request: Asked[None, CurrentsBody]) -> None:
         raise conflict(
             Told("another server of this site has the duty of load management, or it has just begun: try again")
         )
-    raise not_found(Told("meter {1}; there are: {2}", name, ", ".join(meters) or "none"))
+    raise not_found(Told("meter {1}; there are: {2}", name, ", ".join(meters) or Told("none")))
 
 
 @ENDPOINTS.put(f"{LOAD}/limits", Role.OPERATOR, "invalid", "not_found", "conflict")

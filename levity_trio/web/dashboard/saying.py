@@ -27,8 +27,6 @@ OF_API: Final = (
     *(N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them"), N_("counts anew")),
     *(N_("not known"), N_("day night"), N_("base fee"), N_("blocking fee"), N_("session fee"), N_("Flat 3")),
     *(N_("fell"), N_("overlap"), N_("certificate"), N_("replaced"), N_("cancelled"), N_("Invalid"), N_("ConcurrentTx")),
-    *(N_("EVDisconnected"), N_("DeAuthorized"), N_("EmergencyStop"), N_("HardReset"), N_("Local"), N_("Other")),
-    *(N_("PowerLoss"), N_("Reboot"), N_("Remote"), N_("SoftReset"), N_("UnlockCommand")),
     *(N_("Anna's car"), N_("Garage"), N_("it has a transaction"), N_("A or W.")),
 )
 """Other words of the API, and its examples: templates translate them."""

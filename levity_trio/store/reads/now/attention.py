@@ -24,12 +24,13 @@ from levity_trio.store.engine.writer import Sharing
 from levity_trio.store.reads import mqtt
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.load import LoadNow, problems
-from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since, of_ocpp
+from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.store.reads.reports import Wanted, reports, still_listed
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.told import N_, Clock, Day, Figure, Told, joined, of_stored
 from levity_trio.wire.times import in_zone, stamp
+from levity_trio.wire.words import of_ocpp
 
 LITTLE_BYTES: Final = 500_000_000
 """Free space that wants a look; with less than 200 MB, no more frames are stored (store/upkeep/pruning.py)."""

@@ -10,7 +10,7 @@ from levity_trio.records import ForOperators, in_order, record
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.chargers import Connector, connectors
 from levity_trio.store.reads.present import AWAY_SINCE, OMITTED
-from levity_trio.told import N_, Told, of_stored
+from levity_trio.told import of_stored
 
 Place = tuple[str, int]
 """A charger, and the number of a connector; 0 is the charger itself."""
@@ -45,22 +45,6 @@ class KnownCharger(NamedTuple):
 
 
 FAULTED: Final = "Faulted"
-_OF_OCPP: Final = frozenset(
-    (
-        *(N_("Available"), N_("Preparing"), N_("Charging"), N_("SuspendedEV")),
-        *(N_("SuspendedEVSE"), N_("Finishing"), N_("Reserved"), N_("Unavailable")),
-        *(N_("Faulted"), N_("ConnectorLockFailure"), N_("EVCommunicationError"), N_("GroundFailure")),
-        *(N_("HighTemperature"), N_("InternalError"), N_("LocalListConflict"), N_("OtherError")),
-        *(N_("OverCurrentFailure"), N_("OverVoltage"), N_("PowerMeterFailure"), N_("PowerSwitchFailure")),
-        *(N_("ReaderFailure"), N_("ResetFailure"), N_("UnderVoltage"), N_("WeakSignal")),
-    )
-)
-"""The statuses and error codes of OCPP."""
-
-
-def of_ocpp(word: str) -> str:
-    """Return a status or an error code as a text, and one that OCPP does not have as the charger sent it."""
-    return Told(word) if word in _OF_OCPP else word
 
 
 class StatusNow(NamedTuple):
