@@ -117,7 +117,7 @@ async def test_a_request_reads_times_as_the_clocks_of_the_site_show_them(
     invent("fr", tmp_path)
     async with _pages(site, tmp_path, "Asia/Tokyo") as pages:
         await get(pages, "/login", "en")
-    assert seen == ["it was voided at 4 Nov 02:04:05"]
+    assert seen == ["it was voided at 4 Nov 2020 02:04:05"]
 
 
 def test_each_language_that_can_be_chosen_has_a_name_and_a_catalogue() -> None:
