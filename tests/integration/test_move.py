@@ -36,6 +36,7 @@ OF_THE_PROCESS: Final = {
     "/api/admin/tokens": "when they were used",
     "/api/admin/uptime": "the time without a server counts",
     "/api/power": "the quarter of an hour that runs",
+    "/api/history/week": "quarters of an hour are counted beside the chargers, after the start",
 }
 """GETs whose answers are not the same after a restart, and why."""
 
