@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from levity_trio.locale import FOLDER, SOURCE, catalogue_of, language, languages, writing
+from levity_trio.told import WEEKDAYS
 
 if TYPE_CHECKING:
     from gettext import GNUTranslations
@@ -50,7 +51,7 @@ ENGLISH: Final = Format(
     short="{day} {short}",
     long="{day} {month} {year}",
     dated="{weekday} {day}",
-    weekdays=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    weekdays=WEEKDAYS,
     months=(
         *("January", "February", "March", "April", "May", "June"),
         *("July", "August", "September", "October", "November", "December"),
@@ -80,9 +81,9 @@ def _for(word: str, known: Sequence[str], own: Sequence[str]) -> str:
     return own[known.index(word)] if word in known else word
 
 
-def symbol(currency: str, name: str | None = None) -> str:
-    """Return what a language, usually that of the request, writes for the code of a currency."""
-    return _for(currency, ENGLISH.symbols, format_of(name or language()).symbols)
+def symbol(currency: str) -> str:
+    """Return what the language of the request writes for the code of a currency."""
+    return _for(currency, ENGLISH.symbols, format_of(language()).symbols)
 
 
 def number(value: float | Decimal, digits: int) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from levity_trio.locale import _, catalogue
-from levity_trio.locale.formats import number, short_day, symbol, typed, weekday
+from levity_trio.locale import _, catalogue, language
+from levity_trio.locale.formats import format_of, number, short_day, symbol, typed
 from levity_trio.told import Amount, Bare, Clock, Day, DayOfYear, Figure, Moment, Quantity, Told, Value, Weekday, filled
 from levity_trio.wire.times import in_zone
 
@@ -90,7 +90,7 @@ def _dated(value: Moment | Clock | Day | DayOfYear | Weekday, reader: Reader) ->
         case DayOfYear(month, day_of_month):
             return short_day(date(LEAP, month, day_of_month))
         case Weekday(place):
-            return weekday(A_MONDAY + timedelta(days=place))
+            return format_of(language()).weekdays[place]
 
 
 def _time(value: Moment, reader: Reader, clock: str) -> str:
@@ -106,7 +106,6 @@ def _time(value: Moment, reader: Reader, clock: str) -> str:
     return f"{day}{local:{clock}}"
 
 
-A_MONDAY: Final = date(2001, 1, 1)
 LEAP: Final = 2000
 """A year that has all days."""
 LONGEST_SECONDS: Final = 120

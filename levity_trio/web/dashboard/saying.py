@@ -38,7 +38,7 @@ def after_colon(words: str) -> str:
 
 
 PROGRAMS: Final = (
-    *(N_("running"), N_("slow"), N_("ended"), N_("none"), N_("not booked"), N_("it has a transaction")),
+    *(N_("running"), N_("slow"), N_("ended"), N_("none"), N_("not booked")),
     *(
         N_("default"),
         N_("flag"),
