@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar, overload
 T = TypeVar("T")
 GAP: Final = re.compile(r"\{(\d+)\}")
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_IS_VALUE: Final = frozenset({"text", "figure", "quantity", "amount", "time", "day"})
 
 
 class Figure(NamedTuple):
@@ -133,7 +132,7 @@ class Told(str):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _of_stored, (stored(self),)
+        return _made_again, (self.template, self.values, self.many)
 
 
 Value: TypeAlias = "str | int | Figure | Quantity | Bare | Amount | Moment | Clock | Day | DayOfYear | Weekday | Told"
@@ -228,15 +227,16 @@ def with_told(text: str | None, kept: str | None) -> str | None:
     return text if kept is None else of_stored(kept)
 
 
-def _of_stored(kept: str) -> Told:
-    found = of_stored(kept)
-    assert isinstance(found, Told)  # noqa: S101 - `__reduce__` is of a Told
-    return found
+def _made_again(template: str, values: Sequence[Value], many: str | None) -> Told:
+    return Told(template, *values, many=many)
 
 
-_OTHER_KINDS: Final[Mapping[str, Callable[..., Value]]] = {
-    one.__name__: one for one in (Bare, Clock, DayOfYear, Weekday)
+_KINDS: Final[Mapping[str, Callable[..., Value]]] = {
+    **{one.__name__: one for one in (Figure, Quantity, Bare, Moment, Clock, DayOfYear, Weekday)},
+    Amount.__name__: lambda amount, currency: Amount(Decimal(amount), currency),
+    Day.__name__: lambda day: Day(date.fromisoformat(day)),
 }
+"""How a value that is no text is made of what is stored: its kind, with its fields."""
 
 
 def _kept_in(value: Any) -> Any:
@@ -253,18 +253,8 @@ def _kept(value: Value) -> Any:
     match value:
         case Told():
             return {"text": value.template, "many": value.many, "values": [*map(_kept, value.values)]}
-        case Figure():
-            return {"figure": value.value, "digits": value.digits}
-        case Quantity():
-            return {"quantity": value.value, "unit": value.unit}
-        case Amount():
-            return {"amount": str(value.amount), "currency": value.currency}
-        case Moment():
-            return {"time": value.stamp}
-        case Day():
-            return {"day": str(value)}
         case tuple():
-            return {type(value).__name__: value}
+            return {type(value).__name__: [str(one) if isinstance(one, Decimal | date) else one for one in value]}
         case _:
             return value
 
@@ -273,30 +263,22 @@ def _read_in(kept: Any) -> Any:
     match kept:
         case {"joined": texts}:
             return joined("; ", map(_read, texts))
-        case dict() if not _IS_VALUE & kept.keys():
+        case {"text": _, "many": _, "values": _}:
+            return _read(kept)
+        case dict():
             return {name: _read_in(one) for name, one in kept.items()}
         case list():
             return [*map(_read_in, kept)]
         case _:
-            return _read(kept)
+            return kept
 
 
 def _read(kept: Any) -> Value:
     match kept:
         case {"text": template, "many": many, "values": values}:
             return Told(template, *map(_read, values), many=many)
-        case {"figure": value, "digits": digits}:
-            return Figure(value, digits)
-        case {"quantity": value, "unit": unit}:
-            return Quantity(value, unit)
-        case {"amount": amount, "currency": currency}:
-            return Amount(Decimal(amount), currency)
-        case {"time": stamp}:
-            return Moment(stamp)
-        case {"day": day}:
-            return Day(date.fromisoformat(day))
         case dict():
             ((kind, fields),) = kept.items()
-            return _OTHER_KINDS[kind](*fields)
+            return _KINDS[kind](*fields)
         case _:
             return kept  # type: ignore[no-any-return]  # a name or a number

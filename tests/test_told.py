@@ -27,9 +27,11 @@ from levity_trio.told import (
     Told,
     Value,
     Weekday,
+    in_stored,
     joined,
     of_stored,
     stored,
+    stored_in,
 )
 from levity_trio.web.texts import as_json, decoded, marking
 
@@ -96,6 +98,14 @@ def test_a_name_that_is_a_text_of_the_catalogue_stays(name: str) -> None:
 def test_what_is_stored_is_the_text(text: Told) -> None:
     for read in (of_stored(stored(text)), copy.deepcopy(text)):
         assert (read, read.template, read.values) == (text, text.template, text.values)  # type: ignore[attr-defined]
+
+
+@given(TEXTS)
+def test_what_is_stored_beside_a_text_is_not_taken_for_one(text: Told) -> None:
+    """JSON may have fields that are called as the kinds of values are."""
+    kept = {"text": "plain", "time": "2026", "day": 3, "amount": 1.5, "cars": [{"says": text, "figure": None}]}
+    read = in_stored(stored_in(kept))
+    assert (read, read["cars"][0]["says"].values) == (kept, text.values)
 
 
 @given(TEXTS, st.text())
