@@ -10,7 +10,7 @@ from levity_trio.charging.propose.candidates import candidates
 from levity_trio.charging.propose.choosing import is_in_place
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.figure import reported
-from levity_trio.charging.refute.table import REFUTATIONS, Weight, refute
+from levity_trio.charging.refute.table import Weight, asked, refute
 from levity_trio.charging.reviews import AS_REPORTED, Code, Doubt, energy_text, in_wh
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Candidate, Chain, Figure
@@ -84,10 +84,8 @@ def _against(case: Case, bounds: Bounds, candidate: Candidate) -> Doubt | None:
     evidence = bounds.conflict(candidate.chain, is_partial=candidate.is_partial)
     if evidence is None:
         return None
-    asked = (
-        (entry, entry(case, bounds, candidate.figure)) for entry in REFUTATIONS if entry.weight is Weight.CONTRADICTS
-    )
-    told = (entry.doubt(found) for entry, found in asked if found is not None and found.evidence == evidence)
+    against = asked(Weight.CONTRADICTS, case, bounds, candidate.figure)
+    told = (entry.doubt(found) for entry, found in against if found.evidence == evidence)
     return next(told, Doubt(Code.POWER_DISAGREES, Told("the energy fits no battery"), evidence))
 
 

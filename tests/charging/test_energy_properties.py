@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.charging.energy import judge
@@ -17,6 +17,7 @@ from levity_trio.charging.sent.readings import OUTLET, REGISTER
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.charging.cases import CERTAIN, DOUBTFUL, Minutes, case, found, power, view
+from tests.sizes import size
 from tests.store.books import NOON
 
 registers = st.none() | st.integers(0, 10_000) | st.integers(0, 2**40)
@@ -115,6 +116,7 @@ def test_a_certain_figure_is_the_reported_one_without_habits(known: Case) -> Non
         assert judgement.wh in (known.view.wh[-1] - known.start_wh, known.view.wh[-1])
 
 
+@settings(max_examples=size(2000, 300))
 @given(wild_cases())
 def test_all_that_is_said_of_a_figure_is_data(known: Case) -> None:
     """A text that was put together in another way has no template, and would be English on a German page."""
