@@ -166,7 +166,7 @@ class Bounds:
         lasted = min(self.case.ended - self.case.begun, self.case.longest)
         most = max(power.low) if power and not is_partial and lasted >= tolerances.SPAN_SECONDS else 0.0
         is_less = chain.wh[-1] + chain.digit < most * tolerances.METER_AGE / HOUR
-        return (energy_text(chain.wh[-1]), f"{round(most)} W reported") if is_less else None
+        return (energy_text(chain.wh[-1]), Told("{1} reported", Quantity(round(most), "W"))) if is_less else None
 
     # Steps
 
